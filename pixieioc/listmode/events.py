@@ -1,0 +1,112 @@
+"""Events as columns: one numpy array a field, all of one length; never one Python object an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+#: Column name to array; all columns have the same length (that of `time`), `traces` excepted.
+Events = dict[str, Array]
+
+FLAG_PILEUP, FLAG_OUT_OF_RANGE, FLAG_CFD_FORCED, FLAG_LATE = 1, 2, 4, 8
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds; `width` is the number of values an event (0: one, the column is one-dimensional)."""
+
+    name: str
+    dtype: str
+    unit: str
+    doc: str
+    width: int = 0
+
+
+BASE_COLUMNS = (
+    Column("time", "<i8", "ns", "Time tick of the record times the length of a tick; exact."),
+    Column(
+        "cfd", "<f4", "ns", "CFD time to be added to `time`; exact (a multiple of 1/32768 ns); 0 if forced or failed."
+    ),
+    Column("energy", "<u2", "", "Energy of the on-board filter, ADC units."),
+    Column("channel", "u1", "", "Channel of the module."),
+    Column("slot", "u1", "", "Slot of the crate."),
+    Column("crate", "u1", "", "Crate number."),
+    Column("module", "u1", "", "Module number in the pipeline, from 0."),
+    Column("flags", "u1", "", "Sum of 1 pileup, 2 trace out of range, 4 CFD forced or failed, 8 late."),
+)
+EXTRA_COLUMNS = (
+    Column("parts", "u1", "", "Which blocks the record has: sum of 1 ETS, 2 ESUM, 4 QDC."),
+    Column("ets", "<u8", "", "External time stamp, 48 bits, in ticks of the external clock; 0 without ETS."),
+    Column("esum", "<u4", "", "Energy sums: trailing, leading, gap; 0 without ESUM.", 3),
+    Column("baseline", "<f4", "", "Baseline that belongs to the energy sums; 0 without ESUM."),
+    Column("qdc", "<u4", "", "The eight QDC sums; 0 without QDC.", 8),
+    Column("trace_start", "<i8", "samples", "Where the event's trace begins in `traces`."),
+    Column("trace_length", "<u2", "samples", "Samples of the event's trace; 0 without a trace."),
+)
+CHUNK_COLUMN = Column("chunk_timestamp", "<f8", "s", "Unix time of the event, from the start of its counter period.")
+COLUMNS: Mapping[str, Column] = {c.name: c for c in (*BASE_COLUMNS, *EXTRA_COLUMNS, CHUNK_COLUMN)}
+#: Not a column an event: the samples of all traces, 16 bits each.
+TRACES = "traces"
+
+
+def size(events: Events) -> int:
+    """The number of events."""
+    return len(events["time"])
+
+
+def allocate(columns: Iterable[Column], count: int, *, zero: bool = False) -> Events:
+    """Columns for `count` events, uninitialised unless `zero`."""
+    make = np.zeros if zero else np.empty
+    return {c.name: make((count, c.width) if c.width else count, c.dtype) for c in columns}
+
+
+def empty() -> Events:
+    """No events, with the base columns."""
+    return allocate(BASE_COLUMNS, 0)
+
+
+def take(events: Events, index: Array | slice) -> Events:
+    """The events that `index` selects; traces are shared, not copied."""
+    return {name: column if name == TRACES else column[index] for name, column in events.items()}
+
+
+def concatenate(chunks: list[Events]) -> Events:
+    """All events of `chunks` in that order; a column that only some chunks have is 0 for the others' events."""
+    chunks = [chunk for chunk in chunks if size(chunk)]
+    if not chunks:
+        return empty()
+    if len(chunks) == 1:
+        return chunks[0]
+    names = {name: None for chunk in chunks for name in chunk}
+    joined: Events = {}
+    for name in names:
+        if name == TRACES:
+            continue
+        parts = [chunk[name] if name in chunk else _zeros(name, size(chunk)) for chunk in chunks]
+        if name == "trace_start":
+            starts = np.cumsum([0, *(len(chunk.get(TRACES, ())) for chunk in chunks)])
+            parts = [part + start for part, start in zip(parts, starts, strict=False)]
+        joined[name] = np.concatenate(parts)
+    if TRACES in names:
+        joined[TRACES] = np.concatenate([chunk[TRACES] for chunk in chunks if TRACES in chunk])
+    return joined
+
+
+def compact(events: Events) -> Events:
+    """The same events with `traces` that hold no other samples; without traces, the events as they are."""
+    if TRACES not in events:
+        return events
+    lengths = events["trace_length"].astype(np.int64)
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    source = np.repeat(events["trace_start"] - starts, lengths) + np.arange(ends[-1] if len(ends) else 0)
+    return {**events, "trace_start": starts, TRACES: events[TRACES][source]}
+
+
+def _zeros(name: str, count: int) -> Array:
+    return allocate([COLUMNS[name]], count, zero=True)[name]

@@ -1,0 +1,229 @@
+"""A stream of list-mode words, cut anywhere, as events: only whole, confirmed records; what is broken is counted.
+
+A record is believed when its own header is consistent and the next record's header is too (or the stream ends with
+it). Where a header breaks an invariant, either it is corrupt itself or the record before it had a wrong length: the
+search for the next chain of consistent records begins within that record, and the answer tells which. The events do not
+depend on where the stream was cut into blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pixieioc.listmode import events as ev
+from pixieioc.listmode import kernels
+from pixieioc.listmode.events import Events
+from pixieioc.listmode.variant import LONGEST_RECORD, SLOT_FIRST, VARIANTS, Variant
+
+Words = NDArray[np.uint32]
+
+#: So many records in a row must be consistent before a broken stream is trusted again.
+CHAIN = 4
+#: Broken regions whose place is remembered; all are counted.
+REGIONS_KEPT = 100
+
+
+@dataclass
+class StreamCounts:
+    """What one decoder has seen; words are 4 bytes, places are words from the start of the stream."""
+
+    words: int = 0
+    events: int = 0
+    corrupt_regions: int = 0
+    words_lost: int = 0
+    words_left_over: int = 0
+    regions: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+
+
+class Decoder:
+    """Turns the list-mode words of one module into events, block by block.
+
+    `layout` is the module's record layout, `module` the number that goes into the events' `module` column.
+    """
+
+    def __init__(self, layout: Variant, module: int = 0) -> None:
+        self.variant = layout
+        self.module = module
+        self.counts = StreamCounts()
+        self._form = kernels.layout(layout)
+        self._offsets = np.empty(1 << 15, np.int64)
+        self._carry: Words = np.empty(0, np.uint32)
+        self._searching = False
+
+    def feed(self, block: ArrayLike) -> list[Events]:
+        """The events that `block` (uint32 words, any number of them) completes, in the order of the stream.
+
+        A list of chunks rather than one, so that traces need not be copied: `traces` of a chunk is a view of `block`
+        where it can be. Raises TypeError unless `block` is one-dimensional with 4-byte unsigned integers.
+        """
+        words = _as_words(block)
+        self.counts.words += len(words)
+        if not len(words):
+            return []
+        if not len(self._carry):
+            return self._decode(words, 0, final=False)
+        return self._across_the_cut(words) or self._decode(np.concatenate([self._carry, words]), 0, final=False)
+
+    def finish(self) -> list[Events]:
+        """The events that only the end of the stream confirms; the decoder is as new afterwards but for `counts`.
+
+        Words that are not a whole record are in `counts.words_left_over`.
+        """
+        chunks = self._decode(self._carry, 0, final=True) if len(self._carry) else []
+        self.counts.words_left_over += len(self._carry)
+        self._carry, self._searching = np.empty(0, np.uint32), False
+        return chunks
+
+    def _across_the_cut(self, words: Words) -> list[Events] | None:
+        """Decodes what was carried over with as little of the new block as it needs, so that the block is not copied.
+
+        None if that is not enough, or anything is broken there.
+        """
+        if self._searching:
+            return None
+        carried = len(self._carry)
+        joint = np.concatenate([self._carry, words[: LONGEST_RECORD + 4]])
+        if carried >= len(self._offsets):
+            return None
+        ended, count, at, parts, samples = kernels.walk(joint, 0, carried, self._form, self._offsets, 0)
+        if ended != kernels.END or at < carried or at + 4 > len(joint):
+            return None
+        if not kernels.record_length(joint, at, self._form):
+            return None
+        begin = self._offsets[:count].copy()
+        return self._decode(words, at - carried, final=False, before=(joint, begin, parts, samples))
+
+    def _decode(
+        self,
+        words: Words,
+        start: int,
+        *,
+        final: bool,
+        before: tuple[Words, NDArray[np.int64], int, int] | None = None,
+    ) -> list[Events]:
+        """Walks `words` from `start`, keeps what is undecided as the new carry, and makes columns of the rest."""
+        origin = self.counts.words - len(words)  # place of words[0] in the stream
+        at, count, chain, parts, samples = start, 0, 0, 0, 0
+        keep = len(words)
+        while True:
+            if self._searching:
+                found, place = kernels.find_chain(words, at, self._form, CHAIN, final)
+                self._lose(origin, at, place, new=False)
+                at = keep = place
+                if not found:
+                    break
+                self._searching, chain = False, count
+            ended, count, at, more, longer = kernels.walk(words, at, len(words), self._form, self._offsets, count)
+            parts, samples = parts | more, samples + longer
+            if ended == kernels.FULL:
+                self._offsets = np.concatenate([self._offsets, np.empty_like(self._offsets)])
+                continue
+            last = int(self._offsets[count - 1]) if count > chain else at
+            if ended == kernels.END and not final:
+                # The last record is confirmed by the next header; if that is not here yet, the record waits.
+                judged = at + 4 <= len(words)
+                keep, count = (at, count) if judged or count == chain else (last, count - 1)
+                break
+            if at == len(words):
+                keep = at
+                break
+            found, place = kernels.find_chain(words, last + 1, self._form, CHAIN, final)
+            if ended == kernels.END and not found:
+                keep = at
+                break
+            if place <= at and not found:
+                keep, count = last, count - (last < at)
+                break
+            wrong = last if place < at else at
+            count -= place < at
+            self._lose(origin, wrong, place, new=True)
+            at = keep = place
+            chain = count
+            if not found:
+                self._searching = True
+                break
+        self._carry = words[keep:].copy()
+        return self._columns(words, self._offsets[:count], parts, samples, before)
+
+    def _lose(self, origin: int, begin: int, end: int, *, new: bool) -> None:
+        counts = self.counts
+        counts.words_lost += end - begin
+        counts.corrupt_regions += new
+        if new and len(counts.regions) < REGIONS_KEPT:
+            counts.regions.append((origin + begin, end - begin))
+        elif not new and end > begin and counts.corrupt_regions <= REGIONS_KEPT:
+            place, length = counts.regions[-1]
+            counts.regions[-1] = (place, length + end - begin)
+
+    def _columns(
+        self,
+        words: Words,
+        offsets: NDArray[np.int64],
+        parts: int,
+        samples: int,
+        before: tuple[Words, NDArray[np.int64], int, int] | None,
+    ) -> list[Events]:
+        pieces = [(words, offsets, parts, samples)]
+        if before is not None:
+            pieces.insert(0, before)
+        pieces = [piece for piece in pieces if len(piece[1])]
+        self.counts.events += sum(len(piece[1]) for piece in pieces)
+        if any(piece[2] or piece[3] for piece in pieces):
+            return [self._fill_all(*piece) for piece in pieces]
+        return self._fill_base_only(pieces)
+
+    def _fill_base_only(self, pieces: list[tuple[Words, NDArray[np.int64], int, int]]) -> list[Events]:
+        total = sum(len(piece[1]) for piece in pieces)
+        if not total:
+            return []
+        chunk = ev.allocate(ev.BASE_COLUMNS, total)
+        begin = 0
+        for words, offsets, _, _ in pieces:
+            self._fill(chunk, slice(begin, begin + len(offsets)), words, offsets)
+            begin += len(offsets)
+        return [chunk]
+
+    def _fill_all(self, words: Words, offsets: NDArray[np.int64], _parts: int, _samples: int) -> Events:
+        chunk = ev.allocate((*ev.BASE_COLUMNS, *ev.EXTRA_COLUMNS), len(offsets))
+        self._fill(chunk, slice(None), words, offsets)
+        extra = [chunk[c.name] for c in ev.EXTRA_COLUMNS]
+        kernels.fill_extra(words, words.view("<f4"), offsets, self._form, 0, *extra)
+        chunk[ev.TRACES] = words.view("<u2")
+        return chunk
+
+    def _fill(self, chunk: Events, rows: slice, words: Words, offsets: NDArray[np.int64]) -> None:
+        columns = {c.name: chunk[c.name][rows] for c in ev.BASE_COLUMNS}
+        kernels.fill_base(
+            words,
+            offsets,
+            self._form,
+            self.module,
+            columns["time"],
+            columns["cfd"],
+            columns["energy"],
+            columns["channel"],
+            columns["slot"],
+            columns["crate"],
+            columns["module"],
+            columns["flags"],
+        )
+
+
+def warm_up() -> None:
+    """Compiles the loops, or loads them from the cache, so that the first data need not wait for it."""
+    decoder = Decoder(VARIANTS[0])
+    for header in (4, 6):  # a record without and one with an optional block, and a word that is no record
+        decoder.feed(np.array([header << 17 | header << 12 | SLOT_FIRST << 4, *[0] * (header - 1), 0], np.uint32))
+        decoder.finish()
+
+
+def _as_words(block: ArrayLike) -> Words:
+    words = np.asarray(block)
+    if words.dtype.kind != "u" or words.dtype.itemsize != 4 or words.ndim != 1:
+        raise TypeError(
+            f"list-mode words: need a one-dimensional uint32 array, got {words.dtype} of {words.ndim} dimensions"
+        )
+    return np.ascontiguousarray(words, np.uint32)
