@@ -1,0 +1,39 @@
+"""The callbacks of a task: small hooks that do nothing until a subclass fills them in. The frame calls them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Callbacks:
+    """What a task does of its own; most tasks need one or two of these."""
+
+    def do_init(self) -> None:
+        """`init` callback: the process has started; load what is slow to load."""
+
+    def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
+        """`connect` callback: the place in the chain is known; `address_pull` is empty for the first task."""
+
+    def do_configure(self, config: dict[str, Any]) -> None:
+        """`configure` callback: the parameters in `config` have their new values; raise to refuse them."""
+
+    def do_start(self) -> None:
+        """`start` callback: a run begins; open files, clear what belongs to one run."""
+
+    def do_wait(self) -> None:
+        """`wait` callback: nothing to do. Once a second without a run, ten times a second in one, never in a source."""
+
+    def do_work(self, datum: Any) -> None:
+        """`work` callback: handle one item; the first task of a chain gets None, again and again.
+
+        Arrays in `datum` are read-only.
+        """
+
+    def do_report(self) -> None:
+        """Called before a report leaves: set reports that are expensive to keep current."""
+
+    def do_stop(self) -> None:
+        """`stop` callback: no more data in this run; send what is held, close files."""
+
+    def do_quit(self) -> None:
+        """`quit` callback: the process is about to end."""

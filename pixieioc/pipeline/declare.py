@@ -1,0 +1,336 @@
+"""What a task can be told and what it tells: parameters and reports, declared once as class attributes.
+
+From these declarations follow the checks of every value that is written, the process variables, screens, alarms and
+documents.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
+
+import numpy as np
+
+from pixieioc.pipeline.error import Refused
+
+T = TypeVar("T")
+Kind = Literal["bool", "int", "float", "enum", "str", "strings", "numbers"]
+Severity = Literal["NO_ALARM", "MINOR", "MAJOR", "INVALID"]
+Value = bool | int | float | str | list[str] | list[float]
+
+#: Integers that Channel Access can carry exactly: as LONG, or as DOUBLE.
+LONG_LOW, LONG_HIGH, DOUBLE_EXACT = -(2**31), 2**31 - 1, 2**53
+#: The longest text of a parameter, in bytes of UTF-8.
+LONGEST_TEXT = 4096
+
+
+class Parameter(Generic[T]):
+    """A value that a task can be configured with; reads as its accepted value on an instance.
+
+    The type is that of the default: bool, int, float, str, a list of `items` (str or float), or, with `choices`, one of
+    those texts. `low` and `high` are inclusive. `live` parameters may change while a run is on, `fixed` ones only
+    before the task exists (a configuration file). `shared` ones are the whole pipeline's: their process variable has
+    the pipeline's prefix, not the task's. `path` texts are file names: a configuration file's folder is their starting
+    point.
+    """
+
+    name = ""
+
+    def __init__(
+        self,
+        default: T,
+        *,
+        doc: str,
+        unit: str = "",
+        low: float | None = None,
+        high: float | None = None,
+        choices: tuple[str, ...] = (),
+        precision: int = 3,
+        live: bool = False,
+        fixed: bool = False,
+        shared: bool = False,
+        path: bool = False,
+        items: type[str] | type[float] = str,
+        pv: str = "",
+    ) -> None:
+        self.doc = doc
+        self.unit = unit
+        self.choices = choices
+        self.precision = precision
+        self.live = live
+        self.fixed = fixed
+        self.shared = shared
+        self.path = path
+        self.pv = pv
+        self.kind: Kind = _kind(default, choices, items)
+        whole = self.kind == "int"
+        self.low = low if low is not None else LONG_LOW if whole else -math.inf
+        self.high = high if high is not None else LONG_HIGH if whole else math.inf
+        self.default = cast(T, self.check(default))
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.pv = self.pv or pv_name(name)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> Self | T:
+        if instance is None:
+            return self
+        return cast("Mapping[str, T]", instance.__dict__["parameter_values"])[self.name]
+
+    def __set__(self, instance: object, value: T) -> None:
+        raise AttributeError(f"{type(instance).__name__}.{self.name} is a parameter: set it with configure()")
+
+    @property
+    def allowed(self) -> str:
+        """The values that are accepted, as a phrase: "a whole number from 1 to 16"."""
+        unit = f" ({self.unit})" if self.unit else ""
+        match self.kind:
+            case "bool":
+                return "true or false"
+            case "enum":
+                return "one of " + ", ".join(self.choices)
+            case "str":
+                return f"a text of at most {LONGEST_TEXT} bytes"
+            case "strings":
+                return f"a list of texts, together at most {LONGEST_TEXT} bytes"
+            case "numbers":
+                return f"a list of numbers{self._range()}{unit}"
+            case "int":
+                return f"a whole number{self._range()}{unit}"
+            case "float":
+                return f"a number{self._range()}{unit}"
+
+    def _range(self) -> str:
+        low, high = (f"{x:.15g}" for x in (self.low, self.high))
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            return f" from {low} to {high}"
+        return (
+            f" of at least {low}" if math.isfinite(self.low) else f" of at most {high}" if self.high < math.inf else ""
+        )
+
+    def check(self, value: object) -> Value:
+        """`value` as it will be stored; ValueError with the allowed range if it is not acceptable.
+
+        A whole float is taken for an int and an int for a float, but nothing is rounded, wrapped or clipped; a text is
+        never taken for a number. For lists their JSON text is taken too, the form that they have on Channel Access.
+        """
+        accepted = self._convert(value)
+        if accepted is None:
+            raise ValueError(f"must be {self.allowed}")
+        return accepted
+
+    def _convert(self, value: object) -> Value | None:
+        if isinstance(value, np.generic):
+            value = cast("object", value.item())
+        match self.kind:
+            case "bool":
+                return value if isinstance(value, bool) else bool(value) if value in (0, 1) else None
+            case "enum":
+                return value if isinstance(value, str) and value in self.choices else None
+            case "str":
+                return value if isinstance(value, str) and _fits(value) and "\0" not in value else None
+            case "int" | "float":
+                return self._number(value)
+            case "strings":
+                texts = _from_json(value)
+                if texts is None or not all(isinstance(t, str) and "\0" not in t for t in texts):
+                    return None
+                return texts if _fits(json.dumps(texts)) else None
+            case "numbers":
+                given = _from_json(value)
+                numbers = [float(n) for item in given or () if (n := self._number(item)) is not None]
+                return (
+                    numbers if given is not None and len(numbers) == len(given) and _fits(json.dumps(given)) else None
+                )
+
+    def _number(self, value: object) -> float | int | None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return None
+        if not self.low <= value <= self.high:
+            return None
+        if self.kind == "int":
+            return int(value) if value == int(value) else None
+        return float(value)
+
+
+class Report(Generic[T]):
+    """A value that a task tells about itself; assigning it on an instance puts it into the task's next report.
+
+    The type is that of the initial value: bool, int, float, str, a numpy array, or, with `choices`, one of those texts.
+    Alarm limits are those of EPICS: `hihi` and `lolo` are MAJOR, `high` and `low` MINOR, with `hysteresis`;
+    `severities` are those of a bool's two states or of the choices. An int may count up to 2^53; a `small` one fits 32
+    bits. With `per="channel"` the value is an array whose first two axes are modules and channels, as many as the
+    task's parameters `modules` and `channels` say; `length` names the parameter that is the length of a third axis.
+    """
+
+    name = ""
+
+    def __init__(
+        self,
+        initial: T,
+        *,
+        doc: str,
+        unit: str = "",
+        precision: int = 3,
+        lolo: float = math.nan,
+        low: float = math.nan,
+        high: float = math.nan,
+        hihi: float = math.nan,
+        hysteresis: float = 0.0,
+        choices: tuple[str, ...] = (),
+        severities: tuple[Severity, ...] = (),
+        small: bool = False,
+        per: Literal["task", "channel"] = "task",
+        length: str = "",
+        shared: bool = False,
+        pv: str = "",
+        guidance: str = "",
+    ) -> None:
+        self.initial = initial
+        self.doc = doc
+        self.unit = unit
+        self.precision = precision
+        self.limits = (lolo, low, high, hihi)
+        self.hysteresis = hysteresis
+        self.choices = choices
+        self.severities = severities
+        self.small = small
+        self.per = per
+        self.length = length
+        self.shared = shared
+        self.pv = pv
+        self.guidance = guidance
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.pv = self.pv or pv_name(name)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> Self | T:
+        if instance is None:
+            return self
+        return instance.__dict__["report_values"].get(self.name, self.initial)
+
+    def __set__(self, instance: object, value: T) -> None:
+        values: dict[str, Any] = instance.__dict__["report_values"]
+        if isinstance(value, np.ndarray) or values.get(self.name, self.initial) != value:
+            values[self.name] = value
+            instance.__dict__["report_changed"].add(self.name)
+
+
+def pv_name(name: str) -> str:
+    """The process variable's part of a declared name: `block_size` is `BlockSize`."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def parameters_of(cls: type) -> dict[str, Parameter[Any]]:
+    """The parameters that a class declares, by name; inherited ones first, in the order of their declaration."""
+    return _declared(cls, Parameter)
+
+
+def reports_of(cls: type) -> dict[str, Report[Any]]:
+    """The reports that a class declares, by name; inherited ones first, in the order of their declaration."""
+    return _declared(cls, Report)
+
+
+def _declared(cls: type, of: type[T]) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for owner in reversed(cls.__mro__):
+        for name, attribute in vars(owner).items():
+            if isinstance(attribute, of):
+                found.pop(name, None)
+                found[name] = attribute
+    return found
+
+
+def resolve(config: Mapping[str, Any], tasks: Mapping[str, type]) -> dict[str, dict[str, Value]]:
+    """The accepted values of `config` for each task, by task and parameter name.
+
+    A key of `config` is a parameter's name, for every task that declares it, or a task's name with a dict for that task
+    alone. Raises Refused that names every unknown key and every bad value with its allowed range.
+    """
+    parameters = {task: parameters_of(cls) for task, cls in tasks.items()}
+    accepted: dict[str, dict[str, Value]] = {}
+    problems: list[str] = []
+
+    def accept(task: str, name: str, value: object) -> None:
+        try:
+            accepted.setdefault(task, {})[name] = parameters[task][name].check(value)
+        except ValueError as error:
+            problems.append(f"{task}.{name} = {_shorten(value)}: {error}")
+
+    for key, value in config.items():
+        having = [task for task, known in parameters.items() if key in known]
+        if key in parameters:
+            if not isinstance(value, Mapping):
+                problems.append(f"{key} = {_shorten(value)}: must be a table of this task's parameters")
+                continue
+            for name, own in cast("Mapping[str, Any]", value).items():
+                if name in parameters[key]:
+                    accept(key, name, own)
+                else:
+                    problems.append(f"{key}.{name}: {key} has no such parameter{_like(name, parameters[key])}")
+        elif having:
+            for task in having:
+                accept(task, key, value)
+        else:
+            known = [*parameters, *(name for of_task in parameters.values() for name in of_task)]
+            problems.append(f"{key}: no task has this name and no task has such a parameter{_like(key, known)}")
+    if problems:
+        raise Refused("; ".join(problems), problems=tuple(problems))
+    return accepted
+
+
+def _kind(default: object, choices: tuple[str, ...], items: type[str] | type[float]) -> Kind:
+    match default:
+        case str() if choices:
+            return "enum"
+        case bool():
+            return "bool"
+        case int():
+            return "int"
+        case float():
+            return "float"
+        case str():
+            return "str"
+        case list():
+            return "strings" if items is str else "numbers"
+        case _:
+            raise TypeError(
+                f"a parameter's default must be bool, int, float, str or a list, not {type(default).__name__}"
+            )
+
+
+def _from_json(value: object) -> list[Any] | None:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    if isinstance(value, tuple):
+        return list(cast("tuple[Any, ...]", value))
+    return cast("list[Any]", value) if isinstance(value, list) else None
+
+
+def _fits(text: str) -> bool:
+    return len(text.encode(errors="surrogatepass")) <= LONGEST_TEXT
+
+
+def _like(name: str, known: Mapping[str, object] | list[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(dict.fromkeys(known)) or 'none'}"
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

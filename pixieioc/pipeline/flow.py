@@ -1,0 +1,160 @@
+"""How data move through a task: its place in the chain, the two links, and what ends a stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline.frames import Buffer, Packet, pack
+from pixieioc.pipeline.link import CAPACITY, Inlet, Outlet
+from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.standard import StandardReports
+
+#: A stream whose sender has died has ended when nothing more has come for so many seconds.
+SILENCE = 0.1
+#: While a link is full, so often something else may be done, in ms.
+_PATIENCE = 500
+
+_DATA = Message.DATA.emoji
+
+
+class Flow:
+    """The data plane of one task.
+
+    `heed` is called while a full link makes the task wait: it must take in what the pipeline says.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: str,
+        control: zmq.Socket[bytes],
+        heed: Callable[[], None],
+    ) -> None:
+        self._context = context
+        self._heed = heed
+        self._outlet = Outlet(context, endpoint)
+        self._inlet: Inlet | None = None
+        self._poller, self._full_poller = zmq.Poller(), zmq.Poller()
+        self._poller.register(control, zmq.POLLIN)
+        self._full_poller.register(control, zmq.POLLIN)
+        self._full_poller.register(self._outlet.socket, zmq.POLLOUT)
+        self.is_start = self.is_final = False
+        self.run = 0
+        self.quitting = False  #: the process is to end: nothing is waited for any more
+        self.begin(0)
+
+    def connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
+        """Takes a place in a chain."""
+        self._forget_inlet()
+        self.is_start, self.is_final = is_start, is_final
+        if not is_start:
+            self._inlet = Inlet(self._context, address_pull)
+
+    def begin(self, run: int) -> None:
+        """A run begins: everything counts from zero. Refused unless the task is connected."""
+        if run and not self.is_start and self._inlet is None:
+            raise Refused("the task is not connected")
+        self.run = run
+        self.ending = False  #: a source is to stop producing
+        self.discarding = False  #: data are dropped, and counted, instead of handled or handed on
+        self.cut = False  #: the task behind this one is lost: data for it are dropped, and counted
+        self.orphaned_since: float | None = None  #: the task before this one was lost then
+        self.dropped = 0
+        self.blocked = 0.0  #: seconds that were spent waiting for a full link
+        self._measured = (time.monotonic(), 0, 0)
+        self._outlet.begin(run)
+        if self._inlet is not None:
+            self._inlet.begin(run)
+
+    def listen(self, on: bool) -> None:
+        """Whether `wait` also wakes for data."""
+        if self._inlet is not None and on:
+            self._poller.register(self._inlet.socket, zmq.POLLIN)
+        elif self._inlet is not None and self._inlet.socket in self._poller:
+            self._poller.unregister(self._inlet.socket)
+
+    def wait(self, milliseconds: float) -> None:
+        """Sleeps until a message or data have come."""
+        self._poller.poll(int(milliseconds))
+
+    def put(self, data: Any) -> bool:
+        """Hands `data` to the next task, waiting while the link is full; False if they were dropped.
+
+        A final task has nobody to hand to; that is no loss, unless somebody was there and is lost.
+        """
+        if self.is_final:
+            self.dropped += self.cut
+            return False
+        frames = pack(Packet(_DATA, self.run, self._outlet.items + 1, data))
+        if self._transmit(frames, is_end=False):
+            self._outlet.count(frames)
+            return True
+        self.dropped += 1
+        return False
+
+    def put_end(self) -> None:
+        """Passes the end of the stream on, behind all data."""
+        if not self.is_final:
+            self._transmit(pack(Packet(Message.FINISHED, self.run, self._outlet.items)), is_end=True)
+
+    def take(self) -> Packet | None:
+        """The next item, or the end of the stream, or None if there is nothing now."""
+        packet = self._inlet.take() if self._inlet is not None else None
+        if self.orphaned_since is not None:
+            if packet is not None:
+                self.orphaned_since = time.monotonic()
+            elif time.monotonic() > self.orphaned_since + SILENCE:
+                return Packet(Message.FINISHED, self.run)
+        return packet
+
+    def _transmit(self, frames: list[Buffer], *, is_end: bool) -> bool:
+        # The end of the stream is not discarded with the data: only a cut link or the end of the process is.
+        while not self.cut and not self.quitting and (is_end or not self.discarding):
+            if self._outlet.offer(frames):
+                return True
+            began = time.perf_counter()
+            self._full_poller.poll(_PATIENCE)
+            self.blocked += time.perf_counter() - began
+            self._heed()
+        return False
+
+    def measure(self, reports: StandardReports, handled: int, *, running: bool) -> None:
+        """Brings the reports about the links up to date; `handled` is what the rate is the rate of."""
+        outlet, inlet = self._outlet, self._inlet
+        reports.dropped = self.dropped
+        reports.messages_out, reports.bytes_out = outlet.items, outlet.bytes
+        if inlet is not None:
+            waiting = inlet.waiting
+            reports.queue_size, reports.queue_free = waiting, max(0, CAPACITY - waiting)
+            reports.queue_use = 100.0 * min(1.0, waiting / CAPACITY)
+            reports.balance, reports.bytes_in = inlet.missing, inlet.bytes
+        if not running:
+            reports.rate = reports.byte_rate = 0.0
+            return
+        moved = inlet.bytes if inlet is not None else outlet.bytes
+        now, (then, handled_then, moved_then) = time.monotonic(), self._measured
+        if now - then >= 0.4:
+            reports.rate = (handled - handled_then) / (now - then)
+            reports.byte_rate = (moved - moved_then) / (now - then) / 1e6
+            self._measured = (now, handled, moved)
+
+    @property
+    def sent(self) -> int:
+        """Items handed to the next task in this run."""
+        return self._outlet.items
+
+    def close(self) -> None:
+        """Closes both links."""
+        self._forget_inlet()
+        self._outlet.close()
+
+    def _forget_inlet(self) -> None:
+        if self._inlet is not None:
+            self.listen(False)
+            self._inlet.close()
+            self._inlet = None

@@ -1,0 +1,59 @@
+"""One task as its pipeline sees it: the process, what it last said, and what it still owes an answer to."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from pixieioc.pipeline.error import Error
+from pixieioc.pipeline.status import Status
+from pixieioc.pipeline.task import Task
+
+
+@dataclass
+class Member:
+    """A task's process and the latest word from it."""
+
+    name: str
+    task: Task
+    identity: str
+    #: The task's own word, until it dies.
+    status: Status = Status.WAITING
+    known: bool = False  #: it has said something
+    finished: bool = False  #: it is through with the run
+    lost: bool = False  #: its process has ended without being asked to
+    error: Error | None = None
+    heard: float = field(default_factory=time.monotonic)
+    #: The latest value of every report.
+    reports: dict[str, Any] = field(init=False)
+    #: Numbers of messages that were answered, with the reason if they were refused.
+    answers: dict[int, str] = field(default_factory=dict[int, str])
+
+    def __post_init__(self) -> None:
+        self.reports = {name: report.initial for name, report in type(self.task).reports().items()}
+
+    @property
+    def alive(self) -> bool:
+        """True while its process runs."""
+        return self.task.is_alive()
+
+    @property
+    def failed(self) -> bool:
+        """True if the process must be replaced before it can run again."""
+        return self.lost or self.status in (Status.PANICKING, Status.DYING)
+
+    @property
+    def at_rest(self) -> bool:
+        """True if it does nothing in a run any more."""
+        return self.failed or self.finished or self.status is Status.WAITING
+
+    @property
+    def silent(self) -> float:
+        """Seconds since its last word."""
+        return time.monotonic() - self.heard
+
+    @property
+    def progress(self) -> tuple[object, ...]:
+        """Changes as long as something moves."""
+        return (self.status, *(self.reports.get(name) for name in ("counter", "bytes_in", "bytes_out", "dropped")))

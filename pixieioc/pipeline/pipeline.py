@@ -1,0 +1,452 @@
+"""The pipeline: makes the tasks' processes, wires them as a chain, and drives them from run to run.
+
+Everything that takes time is a procedure (see `procedure.py`), so that a script can call `start()` and wait while an
+event loop follows `starting()` and watches `fileno()` and `sentinels()`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Self, TypeVar
+
+import zmq
+
+from pixieioc.pipeline.crew import Crew
+from pixieioc.pipeline.declare import Value, resolve
+from pixieioc.pipeline.error import Cause, Error, Refused
+from pixieioc.pipeline.frames import MalformedMessage, Packet
+from pixieioc.pipeline.member import Member
+from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.procedure import Call, Procedure, Wait
+from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
+from pixieioc.pipeline.task import Task
+
+T = TypeVar("T")
+
+_CONFIGURE, _CONNECT = Message.CONFIGURE.emoji, Message.CONNECT.emoji
+_ERROR, _PRINT, _REPORT = Message.ERROR.emoji, Message.PRINT.emoji, Message.REPORT.emoji
+#: How often the processes are looked at while messages are polled, in seconds.
+_WATCH_INTERVAL = 0.05
+
+
+class Pipeline:
+    """Orchestrates tasks as a chain of processes; a context manager that leaves nothing behind.
+
+    `task_kwargs` are initial values of parameters: a parameter's name, for every task that declares it, or a task's
+    name with a dict. Override the handlers `handle_error`, `handle_print` and `handle_report` to listen. All times are
+    in seconds: `answer_timeout` for a task to begin, to be connected or configured; `stop_timeout` for a stop to drain
+    and for a quit; `stall_timeout` for a drain in which nothing moves any more.
+    """
+
+    def __init__(self, task_kwargs: dict[str, Any] | None = None) -> None:
+        self.task_kwargs = dict(task_kwargs or {})
+        self.answer_timeout = 60.0
+        self.stop_timeout = 8.0
+        self.stall_timeout = 30.0
+        self.status = Status.WAITING
+        self.run_id = 0
+        self.members = Crew()
+        self.chain: list[str] = []
+        self.errors: list[Error] = []  #: of the current or last run, first cause first
+        self._wired = False
+        self._looked = 0.0
+        self._deadline: float | None = None
+        self._progress: tuple[object, ...] = ()
+        self._progress_time = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what a script calls ------------------------------------------------------------------------------------------
+
+    def create_task(self, name: str) -> None:
+        """Starts the process of the task class `name` and returns once it has said that it is ready.
+
+        Raises ValueError with the known names if there is no such class, Error if its process fails to come up.
+        """
+        self._follow(self.creating([name]))
+
+    def connect(self, tasks_active: list[str]) -> None:
+        """Wires the named tasks as a chain, in that order; others stay WAITING and receive no data.
+
+        Raises RuntimeError that names the tasks that did not answer, ValueError for a name that is not there.
+        """
+        self._follow(self.connecting(tasks_active))
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Configures all tasks, or none: a key is a parameter's name or a task's name with a dict.
+
+        Raises Refused that names task, parameter, value and allowed range.
+        """
+        self._follow(self.configuring(config))
+
+    def start(self) -> None:
+        """Begins a run in every connected task; failed processes are replaced first."""
+        self._follow(self.starting())
+
+    def stop(self) -> None:
+        """Lets the run end: the first task stops, what was read flows to the last, all return to WAITING.
+
+        Returns at once; `wait()` waits. After `stop_timeout` what is still busy is killed.
+        """
+        self._end(Message.STOP)
+
+    def abort(self) -> None:
+        """Ends the run without drain: what the tasks hold is discarded, and counted; files are closed."""
+        self._end(Message.ABORT)
+
+    def wait(self, timeout: float | None = None) -> Status:
+        """Handles messages until no run is on, or for `timeout` seconds; returns the pipeline's status."""
+        self._block(Wait(lambda: self.at_rest, float("inf") if timeout is None else timeout))
+        return self.status
+
+    def quit(self) -> None:
+        """Shuts the tasks down; what is still there after `stop_timeout` is killed."""
+        self._follow(self.quitting())
+
+    def kill(self) -> None:
+        """Kills all tasks at once, without drain."""
+        self._follow(self.killing())
+
+    def close(self) -> None:
+        """Kills what still runs and removes the sockets; the pipeline cannot be used afterwards."""
+        self.members.close()
+
+    def poll(self) -> bool:
+        """Handles at most one message; True if there was one. Never blocks."""
+        self._watch()
+        try:
+            heard = self.members.hear()
+        except MalformedMessage as error:
+            self.handle_error("", Error(f"control plane: {error}", time=time.time()))
+            return True
+        if heard is None:
+            return False
+        member, packet = heard
+        if member is not None:  # otherwise the last word of a process that has been replaced
+            self._receive(member, packet)
+        return True
+
+    # -- handlers: to be overridden -----------------------------------------------------------------------------------
+
+    def handle_error(self, name: str, err: Error) -> None:
+        """Handles `Message.ERROR`, and what the pipeline itself finds wrong with a task."""
+
+    def handle_print(self, name: str, string: str) -> None:
+        """Handles `Message.PRINT`: lines that a task printed."""
+        print(f"{name}: {string}")
+
+    def handle_report(self, name: str, report: dict[str, Any]) -> None:
+        """Handles `Message.REPORT`: what has changed; `time` is the Unix time of the report."""
+
+    # -- senders ------------------------------------------------------------------------------------------------------
+
+    def send_connect(self, name: str, address_pull: str, is_start: bool, is_final: bool) -> None:
+        """Sends `Message.CONNECT`: where the task pulls data from, whether it is the first and the last."""
+        self._tell(name, _CONNECT, {"address_pull": address_pull, "is_start": is_start, "is_final": is_final})
+
+    def send_kill(self, name: str) -> None:
+        """Kills the given task: SIGKILL to its process, which is then noticed as lost."""
+        self.members[name].task.kill()
+
+    # -- what an event loop follows and watches -----------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """Readable when messages may have come: then call `poll()` until it says False (it is edge-triggered)."""
+        return int(self.members.socket.get(zmq.FD))
+
+    def sentinels(self) -> dict[int, str]:
+        """File descriptors that become readable when a task's process ends, with the task's name."""
+        return {member.task.sentinel: name for name, member in self.members.items() if member.known and not member.lost}
+
+    def look_now(self) -> None:
+        """Has the next `poll()` look at the processes, although it did so just before."""
+        self._looked = 0.0
+
+    @property
+    def at_rest(self) -> bool:
+        """True if no run is on and no task does anything for one any more."""
+        return self.status not in (Status.RUNNING, Status.DYING) and all(m.at_rest for m in self._chained())
+
+    @property
+    def settings(self) -> dict[str, dict[str, Value]]:
+        """The accepted value of every parameter, by task."""
+        return {name: dict(member.task.parameter_values) for name, member in self.members.items()}
+
+    def creating(self, names: Iterable[str]) -> Procedure[None]:
+        """Starts the processes of several tasks side by side."""
+        classes = {name: _task_class(name) for name in names}
+        if taken := [name for name in classes if name in self.members]:
+            raise ValueError(f"{', '.join(taken)}: this pipeline has such a task already")
+        settings = self._initial_values(classes)
+        members = [self.members.enrol(cls, settings.get(name, {})) for name, cls in classes.items()]
+        yield from self.members.bring_up(members, self.answer_timeout)
+
+    def connecting(self, names: list[str]) -> Procedure[None]:
+        """Wires tasks as a chain; a pipeline that panicked and whose tasks all answer is WAITING again."""
+        after(self.status, _CONNECT, PIPELINE_RULES)
+        if missing := [name for name in names if name not in self.members]:
+            raise ValueError(
+                f"{', '.join(missing)}: no such task in this pipeline; there are: {', '.join(self.members)}"
+            )
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"a chain is at least one task, each at most once, not: {', '.join(names)}")
+        self.chain, self._wired = list(names), False
+        numbers: dict[str, int] = {}
+        for i, name in enumerate(names):
+            wiring = self.members[names[i - 1]].task.wiring if i else None
+            place = {
+                "address_pull": wiring.endpoint if wiring else "",
+                "is_start": i == 0,
+                "is_final": name == names[-1],
+            }
+            numbers[name] = self._tell(name, _CONNECT, place)
+        problems = yield from self.members.answers(numbers, self.answer_timeout)
+        if problems:
+            raise RuntimeError("connect: " + "; ".join(problems))
+        self._wired = True
+        self.status = after(self.status, _CONNECT, PIPELINE_RULES)
+
+    def configuring(self, config: Mapping[str, Any]) -> Procedure[None]:
+        """Configures tasks, all or nothing; one that has failed gets its new settings when it is replaced."""
+        after(self.status, _CONFIGURE, PIPELINE_RULES)
+        accepted = resolve(config, {name: type(member.task) for name, member in self.members.items()})
+        now = self.settings
+        well = {name: values for name, values in accepted.items() if not self.members[name].failed}
+        numbers = {name: self._tell(name, _CONFIGURE, values) for name, values in well.items()}
+        refused = yield from self.members.answers(numbers, self.answer_timeout)
+        if refused:
+            named = {problem.partition(":")[0] for problem in refused}
+            back = {name: {key: now[name][key] for key in accepted[name]} for name in numbers if name not in named}
+            numbers = {name: self._tell(name, _CONFIGURE, values) for name, values in back.items()}
+            refused += yield from self.members.answers(numbers, self.answer_timeout)
+            raise Refused("; ".join(refused))
+        for name, values in accepted.items():
+            self.members[name].task.parameter_values.update(values)
+
+    def starting(self, run_id: int | None = None) -> Procedure[None]:
+        """Begins a run: replaces what has failed, then starts the tasks behind the first, then the first."""
+        after(self.status, Message.START, PIPELINE_RULES)
+        if not self.chain:
+            raise Refused("start: no tasks are connected")
+        yield from self.replacing()
+        self.run_id = self.run_id + 1 if run_id is None else run_id
+        self.errors = []
+        self._deadline, self._progress = None, ()
+        for member in self._chained():
+            member.finished, member.error = False, None
+        run = {"run": self.run_id, "time": time.time(), "settings": self.settings}
+        self.status = after(self.status, Message.START, PIPELINE_RULES)
+        for names in (self.chain[1:], self.chain[:1]):
+            numbers = {name: self._tell(name, Message.START, run) for name in names}
+            problems = yield from self.members.answers(numbers, self.answer_timeout)
+            if problems:
+                self._fail_start(problems)
+                raise Error("start: " + "; ".join(problems), run=self.run_id)
+
+    def replacing(self) -> Procedure[None]:
+        """Replaces processes that have died or panicked, with their accepted settings, and wires the chain again."""
+        failed = [member for member in self.members.values() if member.failed]
+        if failed:
+            self._wired = False
+            fresh = [self.members.enrol(type(m.task), m.task.parameter_values) for m in failed]
+            yield from self.members.put_away(failed)
+            yield from self.members.bring_up(fresh, self.answer_timeout)
+        if not self._wired or self.status is Status.PANICKING:
+            yield from self.connecting(self.chain)
+
+    def quitting(self) -> Procedure[None]:
+        """Shuts the tasks down, politely first."""
+        self.status = after(self.status, Message.QUIT, PIPELINE_RULES)
+        polite = [member for member in self.members.values() if member.known and not member.lost]
+        for member in polite:
+            self._tell(member.name, Message.QUIT, None)
+            member.status = Status.DYING
+        yield Wait(lambda: not any(member.alive for member in polite), self.stop_timeout)
+        yield from self.killing()
+
+    def killing(self) -> Procedure[None]:
+        """Ends all processes at once; the pipeline is as new afterwards."""
+        yield from self.members.put_away(list(self.members.values()))
+        self.chain, self._wired, self._deadline = [], False, None
+        self.status = Status.WAITING  # a new life: the state diagram's beginning
+
+    # -- messages that come in ----------------------------------------------------------------------------------------
+
+    def _receive(self, member: Member, packet: Packet) -> None:
+        try:
+            after(member.status, packet.kind)
+        except Refused as error:
+            self._fail(member, Error(f"{member.name} said what it must not: {error}"))
+            return
+        member.known, member.heard = True, time.monotonic()
+        payload: Any = packet.payload
+        if packet.kind == _REPORT:
+            self._take_report(member, payload)
+        elif packet.kind == _PRINT:
+            self.handle_print(member.name, payload["text"])
+        elif packet.kind == _ERROR:
+            self._fail(member, Error.from_dict(payload))
+        elif packet.kind == Message.FINISHED and packet.run == self.run_id:
+            member.finished = True
+            self._look_whether_finished()
+
+    def _take_report(self, member: Member, report: dict[str, Any]) -> None:
+        if "ack" in report:
+            member.answers[report.pop("ack")] = report.pop("refused")
+        if "status" in report and not member.failed:
+            member.status = Status[report["status"]]
+        member.reports.update(report)
+        self.handle_report(member.name, report)
+
+    def _look_whether_finished(self) -> None:
+        """Ends the run if all its tasks are through: those that finished go back to WAITING."""
+        members = self._chained()
+        if self.status is Status.WAITING or not all(member.at_rest for member in members):
+            return
+        for before, member in zip([None, *members], members, strict=False):
+            if member.lost and before is not None:  # what was sent to it and that it did not say it has handled
+                member.reports["balance"] = before.reports["messages_out"] - member.reports["counter"]
+                self.handle_report(member.name, {"balance": member.reports["balance"], "time": time.time()})
+            elif member.finished and not member.failed:
+                self._tell(member.name, Message.STOP, None)
+                member.status = Status.WAITING
+        self.status = after(self.status, Message.FINISHED, PIPELINE_RULES)
+        self._deadline = None
+
+    # -- failure ------------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Looks for processes that died, tasks that hang and drains that take too long."""
+        if self.members.calling or time.monotonic() - self._looked < _WATCH_INTERVAL:
+            return
+        self._looked = time.monotonic()
+        for member in list(self.members.values()):
+            if not member.known or member.lost or member.status is Status.DYING:
+                continue
+            allowed = member.task.heart_beat_timeout
+            if not member.alive:
+                member.lost = True
+                self._fail(
+                    member, Error(f"the process of {member.name} {_how(member.task.exitcode)}", cause=Cause.LOST)
+                )
+            elif member.silent > allowed and not member.failed and self._deadline is None:
+                self._give_up(
+                    [member], Cause.HANG, f"no heart beat for {member.silent:.0f} s (allowed are {allowed:g} s)"
+                )
+        self._watch_drain()
+
+    def _watch_drain(self) -> None:
+        busy = [member for member in self._chained() if not member.at_rest]
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            self._deadline = None
+            self._give_up(busy, Cause.TIMEOUT, f"did not come to its end within {self.stop_timeout:g} s and was killed")
+        elif self.status is Status.RUNNING and busy and self.members[self.chain[0]].finished:
+            progress = tuple(member.progress for member in self._chained())
+            if progress != self._progress:
+                self._progress, self._progress_time = progress, time.monotonic()
+            elif time.monotonic() - self._progress_time > self.stall_timeout:
+                self._give_up(busy, Cause.TIMEOUT, f"nothing moved for {self.stall_timeout:g} s while the run drained")
+
+    def _give_up(self, members: list[Member], cause: Cause, text: str) -> None:
+        for member in members:
+            member.lost = True
+            self.send_kill(member.name)
+            self._fail(member, Error(f"{member.name}: {text}", cause=cause))
+
+    def _fail(self, member: Member, error: Error) -> None:
+        """Something is wrong with a task: panic, stop the others, and let them flush what they hold."""
+        in_run = not self.at_rest
+        error.task = error.task or member.name
+        error.time = error.time or time.time()
+        error.run = error.run or (self.run_id if in_run else 0)
+        member.error = error
+        if not member.lost:
+            member.status = Status.PANICKING
+        self.errors.append(error)
+        self.status = after(self.status, _ERROR, PIPELINE_RULES)
+        if in_run and member.name in self.chain:
+            self._cut_chain(member)
+        self.handle_error(member.name, error)
+        self._look_whether_finished()
+
+    def _cut_chain(self, member: Member) -> None:
+        """The chain's first part ends before `member`, its second begins behind it; a live one does this itself."""
+        at = self.chain.index(member.name)
+        self._tell(self.chain[0], Message.STOP, None)
+        if member.lost and at:
+            self.send_connect(self.chain[at - 1], "", at == 1, True)
+        if member.lost and at + 1 < len(self.chain):
+            self._tell(self.chain[at + 1], Message.FINISHED, None)
+        self._deadline = self._deadline or time.monotonic() + self.stop_timeout
+
+    def _fail_start(self, problems: list[str]) -> None:
+        """A run that could not begin in all tasks: no data have flowed, and the streams of the others end at once."""
+        if self.status is not Status.PANICKING:
+            name, _, text = problems[0].partition(": ")
+            self._fail(self.members[name], Error(text))
+        for member in self._chained():
+            if member.status is Status.RUNNING and not member.failed:
+                self._tell(member.name, Message.STOP, None)
+                self._tell(member.name, Message.FINISHED, None)
+        self._deadline = self._deadline or time.monotonic() + self.stop_timeout
+        self._look_whether_finished()
+
+    # -- small steps --------------------------------------------------------------------------------------------------
+
+    def _end(self, how: str) -> None:
+        was, self.status = self.status, after(self.status, how, PIPELINE_RULES)
+        if self.status is not Status.DYING:
+            return
+        if was is not Status.DYING:
+            self._deadline = time.monotonic() + self.stop_timeout
+        for member in self._chained():
+            self._tell(member.name, how, None)
+
+    def _chained(self) -> list[Member]:
+        return [self.members[name] for name in self.chain if name in self.members]
+
+    def _tell(self, name: str, kind: str, payload: Any) -> int:
+        return self.members.tell(name, kind, payload, self.run_id)
+
+    def _initial_values(self, classes: Mapping[str, type[Task]]) -> dict[str, dict[str, Value]]:
+        """The part of `task_kwargs` that is for these tasks; a key for a task that is not made yet waits for it."""
+        known = {**{name: type(member.task) for name, member in self.members.items()}, **classes}
+        return resolve({k: v for k, v in self.task_kwargs.items() if k in known or k not in Task.class_registry}, known)
+
+    def _follow(self, procedure: Procedure[T]) -> T:
+        """Goes through a procedure by blocking."""
+        try:
+            while True:
+                step = next(procedure)
+                if isinstance(step, Call):
+                    step.function()
+                else:
+                    self._block(step)
+        except StopIteration as end:
+            return end.value
+
+    def _block(self, step: Wait) -> None:
+        end = time.monotonic() + step.seconds
+        while not step.done() and (left := end - time.monotonic()) > 0:
+            if not self.poll():
+                self.members.wait(min(left, _WATCH_INTERVAL))
+
+
+def _task_class(name: str) -> type[Task]:
+    try:
+        return Task.class_registry[name]
+    except KeyError:
+        raise ValueError(f"no task class {name!r}; there are: {', '.join(Task.class_registry)}") from None
+
+
+def _how(exit_code: int | None) -> str:
+    return (
+        f"was killed by signal {-exit_code}"
+        if exit_code is not None and exit_code < 0
+        else f"ended with code {exit_code}"
+    )

@@ -1,0 +1,93 @@
+"""The reports that every task has: what an operator asks of any process of the chain."""
+
+from __future__ import annotations
+
+from pixieioc.pipeline.declare import Report
+from pixieioc.pipeline.link import CAPACITY
+
+TASK_STATUSES = ("WAITING", "RUNNING", "FINISHED", "DYING", "PANICKING", "LOST")
+
+
+class StandardReports:
+    """Declarations only; the frame in `task.py` keeps them current."""
+
+    status: Report[str] = Report(
+        "WAITING",
+        doc="What the task is doing.",
+        choices=TASK_STATUSES,
+        severities=("NO_ALARM", "NO_ALARM", "NO_ALARM", "NO_ALARM", "MAJOR", "INVALID"),
+        pv="Status",
+        guidance="PANICKING: the task had an error. LOST: its process has died. The next start replaces it.",
+    )
+    heart_beat: Report[int] = Report(0, doc="Counts up once a second.", small=True, pv="HeartBeat")
+    queue_size: Report[int] = Report(0, doc="Items that wait for this task.", small=True, pv="QueueSize_RBV")
+    queue_free: Report[int] = Report(
+        CAPACITY, doc="Items that the queue can still take.", small=True, pv="QueueFree_RBV"
+    )
+    queue_use: Report[float] = Report(
+        0.0,
+        doc="How full the task's queue is.",
+        unit="%",
+        precision=0,
+        high=75,
+        hihi=100,
+        hysteresis=1,
+        pv="QueueUse_RBV",
+        guidance="The task is slower than the one before it, which has to wait. No data are lost.",
+    )
+    dropped: Report[int] = Report(
+        0,
+        doc="Items that could not be handed on or were discarded in this run.",
+        hihi=1,
+        pv="Dropped_RBV",
+        guidance="Data of this run are incomplete behind this task.",
+    )
+    balance: Report[int] = Report(
+        0,
+        doc="Items that were sent to this task in this run and never came.",
+        lolo=-1,
+        hihi=1,
+        pv="Balance_RBV",
+        guidance="Data of this run are incomplete from this task on.",
+    )
+    counter: Report[int] = Report(0, doc="Messages handled in this run.", pv="Counter_RBV")
+    events: Report[int] = Report(0, doc="Events handled in this run.", pv="Events_RBV")
+    rate: Report[float] = Report(
+        0.0, doc="Events (or messages, if the task knows no events) a second.", unit="1/s", pv="Rate_RBV"
+    )
+    byte_rate: Report[float] = Report(0.0, doc="Data handled a second.", unit="MB/s", pv="ByteRate_RBV")
+    execution_time: Report[float] = Report(
+        0.0, doc="Time of the last do_work, without waiting for a full link.", unit="ms", pv="ExecutionTime_RBV"
+    )
+    execution_time_max: Report[float] = Report(
+        0.0, doc="Longest do_work of this run.", unit="ms", pv="ExecutionTimeMax_RBV"
+    )
+    process_id: Report[int] = Report(0, doc="The task's process.", small=True, pv="ProcessId_RBV")
+    cpu_load: Report[float] = Report(0.0, doc="The task's share of one core.", unit="%", precision=1, pv="CpuLoad_RBV")
+    mem_used: Report[float] = Report(0.0, doc="The task's resident memory.", unit="MB", precision=1, pv="MemUsed_RBV")
+    messages_out: Report[int] = Report(0, doc="Items handed to the next task in this run.")
+    bytes_in: Report[int] = Report(0, doc="Bytes taken from the task before in this run.", unit="B")
+    bytes_out: Report[int] = Report(0, doc="Bytes handed to the next task in this run.", unit="B")
+
+    def begin_counting(self) -> None:
+        """Sets what belongs to one run back to its beginning."""
+        for name in _PER_RUN:
+            setattr(self, name, vars(StandardReports)[name].initial)
+
+
+_PER_RUN = (
+    "counter",
+    "events",
+    "dropped",
+    "balance",
+    "rate",
+    "byte_rate",
+    "execution_time",
+    "execution_time_max",
+    "queue_size",
+    "queue_free",
+    "queue_use",
+    "messages_out",
+    "bytes_in",
+    "bytes_out",
+)
