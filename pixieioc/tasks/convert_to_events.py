@@ -1,0 +1,104 @@
+"""ConvertToEvents: list-mode words to events, one decoder a module."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from pixieioc.listmode import events as ev
+from pixieioc.listmode.events import Events
+from pixieioc.listmode.stream import Decoder, warm_up
+from pixieioc.listmode.variant import Variant, variant
+from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.tasks.items import EventBlock, words_of
+
+
+class ConvertToEvents(Task):
+    """Decodes the stream of each module; a record that is cut by a block boundary is carried over.
+
+    Layout of the records: neither ADC rate nor firmware revision is in the data, both are parameters: one value for all
+    modules, or one a module.
+    """
+
+    events_known = True
+
+    adc_mhz = Parameter([500.0], items=float, low=100, high=500, unit="MHz", doc="ADC rate: 100, 250 or 500.")
+    firmware_revision = Parameter([34688.0], items=float, low=17562, high=999999, doc="Firmware revision.")
+    corrupt_regions = Report(
+        0,
+        hihi=1,
+        doc="Places in this run where the stream was broken and had to be found again.",
+        guidance="Records are damaged: check firmware revision and ADC rate, then cables and crate.",
+    )
+    bytes_lost = Report(0, unit="B", hihi=1, doc="Bytes in those places, which are not in any event.")
+    bytes_left_over = Report(
+        0,
+        unit="B",
+        high=1,
+        doc="Bytes of records that were not complete when the run ended.",
+        guidance="The last record of a module was cut off by the end of the run or of its file.",
+    )
+
+    def do_init(self) -> None:
+        warm_up()
+
+    def do_configure(self, config: dict[str, Any]) -> None:
+        modules = max(len(self.adc_mhz), len(self.firmware_revision))
+        for module in range(modules):
+            self._variant(module)
+
+    def do_start(self) -> None:
+        self._decoders: dict[int, Decoder] = {}
+        self.corrupt_regions = self.bytes_lost = self.bytes_left_over = 0
+
+    def do_work(self, datum: Any) -> None:
+        block = words_of(datum, self.name)
+        chunks: list[Events] = []
+        for module, words in block.items():
+            if module not in self._decoders:
+                self._decoders[module] = Decoder(self._variant(module), module)
+            decoder = self._decoders[module]
+            broken = decoder.counts.corrupt_regions
+            chunks += decoder.feed(words)
+            if decoder.counts.corrupt_regions > broken:
+                self._tell_broken(module, decoder)
+        self._send(chunks, {module: len(words) for module, words in block.items()})
+
+    def do_stop(self) -> None:
+        chunks = [chunk for decoder in self._decoders.values() for chunk in decoder.finish()]
+        self._send(chunks, {})
+
+    def _send(self, chunks: list[Events], words_read: dict[int, int]) -> None:
+        counts = [decoder.counts for decoder in self._decoders.values()]
+        self.events = sum(c.events for c in counts)
+        self.corrupt_regions = sum(c.corrupt_regions for c in counts)
+        self.bytes_lost = 4 * sum(c.words_lost for c in counts)
+        self.bytes_left_over = 4 * sum(c.words_left_over for c in counts)
+        # Traces are views of the block: chunks with traces travel as they are, not joined (which would copy them).
+        sent = False
+        for with_traces, group in itertools.groupby(chunks, lambda chunk: ev.TRACES in chunk):
+            for events in group if with_traces else [ev.concatenate(list(group))]:
+                self.send(EventBlock(events=events, words_read=words_read))
+                sent = True
+        if words_read and not sent:  # the sorter must know that these modules were read and had nothing
+            self.send(EventBlock(events=ev.empty(), words_read=words_read))
+
+    def _tell_broken(self, module: int, decoder: Decoder) -> None:
+        place, length = decoder.counts.regions[-1]
+        print(f"module {module}: {4 * length} bytes broken at byte {4 * place} of this run")
+
+    def _variant(self, module: int) -> Variant:
+        try:
+            return variant(
+                int(_of(self.adc_mhz, module, "adc_mhz")), int(_of(self.firmware_revision, module, "firmware_revision"))
+            )
+        except ValueError as error:
+            raise Error(f"module {module}: {error}") from None
+
+
+def _of(values: list[float], module: int, name: str) -> float:
+    if len(values) == 1:
+        return values[0]
+    if module >= len(values):
+        raise Error(f"module {module}: {name} has values for {len(values)} modules only (one value is for all)")
+    return values[module]

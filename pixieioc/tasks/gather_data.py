@@ -1,0 +1,193 @@
+"""GatherData: larger buckets of raw data, for the next task and for the disk."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pixieioc
+from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.tasks.items import WordBlock, words_of
+from pixieioc.tasks.raw_file import RawFile, check_template, file_name
+
+Words = NDArray[np.uint32]
+
+
+class GatherData(Task):
+    """Collects words in two buckets, one that is handed on and, with `auto_save`, one that is written to raw files.
+
+    What is written is byte for byte what came in, a file a module and run. A run's files are named `*.part` until they
+    are complete and on disk; a JSON file beside each tells what it is.
+    """
+
+    heart_beat_timeout = 120.0  # bringing a large file safely to a slow disk takes its time
+
+    bucket_size = Parameter(
+        512 * 1024, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is handed on."
+    )
+    disk_bucket_size = Parameter(
+        1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is written."
+    )
+    max_delay = Parameter(0.25, unit="s", low=0, high=3600, live=True, doc="How long data wait here at most.")
+    auto_save = Parameter(False, shared=True, doc="Whether raw files are written.")
+    file_path = Parameter("data/", shared=True, path=True, doc="Folder of the raw files.")
+    file_name = Parameter("pixie16", shared=True, doc="First part of the raw files' names.")
+    file_number = Parameter(1, low=0, shared=True, doc="Number of the next raw file.")
+    auto_increment = Parameter(True, shared=True, doc="Whether the number counts up after a run that was saved.")
+    file_template = Parameter(
+        "%s%s_%3.3d_run%6.6d_mod%2.2d.bin",
+        shared=True,
+        doc="printf template of the full name: path, name, number, run id, module.",
+    )
+    create_directory = Parameter(False, shared=True, doc="Whether the folder is made if it does not exist.")
+
+    bytes_written = Report(
+        0, unit="B", doc="Bytes written to raw files in this run.", shared=True, pv="BytesWritten_RBV"
+    )
+    write_rate = Report(0.0, unit="MB/s", doc="Rate of writing.", shared=True, pv="WriteRate_RBV")
+    write_status = Report(
+        "Write OK",
+        choices=("Write OK", "Write error"),
+        severities=("NO_ALARM", "MAJOR"),
+        doc="Whether the last writing went well.",
+        shared=True,
+        pv="WriteStatus_RBV",
+        guidance="Raw data of this run are incomplete on disk: see WriteMessage_RBV, check the disk.",
+    )
+    write_message = Report("", doc="What went wrong in writing.", shared=True, pv="WriteMessage_RBV")
+    full_file_name = Report("", doc="The raw file that is or was written last.", shared=True, pv="FullFileName_RBV")
+    buckets = Report(0, doc="Buckets handed on in this run.")
+
+    def do_configure(self, config: dict[str, Any]) -> None:
+        check_template(self.file_template)
+        if "/" in self.file_name:
+            raise Error(f"file_name {self.file_name!r}: must not contain a slash, the folder is file_path")
+
+    def do_start(self) -> None:
+        self._next, self._disk = _Bucket(), _Bucket()
+        self._files: dict[int, RawFile] = {}
+        self._rate = (time.monotonic(), 0)
+        self.buckets = self.bytes_written = 0
+        self.write_rate, self.write_message, self.write_status = 0.0, "", "Write OK"
+        if self.auto_save:
+            self._check_place()
+
+    def do_work(self, datum: Any) -> None:
+        block = words_of(datum, self.name)
+        self._next.add(block)
+        if self.auto_save:
+            self._disk.add(block)
+        self._empty_if_due()
+
+    def do_wait(self) -> None:
+        if self.running:
+            self._empty_if_due()
+
+    def do_report(self) -> None:
+        if not self.running:
+            return
+        now, (then, written) = time.monotonic(), self._rate
+        if now - then >= 0.4:
+            self.write_rate = (self.bytes_written - written) / (now - then) / 1e6
+            self._rate = (now, self.bytes_written)
+
+    def do_stop(self) -> None:
+        self._hand_on()
+        self._write()
+        end = time.time()
+        for module, file in self._files.items():
+            self._guarded(lambda file=file, module=module: file.finish(self._about(module, end)))
+        self._files.clear()
+        self.write_rate = 0.0
+
+    def _empty_if_due(self) -> None:
+        if self._next.is_due(self.bucket_size, self.max_delay):
+            self._hand_on()
+        if self._disk.is_due(self.disk_bucket_size, self.max_delay):
+            self._write()
+
+    def _hand_on(self) -> None:
+        if not self._next.empty:
+            self.send(self._next.take())
+            self.buckets += 1
+
+    def _write(self) -> None:
+        for module, words in self._disk.take().items():
+            if len(words):
+                self._guarded(lambda module=module, words=words: self._file_of(module).write(words.data))
+                self.bytes_written = sum(file.bytes for file in self._files.values())
+
+    def _file_of(self, module: int) -> RawFile:
+        if module not in self._files:
+            path = self._path(module)
+            if any(file.path == path for file in self._files.values()):
+                raise Error(f"file_template {self.file_template!r} gives the files of several modules one name: {path}")
+            self._files[module] = RawFile(path, create_folder=self.create_directory)
+            if len(self._files) == 1:
+                self.full_file_name = str(path)
+        return self._files[module]
+
+    def _path(self, module: int) -> Path:
+        return file_name(self.file_template, self.file_path, self.file_name, self.file_number, self.run_id, module)
+
+    def _check_place(self) -> None:
+        """Refuses to start a run whose data could not be written, before any data have come."""
+        path = self._path(0)
+        if not path.parent.is_dir() and not self.create_directory:
+            raise Error(f"there is no folder {path.parent} (CreateDirectory makes it)")
+        if path.exists():
+            raise Error(f"{path} exists already; nothing is overwritten")
+
+    def _guarded(self, action: Any) -> None:
+        """Does something with files; what goes wrong is shown by the files' own reports, then fails the task."""
+        try:
+            action()
+        except Error as error:
+            self.write_status, self.write_message = "Write error", str(error)
+            raise
+
+    def _about(self, module: int, end: float) -> dict[str, Any]:
+        return {
+            "format": "XIA Pixie-16 list mode, little-endian 32-bit words",
+            "run_id": self.run_id,
+            "module": module,
+            "start_time": self.run_time,
+            "end_time": end,
+            "items": self.counter,
+            "items_discarded": self.dropped,
+            "configuration": self.run_settings,
+            "software": f"pixieioc {pixieioc.__version__}",
+        }
+
+
+@dataclass
+class _Bucket:
+    """Words that wait, by module."""
+
+    parts: dict[int, list[Words]] = field(default_factory=dict[int, list[Words]])
+    bytes: int = 0
+    since: float = 0.0
+
+    @property
+    def empty(self) -> bool:
+        return not self.parts
+
+    def add(self, block: WordBlock) -> None:
+        if not self.parts:
+            self.since = time.monotonic()
+        for module, words in block.items():
+            self.parts.setdefault(module, []).append(words)
+            self.bytes += words.nbytes
+
+    def is_due(self, size: int, delay: float) -> bool:
+        return bool(self.parts) and (self.bytes >= size or time.monotonic() - self.since >= delay)
+
+    def take(self) -> WordBlock:
+        block = {module: words[0] if len(words) == 1 else np.concatenate(words) for module, words in self.parts.items()}
+        self.parts, self.bytes = {}, 0
+        return block

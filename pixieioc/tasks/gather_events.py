@@ -1,0 +1,59 @@
+"""GatherEvents: larger chunks of events, for what comes behind."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pixieioc.listmode import events as ev
+from pixieioc.listmode.events import Events
+from pixieioc.pipeline import Parameter, Report, Task
+from pixieioc.tasks.items import EventBlock, events_of
+
+
+class GatherEvents(Task):
+    """Collects events until there are enough or they have waited long enough, then hands them on in one piece."""
+
+    events_known = True
+
+    chunk_size = Parameter(100_000, low=1, high=100_000_000, live=True, doc="Events of a chunk; it may become larger.")
+    max_delay = Parameter(0.5, unit="s", low=0, high=3600, live=True, doc="How long an event waits here at most.")
+    events_held = Report(0, doc="Events that wait here.")
+    chunks = Report(0, doc="Chunks handed on in this run.")
+
+    def do_start(self) -> None:
+        self._held: list[Events] = []
+        self._words: dict[int, int] = {}
+        self._since = 0.0
+        self.events_held = self.chunks = 0
+
+    def do_work(self, datum: Any) -> None:
+        block = events_of(datum, self.name)
+        for module, words in block["words_read"].items():
+            self._words[module] = self._words.get(module, 0) + words
+        if count := ev.size(block["events"]):
+            if not self._held:
+                self._since = time.monotonic()
+            self._held.append(block["events"])
+            self.events += count
+            self.events_held += count
+        self._send_if_due()
+
+    def do_wait(self) -> None:
+        if self.running:
+            self._send_if_due()
+
+    def do_stop(self) -> None:
+        if self._held:
+            self._send()
+
+    def _send_if_due(self) -> None:
+        waited = time.monotonic() - self._since
+        if self._held and (self.events_held >= self.chunk_size or waited >= self.max_delay):
+            self._send()
+
+    def _send(self) -> None:
+        self.send(EventBlock(events=ev.concatenate(self._held), words_read=self._words))
+        self._held, self._words = [], {}
+        self.events_held = 0
+        self.chunks += 1

@@ -1,0 +1,53 @@
+"""What flows through a chain: blocks of list-mode words, then blocks of events."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixieioc.listmode.events import Events
+from pixieioc.pipeline import Error
+
+#: What was read from each module at about the same time, uint32 words; a module with no words has nothing to wait for.
+WordBlock = dict[int, NDArray[np.uint32]]
+
+
+class EventBlock(TypedDict):
+    """Events as columns, and how many words were read from each module for them."""
+
+    events: Events
+    words_read: dict[int, int]
+
+
+def is_words(datum: Any) -> TypeGuard[WordBlock]:
+    """True for a block of list-mode words."""
+    return isinstance(datum, dict) and all(isinstance(key, int) for key in datum)
+
+
+def is_events(datum: Any) -> TypeGuard[EventBlock]:
+    """True for a block of events."""
+    return isinstance(datum, dict) and "events" in datum and "words_read" in datum
+
+
+def words_of(datum: Any, task: str) -> WordBlock:
+    """`datum` as a block of words; Error that says what `task` needs if it is something else."""
+    if not is_words(datum):
+        raise Error(
+            f"{task} needs list-mode words (from LoadFiles, DummyData, TakeData or GatherData), not {_kind(datum)}"
+        )
+    return datum
+
+
+def events_of(datum: Any, task: str) -> EventBlock:
+    """`datum` as a block of events; Error that says what `task` needs if it is something else."""
+    if not is_events(datum):
+        raise Error(f"{task} needs events (put ConvertToEvents before it), not {_kind(datum)}")
+    return datum
+
+
+def _kind(datum: Any) -> str:
+    if is_words(datum):
+        return "list-mode words"
+    return "events" if is_events(datum) else f"a {type(datum).__name__}"

@@ -1,0 +1,33 @@
+"""PickSingleModule: the events of one module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pixieioc.listmode import events as ev
+from pixieioc.pipeline import Parameter, Report, Task
+from pixieioc.tasks.items import EventBlock, events_of
+
+
+class PickSingleModule(Task):
+    """Hands on the events of one module; those of others end here, and are counted."""
+
+    events_known = True
+
+    module = Parameter(0, low=0, high=255, live=True, doc="Number of the module.")
+    events_left_out = Report(0, doc="Events of other modules in this run.")
+
+    def do_start(self) -> None:
+        self.events_left_out = 0
+
+    def do_work(self, datum: Any) -> None:
+        block = events_of(datum, self.name)
+        rows = np.flatnonzero(block["events"]["module"] == self.module)
+        count = ev.size(block["events"])
+        self.events += len(rows)
+        self.events_left_out += count - len(rows)
+        events = block["events"] if len(rows) == count else ev.compact(ev.take(block["events"], rows))
+        words_read = {module: words for module, words in block["words_read"].items() if module == self.module}
+        self.send(EventBlock(events=events, words_read=words_read))

@@ -1,0 +1,106 @@
+"""A raw file on its way to disk: `*.part` while it grows, its name and a JSON sidecar once it is complete and safe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pixieioc.pipeline import Error
+
+_CONVERSION = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([sd]))")
+#: What a template's conversions stand for, in this order.
+FIELDS = ("FilePath", "FileName", "FileNumber", "run id", "module")
+_KINDS = ("s", "s", "d", "d", "d")
+
+
+def check_template(template: str) -> int:
+    """The number of fields that a file template uses; Error that says what is wrong with it."""
+    rest = _CONVERSION.sub("", template)
+    if "%" in rest:
+        raise Error(f"file template {template!r}: only %s and %d with flags, width and precision, and %% are allowed")
+    kinds = tuple(kind for kind in _CONVERSION.findall(template) if kind)
+    if not 2 <= len(kinds) <= len(FIELDS) or kinds != _KINDS[: len(kinds)]:
+        given = " ".join(f"%{kind}" for kind in kinds) or "nothing"
+        raise Error(
+            f"file template {template!r}: must have %s %s and up to three %d, for {', '.join(FIELDS)}, not {given}"
+        )
+    return len(kinds)
+
+
+def file_name(template: str, path: str, name: str, number: int, run_id: int, module: int) -> Path:
+    """The full name that a template gives, in the manner of areaDetector: the path is ended with a slash."""
+    count = check_template(template)
+    folder = path if path.endswith("/") else path + "/"
+    return Path(template % (folder, name, number, run_id, module)[:count])
+
+
+class RawFile:
+    """One module's raw data of one run.
+
+    Everything that was written is in the file at once (nothing is buffered here), and on the disk after `finish`.
+    """
+
+    def __init__(self, path: Path, *, create_folder: bool) -> None:
+        """Opens `<path>.part`; Error if the file is there already, or cannot be made."""
+        self.path = path
+        self.part = path.with_name(path.name + ".part")
+        self.bytes = 0
+        self._hash = hashlib.sha256()
+        try:
+            if create_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                raise Error(f"{path} exists already; nothing is overwritten")
+            self._descriptor = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise Error(f"cannot make {self.part}: {error.strerror}") from error
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Appends all of `data`; Error if the disk does not take it."""
+        view = memoryview(data).cast("B")
+        self._hash.update(view)
+        while view:
+            try:
+                written = os.write(self._descriptor, view)
+            except OSError as error:
+                raise Error(f"cannot write {self.part} after {self.bytes} bytes: {error.strerror}") from error
+            self.bytes += written
+            view = view[written:]
+
+    def finish(self, about: dict[str, Any]) -> None:
+        """Makes the file safe on disk, gives it its name, and writes `<path>.json` with `about`, size and checksum."""
+        try:
+            os.fsync(self._descriptor)
+            os.close(self._descriptor)
+            sidecar = self.path.with_name(self.path.name + ".json")
+            content = {"file": self.path.name, **about, "bytes": self.bytes, "sha256": self._hash.hexdigest()}
+            _write_safely(sidecar, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
+            self.part.rename(self.path)
+            _sync_folder(self.path.parent)
+        except OSError as error:
+            raise Error(f"cannot finish {self.part}: {error.strerror}") from error
+
+    def leave(self) -> None:
+        """Closes the file as it is, still called `*.part`."""
+        os.close(self._descriptor)
+
+
+def _write_safely(path: Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
