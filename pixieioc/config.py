@@ -1,0 +1,213 @@
+"""Configuration files: which tasks make the chain, and the initial values of all parameters.
+
+Everything is checked when a file is read; what is wrong is said with its place, its value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pixieioc.pipeline.declare import Parameter, Value, parameters_of, resolve
+from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline.task import Task
+
+#: The name under which the run control's own parameters stand in a configuration.
+RUN = "run"
+LONGEST_PREFIX = 30
+
+
+class ConfigError(Refused):
+    """A configuration that cannot be used."""
+
+
+class RunParameters:
+    """What can be set about runs themselves, declared like a task's parameters."""
+
+    preset_mode = Parameter(
+        "No preset",
+        choices=("No preset", "Real time", "Live time", "Events", "Triggers"),
+        live=True,
+        doc="What ends a run by itself.",
+    )
+    preset_real = Parameter(60.0, unit="s", low=0.1, high=1e7, live=True, doc="Real time of a run with that preset.")
+    preset_live = Parameter(60.0, unit="s", low=0.1, high=1e7, live=True, doc="Live time of a run with that preset.")
+    preset_events = Parameter(100_000, low=1, high=2**53, live=True, doc="Events of a run with that preset, at least.")
+    preset_triggers = Parameter(
+        100_000, low=1, high=2**53, live=True, doc="Triggers of a run with that preset, at least."
+    )
+    stop_timeout = Parameter(8.0, unit="s", low=0.5, high=3600, live=True, doc="Time that a stop may take to drain.")
+    wait_for_pipeline = Parameter(
+        True, live=True, doc="Whether a put to Acquire also waits for the tasks behind the source."
+    )
+    fail_put_on_error = Parameter(True, live=True, doc="Whether a put to Acquire fails when its run ends badly.")
+
+
+class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[pipeline]`: the chain, from source to sink."""
+
+    chain: list[str]
+    prefix: str = "PX16:"
+
+
+class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc]`: the server, and limits of the computer it runs on."""
+
+    interfaces: list[str] = []
+    state_dir: str = ""
+    disk_low: float = 10.0  #: GB
+    disk_lolo: float = 1.0
+    memory_high: float = 1000.0  #: MB, of each task
+    memory_hihi: float = 2000.0
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pipeline: PipelineTable
+    run: dict[str, Any] = {}
+    tasks: dict[str, dict[str, Any]] = {}
+    ioc: IocTable = IocTable()
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A configuration that has been checked: `settings` are all initial values by task, `run` those of runs."""
+
+    chain: tuple[str, ...]
+    prefix: str
+    settings: Mapping[str, Mapping[str, Value]]
+    run: Mapping[str, Value]
+    ioc: IocTable
+    folder: Path
+
+    @property
+    def tasks(self) -> dict[str, type[Task]]:
+        """The classes of the chain's tasks, by name."""
+        return {name: Task.class_registry[name] for name in self.chain}
+
+    @property
+    def state_folder(self) -> Path:
+        """Where the run number and the like survive a restart."""
+        if self.ioc.state_dir:
+            return self.folder / self.ioc.state_dir
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        return base / "pixieioc" / (self.prefix.strip(":").replace("/", "_") or "_")
+
+
+def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:
+    """Reads and checks a configuration file; `sets` are texts `task.parameter=value` that override it.
+
+    Raises ConfigError with every problem that was found.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    for text in sets:
+        _override(content, text)
+    try:
+        file = msgspec.convert(content, _File)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return check(file.pipeline, file.run, file.tasks, file.ioc, path.parent.resolve(), prefix, str(path))
+
+
+def check(
+    pipeline: PipelineTable,
+    run: Mapping[str, Any],
+    tasks: Mapping[str, Mapping[str, Any]],
+    ioc: IocTable,
+    folder: Path,
+    prefix: str | None,
+    where: str,
+) -> Config:
+    """The configuration that these tables describe; ConfigError with every problem that was found."""
+    prefix = pipeline.prefix if prefix is None else prefix
+    problems: list[str] = []
+    if not 0 < len(prefix) <= LONGEST_PREFIX or any(c in prefix for c in " ./$") or not prefix.isprintable():
+        problems.append(
+            f"prefix {prefix!r}: must have 1 to {LONGEST_PREFIX} characters, no space, dot, slash or dollar"
+        )
+    classes: dict[str, type[Task]] = {}
+    for name in pipeline.chain:
+        try:
+            classes[name] = Task.class_registry[name]
+        except KeyError:
+            problems.append(f"pipeline.chain: no task {name!r}; there are: {', '.join(Task.class_registry)}")
+    if not pipeline.chain or len(set(pipeline.chain)) < len(pipeline.chain):
+        problems.append("pipeline.chain: must name at least one task, and each at most once")
+    strangers = [name for name in tasks if name not in pipeline.chain]
+    problems += [f"tasks.{name}: not in pipeline.chain ({', '.join(pipeline.chain)})" for name in strangers]
+    settings = _resolve({k: v for k, v in tasks.items() if k in classes}, classes, "tasks.", problems)
+    of_run = _resolve({RUN: dict(run)}, {RUN: RunParameters}, "", problems)
+    if problems:
+        raise ConfigError("; ".join(f"{where}: {problem}" for problem in problems))
+    return Config(
+        chain=tuple(pipeline.chain),
+        prefix=prefix,
+        settings={
+            name: absolute(cls, with_defaults(cls, settings.get(name, {})), folder) for name, cls in classes.items()
+        },
+        run=with_defaults(RunParameters, of_run.get(RUN, {})),
+        ioc=ioc,
+        folder=folder,
+    )
+
+
+def with_defaults(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
+    """A value for every parameter that `cls` declares."""
+    return {name: values.get(name, parameter.default) for name, parameter in parameters_of(cls).items()}
+
+
+def absolute(cls: type, values: Mapping[str, Value], folder: Path) -> dict[str, Value]:
+    """The same values, with relative file names starting from `folder`."""
+    parameters = parameters_of(cls)
+    made = dict(values)
+    for name, value in values.items():
+        if parameters[name].path and isinstance(value, str) and value:
+            made[name] = _from(folder, value)
+        elif parameters[name].path and isinstance(value, list):
+            made[name] = [_from(folder, text) for text in value if isinstance(text, str)]
+    return made
+
+
+def _from(folder: Path, text: str) -> str:
+    # os.path.join, not Path: a slash at the end means "a folder" and stays.
+    return os.path.join(folder, os.path.expanduser(text))  # noqa: PTH111, PTH118
+
+
+def _resolve(
+    tables: Mapping[str, Mapping[str, Any]], classes: Mapping[str, type], where: str, problems: list[str]
+) -> dict[str, dict[str, Value]]:
+    try:
+        return resolve(tables, classes)
+    except Refused as error:
+        problems += [where + problem for problem in error.problems]
+        return {}
+
+
+def _override(content: dict[str, Any], text: str) -> None:
+    """Puts `task.parameter=value` into a file's content; the value is TOML, or a text as it stands."""
+    key, equals, value = text.partition("=")
+    task, dot, name = key.strip().partition(".")
+    if not (equals and dot and task and name):
+        raise ConfigError(f"--set {text}: must be task.parameter=value, or run.parameter=value")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    table = content.setdefault(RUN, {}) if task == RUN else content.setdefault("tasks", {}).setdefault(task, {})
+    table[name] = parsed
+
+
+def to_json(settings: Mapping[str, Mapping[str, Value]]) -> str:
+    """All values as one JSON text, the form of ConfigJSON."""
+    return json.dumps(settings, ensure_ascii=False)

@@ -1,0 +1,32 @@
+"""What process variables there are: plain data that follow from a configuration and the tasks' declarations."""
+
+from __future__ import annotations
+
+from pixieioc.config import Config, ConfigError
+from pixieioc.pvinfo.declared import task_pvs
+from pixieioc.pvinfo.ioc_stats import ioc_pvs
+from pixieioc.pvinfo.model import PvInfo, Severity, Source
+from pixieioc.pvinfo.run_control import run_control_pvs
+
+__all__ = ["PvInfo", "Severity", "Source", "all_pvs"]
+
+
+def all_pvs(config: Config) -> dict[str, PvInfo]:
+    """Every process variable of an IOC with this configuration, by name without prefix.
+
+    A shared name that several tasks declare is one process variable, the first task's. Raises ConfigError if two
+    declarations want the same name.
+    """
+    pvs: dict[str, PvInfo] = {}
+    disk = (config.ioc.disk_lolo, config.ioc.disk_low)
+    memory = (config.ioc.memory_high, config.ioc.memory_hihi)
+    for pv in run_control_pvs(config.chain, config.run, disk):
+        pvs[pv.name] = pv
+    for name, cls in config.tasks.items():
+        for pv in task_pvs(cls, config.settings[name], memory):
+            if pv.name in pvs and (":" in pv.name or pvs[pv.name].source.kind == "run"):
+                raise ConfigError(f"{name}: the process variable {pv.name} is declared twice")
+            pvs.setdefault(pv.name, pv)
+    for pv in ioc_pvs():
+        pvs[pv.name] = pv
+    return pvs

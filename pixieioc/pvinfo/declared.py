@@ -1,0 +1,211 @@
+"""Process variables that follow from declarations: of a task's parameters and reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pixieioc.pipeline.declare import LONG_HIGH, LONG_LOW, LONGEST_TEXT, Parameter, Report, Value
+from pixieioc.pipeline.standard import StandardReports
+from pixieioc.pipeline.task import Task
+from pixieioc.pvinfo.model import NO_LIMITS, Access, Element, PvInfo, RecordType, Source, text_pv
+
+NO_YES = ("No", "Yes")
+#: Access groups: parameters are the expert's.
+PARAMETER_ACCESS: Access = "EX"
+
+
+def parameter_pvs(
+    task: str, parameter: Parameter[Any], value: Value, access: Access = PARAMETER_ACCESS
+) -> list[PvInfo]:
+    """The setpoint and the readback of a parameter; `task` is empty for the run control's own.
+
+    A `fixed` parameter has no setpoint.
+    """
+    prefix = "" if parameter.shared or not task else f"{task}:"
+    name = prefix + parameter.pv
+    setpoint = _of_parameter(name, parameter, value, access, Source("parameter", task, parameter.name))
+    readback = _of_parameter(f"{name}_RBV", parameter, value, "", Source("readback", task, parameter.name))
+    return [readback] if parameter.fixed else [setpoint, readback]
+
+
+def _of_parameter(name: str, parameter: Parameter[Any], value: Value, access: Access, source: Source) -> PvInfo:
+    doc = parameter.doc if access else f"{parameter.doc.rstrip('.')}: as it is used."
+    more: dict[str, Any] = {"unit": parameter.unit, "access": access, "source": source}
+    out = bool(access)
+    match parameter.kind:
+        case "bool":
+            return PvInfo(name, "bo" if out else "bi", doc, int(bool(value)), labels=NO_YES, **more)
+        case "enum":
+            labels = parameter.choices
+            return PvInfo(name, "mbbo" if out else "mbbi", doc, labels.index(str(value)), labels=labels, **more)
+        case "int":
+            wide = parameter.low < LONG_LOW or parameter.high > LONG_HIGH
+            record: RecordType = ("int64out" if out else "int64in") if wide else ("longout" if out else "longin")
+            return PvInfo(name, record, doc, value, drive=(parameter.low, parameter.high), **more)
+        case "float":
+            drive = (parameter.low, parameter.high)
+            return PvInfo(name, "ao" if out else "ai", doc, value, precision=parameter.precision, drive=drive, **more)
+        case "str" | "strings" | "numbers":
+            more.pop("unit")
+            return text_pv(name, doc, LONGEST_TEXT + 1, initial=as_pv(value), **more)
+
+
+def as_pv(value: Value) -> Any:
+    """A parameter's value as its process variable shows it: lists as JSON."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+
+
+def from_pv(parameter: Parameter[Any], value: Any) -> Any:
+    """What was written to a setpoint as the parameter's value: an enum's label for its index."""
+    if parameter.kind == "enum":
+        return parameter.choices[int(value)]
+    return bool(value) if parameter.kind == "bool" else value
+
+
+def report_pvs(
+    task: str, report: Report[Any], settings: Mapping[str, Value], limits: Mapping[str, Any]
+) -> Iterator[PvInfo]:
+    """The process variables of a report: one, or one a channel and one array a module.
+
+    `settings` are the task's values, from which the number of channels follows; `limits` replaces declared limits.
+    """
+    if report.per == "channel":
+        yield from _channel_pvs(task, report, settings)
+        return
+    standard = vars(StandardReports).get(report.name) is report
+    name = report.pv if report.shared else f"{task}:{report.pv if standard else _reported(report.pv)}"
+    source = Source("report", task, report.name)
+    more: dict[str, Any] = {"unit": report.unit, "guidance": report.guidance, "source": source}
+    more["limits"] = limits.get(report.name, report.limits)
+    more["hysteresis"] = report.hysteresis
+    match report.initial:
+        case str() if report.choices:
+            first = report.choices.index(report.initial)
+            yield PvInfo(
+                name,
+                "mbbi",
+                report.doc,
+                first,
+                labels=report.choices,
+                severities=report.severities,
+                guidance=report.guidance,
+                source=source,
+            )
+        case bool():
+            severities = report.severities
+            yield PvInfo(
+                name,
+                "bi",
+                report.doc,
+                int(report.initial),
+                labels=NO_YES,
+                severities=severities,
+                guidance=report.guidance,
+                source=source,
+            )
+        case int() if report.small:
+            yield PvInfo(name, "longin", report.doc, report.initial, **more)
+        case int():
+            yield PvInfo(name, "ai", report.doc, float(report.initial), precision=0, **more)
+        case float():
+            yield PvInfo(name, "ai", report.doc, report.initial, precision=report.precision, **more)
+        case str():
+            yield text_pv(name, report.doc, 512, initial=report.initial, guidance=report.guidance, source=source)
+        case _:
+            raise TypeError(
+                f"{task}.{report.name}: no process variable for a report of {type(report.initial).__name__}"
+            )
+
+
+def _reported(pv: str) -> str:
+    return f"REPORT:{pv}" if pv.endswith("_RBV") else f"REPORT:{pv}_RBV"
+
+
+def _channel_pvs(task: str, report: Report[Any], settings: Mapping[str, Value]) -> Iterator[PvInfo]:
+    """One a channel, and for single values one array a module over its channels."""
+    modules, channels = _count(settings, "modules"), _count(settings, "channels")
+    length = _count(settings, report.length) if report.length else 0
+    base = report.pv.removesuffix("_RBV")
+    plural = base if base.endswith("s") else f"{base}s"
+    precision = report.precision if report.unit else 0
+    for module in range(modules):
+        for channel in range(channels):
+            name = f"M{module:02d}:C{channel:02d}:{base}_RBV"
+            source = Source("report", task, report.name, (module, channel))
+            more: dict[str, Any] = {"unit": report.unit, "guidance": report.guidance, "source": source}
+            if length:
+                yield PvInfo(name, "waveform", report.doc, [0], element=_element(report), length=length, **more)
+            else:
+                alarm: dict[str, Any] = {"limits": report.limits, "hysteresis": report.hysteresis}
+                yield PvInfo(name, "ai", report.doc, 0.0, precision=precision, **alarm, **more)
+        if not length:
+            name, doc = f"M{module:02d}:{plural}_RBV", f"{report.doc.rstrip('.')}, by channel."
+            source = Source("report", task, report.name, (module,))
+            shape: dict[str, Any] = {"length": channels, "precision": precision, "unit": report.unit}
+            yield PvInfo(name, "waveform", doc, [0.0] * channels, source=source, **shape)
+
+
+def _count(settings: Mapping[str, Value], name: str) -> int:
+    value = settings[name]
+    assert isinstance(value, int)
+    return value
+
+
+def _element(report: Report[Any]) -> Element:
+    return "LONG" if report.initial.dtype.kind in "iu" else "DOUBLE"
+
+
+def task_pvs(cls: type[Task], settings: Mapping[str, Value], memory: tuple[float, float]) -> Iterator[PvInfo]:
+    """All process variables of one task; `memory` are the limits (MB) of HIGH and HIHI."""
+    task = cls.__name__
+    nan = NO_LIMITS[0]
+    limits = {"mem_used": (nan, nan, *memory)}
+    for report in cls.reports().values():
+        if report.name == "events" and not cls.events_known:
+            continue
+        yield from report_pvs(task, report, settings, limits)
+    yield from _frame_pvs(task)
+    for name, parameter in cls.parameters().items():
+        yield from parameter_pvs(task, parameter, settings[name])
+
+
+def _frame_pvs(task: str) -> Iterator[PvInfo]:
+    """What the IOC itself knows of a task."""
+    nan = NO_LIMITS[0]
+    yield PvInfo(
+        f"{task}:HeartBeatAge_RBV", "ai", "Time since the task's last word, by the IOC's clock.", 0.0, unit="s",
+        precision=1, limits=(nan, nan, 3.0, 10.0), guidance="The task is busy with something long, or hangs.",
+        source=Source("run", task, "heart_beat_age"),
+    )  # fmt: skip
+    yield PvInfo(
+        f"{task}:ERROR", "bi", "Whether the task had an error that nobody has acknowledged.", labels=("OK", "ERROR"),
+        severities=("NO_ALARM", "MAJOR"), source=Source("run", task, "error"),
+        guidance="Read ErrorMessage_RBV, mend its cause, acknowledge with ErrorAck. The next start replaces the task.",
+    )  # fmt: skip
+    yield text_pv(
+        f"{task}:ErrorMessage_RBV",
+        "The first error since the last acknowledge.",
+        512,
+        source=Source("run", task, "error_message"),
+    )
+    yield PvInfo(
+        f"{task}:ErrorCount_RBV",
+        "longin",
+        "Errors since the IOC was started.",
+        source=Source("run", task, "error_count"),
+    )
+    yield text_pv(f"{task}:PRINT", "The last line that the task printed.", 512, source=Source("run", task, "print"))
+    yield text_pv(
+        f"{task}:PrintLog_RBV",
+        "The last 20 lines that the task printed.",
+        4096,
+        source=Source("run", task, "print_log"),
+    )
+    yield text_pv(
+        f"{task}:REPORT:JSON_RBV",
+        "Values that the task reported without declaring them.",
+        4096,
+        source=Source("run", task, "json"),
+    )

@@ -1,0 +1,49 @@
+"""The process variables of the IOC itself, under the names of iocStats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pixieioc.pvinfo.model import NO_LIMITS, PvInfo, text_pv
+
+_NAN = NO_LIMITS[0]
+
+
+def ioc_pvs() -> Iterator[PvInfo]:
+    """All of them."""
+    yield PvInfo("IOC:HEARTBEAT", "longin", "Counts up once a second.")
+    yield text_pv("IOC:STARTTOD", "When the IOC was started.", 40)
+    yield text_pv("IOC:TOD", "The IOC's time of day.", 40)
+    yield text_pv("IOC:UPTIME", "How long the IOC has been running.", 40)
+    yield PvInfo("IOC:START_CNT", "longin", "How often the IOC has been started.")
+    yield PvInfo("IOC:CA_CLNT_CNT", "longin", "Channel Access clients.")
+    yield PvInfo("IOC:CA_CONN_CNT", "longin", "Channels of all clients.")
+    yield PvInfo(
+        "IOC:CA_COALESCED_CNT", "ai", "Monitors that slow clients have missed because newer ones replaced them.", 0.0
+    )
+    yield PvInfo("IOC:RECORD_CNT", "longin", "Process variables of the IOC.")
+    yield PvInfo("IOC:FD_CNT", "longin", "Open file descriptors.")
+    yield PvInfo("IOC:FD_MAX", "longin", "Largest number of file descriptors.")
+    yield PvInfo(
+        "IOC:FD_FREE",
+        "longin",
+        "File descriptors left.",
+        1000,
+        limits=(20.0, 100.0, _NAN, _NAN),
+        guidance="Restart the IOC.",
+    )
+    yield PvInfo("IOC:SYS_CPU_LOAD", "ai", "Load of all processors.", 0.0, unit="%", precision=1)
+    yield PvInfo("IOC:IOC_CPU_LOAD", "ai", "The IOC's share of one processor.", 0.0, unit="%", precision=1)
+    yield PvInfo("IOC:MEM_USED", "ai", "Resident memory of the IOC.", 0.0, unit="MB", precision=1)
+    yield PvInfo("IOC:MEM_FREE", "ai", "Free memory of the computer.", 0.0, unit="MB", precision=0)
+    yield PvInfo("IOC:PROCESS_ID", "longin", "The IOC's process.")
+    yield text_pv("IOC:HOSTNAME", "The computer.", 64)
+    yield text_pv("IOC:KERNEL_VERS", "The computer's operating system.", 128)
+    yield PvInfo(
+        "IOC:SYSRESET",
+        "bo",
+        "Ends the IOC (its supervisor starts it again); refused while a run is on.",
+        labels=("Done", "Reset"),
+        access="EN",
+    )
+    yield text_pv("IOC:ACCESS", "Who may write.", 64, initial="Running")

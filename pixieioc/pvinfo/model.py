@@ -1,0 +1,84 @@
+"""What a process variable is, as plain data: the one description that the server, screens and documents follow."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["NO_ALARM", "MINOR", "MAJOR", "INVALID"]
+SEVERITIES: tuple[Severity, ...] = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
+
+RecordType = Literal[
+    "ai", "ao", "bi", "bo", "mbbi", "mbbo", "longin", "longout", "int64in", "int64out", "waveform", "stringin"
+]
+Element = Literal["CHAR", "LONG", "DOUBLE"]
+Access = Literal["", "OP", "EX", "EN"]
+
+NO_LIMITS = (math.nan, math.nan, math.nan, math.nan)
+#: Longest name, of a process variable without its prefix, so that the whole fits 60 characters.
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the value comes from: a task's report or parameter (`task` is empty for the run control's own)."""
+
+    kind: Literal["report", "parameter", "readback", "run"]
+    task: str = ""
+    name: str = ""
+    #: Which part of a report that has one value a channel: (module,) or (module, channel).
+    index: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class PvInfo:
+    """One process variable. `name` has no prefix; `drive` are the limits of what may be written (inclusive)."""
+
+    name: str
+    record: RecordType
+    doc: str
+    initial: Any = 0
+    unit: str = ""
+    precision: int = 0
+    labels: tuple[str, ...] = ()
+    #: Severity of each state; empty: none has any.
+    severities: tuple[Severity, ...] = ()
+    #: LOLO, LOW, HIGH, HIHI with MAJOR, MINOR, MINOR, MAJOR; NaN: not set.
+    limits: tuple[float, float, float, float] = NO_LIMITS
+    hysteresis: float = 0.0
+    drive: tuple[float, float] = (-math.inf, math.inf)
+    #: Of a waveform.
+    element: Element = "DOUBLE"
+    length: int = 1
+    access: Access = ""
+    guidance: str = ""
+    source: Source = field(default_factory=lambda: Source("run"))
+
+    def __post_init__(self) -> None:
+        if len(self.name) > LONGEST_NAME or "/" in self.name:
+            raise ValueError(f"PV name {self.name!r}: must have at most {LONGEST_NAME} characters and no slash")
+        if self.record in ("bi", "bo", "mbbi", "mbbo") and not 1 < len(self.labels) <= 16:
+            raise ValueError(f"PV {self.name}: an enum has 2 to 16 labels, not {len(self.labels)}")
+        if any(len(label.encode()) > 25 for label in self.labels):
+            raise ValueError(f"PV {self.name}: labels of Channel Access have at most 25 characters: {self.labels}")
+
+    @property
+    def is_text(self) -> bool:
+        """True for a long string: a waveform of characters."""
+        return self.record == "waveform" and self.element == "CHAR"
+
+    @property
+    def is_enum(self) -> bool:
+        """True for records whose value is one of some labels."""
+        return bool(self.labels)
+
+    @property
+    def has_alarm(self) -> bool:
+        """True if the value alone can put the PV into alarm."""
+        return any(s != "NO_ALARM" for s in self.severities) or not all(math.isnan(x) for x in self.limits)
+
+
+def text_pv(name: str, doc: str, length: int = 256, **more: Any) -> PvInfo:
+    """A long string: waveform of `length` characters."""
+    return PvInfo(name, "waveform", doc, initial=more.pop("initial", ""), element="CHAR", length=length, **more)

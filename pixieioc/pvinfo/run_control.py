@@ -1,0 +1,164 @@
+"""The process variables of the pipeline as a whole: run control, presets and times, files, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pixieioc.config import RunParameters
+from pixieioc.pipeline.declare import Value, parameters_of
+from pixieioc.pvinfo.declared import NO_YES, parameter_pvs
+from pixieioc.pvinfo.model import NO_LIMITS, SEVERITIES, Access, PvInfo, Severity, text_pv
+
+STATES = ("WAITING", "RUNNING", "DYING", "PANICKING", "UNKNOWN")
+DETECTOR_STATES = (
+    "Idle", "Acquire", "Readout", "Correct", "Saving", "Aborting", "Error", "Waiting", "Initializing", "Disconnected",
+    "Aborted",
+)  # fmt: skip
+COMMAND_STATUSES = ("OK", "Busy", "Refused", "Failed", "Timeout")
+END_REASONS = (
+    "None", "Preset", "Operator stop", "Abort", "Source end", "Task error", "Task lost", "Timeout", "IOC restart",
+)  # fmt: skip
+_NAN = NO_LIMITS[0]
+
+
+def _severities(labels: tuple[str, ...], **of: Severity) -> tuple[Severity, ...]:
+    """The severity of each label; spaces in labels are underscores here."""
+    assert all(name.replace("_", " ") in labels for name in of)
+    return tuple(of.get(label.replace(" ", "_"), "NO_ALARM") for label in labels)
+
+
+def _command(name: str, label: str, access: Access, doc: str) -> PvInfo:
+    return PvInfo(name, "bo", doc, labels=("Done", label), access=access)
+
+
+#: Commands: writing 1 (or the label) does it; the PV reads 1 until it is done.
+COMMANDS: tuple[PvInfo, ...] = (
+    _command("Acquire", "Acquire", "OP", "Starts a run; a put-callback ends with the run. 0 stops it."),
+    _command("EraseStart", "Erase", "OP", "Clears the spectra, then starts a run."),
+    _command("Erase", "Erase", "OP", "Clears the spectra."),
+    _command("Stop", "Stop", "OP", "Ends the run; all data that were read are kept."),
+    _command("Abort", "Abort", "OP", "Ends the run at once; data that are still in the chain are discarded."),
+    _command("Configure", "Configure", "EX", "Applies the settings that were written."),
+    _command("Reset", "Reset", "EX", "Replaces tasks that have failed."),
+    _command("Quit", "Quit", "EN", "Shuts all tasks down; the next start makes new ones."),
+    _command("Kill", "Kill", "EN", "Kills all tasks at once; data in the chain are lost."),
+    _command("ErrorAck", "Acknowledge", "OP", "Acknowledges all errors."),
+)
+
+
+def run_control_pvs(tasks: tuple[str, ...], run: Mapping[str, Value], disk: tuple[float, float]) -> Iterator[PvInfo]:
+    """All of them. `run` are the run parameters' values, `disk` the limits (GB) of DiskFree's LOLO and LOW."""
+    yield from COMMANDS
+    yield from _state()
+    yield from _readiness(tasks)
+    for name, parameter in parameters_of(RunParameters).items():
+        yield from parameter_pvs("", parameter, run[name], "OP" if name.startswith("preset") else "EX")
+    yield from _times()
+    yield from _files(disk)
+    yield from _errors()
+
+
+def _state() -> Iterator[PvInfo]:
+    yield PvInfo("Acquire_RBV", "bi", "Whether a run is on.", labels=("Done", "Acquiring"))
+    yield PvInfo(
+        "AcquireBusy", "bo", "Whether a run is on or still being brought to its end.", labels=("Done", "Acquiring")
+    )
+    yield PvInfo(
+        "State_RBV", "mbbi", "State of the pipeline.", labels=STATES,
+        severities=_severities(STATES, PANICKING="MAJOR", UNKNOWN="INVALID"),
+        guidance="PANICKING: a task has failed, see ErrorFirst_RBV. The next start, or Reset, replaces it.",
+    )  # fmt: skip
+    yield PvInfo(
+        "DetectorState_RBV", "mbbi", "State of the run, as areaDetector names it.", labels=DETECTOR_STATES,
+        severities=_severities(
+            DETECTOR_STATES, Aborting="MINOR", Aborted="MINOR", Error="MAJOR", Disconnected="INVALID"
+        ),
+        guidance="Error: the last run ended badly, see RunEndReason_RBV and LastError_RBV.",
+    )  # fmt: skip
+    yield text_pv("StatusMessage_RBV", "What is going on, in a sentence.")
+    yield PvInfo(
+        "CmdStatus_RBV", "mbbi", "Outcome of the last command.", labels=COMMAND_STATUSES,
+        severities=_severities(COMMAND_STATUSES, Failed="MINOR", Timeout="MAJOR"),
+        guidance="See CmdMessage_RBV.",
+    )  # fmt: skip
+    yield text_pv("CmdMessage_RBV", "Why the last command had this outcome.", 1024)
+    yield text_pv("CmdUser_RBV", "Who gave the last command: user@host.")
+    yield PvInfo(
+        "RunEndReason_RBV", "mbbi", "Why the last run ended.", labels=END_REASONS,
+        severities=_severities(
+            END_REASONS, Task_error="MAJOR", Task_lost="MAJOR", Timeout="MAJOR", IOC_restart="MAJOR"
+        ),
+        guidance="The run ended badly: its data may be incomplete. See LastError_RBV.",
+    )  # fmt: skip
+    yield PvInfo("RunId_RBV", "longin", "Number of the current or last run; never repeats.")
+    yield PvInfo(
+        "SimMode_RBV", "bi", "Whether the source is the hardware.", labels=("Hardware", "Simulation"),
+        severities=("NO_ALARM", "MINOR"), guidance="The data are not those of the detectors.",
+    )  # fmt: skip
+    yield PvInfo("ConfigDirty_RBV", "bi", "Whether settings wait to be applied.", labels=NO_YES)
+    yield PvInfo("ConfigLocked_RBV", "bi", "Whether settings cannot be changed now.", labels=NO_YES)
+    yield text_pv("ConfigJSON", "The whole configuration, or a part of it, all or nothing.", 65536, access="EX")
+    yield text_pv("ConfigJSON_RBV", "The configuration as it is used.", 65536)
+
+
+def _readiness(tasks: tuple[str, ...]) -> Iterator[PvInfo]:
+    yield PvInfo(
+        "Ready_RBV", "bi", "Whether a run can be started.", labels=NO_YES, severities=("MINOR", "NO_ALARM"), initial=1,
+        guidance="See ReadyMessage_RBV for what is missing.",
+    )  # fmt: skip
+    yield PvInfo(
+        "ReadyBits_RBV", "longin", "Sum of 1 no run is on, 2 links empty, 4 settings valid, 8 disk space, 16 file path."
+    )
+    yield text_pv("ReadyMessage_RBV", "What keeps a run from being started.", 1024)
+    yield text_pv("Tasks_RBV", "Names of the tasks, in the order of the chain.", 1024, initial=",".join(tasks))
+    yield PvInfo("TaskCount_RBV", "longin", "Number of tasks.", len(tasks))
+
+
+def _times() -> Iterator[PvInfo]:
+    yield PvInfo("ElapsedReal_RBV", "ai", "Real time of the run.", 0.0, unit="s", precision=2)
+    yield PvInfo("ElapsedLive_RBV", "ai", "Live time of the run.", 0.0, unit="s", precision=2)
+    yield PvInfo(
+        "TimeRemaining_RBV", "ai", "Time until the preset ends the run; 0 without one.", 0.0, unit="s", precision=1
+    )
+    yield PvInfo(
+        "Progress_RBV", "ai", "How much of the run is done; 0 if that is not known.", 0.0, unit="%", precision=1
+    )
+    yield PvInfo(
+        "DeadTime_RBV", "ai", "Part of the time in which the detector was busy.", 0.0, unit="%", precision=1,
+        limits=(_NAN, _NAN, 40.0, 70.0), hysteresis=2.0, guidance="The rate is too high for these settings.",
+    )  # fmt: skip
+
+
+def _files(disk: tuple[float, float]) -> Iterator[PvInfo]:
+    yield PvInfo(
+        "FilePathExists_RBV", "bi", "Whether the folder for raw files exists.", labels=NO_YES,
+        severities=("MAJOR", "NO_ALARM"), initial=1,
+        guidance="Make the folder or correct FilePath; CreateDirectory makes it at the next start.",
+    )  # fmt: skip
+    yield PvInfo(
+        "DiskFree_RBV", "ai", "Free space where raw files are written.", 0.0, unit="GB", precision=1,
+        limits=(disk[0], disk[1], _NAN, _NAN), guidance="Delete or move old data.",
+    )  # fmt: skip
+    yield PvInfo(
+        "DiskTimeLeft_RBV",
+        "ai",
+        "Time until the disk is full at the present rate; 0 if nothing is written.",
+        0.0,
+        unit="h",
+        precision=1,
+    )
+
+
+def _errors() -> Iterator[PvInfo]:
+    yield PvInfo("ErrorCount_RBV", "longin", "Errors of all tasks since the IOC was started.")
+    yield PvInfo(
+        "ErrorLatched_RBV", "bi", "Whether there are errors that nobody has acknowledged.", labels=("OK", "ERROR"),
+        severities=("NO_ALARM", "MAJOR"), guidance="See ErrorFirst_RBV and LastError_RBV; acknowledge with ErrorAck.",
+    )  # fmt: skip
+    yield text_pv("ErrorFirst_RBV", "The task that failed first since the last acknowledge.")
+    yield text_pv("LastError_RBV", "The last error.", 512)
+    yield text_pv("LastErrorTask_RBV", "The task of the last error.")
+    yield text_pv("LastErrorTime_RBV", "When the last error was.")
+    yield PvInfo(
+        "SumSevr_RBV", "mbbi", "Worst severity of all process variables.", labels=SEVERITIES, severities=SEVERITIES
+    )
