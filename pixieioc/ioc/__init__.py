@@ -1,0 +1,1 @@
+"""The IOC: EPICS lives here and nowhere else."""

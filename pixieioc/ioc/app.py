@@ -1,0 +1,77 @@
+"""The IOC: process variables, server and run control put together, and its life from start to signal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+from pixieioc.config import Config
+from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca.record import Client, PutRefused, Record
+from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.run_control import NOBODY, RunControl
+from pixieioc.ioc.state import State
+from pixieioc.ioc.stats import Stats
+from pixieioc.pipeline.process import prepare
+from pixieioc.pvinfo import all_pvs
+
+log = logging.getLogger(__name__)
+
+
+class _Server(Server):
+    """The server of this IOC, which tells of values that could not be converted."""
+
+    control: RunControl | None = None
+
+    def put_refused(self, record: Record, client: Client, why: str) -> None:
+        if self.control is not None:
+            self.control.put_refused(record, why, client)
+
+
+async def run_ioc(
+    config: Config,
+    interfaces: list[str] | None = None,
+    *,
+    start: bool = False,
+    on_ready: Callable[[], None] | None = None,
+) -> None:
+    """Serves a pipeline until SIGINT or SIGTERM (or SYSRESET): then a run ends as Stop does, and everything is closed.
+
+    `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there.
+    Raises BadState, OSError if the IOC cannot begin.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    board = Board(all_pvs(config), config.prefix)
+    state = State(config.state_folder)
+    prepare()
+    control = RunControl(board, config, state)
+    server = _Server(board.values(), interfaces or config.ioc.interfaces or None)
+    server.control = control
+    await server.start()
+    if on_ready is not None:
+        on_ready()
+
+    def reset(client: Client) -> None:
+        if control.run is not None:
+            raise PutRefused(control.run.describe())
+        log.warning("SYSRESET by %s", client)
+        stopping.set()
+
+    stats = loop.create_task(Stats(board, server, state.starts, reset).run())
+    try:
+        beginning = loop.create_task(control.begin())
+        stopped = loop.create_task(stopping.wait())
+        await asyncio.wait({beginning, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if start and not stopping.is_set():
+            control.start(NOBODY)
+        await stopped
+        await beginning
+    finally:
+        stats.cancel()
+        await control.end()
+        await server.stop()

@@ -1,0 +1,154 @@
+"""The DBR types: how a value with its alarm, time and limits is laid out in a Channel Access message."""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Any
+
+import numpy as np
+from caproto import AlarmSeverity, AlarmStatus, ChannelType  # pyright: ignore[reportMissingTypeStubs]
+
+STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE = (
+    int(ChannelType[name]) for name in ("STRING", "INT", "FLOAT", "ENUM", "CHAR", "LONG", "DOUBLE")
+)
+STSACK_STRING, CLASS_NAME = int(ChannelType.STSACK_STRING), int(ChannelType.CLASS_NAME)
+PUT_ACKT, PUT_ACKS = int(ChannelType.PUT_ACKT), int(ChannelType.PUT_ACKS)
+HIGHEST_DATA_TYPE = int(ChannelType.CTRL_DOUBLE)
+
+NO_ALARM, MINOR, MAJOR, INVALID = map(int, AlarmSeverity)
+STATUS_NONE, STATUS_HIHI, STATUS_HIGH = int(AlarmStatus.NO_ALARM), int(AlarmStatus.HIHI), int(AlarmStatus.HIGH)
+STATUS_LOLO, STATUS_LOW, STATUS_STATE = int(AlarmStatus.LOLO), int(AlarmStatus.LOW), int(AlarmStatus.STATE)
+STATUS_UDF, STATUS_SOFT = int(AlarmStatus.UDF), int(AlarmStatus.SOFT)
+
+#: Seconds from the Unix epoch to that of EPICS, 1990-01-01.
+EPICS_EPOCH = 631152000
+STRING_SIZE, UNITS_SIZE, LABEL_SIZE, LABELS = 40, 8, 26, 16
+
+#: struct code, numpy type and size of an element, by base type.
+_CODES = {SHORT: "h", FLOAT: "f", ENUM: "H", CHAR: "B", LONG: "i", DOUBLE: "d"}
+_ARRAYS = {SHORT: ">i2", FLOAT: ">f4", ENUM: ">u2", CHAR: "u1", LONG: ">i4", DOUBLE: ">f8"}
+ELEMENT_SIZE = {STRING: STRING_SIZE, SHORT: 2, FLOAT: 4, ENUM: 2, CHAR: 1, LONG: 4, DOUBLE: 8}
+#: The integers' ranges, for limits and conversions.
+RANGES = {SHORT: (-(2**15), 2**15 - 1), ENUM: (0, 2**16 - 1), CHAR: (0, 255), LONG: (-(2**31), 2**31 - 1)}
+
+#: Padding between the head and the value, by class (status, time) and base type.
+_STS_PAD = {CHAR: "x", DOUBLE: "4x"}
+_TIME_PAD = {SHORT: "2x", ENUM: "2x", CHAR: "3x", DOUBLE: "4x"}
+_PLAIN, _STS, _TIME, _GR, _CTRL = range(5)
+
+
+class Unconvertible(ValueError):
+    """A value that has no form in the type that was asked for, or that was sent."""
+
+
+class Meta:
+    """What a type with limits carries besides the value."""
+
+    __slots__ = ("control", "labels", "limits", "precision", "units")
+
+    def __init__(
+        self,
+        units: str = "",
+        precision: int = 0,
+        labels: tuple[str, ...] = (),
+        display: tuple[float, float] = (0.0, 0.0),
+        alarm: tuple[float, float, float, float] = (math.nan, math.nan, math.nan, math.nan),
+        control: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        """`display` and `control` are (low, high), `alarm` is (lolo, low, high, hihi)."""
+        self.units = units.encode("utf-8", "replace")[: UNITS_SIZE - 1]
+        self.precision = precision
+        self.labels = tuple(label.encode() for label in labels)
+        lolo, low, high, hihi = alarm
+        self.limits = (display[1], display[0], hihi, high, low, lolo)
+        self.control = (control[1], control[0])
+
+
+def pack(dbr: int, values: bytes, status: int, severity: int, stamp: tuple[int, int], meta: Meta) -> bytes:
+    """The payload of type `dbr`: `values` (already in that type's base type) behind the head that the type has.
+
+    `stamp` is seconds and nanoseconds since the EPICS epoch. Not padded to whole 8 bytes.
+    """
+    kind, base = divmod(dbr, 7)
+    if kind == _PLAIN:
+        return values
+    if kind == _STS or (kind in (_GR, _CTRL) and base == STRING):
+        return struct.pack(f">hh{_STS_PAD.get(base, '')}", status, severity) + values
+    if kind == _TIME:
+        return struct.pack(f">hhII{_TIME_PAD.get(base, '')}", status, severity, *stamp) + values
+    if base == ENUM:
+        labels = [label[: LABEL_SIZE - 1] for label in meta.labels[:LABELS]]
+        table = b"".join(label.ljust(LABEL_SIZE, b"\0") for label in labels).ljust(LABELS * LABEL_SIZE, b"\0")
+        return struct.pack(">hhh", status, severity, len(labels)) + table + values
+    limits = meta.limits + (meta.control if kind == _CTRL else ())
+    precision = f"{'hxx' if base in (FLOAT, DOUBLE) else ''}"
+    head = (status, severity, *((meta.precision,) if precision else ()), meta.units.ljust(UNITS_SIZE, b"\0"))
+    form = f">hh{precision}{UNITS_SIZE}s{len(limits)}{_CODES[base]}{'x' if base == CHAR else ''}"
+    return struct.pack(form, *head, *(_limit(limit, base) for limit in limits)) + values
+
+
+def _limit(limit: float, base: int) -> float | int:
+    """A limit in the base type; what integers cannot hold (NaN: not set) is 0, as in EPICS Base."""
+    if base in (FLOAT, DOUBLE):
+        return limit
+    if not math.isfinite(limit):
+        return 0
+    low, high = RANGES[base]
+    return int(min(max(limit, low), high))
+
+
+# -- values on their way out ------------------------------------------------------------------------------------------
+
+
+def numbers(values: Any, base: int) -> bytes:
+    """Numbers (a scalar or an array) in the numeric type `base`; what it cannot hold is clipped to its range."""
+    if isinstance(values, int | float):
+        if base in RANGES:
+            low, high = RANGES[base]
+            values = (
+                0 if values != values else int(min(max(values, low), high))
+            )  # NaN is the one that differs from itself
+        return struct.pack(f">{_CODES[base]}", values)
+    array = np.asarray(values)
+    if base in RANGES and array.dtype.kind == "f":
+        array = np.nan_to_num(array, nan=0.0)
+    if base in RANGES:
+        array = np.clip(array, *RANGES[base])
+    return array.astype(_ARRAYS[base]).tobytes()
+
+
+def text(value: str) -> bytes:
+    """One DBR_STRING; a longer text is cut, at a whole character."""
+    return (
+        value.encode("utf-8", "replace")[: STRING_SIZE - 1].decode("utf-8", "ignore").encode().ljust(STRING_SIZE, b"\0")
+    )
+
+
+# -- values on their way in -------------------------------------------------------------------------------------------
+
+
+def unpack(dbr: int, count: int, payload: bytes) -> Any:
+    """What a client sent: a list of str for DBR_STRING, a numpy array otherwise.
+
+    Raises Unconvertible if the type cannot be written or the payload is too short.
+    """
+    if dbr not in ELEMENT_SIZE:
+        raise Unconvertible(f"DBR type {dbr} cannot be written")
+    if len(payload) < count * ELEMENT_SIZE[dbr]:
+        # A single string may be sent without its padding.
+        if not (dbr == STRING and count == 1):
+            raise Unconvertible(f"{count} elements of DBR type {dbr} need more than {len(payload)} bytes")
+        payload = payload.ljust(STRING_SIZE, b"\0")
+    if dbr != STRING:
+        return np.frombuffer(payload, _ARRAYS[dbr], count)
+    parts = (payload[i * STRING_SIZE : (i + 1) * STRING_SIZE] for i in range(count))
+    return [decode(part) for part in parts]
+
+
+def decode(data: bytes) -> str:
+    """Text up to the first NUL; Unconvertible if it is not UTF-8."""
+    try:
+        return data.partition(b"\0")[0].decode()
+    except UnicodeDecodeError as error:
+        raise Unconvertible(f"text is not UTF-8: {error}") from None

@@ -1,0 +1,91 @@
+"""Channel Access messages: numbers of commands, headers, and cutting a stream of bytes into messages."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from caproto import CAStatus  # pyright: ignore[reportMissingTypeStubs]
+
+(VERSION, EVENT_ADD, EVENT_CANCEL, READ, WRITE, SEARCH) = (0, 1, 2, 3, 4, 6)
+(EVENTS_OFF, EVENTS_ON, READ_SYNC, ERROR, CLEAR_CHANNEL, IS_UP, NOT_FOUND) = (8, 9, 10, 11, 12, 13, 14)
+(READ_NOTIFY, CREATE_CHANNEL, WRITE_NOTIFY, CLIENT_NAME, HOST_NAME) = (15, 18, 19, 20, 21)
+(ACCESS_RIGHTS, ECHO, CREATE_FAIL, SERVER_DISCONNECT) = (22, 23, 26, 27)
+
+MINOR_VERSION = 13
+DO_REPLY = 10
+SEQUENCE_IS_VALID = 1
+
+HEADER = struct.Struct(">HHHHII")
+EXTENDED = struct.Struct(">HHHHIIII")
+_LARGE = 0xFFFF
+_STATUSES: Any = CAStatus  # caproto has no types
+
+
+def status(name: str) -> int:
+    """The code of an ECA status, as it stands in messages."""
+    return int(_STATUSES[name].value.code_with_severity)
+
+
+NORMAL = status("ECA_NORMAL")
+PUTFAIL, GETFAIL, NO_WRITE_ACCESS = status("ECA_PUTFAIL"), status("ECA_GETFAIL"), status("ECA_NOWTACCESS")
+BADTYPE, BADCOUNT, BADCHID, INTERNAL = map(status, ("ECA_BADTYPE", "ECA_BADCOUNT", "ECA_BADCHID", "ECA_INTERNAL"))
+TOLARGE = status("ECA_TOLARGE")
+
+
+class Message(NamedTuple):
+    """One message; what `a` and `b` (the two parameters) mean depends on the command."""
+
+    command: int
+    data_type: int
+    elements: int  #: the header's count
+    a: int
+    b: int
+    payload: bytes
+    header: bytes
+
+
+class TooLarge(ValueError):
+    """A message that announces a longer payload than is taken."""
+
+
+def header(command: int, size: int, data_type: int, count: int, a: int, b: int) -> bytes:
+    """A header, in its long form where size or count need it."""
+    if size < _LARGE and count < _LARGE:
+        return HEADER.pack(command, size, data_type, count, a, b)
+    return EXTENDED.pack(command, _LARGE, data_type, 0, a, b, size, count)
+
+
+def text_payload(text: str) -> bytes:
+    """A text as payload: with NUL, padded to 8 bytes."""
+    data = text.encode("utf-8", "replace") + b"\0"
+    return data + b"\0" * (-len(data) % 8)
+
+
+class Cutter:
+    """Cuts what comes in over TCP into messages; `limit` is the longest payload that is taken, in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rest = b""
+
+    def cut(self, data: bytes) -> Iterator[Message]:
+        """The messages that `data` completes. Raises TooLarge at one that announces too long a payload."""
+        data = self._rest + data if self._rest else data
+        at, end = 0, len(data)
+        while end - at >= HEADER.size:
+            command, size, data_type, count, a, b = HEADER.unpack_from(data, at)
+            body = at + HEADER.size
+            if size == _LARGE:
+                if end - at < EXTENDED.size:
+                    break
+                size, count = struct.unpack_from(">II", data, body)
+                body = at + EXTENDED.size
+            if size > self._limit:
+                raise TooLarge(f"a message of {size} bytes was announced, at most {self._limit} are taken")
+            if end - body < size:
+                break
+            yield Message(command, data_type, count, a, b, data[body : body + size], data[at : at + HEADER.size])
+            at = body + size
+        self._rest = data[at:]

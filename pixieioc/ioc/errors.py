@@ -1,0 +1,56 @@
+"""Errors latch: what has failed stays in alarm until somebody acknowledges it, also through a later good run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.ca.record import stamp
+from pixieioc.pipeline import Error
+
+
+class ErrorBoard:
+    """The ERROR process variables, of each task and of the pipeline."""
+
+    def __init__(self, board: Board, tasks: tuple[str, ...]) -> None:
+        self._board = board
+        self._tasks = tasks
+        self._counts = dict.fromkeys(tasks, 0)
+        self._latched: set[str] = set()
+
+    def record(self, task: str, error: Error) -> None:
+        """Shows an error. The first of a task since the last acknowledge is the one whose message stays."""
+        when, board = stamp(error.time), self._board
+        board.post("ErrorCount_RBV", board["ErrorCount_RBV"].value + 1, when)
+        board.post("LastError_RBV", str(error), when)
+        board.post("LastErrorTask_RBV", task, when)
+        board.post(
+            "LastErrorTime_RBV", datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds"), when
+        )
+        if not self._latched:
+            board.post("ErrorFirst_RBV", task, when)
+        if task in self._counts:
+            self._counts[task] += 1
+            board.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
+            if task not in self._latched:
+                board.post_with(f"{task}:ErrorMessage_RBV", _full_text(error), dbr.MAJOR, when)
+                board.post(f"{task}:ERROR", "ERROR", when)
+        self._latched.add(task)
+        board.post("ErrorLatched_RBV", "ERROR", when)
+
+    def acknowledge(self) -> None:
+        """Clears all latched alarms; counts and the last error stay readable."""
+        for task in self._latched & set(self._tasks):
+            self._board.post(f"{task}:ERROR", "OK")
+            self._board.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
+        self._latched.clear()
+        self._board.post("ErrorFirst_RBV", "")
+        self._board.post("ErrorLatched_RBV", "OK")
+
+
+def _full_text(error: Error) -> str:
+    """The sentence and, as far as there is room, the end of the traceback, which says where."""
+    text = str(error)
+    room = 500 - len(text.encode())
+    return f"{text}\n{error.traceback[-room:]}" if error.traceback and room > 80 else text

@@ -1,0 +1,132 @@
+"""The pipeline in an event loop: its sockets and processes are watched, its procedures awaited, nothing blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from pixieioc.pipeline import Error, Pipeline
+from pixieioc.pipeline.procedure import Call, Procedure, Wait
+
+T = TypeVar("T")
+
+#: How often deadlines and heart beats are looked at, in seconds.
+_LOOK_INTERVAL = 0.1
+
+
+class Listener(Protocol):
+    """Who hears what the tasks say."""
+
+    def on_report(self, task: str, report: dict[str, Any]) -> None:
+        """Values that changed; `time` is the Unix time of the report."""
+
+    def on_print(self, task: str, text: str) -> None:
+        """Lines that the task printed."""
+
+    def on_error(self, task: str, error: Error) -> None:
+        """The task, or what the pipeline found wrong with it."""
+
+
+class LivePipeline(Pipeline):
+    """A pipeline whose messages are handled as they come; `on_change` is called after each burst of them."""
+
+    def __init__(self, listener: Listener, on_change: Callable[[], None], task_kwargs: dict[str, Any]) -> None:
+        super().__init__(task_kwargs)
+        self._listener = listener
+        self._on_change = on_change
+        self._loop = asyncio.get_running_loop()
+        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._watched: set[int] = set()
+        self._loop.add_reader(self.fileno(), self._drain)
+        self._looking = self._loop.create_task(self._look())
+
+    # -- what the tasks say -------------------------------------------------------------------------------------------
+
+    def handle_report(self, name: str, report: dict[str, Any]) -> None:
+        self._listener.on_report(name, report)
+
+    def handle_print(self, name: str, string: str) -> None:
+        self._listener.on_print(name, string)
+
+    def handle_error(self, name: str, err: Error) -> None:
+        self._listener.on_error(name, err)
+
+    # -- awaiting -----------------------------------------------------------------------------------------------------
+
+    async def do(self, procedure: Procedure[T]) -> T:
+        """Goes through a procedure without blocking."""
+        try:
+            while True:
+                step = next(procedure)
+                self._loop.call_soon(self._drain)  # sending may have swallowed the edge that announces a message
+                if isinstance(step, Call):
+                    self._watch_processes()  # no more: their descriptors may be closed meanwhile
+                    await self._loop.run_in_executor(None, step.function)
+                else:
+                    await self.until(step)
+        except StopIteration as end:
+            return end.value
+        finally:
+            self._drain()
+
+    async def until(self, step: Wait) -> None:
+        """Waits until `step.done()`, or for `step.seconds`."""
+        if step.done():
+            return
+        future = self._loop.create_future()
+        waiter = (step.done, future)
+        self._waiters.append(waiter)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(future, None if step.seconds == float("inf") else step.seconds)
+        finally:
+            self._waiters.remove(waiter)
+
+    def say(self, action: Callable[[], None]) -> None:
+        """Does something that sends messages, such as `stop`."""
+        action()
+        self._loop.call_soon(self._drain)
+
+    async def end(self) -> None:
+        """Kills what still runs and closes everything."""
+        self._looking.cancel()
+        self._loop.remove_reader(self.fileno())
+        for sentinel in self._watched:
+            self._loop.remove_reader(sentinel)
+        self._watched.clear()
+        await self._loop.run_in_executor(None, self.close)
+
+    # -- watching -----------------------------------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        if self.members.socket.closed:
+            return
+        while self.poll():
+            pass
+        self._watch_processes()
+        self._on_change()
+        for done, future in list(self._waiters):
+            if not future.done() and done():
+                future.set_result(None)
+
+    def _watch_processes(self) -> None:
+        """Has the loop wake up when a process ends."""
+        sentinels = set() if self.members.calling else set(self.sentinels())
+        for gone in self._watched - sentinels:
+            self._loop.remove_reader(gone)
+        for new in sentinels - self._watched:
+            self._loop.add_reader(new, self._process_ended, new)
+        self._watched = sentinels
+
+    def _process_ended(self, sentinel: int) -> None:
+        self._loop.remove_reader(sentinel)
+        self._watched.discard(sentinel)
+        self.look_now()
+        self._drain()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_INTERVAL)
+            self._drain()

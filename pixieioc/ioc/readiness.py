@@ -1,0 +1,68 @@
+"""Whether a run can be started, and if not, why not."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+#: What is looked at, in the order of the bits of ReadyBits_RBV.
+CHECKS = ("no run is on", "links empty", "settings valid", "disk space", "file path")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where raw files go."""
+
+    exists: bool
+    writable: bool
+    free_gb: float
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The result of each check: an empty text, or what is wrong."""
+
+    problems: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        """True if nothing is wrong."""
+        return not any(self.problems)
+
+    @property
+    def bits(self) -> int:
+        """A bit for each check that is well."""
+        return sum(1 << i for i, problem in enumerate(self.problems) if not problem)
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in one line."""
+        return "; ".join(problem for problem in self.problems if problem)
+
+
+def look_at(path: str) -> Place:
+    """The state of a folder, or of the nearest folder above it that exists."""
+    folder = Path(path)
+    exists = folder.is_dir()
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        stat = os.statvfs(folder)
+    except OSError:
+        return Place(exists, False, 0.0)
+    return Place(exists, os.access(folder, os.W_OK | os.X_OK), stat.f_bavail * stat.f_frsize / 1e9)
+
+
+def judge(
+    run_on: str, draining: str, settings: str, saving: bool, creating: bool, path: str, place: Place, lolo: float
+) -> Readiness:
+    """Puts the checks together; the first three are their own problems (empty: well), `lolo` is in GB."""
+    disk = where = ""
+    if saving and not place.exists and not creating:
+        where = f"there is no folder {path} (CreateDirectory makes it)"
+    elif saving and not place.writable:
+        where = f"the folder {path} is not writable"
+    elif saving and place.free_gb <= lolo:
+        disk = f"only {place.free_gb:.1f} GB are free at {path}, {lolo:g} GB are the least"
+    return Readiness((run_on, draining, settings, disk, where))

@@ -1,0 +1,177 @@
+"""Setpoints: checked at once, staged, and applied together by Configure or by the next start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
+from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca.record import Client, PutRefused
+from pixieioc.ioc.live import LivePipeline
+from pixieioc.pipeline import Refused
+from pixieioc.pipeline.declare import Value, parameters_of, resolve
+from pixieioc.pvinfo.declared import as_pv, from_pv
+
+Values = dict[str, dict[str, Value]]
+
+
+class Settings:
+    """The values of all parameters: those that are used, and those that were written and wait.
+
+    `locked` says why nothing but live parameters may be written now, or is empty. `told` gets the outcome of each put.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        config: Config,
+        pipeline: LivePipeline,
+        locked: Callable[[], str],
+        told: Callable[[str, str, Client], None],
+    ) -> None:
+        self._board = board
+        self._pipeline = pipeline
+        self._locked = locked
+        self._told = told
+        self._folder = config.folder
+        self._classes: dict[str, type] = {**config.tasks, RUN: RunParameters}
+        self._parameters = {name: parameters_of(cls) for name, cls in self._classes.items()}
+        self.used: Values = {**{name: dict(values) for name, values in config.settings.items()}, RUN: dict(config.run)}
+        self._staged: Values = {name: dict(values) for name, values in self.used.items()}
+        self.on_run_parameters: Callable[[], None] = lambda: None
+        self._pvs: dict[tuple[str, str], tuple[str, ...]] = {}
+        for name, record in board.items():
+            source = record.info.source
+            if source.kind in ("parameter", "readback"):
+                key = (source.task or RUN, source.name)
+                self._pvs[key] = (*self._pvs.get(key, ()), name)
+                if source.kind == "parameter":
+                    board.on_put(name, self._putter(name, *key))
+        board.on_put("ConfigJSON", self._put_json)
+        self._show()
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """The run parameters that are used."""
+        return self.used[RUN]
+
+    def staged(self, name: str, default: Any = None) -> Any:
+        """What will be used of a shared parameter once it is applied; `default` if no task has it."""
+        return next((values[name] for values in self._staged.values() if name in values), default)
+
+    @property
+    def dirty(self) -> Values:
+        """What was written and is not used yet."""
+        changed = {
+            task: {name: value for name, value in values.items() if value != self.used[task][name]}
+            for task, values in self._staged.items()
+        }
+        return {task: values for task, values in changed.items() if values}
+
+    async def apply(self) -> None:
+        """Has the tasks use what waits; Refused (and nothing has changed) if one of them does not accept it."""
+        await self.apply_values(self.dirty)
+
+    async def apply_values(self, values: Mapping[str, Mapping[str, Value]]) -> None:
+        """Has the tasks use these values."""
+        tasks = {name: dict(of_task) for name, of_task in values.items() if name != RUN}
+        if tasks and self._pipeline.members:
+            await self._pipeline.do(self._pipeline.configuring(tasks))
+        for name, of_task in values.items():
+            self.used[name].update(of_task)
+            self._staged[name].update(of_task)
+        self._pipeline.task_kwargs = {name: dict(of_task) for name, of_task in self.used.items() if name != RUN}
+        self._show()
+        if RUN in values:
+            self.on_run_parameters()
+
+    def discard(self) -> None:
+        """Forgets what waits: the setpoints go back to what is used."""
+        self._staged = {name: dict(values) for name, values in self.used.items()}
+        self._show()
+
+    # -- puts ---------------------------------------------------------------------------------------------------------
+
+    def _putter(self, pv: str, task: str, name: str) -> Callable[[Any, Client], Awaitable[None] | None]:
+        parameter = self._parameters[task][name]
+
+        def put(value: Any, client: Client) -> Awaitable[None] | None:
+            given = from_pv(parameter, value)
+            # A shared parameter is written once for all tasks that have it.
+            config = {name: given} if parameter.shared else {task: {name: given}}
+            return self._stage(pv, config, client)
+
+        return put
+
+    def _put_json(self, value: Any, client: Client) -> Awaitable[None] | None:
+        try:
+            config: Any = json.loads(value)
+            if not isinstance(config, dict):
+                raise TypeError("must be an object: task to parameters, or parameter to value")
+        except (ValueError, TypeError) as error:
+            raise self._refuse("ConfigJSON", f"not a configuration: {error}", client) from None
+        return self._stage("ConfigJSON", config, client)
+
+    def _stage(self, pv: str, config: Mapping[str, Any], client: Client) -> Awaitable[None] | None:
+        """Takes values over if all of them are acceptable now; live ones are used at once."""
+        try:
+            accepted = resolve(config, self._classes)
+        except Refused as error:
+            raise self._refuse(pv, str(error), client) from None
+        accepted = {task: absolute(self._classes[task], values, self._folder) for task, values in accepted.items()}
+        locked = self._locked()
+        fixed = [f"{t}.{n}" for t, values in accepted.items() for n in values if self._parameters[t][n].fixed]
+        not_live = [f"{t}.{n}" for t, values in accepted.items() for n in values if not self._parameters[t][n].live]
+        if fixed:
+            raise self._refuse(pv, f"{', '.join(fixed)}: can only be set in the configuration file", client)
+        if locked and not_live:
+            raise self._refuse(pv, f"{', '.join(not_live)} cannot be changed now: {locked}", client)
+        if RUN in accepted and len(accepted) == 1:
+            self.used[RUN].update(accepted[RUN])
+            self._staged[RUN].update(accepted[RUN])
+            self._show()
+            self.on_run_parameters()
+        elif locked:
+            return self._apply_live(pv, accepted, client)
+        else:
+            for task, values in accepted.items():
+                self._staged[task].update(values)
+            self._show()
+        self._told("OK", _said(pv, config), client)
+        return None
+
+    async def _apply_live(self, pv: str, accepted: Values, client: Client) -> None:
+        try:
+            await self.apply_values(accepted)
+        except Refused as error:
+            raise self._refuse(pv, str(error), client) from None
+        self._told("OK", _said(pv, accepted), client)
+
+    def _refuse(self, pv: str, why: str, client: Client) -> PutRefused:
+        """The setpoint goes back to the accepted value, for everybody who looks at it."""
+        self._board.post(pv, self._board[pv].value, force=True)
+        self._told("Refused", f"{pv}: {why}", client)
+        return PutRefused(why)
+
+    # -- showing ------------------------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        """Posts setpoints, readbacks and what follows from them."""
+        for (task, name), pvs in self._pvs.items():
+            for pv in pvs:
+                is_readback = self._board[pv].info.source.kind == "readback"
+                value = (self.used if is_readback else self._staged)[task][name]
+                self._board.post(pv, as_pv(value))
+        dirty = self.dirty
+        self._board.post("ConfigDirty_RBV", int(bool(dirty)))
+        self._board.post("ConfigJSON", to_json(self._staged))
+        self._board.post("ConfigJSON_RBV", to_json(self.used))
+
+
+def _said(pv: str, config: Mapping[str, Any]) -> str:
+    if pv == "ConfigJSON":
+        return f"ConfigJSON: {', '.join(config)} accepted"
+    value = next(iter(config.values()))
+    return f"{pv} = {next(iter(value.values())) if isinstance(value, Mapping) else value}"

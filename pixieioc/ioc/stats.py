@@ -1,0 +1,83 @@
+"""The IOC's own process variables, under the names of iocStats."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psutil
+
+from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca.record import Client, PutRefused
+from pixieioc.ioc.ca.server import Server
+
+_PERIOD = 1.0
+_TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+class Stats:
+    """Posts what the IOC uses, once a second; `SYSRESET` calls `reset`, which raises PutRefused if it must not be."""
+
+    def __init__(self, board: Board, server: Server, starts: int, reset: Callable[[Client], None]) -> None:
+        self._board = board
+        self._server = server
+        self._reset = reset
+        self._process = psutil.Process()
+        self._began = time.time()
+        self._beats = 0
+        uname = platform.uname()
+        for name, value in {
+            "STARTTOD": datetime.fromtimestamp(self._began).strftime(_TIME_FORMAT),
+            "START_CNT": starts,
+            "PROCESS_ID": os.getpid(),
+            "HOSTNAME": uname.node,
+            "KERNEL_VERS": f"{uname.system} {uname.release}",
+            "FD_MAX": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        }.items():
+            board.post(f"IOC:{name}", value)
+        board.on_put("IOC:SYSRESET", self._sysreset)
+
+    async def run(self) -> None:
+        """Goes on until cancelled."""
+        while True:
+            self._post()
+            await asyncio.sleep(_PERIOD)
+
+    def _sysreset(self, value: int, client: Client) -> None:
+        if value:
+            try:
+                self._reset(client)
+            except PutRefused:
+                self._board.post("IOC:SYSRESET", 0, force=True)
+                raise
+
+    def _post(self) -> None:
+        self._beats += 1
+        now = time.time()
+        files = (
+            len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else self._process.num_fds()
+        )
+        memory = psutil.virtual_memory()
+        circuits = self._server.circuits
+        for name, value in {
+            "HEARTBEAT": self._beats,
+            "TOD": datetime.fromtimestamp(now).strftime(_TIME_FORMAT),
+            "UPTIME": str(timedelta(seconds=round(now - self._began))),
+            "CA_CLNT_CNT": len(circuits),
+            "CA_CONN_CNT": sum(circuit.channels for circuit in circuits),
+            "CA_COALESCED_CNT": self._server.coalesced + sum(circuit.coalesced for circuit in circuits),
+            "RECORD_CNT": len(self._board),
+            "FD_CNT": files,
+            "FD_FREE": self._board["IOC:FD_MAX"].value - files,
+            "SYS_CPU_LOAD": psutil.cpu_percent(None),
+            "IOC_CPU_LOAD": self._process.cpu_percent(None),
+            "MEM_USED": self._process.memory_info().rss / 1e6,
+            "MEM_FREE": memory.available / 1e6,
+        }.items():
+            self._board.post(f"IOC:{name}", value)

@@ -1,0 +1,93 @@
+"""What the tasks report, as process variables."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.ca.record import Stamp, stamp
+from pixieioc.pipeline.task import Task
+
+_LINES = 20
+
+
+class TaskBoard:
+    """The process variables of one task. All that one report changes has the time stamp of the report."""
+
+    def __init__(self, board: Board, cls: type[Task]) -> None:
+        self._board = board
+        self.name = cls.__name__
+        self._reports = cls.reports()
+        self._targets: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+        for name, record in board.items():
+            source = record.info.source
+            if source.kind == "report" and source.task == self.name:
+                self._targets.setdefault(source.name, []).append((name, source.index))
+        self._latest: dict[str, Any] = {name: report.initial for name, report in self._reports.items()}
+        self._undeclared: dict[str, Any] = {}
+        self._lines: deque[str] = deque(maxlen=_LINES)
+        self._heard: float | None = None
+
+    def report(self, report: dict[str, Any]) -> None:
+        """Posts what a report has changed."""
+        when = stamp(report.pop("time", None))
+        self._heard = time.monotonic()
+        self._latest.update(report)
+        for name, value in report.items():
+            if name not in self._reports:
+                self._undeclared[name] = value
+            elif name != "rate":
+                self._post(name, value, when)
+        if report.keys() & {"rate", "status", "queue_size"} or not report:
+            self._post_rate(when)
+        if report.keys() - self._reports.keys():
+            shown = json.dumps(self._undeclared, default=_as_json, ensure_ascii=False)
+            self._board.post(f"{self.name}:REPORT:JSON_RBV", shown, when)
+
+    def show_status(self, status: str) -> None:
+        """Posts a status that the task cannot report itself any more."""
+        self._latest["status"] = status
+        self._post("status", status, stamp())
+        if status != "RUNNING":
+            self._latest["rate"] = 0.0
+            self._post_rate(stamp())
+
+    def print(self, text: str) -> None:
+        """Posts what the task printed."""
+        self._lines.extend(text.split("\n"))
+        self._board.post(f"{self.name}:PRINT", self._lines[-1], force=True)
+        self._board.post(f"{self.name}:PrintLog_RBV", "\n".join(self._lines))
+
+    def age(self, *, there: bool) -> None:
+        """Posts the age of the last word; a task that is not there on purpose has none."""
+        age = time.monotonic() - self._heard if there and self._heard is not None else 0.0
+        self._board.post(f"{self.name}:HeartBeatAge_RBV", round(age, 1))
+
+    def reset_age(self) -> None:
+        """The task's process is new: its silence begins now."""
+        self._heard = time.monotonic()
+
+    def _post(self, name: str, value: Any, when: Stamp) -> None:
+        for target, index in self._targets.get(name, ()):
+            self._board.post(target, value[index] if index else value, when)
+
+    def _post_rate(self, when: Stamp) -> None:
+        """A task that is running, has input and does nothing is worth a look."""
+        latest = self._latest
+        idle = latest["status"] == "RUNNING" and latest["rate"] == 0 and latest["queue_size"] > 0
+        for target, _ in self._targets["rate"]:
+            self._board.post_with(target, latest["rate"], dbr.MINOR if idle else dbr.NO_ALARM, when)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.size <= 100 else f"{value.dtype}{list(value.shape)}"
+    if isinstance(value, np.generic):
+        return value.item()
+    return repr(value)
