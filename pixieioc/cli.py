@@ -1,0 +1,150 @@
+"""The command line: arguments to objects, objects run. The only place that knows every room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import pixieioc
+from pixieioc.config import Config, ConfigError, load
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Data acquisition for XIA Pixie-16 digitizers, controlled over EPICS Channel Access.",
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Configuration file.", show_default=False)]
+Prefix = Annotated[str | None, typer.Option(help="Prefix of all process variables, as in PX16: (default: the file's).")]
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="TASK.PARAMETER=VALUE", help="Override a value.")]
+Interfaces = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS,...", help="Where to listen (default: EPICS_CAS_INTF_ADDR_LIST, or everywhere)."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell what happens.")]
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    prefix: Prefix = None,
+    sets: Sets = None,
+    list_pvs: Annotated[bool, typer.Option("--list-pvs", help="Print the process variables and end.")] = False,
+    interfaces: Interfaces = None,
+    verbose: Verbose = False,
+) -> None:
+    """Run an IOC for the pipeline of a configuration file, until ^C or SIGTERM."""
+    checked = load(config, sets or (), prefix)
+    if list_pvs:
+        _print_pvs(checked)
+    else:
+        addresses = interfaces.replace(",", " ").split() if interfaces else None
+        _serve(checked, addresses, verbose, f"{checked.prefix} serves {' > '.join(checked.chain)}")
+
+
+@app.command()
+def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
+    """Check a configuration file; say what is wrong with it, or what it describes."""
+    checked = load(config, sets or (), prefix)
+    from pixieioc.pvinfo import all_pvs
+
+    typer.echo(
+        f"{config}: {' > '.join(checked.chain)}, prefix {checked.prefix}, {len(all_pvs(checked))} process variables"
+    )
+
+
+@app.command()
+def demo(
+    prefix: Prefix = None,
+    start: Annotated[bool, typer.Option("--start", help="Start a run at once.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run an IOC with a simulated source through the whole chain, on this computer only."""
+    checked = load(_example("demo.toml"), (), prefix)
+    p = checked.prefix
+    hint = f"""\
+The demo's IOC is up, on this computer only (127.0.0.1). From another terminal:
+
+    export EPICS_CA_ADDR_LIST=127.0.0.1 EPICS_CA_AUTO_ADDR_LIST=NO
+    caput {p}Acquire 1           start a run
+    caput {p}Stop 1              end it
+    caput {p}PresetMode "Real time" ; caput {p}PresetReal 10 ; caput -c -w 60 {p}Acquire 1
+
+Worth watching with camonitor:
+
+    {p}DetectorState_RBV {p}State_RBV {p}RunId_RBV {p}ElapsedReal_RBV
+    {p}FillSpectra:Events_RBV {p}FillSpectra:Rate_RBV {p}M00:C00:OutputCountRate_RBV
+    {p}StatusMessage_RBV (long string, camonitor -S), {p}M00:C00:Spectrum_RBV (waveform)
+
+^C ends it."""
+    _serve(checked, ["127.0.0.1"], verbose, hint, start=start)
+
+
+@app.command()
+def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = None) -> None:
+    """List the tasks that there are, with their parameters and reports."""
+    from pixieioc.pipeline import Task
+
+    if name is not None and name not in Task.class_registry:
+        raise ConfigError(f"no task {name!r}; there are: {', '.join(Task.class_registry)}")
+    for each in [name] if name else Task.class_registry:
+        _print_task(each, Task.class_registry[each])
+
+
+def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: str, *, start: bool = False) -> None:
+    from pixieioc.ioc.app import run_ioc
+
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    asyncio.run(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
+
+
+def _example(name: str) -> Path:
+    """A file of `examples/`: inside the installed package, or beside it in a checkout."""
+    package = Path(pixieioc.__file__).parent
+    installed = package / "examples" / name
+    return installed if installed.is_file() else package.parent / "examples" / name
+
+
+def _print_pvs(config: Config) -> None:
+    from pixieioc.pvinfo import all_pvs
+
+    for pv in all_pvs(config).values():
+        kind = f"{pv.record} {pv.element}[{pv.length}]" if pv.record == "waveform" else pv.record
+        about = ", ".join(pv.labels) or pv.unit
+        typer.echo(f"{config.prefix + pv.name:44} {kind:22} {pv.access or '-':3} {about:40} {pv.doc}")
+
+
+def _print_task(name: str, cls: type) -> None:
+    from pixieioc.pipeline import Task
+    from pixieioc.pipeline.standard import StandardReports
+
+    assert issubclass(cls, Task)
+    typer.echo(f"{name}: {(cls.__doc__ or '').strip().splitlines()[0]}")
+    for parameter in cls.parameters().values():
+        flags = "".join(f" [{flag}]" for flag in ("live", "fixed", "shared") if getattr(parameter, flag))
+        typer.echo(f"    {parameter.name} = {parameter.default!r}{flags}: {parameter.allowed}. {parameter.doc}")
+    for report in cls.reports().values():
+        if vars(StandardReports).get(report.name) is not report:
+            typer.echo(f"    > {report.name}{f' ({report.unit})' if report.unit else ''}: {report.doc}")
+
+
+def main() -> None:
+    """The program: what cannot be done is one line on stderr and exit code 2."""
+    from pixieioc.pipeline import Error
+
+    try:
+        app()
+    except (Error, OSError) as error:
+        sys.exit(f"pixieioc: {error}")
+
+
+if __name__ == "__main__":
+    main()
