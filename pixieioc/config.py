@@ -6,8 +6,10 @@ Everything is checked when a file is read; what is wrong is said with its place,
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from pixieioc.pipeline.declare import Parameter, Value, parameters_of, resolve
+from pixieioc.pipeline.declare import Parameter, Value, parameters_of, resolve, settings_of
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.task import Task
 
@@ -55,6 +57,7 @@ class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     chain: list[str]
     prefix: str = "PX16:"
+    imports: list[str] = []  #: modules that define further tasks, looked for in the file's folder too
 
 
 class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +135,13 @@ def check(
     """The configuration that these tables describe; ConfigError with every problem that was found."""
     prefix = pipeline.prefix if prefix is None else prefix
     problems: list[str] = []
+    if pipeline.imports and str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    for module in pipeline.imports:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            problems.append(f"pipeline.imports: {error}")
     if not 0 < len(prefix) <= LONGEST_PREFIX or any(c in prefix for c in " ./$") or not prefix.isprintable():
         problems.append(
             f"prefix {prefix!r}: must have 1 to {LONGEST_PREFIX} characters, no space, dot, slash or dollar"
@@ -163,8 +173,8 @@ def check(
 
 
 def with_defaults(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
-    """A value for every parameter that `cls` declares."""
-    return {name: values.get(name, parameter.default) for name, parameter in parameters_of(cls).items()}
+    """A value for every setting that `cls` declares."""
+    return settings_of(cls, {name: values.get(name, known.default) for name, known in parameters_of(cls).items()})
 
 
 def absolute(cls: type, values: Mapping[str, Value], folder: Path) -> dict[str, Value]:
@@ -188,7 +198,7 @@ def _resolve(
     tables: Mapping[str, Mapping[str, Any]], classes: Mapping[str, type], where: str, problems: list[str]
 ) -> dict[str, dict[str, Value]]:
     try:
-        return resolve(tables, classes)
+        return resolve(tables, classes, commands=False)
     except Refused as error:
         problems += [where + problem for problem in error.problems]
         return {}

@@ -65,12 +65,10 @@ async def run_ioc(
     stats = loop.create_task(Stats(board, server, state.starts, reset).run())
     try:
         beginning = loop.create_task(control.begin())
-        stopped = loop.create_task(stopping.wait())
-        await asyncio.wait({beginning, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if start and not stopping.is_set():
+        if start:
             control.start(NOBODY)
-        await stopped
-        await beginning
+        await stopping.wait()
+        beginning.cancel()
     finally:
         stats.cancel()
         await control.end()

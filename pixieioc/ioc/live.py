@@ -40,7 +40,7 @@ class LivePipeline(Pipeline):
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._watched: set[int] = set()
         self._loop.add_reader(self.fileno(), self._drain)
-        self._looking = self._loop.create_task(self._look())
+        self._looking = self._loop.create_task(self._keep_looking())
 
     # -- what the tasks say -------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class LivePipeline(Pipeline):
         self.look_now()
         self._drain()
 
-    async def _look(self) -> None:
+    async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_INTERVAL)
             self._drain()

@@ -12,11 +12,21 @@ CHECKS = ("no run is on", "links empty", "settings valid", "disk space", "file p
 
 @dataclass(frozen=True)
 class Place:
-    """Where raw files go."""
+    """A folder for raw files, or the nearest folder above it that exists."""
 
+    path: str
     exists: bool
     writable: bool
     free_gb: float
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Whether raw files are to be written, and whether their folder may be made."""
+
+    on: bool = False
+    create: bool = False
+    least_gb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Readiness:
 
 
 def look_at(path: str) -> Place:
-    """The state of a folder, or of the nearest folder above it that exists."""
+    """The state of a folder."""
     folder = Path(path)
     exists = folder.is_dir()
     while not folder.is_dir() and folder != folder.parent:
@@ -50,19 +60,17 @@ def look_at(path: str) -> Place:
     try:
         stat = os.statvfs(folder)
     except OSError:
-        return Place(exists, False, 0.0)
-    return Place(exists, os.access(folder, os.W_OK | os.X_OK), stat.f_bavail * stat.f_frsize / 1e9)
+        return Place(path, exists, False, 0.0)
+    return Place(path, exists, os.access(folder, os.W_OK | os.X_OK), stat.f_bavail * stat.f_frsize / 1e9)
 
 
-def judge(
-    run_on: str, draining: str, settings: str, saving: bool, creating: bool, path: str, place: Place, lolo: float
-) -> Readiness:
-    """Puts the checks together; the first three are their own problems (empty: well), `lolo` is in GB."""
-    disk = where = ""
-    if saving and not place.exists and not creating:
-        where = f"there is no folder {path} (CreateDirectory makes it)"
-    elif saving and not place.writable:
-        where = f"the folder {path} is not writable"
-    elif saving and place.free_gb <= lolo:
-        disk = f"only {place.free_gb:.1f} GB are free at {path}, {lolo:g} GB are the least"
-    return Readiness((run_on, draining, settings, disk, where))
+def judge(run_on: str, draining: str, settings: str, saving: Saving, place: Place) -> Readiness:
+    """Puts the checks together; the first three are given as their own problem (empty: well)."""
+    disk = folder = ""
+    if saving.on and not place.exists and not saving.create:
+        folder = f"there is no folder {place.path} (CreateDirectory makes it)"
+    elif saving.on and not place.writable:
+        folder = f"the folder {place.path} is not writable"
+    if saving.on and place.free_gb <= saving.least_gb:
+        disk = f"only {place.free_gb:.1f} GB are free at {place.path}, {saving.least_gb:g} GB are the least"
+    return Readiness((run_on, draining, settings, disk, folder))

@@ -19,7 +19,8 @@ from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import Client, Put, PutRefused, Record, stamp
 from pixieioc.ioc.errors import ErrorBoard
 from pixieioc.ioc.live import LivePipeline
-from pixieioc.ioc.readiness import Readiness, judge, look_at
+from pixieioc.ioc.progress import Progress
+from pixieioc.ioc.readiness import Readiness, Saving, judge, look_at
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
@@ -30,9 +31,14 @@ from pixieioc.pipeline.procedure import Wait
 
 log = logging.getLogger(__name__)
 
-#: How often times and presets are looked at during a run, in seconds.
-_TICK = 0.1
+#: How often times and presets are looked at, and how often everything else is, in seconds.
+_TICK, _LOOK = 0.1, 1.0
+#: How long the tasks may take to say that they are WAITING again after a run, in seconds.
+_SETTLE = 1.0
+#: Who gives the commands that no client gives.
 NOBODY = Client("pixieioc", "localhost")
+#: What can go wrong with a procedure of the pipeline.
+_FAILURES = (Error, ValueError, RuntimeError, OSError)
 
 
 class RunControl:
@@ -43,12 +49,11 @@ class RunControl:
         self._config = config
         self._state = state
         self._lock = asyncio.Lock()
-        self.run: Run | None = None
+        self._background: set[asyncio.Task[None]] = set()
         self._last_command: Run | None = None
         self._dying_since: float | None = None
-        self._quit = False
-        self._tick_task: asyncio.Task[None] | None = None
-        self._run_tasks: set[asyncio.Task[None]] = set()
+        self._gone = True  # the tasks are not there on purpose
+        self.run: Run | None = None
         self.tasks = {name: TaskBoard(board, cls) for name, cls in config.tasks.items()}
         self.errors = ErrorBoard(board, config.chain)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
@@ -56,67 +61,70 @@ class RunControl:
         self.settings = Settings(board, config, self.pipeline, self._locked, self._told)
         self.settings.on_run_parameters = self._use_run_parameters
         self._use_run_parameters()
-        self._commands: dict[str, Put] = {
-            "Acquire": lambda value, client: self._start(client) if value else self._stop(client),
-            "EraseStart": self._when_set(lambda client: self._start(client, erase=True)),
-            "Stop": self._when_set(self._stop),
-            "Abort": self._when_set(lambda client: self._stop(client, Message.ABORT)),
-            "Erase": self._long("Erase", self._erase, in_run=True),
-            "Configure": self._long("Configure", self.settings.apply),
-            "Reset": self._long("Reset", self._reset),
-            "Quit": self._long("Quit", self._quit_tasks),
-            "Kill": self._when_set(self._kill),
-            "ErrorAck": self._when_set(self._acknowledge),
-        }
-        for name, put in self._commands.items():
-            board.on_put(name, put)
+        self._progress = Progress(board, config, self.pipeline, self.settings)
+        self._serve_commands()
         board.post("RunId_RBV", state.run_id)
         board.post("SimMode_RBV", "Hardware" if config.chain[0] == "TakeData" else "Simulation")
         if state.interrupted:
             board.post("RunEndReason_RBV", "IOC restart")
         self._detector("Initializing", "making the tasks")
 
+    def _serve_commands(self) -> None:
+        commands: dict[str, Put] = {
+            "Acquire": lambda value, client: self._start(client) if value else self._stop(client),
+            "EraseStart": _when_set(lambda client: self._start(client, erase=True)),
+            "Stop": _when_set(self._stop),
+            "Abort": _when_set(lambda client: self._stop(client, Message.ABORT)),
+            "Erase": _when_set(self._long("Erase", self._erase, in_run=True)),
+            "Configure": _when_set(self._long("Configure", self.settings.apply)),
+            "Reset": _when_set(self._long("Reset", self._reset)),
+            "Quit": _when_set(self._long("Quit", self._quit)),
+            "Kill": _when_set(self._kill),
+            "ErrorAck": _when_set(self._acknowledge),
+        }
+        for name, put in commands.items():
+            self._board.on_put(name, put)
+
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
         """Makes the tasks; what goes wrong with that is shown and does not keep the IOC from running."""
-        self._tick_task = asyncio.get_running_loop().create_task(self._tick())
-        async with self._lock:
-            try:
+        self._keep(self._tick())
+        try:
+            async with self._lock:
                 await self._make_tasks()
-            except (Error, ValueError, RuntimeError) as error:
-                self._detector("Error", str(error))
-                self._told("Failed", f"the tasks could not be made: {error}", NOBODY)
-            else:
+        except _FAILURES as error:
+            self._detector("Error", f"the tasks could not be made: {error}")
+            self._told("Failed", f"the tasks could not be made: {error}", NOBODY)
+        else:
+            if self.run is None:
                 self._detector("Idle", "ready")
 
     def start(self, client: Client) -> None:
-        """Starts a run as a client would; nothing if it is refused, which is shown."""
+        """Starts a run as a client would; if it is refused, that is shown and no more."""
         with contextlib.suppress(PutRefused):
-            self._keep(self._start(client))
+            self._keep(self._ignoring_refusal(self._start(client)))
 
     async def end(self) -> None:
-        """Ends a run as Stop does, then the tasks; within StopTimeout each."""
-        run = self.run
-        if run is not None:
-            self._ask_for_end(run, Message.STOP, "Operator stop")
-            await run.ended.wait()
-        if self._tick_task is not None:
-            self._tick_task.cancel()
-        if self.pipeline.members:
+        """Ends a run as Stop does, then the tasks; each within StopTimeout."""
+        if self.run is not None:
+            self._ask_for_end(self.run, Message.STOP, "Operator stop")
+            await self.run.ended.wait()
+        for task in self._background:
+            task.cancel()
+        if self.pipeline.members and not self._lock.locked():
             await self.pipeline.do(self.pipeline.quitting())
         await self.pipeline.end()
 
     async def _make_tasks(self) -> None:
-        chain = self._config.chain
+        """Makes the tasks that are not there, and wires the chain if it is not."""
+        chain = list(self._config.chain)
         missing = [name for name in chain if name not in self.pipeline.members]
+        self._gone = False
         if missing:
-            for name in missing:
-                self.tasks[name].reset_age()
             await self.pipeline.do(self.pipeline.creating(missing))
-        self._quit = False
-        if self.pipeline.chain != list(chain):
-            await self.pipeline.do(self.pipeline.connecting(list(chain)))
+        if self.pipeline.chain != chain:
+            await self.pipeline.do(self.pipeline.connecting(chain))
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
@@ -124,9 +132,8 @@ class RunControl:
         """Accepts a run at once, or refuses it at once."""
         readiness = self.readiness()
         if not readiness.ready:
-            name = "EraseStart" if erase else "Acquire"
             if self.run is None:
-                self._board.post(name, 0, force=True)
+                self._board.post("EraseStart" if erase else "Acquire", 0, force=True)
             raise self._refuse(readiness.message, client)
         run = self.run = self._last_command = Run(self._state.next_run(), client)
         post = self._board.post
@@ -136,10 +143,8 @@ class RunControl:
         post("Acquire", 1, force=True)
         post("Acquire_RBV", "Acquiring")
         post("AcquireBusy", "Acquiring")
-        if erase:
-            post("EraseStart", 1)
-        for name in ("ElapsedReal_RBV", "ElapsedLive_RBV", "TimeRemaining_RBV", "Progress_RBV"):
-            post(name, 0.0)
+        post("EraseStart", int(erase))
+        self._progress.reset()
         self._detector("Initializing", f"starting run {run.id}")
         self._show_readiness()
         self._keep(self._go_through(run, erase=erase))
@@ -158,39 +163,42 @@ class RunControl:
         return self._completion(run, of_start=False)
 
     def _ask_for_end(self, run: Run, how: str, reason: str) -> None:
-        """Ends the run; a stop that is on its way may still become an abort."""
+        """Ends the run; a stop that is on its way may still become an abort, not the other way."""
         if run.aborted or run.how == how:
             return
-        run.how, run.reason = how, run.reason or reason
-        if how == Message.ABORT:
-            run.reason = reason
+        run.reason = reason if how == Message.ABORT else run.reason or reason
+        run.how = how
         self._detector("Aborting" if run.aborted else "Readout", f"ending run {run.id}: {reason}")
-        if self.pipeline.status in (Status.RUNNING, Status.DYING):
+        self._pass_on_the_end(run)
+
+    def _pass_on_the_end(self, run: Run) -> None:
+        if run.how and self.pipeline.status in (Status.RUNNING, Status.DYING):
             self.pipeline.say(self.pipeline.abort if run.aborted else self.pipeline.stop)
 
     async def _completion(self, run: Run, *, of_start: bool) -> None:
         """What a put waits for: the end of the run, or with WaitForPipeline=No the end of its source."""
-        if of_start and not self.settings.run["wait_for_pipeline"]:
-            await run.source_done.wait()
-        else:
-            await run.ended.wait()
+        early = of_start and not self.settings.run["wait_for_pipeline"]
+        await (run.source_done if early else run.ended).wait()
         if run.failure and (self.settings.run["fail_put_on_error"] or not of_start):
             raise PutRefused(f"run {run.id}: {run.failure}")
 
     def _kill(self, client: Client) -> Awaitable[None]:
-        run = self.run
-        if run is not None:
-            run.fail(Error("all tasks were killed", cause=Cause.LOST))
-            run.reason, run.how = "Abort", Message.ABORT
-        return self._killing(client)
-
-    async def _killing(self, client: Client) -> None:
+        """Kills all processes now; what waits for one of them then goes on by itself."""
+        if self.run is not None:
+            self.run.fail(Error("all tasks were killed", cause=Cause.LOST))
+            self.run.reason, self.run.how = "Abort", Message.ABORT
         self._board.post("Kill", 1)
         self._told("Busy", "Kill: killing all tasks", client)
-        self._quit = True
-        await self.pipeline.do(self.pipeline.killing())
+        self._gone = True
+        for name in self.pipeline.members:
+            self.pipeline.send_kill(name)
+        return self._clear_away(client)
+
+    async def _clear_away(self, client: Client) -> None:
         if self.run is not None:
             await self.run.ended.wait()
+        async with self._lock:
+            await self.pipeline.do(self.pipeline.killing())
         self._show_gone("all tasks were killed")
         self._board.post("Kill", 0)
         self._told("OK", "Kill: all tasks were killed; the next start makes new ones", client)
@@ -212,8 +220,8 @@ class RunControl:
         await self.pipeline.do(self.pipeline.replacing())
         self._detector("Idle", "ready")
 
-    async def _quit_tasks(self) -> None:
-        self._quit = True
+    async def _quit(self) -> None:
+        self._gone = True
         if self.pipeline.members:
             await self.pipeline.do(self.pipeline.quitting())
         self._show_gone("the tasks were shut down")
@@ -223,11 +231,9 @@ class RunControl:
         for task in self.tasks.values():
             task.show_status("DYING")
 
-    def _when_set(self, command: Callable[[Client], Awaitable[None] | None]) -> Put:
-        """A command that writing 1 gives; writing 0 does nothing."""
-        return lambda value, client: command(client) if value else None
-
-    def _long(self, name: str, action: Callable[[], Awaitable[None]], *, in_run: bool = False) -> Put:
+    def _long(
+        self, name: str, action: Callable[[], Awaitable[None]], *, in_run: bool = False
+    ) -> Callable[[Client], Awaitable[None]]:
         """A command that takes a while: refused in a run (unless `in_run`), otherwise done in its turn."""
 
         async def work(client: Client) -> None:
@@ -236,7 +242,7 @@ class RunControl:
             try:
                 async with self._lock:
                     await action()
-            except (Error, ValueError, RuntimeError) as error:
+            except _FAILURES as error:
                 self._told("Failed", f"{name}: {error}", client)
                 raise PutRefused(f"{name}: {error}") from None
             finally:
@@ -250,34 +256,36 @@ class RunControl:
                 raise self._refuse(f"{name}: {self.run.describe()}", client)
             return work(client)
 
-        return self._when_set(command)
+        return command
 
     # -- a run --------------------------------------------------------------------------------------------------------
 
     async def _go_through(self, run: Run, *, erase: bool) -> None:
         """The story of a run, after it was accepted."""
-        loop = asyncio.get_running_loop()
         try:
             async with self._lock:
-                await loop.run_in_executor(None, self._state.sync)
+                await asyncio.get_running_loop().run_in_executor(None, self._state.sync)
                 await self._make_tasks()
                 await self.settings.apply()
                 if erase:
                     await self._erase()
-                self.pipeline.stop_timeout = self.settings.run["stop_timeout"]
                 await self.pipeline.do(self.pipeline.starting(run.id))
             run.began = time.monotonic()
-            self._detector("Acquire", f"run {run.id} is on")
+            if not run.how:
+                self._detector("Acquire", f"run {run.id} is on")
             if self._last_command is run:
                 self._told("OK", f"run {run.id} has started", run.client)
-            if run.how:  # the end was asked for meanwhile
-                self.pipeline.say(self.pipeline.abort if run.aborted else self.pipeline.stop)
-        except (Error, ValueError, RuntimeError, OSError) as error:
+            self._pass_on_the_end(run)  # if it was asked for meanwhile
+        except _FAILURES as error:
             run.fail(error if isinstance(error, Error) else Error(str(error)))
         await self.pipeline.until(Wait(lambda: self.pipeline.at_rest, float("inf")))
+        await self.pipeline.until(Wait(self._settled, _SETTLE))
         if self.pipeline.errors:
             run.fail(self.pipeline.errors[0])
         await self._finish(run)
+
+    def _settled(self) -> bool:
+        return all(m.failed or m.reports["status"] == "WAITING" for m in self.pipeline.members.values())
 
     async def _finish(self, run: Run) -> None:
         """Tells everybody that the run has ended, in the order that a script can rely on.
@@ -286,18 +294,16 @@ class RunControl:
         """
         post = self._board.post
         run.reason = run.reason or "Source end"
-        self._show_times(run)
+        self._progress.show(run)
         if not run.failure:
             await self._count_file_number()
         self._state.run_ended()
         post("RunEndReason_RBV", run.reason)
+        why = f"run {run.id} has ended: {run.reason}{f': {run.failure}' if run.failure else ''}"
         if self._last_command is run:
-            outcome = ("Timeout" if run.reason == "Timeout" else "Failed") if run.failure else "OK"
-            self._told(
-                outcome, f"run {run.id} has ended: {run.reason}{f': {run.failure}' if run.failure else ''}", run.client
-            )
-        state = "Error" if run.failure and not run.aborted else "Aborted" if run.aborted else "Idle"
-        self._detector(state, f"run {run.id} has ended: {run.failure or run.reason}")
+            outcome = "OK" if not run.failure else "Timeout" if run.reason == "Timeout" else "Failed"
+            self._told(outcome, why, run.client)
+        self._detector("Aborted" if run.aborted else "Error" if run.failure else "Idle", why)
         self.run = None
         self._show_readiness()
         for name in ("Stop", "Abort", "EraseStart"):
@@ -309,18 +315,17 @@ class RunControl:
         run.ended.set()
 
     async def _count_file_number(self) -> None:
-        written = any(member.reports.get("bytes_written") for member in self.pipeline.members.values())
-        if written and self.settings.staged("auto_increment"):
-            name = next(task for task, values in self.settings.used.items() if "file_number" in values)
-            number = int(self.settings.used[name]["file_number"]) + 1  # type: ignore[arg-type]
-            await self.settings.apply_values({name: {"file_number": number}})
+        """Counts FileNumber up after a run that was saved, if AutoIncrement says so."""
+        if not (self._progress.counter("bytes_written") and self.settings.shared("auto_increment")):
+            return
+        with contextlib.suppress(Error):  # a task that has just failed gets its number when it is replaced
+            await self.settings.apply_shared("file_number", self.settings.shared("file_number") + 1)
 
     # -- what the pipeline says ---------------------------------------------------------------------------------------
 
     def on_report(self, task: str, report: dict[str, Any]) -> None:
         """A task's report."""
-        if not self.pipeline.members[task].lost:
-            self.tasks[task].report(dict(report))
+        self.tasks[task].report(dict(report))
 
     def on_print(self, task: str, text: str) -> None:
         """Lines that a task printed."""
@@ -329,145 +334,77 @@ class RunControl:
 
     def on_error(self, task: str, error: Error) -> None:
         """A task has failed, or the pipeline says so of it."""
-        log.error("%s: %s", task, error)
-        self.errors.record(task, error)
         member = self.pipeline.members.get(task)
         if member is not None and member.lost:
             self.tasks[task].show_status("LOST")
+        if self._gone:
+            return  # its end was wanted
+        log.error("%s: %s", task, error)
+        self.errors.record(task, error)
         if self.run is None:
             self._detector("Error", f"{task}: {error}")
 
     def _on_change(self) -> None:
         """After each burst of messages: the state of the whole."""
-        status = "UNKNOWN" if not self.pipeline.members else self.pipeline.status.name
-        if status == "DYING" and self._dying_since is None:
-            self._dying_since = time.monotonic()
+        status = self.pipeline.status.name if self.pipeline.members else "UNKNOWN"
         if status != "DYING":
             self._dying_since = None
-        late = self._dying_since is not None and time.monotonic() - self._dying_since > self.pipeline.stop_timeout / 2
+        elif self._dying_since is None:
+            self._dying_since = time.monotonic()
+        late = self._dying_since is not None and time.monotonic() - self._dying_since > self._stop_timeout / 2
         self._board.post_with("State_RBV", status, dbr.MINOR if late else None)
-        run = self.run
-        source = self.pipeline.members.get(self._config.chain[0])
-        if (
-            run is not None
-            and run.began is not None
-            and source is not None
-            and source.finished
-            and not run.source_done.is_set()
-        ):
+        run, source = self.run, self.pipeline.members.get(self._config.chain[0])
+        if run is not None and run.began is not None and source is not None and source.finished:
             self._source_has_ended(run)
 
     def _source_has_ended(self, run: Run) -> None:
+        if run.source_done.is_set():
+            return
         run.source_done.set()
         if not run.how and not self.pipeline.errors:
-            self._detector("Saving" if self.settings.staged("auto_save") else "Readout", f"run {run.id} drains")
-
-    def _keep(self, going_on: Coroutine[Any, Any, None]) -> None:
-        """Lets something go on by itself; a fault in it is logged by asyncio, never lost."""
-        task = asyncio.get_running_loop().create_task(going_on)
-        self._run_tasks.add(task)
-        task.add_done_callback(self._run_tasks.discard)
+            self._detector("Saving" if self.settings.shared("auto_save", False) else "Readout", f"run {run.id} drains")
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def readiness(self) -> Readiness:
         """Whether a run could be started now."""
-        settings, path = self.settings, str(self.settings.staged("file_path", "."))
-        busy = "" if self.pipeline.at_rest else "the last run still drains"
-        return judge(
-            self.run.describe() if self.run is not None else "",
-            busy,
-            self._preset_problem(),
-            bool(settings.staged("auto_save", False)),
-            bool(settings.staged("create_directory", False)),
-            path,
-            look_at(path),
-            self._config.ioc.disk_lolo,
-        )
-
-    def _preset_problem(self) -> str:
-        mode = self.settings.run["preset_mode"]
-        wanted = {"Events": "events", "Triggers": "triggers"}.get(mode)
-        if wanted is None or self._counter(wanted) is not None:
-            return ""
-        return f"PresetMode {mode}: no task of the chain counts {wanted}"
-
-    def _counter(self, name: str) -> float | None:
-        """The value of the first task in the chain that counts `name`; None if there is none."""
-        for task, cls in self._config.tasks.items():
-            if name in cls.reports() and (name != "events" or cls.events_known):
-                member = self.pipeline.members.get(task)
-                return float(member.reports.get(name, 0)) if member is not None else 0.0
-        return None
+        shared = self.settings.shared
+        run_on = self.run.describe() if self.run is not None else ""
+        draining = "" if run_on or self.pipeline.at_rest else "the last run still drains"
+        saving = Saving(shared("auto_save", False), shared("create_directory", False), self._config.ioc.disk_lolo)
+        return judge(run_on, draining, self._progress.problem(), saving, look_at(shared("file_path", ".")))
 
     def _show_readiness(self) -> None:
-        readiness = self.readiness()
-        self._board.post("Ready_RBV", int(readiness.ready))
-        self._board.post("ReadyBits_RBV", readiness.bits)
-        self._board.post("ReadyMessage_RBV", readiness.message)
-        self._board.post("ConfigLocked_RBV", int(self.run is not None))
-        place = look_at(str(self.settings.staged("file_path", ".")))
-        saving = bool(self.settings.staged("auto_save", False))
-        exists = place.exists or not saving or bool(self.settings.staged("create_directory", False))
-        self._board.post("FilePathExists_RBV", int(exists))
-        self._board.post("DiskFree_RBV", place.free_gb)
-        rate = self._counter("write_rate") or 0.0
-        self._board.post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)
+        post, shared, readiness = self._board.post, self.settings.shared, self.readiness()
+        post("Ready_RBV", int(readiness.ready))
+        post("ReadyBits_RBV", readiness.bits)
+        post("ReadyMessage_RBV", readiness.message)
+        post("ConfigLocked_RBV", int(self.run is not None))
+        place, rate = look_at(shared("file_path", ".")), self._progress.counter("write_rate")
+        wanted = shared("auto_save", False) and not shared("create_directory", False)
+        post("FilePathExists_RBV", int(place.exists or not wanted))
+        post("DiskFree_RBV", place.free_gb)
+        post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)
 
     async def _tick(self) -> None:
-        """Times and presets during a run; readiness and heart beats once a second."""
-        last_look = last_live = time.monotonic()
+        """Times and presets all the time; readiness and heart beats once a second."""
+        looked = time.monotonic()
         while True:
             await asyncio.sleep(_TICK)
-            run, now = self.run, time.monotonic()
-            dead = self._counter("dead_time") or 0.0
-            if run is not None and run.began is not None and not run.source_done.is_set():
-                run.live += (now - max(last_live, run.began)) * (1 - dead / 100)
-                self._show_times(run)
-                self._look_at_preset(run)
-            last_live = now
-            if now - last_look >= 1.0:
-                last_look = now
-                self._board.post("DeadTime_RBV", dead)
+            if self._progress.advance(self.run) and self.run is not None and not self.run.how:
+                self._ask_for_end(self.run, Message.STOP, "Preset")
+            if time.monotonic() - looked >= _LOOK:
+                looked = time.monotonic()
                 self._show_readiness()
                 for name, task in self.tasks.items():
-                    task.age(there=not self._quit and name in self.pipeline.members)
+                    task.age(there=not self._gone and name in self.pipeline.members)
 
-    def _show_times(self, run: Run) -> None:
-        when, elapsed = stamp(), run.elapsed
-        self._board.post("ElapsedReal_RBV", elapsed, when)
-        self._board.post("ElapsedLive_RBV", min(run.live, elapsed), when)
-        done = self._preset_done(run)
-        if done is None:
-            progress = self._counter("progress") or 0.0
-            self._board.post("Progress_RBV", progress, when)
-            self._board.post("TimeRemaining_RBV", 0.0, when)
-        else:
-            self._board.post("Progress_RBV", min(100.0, 100 * done), when)
-            self._board.post("TimeRemaining_RBV", max(0.0, elapsed / done - elapsed) if done else 0.0, when)
-
-    def _preset_done(self, run: Run) -> float | None:
-        """The part of the preset that has been reached; None without a preset."""
-        of_run = self.settings.run
-        match of_run["preset_mode"]:
-            case "Real time":
-                return run.elapsed / of_run["preset_real"]
-            case "Live time":
-                return run.live / of_run["preset_live"]
-            case "Events":
-                return (self._counter("events") or 0) / of_run["preset_events"]
-            case "Triggers":
-                return (self._counter("triggers") or 0) / of_run["preset_triggers"]
-            case _:
-                return None
-
-    def _look_at_preset(self, run: Run) -> None:
-        done = self._preset_done(run)
-        if done is not None and done >= 1 and not run.how:
-            self._ask_for_end(run, Message.STOP, "Preset")
+    @property
+    def _stop_timeout(self) -> float:
+        return self.settings.run["stop_timeout"]
 
     def _use_run_parameters(self) -> None:
-        self.pipeline.stop_timeout = self.settings.run["stop_timeout"]
+        self.pipeline.watch.stop_timeout = self._stop_timeout
 
     def _detector(self, state: str, message: str) -> None:
         when = stamp()
@@ -484,11 +421,26 @@ class RunControl:
         self._board.post("CmdMessage_RBV", message, when)
         self._board.post("CmdStatus_RBV", status, when)
 
-    def put_refused(self, record: Record, why: str, client: Client) -> None:
-        """A client sent something that the record cannot take at all."""
-        self._told("Refused", f"{record.name.removeprefix(self._board.prefix)}: {why}", client)
-        record.post(record.value, force=True)
-
     def _refuse(self, why: str, client: Client) -> PutRefused:
         self._told("Refused", why, client)
         return PutRefused(why)
+
+    def put_refused(self, record: Record, why: str, client: Client) -> None:
+        """A client has sent something that the record cannot take at all."""
+        self._told("Refused", f"{record.name.removeprefix(self._board.prefix)}: {why}", client)
+        record.post(record.value, force=True)
+
+    def _keep(self, going_on: Coroutine[Any, Any, None]) -> None:
+        """Lets something go on by itself, until the IOC ends."""
+        task = asyncio.get_running_loop().create_task(going_on)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _ignoring_refusal(self, going_on: Awaitable[None]) -> None:
+        with contextlib.suppress(PutRefused):
+            await going_on
+
+
+def _when_set(command: Callable[[Client], Awaitable[None] | None]) -> Put:
+    """A command that writing 1 gives; writing 0 does nothing."""
+    return lambda value, client: command(client) if value else None

@@ -44,8 +44,10 @@ class Settings:
         self._pvs: dict[tuple[str, str], tuple[str, ...]] = {}
         for name, record in board.items():
             source = record.info.source
-            if source.kind in ("parameter", "readback"):
-                key = (source.task or RUN, source.name)
+            key = (source.task or RUN, source.name)
+            if source.kind == "parameter" and self._parameters[key[0]][source.name].command:
+                board.on_put(name, self._commander(name, *key))
+            elif source.kind in ("parameter", "readback"):
                 self._pvs[key] = (*self._pvs.get(key, ()), name)
                 if source.kind == "parameter":
                     board.on_put(name, self._putter(name, *key))
@@ -57,8 +59,8 @@ class Settings:
         """The run parameters that are used."""
         return self.used[RUN]
 
-    def staged(self, name: str, default: Any = None) -> Any:
-        """What will be used of a shared parameter once it is applied; `default` if no task has it."""
+    def shared(self, name: str, default: Any = None) -> Any:
+        """What the next run will use of a shared parameter; `default` if no task has it."""
         return next((values[name] for values in self._staged.values() if name in values), default)
 
     @property
@@ -87,10 +89,9 @@ class Settings:
         if RUN in values:
             self.on_run_parameters()
 
-    def discard(self) -> None:
-        """Forgets what waits: the setpoints go back to what is used."""
-        self._staged = {name: dict(values) for name, values in self.used.items()}
-        self._show()
+    async def apply_shared(self, name: str, value: Value) -> None:
+        """Has every task that has this shared parameter use a value."""
+        await self.apply_values({task: {name: value} for task, values in self.used.items() if name in values})
 
     # -- puts ---------------------------------------------------------------------------------------------------------
 
@@ -105,6 +106,19 @@ class Settings:
 
         return put
 
+    def _commander(self, pv: str, task: str, name: str) -> Callable[[Any, Client], Awaitable[None] | None]:
+        async def order(client: Client) -> None:
+            self._board.post(pv, 1)
+            try:
+                await self._pipeline.do(self._pipeline.configuring({task: {name: True}}))
+            except Refused as error:
+                raise self._refuse(pv, str(error), client) from None
+            finally:
+                self._board.post(pv, 0)
+            self._told("OK", f"{pv} done", client)
+
+        return lambda value, client: order(client) if value and self._pipeline.members else None
+
     def _put_json(self, value: Any, client: Client) -> Awaitable[None] | None:
         try:
             config: Any = json.loads(value)
@@ -117,7 +131,7 @@ class Settings:
     def _stage(self, pv: str, config: Mapping[str, Any], client: Client) -> Awaitable[None] | None:
         """Takes values over if all of them are acceptable now; live ones are used at once."""
         try:
-            accepted = resolve(config, self._classes)
+            accepted = resolve(config, self._classes, commands=False)
         except Refused as error:
             raise self._refuse(pv, str(error), client) from None
         accepted = {task: absolute(self._classes[task], values, self._folder) for task, values in accepted.items()}

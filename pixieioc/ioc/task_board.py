@@ -69,10 +69,6 @@ class TaskBoard:
         age = time.monotonic() - self._heard if there and self._heard is not None else 0.0
         self._board.post(f"{self.name}:HeartBeatAge_RBV", round(age, 1))
 
-    def reset_age(self) -> None:
-        """The task's process is new: its silence begins now."""
-        self._heard = time.monotonic()
-
     def _post(self, name: str, value: Any, when: Stamp) -> None:
         for target, index in self._targets.get(name, ()):
             self._board.post(target, value[index] if index else value, when)

@@ -77,7 +77,8 @@ class Crew(Mapping[str, Member]):
         yield Wait(lambda: all(m.known or m.failed or not m.alive for m in members), seconds)
         for member in members:
             if not member.known or member.failed:
-                why = str(member.error) if member.error else f"its process did not come up within {seconds:g} s"
+                silence = f"its process did not come up within {seconds:g} s"
+                why = member.error or (silence if member.alive else f"its process {member.how_ended}")
                 yield from self.put_away(members)
                 raise Error(f"{member.name}: {why}", task=member.name, cause=Cause.LOST)
 

@@ -25,6 +25,8 @@ Value = bool | int | float | str | list[str] | list[float]
 LONG_LOW, LONG_HIGH, DOUBLE_EXACT = -(2**31), 2**31 - 1, 2**53
 #: The longest text of a parameter, in bytes of UTF-8.
 LONGEST_TEXT = 4096
+#: Names that an error lists at most.
+_NAMES_SHOWN = 10
 
 
 class Parameter(Generic[T]):
@@ -34,7 +36,8 @@ class Parameter(Generic[T]):
     those texts. `low` and `high` are inclusive. `live` parameters may change while a run is on, `fixed` ones only
     before the task exists (a configuration file). `shared` ones are the whole pipeline's: their process variable has
     the pipeline's prefix, not the task's. `path` texts are file names: a configuration file's folder is their starting
-    point.
+    point. A `command` is something to do rather than a setting: it is true in the `do_configure` that it causes, and
+    nowhere else.
     """
 
     name = ""
@@ -53,6 +56,7 @@ class Parameter(Generic[T]):
         fixed: bool = False,
         shared: bool = False,
         path: bool = False,
+        command: bool = False,
         items: type[str] | type[float] = str,
         pv: str = "",
     ) -> None:
@@ -64,6 +68,7 @@ class Parameter(Generic[T]):
         self.fixed = fixed
         self.shared = shared
         self.path = path
+        self.command = command
         self.pv = pv
         self.kind: Kind = _kind(default, choices, items)
         whole = self.kind == "int"
@@ -243,6 +248,12 @@ def reports_of(cls: type) -> dict[str, Report[Any]]:
     return _declared(cls, Report)
 
 
+def settings_of(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
+    """Those of `values` that are settings: commands are not."""
+    parameters = parameters_of(cls)
+    return {name: value for name, value in values.items() if not parameters[name].command}
+
+
 def _declared(cls: type, of: type[T]) -> dict[str, T]:
     found: dict[str, T] = {}
     for owner in reversed(cls.__mro__):
@@ -253,17 +264,23 @@ def _declared(cls: type, of: type[T]) -> dict[str, T]:
     return found
 
 
-def resolve(config: Mapping[str, Any], tasks: Mapping[str, type]) -> dict[str, dict[str, Value]]:
+def resolve(
+    config: Mapping[str, Any], tasks: Mapping[str, type], *, commands: bool = True
+) -> dict[str, dict[str, Value]]:
     """The accepted values of `config` for each task, by task and parameter name.
 
     A key of `config` is a parameter's name, for every task that declares it, or a task's name with a dict for that task
-    alone. Raises Refused that names every unknown key and every bad value with its allowed range.
+    alone. Without `commands` only settings are accepted. Raises Refused that names every unknown key and every bad
+    value with its allowed range.
     """
     parameters = {task: parameters_of(cls) for task, cls in tasks.items()}
     accepted: dict[str, dict[str, Value]] = {}
     problems: list[str] = []
 
     def accept(task: str, name: str, value: object) -> None:
+        if parameters[task][name].command and not commands:
+            problems.append(f"{task}.{name}: is a command, not a setting")
+            return
         try:
             accepted.setdefault(task, {})[name] = parameters[task][name].check(value)
         except ValueError as error:
@@ -328,7 +345,10 @@ def _fits(text: str) -> bool:
 
 def _like(name: str, known: Mapping[str, object] | list[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(dict.fromkeys(known)) or 'none'}"
+    if close:
+        return f"; did you mean {close[0]}?"
+    names = list(dict.fromkeys(known))
+    return f"; known: {', '.join(names[:_NAMES_SHOWN]) or 'none'}{', ...' if len(names) > _NAMES_SHOWN else ''}"
 
 
 def _shorten(value: object) -> str:

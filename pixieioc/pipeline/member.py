@@ -39,6 +39,12 @@ class Member:
         return self.task.is_alive()
 
     @property
+    def how_ended(self) -> str:
+        """How its process has ended, as part of a sentence."""
+        code = self.task.exitcode
+        return f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+
+    @property
     def failed(self) -> bool:
         """True if the process must be replaced before it can run again."""
         return self.lost or self.status in (Status.PANICKING, Status.DYING)

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 import zmq
 
 from pixieioc.pipeline.crew import Crew
-from pixieioc.pipeline.declare import Value, resolve
+from pixieioc.pipeline.declare import Value, resolve, settings_of
 from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.frames import MalformedMessage, Packet
 from pixieioc.pipeline.member import Member
@@ -21,6 +21,7 @@ from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
 from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.watch import Watch
 
 T = TypeVar("T")
 
@@ -35,15 +36,14 @@ class Pipeline:
 
     `task_kwargs` are initial values of parameters: a parameter's name, for every task that declares it, or a task's
     name with a dict. Override the handlers `handle_error`, `handle_print` and `handle_report` to listen. All times are
-    in seconds: `answer_timeout` for a task to begin, to be connected or configured; `stop_timeout` for a stop to drain
-    and for a quit; `stall_timeout` for a drain in which nothing moves any more.
+    in seconds: `answer_timeout` for a task to begin, to be connected or configured; `watch` has those for the end of a
+    run and of a process.
     """
 
     def __init__(self, task_kwargs: dict[str, Any] | None = None) -> None:
         self.task_kwargs = dict(task_kwargs or {})
         self.answer_timeout = 60.0
-        self.stop_timeout = 8.0
-        self.stall_timeout = 30.0
+        self.watch = Watch()
         self.status = Status.WAITING
         self.run_id = 0
         self.members = Crew()
@@ -51,9 +51,6 @@ class Pipeline:
         self.errors: list[Error] = []  #: of the current or last run, first cause first
         self._wired = False
         self._looked = 0.0
-        self._deadline: float | None = None
-        self._progress: tuple[object, ...] = ()
-        self._progress_time = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +88,7 @@ class Pipeline:
     def stop(self) -> None:
         """Lets the run end: the first task stops, what was read flows to the last, all return to WAITING.
 
-        Returns at once; `wait()` waits. After `stop_timeout` what is still busy is killed.
+        Returns at once; `wait()` waits. After `watch.stop_timeout` what is still busy is killed.
         """
         self._end(Message.STOP)
 
@@ -105,7 +102,7 @@ class Pipeline:
         return self.status
 
     def quit(self) -> None:
-        """Shuts the tasks down; what is still there after `stop_timeout` is killed."""
+        """Shuts the tasks down; what is still there after `watch.stop_timeout` is killed."""
         self._follow(self.quitting())
 
     def kill(self) -> None:
@@ -118,7 +115,7 @@ class Pipeline:
 
     def poll(self) -> bool:
         """Handles at most one message; True if there was one. Never blocks."""
-        self._watch()
+        self._look()
         try:
             heard = self.members.hear()
         except MalformedMessage as error:
@@ -151,7 +148,9 @@ class Pipeline:
 
     def send_kill(self, name: str) -> None:
         """Kills the given task: SIGKILL to its process, which is then noticed as lost."""
-        self.members[name].task.kill()
+        task = self.members[name].task
+        if task.pid is not None:
+            task.kill()
 
     # -- what an event loop follows and watches -----------------------------------------------------------------------
 
@@ -174,8 +173,8 @@ class Pipeline:
 
     @property
     def settings(self) -> dict[str, dict[str, Value]]:
-        """The accepted value of every parameter, by task."""
-        return {name: dict(member.task.parameter_values) for name, member in self.members.items()}
+        """The accepted value of every parameter that is a setting, by task."""
+        return {name: settings_of(type(m.task), m.task.parameter_values) for name, m in self.members.items()}
 
     def creating(self, names: Iterable[str]) -> Procedure[None]:
         """Starts the processes of several tasks side by side."""
@@ -221,12 +220,17 @@ class Pipeline:
         refused = yield from self.members.answers(numbers, self.answer_timeout)
         if refused:
             named = {problem.partition(":")[0] for problem in refused}
-            back = {name: {key: now[name][key] for key in accepted[name]} for name in numbers if name not in named}
+            back = {
+                name: {key: now[name][key] for key in accepted[name] if key in now[name]}
+                for name in numbers
+                if name not in named
+            }
             numbers = {name: self._tell(name, _CONFIGURE, values) for name, values in back.items()}
             refused += yield from self.members.answers(numbers, self.answer_timeout)
             raise Refused("; ".join(refused))
         for name, values in accepted.items():
-            self.members[name].task.parameter_values.update(values)
+            task = self.members[name].task
+            task.parameter_values.update(settings_of(type(task), values))
 
     def starting(self, run_id: int | None = None) -> Procedure[None]:
         """Begins a run: replaces what has failed, then starts the tasks behind the first, then the first."""
@@ -236,7 +240,7 @@ class Pipeline:
         yield from self.replacing()
         self.run_id = self.run_id + 1 if run_id is None else run_id
         self.errors = []
-        self._deadline, self._progress = None, ()
+        self.watch.begin()
         for member in self._chained():
             member.finished, member.error = False, None
         run = {"run": self.run_id, "time": time.time(), "settings": self.settings}
@@ -266,13 +270,14 @@ class Pipeline:
         for member in polite:
             self._tell(member.name, Message.QUIT, None)
             member.status = Status.DYING
-        yield Wait(lambda: not any(member.alive for member in polite), self.stop_timeout)
+        yield Wait(lambda: not any(member.alive for member in polite), self.watch.stop_timeout)
         yield from self.killing()
 
     def killing(self) -> Procedure[None]:
         """Ends all processes at once; the pipeline is as new afterwards."""
         yield from self.members.put_away(list(self.members.values()))
-        self.chain, self._wired, self._deadline = [], False, None
+        self.chain, self._wired = [], False
+        self.watch.begin()
         self.status = Status.WAITING  # a new life: the state diagram's beginning
 
     # -- messages that come in ----------------------------------------------------------------------------------------
@@ -316,47 +321,20 @@ class Pipeline:
                 self._tell(member.name, Message.STOP, None)
                 member.status = Status.WAITING
         self.status = after(self.status, Message.FINISHED, PIPELINE_RULES)
-        self._deadline = None
+        self.watch.begin()
 
     # -- failure ------------------------------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        """Looks for processes that died, tasks that hang and drains that take too long."""
+    def _look(self) -> None:
+        """Looks after the processes, now and then."""
         if self.members.calling or time.monotonic() - self._looked < _WATCH_INTERVAL:
             return
         self._looked = time.monotonic()
-        for member in list(self.members.values()):
-            if not member.known or member.lost or member.status is Status.DYING:
-                continue
-            allowed = member.task.heart_beat_timeout
-            if not member.alive:
-                member.lost = True
-                self._fail(
-                    member, Error(f"the process of {member.name} {_how(member.task.exitcode)}", cause=Cause.LOST)
-                )
-            elif member.silent > allowed and not member.failed and self._deadline is None:
-                self._give_up(
-                    [member], Cause.HANG, f"no heart beat for {member.silent:.0f} s (allowed are {allowed:g} s)"
-                )
-        self._watch_drain()
-
-    def _watch_drain(self) -> None:
-        busy = [member for member in self._chained() if not member.at_rest]
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            self._deadline = None
-            self._give_up(busy, Cause.TIMEOUT, f"did not come to its end within {self.stop_timeout:g} s and was killed")
-        elif self.status is Status.RUNNING and busy and self.members[self.chain[0]].finished:
-            progress = tuple(member.progress for member in self._chained())
-            if progress != self._progress:
-                self._progress, self._progress_time = progress, time.monotonic()
-            elif time.monotonic() - self._progress_time > self.stall_timeout:
-                self._give_up(busy, Cause.TIMEOUT, f"nothing moved for {self.stall_timeout:g} s while the run drained")
-
-    def _give_up(self, members: list[Member], cause: Cause, text: str) -> None:
-        for member in members:
-            member.lost = True
-            self.send_kill(member.name)
-            self._fail(member, Error(f"{member.name}: {text}", cause=cause))
+        for verdict in list(self.watch.verdicts(list(self.members.values()), self._chained(), self.status)):
+            verdict.member.lost = True
+            if verdict.cause is not Cause.LOST:
+                self.send_kill(verdict.member.name)
+            self._fail(verdict.member, Error(f"{verdict.member.name}: {verdict.text}", cause=verdict.cause))
 
     def _fail(self, member: Member, error: Error) -> None:
         """Something is wrong with a task: panic, stop the others, and let them flush what they hold."""
@@ -382,7 +360,7 @@ class Pipeline:
             self.send_connect(self.chain[at - 1], "", at == 1, True)
         if member.lost and at + 1 < len(self.chain):
             self._tell(self.chain[at + 1], Message.FINISHED, None)
-        self._deadline = self._deadline or time.monotonic() + self.stop_timeout
+        self.watch.end_by()
 
     def _fail_start(self, problems: list[str]) -> None:
         """A run that could not begin in all tasks: no data have flowed, and the streams of the others end at once."""
@@ -393,17 +371,16 @@ class Pipeline:
             if member.status is Status.RUNNING and not member.failed:
                 self._tell(member.name, Message.STOP, None)
                 self._tell(member.name, Message.FINISHED, None)
-        self._deadline = self._deadline or time.monotonic() + self.stop_timeout
+        self.watch.end_by()
         self._look_whether_finished()
 
     # -- small steps --------------------------------------------------------------------------------------------------
 
     def _end(self, how: str) -> None:
-        was, self.status = self.status, after(self.status, how, PIPELINE_RULES)
+        self.status = after(self.status, how, PIPELINE_RULES)
         if self.status is not Status.DYING:
             return
-        if was is not Status.DYING:
-            self._deadline = time.monotonic() + self.stop_timeout
+        self.watch.end_by()
         for member in self._chained():
             self._tell(member.name, how, None)
 
@@ -442,11 +419,3 @@ def _task_class(name: str) -> type[Task]:
         return Task.class_registry[name]
     except KeyError:
         raise ValueError(f"no task class {name!r}; there are: {', '.join(Task.class_registry)}") from None
-
-
-def _how(exit_code: int | None) -> str:
-    return (
-        f"was killed by signal {-exit_code}"
-        if exit_code is not None and exit_code < 0
-        else f"ended with code {exit_code}"
-    )

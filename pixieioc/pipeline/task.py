@@ -14,7 +14,8 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import psutil
@@ -51,6 +52,11 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
     class_registry: ClassVar[Registry] = Registry()
     events_known: ClassVar[bool] = False
     heart_beat_timeout: ClassVar[float] = 10.0
+
+    #: Number and Unix time of the current or last run, and the settings of all tasks in it; before the first, nothing.
+    run_id: int = 0
+    run_started: float = 0.0
+    run_settings: Mapping[str, Mapping[str, Value]] = MappingProxyType({})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -191,6 +197,9 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         """Makes the task ready and tells the pipeline that it is there."""
         self.do_init()
         self.process_id = os.getpid()
+        for name, report in type(self).reports().items():  # the first report is a whole one
+            self.report_values.setdefault(name, report.initial)
+        self.report_changed.update(self.report_values)
         self.flush_report()
 
     def poll(self) -> None:
@@ -228,6 +237,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         except Exception:  # whatever the hook raises, the old values stand
             self.parameter_values = before
             raise
+        self.parameter_values.update({name: False for name in accepted if known[name].command})
 
     def begin(self) -> None:
         """Starts the task: a run begins."""
@@ -283,7 +293,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.__flow.begin(run["run"])
         self.begin_counting()
         self.__idle_until = 0.0
-        self.run_id, self.run_time, self.run_settings = run["run"], run["time"], run["settings"]
+        self.run_id, self.run_started, self.run_settings = run["run"], run["time"], run["settings"]
         self.begin()
 
     def __handle_stop(self, _: None) -> None:
@@ -371,8 +381,6 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
     def __open(self, wiring: Wiring) -> None:
         self.__status = Status.WAITING
-        self.run_id, self.run_time = 0, 0.0
-        self.run_settings: dict[str, dict[str, Any]] = {}
         self.__datum: Any = None
         self.__inbox: deque[Packet] = deque()
         self.__last_beat = self.__last_wait = self.__idle_until = 0.0

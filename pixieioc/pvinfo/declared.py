@@ -21,11 +21,14 @@ def parameter_pvs(
 ) -> list[PvInfo]:
     """The setpoint and the readback of a parameter; `task` is empty for the run control's own.
 
-    A `fixed` parameter has no setpoint.
+    A `fixed` parameter has no setpoint, a command no readback.
     """
     prefix = "" if parameter.shared or not task else f"{task}:"
     name = prefix + parameter.pv
-    setpoint = _of_parameter(name, parameter, value, access, Source("parameter", task, parameter.name))
+    source = Source("parameter", task, parameter.name)
+    if parameter.command:
+        return [PvInfo(name, "bo", parameter.doc, labels=("Done", parameter.pv), access="OP", source=source)]
+    setpoint = _of_parameter(name, parameter, value, access, source)
     readback = _of_parameter(f"{name}_RBV", parameter, value, "", Source("readback", task, parameter.name))
     return [readback] if parameter.fixed else [setpoint, readback]
 
@@ -168,7 +171,7 @@ def task_pvs(cls: type[Task], settings: Mapping[str, Value], memory: tuple[float
         yield from report_pvs(task, report, settings, limits)
     yield from _frame_pvs(task)
     for name, parameter in cls.parameters().items():
-        yield from parameter_pvs(task, parameter, settings[name])
+        yield from parameter_pvs(task, parameter, settings.get(name, parameter.default))
 
 
 def _frame_pvs(task: str) -> Iterator[PvInfo]:

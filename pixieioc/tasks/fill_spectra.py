@@ -26,6 +26,7 @@ class FillSpectra(Task):
     modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules with spectra, from module 0.")
     channels = Parameter(16, low=1, high=32, fixed=True, doc="Number of channels of each module with spectra.")
     bins = Parameter(2048, low=16, high=65536, fixed=True, doc="Bins of a spectrum, over all energies from 0 to 65535.")
+    erase = Parameter(False, command=True, live=True, doc="Clears the spectra.")
     keep = Parameter(False, live=True, doc="Whether spectra go on growing over several runs.")
 
     spectrum = Report(
@@ -41,6 +42,10 @@ class FillSpectra(Task):
         doc="Events of this run from modules or channels that have no spectrum.",
         guidance="FillSpectra's parameters modules and channels do not cover the crate.",
     )
+
+    def do_configure(self, config: dict[str, Any]) -> None:
+        if config.get("erase"):
+            self._make()
 
     def do_init(self) -> None:
         self._make()

@@ -156,7 +156,7 @@ class GatherData(Task):
             "format": "XIA Pixie-16 list mode, little-endian 32-bit words",
             "run_id": self.run_id,
             "module": module,
-            "start_time": self.run_time,
+            "start_time": self.run_started,
             "end_time": end,
             "items": self.counter,
             "items_discarded": self.dropped,

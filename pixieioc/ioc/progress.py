@@ -1,0 +1,86 @@
+"""How far a run is: times, counters, presets."""
+
+from __future__ import annotations
+
+import time
+
+from pixieioc.config import Config
+from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca.record import stamp
+from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.run import Run
+from pixieioc.ioc.settings import Settings
+
+#: What a preset's mode counts, where it is not a time.
+_COUNTED = {"Events": "events", "Triggers": "triggers"}
+_SHOWN = ("ElapsedReal_RBV", "ElapsedLive_RBV", "TimeRemaining_RBV", "Progress_RBV")
+
+
+class Progress:
+    """Keeps the times of a run, and tells when its preset is reached."""
+
+    def __init__(self, board: Board, config: Config, pipeline: LivePipeline, settings: Settings) -> None:
+        self._board = board
+        self._config = config
+        self._pipeline = pipeline
+        self._settings = settings
+        self._last = time.monotonic()
+
+    def counter(self, name: str) -> float | None:
+        """The latest value of `name` from the first task of the chain that reports it; None if none does."""
+        for task, cls in self._config.tasks.items():
+            if name in cls.reports() and (name != "events" or cls.events_known):
+                member = self._pipeline.members.get(task)
+                return float(member.reports[name]) if member is not None else 0.0
+        return None
+
+    def problem(self) -> str:
+        """Why the preset that is set cannot be reached, or an empty text."""
+        mode = self._settings.run["preset_mode"]
+        if mode not in _COUNTED or self.counter(_COUNTED[mode]) is not None:
+            return ""
+        return f"PresetMode {mode}: no task of the chain counts {_COUNTED[mode]}"
+
+    def reset(self) -> None:
+        """A run is accepted: everything is at its beginning."""
+        for name in _SHOWN:
+            self._board.post(name, 0.0)
+
+    def advance(self, run: Run | None) -> bool:
+        """Time has passed: shows where `run` is; True if its preset is reached."""
+        now, last = time.monotonic(), self._last
+        self._last = now
+        dead = self.counter("dead_time") or 0.0
+        self._board.post("DeadTime_RBV", dead)
+        if run is None or run.began is None or run.source_done.is_set():
+            return False
+        run.live += (now - max(last, run.began)) * (1 - dead / 100)
+        self.show(run)
+        done = self._done(run)
+        return done is not None and done >= 1
+
+    def show(self, run: Run) -> None:
+        """Posts the times of a run."""
+        done = self._done(run)
+        if done is None:
+            percent, remaining = self.counter("progress") or 0.0, 0.0
+        else:
+            percent, remaining = 100 * min(1.0, done), run.elapsed * max(0.0, 1 / done - 1) if done else 0.0
+        when = stamp()
+        for name, value in zip(_SHOWN, (run.elapsed, min(run.live, run.elapsed), remaining, percent), strict=True):
+            self._board.post(name, value, when)
+
+    def _done(self, run: Run) -> float | None:
+        """The part of the preset that has been reached; None without a preset."""
+        settings = self._settings.run
+        match settings["preset_mode"]:
+            case "Real time":
+                return run.elapsed / settings["preset_real"]
+            case "Live time":
+                return run.live / settings["preset_live"]
+            case "Events":
+                return (self.counter("events") or 0) / settings["preset_events"]
+            case "Triggers":
+                return (self.counter("triggers") or 0) / settings["preset_triggers"]
+            case _:
+                return None
