@@ -21,7 +21,7 @@ class Member:
     #: The task's own word, until it dies.
     status: Status = Status.WAITING
     known: bool = False  #: it has said something
-    finished: bool = False  #: it is through with the run
+    finished: bool = False  #: it is through with the run (after an error: it has swallowed the rest)
     lost: bool = False  #: its process has ended without being asked to
     error: Error | None = None
     heard: float = field(default_factory=time.monotonic)
@@ -52,7 +52,7 @@ class Member:
     @property
     def at_rest(self) -> bool:
         """True if it does nothing in a run any more."""
-        return self.failed or self.finished or self.status is Status.WAITING
+        return self.lost or self.finished or self.status in (Status.WAITING, Status.DYING)
 
     @property
     def silent(self) -> float:

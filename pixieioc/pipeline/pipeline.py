@@ -65,25 +65,25 @@ class Pipeline:
 
         Raises ValueError with the known names if there is no such class, Error if its process fails to come up.
         """
-        self._follow(self.creating([name]))
+        self.follow(self.creating([name]))
 
     def connect(self, tasks_active: list[str]) -> None:
         """Wires the named tasks as a chain, in that order; others stay WAITING and receive no data.
 
         Raises RuntimeError that names the tasks that did not answer, ValueError for a name that is not there.
         """
-        self._follow(self.connecting(tasks_active))
+        self.follow(self.connecting(tasks_active))
 
     def configure(self, config: dict[str, Any]) -> None:
         """Configures all tasks, or none: a key is a parameter's name or a task's name with a dict.
 
         Raises Refused that names task, parameter, value and allowed range.
         """
-        self._follow(self.configuring(config))
+        self.follow(self.configuring(config))
 
     def start(self) -> None:
         """Begins a run in every connected task; failed processes are replaced first."""
-        self._follow(self.starting())
+        self.follow(self.starting())
 
     def stop(self) -> None:
         """Lets the run end: the first task stops, what was read flows to the last, all return to WAITING.
@@ -103,11 +103,11 @@ class Pipeline:
 
     def quit(self) -> None:
         """Shuts the tasks down; what is still there after `watch.stop_timeout` is killed."""
-        self._follow(self.quitting())
+        self.follow(self.quitting())
 
     def kill(self) -> None:
         """Kills all tasks at once, without drain."""
-        self._follow(self.killing())
+        self.follow(self.killing())
 
     def close(self) -> None:
         """Kills what still runs and removes the sockets; the pipeline cannot be used afterwards."""
@@ -315,8 +315,9 @@ class Pipeline:
             return
         for before, member in zip([None, *members], members, strict=False):
             if member.lost and before is not None:  # what was sent to it and that it did not say it has handled
-                member.reports["balance"] = before.reports["messages_out"] - member.reports["counter"]
-                self.handle_report(member.name, {"balance": member.reports["balance"], "time": time.time()})
+                told = member.reports
+                told["balance"] = before.reports["messages_out"] - told["counter"] - told["dropped"]
+                self.handle_report(member.name, {"balance": told["balance"], "time": time.time()})
             elif member.finished and not member.failed:
                 self._tell(member.name, Message.STOP, None)
                 member.status = Status.WAITING
@@ -345,6 +346,7 @@ class Pipeline:
         member.error = error
         if not member.lost:
             member.status = Status.PANICKING
+            member.finished |= not in_run
         self.errors.append(error)
         self.status = after(self.status, _ERROR, PIPELINE_RULES)
         if in_run and member.name in self.chain:
@@ -368,7 +370,7 @@ class Pipeline:
             name, _, text = problems[0].partition(": ")
             self._fail(self.members[name], Error(text))
         for member in self._chained():
-            if member.status is Status.RUNNING and not member.failed:
+            if member.status is not Status.WAITING and not member.lost:
                 self._tell(member.name, Message.STOP, None)
                 self._tell(member.name, Message.FINISHED, None)
         self.watch.end_by()
@@ -395,7 +397,7 @@ class Pipeline:
         known = {**{name: type(member.task) for name, member in self.members.items()}, **classes}
         return resolve({k: v for k, v in self.task_kwargs.items() if k in known or k not in Task.class_registry}, known)
 
-    def _follow(self, procedure: Procedure[T]) -> T:
+    def follow(self, procedure: Procedure[T]) -> T:
         """Goes through a procedure by blocking."""
         try:
             while True:

@@ -146,8 +146,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         """Sends `Message.FINISHED`: to the next task, behind all data, and to the pipeline, behind the final report."""
         self.__flow.put_end()
         self.__to(after(self.__status, Message.FINISHED))
-        self.flush_report()
-        self.__control.say(Message.FINISHED, None, self.run_id)
+        self.__say_finished()
 
     def send_heart_beat(self) -> None:
         """Sends a heart beat every second; call it as often as you like."""
@@ -337,6 +336,8 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         elif packet.kind == Message.FINISHED:
             if self.__status is Status.RUNNING:
                 self.__end_run()
+            else:  # what came after the error has been swallowed
+                self.__say_finished()
         elif self.__flow.discarding or self.__status is Status.PANICKING:
             self.__flow.dropped += 1
         else:
@@ -351,6 +352,11 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.stop()
         self.__send_printed(last=True)
         self.send_finished()
+
+    def __say_finished(self) -> None:
+        """Tells the pipeline that this task is through with the run, behind the final report."""
+        self.flush_report()
+        self.__control.say(Message.FINISHED, None, self.run_id)
 
     def __to(self, status: Status) -> None:
         if status is self.__status:
@@ -376,6 +382,8 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.flush_report()
         if in_run:
             self.__flow.put_end()
+            if self.is_start:
+                self.__say_finished()
 
     # -- bookkeeping --------------------------------------------------------------------------------------------------
 
@@ -434,4 +442,4 @@ def _text(error: BaseException) -> str:
 
 
 #: Names that a subclass must not define; the frame's own private ones are mangled (`__x`) and in nobody's way.
-_RESERVED = {*dir(Task), *vars(PROCESSES.Process())} - {"events_known", "heart_beat_timeout"}
+_RESERVED = {*dir(Task), *vars(Task())} - {"events_known", "heart_beat_timeout"}

@@ -1,0 +1,86 @@
+"""What all tests share: a private corner of the network, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from multiprocessing.util import Finalize
+from pathlib import Path
+
+import psutil
+import pytest
+
+
+def _free_port() -> int:
+    """A port that is free for TCP and UDP on loopback."""
+    while True:
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port: int = tcp.getsockname()[1]
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+#: Channel Access ports of this test process: libca reads its address list once, so they are chosen before it is loaded.
+CA_PORTS = [_free_port() for _ in range(3)]
+# libca starts a repeater unless its port is taken.
+_REPEATER = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+_REPEATER.bind(("127.0.0.1", 0))
+
+os.environ.update(
+    EPICS_CA_ADDR_LIST=" ".join(f"127.0.0.1:{port}" for port in CA_PORTS),
+    EPICS_CA_AUTO_ADDR_LIST="NO",
+    EPICS_CA_REPEATER_PORT=str(_REPEATER.getsockname()[1]),
+    EPICS_CA_MAX_ARRAY_BYTES="10000000",
+    EPICS_CAS_INTF_ADDR_LIST="127.0.0.1",
+    EPICS_CAS_AUTO_BEACON_ADDR_LIST="NO",
+    EPICS_CAS_BEACON_ADDR_LIST="127.0.0.1",
+    EPICS_CAS_BEACON_PORT=str(_REPEATER.getsockname()[1]),
+)
+
+#: The recording that the project carries.
+DATA = Path(__file__).parent.parent / "examples" / "data"
+
+
+# A temporary folder of our own, so that what is left in it is ours. Short: the path of a socket has at most 107 bytes.
+_TEMPORARY = tempfile.mkdtemp(prefix="px")
+os.environ["TMPDIR"] = tempfile.tempdir = _TEMPORARY
+
+# After multiprocessing has removed its own folder in there.
+Finalize(None, shutil.rmtree, (_TEMPORARY, True), exitpriority=-200)
+
+
+def _processes() -> set[psutil.Process]:
+    """Our child processes, and those that the fork server has made for us; not it and its helper, which stay."""
+    found: set[psutil.Process] = set()
+    for child in psutil.Process().children():
+        command = _command(child)
+        if "multiprocessing.forkserver" in command:
+            found |= set(child.children())
+        elif "resource_tracker" not in command:
+            found.add(child)
+    return found
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fails a test that leaves a process or a folder of sockets behind (those of wider fixtures may stay)."""
+    processes, folders = _processes(), set(Path(_TEMPORARY).glob("pixieioc-*"))
+    yield
+    # A process that was told to end may still be on its way out.
+    _, alive = psutil.wait_procs(list(_processes() - processes), timeout=5)
+    assert not [f"{process.pid}: {_command(process)[:200]}" for process in alive]
+    assert set(Path(_TEMPORARY).glob("pixieioc-*")) <= folders

@@ -1,0 +1,213 @@
+"""What happens when tasks fail, die, hang, or never come to an end; and afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pixieioc.pipeline import Cause, Error, Status
+from tests.pipeline.conftest import Recorder
+
+CHAIN = ("ToySource", "ToyFilter", "ToySink")
+
+
+def _run_well(pipeline: Recorder) -> None:
+    """A start replaces what has failed; a good run follows."""
+    pipeline.configure({"items": 10, "fail_at": -1, "exit_at": -1, "hang_at": -1, "delay": 0.0, "fail_start": False})
+    pipeline.start()
+    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.told("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
+    assert not pipeline.errors
+
+
+def test_an_exception_is_told_whole_and_the_others_flush(pipeline: Recorder) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"items": 0, "fail_at": 5, "length": 10})
+    before = time.time()
+    pipeline.start()
+    assert pipeline.wait(10) is Status.PANICKING
+    name, error = pipeline.heard_errors[0]
+    assert (name, str(error), error.task) == ("ToyFilter", "ValueError: cannot work with item 5", "ToyFilter")
+    assert 'raise ValueError(f"cannot work with item {number}")' in error.traceback
+    assert before <= error.time <= time.time()
+    assert (error.run, error.cause) == (1, Cause.ERROR)
+    # What had passed the task reached the end of the chain, whose tasks came to their normal end.
+    assert pipeline.told("ToySink", "numbers") == "0 1 2 3 4"
+    assert pipeline.told("ToySink", "stopped")
+    assert pipeline.members["ToySource"].status is Status.WAITING
+    # The source's other items were swallowed and counted, the bad one is the item in work.
+    told = pipeline.told
+    assert told("ToySource", "messages_out") == told("ToyFilter", "messages_out") + told("ToyFilter", "dropped") + 1
+    _run_well(pipeline)
+
+
+@pytest.mark.parametrize("victim", CHAIN)
+def test_a_killed_task_is_noticed_within_a_second(pipeline: Recorder, victim: str) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"items": 0, "delay": 0.005, "length": 10})
+    pipeline.start()
+    pipeline.until(lambda: pipeline.told("ToySink", "counter") > 10)
+    os.kill(pipeline.members[victim].task.pid, signal.SIGKILL)
+    began = time.monotonic()
+    pipeline.until(lambda: pipeline.status is Status.PANICKING)
+    assert time.monotonic() - began < 1
+    assert pipeline.wait(10) is Status.PANICKING
+    assert time.monotonic() - began < 2
+    error = pipeline.errors[0]
+    assert (str(error), error.cause) == (f"{victim}: its process was killed by signal 9", Cause.LOST)
+    if victim != "ToySink":
+        assert pipeline.told("ToySink", "stopped")
+        count = pipeline.told("ToySink", "counter")
+        assert pipeline.told("ToySink", "numbers") == " ".join(map(str, range(count)))
+    if victim == "ToyFilter":  # what died with it is accounted for
+        assert pipeline.told("ToyFilter", "balance") > 0
+        assert pipeline.told("ToySource", "dropped") >= 0
+    _run_well(pipeline)
+
+
+def test_a_process_that_ends_by_itself_is_lost(pipeline: Recorder) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"exit_at": 3})
+    pipeline.start()
+    assert pipeline.wait(10) is Status.PANICKING
+    assert str(pipeline.errors[0]) == "ToyFilter: its process ended with exit code 3"
+    _run_well(pipeline)
+
+
+def test_sys_exit_in_a_callback_is_an_error_like_any_other(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyExiter")
+    pipeline.start()
+    assert pipeline.wait(10) is Status.PANICKING
+    assert str(pipeline.errors[0]) == "SystemExit: giving up"
+
+
+def test_what_cannot_be_sent_names_type_and_task(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToyLiar", "ToySink")
+    pipeline.start()
+    assert pipeline.wait(10) is Status.PANICKING
+    assert "ToyLiar: cannot send the payload['inside']: type set" in str(pipeline.errors[0])
+
+
+def test_a_hanging_task_is_noticed_by_its_heart_beat(pipeline: Recorder) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"hang_at": 2})
+    pipeline.start()
+    began = time.monotonic()
+    assert pipeline.wait(20) is Status.PANICKING
+    assert 1.5 < time.monotonic() - began < 5  # its heart_beat_timeout is 2 s
+    assert (pipeline.errors[0].cause, pipeline.errors[0].task) == (Cause.HANG, "ToyFilter")
+    assert "no heart beat for" in str(pipeline.errors[0])
+    assert pipeline.told("ToySink", "numbers") == "0 1"
+    _run_well(pipeline)
+
+
+def test_a_task_that_waits_for_a_full_link_does_not_hang(pipeline: Recorder) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"items": 0, "delay": 1.5, "length": 10})  # each item is within the filter's time-out of 2 s
+    pipeline.start()
+    beats = pipeline.told("ToySource", "heart_beat")
+    pipeline.until(lambda: pipeline.told("ToySource", "heart_beat") > beats + 3)
+    assert pipeline.status is Status.RUNNING
+    pipeline.abort()
+    assert pipeline.wait(10) is Status.WAITING
+
+
+def test_a_start_that_fails_ends_the_others_and_is_raised(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyHolder", "ToyFilter", "ToySink")
+    pipeline.configure({"fail_start": True})
+    with pytest.raises(Error, match="start: ToyFilter: OSError: there is no tape in the drive"):
+        pipeline.start()
+    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.told("ToySource", "counter") == 0
+    _run_well(pipeline)
+
+
+def test_a_stop_is_bounded(pipeline: Recorder) -> None:
+    pipeline.watch.stop_timeout = 0.5
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"items": 0, "delay": 1.0, "length": 10})
+    pipeline.start()
+    pipeline.until(lambda: pipeline.told("ToyFilter", "queue_size") > 5)
+    pipeline.stop()
+    began = time.monotonic()
+    assert pipeline.wait(10) is Status.PANICKING
+    assert 0.4 < time.monotonic() - began < 2
+    assert pipeline.errors[0].cause is Cause.TIMEOUT
+    assert str(pipeline.errors[0]).endswith("did not come to its end within 0.5 s")
+    _run_well(pipeline)
+
+
+def test_a_stalled_drain_is_bounded(pipeline: Recorder) -> None:
+    pipeline.watch.stall_timeout = 1.2
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"items": 1, "delay": 60.0})
+    pipeline.members["ToyFilter"].task.heart_beat_timeout = 100  # as if it were known to be slow
+    pipeline.start()
+    assert pipeline.wait(20) is Status.PANICKING
+    assert "nothing moved for 1.2 s while the run drained" in str(pipeline.errors[0])
+
+
+def test_a_task_that_dies_while_idle_is_replaced_by_the_next_start(pipeline: Recorder) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.send_kill("ToySink")
+    pipeline.until(lambda: pipeline.status is Status.PANICKING)
+    assert pipeline.errors[0].run == 0
+    _run_well(pipeline)
+
+
+def test_connecting_again_leaves_the_panic(pipeline: Recorder) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"fail_at": 0})
+    pipeline.start()
+    assert pipeline.wait(10) is Status.PANICKING
+    pipeline.follow(pipeline.replacing())
+    assert pipeline.status is Status.WAITING
+
+
+def test_the_first_cause_comes_first(pipeline: Recorder) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"items": 0, "delay": 0.01})
+    pipeline.start()
+    for name in ("ToyFilter", "ToySource"):
+        pipeline.send_kill(name)
+        pipeline.until(lambda name=name: any(error.task == name for error in pipeline.errors))
+    pipeline.wait(10)
+    assert [error.task for error in pipeline.errors] == ["ToyFilter", "ToySource"]
+
+
+PARENT = """
+import sys, time
+from tests.pipeline.conftest import Recorder
+import tests.pipeline.toys
+if __name__ == "__main__":
+    pipeline = Recorder({"items": 0, "pause": 0.01})
+    pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
+    pipeline.start()
+    print(pipeline.members.folder, *(m.task.pid for m in pipeline.members.values()), flush=True)
+    while True:
+        pipeline.wait(1)
+"""
+
+
+def test_nothing_survives_the_parents_sigkill(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
+    ) as parent:
+        assert parent.stdout is not None
+        folder, *pids = parent.stdout.readline().split()
+        processes = [psutil.Process(int(pid)) for pid in pids]
+        helpers = psutil.Process(parent.pid).children()
+        parent.kill()
+    _, alive = psutil.wait_procs([*processes, *helpers], timeout=5)
+    assert not alive
+    assert not Path(folder).exists()

@@ -1,0 +1,312 @@
+"""The life of a pipeline: make, connect, configure, run again and again, quit."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pixieioc.pipeline import Error, Pipeline, Refused, Status
+from tests.pipeline.conftest import Recorder
+
+
+def test_an_unknown_task_is_refused_with_the_known_names(pipeline: Recorder) -> None:
+    with pytest.raises(ValueError, match=r"no task class 'TakeDat'; there are: .*TakeData"):
+        pipeline.create_task("TakeDat")
+    assert not pipeline.members
+
+
+def test_a_task_is_there_once(pipeline: Recorder) -> None:
+    pipeline.create_task("ToySink")
+    assert pipeline.members["ToySink"].known
+    with pytest.raises(ValueError, match="ToySink: this pipeline has such a task already"):
+        pipeline.create_task("ToySink")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("ToyUnready", "no detector is connected"), ("ToyQuitter", "its process ended with exit code 5")]
+)
+def test_a_task_that_cannot_be_made(pipeline: Recorder, name: str, says: str) -> None:
+    with pytest.raises(Error, match=f"{name}: .*{says}"):
+        pipeline.create_task(name)
+    assert not pipeline.members
+
+
+def test_one_process_a_task(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    pids = {member.task.pid for member in pipeline.members.values()}
+    assert len(pids | {os.getpid()}) == 3
+    assert pids == {pipeline.told(name, "process_id") for name in ("ToySource", "ToySink")}
+
+
+def test_sockets_are_private_and_local(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    folder = pipeline.members.folder
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for member in pipeline.members.values():
+        connections = psutil.Process(member.task.pid).net_connections("inet")
+        assert not connections
+
+
+def test_items_arrive_once_and_in_order(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
+    pipeline.start()
+    assert pipeline.status is Status.RUNNING
+    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.told("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
+    assert pipeline.told("ToySink", "total") == 4500
+    for name in ("ToySource", "ToyFilter", "ToySink"):
+        assert pipeline.told(name, "counter") == 10
+        assert (pipeline.told(name, "dropped"), pipeline.told(name, "balance")) == (0, 0)
+        assert pipeline.members[name].status is Status.WAITING
+
+
+def test_bytes_out_are_bytes_in(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
+    pipeline.start()
+    pipeline.wait(10)
+    assert pipeline.told("ToySource", "bytes_out") == pipeline.told("ToyFilter", "bytes_in") > 8000
+    assert pipeline.told("ToyFilter", "bytes_out") == pipeline.told("ToySink", "bytes_in")
+    assert pipeline.told("ToySink", "bytes_out") == 0
+
+
+def test_only_the_named_tasks_take_part(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    pipeline.create_task("ToyFilter")
+    pipeline.start()
+    pipeline.wait(10)
+    assert pipeline.told("ToyFilter", "counter") == 0
+    assert pipeline.members["ToyFilter"].status is Status.WAITING
+    pipeline.connect(["ToySource", "ToyFilter", "ToySink"])
+    pipeline.start()
+    pipeline.wait(10)
+    assert pipeline.told("ToyFilter", "counter") == 10
+
+
+def test_connecting_what_is_not_there(pipeline: Recorder) -> None:
+    pipeline.create_task("ToySource")
+    with pytest.raises(ValueError, match="ToySnk: no such task in this pipeline; there are: ToySource"):
+        pipeline.connect(["ToySource", "ToySnk"])
+    with pytest.raises(ValueError, match="at most once"):
+        pipeline.connect(["ToySource", "ToySource"])
+    with pytest.raises(ValueError, match="at least one task"):
+        pipeline.connect([])
+
+
+def test_connect_names_those_that_do_not_answer(pipeline: Recorder) -> None:
+    pipeline.follow(pipeline.creating(["ToySource", "ToySink"]))
+    pipeline.send_kill("ToySink")
+    with pytest.raises(RuntimeError, match=r"connect: ToySink: .*killed by signal 9"):
+        pipeline.connect(["ToySource", "ToySink"])
+
+
+def test_a_start_without_a_chain(pipeline: Recorder) -> None:
+    pipeline.create_task("ToySource")
+    with pytest.raises(Refused, match="start: no tasks are connected"):
+        pipeline.start()
+
+
+def test_runs_again_and_again_in_the_same_processes(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
+    pids = {name: member.task.pid for name, member in pipeline.members.items()}
+    for count in (3, 0, 5):
+        if count:
+            pipeline.configure({"items": count})
+            pipeline.start()
+        else:
+            pipeline.start()
+            pipeline.stop()
+        pipeline.wait(10)
+        if count:
+            assert pipeline.told("ToySink", "counter") == count
+    assert pids == {name: member.task.pid for name, member in pipeline.members.items()}
+    assert pipeline.run_id == 3
+
+
+def test_no_event_is_lost_at_a_stop(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyFilter", "ToyHolder", "ToySink")
+    pipeline.configure({"items": 0, "delay": 0.001, "length": 10})
+    pipeline.start()
+    pipeline.until(lambda: pipeline.told("ToyHolder", "counter") > 20)
+    pipeline.stop()
+    assert pipeline.status is Status.DYING
+    assert pipeline.wait(10) is Status.WAITING
+    sent = pipeline.told("ToySource", "counter")
+    assert pipeline.told("ToySink", "numbers") == " ".join(str(i) for i in range(sent))
+    assert pipeline.told("ToySink", "stopped")
+
+
+def test_stop_while_stopped_does_nothing(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    pipeline.stop()
+    pipeline.abort()
+    assert pipeline.status is Status.WAITING
+    pipeline.start()
+    assert pipeline.wait(10) is Status.WAITING
+
+
+def test_start_while_running_is_illegal_and_changes_nothing(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    pipeline.configure({"items": 0, "pause": 0.01})
+    pipeline.start()
+    with pytest.raises(Refused, match="START is illegal while ▶️ RUNNING"):
+        pipeline.start()
+    with pytest.raises(Refused, match="CONNECT is illegal while ▶️ RUNNING"):
+        pipeline.connect(["ToySource"])
+    assert pipeline.run_id == 1
+    pipeline.stop()
+    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.told("ToySource", "counter") == pipeline.told("ToySink", "counter")
+
+
+def test_an_abort_discards_and_counts(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
+    pipeline.configure({"items": 0, "delay": 0.05, "length": 10})
+    pipeline.start()
+    pipeline.until(lambda: pipeline.told("ToyFilter", "queue_size") > 5)
+    pipeline.abort()
+    began = time.monotonic()
+    assert pipeline.wait(10) is Status.WAITING
+    assert time.monotonic() - began < 0.5
+    told = pipeline.told
+    sent, taken = told("ToySource", "messages_out"), told("ToyFilter", "counter")
+    assert told("ToyFilter", "messages_out") == told("ToySink", "counter") + told("ToySink", "dropped")
+    # What the filter took and could not hand on counts with what it discarded unseen.
+    assert sent == told("ToyFilter", "messages_out") + told("ToyFilter", "dropped")
+    assert sent > taken
+
+
+def test_a_full_link_slows_the_source_and_shows(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
+    pipeline.configure({"items": 0, "length": 100_000, "delay": 0.1})
+    pipeline.start()
+    pipeline.until(lambda: pipeline.told("ToyFilter", "queue_use") == 100)
+    sent, taken = pipeline.told("ToySource", "messages_out"), pipeline.told("ToyFilter", "counter")
+    assert sent - taken <= 24
+    # The source holds no more than the link does: 0.8 MB an item.
+    assert pipeline.told("ToySource", "mem_used") < 150
+    pipeline.configure({"delay": 0.0})
+    pipeline.stop()
+    assert pipeline.wait(20) is Status.WAITING
+    assert pipeline.told("ToySink", "counter") == pipeline.told("ToySource", "counter")
+
+
+def test_configuration_reaches_the_tasks(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    pipeline.configure({"items": 2, "ToySource": {"length": 7}})
+    pipeline.start()
+    pipeline.wait(10)
+    assert pipeline.told("ToySink", "total") == 7
+    assert pipeline.settings["ToySource"] == {"items": 2, "length": 7, "pause": 0.0}
+
+
+def test_initial_values_come_from_task_kwargs() -> None:
+    with Recorder({"items": 4, "ToyFilter": {"talk": True}, "LoadFiles": {"block_size": 4}}) as pipeline:
+        pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
+        pipeline.start()
+        pipeline.wait(10)
+        assert pipeline.told("ToySink", "counter") == 4
+        assert len(pipeline.heard_prints) >= 1
+    with Recorder({"itmes": 4}) as pipeline, pytest.raises(Refused, match="itmes: no task has this name"):
+        pipeline.create_task("ToySource")
+
+
+def test_bad_configuration_is_refused_whole(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    before = pipeline.settings
+    with pytest.raises(Refused, match="ToySource.length = -1: must be a whole number from 0 to 10000000"):
+        pipeline.configure({"items": 3, "length": -1})
+    assert pipeline.settings == before
+    pipeline.start()
+    pipeline.wait(10)
+    assert pipeline.told("ToySink", "counter") == 10
+
+
+def test_what_one_task_refuses_no_task_takes(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
+    with pytest.raises(Refused, match="ToyFilter: 13 brings bad luck"):
+        pipeline.configure({"ToySource": {"items": 3}, "ToyFilter": {"refuse": 13}})
+    assert pipeline.settings["ToySource"]["items"] == 10
+    pipeline.start()
+    pipeline.wait(10)
+    assert pipeline.told("ToySink", "counter") == 10
+    assert pipeline.status is Status.WAITING
+
+
+def test_while_running_only_live_parameters_change(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    pipeline.configure({"items": 0, "pause": 0.01})
+    pipeline.start()
+    pipeline.configure({"pause": 0.02})
+    with pytest.raises(Refused, match="ToySource: items cannot be changed while a run is on"):
+        pipeline.configure({"items": 3})
+    assert pipeline.settings["ToySource"]["pause"] == 0.02
+    assert pipeline.settings["ToySource"]["items"] == 0
+    pipeline.stop()
+    pipeline.wait(10)
+
+
+def test_poll_never_blocks_and_handles_one_message(pipeline: Recorder) -> None:
+    pipeline.follow(pipeline.creating(["ToySink", "ToySource"]))
+    while pipeline.poll():
+        pass
+    began = time.monotonic()
+    assert pipeline.poll() is False
+    assert time.monotonic() - began < 0.1
+    reports = len(pipeline.heard_reports)
+    pipeline.members.wait(5)
+    assert pipeline.poll() is True
+    assert len(pipeline.heard_reports) == reports + 1
+
+
+def test_quit_shuts_the_processes_down_politely(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    processes = [psutil.Process(member.task.pid) for member in pipeline.members.values()]
+    pipeline.quit()
+    assert not any(process.is_running() for process in processes)
+    assert not pipeline.members
+    assert pipeline.status is Status.WAITING
+    pipeline.chain_of("ToySource", "ToySink")
+    pipeline.start()
+    pipeline.wait(10)
+    assert pipeline.told("ToySink", "counter") == 10
+
+
+def test_kill_ends_a_run_without_drain(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
+    pipeline.configure({"items": 0, "delay": 10})
+    pipeline.start()
+    pipeline.kill()
+    assert (pipeline.status, len(pipeline.members)) == (Status.WAITING, 0)
+
+
+def test_nothing_is_left_in_the_folder(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    folder = pipeline.members.folder
+    pipeline.quit()
+    assert sorted(path.name for path in folder.iterdir()) == ["control"]
+    pipeline.close()
+    assert not folder.exists()
+
+
+def test_a_forgotten_pipeline_leaves_nothing() -> None:
+    pipeline = Pipeline()
+    pipeline.create_task("ToySink")
+    folder, process = pipeline.members.folder, psutil.Process(pipeline.members["ToySink"].task.pid)
+    del pipeline
+    assert not folder.exists()
+    assert not process.is_running()
+
+
+def test_too_long_a_folder_for_sockets_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with pytest.raises(Error, match=re.escape("too long for sockets")):
+        Pipeline()
+    assert not list(deep.iterdir())

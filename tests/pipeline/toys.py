@@ -1,0 +1,173 @@
+"""Small tasks for tests. Child processes import this module, so it holds nothing but tasks."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from pixieioc.pipeline import Error, Parameter, Report, Task
+
+
+class ToySource(Task):
+    """Sends numbered arrays: as many as it is told, or without end."""
+
+    items = Parameter(10, low=0, doc="How many; 0: without end.")
+    length = Parameter(100, low=0, high=10_000_000, doc="Length of each array.")
+    pause = Parameter(0.0, unit="s", low=0, high=10, live=True, doc="Time between two items.")
+
+    def do_start(self) -> None:
+        self._next = 0
+
+    def do_work(self, datum: Any) -> None:
+        if self._next == self.items and self.items:
+            self.finish()
+            return
+        self.send({"number": self._next, "array": np.full(self.length, self._next)})
+        self._next += 1
+        self.idle(self.pause)
+
+
+class ToyFilter(Task):
+    """Hands items on; fails, hangs, dies or is slow where it is told to."""
+
+    fail_at = Parameter(-1, doc="Item at which it raises.")
+    exit_at = Parameter(-1, doc="Item at which its process ends.")
+    hang_at = Parameter(-1, doc="Item at which it goes on for ever.")
+    delay = Parameter(0.0, unit="s", low=0, high=60, live=True, doc="Time that each item takes.")
+    fail_start = Parameter(False, doc="Whether it cannot start.")
+    refuse = Parameter(0, low=0, high=100, doc="13 is refused by the task itself.")
+    talk = Parameter(False, doc="Whether it prints each number.")
+    heart_beat_timeout = 2.0
+
+    def do_configure(self, config: dict[str, Any]) -> None:
+        if self.refuse == 13:
+            raise Error("13 brings bad luck")
+
+    def do_start(self) -> None:
+        if self.fail_start:
+            raise OSError("there is no tape in the drive")
+
+    def do_work(self, datum: Any) -> None:
+        number = datum["number"]
+        if number == self.fail_at:
+            raise ValueError(f"cannot work with item {number}")
+        if number == self.exit_at:
+            os._exit(3)
+        if number == self.hang_at:
+            while True:
+                time.sleep(1)
+        if self.delay:
+            time.sleep(self.delay)
+        if self.talk:
+            print("item", number)
+        self.send(datum)
+
+
+class ToySink(Task):
+    """Remembers the numbers of the items that came."""
+
+    numbers = Report("", doc="The numbers, in the order in which they came.")
+    total = Report(0, doc="Sum of all elements.")
+    stopped = Report(False, doc="Whether do_stop was called.")
+
+    def do_start(self) -> None:
+        self.numbers, self.total, self.stopped = "", 0, False
+
+    def do_work(self, datum: Any) -> None:
+        self.numbers = f"{self.numbers} {datum['number']}".strip()
+        self.total += int(datum["array"].sum())
+
+    def do_stop(self) -> None:
+        self.stopped = True
+
+
+class ToyHolder(Task):
+    """Holds everything back until the run ends."""
+
+    def do_start(self) -> None:
+        self._held: list[Any] = []
+
+    def do_work(self, datum: Any) -> None:
+        self._held.append(datum)
+
+    def do_stop(self) -> None:
+        for datum in self._held:
+            self.send(datum)
+
+
+class ToyUnready(Task):
+    """Cannot be made."""
+
+    def do_init(self) -> None:
+        raise RuntimeError("no detector is connected")
+
+
+class ToyQuitter(Task):
+    """Leaves the process the hard way."""
+
+    def do_init(self) -> None:
+        os._exit(5)
+
+
+class ToyExiter(Task):
+    """Calls sys.exit() like a library that gives up."""
+
+    def do_work(self, datum: Any) -> None:
+        sys.exit("giving up")
+
+
+class ToyLiar(Task):
+    """Sends something that cannot be sent."""
+
+    def do_work(self, datum: Any) -> None:
+        self.send({"inside": {1, 2}})
+
+
+class ToyCallbacks(Task):
+    """Reports which callbacks were called, in order."""
+
+    called = Report("", doc="Names of the callbacks so far.")
+
+    def do_init(self) -> None:
+        self._note("init")
+
+    def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
+        self._note(f"connect({bool(address_pull)},{is_start},{is_final})")
+
+    def do_configure(self, config: dict[str, Any]) -> None:
+        self._note(f"configure({','.join(config)})")
+
+    value = Parameter(1, low=0, high=9, doc="A number.")
+
+    def do_start(self) -> None:
+        self._note("start")
+
+    def do_wait(self) -> None:
+        if "wait" not in self.called:
+            self._note("wait")
+
+    def do_work(self, datum: Any) -> None:
+        if "work" not in self.called:
+            self._note("work")
+
+    def do_stop(self) -> None:
+        self._note("stop")
+
+    def _note(self, name: str) -> None:
+        self.called = f"{self.called} {name}".strip()
+
+
+class ToyReporter(Task):
+    """Reports very often, declared and undeclared values."""
+
+    ticks = Report(0, doc="Counts up.")
+
+    def do_work(self, datum: Any) -> None:
+        for _ in range(1000):
+            self.ticks += 1
+            self.send_report({"undeclared": self.ticks})
+        self.finish()
