@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 
 def _free_port() -> int:
@@ -43,6 +44,9 @@ os.environ.update(
     EPICS_CAS_BEACON_ADDR_LIST="127.0.0.1",
     EPICS_CAS_BEACON_PORT=str(_REPEATER.getsockname()[1]),
 )
+
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.load_profile("default")
 
 #: The recording that the project carries.
 DATA = Path(__file__).parent.parent / "examples" / "data"

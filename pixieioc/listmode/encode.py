@@ -92,8 +92,8 @@ def _place_time(base: NDArray[np.int64], columns: Events, layout: Variant) -> No
         units - 32768 * (layout.source_ns * source + layout.source_offset_ns), layout.cfd_unit
     )
     _check(f"cfd in steps of {layout.cfd_unit}/32768 ns", np.where(forced, 0, inexact), 0, 0)
+    _check("CFD source", np.where(forced, 0, source), 0, layout.last_source)
     if layout.forced_value != 1:  # the source says so itself, with a value of its own (7)
-        _check("CFD source", np.where(forced, 0, source), 0, layout.forced_value - 1)
         source, fraction = np.where(forced, layout.forced_value, source), np.where(forced, 0, fraction)
     else:
         source, fraction = np.where(forced, 0, source), np.where(forced, 0, fraction)

@@ -29,15 +29,13 @@ class Column:
 
 BASE_COLUMNS = (
     Column("time", "<i8", "ns", "Time tick of the record times the length of a tick; exact."),
-    Column(
-        "cfd", "<f4", "ns", "CFD time to be added to `time`; exact (a multiple of 1/32768 ns); 0 if forced or failed."
-    ),
+    Column("cfd", "<f4", "ns", "CFD time to be added to `time`; exact (a multiple of 1/32768 ns); 0 without CFD."),
     Column("energy", "<u2", "", "Energy of the on-board filter, ADC units."),
     Column("channel", "u1", "", "Channel of the module."),
     Column("slot", "u1", "", "Slot of the crate."),
     Column("crate", "u1", "", "Crate number."),
     Column("module", "u1", "", "Module number in the pipeline, from 0."),
-    Column("flags", "u1", "", "Sum of 1 pileup, 2 trace out of range, 4 CFD forced or failed, 8 late."),
+    Column("flags", "u1", "", "Sum of 1 pileup, 2 trace out of range, 4 CFD forced, failed or off, 8 late."),
 )
 EXTRA_COLUMNS = (
     Column("parts", "u1", "", "Which blocks the record has: sum of 1 ETS, 2 ESUM, 4 QDC."),

@@ -33,7 +33,7 @@ class Layout(NamedTuple):
     forced_shift: int
     forced_mask: int
     forced_value: int
-    blank_is_forced: int
+    cfd_off: int
     channel_mask: int
     slot_shift: int
     slot_mask: int
@@ -41,8 +41,11 @@ class Layout(NamedTuple):
     crate_mask: int
 
 
-def layout(row: Variant) -> Layout:
-    """The table's row for compiled code; what all variants share (the shifts of words 0 and 3) is in the loops."""
+def layout(row: Variant, cfd_off: int = 0) -> Layout:
+    """The table's row for compiled code; what all variants share (the shifts of words 0 and 3) is in the loops.
+
+    `cfd_off` has a bit for each channel whose CFD is switched off.
+    """
 
     def shared(bits: Bits, word: int, shift: int) -> int:
         if (bits.word, bits.shift) != (word, shift):
@@ -65,7 +68,7 @@ def layout(row: Variant) -> Layout:
         row.cfd_forced.shift,
         row.cfd_forced.mask,
         row.forced_value,
-        int(row.source_offset_ns != 0),
+        cfd_off,
         shared(row.channel, 0, 0),
         row.slot.shift,
         row.slot.mask,
@@ -173,8 +176,7 @@ def fill_base(
         fraction = (w2 >> 16) & form.cfd_mask
         source = (w2 >> form.source_shift) & form.source_mask
         forced = form.forced_mask != 0 and ((w2 >> form.forced_shift) & form.forced_mask) == form.forced_value
-        # A 500 MHz module writes no source and no fraction when its CFD is off: the formula would give -2 ns.
-        forced |= form.blank_is_forced != 0 and fraction == 0 and source == 0
+        forced |= ((form.cfd_off >> (w0 & form.channel_mask)) & 1) != 0
         sub_tick = form.cfd_unit * fraction + form.source_scale * source + form.source_offset
         time[i] = (w1 | ((w2 & 0xFFFF) << 32)) * form.tick_ns
         cfd[i] = 0.0 if forced else sub_tick / 32768

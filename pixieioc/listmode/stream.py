@@ -8,6 +8,7 @@ depend on where the stream was cut into blocks.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,14 +42,16 @@ class StreamCounts:
 class Decoder:
     """Turns the list-mode words of one module into events, block by block.
 
-    `layout` is the module's record layout, `module` the number that goes into the events' `module` column.
+    `layout` is the module's record layout, `module` the number that goes into the events' `module` column. `cfd_off`
+    are channels whose CFD is switched off, which the data do not tell: a 500 MHz module writes what would mean -2 ns
+    then.
     """
 
-    def __init__(self, layout: Variant, module: int = 0) -> None:
+    def __init__(self, layout: Variant, module: int = 0, cfd_off: Iterable[int] = ()) -> None:
         self.variant = layout
         self.module = module
         self.counts = StreamCounts()
-        self._form = kernels.layout(layout)
+        self._form = kernels.layout(layout, sum(1 << channel for channel in set(cfd_off)))
         self._offsets = np.empty(1 << 15, np.int64)
         self._carry: Words = np.empty(0, np.uint32)
         self._searching = False

@@ -14,6 +14,8 @@ HEADER_LENGTHS = tuple(range(4, 20, 2))
 CFD_UNIT_NS = 1 / 32768
 LONGEST_RECORD = 16383
 SLOT_FIRST, SLOT_LAST = 2, 14
+#: Channels of the largest module.
+CHANNELS = 32
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Variant:
     """One row of the table: the record layout of a range of firmware revisions at one ADC rate.
 
     The CFD time in units of 1/32768 ns is `cfd_unit * fraction + 32768 * (source_ns * source + source_offset_ns)`;
-    a forced or failed CFD leaves the tick alone.
+    a forced, failed or switched-off CFD leaves the tick alone.
     """
 
     adc_mhz: int
@@ -51,6 +53,7 @@ class Variant:
     cfd_source: Bits = Bits()
     source_ns: int = 0
     source_offset_ns: int = 0
+    last_source: int = 0
     cfd_forced: Bits = Bits()
     forced_value: int = 1
     channel: Bits = Bits(0, 0, 4)
@@ -90,12 +93,12 @@ def _mhz250(
     forced = Bits(2, 31, 1) if fraction_bits == 14 else Bits()
     unit = 4 * 32768 >> fraction_bits
     fraction = Bits(2, 16, fraction_bits)
-    return Variant(250, first, last, 8, *words, fraction, unit, source, -4, 0, forced, 1, *numbering)
+    return Variant(250, first, last, 8, *words, fraction, unit, source, -4, 0, source.mask, forced, 1, *numbering)
 
 
 def _mhz500(first: int, last: int | None, words: tuple[Bits, Bits, Bits, Bits]) -> Variant:
     source = Bits(2, 29, 3)
-    return Variant(500, first, last, 10, *words, Bits(2, 16, 13), 2 * 32768 >> 13, source, 2, -2, source, 7)
+    return Variant(500, first, last, 10, *words, Bits(2, 16, 13), 2 * 32768 >> 13, source, 2, -2, 4, source, 7)
 
 
 #: XIA's 32-channel modules (revision H) number channels with 6 bits and crates with 2.

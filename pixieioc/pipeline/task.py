@@ -51,7 +51,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
     class_registry: ClassVar[Registry] = Registry()
     events_known: ClassVar[bool] = False
-    heart_beat_timeout: ClassVar[float] = 10.0
+    heart_beat_timeout: float = 10.0
 
     #: Number and Unix time of the current or last run, and the settings of all tasks in it; before the first, nothing.
     run_id: int = 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.listmode.stream import Decoder, warm_up
-from pixieioc.listmode.variant import Variant, variant
+from pixieioc.listmode.variant import CHANNELS, Variant, variant
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.items import EventBlock, words_of
 
@@ -24,6 +25,10 @@ class ConvertToEvents(Task):
 
     adc_mhz = Parameter([500.0], items=float, low=100, high=500, unit="MHz", doc="ADC rate: 100, 250 or 500.")
     firmware_revision = Parameter([34688.0], items=float, low=17562, high=999999, doc="Firmware revision.")
+    cfd_off = Parameter(
+        [],
+        doc="Channels whose CFD is switched off, which the data do not tell: module:channel, as in 0:3, or module:*.",
+    )
     corrupt_regions = Report(
         0,
         hihi=1,
@@ -40,12 +45,14 @@ class ConvertToEvents(Task):
     )
 
     def do_init(self) -> None:
+        self.do_configure({})
         warm_up()
 
     def do_configure(self, config: dict[str, Any]) -> None:
         modules = max(len(self.adc_mhz), len(self.firmware_revision))
         for module in range(modules):
             self._variant(module)
+        self._cfd_off = _channels(self.cfd_off)
 
     def do_start(self) -> None:
         self._decoders: dict[int, Decoder] = {}
@@ -56,7 +63,7 @@ class ConvertToEvents(Task):
         chunks: list[Events] = []
         for module, words in block.items():
             if module not in self._decoders:
-                self._decoders[module] = Decoder(self._variant(module), module)
+                self._decoders[module] = Decoder(self._variant(module), module, self._cfd_off.get(module, ()))
             decoder = self._decoders[module]
             broken = decoder.counts.corrupt_regions
             chunks += decoder.feed(words)
@@ -102,3 +109,14 @@ def _of(values: list[float], module: int, name: str) -> float:
     if module >= len(values):
         raise Error(f"module {module}: {name} has values for {len(values)} modules only (one value is for all)")
     return values[module]
+
+
+def _channels(names: list[str]) -> dict[int, set[int]]:
+    """The channels that are named, by module."""
+    found: dict[int, set[int]] = {}
+    for name in names:
+        match = re.fullmatch(r"(\d{1,3}):(\d{1,2}|\*)", name)
+        if match is None or (match[2] != "*" and int(match[2]) >= CHANNELS):
+            raise Error(f"cfd_off: {name!r} must be module:channel, channel 0 to {CHANNELS - 1}, or module:*")
+        found.setdefault(int(match[1]), set()).update(range(CHANNELS) if match[2] == "*" else [int(match[2])])
+    return found

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from pixieioc.pipeline import Error, Pipeline
-from pixieioc.pipeline.procedure import Wait
+from pixieioc.pipeline.procedure import Procedure, Wait
+from tests.pipeline import toys
+
+__all__ = ["toys"]  # importing it defines the tasks
 
 
 class Recorder(Pipeline):
@@ -45,7 +48,7 @@ class Recorder(Pipeline):
         return self.members[name].reports[report]
 
 
-def _once(step: Wait) -> Iterator[Wait]:
+def _once(step: Wait) -> Procedure[None]:
     yield step
 
 

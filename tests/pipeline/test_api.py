@@ -106,5 +106,11 @@ def test_the_nine_tasks_are_registered_and_ours() -> None:
 def test_an_error_survives_the_wire() -> None:
     error = Error("no beam", task="TakeData", traceback="Traceback ...", time=1.5, run=7)
     again = Error.from_dict(error.to_dict())
-    assert (str(again), again.task, again.traceback, again.time, again.run) == ("no beam", "TakeData", "Traceback ...", 1.5, 7)
+    assert (str(again), again.task, again.traceback, again.time, again.run) == (
+        "no beam",
+        "TakeData",
+        "Traceback ...",
+        1.5,
+        7,
+    )
     assert again.cause is error.cause

@@ -136,7 +136,10 @@ def test_a_parameter_name_is_for_every_task_that_has_it() -> None:
 
 def test_every_problem_is_named_with_task_key_value_and_range() -> None:
     with pytest.raises(Refused) as caught:
-        resolve({"frist": 1, "Base": {"first": 10, "secnd": ""}, "third": "x", "Derived": 7}, {"Base": Base, "Derived": Derived})
+        resolve(
+            {"frist": 1, "Base": {"first": 10, "secnd": ""}, "third": "x", "Derived": 7},
+            {"Base": Base, "Derived": Derived},
+        )
     assert caught.value.problems == (
         "frist: no task has this name and no task has such a parameter; did you mean first?",
         "Base.first = 10: must be a whole number from 0 to 9",

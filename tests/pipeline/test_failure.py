@@ -54,7 +54,7 @@ def test_a_killed_task_is_noticed_within_a_second(pipeline: Recorder, victim: st
     pipeline.configure({"items": 0, "delay": 0.005, "length": 10})
     pipeline.start()
     pipeline.until(lambda: pipeline.told("ToySink", "counter") > 10)
-    os.kill(pipeline.members[victim].task.pid, signal.SIGKILL)
+    os.kill(pipeline.told(victim, "process_id"), signal.SIGKILL)
     began = time.monotonic()
     pipeline.until(lambda: pipeline.status is Status.PANICKING)
     assert time.monotonic() - began < 1
@@ -201,7 +201,11 @@ def test_nothing_survives_the_parents_sigkill(tmp_path: Path) -> None:
     script.write_text(PARENT)
     root = Path(__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, text=True, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
     ) as parent:
         assert parent.stdout is not None
         folder, *pids = parent.stdout.readline().split()

@@ -14,7 +14,9 @@ from hypothesis.extra import numpy as hnp
 
 from pixieioc.pipeline.frames import MalformedMessage, Packet, UnsupportedType, nbytes, pack, unpack
 
-_SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(max_size=3000)
+_SCALARS = (
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(max_size=3000)
+)
 _ARRAYS = hnp.arrays(
     hnp.integer_dtypes() | hnp.floating_dtypes() | hnp.unsigned_integer_dtypes() | hnp.boolean_dtypes(),
     hnp.array_shapes(min_dims=0, max_dims=3, min_side=0),
@@ -100,7 +102,7 @@ def test_the_head_carries_kind_run_and_number() -> None:
         ({True: 0}, "a key of type bool"),
         (2**64, "more than 64 bits"),
         (np.array([object()]), "numpy array of Python objects"),
-        ([np.ma.masked_array([1, 2], [0, 1]), {"x": lambda: 0}], "type function"),
+        ([1, {"x": lambda: 0}], "type function"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_with_its_type_and_place(payload: Any, says: str) -> None:

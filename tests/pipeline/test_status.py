@@ -46,7 +46,9 @@ NAMES = {name: emoji for emoji, name in KINDS.items()}
 def _pairs(text: str, statuses: list[Status]) -> list[tuple[Status, str, Status | None]]:
     rows = [line.split() for line in text.strip().splitlines()]
     return [
-        (status, name, LETTERS.get(letter)) for name, *letters in rows for status, letter in zip(statuses, letters, strict=True)
+        (status, name, LETTERS.get(letter))
+        for name, *letters in rows
+        for status, letter in zip(statuses, letters, strict=True)
     ]
 
 
