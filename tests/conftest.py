@@ -14,6 +14,8 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from tests.recorder import Recorder
+
 
 def _free_port() -> int:
     """A port that is free for TCP and UDP on loopback."""
@@ -50,6 +52,13 @@ settings.load_profile("default")
 
 #: The recording that the project carries.
 DATA = Path(__file__).parent.parent / "examples" / "data"
+
+
+@pytest.fixture
+def pipeline() -> Iterator[Recorder]:
+    """A pipeline without tasks."""
+    with Recorder() as made:
+        yield made
 
 
 # A temporary folder of our own, so that what is left in it is ours. Short: the path of a socket has at most 107 bytes.

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from pixieioc.pipeline import Cause, Error, Status
-from tests.pipeline.conftest import Recorder
+from tests.recorder import Recorder
 
 CHAIN = ("ToySource", "ToyFilter", "ToySink")
 
@@ -184,7 +184,7 @@ def test_the_first_cause_comes_first(pipeline: Recorder) -> None:
 
 PARENT = """
 import sys, time
-from tests.pipeline.conftest import Recorder
+from tests.recorder import Recorder
 import tests.pipeline.toys
 if __name__ == "__main__":
     pipeline = Recorder({"items": 0, "pause": 0.01})

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from pixieioc.pipeline import Error, Pipeline, Refused, Status
-from tests.pipeline.conftest import Recorder
+from tests.recorder import Recorder
 
 
 def test_an_unknown_task_is_refused_with_the_known_names(pipeline: Recorder) -> None:

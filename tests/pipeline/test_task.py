@@ -8,7 +8,7 @@ import pytest
 
 from pixieioc.pipeline import Error, Parameter, Refused, Report, Task
 from tests.pipeline import toys
-from tests.pipeline.conftest import Recorder
+from tests.recorder import Recorder
 
 
 def test_defining_a_task_registers_it() -> None:
