@@ -14,8 +14,9 @@ Printed by `python docs/make_states.py` from the tables in `pixieioc/pipeline/st
 ## Tasks
 
 A cell is the status after the message; an illegal message raises an error that names both and changes nothing.
-CONFIGURE while RUNNING is for parameters declared live. CONNECT while RUNNING cuts the chain behind the task: the task
-behind it is lost. FINISHED is the end of the stream from the task before. DATA while PANICKING is swallowed and counted.
+CONFIGURE while RUNNING is for parameters declared live. CONNECT while RUNNING cuts the chain behind the task, when the
+one that stood there is lost. FINISHED is the end of the stream from the task before. DATA while PANICKING is swallowed
+and counted.
 
 {table(TASK_RULES)}
 

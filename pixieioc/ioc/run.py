@@ -19,7 +19,7 @@ REASONS = {
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """A run as the run control sees it. `reason` is why it ends, as soon as that is known."""
 

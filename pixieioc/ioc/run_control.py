@@ -50,7 +50,7 @@ class RunControl:
         self._state = state
         self._lock = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
-        self._last_command: Run | None = None
+        self._last_command: tuple[Run, Client] | None = None  # if that was about a run, whose end is its outcome
         self._dying_since: float | None = None
         self._gone = True  # the tasks are not there on purpose
         self.run: Run | None = None
@@ -135,9 +135,9 @@ class RunControl:
             if self.run is None:
                 self._board.post("EraseStart" if erase else "Acquire", 0, force=True)
             raise self._refuse(readiness.message, client)
-        run = self.run = self._last_command = Run(self._state.next_run(), client)
+        run = self.run = Run(self._state.next_run(), client)
         post = self._board.post
-        self._told("Busy", f"run {run.id} is being started", client)
+        self._told("Busy", f"run {run.id} is being started", client, about=run)
         post("RunId_RBV", run.id)
         post("RunEndReason_RBV", "None")
         post("Acquire", 1, force=True)
@@ -157,7 +157,7 @@ class RunControl:
                 self._board.post(command, 0, force=True)
             self._told("OK", f"{name}: no run is on", client)
             return None
-        self._told("OK", f"{name}: run {run.id} is being ended", client)
+        self._told("Busy", f"{name}: run {run.id} is being ended", client, about=run)
         self._board.post(name, 1)
         self._ask_for_end(run, how, "Abort" if how == Message.ABORT else "Operator stop")
         return self._completion(run, of_start=False)
@@ -273,8 +273,8 @@ class RunControl:
             run.began = time.monotonic()
             if not run.how:
                 self._detector("Acquire", f"run {run.id} is on")
-            if self._last_command is run:
-                self._told("OK", f"run {run.id} has started", run.client)
+            if self._last_command == (run, run.client) and not run.how:
+                self._told("OK", f"run {run.id} has started", run.client, about=run)
             self._pass_on_the_end(run)  # if it was asked for meanwhile
         except _FAILURES as error:
             run.fail(error if isinstance(error, Error) else Error(str(error)))
@@ -300,9 +300,9 @@ class RunControl:
         self._state.run_ended()
         post("RunEndReason_RBV", run.reason)
         why = f"run {run.id} has ended: {run.reason}{f': {run.failure}' if run.failure else ''}"
-        if self._last_command is run:
+        if self._last_command is not None and self._last_command[0] is run:
             outcome = "OK" if not run.failure else "Timeout" if run.reason == "Timeout" else "Failed"
-            self._told(outcome, why, run.client)
+            self._told(outcome, why, self._last_command[1])
         self._detector("Aborted" if run.aborted else "Error" if run.failure else "Idle", why)
         self.run = None
         self._show_readiness()
@@ -414,8 +414,9 @@ class RunControl:
     def _locked(self) -> str:
         return self.run.describe() if self.run is not None else ""
 
-    def _told(self, status: str, message: str, client: Client) -> None:
-        """Notes the outcome of a command, for those who cannot see it otherwise."""
+    def _told(self, status: str, message: str, client: Client, *, about: Run | None = None) -> None:
+        """Notes the outcome of a command; for one `about` a run, the end of the run is noted again."""
+        self._last_command = (about, client) if about is not None else None
         when = stamp()
         self._board.post("CmdUser_RBV", str(client), when)
         self._board.post("CmdMessage_RBV", message, when)

@@ -136,8 +136,10 @@ class Settings:
             raise self._refuse(pv, str(error), client) from None
         accepted = {task: absolute(self._classes[task], values, self._folder) for task, values in accepted.items()}
         locked = self._locked()
-        fixed = [f"{t}.{n}" for t, values in accepted.items() for n in values if self._parameters[t][n].fixed]
-        not_live = [f"{t}.{n}" for t, values in accepted.items() for n in values if not self._parameters[t][n].live]
+        # A value that is what it was is no change: a configuration that was read can be written back.
+        changed = [(t, n) for t, values in accepted.items() for n in values if values[n] != self._staged[t][n]]
+        fixed = [f"{t}.{n}" for t, n in changed if self._parameters[t][n].fixed]
+        not_live = [f"{t}.{n}" for t, n in changed if not self._parameters[t][n].live]
         if fixed:
             raise self._refuse(pv, f"{', '.join(fixed)}: can only be set in the configuration file", client)
         if locked and not_live:

@@ -65,9 +65,13 @@ class StandardReports:
     process_id: Report[int] = Report(0, doc="The task's process.", small=True, pv="ProcessId_RBV")
     cpu_load: Report[float] = Report(0.0, doc="The task's share of one core.", unit="%", precision=1, pv="CpuLoad_RBV")
     mem_used: Report[float] = Report(0.0, doc="The task's resident memory.", unit="MB", precision=1, pv="MemUsed_RBV")
-    messages_out: Report[int] = Report(0, doc="Items handed to the next task in this run.")
-    bytes_in: Report[int] = Report(0, doc="Bytes taken from the task before in this run.", unit="B")
-    bytes_out: Report[int] = Report(0, doc="Bytes handed to the next task in this run.", unit="B")
+    messages_out: Report[int] = Report(0, doc="Items handed to the next task in this run.", pv="REPORT:MessagesOut_RBV")
+    bytes_in: Report[int] = Report(
+        0, doc="Bytes taken from the task before in this run.", unit="B", pv="REPORT:BytesIn_RBV"
+    )
+    bytes_out: Report[int] = Report(
+        0, doc="Bytes handed to the next task in this run.", unit="B", pv="REPORT:BytesOut_RBV"
+    )
 
     def begin_counting(self) -> None:
         """Sets what belongs to one run back to its beginning."""

@@ -141,7 +141,7 @@ def test_a_full_disk_is_an_error_and_shown(pipeline: Recorder, tmp_path: Path) -
     (tmp_path / f"{name}.part").symlink_to("/dev/full")
     with pytest.raises(Error, match=r"cannot make .*: File exists"):
         RawFile(tmp_path / name, create_folder=False)
-    os.unlink(tmp_path / f"{name}.part")
+    (tmp_path / f"{name}.part").unlink()
     file = RawFile(tmp_path / name, create_folder=False)
     file.leave()
     file._descriptor = os.open("/dev/full", os.O_WRONLY)

@@ -1,0 +1,510 @@
+"""The rules of run control, one after the other, as scripts, screens and alarm handlers rely on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.ca_client import CaClient, PutFailed
+from tests.ioc.conftest import ROOT, Ioc
+
+ECA_PUTFAIL = 160
+MINOR, MAJOR, INVALID = 1, 2, 3
+EVENT_TASKS = ("ConvertToEvents", "Brake", "SortEvents", "GatherEvents", "FillSpectra")
+
+
+def _run_for(ioc: Ioc, seconds: float) -> None:
+    ioc.put("PresetMode", "Real time")
+    ioc.put("PresetReal", seconds)
+
+
+def _refused(ioc: Ioc, name: str, value: object) -> str:
+    """A put that is refused at once; says why."""
+    began = time.monotonic()
+    with pytest.raises(PutFailed) as caught:
+        ioc.put(name, value)
+    assert caught.value.code == ECA_PUTFAIL
+    assert time.monotonic() - began < 1
+    assert ioc.get("CmdStatus_RBV") == "Refused"
+    return str(ioc.get("CmdMessage_RBV"))
+
+
+class TestRule1PutCompletion:
+    def test_it_answers_when_the_run_has_ended_with_everything_posted(self, ioc: Ioc) -> None:
+        _run_for(ioc, 1.0)
+        ioc.put("AutoSave", 1)
+        ioc.put("FilePath", str(ioc.folder))
+        began = time.monotonic()
+        ioc.put("Acquire", 1)
+        assert 1.0 <= time.monotonic() - began < 3
+        # Everything is as it stays, without waiting.
+        counts = {task: ioc.get(f"{task}:Events_RBV") for task in EVENT_TASKS}
+        assert len(set(counts.values())) == 1
+        assert counts["FillSpectra"] == ioc.get("M00:Counts_RBV").sum() > 1000
+        assert ioc.get("ElapsedReal_RBV") == pytest.approx(1.0, abs=0.3)
+        file = Path(ioc.get("FullFileName_RBV"))
+        assert file.stat().st_size == ioc.get("BytesWritten_RBV") == 16 * counts["ConvertToEvents"]
+        assert not list(ioc.folder.glob("*.part"))
+        for task in ("DummyData", "GatherData", *EVENT_TASKS):
+            assert ioc.get(f"{task}:Status") == "WAITING"
+            assert (
+                ioc.get(f"{task}:Balance_RBV")
+                == ioc.get(f"{task}:Dropped_RBV")
+                == ioc.get(f"{task}:QueueSize_RBV")
+                == 0
+            )
+        assert ioc.get("RunEndReason_RBV") == "Preset"
+
+    def test_acceptance_is_posted_at_once_and_the_end_in_order(self, ioc: Ioc) -> None:
+        _run_for(ioc, 0.5)
+        names = (
+            "Acquire",
+            "Acquire_RBV",
+            "AcquireBusy",
+            "DetectorState_RBV",
+            "FillSpectra:Events_RBV",
+            "ElapsedReal_RBV",
+        )
+        with ioc.watch(*names) as watch:
+            watch.clear()
+            before = time.time()
+            done = ioc.put_later("Acquire", 1)
+            for name, value in (("Acquire", "Acquire"), ("Acquire_RBV", "Acquiring"), ("AcquireBusy", "Acquiring")):
+                assert watch.until(name, value).received - before < 0.5
+            done.result()
+            watch.until("Acquire", "Done")
+            sequence = watch.sequence()
+        end = [(name, value) for name, value in sequence if value in ("Idle", "Done")]
+        assert end == [
+            ("DetectorState_RBV", "Idle"),
+            ("Acquire_RBV", "Done"),
+            ("AcquireBusy", "Done"),
+            ("Acquire", "Done"),
+        ]
+        idle = sequence.index(("DetectorState_RBV", "Idle"))
+        last = max(i for i, (name, _) in enumerate(sequence) if name in ("FillSpectra:Events_RBV", "ElapsedReal_RBV"))
+        assert last < idle
+
+    def test_the_end_is_seen_before_the_put_is_answered(self, ioc: Ioc) -> None:
+        """Also by a client that listens and puts on the same connection."""
+        _run_for(ioc, 0.3)
+        with ioc.watch("Acquire", "FillSpectra:Events_RBV") as watch:
+            watch.clear()
+            ioc.put("Acquire", 1)
+            assert watch.values("Acquire")[-1] == "Done"
+
+    def test_without_waiting_for_the_pipeline_it_answers_when_the_source_has_ended(self, ioc: Ioc) -> None:
+        _run_for(ioc, 1.0)
+        ioc.put("StopTimeout", 30)
+        ioc.put("Brake:Delay", 0.3)
+        ioc.put("WaitForPipeline", "No")
+        ioc.put("Acquire", 1)
+        assert ioc.get("Acquire_RBV") == "Acquiring"
+        assert ioc.get("Ready_RBV") == "No"
+        assert "is on since" in _refused(ioc, "Acquire", 1)
+        ioc.until("DetectorState_RBV", "Idle", 20)
+        assert ioc.get("FillSpectra:Events_RBV") == ioc.get("ConvertToEvents:Events_RBV")
+
+
+class TestRule2BadEnd:
+    def test_a_task_with_an_error_completes_the_put_with_failure(self, ioc: Ioc) -> None:
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("Brake:Status", "RUNNING")
+        ioc.put("Brake:Fail", 1)
+        with pytest.raises(PutFailed) as caught:
+            done.result(5)
+        assert caught.value.code == ECA_PUTFAIL
+        assert (ioc.get("DetectorState_RBV"), ioc.severity("DetectorState_RBV")) == ("Error", MAJOR)
+        assert (ioc.get("RunEndReason_RBV"), ioc.severity("RunEndReason_RBV")) == ("Task error", MAJOR)
+        assert (ioc.get("Brake:ERROR"), ioc.severity("Brake:ERROR")) == ("ERROR", MAJOR)
+        assert (ioc.get("Brake:Status"), ioc.severity("Brake:Status")) == ("PANICKING", MAJOR)
+        assert "RuntimeError: the brake has failed" in ioc.get("Brake:ErrorMessage_RBV")
+        assert ioc.severity("Brake:ErrorMessage_RBV") == MAJOR
+        assert ioc.get("State_RBV") == "PANICKING"
+        assert ioc.get("Acquire") == "Done"
+        assert ioc.get("StatusMessage_RBV").endswith("has ended: Task error: RuntimeError: the brake has failed")
+
+    @pytest.mark.parametrize("task", ["DummyData", "GatherData", "ConvertToEvents", "FillSpectra"])
+    def test_a_killed_task_is_told_within_a_second_and_the_next_start_works(self, ioc: Ioc, task: str) -> None:
+        names = (f"{task}:Status", f"{task}:ERROR", "State_RBV")
+        with ioc.watch(*names) as watch:
+            done = ioc.put_later("Acquire", 1)
+            ioc.until("FillSpectra:Events_RBV", lambda events: events > 100)
+            killed = time.time()
+            ioc.kill_task(task)
+            for name, value in zip(names, ("LOST", "ERROR", "PANICKING"), strict=True):
+                assert watch.until(name, value).received - killed < 1
+            with pytest.raises(PutFailed):
+                done.result(5)
+        assert ioc.get("RunEndReason_RBV") == "Task lost"
+        assert ioc.severity(f"{task}:Status") == INVALID
+        assert f"{task}: its process was killed by signal 9" in ioc.get("CmdMessage_RBV")
+        _run_for(ioc, 0.5)
+        ioc.put("Acquire", 1)
+        assert ioc.get("DetectorState_RBV") == "Idle"
+        assert ioc.get(f"{task}:Status") == "WAITING"
+        assert ioc.get("FillSpectra:Events_RBV") == ioc.get("ConvertToEvents:Events_RBV") > 100
+
+    def test_a_site_can_choose_a_successful_answer(self, ioc: Ioc) -> None:
+        ioc.put("FailPutOnError", "No")
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("DetectorState_RBV", "Acquire")
+        ioc.kill_task("Brake")
+        done.result(5)
+        assert ioc.get("RunEndReason_RBV") == "Task lost"
+
+    def test_a_start_that_a_task_cannot_make_fails(self, ioc: Ioc) -> None:
+        ioc.put("AutoSave", 1)
+        ioc.put("FilePath", str(ioc.folder / "taken"))
+        (ioc.folder / "taken").mkdir(exist_ok=True)
+        run = ioc.get("RunId_RBV") + 1
+        (ioc.folder / "taken" / f"pixie16_001_run{run:06d}_mod00.bin").touch()
+        with pytest.raises(PutFailed):
+            ioc.put("Acquire", 1)
+        assert "exists already" in ioc.get("CmdMessage_RBV")
+        assert ioc.get("RunEndReason_RBV") == "Task error"
+        ioc.put("Acquire", 0)
+        _run_for(ioc, 0.3)
+        ioc.put("Acquire", 1)
+
+
+class TestRule3AbortInTheMiddle:
+    @pytest.mark.parametrize(("name", "value"), [("Stop", 1), ("Acquire", 0), ("Stop", "Stop")])
+    def test_a_stop_drains_and_completes_both_puts(self, ioc: Ioc, name: str, value: object) -> None:
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("FillSpectra:Events_RBV", lambda events: events > 100)
+        ioc.put(name, value)
+        done.result(5)
+        assert ioc.get("DetectorState_RBV") == "Idle"
+        assert ioc.get("RunEndReason_RBV") == "Operator stop"
+        assert ioc.severity("RunEndReason_RBV") == 0
+        assert ioc.get("FillSpectra:Events_RBV") == ioc.get("ConvertToEvents:Events_RBV")
+        assert ioc.get("Stop") == "Done"
+
+    def test_an_abort_does_not_drain_and_completes_both_puts(self, ioc: Ioc) -> None:
+        ioc.put("Brake:Delay", 0.2)
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("Brake:QueueSize_RBV", lambda size: size > 4)
+        began = time.monotonic()
+        ioc.put("Abort", 1)
+        done.result(5)
+        assert time.monotonic() - began < 1
+        assert (ioc.get("DetectorState_RBV"), ioc.severity("DetectorState_RBV")) == ("Aborted", MINOR)
+        assert ioc.get("RunEndReason_RBV") == "Abort"
+        # What was discarded is counted and in alarm.
+        assert ioc.get("Brake:Dropped_RBV") > 4
+        assert ioc.severity("Brake:Dropped_RBV") == MAJOR
+
+    def test_dying_is_bounded_and_both_puts_fail_then(self, ioc: Ioc) -> None:
+        ioc.put("StopTimeout", 1.0)
+        ioc.put("Brake:Delay", 4)
+        with ioc.watch("State_RBV") as watch:
+            started = ioc.put_later("Acquire", 1)
+            ioc.until("Brake:QueueSize_RBV", lambda size: size > 2)
+            began = time.monotonic()
+            stopped = ioc.put_later("Stop", 1)
+            dying = watch.until("State_RBV", "DYING")
+            for done in (started, stopped):
+                with pytest.raises(PutFailed):
+                    done.result(5)
+            assert 0.9 < time.monotonic() - began < 3
+            # After half of the time, DYING is worth an alarm.
+            assert dying.severity == 0
+            assert MINOR in [post.severity for post in watch.posts if post.value == "DYING"]
+        assert (ioc.get("RunEndReason_RBV"), ioc.get("CmdStatus_RBV")) == ("Timeout", "Timeout")
+        assert ioc.get("DetectorState_RBV") == "Error"
+
+
+class TestRule4StartWhileRunning:
+    def test_it_is_refused_at_once_and_disturbs_nothing(self, ioc: Ioc) -> None:
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("DetectorState_RBV", "Acquire")
+        run = ioc.get("RunId_RBV")
+        why = _refused(ioc, "Acquire", 1)
+        assert re.fullmatch(rf"run {run} of \S+@\S+ is on since \d+\.\d s", why)
+        assert (ioc.get("Acquire"), ioc.severity("Acquire")) == ("Acquire", 0)
+        _refused(ioc, "EraseStart", 1)
+        ioc.put_and_forget("Acquire", 1)
+        assert ioc.get("RunId_RBV") == run
+        assert ioc.get("State_RBV") == "RUNNING"
+        assert not done.done()
+        ioc.put("Stop", 1)
+        done.result(5)
+
+
+class TestRule5StopWhileStopped:
+    @pytest.mark.parametrize("name", ["Stop", "Abort"])
+    def test_it_succeeds_and_does_nothing(self, ioc: Ioc, name: str) -> None:
+        before = {pv: ioc.get(pv) for pv in ("RunId_RBV", "DetectorState_RBV", "RunEndReason_RBV")}
+        ioc.put(name, 1)
+        ioc.put("Acquire", 0)
+        assert {pv: ioc.get(pv) for pv in before} == before
+        assert ioc.get("CmdStatus_RBV") == "OK"
+        assert ioc.get(name) == "Done"
+
+
+class TestRule6Configuration:
+    def test_a_setpoint_is_staged_shown_and_applied(self, ioc: Ioc) -> None:
+        ioc.put("GatherEvents:ChunkSize", 5000)
+        assert (ioc.get("GatherEvents:ChunkSize"), ioc.get("GatherEvents:ChunkSize_RBV")) == (5000, 100_000)
+        assert ioc.get("ConfigDirty_RBV") == "Yes"
+        ioc.put("Configure", 1)
+        assert ioc.get("GatherEvents:ChunkSize_RBV") == 5000
+        assert ioc.get("ConfigDirty_RBV") == "No"
+
+    def test_the_next_start_applies_it_too(self, ioc: Ioc) -> None:
+        _run_for(ioc, 0.3)
+        ioc.put("Brake:Mode", "hard")
+        ioc.put("Acquire", 1)
+        assert ioc.get("Brake:Mode_RBV") == "hard"
+        assert ioc.get("ConfigDirty_RBV") == "No"
+
+    @pytest.mark.parametrize(
+        ("name", "value", "says"),
+        [
+            ("PresetReal", -1, "must be a number from 0.1 to 10000000 (s)"),
+            ("GatherEvents:ChunkSize", 0, "must be a whole number from 1 to 100000000"),
+            ("GatherEvents:ChunkSize", "many", "'many' is not a number"),
+            ("GatherEvents:ChunkSize", "2.5", "2.5 is not a whole number"),
+            ("Brake:Mode", "loud", "'loud' is none of: 0 soft, 1 hard"),
+            ("Brake:Mode", 2, "2 is none of: 0 soft, 1 hard"),
+            ("FileTemplate", "%f", ""),
+        ],
+    )
+    def test_a_bad_setpoint_goes_back_and_says_the_range(self, ioc: Ioc, name: str, value: object, says: str) -> None:
+        before = ioc.get(name)
+        if name == "FileTemplate":  # only the task itself can judge it: Configure is refused whole
+            ioc.put(name, value)
+            ioc.put("Brake:Label", "must not be applied")
+            with pytest.raises(PutFailed):
+                ioc.put("Configure", 1)
+            assert ioc.get("CmdStatus_RBV") == "Failed"
+            assert "GatherData: file template '%f': only %s and %d" in ioc.get("CmdMessage_RBV")
+            assert ioc.get("Brake:Label_RBV") == ""
+            assert ioc.get("FileTemplate_RBV") == before
+            return
+        with ioc.watch(name) as watch:
+            watch.clear()
+            assert says in _refused(ioc, name, value)
+            assert watch.until(name, before).severity == 0
+        assert ioc.get(name) == before
+
+    def test_while_a_run_is_on_only_live_parameters_change(self, ioc: Ioc) -> None:
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("DetectorState_RBV", "Acquire")
+        assert ioc.get("ConfigLocked_RBV") == "Yes"
+        assert "SortEvents.window cannot be changed now: run" in _refused(ioc, "SortEvents:Window", 5)
+        assert ioc.get("SortEvents:Window") == 100
+        ioc.put("Brake:Delay", 0.01)
+        assert ioc.get("Brake:Delay_RBV") == 0.01
+        ioc.put("Stop", 1)
+        done.result(5)
+        assert ioc.get("ConfigLocked_RBV") == "No"
+
+    def test_a_whole_configuration_all_or_nothing(self, ioc: Ioc) -> None:
+        before = ioc.get("ConfigJSON")
+        bad = {"Brake": {"label": "x"}, "DummyData": {"channels": 99}, "nonsense": 1}
+        why = _refused(ioc, "ConfigJSON", json.dumps(bad))
+        assert "DummyData.channels = 99: must be a whole number from 1 to 16" in why
+        assert "nonsense: no task has this name" in why
+        assert ioc.get("ConfigJSON") == before
+        assert "not a configuration" in _refused(
+            ioc, "ConfigJSON", "this is no JSON, by any stretch of the imagination"
+        )
+        ioc.put(
+            "ConfigJSON",
+            json.dumps(
+                {"Brake": {"label": "all good, and longer than forty characters"}, "DummyData": {"channels": 3}}
+            ),
+        )
+        assert ioc.get("ConfigDirty_RBV") == "Yes"
+        ioc.put("Configure", 1)
+        used = json.loads(ioc.get("ConfigJSON_RBV"))
+        assert used["Brake"]["label"] == ioc.get("Brake:Label_RBV") == "all good, and longer than forty characters"
+        assert (used["DummyData"]["channels"], ioc.get("DummyData:Channels_RBV")) == (3, 3)
+
+
+class TestRule7QuitKillReset:
+    def test_quit_is_refused_while_running(self, ioc: Ioc) -> None:
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("DetectorState_RBV", "Acquire")
+        for name in ("Quit", "Reset", "Configure"):
+            assert "is on since" in _refused(ioc, name, 1)
+            assert ioc.get(name) == "Done"
+        ioc.put("Stop", 1)
+        done.result(5)
+
+    def test_after_quit_a_start_makes_new_tasks(self, ioc: Ioc) -> None:
+        pids = [ioc.pid_of("DummyData"), ioc.pid_of("FillSpectra")]
+        ioc.put("Quit", 1)
+        assert (ioc.get("State_RBV"), ioc.get("DetectorState_RBV")) == ("UNKNOWN", "Disconnected")
+        assert ioc.severity("State_RBV") == INVALID
+        for pid in pids:
+            assert not Path(f"/proc/{pid}").exists()
+        assert ioc.get("ErrorLatched_RBV") == "OK"
+        _run_for(ioc, 0.3)
+        ioc.put("Acquire", 1)
+        assert ioc.get("DetectorState_RBV") == "Idle"
+        assert ioc.get("FillSpectra:Events_RBV") > 0
+
+    def test_kill_is_always_accepted(self, ioc: Ioc) -> None:
+        ioc.put("Brake:Delay", 4)
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("Brake:QueueSize_RBV", lambda size: size > 2)
+        began = time.monotonic()
+        ioc.put("Kill", 1)
+        assert time.monotonic() - began < 2
+        with pytest.raises(PutFailed):
+            done.result(5)
+        assert (ioc.get("DetectorState_RBV"), ioc.get("RunEndReason_RBV")) == ("Disconnected", "Abort")
+        ioc.put("Kill", 1)
+        ioc.put("Brake:Delay", 0)
+        _run_for(ioc, 0.3)
+        ioc.put("Acquire", 1)
+        assert ioc.get("DetectorState_RBV") == "Idle"
+
+    def test_reset_leaves_panicking(self, ioc: Ioc) -> None:
+        ioc.kill_task("Brake")
+        ioc.until("State_RBV", "PANICKING")
+        assert ioc.get("DetectorState_RBV") == "Error"
+        ioc.put("Reset", 1)
+        assert (ioc.get("State_RBV"), ioc.get("DetectorState_RBV")) == ("WAITING", "Idle")
+        assert ioc.get("Brake:Status") == "WAITING"
+        assert ioc.get("Brake:ERROR") == "ERROR"  # that stays until somebody acknowledges it
+
+
+class TestRule8TwoWriters:
+    def test_of_two_starts_the_later_is_refused(self, ioc: Ioc) -> None:
+        _run_for(ioc, 0.3)
+        first, second = ioc.put_later("Acquire", 1), ioc.put_later("Acquire", 1)
+        first.result(5)
+        with pytest.raises(PutFailed):
+            second.result(5)
+
+    def test_two_puts_to_one_setpoint_take_effect_in_order(self, ioc: Ioc) -> None:
+        with ioc.watch("Brake:Refuse") as watch:
+            puts = [ioc.put_later("Brake:Refuse", value) for value in range(40, 60)]
+            for put in puts:
+                put.result(5)
+            watch.until("Brake:Refuse", 59)
+            assert watch.values("Brake:Refuse")[-20:] == list(range(40, 60))
+
+    def test_commands_do_not_overtake_each_other(self, ioc: Ioc) -> None:
+        _run_for(ioc, 0.2)
+        for _ in range(3):
+            puts = [ioc.put_later(name, 1) for name in ("Configure", "Reset", "Erase", "Acquire")]
+            for put in puts:
+                put.result(10)
+            assert ioc.get("DetectorState_RBV") == "Idle"
+
+
+class TestRule9ClientLoss:
+    def test_the_run_goes_on_without_the_client_that_started_it(self, ioc: Ioc) -> None:
+        _run_for(ioc, 2.0)
+        code = f"import asyncio, aioca\nasyncio.run(aioca.caput('{ioc.prefix}Acquire', 1, wait=True, timeout=20))\n"
+        with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}) as client:
+            ioc.until("DetectorState_RBV", "Acquire")
+            client.kill()
+        assert ioc.get("State_RBV") == "RUNNING"
+        ioc.until("DetectorState_RBV", "Idle")
+        assert ioc.get("RunEndReason_RBV") == "Preset"
+        assert ioc.get("FillSpectra:Events_RBV") == ioc.get("ConvertToEvents:Events_RBV") > 1000
+
+
+class TestRule10OneCycleOneStamp:
+    def test_all_values_of_one_report_have_the_stamp_of_the_report(self, ioc: Ioc) -> None:
+        names = [f"FillSpectra:{name}" for name in ("Events_RBV", "Counter_RBV", "REPORT:BytesIn_RBV")]
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("FillSpectra:Events_RBV", lambda events: events > 100)
+        with ioc.watch(*names, "M00:C00:Counts_RBV", "M00:C00:Spectrum_RBV") as watch:
+            watch.clear()
+            watch.until(names[0], lambda events: events > 500)
+        ioc.put("Stop", 1)
+        done.result(5)
+        cycles: dict[float, set[str]] = {}
+        for post in watch.posts:
+            cycles.setdefault(post.stamp, set()).add(post.name)
+        complete = [stamp for stamp, posted in cycles.items() if len(posted) == 5]
+        assert complete
+        assert len(cycles) <= len(complete) + 2  # but for where the watch began and ended
+        for post in watch.posts:
+            assert post.stamp <= post.received
+
+
+class TestRule11ErrorsLatch:
+    def test_an_error_stays_through_a_good_run_until_it_is_acknowledged(self, ioc: Ioc) -> None:
+        counts = ioc.get("ErrorCount_RBV"), ioc.get("Brake:ErrorCount_RBV")
+        ioc.kill_task("Brake")
+        ioc.until("Brake:ERROR", "ERROR")
+        _run_for(ioc, 0.3)
+        ioc.put("Acquire", 1)
+        assert (ioc.get("Brake:ERROR"), ioc.severity("Brake:ERROR")) == ("ERROR", MAJOR)
+        assert (ioc.get("ErrorLatched_RBV"), ioc.get("ErrorFirst_RBV")) == ("ERROR", "Brake")
+        assert (ioc.get("ErrorCount_RBV"), ioc.get("Brake:ErrorCount_RBV")) == (counts[0] + 1, counts[1] + 1)
+        assert ioc.get("LastErrorTask_RBV") == "Brake"
+        assert ioc.get("SumSevr_RBV") == "MAJOR"
+        ioc.put("ErrorAck", 1)
+        assert (ioc.get("Brake:ERROR"), ioc.severity("Brake:ERROR")) == ("OK", 0)
+        assert (ioc.get("ErrorLatched_RBV"), ioc.get("ErrorFirst_RBV")) == ("OK", "")
+        assert ioc.severity("Brake:ErrorMessage_RBV") == 0
+        assert ioc.get("SumSevr_RBV") == "MINOR"  # the source is a simulation
+
+    def test_the_first_cause_of_a_cascade_is_named(self, ioc: Ioc) -> None:
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("DetectorState_RBV", "Acquire")
+        for task in ("SortEvents", "DummyData"):
+            ioc.kill_task(task)
+            ioc.until(f"{task}:ERROR", "ERROR")
+        with pytest.raises(PutFailed):
+            done.result(5)
+        assert ioc.get("ErrorFirst_RBV") == "SortEvents"
+
+
+class TestRule12TruthAboutACommand:
+    def test_the_outcome_of_the_last_command_is_always_told(self, ioc: Ioc) -> None:
+        who = re.compile(r"\S+@\S+")
+        with ioc.watch("CmdStatus_RBV", "CmdMessage_RBV") as watch:
+            ioc.put_and_forget("PresetReal", -5)
+            watch.until("CmdMessage_RBV", lambda text: text.startswith("PresetReal: run.preset_real = -5"))
+            assert ioc.get("CmdStatus_RBV") == "Refused"
+            ioc.put_and_forget("PresetReal", 5)
+            watch.until("CmdMessage_RBV", "PresetReal = 5.0")
+            assert ioc.get("CmdStatus_RBV") == "OK"
+            ioc.put_and_forget("Stop", 1)
+            watch.until("CmdMessage_RBV", "Stop: no run is on")
+            _run_for(ioc, 0.3)
+            ioc.put("Acquire", 1)
+        assert ioc.get("CmdMessage_RBV") == f"run {ioc.get('RunId_RBV')} has ended: Preset"
+        assert who.fullmatch(ioc.get("CmdUser_RBV"))
+
+
+class TestRule13EveryRunIsIdentifiable:
+    def test_the_number_counts_up_and_stands_in_the_files(self, ioc: Ioc) -> None:
+        _run_for(ioc, 0.3)
+        ioc.put("AutoSave", 1)
+        ioc.put("FilePath", str(ioc.folder))
+        number = ioc.get("FileNumber")
+        for _ in range(2):
+            before = ioc.get("RunId_RBV")
+            ioc.put("Acquire", 1)
+            run = ioc.get("RunId_RBV")
+            assert run == before + 1
+            file = Path(ioc.get("FullFileName_RBV"))
+            assert f"_run{run:06d}_" in file.name
+            about = json.loads(Path(f"{file}.json").read_text())
+            assert about["run_id"] == run
+        assert ioc.get("FileNumber") == ioc.get("FileNumber_RBV") == number + 2
+
+
+def test_the_client_of_this_test_is_libca() -> None:
+    import epicscorelibs.ca.cadef as cadef
+
+    assert "libca" in str(cadef.libca)
+    assert CaClient is not None
