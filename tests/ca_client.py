@@ -24,6 +24,10 @@ class PutFailed(Exception):
         self.code = code
 
 
+class NoAnswer(Exception):
+    """A process variable that is not there, or cannot be read."""
+
+
 @dataclass(frozen=True)
 class Post:
     """One monitor: enums are their label, texts are str."""
@@ -91,8 +95,14 @@ class CaClient:
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def raw(self, name: str, timeout: float = 5.0, **options: Any) -> Any:
-        """What aioca's caget gives."""
-        return self._start(aioca.caget(self.prefix + name, timeout=timeout, **options)).result()
+        """What aioca's caget gives; NoAnswer if it gives nothing."""
+        return self._start(self._get(name, timeout, **options)).result()
+
+    async def _get(self, name: str, timeout: float, **options: Any) -> Any:
+        try:
+            return await aioca.caget(self.prefix + name, timeout=timeout, **options)
+        except aioca.CANothing as error:  # which is false, and so no exception in the eyes of a Future
+            raise NoAnswer(str(error)) from error
 
     def get(self, name: str, timeout: float = 5.0) -> Any:
         """The value: an enum's label, a text, a number, or an array."""

@@ -425,7 +425,7 @@ class TestRule10OneCycleOneStamp:
         ioc.until("FillSpectra:Events_RBV", lambda events: events > 100)
         with ioc.watch(*names, "M00:C00:Counts_RBV", "M00:C00:Spectrum_RBV") as watch:
             watch.clear()
-            watch.until(names[0], lambda events: events > 500)
+            watch.until(names[0], lambda events: events > 3000)  # some cycles later
         ioc.put("Stop", 1)
         done.result(5)
         cycles: dict[float, set[str]] = {}
