@@ -22,7 +22,8 @@ StopTimeout StopTimeout_RBV SimMode_RBV Tasks_RBV TaskCount_RBV"""
 PRESETS = """PresetMode PresetReal PresetLive PresetEvents ElapsedReal_RBV ElapsedLive_RBV TimeRemaining_RBV
 Progress_RBV DeadTime_RBV"""
 FILES = """FilePath FilePath_RBV FilePathExists_RBV FileName FileNumber AutoIncrement FileTemplate FullFileName_RBV
-AutoSave CreateDirectory WriteStatus_RBV WriteMessage_RBV BytesWritten_RBV WriteRate_RBV DiskFree_RBV DiskTimeLeft_RBV"""
+AutoSave CreateDirectory WriteStatus_RBV WriteMessage_RBV BytesWritten_RBV WriteRate_RBV DiskFree_RBV
+DiskTimeLeft_RBV"""
 ERRORS = """ErrorCount_RBV ErrorLatched_RBV ErrorAck ErrorFirst_RBV LastError_RBV LastErrorTask_RBV LastErrorTime_RBV
 SumSevr_RBV"""
 TASK = """Status HeartBeat HeartBeatAge_RBV ERROR ErrorMessage_RBV ErrorCount_RBV PRINT PrintLog_RBV QueueSize_RBV
