@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,6 @@ class PrintData(Task):
         self._next = 0.0
 
     def do_work(self, datum: Any) -> None:
-        import time
-
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + self.interval
             print(f"item {self.counter + 1}: {describe(datum)}")

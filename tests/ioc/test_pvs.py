@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.ca_client import NoAnswer, PutFailed
-from tests.ioc.conftest import Ioc
+from tests.running_ioc import Ioc
 
 # What the pipeline's users rely on, by section; the text is that of the specification's tables.
 RUN_CONTROL = """Acquire Acquire_RBV AcquireBusy EraseStart Erase Stop Abort Configure Reset Quit Kill WaitForPipeline

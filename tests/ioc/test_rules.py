@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.ca_client import CaClient, PutFailed
-from tests.ioc.conftest import ROOT, Ioc
+from tests.running_ioc import ROOT, Ioc
 
 ECA_PUTFAIL = 160
 MINOR, MAJOR, INVALID = 1, 2, 3
