@@ -113,7 +113,7 @@ class Parameter(Generic[T]):
                 return f"a number{self._range()}{unit}"
 
     def _range(self) -> str:
-        low, high = (f"{x:.15g}" for x in (self.low, self.high))
+        low, high = (f"{x:.16g}" for x in (self.low, self.high))
         if math.isfinite(self.low) and math.isfinite(self.high):
             return f" from {low} to {high}"
         return (
