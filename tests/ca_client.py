@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import aioca
 import numpy as np
+from epicscorelibs.ca.cadef import CAException
 
 T = TypeVar("T")
 
@@ -123,23 +124,28 @@ class CaClient:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def put(self, name: str, value: Any, timeout: float = 20.0) -> None:
-        """A put with callback: returns when it has completed, PutFailed if it failed."""
-        self.put_later(name, value, timeout).result()
+    def put(self, name: str, value: Any, timeout: float = 20.0, *, datatype: int | None = None) -> None:
+        """A put with callback: returns when it has completed, PutFailed if it failed.
 
-    def put_later(self, name: str, value: Any, timeout: float = 20.0) -> Future[None]:
+        Sent as the PV's own type, or as `datatype`, one of aioca's DBR_ codes.
+        """
+        self.put_later(name, value, timeout, datatype=datatype).result()
+
+    def put_later(self, name: str, value: Any, timeout: float = 20.0, *, datatype: int | None = None) -> Future[None]:
         """A put with callback that completes later."""
-        return self._start(self._put(name, value, timeout))
+        return self._start(self._put(name, value, timeout, datatype))
 
     def put_and_forget(self, name: str, value: Any) -> None:
         """A plain put, which tells nothing about its outcome."""
         self._start(aioca.caput(self.prefix + name, _as_sent(value), wait=False)).result()
 
-    async def _put(self, name: str, value: Any, timeout: float) -> None:
+    async def _put(self, name: str, value: Any, timeout: float, datatype: int | None) -> None:
         try:
-            await aioca.caput(self.prefix + name, _as_sent(value), wait=True, timeout=timeout)
+            await aioca.caput(self.prefix + name, _as_sent(value), wait=True, timeout=timeout, datatype=datatype)
         except aioca.CANothing as error:
             raise PutFailed(name, error.errorcode) from error
+        except CAException as error:  # libca refuses at once what the channel does not allow
+            raise PutFailed(name, error.status) from error
 
     # -- listening ----------------------------------------------------------------------------------------------------
 

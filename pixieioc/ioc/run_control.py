@@ -14,13 +14,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from pixieioc.config import Config
+from pixieioc.ioc.announcer import Announcer
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.record import Client, Put, PutRefused, Record, stamp
+from pixieioc.ioc.ca.record import Client, Put, PutRefused, Record
 from pixieioc.ioc.errors import ErrorBoard
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.readiness import Readiness, Saving, judge, look_at
+from pixieioc.ioc.ready_board import ReadyBoard
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
@@ -48,9 +49,9 @@ class RunControl:
         self._board = board
         self._config = config
         self._state = state
+        self._say = Announcer(board)
         self._lock = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
-        self._last_command: tuple[Run, Client] | None = None  # if that was about a run, whose end is its outcome
         self._dying_since: float | None = None
         self._gone = True  # the tasks are not there on purpose
         self.run: Run | None = None
@@ -58,16 +59,17 @@ class RunControl:
         self.errors = ErrorBoard(board, config.chain)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = LivePipeline(self, self._on_change, kwargs)
-        self.settings = Settings(board, config, self.pipeline, self._locked, self._told)
+        self.settings = Settings(board, config, self.pipeline, self._locked, self._say.command)
         self.settings.on_run_parameters = self._use_run_parameters
         self._use_run_parameters()
         self._progress = Progress(board, config, self.pipeline, self.settings)
+        self._ready = ReadyBoard(board, config, self.pipeline, self.settings, self._progress)
         self._serve_commands()
         board.post("RunId_RBV", state.run_id)
         board.post("SimMode_RBV", "Hardware" if config.chain[0] == "TakeData" else "Simulation")
         if state.interrupted:
             board.post("RunEndReason_RBV", "IOC restart")
-        self._detector("Initializing", "making the tasks")
+        self._say.state("Initializing", "making the tasks")
 
     def _serve_commands(self) -> None:
         commands: dict[str, Put] = {
@@ -94,11 +96,11 @@ class RunControl:
             async with self._lock:
                 await self._make_tasks()
         except _FAILURES as error:
-            self._detector("Error", f"the tasks could not be made: {error}")
-            self._told("Failed", f"the tasks could not be made: {error}", NOBODY)
+            self._say.state("Error", f"the tasks could not be made: {error}")
+            self._say.command("Failed", f"the tasks could not be made: {error}", NOBODY)
         else:
             if self.run is None:
-                self._detector("Idle", "ready")
+                self._say.state("Idle", "ready")
 
     def start(self, client: Client) -> None:
         """Starts a run as a client would; if it is refused, that is shown and no more."""
@@ -130,14 +132,14 @@ class RunControl:
 
     def _start(self, client: Client, *, erase: bool = False) -> Coroutine[Any, Any, None]:
         """Accepts a run at once, or refuses it at once."""
-        readiness = self.readiness()
+        readiness = self._ready.judge(self.run)
         if not readiness.ready:
             if self.run is None:
                 self._board.post("EraseStart" if erase else "Acquire", 0, force=True)
-            raise self._refuse(readiness.message, client)
+            raise self._say.refuse(readiness.message, client)
         run = self.run = Run(self._state.next_run(), client)
         post = self._board.post
-        self._told("Busy", f"run {run.id} is being started", client, about=run)
+        self._say.command("Busy", f"run {run.id} is being started", client, about=run)
         post("RunId_RBV", run.id)
         post("RunEndReason_RBV", "None")
         post("Acquire", 1, force=True)
@@ -145,7 +147,7 @@ class RunControl:
         post("AcquireBusy", "Acquiring")
         post("EraseStart", int(erase))
         self._progress.reset()
-        self._detector("Initializing", f"starting run {run.id}")
+        self._say.state("Initializing", f"starting run {run.id}")
         self._show_readiness()
         self._keep(self._go_through(run, erase=erase))
         return self._completion(run, of_start=True)
@@ -155,9 +157,9 @@ class RunControl:
         if run is None:
             for command in ("Acquire", name):
                 self._board.post(command, 0, force=True)
-            self._told("OK", f"{name}: no run is on", client)
+            self._say.command("OK", f"{name}: no run is on", client)
             return None
-        self._told("Busy", f"{name}: run {run.id} is being ended", client, about=run)
+        self._say.command("Busy", f"{name}: run {run.id} is being ended", client, about=run)
         self._board.post(name, 1)
         self._ask_for_end(run, how, "Abort" if how == Message.ABORT else "Operator stop")
         return self._completion(run, of_start=False)
@@ -168,7 +170,7 @@ class RunControl:
             return
         run.reason = reason if how == Message.ABORT else run.reason or reason
         run.how = how
-        self._detector("Aborting" if run.aborted else "Readout", f"ending run {run.id}: {reason}")
+        self._say.state("Aborting" if run.aborted else "Readout", f"ending run {run.id}: {reason}")
         self._pass_on_the_end(run)
 
     def _pass_on_the_end(self, run: Run) -> None:
@@ -188,7 +190,7 @@ class RunControl:
             self.run.fail(Error("all tasks were killed", cause=Cause.LOST))
             self.run.reason, self.run.how = "Abort", Message.ABORT
         self._board.post("Kill", 1)
-        self._told("Busy", "Kill: killing all tasks", client)
+        self._say.command("Busy", "Kill: killing all tasks", client)
         self._gone = True
         for name in self.pipeline.members:
             self.pipeline.send_kill(name)
@@ -201,13 +203,13 @@ class RunControl:
             await self.pipeline.do(self.pipeline.killing())
         self._show_gone("all tasks were killed")
         self._board.post("Kill", 0)
-        self._told("OK", "Kill: all tasks were killed; the next start makes new ones", client)
+        self._say.command("OK", "Kill: all tasks were killed; the next start makes new ones", client)
 
     def _acknowledge(self, client: Client) -> None:
         self._board.post("ErrorAck", 1)
         self.errors.acknowledge()
         self._board.post("ErrorAck", 0)
-        self._told("OK", "ErrorAck: all errors acknowledged", client)
+        self._say.command("OK", "ErrorAck: all errors acknowledged", client)
 
     async def _erase(self) -> None:
         """Has every task that knows `erase` do it."""
@@ -218,7 +220,7 @@ class RunControl:
     async def _reset(self) -> None:
         await self._make_tasks()
         await self.pipeline.do(self.pipeline.replacing())
-        self._detector("Idle", "ready")
+        self._say.state("Idle", "ready")
 
     async def _quit(self) -> None:
         self._gone = True
@@ -227,7 +229,7 @@ class RunControl:
         self._show_gone("the tasks were shut down")
 
     def _show_gone(self, why: str) -> None:
-        self._detector("Disconnected", f"{why}; the next start makes new ones")
+        self._say.state("Disconnected", f"{why}; the next start makes new ones")
         for task in self.tasks.values():
             task.show_status("DYING")
 
@@ -238,22 +240,22 @@ class RunControl:
 
         async def work(client: Client) -> None:
             self._board.post(name, 1)
-            self._told("Busy", name, client)
+            self._say.command("Busy", name, client)
             try:
                 async with self._lock:
                     await action()
             except _FAILURES as error:
-                self._told("Failed", f"{name}: {error}", client)
+                self._say.command("Failed", f"{name}: {error}", client)
                 raise PutRefused(f"{name}: {error}") from None
             finally:
                 self._board.post(name, 0)
                 self._show_readiness()
-            self._told("OK", f"{name} done", client)
+            self._say.command("OK", f"{name} done", client)
 
         def command(client: Client) -> Awaitable[None]:
             if self.run is not None and not in_run:
                 self._board.post(name, 0, force=True)
-                raise self._refuse(f"{name}: {self.run.describe()}", client)
+                raise self._say.refuse(f"{name}: {self.run.describe()}", client)
             return work(client)
 
         return command
@@ -272,9 +274,8 @@ class RunControl:
                 await self.pipeline.do(self.pipeline.starting(run.id))
             run.began = time.monotonic()
             if not run.how:
-                self._detector("Acquire", f"run {run.id} is on")
-            if self._last_command == (run, run.client) and not run.how:
-                self._told("OK", f"run {run.id} has started", run.client, about=run)
+                self._say.state("Acquire", f"run {run.id} is on")
+                self._say.run_began(run)
             self._pass_on_the_end(run)  # if it was asked for meanwhile
         except _FAILURES as error:
             run.fail(error if isinstance(error, Error) else Error(str(error)))
@@ -300,10 +301,8 @@ class RunControl:
         self._state.run_ended()
         post("RunEndReason_RBV", run.reason)
         why = f"run {run.id} has ended: {run.reason}{f': {run.failure}' if run.failure else ''}"
-        if self._last_command is not None and self._last_command[0] is run:
-            outcome = "OK" if not run.failure else "Timeout" if run.reason == "Timeout" else "Failed"
-            self._told(outcome, why, self._last_command[1])
-        self._detector("Aborted" if run.aborted else "Error" if run.failure else "Idle", why)
+        self._say.run_ended(run, why)
+        self._say.state("Aborted" if run.aborted else "Error" if run.failure else "Idle", why)
         self.run = None
         self._show_readiness()
         for name in ("Stop", "Abort", "EraseStart"):
@@ -342,7 +341,7 @@ class RunControl:
         log.error("%s: %s", task, error)
         self.errors.record(task, error)
         if self.run is None:
-            self._detector("Error", f"{task}: {error}")
+            self._say.state("Error", f"{task}: {error}")
 
     def _on_change(self) -> None:
         """After each burst of messages: the state of the whole."""
@@ -362,29 +361,12 @@ class RunControl:
             return
         run.source_done.set()
         if not run.how and not self.pipeline.errors:
-            self._detector("Saving" if self.settings.shared("auto_save", False) else "Readout", f"run {run.id} drains")
+            self._say.state("Saving" if self.settings.shared("auto_save", False) else "Readout", f"run {run.id} drains")
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
-    def readiness(self) -> Readiness:
-        """Whether a run could be started now."""
-        shared = self.settings.shared
-        run_on = self.run.describe() if self.run is not None else ""
-        draining = "" if run_on or self.pipeline.at_rest else "the last run still drains"
-        saving = Saving(shared("auto_save", False), shared("create_directory", False), self._config.ioc.disk_lolo)
-        return judge(run_on, draining, self._progress.problem(), saving, look_at(shared("file_path", ".")))
-
     def _show_readiness(self) -> None:
-        post, shared, readiness = self._board.post, self.settings.shared, self.readiness()
-        post("Ready_RBV", int(readiness.ready))
-        post("ReadyBits_RBV", readiness.bits)
-        post("ReadyMessage_RBV", readiness.message)
-        post("ConfigLocked_RBV", int(self.run is not None))
-        place, rate = look_at(shared("file_path", ".")), self._progress.counter("write_rate")
-        wanted = shared("auto_save", False) and not shared("create_directory", False)
-        post("FilePathExists_RBV", int(place.exists or not wanted))
-        post("DiskFree_RBV", place.free_gb)
-        post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)
+        self._ready.show(self.run)
 
     async def _tick(self) -> None:
         """Times and presets all the time; readiness and heart beats once a second."""
@@ -406,29 +388,12 @@ class RunControl:
     def _use_run_parameters(self) -> None:
         self.pipeline.watch.stop_timeout = self._stop_timeout
 
-    def _detector(self, state: str, message: str) -> None:
-        when = stamp()
-        self._board.post("StatusMessage_RBV", message, when)
-        self._board.post("DetectorState_RBV", state, when)
-
     def _locked(self) -> str:
         return self.run.describe() if self.run is not None else ""
 
-    def _told(self, status: str, message: str, client: Client, *, about: Run | None = None) -> None:
-        """Notes the outcome of a command; for one `about` a run, the end of the run is noted again."""
-        self._last_command = (about, client) if about is not None else None
-        when = stamp()
-        self._board.post("CmdUser_RBV", str(client), when)
-        self._board.post("CmdMessage_RBV", message, when)
-        self._board.post("CmdStatus_RBV", status, when)
-
-    def _refuse(self, why: str, client: Client) -> PutRefused:
-        self._told("Refused", why, client)
-        return PutRefused(why)
-
     def put_refused(self, record: Record, why: str, client: Client) -> None:
         """A client has sent something that the record cannot take at all."""
-        self._told("Refused", f"{record.name.removeprefix(self._board.prefix)}: {why}", client)
+        self._say.command("Refused", f"{record.name.removeprefix(self._board.prefix)}: {why}", client)
         record.post(record.value, force=True)
 
     def _keep(self, going_on: Coroutine[Any, Any, None]) -> None:

@@ -1,0 +1,45 @@
+"""What run control says: how commands went, and what is going on."""
+
+from __future__ import annotations
+
+from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca.record import Client, PutRefused, stamp
+from pixieioc.ioc.run import Run
+
+
+class Announcer:
+    """Posts the outcome of the last command, and the state of the run in a word and in a sentence."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._last: tuple[Run, Client] | None = None  # if the last command was about a run, whose end is its outcome
+
+    def state(self, state: str, message: str) -> None:
+        """The state of the run, one of areaDetector's, and what it means now."""
+        when = stamp()
+        self._board.post("StatusMessage_RBV", message, when)
+        self._board.post("DetectorState_RBV", state, when)
+
+    def command(self, status: str, message: str, client: Client, *, about: Run | None = None) -> None:
+        """The outcome of a command; that of one `about` a run is told again at the run's end."""
+        self._last = (about, client) if about is not None else None
+        when = stamp()
+        self._board.post("CmdUser_RBV", str(client), when)
+        self._board.post("CmdMessage_RBV", message, when)
+        self._board.post("CmdStatus_RBV", status, when)
+
+    def refuse(self, why: str, client: Client) -> PutRefused:
+        """A command that is refused: told, and to be raised."""
+        self.command("Refused", why, client)
+        return PutRefused(why)
+
+    def run_began(self, run: Run) -> None:
+        """A run is on; the command that started it has not ended, unless there was another one since."""
+        if self._last == (run, run.client):
+            self.command("OK", f"run {run.id} has started", run.client, about=run)
+
+    def run_ended(self, run: Run, why: str) -> None:
+        """The outcome of the last command, if it was about this run."""
+        if self._last is not None and self._last[0] is run:
+            outcome = "OK" if not run.failure else "Timeout" if run.reason == "Timeout" else "Failed"
+            self.command(outcome, why, self._last[1])
