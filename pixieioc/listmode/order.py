@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
-from pixieioc.listmode.events import Array, Events
+from pixieioc.listmode import merge
+from pixieioc.listmode.events import Events
 
-#: Times that are further apart than this cannot share one integer with their sub-ns part.
-_WIDEST_NS = 2**47
+#: Later than any time of any counter, ns.
+_FOREVER = 2**62
+_BASE = tuple(column.name for column in ev.BASE_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,15 @@ class _Module:
     period: int = 0
     last: int | None = None  #: the latest time so far in this period, ns
     idle: bool = False  #: there was nothing to read, so nothing is to be waited for
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Events that wait. `ends`: where parts end that are nearly in order; `earliest`: no event is before that, ns."""
+
+    events: Events
+    ends: list[int]
+    earliest: int
 
 
 @dataclass
@@ -51,8 +62,8 @@ class TimeOrder:
     resets: int = 0
     held: int = 0
     _modules: dict[int, _Module] = field(default_factory=dict[int, _Module])
-    _waiting: dict[int, list[Events]] = field(default_factory=dict[int, list[Events]])
-    _let_out: tuple[int, int, float] = (-1, 0, 0.0)  #: period, time and CFD time of the last event that was let out
+    _waiting: dict[int, list[_Held]] = field(default_factory=dict[int, list[_Held]])
+    _let_out: tuple[int, int, int] = (-1, 0, 0)  #: period, whole ns and 1/32768 ns of the last event that was let out
 
     def feed(self, events: Events, words_read: Mapping[int, int]) -> list[Stretch]:
         """Takes a block, and returns what can be let out now.
@@ -62,34 +73,45 @@ class TimeOrder:
         """
         for module, words in words_read.items():
             self._modules.setdefault(module, _Module()).idle = words == 0
-        present = _runs(events["module"])
-        for module, rows in present:
-            self._take(module, ev.take(events, rows) if len(present) > 1 else events)
+        self._take(events)
         return self._release()
 
     def finish(self) -> list[Stretch]:
         """Everything that is still held back, in order."""
-        stretches = [s for period in sorted(self._waiting) for s in self._cut(period, None)]
-        self._waiting.clear()
+        stretches = [stretch for period in sorted(self._waiting) for stretch in self._let_go(period, _FOREVER)]
         self.held = 0
         return stretches
 
-    def _take(self, module: int, events: Events) -> None:
-        state = self._modules.setdefault(module, _Module())
-        while ev.size(events):
-            time = events["time"]
-            latest = np.maximum.accumulate(time)
-            if state.last is not None and state.last > latest[0]:
-                np.maximum(latest, state.last, out=latest)
-            reset = int(np.argmax(backward)) if (backward := time < latest - self.reset_ns).any() else len(time)
-            if reset:
-                self._waiting.setdefault(state.period, []).append(ev.take(events, slice(0, reset)))
-                state.last = int(latest[reset - 1])
-            if reset == len(time):
-                return
-            state.period, state.last = state.period + 1, None
-            self.resets = max(self.resets, state.period)
-            events = ev.take(events, slice(reset, None))
+    def _take(self, events: Events) -> None:
+        """Holds a block back: each period's part of it, in which each module's events are nearly in order."""
+        begin, ends, period, earliest = 0, list[int](), 0, 0
+        for module, rows in _runs(events["module"]):
+            state = self._modules.setdefault(module, _Module())
+            at = rows.start
+            while at < rows.stop:
+                if ends and state.period != period:
+                    self._hold(period, ev.take(events, slice(begin, at)), ends, begin, earliest)
+                    begin, ends = at, []
+                time = events["time"][at : rows.stop]
+                count, latest = merge.forward(time, int(time[0]) if state.last is None else state.last, self.reset_ns)
+                if count:
+                    # Not after the first by more than it can be before the latest.
+                    lowest = int(time[:count].min())
+                    earliest = min(earliest, lowest) if ends else lowest
+                    period, state.last = state.period, latest
+                    at += count
+                    ends.append(at)
+                if at < rows.stop:
+                    state.period, state.last = state.period + 1, None
+                    self.resets = max(self.resets, state.period)
+        if ends:
+            whole = begin == 0 and ends[-1] == ev.size(events)
+            self._hold(period, events if whole else ev.take(events, slice(begin, None)), ends, begin, earliest)
+
+    def _hold(self, period: int, events: Events, ends: list[int], begin: int, earliest: int) -> None:
+        held = _Held(events, [end - begin for end in ends], earliest)
+        self._waiting.setdefault(period, []).append(held)
+        self.held += ev.size(events)
 
     def _release(self) -> list[Stretch]:
         busy = [state for state in self._modules.values() if not state.idle]
@@ -98,8 +120,7 @@ class TimeOrder:
             oldest = min(state.period for state in busy)
             for period in sorted(p for p in self._waiting if p <= oldest):
                 ends = [s.last - self.window_ns for s in busy if s.period == period and s.last is not None]
-                stretches += self._cut(period, min(ends) if ends else None)
-        self.held = sum(ev.size(chunk) for chunks in self._waiting.values() for chunk in chunks)
+                stretches += self._let_go(period, min(ends) if ends else _FOREVER)
         if self.held > self.max_events:
             stretches += self._relieve()
         return stretches
@@ -109,66 +130,90 @@ class TimeOrder:
         stretches: list[Stretch] = []
         for period in sorted(self._waiting):
             excess = self.held - self.max_events // 2
-            if excess <= 0:
-                break
-            joined = self._sorted(period)
-            keep = ev.size(joined) - min(excess, ev.size(joined))
-            stretches += self._let(period, joined, ev.size(joined) - keep)
-            self.held = sum(ev.size(chunk) for chunks in self._waiting.values() for chunk in chunks)
+            if excess > 0:
+                stretches += self._let_go(period, _FOREVER, excess)
         return stretches
 
-    def _cut(self, period: int, before_ns: int | None) -> list[Stretch]:
-        joined = self._sorted(period)
-        count = ev.size(joined)
-        if before_ns is not None:
-            count = int(np.searchsorted(_since(before_ns, joined["time"], joined["cfd"]), 0))
-        return self._let(period, joined, count)
-
-    def _sorted(self, period: int) -> Events:
-        joined = ev.concatenate(self._waiting.get(period, []))
-        return ev.take(joined, order) if (order := time_order(joined["time"], joined["cfd"])) is not None else joined
-
-    def _let(self, period: int, joined: Events, count: int) -> list[Stretch]:
-        rest = ev.take(joined, slice(count, None))
-        self._waiting[period] = [ev.compact(rest)] if ev.size(rest) else []
-        if not self._waiting[period]:
+    def _let_go(self, period: int, before_ns: int, most: int | None = None) -> list[Stretch]:
+        """The events of a period before a time, in order; at most so many of them."""
+        waiting = self._waiting[period]
+        due = [held for held in waiting if held.earliest < before_ns]
+        if not due:
+            return []
+        joined = ev.concatenate([held.events for held in due])
+        sizes = np.cumsum([0, *(ev.size(held.events) for held in due)]).tolist()
+        ends = [size + end for size, held in zip(sizes, due, strict=False) for end in held.ends]
+        whole, rest, order = _in_order(joined, ends)
+        numbers = np.arange(len(whole), dtype=np.int32) if order is None else order
+        count = len(whole) if before_ns == _FOREVER else merge.count_before(whole, rest, numbers, before_ns, 0)
+        count = count if most is None else min(count, most)
+        self._waiting[period] = [held for held in waiting if held.earliest >= before_ns]
+        if count < len(whole):
+            left = slice(count, None) if order is None else order[count:]
+            first = int(whole[numbers[count]])
+            # A copy of what is left, so that the rest of the memory is free.
+            kept = _Held(ev.compact(_copied(joined, left)), [len(whole) - count], first)
+            self._waiting[period].insert(0, kept)
+        elif not self._waiting[period]:
             del self._waiting[period]
         if not count:
             return []
-        out = ev.take(joined, slice(0, count))
-        self._mark_late(period, out)
-        last = (period, int(out["time"][-1]), float(out["cfd"][-1]))
-        self._let_out = max(self._let_out, last)
-        return [Stretch(period, out)]
+        self.held -= count
+        out = ev.take(joined, slice(0, count)) if order is None else _copied(joined, order[:count])
+        self._mark_late(period, out, whole, rest, numbers[:count])
+        return [Stretch(period, _without_spare_traces(out))]
 
-    def _mark_late(self, period: int, out: Events) -> None:
-        last_period, time, cfd = self._let_out
-        if period > last_period:
-            return
-        count = ev.size(out)
-        if period == last_period:
-            count = int(np.searchsorted(_since(time, out["time"], out["cfd"]), int(cfd * 32768)))
-        if count:
-            self.late += count
+    def _mark_late(self, period: int, out: Events, whole: merge.Whole, rest: merge.Rest, numbers: merge.Order) -> None:
+        last_period, last_whole, last_rest = self._let_out
+        late = 0
+        if period < last_period:
+            late = len(numbers)
+        elif period == last_period:
+            late = int(merge.count_before(whole, rest, numbers, last_whole, last_rest))
+        if late:
+            self.late += late
             out["flags"] = out["flags"].copy()
-            out["flags"][:count] |= ev.FLAG_LATE
+            out["flags"][:late] |= ev.FLAG_LATE
+        last = numbers[-1]
+        self._let_out = max(self._let_out, (period, int(whole[last]), int(rest[last])))
 
 
-def time_order(time: NDArray[np.int64], cfd: NDArray[np.float32]) -> Array | None:
-    """The order of events by `time + cfd` (ns), stable and exact; None if they are in order already."""
-    if len(time) < 2:
-        return None
-    base = int(time.min())
-    if int(time.max()) - base < _WIDEST_NS:
-        key = _since(base, time, cfd)
-        return None if (key[1:] >= key[:-1]).all() else np.argsort(key, kind="stable")
-    whole, fraction = np.divmod((cfd * 32768).astype(np.int64), 32768)
-    return np.lexsort((fraction, time + whole))
+def warm_up() -> None:
+    """Makes the compiled code ready, for arrays that can be written and for those that were received."""
+    for writeable in (True, False):
+        block = ev.allocate(ev.BASE_COLUMNS, 4, zero=True)
+        block["time"][:] = (300, 100, 400, 200)
+        for column in block.values():
+            column.flags.writeable = writeable
+        order = TimeOrder(100, 1000, 10**9)
+        order.feed(block, {0: 16})
+        order.finish()
 
 
-def _since(base_ns: int, time: NDArray[np.int64], cfd: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Time after `base_ns` in units of 1/32768 ns, exact within 39 h of it and clipped there."""
-    return (np.clip(time - base_ns, -_WIDEST_NS, _WIDEST_NS) << 15) + (cfd * 32768).astype(np.int64)
+def _in_order(events: Events, ends: list[int]) -> tuple[merge.Whole, merge.Rest, merge.Order | None]:
+    """The times of events, in whole ns and the rest; and the order of the events, None if they are in order already."""
+    count = ev.size(events)
+    whole, rest = np.empty(count, np.int64), np.empty(count, np.int16)
+    if merge.split(events["time"], events["cfd"], whole, rest):
+        return whole, rest, None
+    return whole, rest, merge.put_in_order(whole, rest, np.array(ends, np.int64))
+
+
+def _copied(events: Events, rows: merge.Order | slice) -> Events:
+    """A copy of these events; traces are shared."""
+    if isinstance(rows, slice):
+        return {name: column if name == ev.TRACES else column[rows].copy() for name, column in events.items()}
+    out = {name: np.empty(len(rows), events[name].dtype) for name in _BASE}
+    merge.gather(rows, *(events[name] for name in _BASE), *out.values())
+    return {**out, **{n: c if n == ev.TRACES else c[rows] for n, c in events.items() if n not in out}}
+
+
+def _without_spare_traces(events: Events) -> Events:
+    """Without the samples of other events, if those are many."""
+    if ev.TRACES not in events:
+        return events
+    used = int(events["trace_length"].sum(dtype=np.int64))
+    return events if used >= 0.75 * len(events[ev.TRACES]) else ev.compact(events)
 
 
 def _runs(numbers: NDArray[np.uint8]) -> list[tuple[int, slice]]:

@@ -6,6 +6,7 @@ keys, lists, numbers, text, bytes, booleans and None.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -67,7 +68,8 @@ def unpack(frames: Sequence[Buffer]) -> Packet:
         buffer = cast("memoryview[int]", frames[index])
         if code == _BYTES:
             return bytes(buffer)
-        array = np.frombuffer(buffer, _dtype(form[0])).reshape(form[1])
+        descr, shape = form
+        array = np.frombuffer(buffer, _simple(descr) if isinstance(descr, str) else _dtype(descr)).reshape(shape)
         array.flags.writeable = False
         return array
 
@@ -118,7 +120,7 @@ def _array(value: np.ndarray[Any, Any], buffers: list[Buffer], where: str) -> ms
     if value.dtype.hasobject:
         raise UnsupportedType(f"cannot send {_at(where)}: numpy array of Python objects (dtype {value.dtype})")
     contiguous = np.ascontiguousarray(value)
-    descr = np.lib.format.dtype_to_descr(value.dtype)
+    descr = _descr(value.dtype)
     # A zero-size array has no buffer that memoryview could cast.
     buffers.append(contiguous.reshape(-1).view(np.uint8).data if value.nbytes else b"")
     return msgspec.msgpack.Ext(_ARRAY, msgspec.msgpack.encode([len(buffers), descr, value.shape]))
@@ -127,8 +129,7 @@ def _array(value: np.ndarray[Any, Any], buffers: list[Buffer], where: str) -> ms
 def _scalar(value: np.generic[Any], where: str) -> msgspec.msgpack.Ext:
     if value.dtype.hasobject:
         raise UnsupportedType(f"cannot send {_at(where)}: type {_name(value)}")
-    descr = np.lib.format.dtype_to_descr(value.dtype)
-    return msgspec.msgpack.Ext(_SCALAR, msgspec.msgpack.encode([value.tobytes(), descr]))
+    return msgspec.msgpack.Ext(_SCALAR, msgspec.msgpack.encode([value.tobytes(), _descr(value.dtype)]))
 
 
 def _bytes(data: bytes, buffers: list[Buffer]) -> Any:
@@ -136,6 +137,16 @@ def _bytes(data: bytes, buffers: list[Buffer]) -> Any:
         return data
     buffers.append(data)
     return msgspec.msgpack.Ext(_BYTES, msgspec.msgpack.encode([len(buffers)]))
+
+
+@functools.lru_cache(256)
+def _descr(dtype: np.dtype[Any]) -> Any:
+    return np.lib.format.dtype_to_descr(dtype)
+
+
+@functools.lru_cache(256)
+def _simple(descr: str) -> np.dtype[Any]:
+    return np.lib.format.descr_to_dtype(cast(Any, descr))
 
 
 def _dtype(descr: Any) -> np.dtype[Any]:

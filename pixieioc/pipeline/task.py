@@ -28,7 +28,7 @@ from pixieioc.pipeline.error import Error, Refused
 from pixieioc.pipeline.flow import Flow
 from pixieioc.pipeline.frames import Packet, UnsupportedType
 from pixieioc.pipeline.message import Message
-from pixieioc.pipeline.process import PROCESSES, die_with_parent
+from pixieioc.pipeline.process import PROCESSES, die_with_parent, keep_memory
 from pixieioc.pipeline.registry import Registry
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import Status, after
@@ -183,6 +183,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         if self.wiring is None:
             raise Error(f"{self.name}: a task is started by Pipeline.create_task()", task=self.name)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C at the terminal is for the pipeline, which ends its tasks
+        keep_memory()
         self.__open(self.wiring)
         try:
             self.__guard(self.init)

@@ -61,10 +61,10 @@ class FillSpectra(Task):
         block = events_of(datum, self.name)
         events = block["events"]
         if count := ev.size(events):
-            module, channel, energies = events["module"].astype(np.intp), events["channel"], events["energy"]
-            known = (module < self.modules) & (channel < self.channels)
-            row = module * self.channels + channel
-            if not known.all():
+            module, channel, energies = events["module"], events["channel"], events["energy"]
+            row = module * np.uint16(self.channels) + channel  # 16 bits: at most 255 * 32 + 255
+            if module.max() >= self.modules or channel.max() >= self.channels:
+                known = (module < self.modules) & (channel < self.channels)
                 row, energies = row[known], energies[known]
             self._histogram.fill(row, energies)
             self._changed = True

@@ -28,7 +28,7 @@ class GatherData(Task):
     heart_beat_timeout = 120.0  # bringing a large file safely to a slow disk takes its time
 
     bucket_size = Parameter(
-        512 * 1024, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is handed on."
+        2 * 1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is handed on."
     )
     disk_bucket_size = Parameter(
         1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is written."

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from pixieioc.listmode.events import CHUNK_COLUMN
-from pixieioc.listmode.order import Stretch, TimeOrder
+from pixieioc.listmode.order import Stretch, TimeOrder, warm_up
 from pixieioc.listmode.unixtime import UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.items import EventBlock, events_of
@@ -47,6 +47,9 @@ class SortEvents(Task):
     resets = Report(0, doc="How often the counters began anew in this run.")
     events_held = Report(0, doc="Events that are held back.")
     starts_estimated = Report(0, high=1, doc="Counter periods whose start is not in start_times and was estimated.")
+
+    def do_init(self) -> None:
+        warm_up()
 
     def do_start(self) -> None:
         if self.time_mode == "start times" and not self.start_times:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
-from pixieioc.listmode.order import Stretch, TimeOrder, time_order
+from pixieioc.listmode.order import Stretch, TimeOrder
 
 SECOND = 1_000_000_000
 
@@ -119,14 +119,27 @@ def test_sub_tick_times_decide() -> None:
 
 
 def test_order_is_exact_and_stable_over_32_days() -> None:
-    late = 2**48 * 10 - 10
-    time = np.array([late, 0, late, 0], np.int64)
-    cfd = np.array([1 / 32768, 0, 0, 0], np.float32)
-    assert np.asarray(time_order(time, cfd)).tolist() == [1, 3, 2, 0]
-    assert time_order(time[[1, 0]], cfd[[1, 0]]) is not None
-    near = np.array([late + 10, late + 10], np.int64)
-    assert np.asarray(time_order(near, np.array([1 / 32768, 0], np.float32))).tolist() == [1, 0]
-    assert time_order(near, np.zeros(2, np.float32)) is None
+    last = 2**48 * 10 - 10
+    for times, cfd, expected in (
+        ([last, 0, last, 0], [1 / 32768, 0, 0, 0], [1, 3, 2, 0]),
+        ([last, last], [1 / 32768, 0], [1, 0]),
+        ([last, last], [0, 0], [0, 1]),
+        ([last, 5, last, 5], [-2, 9.5, -2, -1.5], [3, 1, 0, 2]),
+    ):
+        events = _events(times, cfd=list(cfd))
+        events["energy"][:] = range(len(times))
+        order = TimeOrder(2**60, 1000, 2**60)
+        [stretch] = order.feed(events, {0: 4 * len(times)}) + order.finish()
+        assert stretch.events["energy"].tolist() == expected
+
+
+def test_a_part_that_starts_in_the_past_costs_no_more() -> None:
+    """All that follows a time far ahead is taken out and sorted: still in order, in a moment."""
+    random = np.random.default_rng(5)
+    times = np.concatenate([[10**6], np.sort(random.integers(0, 10**6, 200_000)), random.integers(0, 10**6, 50_000)])
+    order = _order(window=2**60, most=10**7)
+    [stretch] = order.feed(_events(times.tolist()), {0: 1}) + order.finish()
+    assert np.array_equal(stretch.events["time"], np.sort(times))
 
 
 def test_traces_stay_with_their_events() -> None:
