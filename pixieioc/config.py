@@ -13,7 +13,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -52,23 +52,35 @@ class RunParameters:
     fail_put_on_error = Parameter(True, live=True, doc="Whether a put to Acquire fails when its run ends badly.")
 
 
+def _said(doc: str) -> msgspec.Meta:
+    return msgspec.Meta(description=doc)
+
+
 class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[pipeline]`: the chain, from source to sink."""
 
-    chain: list[str]
-    prefix: str = "PX16:"
-    imports: list[str] = []  #: modules that define further tasks, looked for in the file's folder too
+    chain: Annotated[list[str], _said("The tasks from source to sink; each at most once.")]
+    prefix: Annotated[str, _said("Prefix of all process variables; --prefix overrides it.")] = "PX16:"
+    imports: Annotated[
+        list[str], _said("Python modules that define further tasks, looked for in the file's folder, too.")
+    ] = []
 
 
 class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc]`: the server, and limits of the computer it runs on."""
 
-    interfaces: list[str] = []
-    state_dir: str = ""
-    disk_low: float = 10.0  #: GB
-    disk_lolo: float = 1.0
-    memory_high: float = 1000.0  #: MB, of each task
-    memory_hihi: float = 2000.0
+    interfaces: Annotated[
+        list[str], _said("Addresses to listen on; empty: those of EPICS_CAS_INTF_ADDR_LIST, or all.")
+    ] = []
+    state_dir: Annotated[
+        str, _said("Where the run number survives a restart; empty: pixieioc/<prefix> in XDG_STATE_HOME.")
+    ] = ""
+    disk_low: Annotated[float, _said("Free space in GB below which DiskFree_RBV is MINOR.")] = 10.0
+    disk_lolo: Annotated[
+        float, _said("Free space in GB below which it is MAJOR, and no run that saves can be started.")
+    ] = 1.0
+    memory_high: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MINOR.")] = 1000.0
+    memory_hihi: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MAJOR.")] = 2000.0
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,7 +110,7 @@ class Config:
     def state_folder(self) -> Path:
         """Where the run number and the like survive a restart."""
         if self.ioc.state_dir:
-            return self.folder / self.ioc.state_dir
+            return Path(_from(self.folder, self.ioc.state_dir))
         base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
         return base / "pixieioc" / (self.prefix.strip(":").replace("/", "_") or "_")
 
@@ -109,17 +121,17 @@ def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Con
     Raises ConfigError with every problem that was found.
     """
     try:
-        content = tomllib.loads(path.read_text())
+        content = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
-    for text in sets:
-        _override(content, text)
     try:
         file = msgspec.convert(content, _File)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from None
+    for text in sets:
+        _override(file, text)
     return check(file.pipeline, file.run, file.tasks, file.ioc, path.parent.resolve(), prefix, str(path))
 
 
@@ -140,8 +152,8 @@ def check(
     for module in pipeline.imports:
         try:
             importlib.import_module(module)
-        except ImportError as error:
-            problems.append(f"pipeline.imports: {error}")
+        except Exception as error:  # whatever a site's module does when it is imported
+            problems.append(f"pipeline.imports: {module}: {type(error).__name__}: {error}")
     if not 0 < len(prefix) <= LONGEST_PREFIX or any(c in prefix for c in " ./$") or not prefix.isprintable():
         problems.append(
             f"prefix {prefix!r}: must have 1 to {LONGEST_PREFIX} characters, no space, dot, slash or dollar"
@@ -204,18 +216,22 @@ def _resolve(
         return {}
 
 
-def _override(content: dict[str, Any], text: str) -> None:
-    """Puts `task.parameter=value` into a file's content; the value is TOML, or a text as it stands."""
+def _override(file: _File, text: str) -> None:
+    task, name, value = parse_set(text)
+    table = file.run if task == RUN else file.tasks.setdefault(task, {})
+    table[name] = value
+
+
+def parse_set(text: str) -> tuple[str, str, Any]:
+    """The parts of a text `task.parameter=value`; the value is TOML, or a text as it stands. Raises ConfigError."""
     key, equals, value = text.partition("=")
     task, dot, name = key.strip().partition(".")
     if not (equals and dot and task and name):
         raise ConfigError(f"--set {text}: must be task.parameter=value, or run.parameter=value")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        return task, name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        parsed = value
-    table = content.setdefault(RUN, {}) if task == RUN else content.setdefault("tasks", {}).setdefault(task, {})
-    table[name] = parsed
+        return task, name, value
 
 
 def to_json(settings: Mapping[str, Mapping[str, Value]]) -> str:

@@ -124,14 +124,14 @@ class CaClient:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def put(self, name: str, value: Any, timeout: float = 20.0, *, datatype: int | None = None) -> None:
+    def put(self, name: str, value: Any, timeout: float = 20.0, *, datatype: Any = None) -> None:
         """A put with callback: returns when it has completed, PutFailed if it failed.
 
         Sent as the PV's own type, or as `datatype`, one of aioca's DBR_ codes.
         """
         self.put_later(name, value, timeout, datatype=datatype).result()
 
-    def put_later(self, name: str, value: Any, timeout: float = 20.0, *, datatype: int | None = None) -> Future[None]:
+    def put_later(self, name: str, value: Any, timeout: float = 20.0, *, datatype: Any = None) -> Future[None]:
         """A put with callback that completes later."""
         return self._start(self._put(name, value, timeout, datatype))
 
@@ -139,7 +139,7 @@ class CaClient:
         """A plain put, which tells nothing about its outcome."""
         self._start(aioca.caput(self.prefix + name, _as_sent(value), wait=False)).result()
 
-    async def _put(self, name: str, value: Any, timeout: float, datatype: int | None) -> None:
+    async def _put(self, name: str, value: Any, timeout: float, datatype: Any) -> None:
         try:
             await aioca.caput(self.prefix + name, _as_sent(value), wait=True, timeout=timeout, datatype=datatype)
         except aioca.CANothing as error:

@@ -53,15 +53,15 @@ class Readiness:
 
 def look_at(path: str) -> Place:
     """The state of a folder."""
-    folder = Path(path)
-    exists = folder.is_dir()
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
+    wanted = folder = Path(path)
     try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
         stat = os.statvfs(folder)
-    except OSError:
-        return Place(path, exists, False, 0.0)
-    return Place(path, exists, os.access(folder, os.W_OK | os.X_OK), stat.f_bavail * stat.f_frsize / 1e9)
+    except OSError:  # a name that is too long, a folder that may not be looked into
+        return Place(path, False, False, 0.0)
+    writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return Place(path, wanted.is_dir(), writable, stat.f_bavail * stat.f_frsize / 1e9)
 
 
 def judge(run_on: str, draining: str, settings: str, saving: Saving, place: Place) -> Readiness:

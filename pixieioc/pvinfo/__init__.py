@@ -5,7 +5,7 @@ from __future__ import annotations
 from pixieioc.config import Config, ConfigError
 from pixieioc.pvinfo.declared import task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
-from pixieioc.pvinfo.model import PvInfo, Severity, Source
+from pixieioc.pvinfo.model import LONGEST_NAME, PvInfo, Severity, Source
 from pixieioc.pvinfo.run_control import run_control_pvs
 
 __all__ = ["PvInfo", "Severity", "Source", "all_pvs"]
@@ -15,7 +15,7 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
     """Every process variable of an IOC with this configuration, by name without prefix.
 
     A shared name that several tasks declare is one process variable, the first task's. Raises ConfigError if two
-    declarations want the same name.
+    declarations want the same name, or if one is too long with the prefix.
     """
     pvs: dict[str, PvInfo] = {}
     disk = (config.ioc.disk_lolo, config.ioc.disk_low)
@@ -24,9 +24,20 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
         pvs[pv.name] = pv
     for name, cls in config.tasks.items():
         for pv in task_pvs(cls, config.settings[name], memory):
-            if pv.name in pvs and (":" in pv.name or pvs[pv.name].source.kind == "run"):
+            if pv.name in pvs and (":" in pv.name or not _shared(pvs[pv.name].source, pv.source)):
                 raise ConfigError(f"{name}: the process variable {pv.name} is declared twice")
             pvs.setdefault(pv.name, pv)
     for pv in ioc_pvs():
         pvs[pv.name] = pv
+    longest = max(pvs, key=len)
+    if len(config.prefix) + len(longest) > LONGEST_NAME:
+        raise ConfigError(
+            f"prefix {config.prefix!r}: must have at most {LONGEST_NAME - len(longest)} characters, so that "
+            f"{config.prefix}{longest} has at most {LONGEST_NAME}"
+        )
     return pvs
+
+
+def _shared(known: Source, other: Source) -> bool:
+    """Whether two tasks have declared the same thing; what is the run control's own is nobody else's."""
+    return bool(known.task) and (known.kind, known.name) == (other.kind, other.name)

@@ -16,7 +16,7 @@ Element = Literal["CHAR", "LONG", "DOUBLE"]
 Access = Literal["", "OP", "EX", "EN"]
 
 NO_LIMITS = (math.nan, math.nan, math.nan, math.nan)
-#: Longest name, of a process variable without its prefix, so that the whole fits 60 characters.
+#: Longest name of a process variable, with its prefix.
 LONGEST_NAME = 60
 
 

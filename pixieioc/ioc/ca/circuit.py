@@ -1,8 +1,8 @@
 """One client's connection: requests in, replies and monitors out, in order and in few system calls.
 
 What a burst of posts produces leaves in one write. A circuit whose client does not read is *behind*: its replies wait
-(and it is not read from, so they are bounded), its monitors coalesce, the newest value of each subscription wins, in
-the order of the last posts. So a stalled client costs its own values, and nobody else anything.
+(and its further requests too, so they are bounded), its monitors coalesce, the newest value of each subscription wins,
+in the order of the last posts. So a stalled client costs its own values, and nobody else anything.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -80,6 +80,8 @@ class Circuit(asyncio.Protocol):
         self._server = server
         self._limits = server.limits
         self._cutter = ca.Cutter(server.limits.message)
+        self._requests: Iterator[Message] = iter(())
+        self._requests_wait = False
         self._channels: dict[int, Channel] = {}
         self._next_id = 1
         self._out: list[bytes] = []
@@ -142,16 +144,35 @@ class Circuit(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Handles what the client says; a client that breaks the protocol is disconnected."""
         self._spoken = True
+        self._requests = self._cutter.cut(data)
+        self._handle_requests()
+
+    def _handle_requests(self) -> None:
+        """Handles requests, as long as their answers are not too much at a time; the rest is handled after a flush."""
         try:
-            for message in self._cutter.cut(data):
+            for message in self._requests:
                 handler = self._handlers.get(message.command)
                 if handler is None:
                     raise ValueError(f"unknown command {message.command}")
                 handler(message)
+                self._requests_wait = self._out_size >= self._limits.backlog
+                if self._requests_wait:
+                    self.transport.pause_reading()
+                    return
+            self._read_on()
         except ca.TooLarge as error:
             self._fatal(str(error))
         except (ValueError, IndexError) as error:
             self._fatal(f"protocol error: {error}")
+
+    def _read_on(self) -> None:
+        """Takes more from the client, if it takes what it is sent: first what has come already."""
+        if self._behind_since is None and not self.transport.is_closing():
+            if self._requests_wait:
+                self._requests_wait = False
+                self._handle_requests()
+            else:
+                self.transport.resume_reading()
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is written to."""
@@ -161,9 +182,8 @@ class Circuit(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has caught up: what was held back goes out."""
         self._behind_since = None
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
-        self._schedule()
+        self._release()
+        self._read_on()
 
     def check(self) -> None:
         """Disconnects a client that has not read for too long."""
@@ -197,8 +217,18 @@ class Circuit(asyncio.Protocol):
         if self._events_on:
             self._schedule()
 
+    def _release(self) -> None:
+        """What was held back goes out, before anything newer does."""
+        if self._waiting and self._behind_since is None and self._events_on:
+            waiting, self._waiting = self._waiting, {}
+            for header, payload in waiting.values():
+                self._out += (header, payload)
+                self._out_size += len(payload) + 16
+            self._schedule()
+
     def _reply(self, *parts: bytes) -> None:
         self._out.extend(parts)
+        self._out_size += sum(map(len, parts))
         self._schedule()
 
     def _schedule(self) -> None:
@@ -213,9 +243,8 @@ class Circuit(asyncio.Protocol):
         if self._out:
             out, self._out, self._out_size = self._out, [], 0
             self.transport.write(b"".join(out))
-        if self._waiting and self._behind_since is None and self._events_on:
-            waiting, self._waiting = self._waiting, {}
-            self.transport.write(b"".join(part for message in waiting.values() for part in message))
+        self._release()
+        self._read_on()
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
@@ -223,22 +252,22 @@ class Circuit(asyncio.Protocol):
         """Nothing to do or to answer."""
 
     def _client_name(self, message: Message) -> None:
-        self.client = Client(dbr.decode(message.payload), self.client.host, self.client.address)
+        self.client = Client(dbr.name(message.payload), self.client.host, self.client.address)
 
     def _host_name(self, message: Message) -> None:
-        self.client = Client(self.client.user, dbr.decode(message.payload), self.client.address)
+        self.client = Client(self.client.user, dbr.name(message.payload), self.client.address)
 
     def _echo(self, message: Message) -> None:
         self._reply(message.header)
 
     def _search(self, message: Message) -> None:
-        if self._server.find(dbr.decode(message.payload)) is not None:
+        if self._server.find(dbr.name(message.payload)) is not None:
             self._reply(ca.header(ca.SEARCH, 8, self._server.port, 0, 0xFFFFFFFF, message.a), b"\0\x0d" + b"\0" * 6)
         elif message.data_type == ca.DO_REPLY:
             self._reply(ca.header(ca.NOT_FOUND, 0, ca.DO_REPLY, ca.MINOR_VERSION, message.a, message.a))
 
     def _create_channel(self, message: Message) -> None:
-        record = self._server.find(dbr.decode(message.payload))
+        record = self._server.find(dbr.name(message.payload))
         if record is None or len(self._channels) >= self._limits.channels:
             self._reply(ca.header(ca.CREATE_FAIL, 0, 0, 0, message.a, 0))
             return
@@ -265,7 +294,7 @@ class Circuit(asyncio.Protocol):
             return
         try:
             size, count, payload = channel.record.packed(message.data_type, message.elements)
-        except (dbr.Unconvertible, KeyError) as error:
+        except dbr.Unconvertible as error:
             if message.command == ca.READ_NOTIFY:
                 self._reply(ca.header(ca.READ_NOTIFY, 0, message.data_type, 0, ca.GETFAIL, message.b))
             else:
@@ -327,9 +356,11 @@ class Circuit(asyncio.Protocol):
         subscription = Subscription(self, message.b, message.data_type, message.elements, mask)
         try:
             first = channel.record.packed(message.data_type, message.elements)
-        except (dbr.Unconvertible, KeyError) as error:
+        except dbr.Unconvertible as error:
             self._error(message, ca.BADTYPE, str(error))
             return
+        if (older := channel.subscriptions.pop(message.b, None)) is not None:
+            self._forget(channel, older)
         channel.subscriptions[message.b] = subscription
         channel.record.listeners.append(subscription)
         subscription.tell(*first)
@@ -348,7 +379,7 @@ class Circuit(asyncio.Protocol):
 
     def _events_switch(self, message: Message) -> None:
         self._events_on = message.command == ca.EVENTS_ON
-        self._schedule()
+        self._release()
 
     # -- small steps --------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ STRING_SIZE, UNITS_SIZE, LABEL_SIZE, LABELS = 40, 8, 26, 16
 _CODES = {SHORT: "h", FLOAT: "f", ENUM: "H", CHAR: "B", LONG: "i", DOUBLE: "d"}
 _ARRAYS = {SHORT: ">i2", FLOAT: ">f4", ENUM: ">u2", CHAR: "u1", LONG: ">i4", DOUBLE: ">f8"}
 ELEMENT_SIZE = {STRING: STRING_SIZE, SHORT: 2, FLOAT: 4, ENUM: 2, CHAR: 1, LONG: 4, DOUBLE: 8}
+_FLOAT_MAX = (2 - 2**-23) * 2.0**127
 #: The integers' ranges, for limits and conversions.
 RANGES = {SHORT: (-(2**15), 2**15 - 1), ENUM: (0, 2**16 - 1), CHAR: (0, 255), LONG: (-(2**31), 2**31 - 1)}
 
@@ -57,7 +58,7 @@ class Meta:
         control: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """`display` and `control` are (low, high), `alarm` is (lolo, low, high, hihi)."""
-        self.units = units.encode("utf-8", "replace")[: UNITS_SIZE - 1]
+        self.units = _cut(units, UNITS_SIZE - 1)
         self.precision = precision
         self.labels = tuple(label.encode() for label in labels)
         lolo, low, high, hihi = alarm
@@ -68,9 +69,11 @@ class Meta:
 def pack(dbr: int, values: bytes, status: int, severity: int, stamp: tuple[int, int], meta: Meta) -> bytes:
     """The payload of type `dbr`: `values` (already in that type's base type) behind the head that the type has.
 
-    `stamp` is seconds and nanoseconds since the EPICS epoch. Not padded to whole 8 bytes.
+    `stamp` is seconds and nanoseconds since the EPICS epoch. Not padded to whole 8 bytes. Raises Unconvertible.
     """
     kind, base = divmod(dbr, 7)
+    if kind > _CTRL:
+        raise Unconvertible(f"DBR type {dbr} cannot be read")
     if kind == _PLAIN:
         return values
     if kind == _STS or (kind in (_GR, _CTRL) and base == STRING):
@@ -91,7 +94,7 @@ def pack(dbr: int, values: bytes, status: int, severity: int, stamp: tuple[int, 
 def _limit(limit: float, base: int) -> float | int:
     """A limit in the base type; what integers cannot hold (NaN: not set) is 0, as in EPICS Base."""
     if base in (FLOAT, DOUBLE):
-        return limit
+        return _float(limit) if base == FLOAT else limit
     if not math.isfinite(limit):
         return 0
     low, high = RANGES[base]
@@ -109,20 +112,30 @@ def numbers(values: Any, base: int) -> bytes:
             values = (
                 0 if values != values else int(min(max(values, low), high))
             )  # NaN is the one that differs from itself
-        return struct.pack(f">{_CODES[base]}", values)
+        return struct.pack(f">{_CODES[base]}", _float(values) if base == FLOAT else values)
     array = np.asarray(values)
     if base in RANGES and array.dtype.kind == "f":
         array = np.nan_to_num(array, nan=0.0)
     if base in RANGES:
         array = np.clip(array, *RANGES[base])
+    elif base == FLOAT:
+        array = np.where(np.isfinite(array), np.clip(array, -_FLOAT_MAX, _FLOAT_MAX), array)
     return array.astype(_ARRAYS[base]).tobytes()
+
+
+def _float(value: float) -> float:
+    """What is finite stays so in 32 bits."""
+    return min(max(value, -_FLOAT_MAX), _FLOAT_MAX) if math.isfinite(value) else value
 
 
 def text(value: str) -> bytes:
     """One DBR_STRING; a longer text is cut, at a whole character."""
-    return (
-        value.encode("utf-8", "replace")[: STRING_SIZE - 1].decode("utf-8", "ignore").encode().ljust(STRING_SIZE, b"\0")
-    )
+    return _cut(value, STRING_SIZE - 1).ljust(STRING_SIZE, b"\0")
+
+
+def _cut(value: str, size: int) -> bytes:
+    """At most `size` bytes of a text, and whole characters."""
+    return value.encode("utf-8", "replace")[:size].decode("utf-8", "ignore").encode()
 
 
 # -- values on their way in -------------------------------------------------------------------------------------------
@@ -144,6 +157,11 @@ def unpack(dbr: int, count: int, payload: bytes) -> Any:
         return np.frombuffer(payload, _ARRAYS[dbr], count)
     parts = (payload[i * STRING_SIZE : (i + 1) * STRING_SIZE] for i in range(count))
     return [decode(part) for part in parts]
+
+
+def name(data: bytes) -> str:
+    """A name up to the first NUL; what is not UTF-8 is none that is known here."""
+    return data.partition(b"\0")[0].decode(errors="replace")
 
 
 def decode(data: bytes) -> str:

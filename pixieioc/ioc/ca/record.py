@@ -269,7 +269,8 @@ class Record:
         if info.is_text or self.native == dbr.STRING:
             text = str(value).replace("\0", " ")
             limit = self.length - 1 if info.is_text else dbr.STRING_SIZE - 1
-            return text if len(text) * 4 <= limit else text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+            # The part that fits, and of characters those that can be sent: a lone surrogate cannot.
+            return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
         if info.record == "waveform":
             array = np.atleast_1d(np.asarray(value, np.float64 if self.native == dbr.DOUBLE else np.int32))
             if len(array) > self.length:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import struct
 from collections.abc import Iterable
 from typing import cast
 
-from caproto import get_beacon_address_list, get_environment_variables
-
 from pixieioc.ioc.ca import dbr, sockets
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.circuit import Circuit, Limits
+from pixieioc.ioc.ca.environment import Environment
 from pixieioc.ioc.ca.record import Client, Record
 
 log = logging.getLogger(__name__)
@@ -34,12 +34,8 @@ class Server:
         self.circuits: set[Circuit] = set()
         self.coalesced = 0  #: monitors that slow clients, now gone, have missed
         self.port = 0
-        env = get_environment_variables()
-        named = str(env["EPICS_CAS_INTF_ADDR_LIST"]).split()
-        self.interfaces = interfaces or [name.partition(":")[0] for name in named] or ["0.0.0.0"]
-        self._wanted_port = int(env["EPICS_CAS_SERVER_PORT"] or env["EPICS_CA_SERVER_PORT"])
-        self._ignored = {name.partition(":")[0] for name in str(env["EPICS_CAS_IGNORE_ADDR_LIST"]).split()}
-        self._beacon_period = float(env["EPICS_CAS_BEACON_PERIOD"])
+        self._environment = Environment.read(os.environ)
+        self.interfaces = interfaces or list(self._environment.interfaces) or ["0.0.0.0"]
         self._servers: list[asyncio.Server] = []
         self._transports: list[asyncio.DatagramTransport] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,16 +60,22 @@ class Server:
     async def start(self) -> None:
         """Opens the sockets and answers from now on."""
         loop = asyncio.get_running_loop()
-        listening = sockets.listening_tcp(self.interfaces, self._wanted_port)
+        listening = sockets.listening_tcp(self.interfaces, self._environment.server_port)
+        try:
+            searches = sockets.search_udp(self.interfaces, self._environment.server_port)
+        except OSError:
+            for sock in listening:
+                sock.close()
+            raise
         self.port = listening[0].getsockname()[1]
         for sock in listening:
             self._servers.append(await loop.create_server(lambda: Circuit(self), sock=sock))
-        for sock in sockets.search_udp(self.interfaces, self._wanted_port):
+        for sock in searches:
             transport, _ = await loop.create_datagram_endpoint(lambda: _Searches(self), sock=sock)
             self._transports.append(transport)
         self._tasks = [loop.create_task(self._send_beacons()), loop.create_task(self._check_circuits())]
         log.info(
-            "Channel Access on %s, TCP port %d, UDP port %d", ", ".join(self.interfaces), self.port, self._wanted_port
+            "Channel Access on %s, TCP port %d, UDP port %d", self.interfaces, self.port, self._environment.server_port
         )
 
     async def stop(self) -> None:
@@ -97,7 +99,7 @@ class Server:
 
     def ignores(self, host: str) -> bool:
         """True for hosts of EPICS_CAS_IGNORE_ADDR_LIST, whose searches are not answered."""
-        return host in self._ignored
+        return host in self._environment.ignored
 
     # -- in the background --------------------------------------------------------------------------------------------
 
@@ -118,15 +120,14 @@ class Server:
                         sock.sendto(message, address)
                 number += 1
                 await asyncio.sleep(period)
-                period = min(2 * period, self._beacon_period)
+                period = min(2 * period, self._environment.beacon_period)
 
     def _beacon_addresses(self) -> list[tuple[str, int]]:
-        env = get_environment_variables()
-        port = int(env["EPICS_CAS_BEACON_PORT"])
-        automatic = str(env["EPICS_CAS_AUTO_BEACON_ADDR_LIST"]).lower() != "no"
-        broadcasts = sockets.broadcast_addresses(self.interfaces) if automatic else []
-        listed = [] if automatic else get_beacon_address_list()
-        return list(dict.fromkeys([*((address, port) for address in broadcasts), *listed]))
+        env = self._environment
+        found = sockets.broadcast_addresses(self.interfaces) if env.beacons_automatic else []
+        addresses = dict.fromkeys([*((address, env.beacon_port) for address in found), *env.beacons])
+        local = all(interface.startswith("127.") for interface in self.interfaces)  # then nobody else can connect
+        return [(host, port) for host, port in addresses if not local or host.startswith("127.")]
 
 
 class _Searches(asyncio.DatagramProtocol):
@@ -155,7 +156,7 @@ class _Searches(asyncio.DatagramProtocol):
             for message in ca.Cutter(len(data)).cut(data):
                 if message.command == ca.VERSION and message.data_type == ca.SEQUENCE_IS_VALID:
                     sequence, valid = message.a, ca.SEQUENCE_IS_VALID
-                elif message.command == ca.SEARCH and self._server.find(dbr.decode(message.payload)) is not None:
+                elif message.command == ca.SEARCH and self._server.find(dbr.name(message.payload)) is not None:
                     found.append(ca.HEADER.pack(ca.SEARCH, 8, self._server.port, 0, 0xFFFFFFFF, message.a))
                     found.append(_MINOR)
         except (ValueError, struct.error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 import psutil
@@ -40,9 +41,11 @@ def listening_tcp(interfaces: list[str], port: int) -> list[socket.socket]:
                 sock.setblocking(False)
                 wanted = sock.getsockname()[1]
             return made
-        except OSError:
+        except OSError as error:
             for sock in made:
                 sock.close()
+            if error.errno != errno.EADDRINUSE:
+                raise OSError(f"cannot listen for clients on TCP {', '.join(interfaces)}: {error.strerror}") from error
     raise OSError(f"no free TCP port on {', '.join(interfaces)}")
 
 

@@ -1,0 +1,253 @@
+"""A record: what it posts to whom, and what it takes from a client."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from caproto import ChannelType
+
+from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.ca.record import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Client, Record, stamp
+from pixieioc.pvinfo import PvInfo
+from pixieioc.pvinfo.model import text_pv
+
+NAN, INF = math.nan, math.inf
+DOUBLE = PvInfo("N", "ao", "", 0.0, precision=1, limits=(NAN, NAN, 10.0, 20.0))
+LONG = PvInfo("N", "longout", "")
+WIDE = PvInfo("N", "int64out", "")
+ENUM = PvInfo(
+    "N", "mbbo", "", labels=("Off", "On", "3", "Half way"), severities=("NO_ALARM", "MINOR", "MAJOR", "INVALID")
+)
+TEXT = text_pv("N", "", 8)
+STRING = PvInfo("N", "stringin", "", "")
+DOUBLES = PvInfo("N", "waveform", "", [0.0], length=3)
+LONGS = PvInfo("N", "waveform", "", [0], element="LONG", length=3)
+
+
+class Listening:
+    """A subscription that remembers what it was told: the value and its severity."""
+
+    count = 0
+    dbr = int(ChannelType.STS_STRING)
+
+    def __init__(self, record: Record, mask: int) -> None:
+        self.mask = mask
+        self.told: list[str] = []
+        record.listeners.append(self)
+
+    def tell(self, size: int, count: int, payload: bytes) -> None:
+        assert size == len(payload)
+        text = payload[4 : 4 + 40 * count].replace(b"\0" * 40, b"-").replace(b"\0", b" ").decode()
+        self.told.append(f"{' '.join(text.split())} {payload[3]}")
+
+
+def _told(info: PvInfo, *posts: Any, mask: int = DBE_VALUE | DBE_ALARM, **more: Any) -> list[str]:
+    """What a listener hears of some posts; a tuple is a value with options."""
+    record = Record(info, "N")
+    listening = Listening(record, mask)
+    for post in posts:
+        if isinstance(post, tuple):
+            record.post(post[0], **post[1])
+        else:
+            record.post(post)
+    return listening.told
+
+
+FORCE = {"force": True}
+
+
+@pytest.mark.parametrize(
+    ("info", "posts", "told"),
+    [
+        (DOUBLE, [1.0, 2.0], ["1.0 0", "2.0 0"]),
+        (DOUBLE, [0.0, 1.0, 1.0, 1, np.float64(1)], ["1.0 0"]),
+        (DOUBLE, [(0.0, FORCE), (0.0, FORCE)], ["0.0 0", "0.0 0"]),
+        (DOUBLE, [NAN, NAN, 0.0], ["nan 3", "0.0 0"]),
+        (DOUBLE, [15.0, 25.0, 25.0, 0.0], ["15.0 1", "25.0 2", "0.0 0"]),
+        # A severity of its own instead of the value's; without one it follows from the value again.
+        (DOUBLE, [(0.0, {"severity": 2}), (0.0, {"severity": 2}), 0.0], ["0.0 2", "0.0 0"]),
+        (DOUBLE, [(25.0, {"severity": 0}), 25.0], ["25.0 0", "25.0 2"]),
+        (LONG, [0, 1, True, 2.0], ["1 0", "2 0"]),
+        (WIDE, [2**53], ["9007199254740992 0"]),
+        (ENUM, ["Off", "On", 1, "1", "Half way", "3"], ["On 1", "Half way 3", "3 2"]),
+        (TEXT, ["", "a", "a", "ab"], ["a 0", "ab 0"]),
+        (TEXT, ["1234567890", "123456789", "ä" * 9, "\0\0"], ["1234567 0", "äää 0", " 0"]),
+        (TEXT, ["\udc80", "a\ud800b"], ["? 0", "a?b 0"]),
+        (STRING, ["x" * 50], ["x" * 39 + " 0"]),
+        (DOUBLES, [[0.0], [0.0, 1.0], np.array([0.0, 1.0]), [0.0, NAN], [1, 2, 3]], ["0 1 0", "0 nan 0", "1 2 3 0"]),
+        (LONGS, [[5], 5, np.array([5, 6], ">u2")], ["5 0", "5 6 0"]),
+    ],
+)
+def test_only_what_has_changed_is_told(info: PvInfo, posts: list[Any], told: list[str]) -> None:
+    assert _told(info, *posts) == told
+
+
+@pytest.mark.parametrize(
+    ("mask", "told"),
+    [
+        (DBE_VALUE, ["5.0 0", "15.0 1", "16.0 1"]),
+        (DBE_LOG, ["5.0 0", "15.0 1", "16.0 1"]),
+        (DBE_ALARM, ["15.0 1", "16.0 0"]),
+        (DBE_VALUE | DBE_ALARM, ["5.0 0", "15.0 1", "16.0 1", "16.0 0"]),
+        (DBE_PROPERTY, []),
+    ],
+)
+def test_a_listener_hears_what_its_mask_is_about(mask: int, told: list[str]) -> None:
+    assert _told(DOUBLE, 5.0, 15.0, 16.0, (16.0, {"severity": 0}), mask=mask) == told
+
+
+@pytest.mark.parametrize(
+    ("info", "value", "says"),
+    [
+        (ENUM, "on", "'on' is none of: 0 Off, 1 On, 2 3, 3 Half way"),
+        (ENUM, 4, "4 is none of"),
+        (ENUM, -1, "-1 is none of"),
+        (DOUBLES, [1, 2, 3, 4], "N: 4 elements, 3 fit"),
+    ],
+)
+def test_a_value_that_it_cannot_have_changes_nothing(info: PvInfo, value: Any, says: str) -> None:
+    record = Record(info, "N")
+    before = (record.value, record.stamp, record.severity)
+    with pytest.raises(ValueError, match=says):
+        record.post(value)
+    assert (record.value, record.stamp, record.severity) == before
+
+
+def test_stamps() -> None:
+    record = Record(DOUBLE, "N")
+    record.post(1.0, stamp(1e9 + 0.5))
+    assert record.stamp == (1_000_000_000 - 631_152_000, 500_000_000)
+    before = stamp(time.time())
+    record.post(1.0)  # also of a value that has not changed: it is current
+    assert before <= record.stamp <= stamp()
+    assert stamp(0.0) == (0, 0)
+
+
+def test_an_alarm_alone_keeps_value_and_stamp() -> None:
+    record = Record(DOUBLE, "N")
+    listening = Listening(record, DBE_ALARM)
+    record.post(1.0, stamp(1e9))
+    record.post_alarm(dbr.MAJOR)
+    assert listening.told == ["1.0 2"]
+    assert (record.value, record.stamp, record.status) == (1.0, stamp(1e9), dbr.STATUS_SOFT)
+
+
+def test_whoever_sums_severities_hears_of_changes_only() -> None:
+    record = Record(DOUBLE, "N")
+    heard: list[tuple[int, int]] = []
+    record.on_severity = lambda record, old: heard.append((old, record.severity))
+    for value in (1.0, 15.0, 16.0, 25.0, 0.0, 1.0):
+        record.post(value)
+    assert heard == [(0, 1), (1, 2), (2, 0)]
+
+
+def test_the_initial_value_has_its_severity_already() -> None:
+    assert Record(PvInfo("N", "ai", "", 15.0, limits=DOUBLE.limits), "N").severity == dbr.MINOR
+    assert Record(PvInfo("N", "bi", "", 1, labels=("A", "B"), severities=("MAJOR", "NO_ALARM")), "N").severity == 0
+
+
+def test_a_client_is_named_as_user_at_host() -> None:
+    assert str(Client("jan", "wall", "10.0.0.7:1234")) == "jan@wall"
+
+
+# -- what it takes from a client --------------------------------------------------------------------------------------
+
+
+def _sent(value: Any) -> tuple[int, int, bytes]:
+    """A value as a client sends it: text as DBR_STRING, bytes as characters, whole numbers as LONG, others DOUBLE."""
+    match value:
+        case str():
+            return dbr.STRING, 1, value.encode()
+        case bytes():
+            return dbr.CHAR, len(value), value
+        case list():
+            return dbr.DOUBLE, len(value), np.array(value, ">f8").tobytes()
+        case int():
+            return dbr.LONG, 1, value.to_bytes(4, signed=True)
+        case _:
+            return dbr.DOUBLE, 1, np.array([value], ">f8").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("info", "sent", "value"),
+    [
+        (ENUM, "On", 1),
+        (ENUM, "3", 2),  # a label comes before an index
+        (ENUM, "2", 2),
+        (ENUM, " 0 ", 0),
+        (ENUM, 3, 3),
+        (ENUM, 1.0, 1),
+        (ENUM, b"\x02", 2),
+        (DOUBLE, 2.5, 2.5),
+        (DOUBLE, 7, 7.0),
+        (DOUBLE, "1e3", 1000.0),
+        (DOUBLE, " -2.5 ", -2.5),
+        (DOUBLE, "0x10", 16.0),
+        (LONG, -5, -5),
+        (LONG, 3.0, 3),
+        (LONG, "12", 12),
+        (LONG, "1e3", 1000),
+        (LONG, "-0x10", -16),
+        (LONG, 2.0**31 - 1, 2**31 - 1),
+        (LONG, [4.0, 5.0], 4),  # of more than one the first counts
+        (WIDE, 2.0**53, 2**53),
+        (WIDE, -5, -5),
+        (TEXT, b"1234567\0", "1234567"),
+        (TEXT, b"abc\0defghijklmn", "abc"),
+        (TEXT, b"abc", "abc"),
+        (TEXT, "äöü".encode(), "äöü"),
+        (TEXT, "text", "text"),
+        (TEXT, b"", ""),
+        (TEXT, "", ""),
+        (DOUBLES, [1.5, 2.5], [1.5, 2.5]),
+        (DOUBLES, b"\x01\x02\x03", [1, 2, 3]),
+    ],
+)
+def test_accepted(info: PvInfo, sent: Any, value: Any) -> None:
+    accepted = Record(info, "N").accept(*_sent(sent))
+    assert (list(accepted) if isinstance(accepted, np.ndarray) else accepted) == value
+    assert isinstance(accepted, np.ndarray if isinstance(value, list) else type(value))
+
+
+@pytest.mark.parametrize(
+    ("info", "sent", "says"),
+    [
+        (ENUM, "on", "'on' is none of: 0 Off, 1 On, 2 3, 3 Half way"),
+        (ENUM, 4, "4 is none of"),
+        (ENUM, -1, "-1 is none of"),
+        (ENUM, 1.5, "1.5 is none of"),
+        (ENUM, NAN, "nan is none of"),
+        (ENUM, "-1", "'-1' is none of"),
+        (ENUM, "1.0", "'1.0' is none of"),
+        (ENUM, "", "'' is none of"),
+        (ENUM, b"", "no value was sent"),
+        (DOUBLE, "much", "'much' is not a number"),
+        (DOUBLE, "0xg", "'0xg' is not a number"),
+        (DOUBLE, "", "'' is not a number"),
+        (DOUBLE, [], "no value was sent"),
+        (LONG, 2.5, "2.5 is not a whole number"),
+        (LONG, "2.5", "2.5 is not a whole number"),
+        (LONG, NAN, "nan is not a whole number"),
+        (LONG, "inf", "inf is not a whole number"),
+        (LONG, 2.0**31, "2147483648.0 does not fit: must be from -2147483648 to 2147483647"),
+        (LONG, "1e12", "does not fit"),
+        (WIDE, 2.0**53 + 2, "does not fit: must be from -9007199254740992 to 9007199254740992"),
+        (WIDE, 0.5, "0.5 is not a whole number"),
+        (TEXT, b"12345678", "the text has 8 bytes, 7 fit"),
+        (TEXT, "ääää".encode(), "the text has 8 bytes, 7 fit"),
+        (TEXT, "12345678", "the text has 8 bytes, 7 fit"),
+        (TEXT, b"\xff\xfe", "text is not UTF-8"),
+        (TEXT, 5, "this is a text: send characters or a string"),
+        (DOUBLES, [1.0] * 4, "4 elements, 3 fit"),
+        (DOUBLES, "1", "this is an array: send numbers"),
+        (DOUBLES, [], "no value was sent"),
+    ],
+)
+def test_refused(info: PvInfo, sent: Any, says: str) -> None:
+    record = Record(info, "N")
+    with pytest.raises(dbr.Unconvertible, match=says):
+        record.accept(*_sent(sent))

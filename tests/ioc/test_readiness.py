@@ -1,0 +1,76 @@
+"""Whether a run can be started: the checks, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pixieioc.ioc.readiness import CHECKS, Place, Readiness, Saving, judge, look_at
+
+HERE = Place("/data", exists=True, writable=True, free_gb=100.0)
+ALL = 2 ** len(CHECKS) - 1
+RUN, LINKS, SETTINGS, DISK, PATH = (1 << i for i in range(len(CHECKS)))
+
+
+def _place(**other: bool | float) -> Place:
+    return Place(**{**vars(HERE), **other})
+
+
+@pytest.mark.parametrize(
+    ("given", "missing", "message"),
+    [
+        (("", "", "", Saving(), HERE), 0, ""),
+        (("run 3 is on", "", "", Saving(), HERE), RUN, "run 3 is on"),
+        (("", "it drains", "", Saving(), HERE), LINKS, "it drains"),
+        (("", "", "no counter", Saving(), HERE), SETTINGS, "no counter"),
+        (("a", "b", "c", Saving(), HERE), RUN | LINKS | SETTINGS, "a; b; c"),
+        # The folder matters only to a run that saves.
+        (("", "", "", Saving(), Place("/x", exists=False, writable=False, free_gb=0.0)), 0, ""),
+        (("", "", "", Saving(on=True), HERE), 0, ""),
+        (
+            ("", "", "", Saving(on=True), _place(exists=False)),
+            PATH,
+            "there is no folder /data (CreateDirectory makes it)",
+        ),
+        (("", "", "", Saving(on=True, create=True), _place(exists=False)), 0, ""),
+        (("", "", "", Saving(on=True), _place(writable=False)), PATH, "the folder /data is not writable"),
+        (
+            ("", "", "", Saving(on=True, create=True), _place(exists=False, writable=False)),
+            PATH,
+            "the folder /data is not writable",
+        ),
+        (("", "", "", Saving(on=True, least_gb=99.9), HERE), 0, ""),
+        (
+            ("", "", "", Saving(on=True, least_gb=100.0), HERE),
+            DISK,
+            "only 100.0 GB are free at /data, 100 GB are the least",
+        ),
+        (
+            ("on", "", "", Saving(on=True, least_gb=1.5), Place("/x", exists=False, writable=True, free_gb=0.25)),
+            RUN | DISK | PATH,
+            "on; only 0.2 GB are free at /x, 1.5 GB are the least; there is no folder /x (CreateDirectory makes it)",
+        ),
+    ],
+)
+def test_what_is_missing(given: tuple[str, str, str, Saving, Place], missing: int, message: str) -> None:
+    readiness = judge(*given)
+    assert (readiness.bits, readiness.message, readiness.ready) == (ALL - missing, message, not missing)
+
+
+def test_a_bit_for_each_check() -> None:
+    for i in range(len(CHECKS)):
+        assert Readiness(tuple("bad" if i == j else "" for j in range(len(CHECKS)))).bits == ALL - (1 << i)
+
+
+def test_a_look_at_folders(tmp_path: Path) -> None:
+    here = look_at(str(tmp_path))
+    assert (here.path, here.exists, here.writable) == (str(tmp_path), True, True)
+    assert 0 < here.free_gb < 1e9
+    above = look_at(f"{tmp_path}/not/made/yet/")
+    assert (above.exists, above.writable, above.free_gb > 0) == (False, True, True)
+    (tmp_path / "file").write_text("")
+    # Where no folder is, and none can be made.
+    for path in (f"{tmp_path}/file", f"{tmp_path}/file/below", f"{tmp_path}/{'x' * 300}/below", "/proc/self/nothing"):
+        place = look_at(path)
+        assert (place.path, place.exists, place.writable) == (path, False, False)

@@ -1,0 +1,218 @@
+"""Setpoints: what is staged, used, refused and shown. The tasks do not run here; with them it is in the rules."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixieioc.config import IocTable, PipelineTable, check
+from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca.record import DBE_VALUE, Client, PutRefused
+from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.settings import Settings
+from pixieioc.pipeline import Error
+from pixieioc.pvinfo import all_pvs
+from tests.ioc.ca.peer import conversation
+
+JAN = Client("jan", "wall")
+
+
+class Desk:
+    """Settings, and a client that writes to them."""
+
+    def __init__(self, pipeline: LivePipeline) -> None:
+        chain = ["LoadFiles", "GatherData", "SortEvents", "FillSpectra"]
+        tasks = {"FillSpectra": {"channels": 2}}
+        config = check(PipelineTable(chain), {}, tasks, IocTable(), Path("/data"), "P:", "test")
+        self.board = Board(all_pvs(config), config.prefix)
+        self.locked = ""
+        self.told: list[str] = []
+        self.run_parameters_used = 0
+        self.settings = Settings(self.board, config, pipeline, lambda: self.locked, self._told)
+        self.settings.on_run_parameters = self._used
+
+    def _told(self, status: str, message: str, client: Client) -> None:
+        assert client is JAN
+        self.told.append(f"{status} {message}")
+
+    def _used(self) -> None:
+        self.run_parameters_used += 1
+
+    async def put(self, name: str, value: Any) -> str:
+        """Writes to a setpoint, as a client does whose value could be converted; returns what was told of it."""
+        put = self.board[name].put
+        assert put is not None
+        going_on = put(value, JAN)
+        if going_on is not None:
+            await going_on
+        return self.told[-1]
+
+    async def refused(self, name: str, value: Any) -> str:
+        """The same with a value that must be refused; the setpoint says again what it was."""
+        heard: list[bytes] = []
+        record = self.board[name]
+        before, listener = record.value, _Listener(heard)
+        record.listeners.append(listener)
+        with pytest.raises(PutRefused):
+            await self.put(name, value)
+        record.listeners.remove(listener)
+        assert (record.value, len(heard)) == (before, 1)
+        return self.told[-1]
+
+    def shows(self, name: str) -> tuple[Any, Any, str]:
+        """Setpoint and readback, and whether anything waits."""
+        return self.board[name].value, self.board[f"{name}_RBV"].value, self.board["ConfigDirty_RBV"].label
+
+
+class _Listener:
+    dbr, count, mask = 0, 0, DBE_VALUE
+
+    def __init__(self, heard: list[bytes]) -> None:
+        self._heard = heard
+
+    def tell(self, size: int, count: int, payload: bytes) -> None:
+        self._heard.append(payload)
+
+
+class _Nobody:
+    """Tasks are not there, so nobody has to listen to them."""
+
+    def on_report(self, task: str, report: dict[str, Any]) -> None:
+        raise AssertionError(task)
+
+    def on_print(self, task: str, text: str) -> None:
+        raise AssertionError(task)
+
+    def on_error(self, task: str, error: Error) -> None:
+        raise AssertionError(task)
+
+
+@contextlib.asynccontextmanager
+async def _desk() -> AsyncIterator[Desk]:
+    pipeline = LivePipeline(_Nobody(), lambda: None, {})
+    try:
+        yield Desk(pipeline)
+    finally:
+        await pipeline.end()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown", "before"),
+    [
+        ("SortEvents:Window", 7.0, 7.0, 100.0),
+        ("SortEvents:TimeMode", 2, 2, 0),
+        ("SortEvents:MaxEvents", 5000, 5000, 2_000_000),
+        ("FillSpectra:Keep", 1, 1, 0),
+        ("FileNumber", 3, 3, 1),
+        ("FileName", "ä b", "ä b", "pixie16"),
+        ("FilePath", "raw/", "/data/raw/", "/data/data/"),
+        ("SortEvents:StartTimes", "[1, 2.5]", "[1.0, 2.5]", "[]"),
+        ("LoadFiles:Files", '["a.bin", "/b*"]', '["/data/a.bin", "/b*"]', '["/data/*.bin"]'),
+    ],
+)
+@conversation
+async def test_a_setpoint_waits_until_it_is_applied(name: str, value: Any, shown: Any, before: Any) -> None:
+    async with _desk() as desk:
+        assert desk.shows(name) == (before, before, "No")
+        assert (await desk.put(name, value)).startswith("OK " + name)
+        assert desk.shows(name) == (shown, before, "Yes")
+        await desk.settings.apply()
+        assert desk.shows(name) == (shown, shown, "No")
+        assert desk.settings.dirty == {}
+
+
+@conversation
+async def test_writing_the_old_value_again_leaves_nothing_to_apply() -> None:
+    async with _desk() as desk:
+        await desk.put("SortEvents:Window", 7.0)
+        await desk.put("SortEvents:Window", 100.0)
+        assert desk.shows("SortEvents:Window") == (100.0, 100.0, "No")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("SortEvents:Window", -1.0, "SortEvents:Window: SortEvents.window = -1.0: must be a number from 0 to"),
+        ("SortEvents:Window", float("nan"), "SortEvents.window = nan: must be a number"),
+        ("SortEvents:MaxEvents", 1, "SortEvents.max_events = 1: must be a whole number from 1000 to"),
+        ("SortEvents:StartTimes", "1, 2", "must be a list of numbers"),
+        ("StopTimeout", 0.0, "run.stop_timeout = 0.0: must be a number from 0.5 to 3600 (s)"),
+        ("ConfigJSON", "{", "ConfigJSON: not a configuration: "),
+        ("ConfigJSON", "[]", "must be an object"),
+        ("ConfigJSON", '{"SortEvents": 3}', "SortEvents = 3: must be a table"),
+        ("ConfigJSON", '{"SortEvents": {"window": 1, "gap": -1}}', "SortEvents.gap = -1: must be"),
+        ("ConfigJSON", '{"run": {"stop_timeout": 1}, "nonsense": 1}', "nonsense: no task has this name"),
+        ("ConfigJSON", '{"FillSpectra": {"bins": 64}}', "FillSpectra.bins: can only be set in the configuration file"),
+        ("ConfigJSON", '{"erase": true}', "FillSpectra.erase: is a command, not a setting"),
+    ],
+)
+@conversation
+async def test_a_bad_value_changes_nothing_and_says_what_is_allowed(name: str, value: Any, says: str) -> None:
+    async with _desk() as desk:
+        before = desk.board["ConfigJSON"].value
+        told = await desk.refused(name, value)
+        assert told.startswith("Refused " + name)
+        assert says in told
+        assert (desk.board["ConfigJSON"].value, desk.settings.dirty) == (before, {})
+
+
+@conversation
+async def test_while_it_is_locked_only_live_parameters_change_and_are_used_at_once() -> None:
+    async with _desk() as desk:
+        desk.locked = "run 3 of jan@wall is on since 1.0 s"
+        why = f"Refused SortEvents:Window: SortEvents.window cannot be changed now: {desk.locked}"
+        assert await desk.refused("SortEvents:Window", 7.0) == why
+        assert await desk.put("SortEvents:Window", 100.0) == "OK SortEvents:Window = 100.0"  # no change
+        assert (await desk.put("GatherData:MaxDelay", 0.5)).startswith("OK GatherData:MaxDelay")
+        assert desk.shows("GatherData:MaxDelay") == (0.5, 0.5, "No")
+        both = json.dumps({"SortEvents": {"window": 7}, "GatherData": {"max_delay": 0.7}})
+        assert "SortEvents.window cannot be changed now" in await desk.refused("ConfigJSON", both)
+        assert desk.shows("GatherData:MaxDelay") == (0.5, 0.5, "No")
+
+
+@conversation
+async def test_parameters_of_runs_are_used_at_once() -> None:
+    async with _desk() as desk:
+        for i, locked in enumerate(("", "run 3 is on")):
+            desk.locked = locked
+            assert await desk.put("StopTimeout", 2.0 + i) == f"OK StopTimeout = {2.0 + i}"
+            assert desk.shows("StopTimeout") == (2.0 + i, 2.0 + i, "No")
+            assert desk.settings.run["stop_timeout"] == 2.0 + i
+        assert desk.run_parameters_used == 2
+
+
+@conversation
+async def test_a_whole_configuration_can_be_read_changed_and_written_back() -> None:
+    async with _desk() as desk:
+        whole = json.loads(desk.board["ConfigJSON_RBV"].value)
+        assert whole["FillSpectra"]["channels"] == 2
+        await desk.put("ConfigJSON", json.dumps(whole))
+        assert desk.settings.dirty == {}
+        whole["SortEvents"]["window"], whole["run"]["stop_timeout"] = 5, 4
+        assert await desk.put("ConfigJSON", json.dumps(whole)) == f"OK ConfigJSON: {', '.join(whole)} accepted"
+        assert desk.shows("SortEvents:Window") == (5.0, 100.0, "Yes")
+        await desk.settings.apply()
+        assert json.loads(desk.board["ConfigJSON_RBV"].value) == whole
+        assert desk.run_parameters_used == 1
+
+
+@conversation
+async def test_the_next_run_uses_what_was_written() -> None:
+    async with _desk() as desk:
+        await desk.put("FilePath", "/raw/")
+        assert desk.settings.shared("file_path") == "/raw/"
+        assert desk.settings.shared("no such", "default") == "default"
+
+
+@conversation
+async def test_a_command_without_a_task_to_give_it_to_does_nothing() -> None:
+    async with _desk() as desk:
+        put = desk.board["FillSpectra:Erase"].put
+        assert put is not None
+        assert put(1, JAN) is None
+        assert desk.told == []

@@ -1,0 +1,166 @@
+"""The command line: what each command prints, and that what cannot be done is one line and exit code 1."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pixieioc.cli import app
+from pixieioc.config import ConfigError, load
+from pixieioc.pipeline import Task
+from pixieioc.pvinfo import all_pvs
+from tests.conftest import CA_PORTS, DATA
+from tests.running_ioc import ROOT, ioc_folder
+
+DEMO = DATA.parent / "demo.toml"
+GOOD = """
+[pipeline]
+chain = ["ToySource", "FillSpectra"]
+prefix = "G:"
+imports = ["tests.pipeline.toys"]
+[ioc]
+state_dir = "state"
+"""
+
+
+def _run(*arguments: str | Path) -> Result:
+    """What a command prints, in this process."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def _printed(*arguments: str | Path) -> list[str]:
+    result = _run(*arguments)
+    assert result.exception is None
+    assert result.exit_code == 0
+    return result.stdout.splitlines()
+
+
+def _program(folder: Path, *arguments: str | Path, **environment: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the program itself, in a folder; it leaves nothing temporary."""
+    with ioc_folder() as temporary:
+        done = subprocess.run(
+            [sys.executable, "-m", "pixieioc", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary), **environment},
+        )
+        assert list(temporary.iterdir()) == []
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    """A configuration that can be used."""
+    file = tmp_path / "good.toml"
+    file.write_text(GOOD)
+    return file
+
+
+def test_a_bad_file_is_one_line_and_exit_code_1(good: Path) -> None:
+    good.write_text(GOOD + "[tasks.ToySource]\nlength = -1\nnonsense = 1\n")
+    code, out, err = _program(good.parent, "run", "good.toml")
+    assert (code, out) == (1, "")
+    one, other = r"tasks.ToySource.length = -1: must be .* from 0 to 10000000", r"tasks.ToySource.nonsense: .*"
+    assert re.fullmatch(rf"pixieioc: good.toml: {one}; good.toml: {other}\n", err)
+
+
+def test_an_address_that_is_not_here(good: Path) -> None:
+    code, out, err = _program(good.parent, "run", good, "--interfaces", "127.0.0.1,192.0.2.1")
+    assert (code, out) == (1, "")
+    assert err == "pixieioc: cannot listen for clients on TCP 127.0.0.1, 192.0.2.1: Cannot assign requested address\n"
+
+
+def test_an_address_that_is_in_use(good: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+        code, out, err = _program(good.parent, "run", good, EPICS_CAS_SERVER_PORT=port)
+    assert (code, out) == (1, "")
+    assert re.fullmatch(f"pixieioc: cannot listen for searches on UDP 127.0.0.1.* port {port}: .* in use\n", err)
+
+
+def test_a_state_that_cannot_be_read(good: Path) -> None:
+    state = good.parent / "state" / "state.json"
+    state.parent.mkdir()
+    state.write_text("{")
+    code, out, err = _program(good.parent, "run", good, EPICS_CAS_SERVER_PORT=str(CA_PORTS[0]))
+    assert (code, out) == (1, "")
+    assert re.fullmatch(f"pixieioc: {state}: .*mend or remove it.*\n", err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", "missing.toml"), "missing.toml: No such file or directory"),
+        (("check", "missing.toml"), "missing.toml: No such file or directory"),
+        (("run", DEMO, "--set", "DummyData.channels=0"), "tasks.DummyData.channels = 0: must be"),
+        (("check", DEMO, "--set", "nonsense"), "--set nonsense: must be task.parameter=value"),
+        (("check", DEMO, "--prefix", "A B"), "prefix 'A B': must have"),
+        (("check", DEMO, "--prefix", "P" * 29), "prefix 'P{29}': must have at most .. characters"),
+        (("run", DEMO, "--list-pvs", "--prefix", "P" * 29), "prefix 'P{29}': must have at most .. characters"),
+        (("demo", "--prefix", ""), "prefix '': must have"),
+        (("tasks", "DumyData"), "no task 'DumyData'; there are: .*DummyData"),
+    ],
+)
+def test_what_cannot_be_done(arguments: tuple[str | Path, ...], says: str) -> None:
+    result = _run(*arguments)
+    assert isinstance(result.exception, ConfigError)
+    assert re.search(says, str(result.exception))
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("nonsense",), ("run", DEMO, "--nonsense"), ("tasks", "A", "B")])
+def test_what_cannot_be_understood(arguments: tuple[str | Path, ...]) -> None:
+    result = _run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage: " in result.stderr
+
+
+def test_help_names_the_commands() -> None:
+    text = "\n".join(_printed("--help"))
+    for command in ("run", "check", "demo", "tasks"):
+        assert re.search(rf"^  {command}  +\w", text, re.M), command
+
+
+def test_the_list_of_process_variables_has_one_line_for_each() -> None:
+    lines = _printed("run", DEMO, "--list-pvs", "--prefix", "X:")
+    pvs = all_pvs(load(DEMO))
+    assert [line.split()[0] for line in lines] == [f"X:{name}" for name in pvs]
+    for name, *words in (
+        ("X:Acquire", "bo", "OP", "Done,", "Acquire"),
+        ("X:M00:C03:Spectrum_RBV", "waveform", "LONG[2048]", "-"),
+        ("X:DummyData:ChannelRate", "ao", "EX", "1/s"),
+    ):
+        [line] = [line for line in lines if line.startswith(name + " ")]
+        assert line.split()[1 : 1 + len(words)] == words
+        assert line.endswith(pvs[name.removeprefix("X:")].doc)
+
+
+def test_a_check_says_what_a_file_describes(good: Path) -> None:
+    count = len(all_pvs(load(good)))
+    assert _printed("check", good) == [
+        f"{good}: ToySource > FillSpectra, prefix G:, {count} process variables",
+    ]
+    more = _printed("check", good, "--prefix", "H:", "--set", "FillSpectra.channels=17")
+    assert more == [f"{good}: ToySource > FillSpectra, prefix H:, {count + 3} process variables"]
+
+
+def test_tasks_are_listed_with_what_they_can_be_told_and_tell() -> None:
+    lines = _printed("tasks")
+    names = [line.partition(":")[0] for line in lines if not line.startswith(" ")]
+    assert names == sorted(Task.class_registry)
+    [one] = [i for i, line in enumerate(lines) if line.startswith("GatherEvents: ")]
+    described = _printed("tasks", "GatherEvents")
+    assert lines[one : one + len(described)] == described
+    assert "    max_delay = 0.5 [live]: a number from 0 to 3600 (s). How long an event waits here at most." in described
+    assert "    > events_held: Events that wait here." in described
+    assert not [line for line in described if "cpu_load" in line]  # what every task reports is not repeated

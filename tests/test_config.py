@@ -1,0 +1,287 @@
+"""Configuration files: what a good one gives, and what is said of every bad one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixieioc.config import LONGEST_PREFIX, RUN, Config, ConfigError, RunParameters, load, to_json
+from pixieioc.pipeline import Task
+from pixieioc.pipeline.declare import resolve
+from tests.conftest import DATA
+from tests.pipeline import toys
+
+__all__ = ["toys"]  # importing it defines the tasks
+
+EXAMPLES = DATA.parent
+#: Tasks of the tests, which stay as they are, and some of the project's.
+CHAIN = '[pipeline]\nchain = ["ToySource", "ToyFilter", "GatherData", "SortEvents", "FillSpectra"]\n'
+
+
+def _load(folder: Path, content: str | bytes, *sets: str, prefix: str | None = None) -> Config:
+    file = folder / "test.toml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return load(file, sets, prefix)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("demo", {("DummyData", "channel_rate"): 1000.0, ("FillSpectra", "channels"): 4, (RUN, "stop_timeout"): 8.0}),
+        (
+            "replay",
+            {
+                ("LoadFiles", "files"): [str(DATA / "pixie16_binary_data-full.bin")],
+                ("GatherData", "file_path"): str(Path.home() / "pixieioc-data") + "/",
+                ("GatherData", "auto_save"): True,
+                ("ConvertToEvents", "adc_mhz"): [500.0],
+                ("FillSpectra", "bins"): 2048,
+            },
+        ),
+    ],
+)
+def test_the_examples(name: str, values: dict[tuple[str, str], Any]) -> None:
+    config = load(EXAMPLES / f"{name}.toml")
+    assert config.prefix == "PX16:"
+    assert tuple(config.tasks) == config.chain == tuple(config.settings)
+    used = {**config.settings, RUN: config.run}
+    assert {(task, key): used[task][key] for task, key in values} == values
+    for task, cls in config.tasks.items():
+        settings = {key for key, parameter in cls.parameters().items() if not parameter.command}
+        assert set(config.settings[task]) == settings
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[pipeline\n", ["not TOML: Expected ']'"]),
+        (CHAIN.encode() + "# é".encode("latin-1"), ["not TOML: 'utf-8' codec can't decode"]),
+        ("", ["missing required field `pipeline`"]),
+        ("[pipeline]\n", ["missing required field `chain`", "$.pipeline"]),
+        (CHAIN + "[taks]\n", ["unknown field `taks`"]),
+        (CHAIN + 'prefx = "A"\n', ["unknown field `prefx`", "$.pipeline"]),
+        (CHAIN + "[ioc]\ndisk = 3\n", ["unknown field `disk`", "$.ioc"]),
+        (CHAIN + '[ioc]\ndisk_low = "much"\n', ["Expected `float`, got `str`", "$.ioc.disk_low"]),
+        ("tasks = 3\n" + CHAIN, ["Expected `object`, got `int`", "$.tasks"]),
+        ('[pipeline]\nchain = "ToySource"\n', ["Expected `array`, got `str`", "$.pipeline.chain"]),
+        ('[pipeline]\nchain = ["ToySorce"]\n', ["pipeline.chain: no task 'ToySorce'; there are: ", ", ToySource"]),
+        ('[pipeline]\nchain = ["ToySource", "ToySource"]\n', ["at least one task, and each at most once"]),
+        ("[pipeline]\nchain = []\n", ["at least one task, and each at most once"]),
+        (CHAIN + "[tasks.LoadFiles]\n", ["tasks.LoadFiles: not in pipeline.chain (ToySource, ToyFilter, "]),
+        (
+            CHAIN + "[tasks.ToyFilter]\nrefuse = 101\n",
+            ["tasks.ToyFilter.refuse = 101: must be a whole number from 0 to 100"],
+        ),
+        (
+            CHAIN + "[tasks.GatherData]\nmax_delay = -1\n",
+            ["tasks.GatherData.max_delay = -1: must be a number from 0 to 3600 (s)"],
+        ),
+        (
+            CHAIN + '[tasks.ToyFilter]\nrefuse = "4"\n',
+            ["tasks.ToyFilter.refuse = '4': must be a whole number from 0 to 100"],
+        ),
+        (
+            CHAIN + '[tasks.SortEvents]\ntime_mode = "then"\n',
+            ["tasks.SortEvents.time_mode = 'then': must be one of now, start times, estimated gap"],
+        ),
+        (CHAIN + "[tasks.ToySource]\nlenght = 4\n", ["tasks.ToySource.lenght: ", "did you mean length?"]),
+        (CHAIN + "[tasks.FillSpectra]\nerase = true\n", ["tasks.FillSpectra.erase: is a command, not a setting"]),
+        (CHAIN + "[run]\nstop_timeout = 0\n", ["run.stop_timeout = 0: must be a number from 0.5 to 3600 (s)"]),
+        (CHAIN + "[run]\nstop_timout = 1\n", ["run.stop_timout: ", "did you mean stop_timeout?"]),
+        (CHAIN + "imports = ['no_such_module']\n", ["pipeline.imports: ", "No module named 'no_such_module'"]),
+        *(
+            (CHAIN + f"prefix = {json.dumps(prefix)}\n", [f"prefix {prefix!r}: must have 1 to 30 characters"])
+            for prefix in ("", "P" * (LONGEST_PREFIX + 1), "A B", "A.B", "A/B", "$(P)", "A\n")
+        ),
+        (
+            CHAIN + 'prefix = ""\n[tasks.ToySource]\nitems = -1\nlength = -1\n[tasks.Nothing]\n[run]\nx = 1\n',
+            ["prefix ''", "ToySource.items = -1", "ToySource.length = -1", "tasks.Nothing: not in", "run.x: "],
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, content: str | bytes, says: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, content)
+    text = str(caught.value)
+    assert text.startswith(f"{tmp_path / 'test.toml'}: ")
+    assert [part for part in says if part not in text] == [], text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(("name", "says"), [("missing.toml", "No such file or directory"), ("", "Is a directory")])
+def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load(tmp_path / name)
+
+
+Site = Callable[[str], Config]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Loads a file that imports a module with the given code, which stands beside it; forgets it all afterwards."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(Task.class_registry, "_classes", {})
+
+    def with_code(code: str) -> Config:
+        (tmp_path / "site_tasks.py").write_text(code)
+        return _load(tmp_path, '[pipeline]\nchain = ["GatherData", "SiteTask"]\nimports = ["site_tasks"]\n')
+
+    yield with_code
+    sys.modules.pop("site_tasks", None)
+
+
+def test_a_site_defines_tasks_in_a_module_beside_the_file(site: Site) -> None:
+    code = (
+        'from pixieioc.pipeline import *\nclass SiteTask(Task):\n    "One."\n    knob = Parameter(3, doc="A knob.")\n'
+    )
+    assert site(code).settings["SiteTask"] == {"knob": 3}
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import no_such_thing\n", "ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("1 = 2\n", "SyntaxError: "),
+        ("raise OSError('no crate')\n", "OSError: no crate"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_named(site: Site, code: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=f"pipeline.imports: site_tasks: {says}.*no task 'SiteTask'"):
+        site(code)
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "name", "value"),
+    [
+        ("ToySource.length=7", "ToySource", "length", 7),
+        (" ToySource.length = 7", "ToySource", "length", 7),
+        ("ToySource.pause=5e-1", "ToySource", "pause", 0.5),
+        ("GatherData.auto_save=true", "GatherData", "auto_save", True),
+        ("GatherData.file_name=quiet run", "GatherData", "file_name", "quiet run"),
+        ('GatherData.file_name="7"', "GatherData", "file_name", "7"),
+        ("GatherData.file_name=a=b", "GatherData", "file_name", "a=b"),
+        ("GatherData.file_name=", "GatherData", "file_name", ""),
+        ("SortEvents.time_mode=start times", "SortEvents", "time_mode", "start times"),
+        ("SortEvents.start_times=[1, 2.5]", "SortEvents", "start_times", [1.0, 2.5]),
+        ("run.preset_mode=Real time", RUN, "preset_mode", "Real time"),
+    ],
+)
+@pytest.mark.parametrize("more", ["", "[run]\nstop_timeout = 9\n[tasks.ToySource]\nitems = 2\nlength = 3\n"])
+def test_a_set_overrides_the_file(tmp_path: Path, more: str, text: str, task: str, name: str, value: object) -> None:
+    config = _load(tmp_path, CHAIN + more, text)
+    used = {**config.settings, RUN: config.run}
+    assert used[task][name] == value
+    assert type(used[task][name]) is type(value)
+    if more:  # the rest of the file stays
+        assert (used["ToySource"]["items"], config.run["stop_timeout"]) == (2, 9.0)
+
+
+def test_the_last_set_counts(tmp_path: Path) -> None:
+    config = _load(tmp_path, CHAIN, "ToySource.length=2", "ToySource.length=3")
+    assert config.settings["ToySource"]["length"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ToySource.length", "--set ToySource.length: must be task.parameter=value"),
+        ("length=3", "--set length=3: must be"),
+        (".length=3", "must be task.parameter=value"),
+        ("ToySource.=3", "must be task.parameter=value"),
+        ("", "must be task.parameter=value"),
+        ("ToySource.length=many", "tasks.ToySource.length = 'many': must be a whole number from 0 to 10000000"),
+        ("LoadFiles.block_size=4", "tasks.LoadFiles: not in pipeline.chain"),
+        ("SortEvents.start_times=[1, x]", r"tasks.SortEvents.start_times = '\[1, x\]': must be a list of numbers"),
+        ("run.stop_timeout=0", "run.stop_timeout = 0: must be"),
+    ],
+)
+def test_a_bad_set(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        _load(tmp_path, CHAIN, text)
+
+
+@pytest.mark.parametrize("content", ["run = 5\n" + CHAIN, "tasks.ToySource = 5\n" + CHAIN])
+def test_a_set_on_top_of_a_bad_file(tmp_path: Path, content: str) -> None:
+    with pytest.raises(ConfigError, match="Expected `object`, got `int`"):
+        _load(tmp_path, content, "run.stop_timeout=3", "ToySource.length=2")
+
+
+def test_relative_paths_start_from_the_files_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    content = f"""
+        [pipeline]
+        chain = ["LoadFiles", "GatherData"]
+        [tasks.LoadFiles]
+        files = ["a.bin", "../b*.bin", "{tmp_path}/c.bin", "~/d.bin"]
+        [tasks.GatherData]
+        file_path = "raw/"
+        """
+    config = _load(folder, content)
+    assert config.settings["LoadFiles"]["files"] == [
+        f"{folder}/a.bin",
+        f"{folder}/../b*.bin",
+        f"{tmp_path}/c.bin",
+        str(Path.home() / "d.bin"),
+    ]
+    assert config.settings["GatherData"]["file_path"] == f"{folder}/raw/"
+    assert load(Path("a folder/test.toml")).settings == config.settings
+
+
+def test_defaults(tmp_path: Path) -> None:
+    config = _load(tmp_path, CHAIN)
+    assert (config.prefix, config.folder, config.ioc.interfaces) == ("PX16:", tmp_path, [])
+    assert config.settings["ToySource"] == {"items": 10, "length": 100, "pause": 0.0}
+    assert config.run == {
+        "preset_mode": "No preset",
+        "preset_real": 60.0,
+        "preset_live": 60.0,
+        "preset_events": 100_000,
+        "preset_triggers": 100_000,
+        "stop_timeout": 8.0,
+        "wait_for_pipeline": True,
+        "fail_put_on_error": True,
+    }
+
+
+def test_a_prefix_that_is_given_counts_more_than_the_files(tmp_path: Path) -> None:
+    assert _load(tmp_path, CHAIN + 'prefix = "A:"', prefix="B:").prefix == "B:"
+    with pytest.raises(ConfigError, match="prefix 'B C'"):
+        _load(tmp_path, CHAIN, prefix="B C")
+
+
+@pytest.mark.parametrize(
+    ("content", "prefix", "folder"),
+    [
+        ("", None, "{state}/pixieioc/PX16"),
+        ("", "BL7:Det:", "{state}/pixieioc/BL7:Det"),
+        ("", ":", "{state}/pixieioc/_"),
+        ('[ioc]\nstate_dir = "state"', None, "{file}/state"),
+        ('[ioc]\nstate_dir = "/var/pixie"', None, "/var/pixie"),
+        ('[ioc]\nstate_dir = "~/pixie"', None, "{home}/pixie"),
+    ],
+)
+def test_where_the_state_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, prefix: str | None, folder: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/xdg")
+    config = _load(tmp_path, CHAIN + content, prefix=prefix)
+    assert str(config.state_folder) == folder.format(state="/xdg", file=tmp_path, home=Path.home())
+    monkeypatch.delenv("XDG_STATE_HOME")
+    elsewhere = folder.format(state=Path.home() / ".local/state", file=tmp_path, home=Path.home())
+    assert str(config.state_folder) == elsewhere
+
+
+@pytest.mark.parametrize("name", ["demo", "replay"])
+def test_a_configuration_can_be_read_back_from_its_json(name: str) -> None:
+    config = load(EXAMPLES / f"{name}.toml")
+    used = {**config.settings, RUN: config.run}
+    text = to_json(used)
+    assert resolve(json.loads(text), {**config.tasks, RUN: RunParameters}, commands=False) == used
