@@ -174,8 +174,8 @@ class _Watching:
         self._subscriptions = [
             self._client._start(self._client._subscribe(name, self._watch.add)).result() for name in self._names
         ]
-        for name in self._names:
-            self._watch.until(name, lambda value: True)
+        for name in self._names:  # one that has just come back is searched for less and less often
+            self._watch.until(name, lambda value: True, 30)
         return self._watch
 
     def __exit__(self, *_: object) -> None:
