@@ -8,8 +8,10 @@ depend on where the stream was cut into blocks.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,14 +19,38 @@ from numpy.typing import ArrayLike, NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode import kernels
 from pixieioc.listmode.events import Events
-from pixieioc.listmode.variant import LONGEST_RECORD, SLOT_FIRST, VARIANTS, Variant
+from pixieioc.listmode.variant import (
+    LONGEST_RECORD,
+    PART_ESUM,
+    PART_ETS,
+    PART_QDC,
+    SLOT_FIRST,
+    VARIANTS,
+    Variant,
+)
 
 Words = NDArray[np.uint32]
 
 #: So many records in a row must be consistent before a broken stream is trusted again.
 CHAIN = 4
+#: Most records are not longer; what is carried from block to block is copied with so much first.
+SHORT_RECORD = 1020
 #: Broken regions whose place is remembered; all are counted.
 REGIONS_KEPT = 100
+
+_OF_PART = {PART_ETS: ("ets",), PART_ESUM: ("esum", "baseline"), PART_QDC: ("qdc",)}
+_OF_TRACE = ("trace_start", "trace_length")
+#: Stands for the columns that are not there; in the order in which the loops take them.
+_NO_EXTRA = ev.allocate([ev.COLUMNS[name] for name in ("parts", *_OF_TRACE, "ets", "esum", "baseline", "qdc")], 0)
+
+
+class _Piece(NamedTuple):
+    """Words, where the events begin in them, all parts that they have, and how many samples."""
+
+    words: Words
+    offsets: NDArray[np.int64]
+    parts: int
+    samples: int
 
 
 @dataclass
@@ -68,7 +94,10 @@ class Decoder:
             return []
         if not len(self._carry):
             return self._decode(words, 0, final=False)
-        return self._across_the_cut(words) or self._decode(np.concatenate([self._carry, words]), 0, final=False)
+        chunks = self._across_the_cut(words)
+        if chunks is None:
+            chunks = self._decode(ev.constant(np.concatenate([self._carry, words])), 0, final=False)
+        return chunks
 
     def finish(self) -> list[Events]:
         """The events that only the end of the stream confirms; the decoder is as new afterwards but for `counts`.
@@ -85,19 +114,18 @@ class Decoder:
 
         None if that is not enough, or anything is broken there.
         """
-        if self._searching:
-            return None
         carried = len(self._carry)
-        joint = np.concatenate([self._carry, words[: LONGEST_RECORD + 4]])
-        if carried >= len(self._offsets):
+        if self._searching or carried >= len(self._offsets):
             return None
-        ended, count, at, parts, samples = kernels.walk(joint, 0, carried, self._form, self._offsets, 0)
-        if ended != kernels.END or at < carried or at + 4 > len(joint):
-            return None
-        if not kernels.record_length(joint, at, self._form):
-            return None
-        begin = self._offsets[:count].copy()
-        return self._decode(words, at - carried, final=False, before=(joint, begin, parts, samples))
+        for needed in (SHORT_RECORD + 4, LONGEST_RECORD + 4):
+            joint = ev.constant(np.concatenate([self._carry, words[:needed]]))
+            ended, count, at, parts, samples = kernels.walk(joint, 0, carried, self._form, self._offsets, 0)
+            if ended == kernels.CORRUPT:
+                return None
+            if at >= carried and at + 4 <= len(joint):
+                before = _Piece(joint, self._offsets[:count].copy(), parts, samples)
+                return self._decode(words, at - carried, final=False, before=before)
+        return None
 
     def _decode(
         self,
@@ -105,7 +133,7 @@ class Decoder:
         start: int,
         *,
         final: bool,
-        before: tuple[Words, NDArray[np.int64], int, int] | None = None,
+        before: _Piece | None = None,
     ) -> list[Events]:
         """Walks `words` from `start`, keeps what is undecided as the new carry, and makes columns of the rest."""
         origin = self.counts.words - len(words)  # place of words[0] in the stream
@@ -148,8 +176,13 @@ class Decoder:
             if not found:
                 self._searching = True
                 break
-        self._carry = words[keep:].copy()
-        return self._columns(words, self._offsets[:count], parts, samples, before)
+        self._carry = ev.constant(words[keep:].copy())
+        piece = _Piece(words, self._offsets[:count], parts, samples)
+        if before is None:
+            return [self._chunk(piece)] if count else []
+        if before.samples or samples:  # their traces are views of different words
+            return [self._chunk(before), self._chunk(piece)] if count else [self._chunk(before)]
+        return [self._chunk(before, piece)]
 
     def _lose(self, origin: int, begin: int, end: int, *, new: bool) -> None:
         counts = self.counts
@@ -161,66 +194,67 @@ class Decoder:
             place, length = counts.regions[-1]
             counts.regions[-1] = (place, length + end - begin)
 
-    def _columns(
-        self,
-        words: Words,
-        offsets: NDArray[np.int64],
-        parts: int,
-        samples: int,
-        before: tuple[Words, NDArray[np.int64], int, int] | None,
-    ) -> list[Events]:
-        pieces = [(words, offsets, parts, samples)]
-        if before is not None:
-            pieces.insert(0, before)
-        pieces = [piece for piece in pieces if len(piece[1])]
-        self.counts.events += sum(len(piece[1]) for piece in pieces)
-        if any(piece[2] or piece[3] for piece in pieces):
-            return [self._fill_all(*piece) for piece in pieces]
-        return self._fill_base_only(pieces)
-
-    def _fill_base_only(self, pieces: list[tuple[Words, NDArray[np.int64], int, int]]) -> list[Events]:
-        total = sum(len(piece[1]) for piece in pieces)
-        if not total:
-            return []
-        chunk = ev.allocate(ev.BASE_COLUMNS, total)
+    def _chunk(self, *pieces: _Piece) -> Events:
+        """The columns of the events in `pieces`; those of optional blocks and traces if there are any."""
+        total, parts, samples = 0, 0, 0
+        for piece in pieces:
+            total, parts, samples = total + len(piece.offsets), parts | piece.parts, samples + piece.samples
+        self.counts.events += total
+        columns = _columns(parts, samples > 0)
+        chunk = {name: np.empty((total, width) if width else total, kind) for name, kind, width in columns}
         begin = 0
         for words, offsets, _, _ in pieces:
-            self._fill(chunk, slice(begin, begin + len(offsets)), words, offsets)
-            begin += len(offsets)
-        return [chunk]
-
-    def _fill_all(self, words: Words, offsets: NDArray[np.int64], _parts: int, _samples: int) -> Events:
-        chunk = ev.allocate((*ev.BASE_COLUMNS, *ev.EXTRA_COLUMNS), len(offsets))
-        self._fill(chunk, slice(None), words, offsets)
-        extra = [chunk[c.name] for c in ev.EXTRA_COLUMNS]
-        kernels.fill_extra(words, words.view("<f4"), offsets, self._form, 0, *extra)
-        chunk[ev.TRACES] = words.view("<u2")
+            end = begin + len(offsets)
+            rows = chunk if end - begin == total else {name: column[begin:end] for name, column in chunk.items()}
+            self._fill(rows, words, offsets)
+            begin = end
+        if samples:
+            chunk[ev.TRACES] = pieces[0].words.view("<u2")
         return chunk
 
-    def _fill(self, chunk: Events, rows: slice, words: Words, offsets: NDArray[np.int64]) -> None:
-        columns = {c.name: chunk[c.name][rows] for c in ev.BASE_COLUMNS}
+    def _fill(self, rows: Events, words: Words, offsets: NDArray[np.int64]) -> None:
         kernels.fill_base(
             words,
             offsets,
             self._form,
             self.module,
-            columns["time"],
-            columns["cfd"],
-            columns["energy"],
-            columns["channel"],
-            columns["slot"],
-            columns["crate"],
-            columns["module"],
-            columns["flags"],
+            rows["time"],
+            rows["cfd"],
+            rows["energy"],
+            rows["channel"],
+            rows["slot"],
+            rows["crate"],
+            rows["module"],
+            rows["flags"],
         )
+        if "parts" not in rows:
+            return
+        columns = [rows.get(name, no_rows) for name, no_rows in _NO_EXTRA.items()]
+        parts, trace_start, trace_length, *blocks = columns
+        kernels.fill_shape(words, offsets, self._form, parts, trace_start, trace_length)
+        if any(map(len, blocks)):
+            kernels.fill_blocks(words, words.view("<f4"), offsets, parts, *blocks)
+
+
+@functools.cache
+def _columns(parts: int, samples: bool) -> tuple[tuple[str, np.dtype[Any], int], ...]:
+    """Name, type and width of the columns of events with these parts, and with traces or without."""
+    columns = list(ev.BASE_COLUMNS)
+    if parts or samples:
+        names = ["parts", *(name for part, names in _OF_PART.items() if parts & part for name in names)]
+        columns += [ev.COLUMNS[name] for name in (*names, *(_OF_TRACE if samples else ()))]
+    return tuple((column.name, np.dtype(column.dtype), column.width) for column in columns)
 
 
 def warm_up() -> None:
     """Compiles the loops, or loads them from the cache, so that the first data need not wait for it."""
     decoder = Decoder(VARIANTS[0])
-    for header in (4, 6):  # a record without and one with an optional block, and a word that is no record
-        decoder.feed(np.array([header << 17 | header << 12 | SLOT_FIRST << 4, *[0] * (header - 1), 0], np.uint32))
-        decoder.finish()
+    for header in (4, 18):  # a record with nothing and one with everything, and a word that is no record
+        record = np.zeros(header + 2, np.uint32)
+        record[0] = (header + 1) << 17 | header << 12 | SLOT_FIRST << 4
+        record[3] = 2 << 16
+        for events in decoder.feed(record) + decoder.finish():
+            ev.compact(events)
 
 
 def _as_words(block: ArrayLike) -> Words:
@@ -229,4 +263,6 @@ def _as_words(block: ArrayLike) -> Words:
         raise TypeError(
             f"list-mode words: need a one-dimensional uint32 array, got {words.dtype} of {words.ndim} dimensions"
         )
-    return np.ascontiguousarray(words, np.uint32)
+    if not (words.flags.c_contiguous and words.flags.aligned and words.dtype.isnative):
+        words = np.array(words, np.uint32)
+    return ev.constant(words)
