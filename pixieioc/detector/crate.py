@@ -1,0 +1,131 @@
+"""What is simulated: a crate, its modules, what stands before it, and what goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pixieioc.detector.response import DETECTORS, Detector
+from pixieioc.detector.sources import SOURCES
+from pixieioc.listmode.variant import LONGEST_RECORD, PART_ESUM, PART_ETS, PART_QDC, SLOT_FIRST, SLOT_LAST, Variant
+from pixieioc.listmode.variant import variant as row_of
+
+#: Modules that fit into one crate.
+MOST_MODULES = SLOT_LAST - SLOT_FIRST + 1
+#: The firmware revision from which there are external time stamps.
+FIRST_ETS_REVISION = 30980
+#: Channels of a module; those of revision H, whose channel number has 6 bits, have more.
+CHANNELS, CHANNELS_H = 16, 32
+
+
+class BadCrate(ValueError):
+    """A crate that cannot be: says which value, where, and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module: ADC rate (MHz) and firmware revision, which decide the layout, and the detectors on its channels."""
+
+    adc_mhz: int = 500
+    revision: int = 34688
+    detector: str = "LaBr3"
+
+    @property
+    def layout(self) -> Variant:
+        """The layout of its records; ValueError if there is none."""
+        return row_of(self.adc_mhz, self.revision)
+
+    @property
+    def most_channels(self) -> int:
+        """How many channels such a module has."""
+        return CHANNELS_H if self.layout.channel.count > 4 else CHANNELS
+
+    @property
+    def sensor(self) -> Detector:
+        """The detector that is on each of its channels."""
+        return DETECTORS[self.detector]
+
+
+@dataclass(frozen=True)
+class Crate:
+    """A crate with the same settings for all channels.
+
+    `channel_rate`: mean rate of hits (1/s) in each channel; `sources`: names and relative weights. Energies of records
+    are `gain` units a keV. `rise_us` and `flat_top_us` of the energy filter make the pileup window 2 rise + flat top.
+    After a hit that is recorded, a channel is dead for `dead_us`. The CFD fails with probability
+    exp(-energy / `cfd_fails_kev`), never for 0. So many neighbours in a module's stream go `backwards`, as far as
+    sweeps of at most 50 us over the channels make it possible. Traces are `trace_us` long (0: none), `full_scale_kev`
+    fills the ADC's range. Faults are rates (1/s) in each module, and the interval (s) at which counters begin anew.
+    """
+
+    modules: tuple[Module, ...] = (Module(),)
+    channels: int = 4
+    channel_rate: float = 1000.0
+    sources: tuple[tuple[str, float], ...] = (("60Co", 1.0), ("137Cs", 1.0))
+    background: float = 0.1
+    coincidence: float = 0.1
+    gain: float = 10.0
+    rise_us: float = 0.2
+    flat_top_us: float = 0.1
+    pileup: bool = True
+    dead_us: float = 0.0
+    cfd_fails_kev: float = 200.0
+    backwards: float = 0.09
+    trace_us: float = 0.0
+    full_scale_kev: float = 3000.0
+    qdc: bool = False
+    energy_sums: bool = False
+    external_time: bool = False
+    external_mhz: float = 100.0
+    corrupt_rate: float = 0.0
+    truncate_rate: float = 0.0
+    reset_interval: float = 0.0
+
+    def __post_init__(self) -> None:
+        problems = [*self._problems()]
+        if problems:
+            raise BadCrate("; ".join(problems))
+
+    @property
+    def parts(self) -> int:
+        """The optional blocks of each record, as a sum of PARTS bits."""
+        return PART_ETS * self.external_time + PART_ESUM * self.energy_sums + PART_QDC * self.qdc
+
+    @property
+    def pileup_ns(self) -> float:
+        """Hits of a channel that are closer than this spoil each other's energy."""
+        return 1e3 * (2 * self.rise_us + self.flat_top_us) if self.pileup else 0.0
+
+    def samples(self, module: Module) -> int:
+        """Samples of each trace of a module: an even number."""
+        return 2 * round(self.trace_us * module.adc_mhz / 2)
+
+    def _problems(self) -> list[str]:
+        found: list[str] = []
+        if not 1 <= len(self.modules) <= MOST_MODULES:
+            found.append(f"{len(self.modules)} modules: a crate has 1 to {MOST_MODULES}")
+        for name, weight in self.sources:
+            if name not in SOURCES:
+                found.append(f"source {name!r}: must be one of {', '.join(SOURCES)}")
+            elif not 0 < weight < 1e9:
+                found.append(f"weight {weight:g} of source {name}: must be above 0")
+        for number, module in enumerate(self.modules):
+            found += [f"module {number}: {problem}" for problem in self._problems_of(module)]
+        return found
+
+    def _problems_of(self, module: Module) -> list[str]:
+        try:
+            layout = module.layout
+        except ValueError as error:
+            return [str(error)]
+        found: list[str] = []
+        if module.detector not in DETECTORS:
+            found.append(f"detector {module.detector!r}: must be one of {', '.join(DETECTORS)}")
+        if not 1 <= self.channels <= module.most_channels:
+            found.append(f"channels = {self.channels}: {layout} has channels 1 to {module.most_channels}")
+        if self.external_time and module.revision < FIRST_ETS_REVISION:
+            found.append(f"external time stamps need firmware revision {FIRST_ETS_REVISION} or later, not {layout}")
+        header = 4 + 2 * self.parts
+        most = min(2 * (min(LONGEST_RECORD, layout.record_length.mask) - header), layout.trace_length.mask // 2 * 2)
+        if self.samples(module) > most:
+            found.append(f"a trace of {self.trace_us:g} us: at most {most / module.adc_mhz:g} us fit into a record")
+        return found
