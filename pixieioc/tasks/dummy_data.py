@@ -1,74 +1,246 @@
-"""DummyData: a source of valid records without any hardware."""
+"""DummyData: a simulated crate as the source of a run, without any hardware."""
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pixieioc.listmode import events as ev
-from pixieioc.listmode.encode import encode
-from pixieioc.listmode.variant import variant
-from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.items import WordBlock
+from pixieioc.detector.crate import BadCrate, Crate, Module
+from pixieioc.detector.response import DETECTORS
+from pixieioc.detector.sources import SOURCES
+from pixieioc.pipeline import Error, Parameter, Report, Task
 
-#: Lines of the simulated spectrum: energy in ADC units, share of the events, full width at half maximum.
-_LINES = ((6617.0, 0.35, 460.0), (11732.0, 0.15, 610.0), (13325.0, 0.15, 650.0))
-_BACKGROUND = 4000.0
+if TYPE_CHECKING:
+    from pixieioc.detector.simulation import Simulation
+
+T = TypeVar("T")
+
+#: A read-out has about so many words at most: a source that is behind catches up in steps.
+MOST_WORDS = 1 << 22
+#: A heart beat is sent so often while the simulation is being loaded, in seconds.
+_PATIENCE = 0.2
 
 
 class DummyData(Task):
-    """Makes header-only records of 500 MHz modules at a constant mean rate, in real time, for a time or without end."""
+    """Simulates a crate in real time, for a time or without end: sources, detectors, digitizers, and faults on request.
+
+    Where the computer is too slow for the rates, or the tasks behind are, the simulated time falls behind (`lag`) and
+    catches up later: no stretch of time is left out.
+    """
 
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="The source ends after so long; 0: never.")
-    channel_rate = Parameter(1000.0, unit="1/s", low=0, high=1e6, live=True, doc="Mean rate of events in each channel.")
+    channel_rate = Parameter(1000.0, unit="1/s", low=0, high=1e6, live=True, doc="Mean rate of hits in each channel.")
     modules = Parameter(1, low=1, high=13, doc="Number of modules.")
-    channels = Parameter(4, low=1, high=16, doc="Number of channels of each module.")
+    channels = Parameter(4, low=1, high=32, doc="Number of channels of each module; above 16 for revision H only.")
     interval = Parameter(0.05, unit="s", low=0.01, high=10, live=True, doc="Time between two read-outs.")
-    seed = Parameter(0, low=0, doc="Seed of the random numbers; 0: another one each run.")
+    seed = Parameter(0, low=0, doc="The same seed makes the same words; 0: another one each run.")
+
+    adc_mhz = Parameter(
+        [500.0], items=float, low=100, high=500, unit="MHz", doc="ADC rate: one value for all, or one a module."
+    )
+    firmware_revision = Parameter(
+        [34688.0], items=float, low=17562, high=999999, doc="Firmware revision: one value for all, or one a module."
+    )
+    detectors = Parameter(
+        ["LaBr3"], doc=f"Detectors ({', '.join(DETECTORS)}) on the channels: one text for all, or one a module."
+    )
+    sources = Parameter(
+        ["60Co", "137Cs"],
+        doc=f"Sources ({', '.join(SOURCES)}) before all detectors; 60Co:2 counts twice as much as 137Cs.",
+    )
+    background = Parameter(0.1, low=0, high=1, doc="Share of the room's background, an exponential spectrum.")
+    coincidence = Parameter(
+        0.1, low=0, high=1, doc="Chance that the partner of a photon from a cascade is seen in another channel."
+    )
+    energy_gain = Parameter(10.0, unit="1/keV", low=0.01, high=1000, doc="Units of energy in a record a keV.")
+    pileup = Parameter(True, doc="Whether hits within 2 x rise + flat top spoil each other's energy.")
+    energy_rise = Parameter(0.2, unit="us", low=0.01, high=100, doc="Rise time of the energy filter.")
+    energy_flat_top = Parameter(0.1, unit="us", low=0.01, high=100, doc="Flat top of the energy filter.")
+    dead_time = Parameter(0.0, unit="us", low=0, high=1e5, doc="A channel sees nothing for so long after a record.")
+    cfd_failure = Parameter(
+        200.0, unit="keV", low=0, high=1e5, doc="The CFD fails with exp(-energy / so much); 0: never."
+    )
+    backwards = Parameter(
+        0.09, low=0, high=0.4, doc="Share of records that come before an earlier one, as far as 50 us make it possible."
+    )
+    traces = Parameter(False, doc="Whether records have traces.")
+    trace_length = Parameter(1.0, unit="us", low=0.1, high=320, doc="Length of the traces; the trigger is at 30 %.")
+    full_scale = Parameter(3000.0, unit="keV", low=10, high=1e5, doc="The ADC is out of range above this energy.")
+    qdc = Parameter(False, doc="Whether records have QDC sums, of eighths of the trace.")
+    energy_sums = Parameter(False, doc="Whether records have energy sums.")
+    external_time = Parameter(False, doc="Whether records have external time stamps.")
+    external_clock = Parameter(100.0, unit="MHz", low=0.001, high=1000, doc="Rate of the external clock.")
+
+    corrupt_rate = Parameter(
+        0.0, unit="1/s", low=0, high=50, live=True, doc="In each module, so many header words become garbage."
+    )
+    truncate_rate = Parameter(
+        0.0, unit="1/s", low=0, high=50, live=True, doc="In each module, so many blocks lose their end."
+    )
+    reset_interval = Parameter(
+        0.0, unit="s", low=0, high=1e7, doc="The modules' counters begin anew after so long; 0: never."
+    )
+    reset_counters = Parameter(False, command=True, live=True, doc="The modules' counters begin anew now.")
 
     elapsed = Report(0.0, unit="s", doc="Time since the start of the run.")
+    lag = Report(
+        0.0,
+        unit="s",
+        high=1,
+        hihi=10,
+        doc="How far the simulated time is behind.",
+        guidance="Rates or traces are too much for this computer, or a task behind is slow: data come late.",
+    )
+    input_count_rate = Report(0.0, unit="1/s", doc="Hits in all detectors, by simulated time.")
+    hits_lost = Report(0, doc="Hits in dead time, which have no record.")
+    events_made = Report(0, doc="Records that were made.")
+    words_made = Report(0, unit="words", doc="Words that were sent.")
+    corrupt_words = Report(0, doc="Header words that were made garbage.")
+    truncated_blocks = Report(0, doc="Blocks that lost their end.")
+    events_hit = Report(0, doc="Records that are damaged or missing by these faults.")
+    counter_resets = Report(0, doc="How often the modules' counters began anew.")
+
+    def do_init(self) -> None:
+        self._crate()
+        self._waits = 0
+        self._loading = threading.Thread(target=_load, name="load", daemon=True)
+
+    def do_wait(self) -> None:
+        self._waits += 1
+        if self._waits == 3:  # two seconds later: the other tasks are still starting
+            self._load_in_background()
+
+    def do_configure(self, config: dict[str, Any]) -> None:
+        self._crate()
+        if self.running:
+            self._simulation.change(
+                channel_rate=self.channel_rate, corrupt_rate=self.corrupt_rate, truncate_rate=self.truncate_rate
+            )
+            self._reset |= self.reset_counters
 
     def do_start(self) -> None:
-        self._random = np.random.default_rng(self.seed or None)
-        self._layout = variant(500, 34688)
+        self._load_in_background()
+        while self._loading.is_alive():  # the first time ever, compilation takes several seconds
+            self._loading.join(_PATIENCE)
+            self.send_heart_beat()
+        from pixieioc.detector.simulation import Simulation
+
+        self._simulation: Simulation = Simulation(self._crate(), np.random.default_rng(self.seed or None))
+        self._reset = self._ended = False
+        self._rated = (0, 0)
         self._began = time.monotonic()
-        self._until_ns = 0
-        self.elapsed = 0.0
+        self._tell(0.0)
 
     def do_work(self, datum: Any) -> None:
-        elapsed = time.monotonic() - self._began
-        done = 0 < self.run_time <= elapsed
-        now_ns = int(1e9 * (self.run_time if done else elapsed))
-        block: WordBlock = {module: self._read_out(module, now_ns) for module in range(self.modules)}
-        self._until_ns, self.elapsed = now_ns, elapsed
-        if any(len(words) for words in block.values()):
-            self.send(block)
-        if done:
+        simulation = self._simulation
+        self.elapsed = time.monotonic() - self._began
+        due = min(self.elapsed, self.run_time) if self.run_time else self.elapsed
+        if self._reset:
+            self._reset = False
+            self._send(simulation.reset_counters())
+        self._send(simulation.advance(int(1e9 * due), MOST_WORDS))
+        if not simulation.is_at(int(1e9 * due)):
+            self._tell(due)
+            return
+        if self.run_time and due == self.run_time:
+            self._ended = True
+            self._send(simulation.finish(int(1e9 * due)))
             self.finish()
+        self._tell(due)
         self.idle(self.interval)
 
-    def _read_out(self, module: int, now_ns: int) -> NDArray[np.uint32]:
-        random = self._random
-        counts = random.poisson(self.channel_rate * (now_ns - self._until_ns) * 1e-9, self.channels)
-        count = int(counts.sum())
-        events = ev.allocate(ev.BASE_COLUMNS, count, zero=True)
-        ticks = np.sort(random.integers(self._until_ns, max(now_ns, self._until_ns + 1), count)) // self._layout.tick_ns
-        events["time"][:] = ticks * self._layout.tick_ns
-        events["cfd"][:] = random.integers(1, 5 * 8192, count) / 4096 - 2
-        events["energy"][:] = self._energies(count)
-        events["channel"][:] = random.permutation(np.repeat(np.arange(self.channels), counts))
-        events["slot"][:] = 2 + module
-        return encode(events, self._layout)
+    def do_report(self) -> None:
+        if not self.running:
+            self.input_count_rate = 0.0
+            return
+        hits, now_ns = self._simulation.counts.hits, self._simulation.now_ns
+        if now_ns > self._rated[1]:
+            self.input_count_rate = 1e9 * (hits - self._rated[0]) / (now_ns - self._rated[1])
+            self._rated = (hits, now_ns)
 
-    def _energies(self, count: int) -> NDArray[np.float64]:
-        line = self._random.random(count)
-        energy = self._random.exponential(_BACKGROUND, count)
-        share = 0.0
-        for centre, part, width in _LINES:
-            rows = (line >= share) & (line < share + part)
-            energy[rows] = self._random.normal(centre, width / 2.355, int(rows.sum()))
-            share += part
-        return np.clip(energy, 0, 65535)
+    def do_stop(self) -> None:
+        if not self._ended:
+            self._send(self._simulation.finish())
+        self._tell(self._simulation.now_ns * 1e-9)
+
+    def _load_in_background(self) -> None:
+        if self._loading.ident is None:
+            self._loading.start()
+
+    def _send(self, block: dict[int, Any]) -> None:
+        if any(len(words) for words in block.values()):
+            self.send(block)
+
+    def _tell(self, due: float) -> None:
+        counts = self._simulation.counts
+        self.lag = max(0.0, due - self._simulation.now_ns * 1e-9)
+        self.hits_lost, self.events_made, self.words_made = counts.dead, counts.events, counts.words
+        self.corrupt_words, self.truncated_blocks = counts.corrupt_words, counts.truncated_blocks
+        self.events_hit, self.counter_resets = counts.events_hit, counts.counter_resets
+
+    def _crate(self) -> Crate:
+        """The crate that the parameters describe; Error that says what cannot be."""
+        rates, revisions, names = (
+            _each(values, self.modules, name)
+            for values, name in (
+                (self.adc_mhz, "adc_mhz"),
+                (self.firmware_revision, "firmware_revision"),
+                (self.detectors, "detectors"),
+            )
+        )
+        try:
+            return Crate(
+                tuple(Module(int(a), int(b), str(c)) for a, b, c in zip(rates, revisions, names, strict=True)),
+                self.channels,
+                self.channel_rate,
+                tuple(_source(text) for text in self.sources),
+                background=self.background,
+                coincidence=self.coincidence,
+                gain=self.energy_gain,
+                rise_us=self.energy_rise,
+                flat_top_us=self.energy_flat_top,
+                pileup=self.pileup,
+                dead_us=self.dead_time,
+                cfd_fails_kev=self.cfd_failure,
+                backwards=self.backwards,
+                trace_us=self.trace_length if self.traces else 0.0,
+                full_scale_kev=self.full_scale,
+                qdc=self.qdc,
+                energy_sums=self.energy_sums,
+                external_time=self.external_time,
+                external_mhz=self.external_clock,
+                corrupt_rate=self.corrupt_rate,
+                truncate_rate=self.truncate_rate,
+                reset_interval=self.reset_interval,
+            )
+        except BadCrate as error:
+            raise Error(str(error)) from None
+
+
+def _load() -> None:
+    """Loads the compiled loops; numba comes with them, so this is not done where only declarations are wanted."""
+    from pixieioc.detector.simulation import warm_up
+
+    warm_up()
+
+
+def _each(values: Sequence[T], modules: int, name: str) -> list[T]:
+    """One value a module."""
+    if len(values) == 1:
+        return [values[0]] * modules
+    if len(values) < modules:
+        raise Error(f"{name} has {len(values)} values: must be one for all, or one for each of {modules} modules")
+    return list(values[:modules])
+
+
+def _source(text: str) -> tuple[str, float]:
+    """Name and weight of `name` or `name:weight`."""
+    name, _, weight = text.partition(":")
+    try:
+        return name, float(weight or 1)
+    except ValueError:
+        raise Error(f"sources: {text!r} must be a name or name:weight, as 60Co:2") from None

@@ -312,7 +312,7 @@ class TestRule6Configuration:
         before = ioc.get("ConfigJSON")
         bad = {"Brake": {"label": "x"}, "DummyData": {"channels": 99}, "nonsense": 1}
         why = _refused(ioc, "ConfigJSON", json.dumps(bad))
-        assert "DummyData.channels = 99: must be a whole number from 1 to 16" in why
+        assert "DummyData.channels = 99: must be a whole number from 1 to 32" in why
         assert "nonsense: no task has this name" in why
         assert ioc.get("ConfigJSON") == before
         assert "not a configuration" in _refused(

@@ -1,0 +1,113 @@
+"""DummyData: a simulated crate in a pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixieioc.pipeline import Refused, Status
+from tests.recorder import Recorder
+
+
+def _events(pipeline: Recorder, tmp_path: Path, **settings: Any) -> dict[str, np.ndarray]:
+    pipeline.chain_of("DummyData", "ConvertToEvents", "KeepEvents")
+    pipeline.configure({"run_time": 0.5, "seed": 5, "keep_in": str(tmp_path / "kept.npz"), **settings})
+    pipeline.run_through()
+    return dict(np.load(tmp_path / "kept.npz"))
+
+
+def test_a_seed_makes_runs_of_a_given_time_alike(pipeline: Recorder, tmp_path: Path) -> None:
+    first = _events(pipeline, tmp_path)
+    pipeline.run_through()
+    again = dict(np.load(tmp_path / "kept.npz"))
+    assert len(first["time"]) == pytest.approx(2000, abs=300)
+    for name, column in first.items():
+        assert np.array_equal(column, again[name])
+
+
+def test_every_record_that_is_made_arrives(pipeline: Recorder, tmp_path: Path) -> None:
+    crate = {"modules": 3, "channels": 16, "adc_mhz": [100, 250, 500], "firmware_revision": [30980, 34688, 34688]}
+    blocks = {"traces": True, "trace_length": 0.4, "qdc": True, "energy_sums": True, "external_time": True}
+    detectors = {"detectors": ["HPGe", "NaI", "LaBr3"], "sources": ["22Na:3", "152Eu"], "dead_time": 2.0}
+    events = _events(pipeline, tmp_path, **crate, **blocks, **detectors, run_time=0.2)
+    told = {name: pipeline.told("DummyData", name) for name in ("events_made", "words_made", "hits_lost", "lag")}
+    assert told["events_made"] == len(events["time"]) == pytest.approx(9600, rel=0.1)
+    assert told["hits_lost"] > 0
+    assert told["lag"] < 1
+    assert pipeline.told("ConvertToEvents", "corrupt_regions") == 0
+    assert [set(events["trace_length"][events["module"] == m]) for m in range(3)] == [{40}, {100}, {200}]
+    assert set(events["parts"]) == {7}
+    header = 4 + 14
+    assert told["words_made"] == (header + events["trace_length"].astype(int) // 2).sum()
+
+
+def test_faults_on_request(pipeline: Recorder, tmp_path: Path) -> None:
+    events = _events(pipeline, tmp_path, run_time=1.0, corrupt_rate=10, truncate_rate=10, reset_interval=0.3)
+    told = {name: pipeline.told("DummyData", name) for name in ("corrupt_words", "truncated_blocks", "counter_resets")}
+    assert told["corrupt_words"] > 0
+    assert told["truncated_blocks"] > 0
+    assert told["counter_resets"] == 3
+    assert (np.diff(events["time"]) < -1e8).sum() == 3
+    assert pipeline.told("ConvertToEvents", "corrupt_regions") > 0
+    missing = pipeline.told("DummyData", "events_made") - len(events["time"])
+    assert missing >= pipeline.told("DummyData", "events_hit") - sum(told.values())
+
+
+def test_rates_faults_and_resets_while_a_run_is_on(pipeline: Recorder) -> None:
+    pipeline.chain_of("DummyData", "ConvertToEvents")
+    pipeline.start()
+    pipeline.until(lambda: 2000 < pipeline.told("DummyData", "input_count_rate") < 8000)
+    pipeline.configure({"channel_rate": 20_000.0, "corrupt_rate": 50.0})
+    pipeline.until(lambda: pipeline.told("DummyData", "input_count_rate") > 40_000)
+    pipeline.until(lambda: pipeline.told("ConvertToEvents", "corrupt_regions") > 0)
+    pipeline.configure({"DummyData": {"reset_counters": True}})
+    pipeline.until(lambda: pipeline.told("DummyData", "counter_resets") == 1)
+    pipeline.stop()
+    assert pipeline.wait(5) is Status.WAITING
+    assert pipeline.told("DummyData", "corrupt_words") > 0
+    assert pipeline.told("DummyData", "input_count_rate") == 0
+
+
+def test_a_source_that_cannot_keep_up_says_so_and_leaves_nothing_out(pipeline: Recorder) -> None:
+    # 13 x 16 channels with a million hits a second each: nobody simulates that in real time.
+    pipeline.chain_of("DummyData")
+    pipeline.configure({"modules": 13, "channels": 16, "channel_rate": 1e6})
+    pipeline.start()
+    pipeline.until(lambda: pipeline.told("DummyData", "lag") > 1)
+    assert pipeline.told("DummyData", "elapsed") >= pipeline.told("DummyData", "lag")
+    pipeline.stop()  # at once: what it is behind is not made up for
+    assert pipeline.wait(5) is Status.WAITING
+    made, elapsed = pipeline.told("DummyData", "events_made"), pipeline.told("DummyData", "elapsed")
+    assert 0 < made < 208e6 * elapsed
+    assert pipeline.told("DummyData", "words_made") == 4 * made
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"channels": 17}, "module 0: channels = 17: 500 MHz, firmware 34688 and later has channels 1 to 16"),
+        ({"channels": 33}, "DummyData.channels = 33: must be a whole number from 1 to 32"),
+        ({"modules": 2, "detectors": ["NaI", "BGO"]}, "module 1: detector 'BGO': must be one of LaBr3, NaI, HPGe, "),
+        (
+            {"modules": 3, "adc_mhz": [100, 250]},
+            "adc_mhz has 2 values: must be one for all, or one for each of 3 modules",
+        ),
+        ({"adc_mhz": [200]}, "module 0: ADC rate 200 MHz: must be one of"),
+        ({"sources": ["60Co:many"]}, "sources: '60Co:many' must be a name or name:weight, as 60Co:2"),
+        ({"sources": ["Co60"]}, "source 'Co60': must be one of 22Na"),
+        ({"traces": True, "trace_length": 100.0}, "a trace of 100 us: at most 65.5"),
+        ({"channel_rate": -1}, "DummyData.channel_rate = -1: must be a number from 0 to 1000000"),
+    ],
+)
+def test_crates_that_cannot_be_are_refused(pipeline: Recorder, settings: dict[str, Any], says: str) -> None:
+    pipeline.create_task("DummyData")
+    with pytest.raises(Refused, match=says):
+        pipeline.configure({"DummyData": settings})
+
+
+def test_a_module_with_32_channels(pipeline: Recorder, tmp_path: Path) -> None:
+    events = _events(pipeline, tmp_path, adc_mhz=[250], firmware_revision=[46540], channels=32)
+    assert set(events["channel"].tolist()) == set(range(32))
