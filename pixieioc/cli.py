@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import pixieioc
 from pixieioc.config import Config, ConfigError, load
+
+if TYPE_CHECKING:
+    from pixieioc.offline.job import Job
 
 app = typer.Typer(
     add_completion=False,
@@ -87,6 +92,69 @@ Worth watching with camonitor:
     _serve(checked, ["127.0.0.1"], verbose, hint, start=start)
 
 
+class Format(enum.StrEnum):
+    """File formats of events."""
+
+    parquet = "parquet"
+    npy = "npy"
+
+
+@app.command()
+def replay(
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Raw list-mode files, or patterns in quotes.")],
+    adc_mhz: Annotated[
+        list[float] | None, typer.Option(metavar="MHZ", help="ADC rate (default: 500); several times: one a module.")
+    ] = None,
+    firmware: Annotated[
+        list[float] | None,
+        typer.Option(metavar="REVISION", help="Firmware revision (default: 34688); several times: one a module."),
+    ] = None,
+    module_pattern: Annotated[
+        str | None, typer.Option(metavar="REGEX", help=r"Finds the module in a file's name (default: mod(\d+)).")
+    ] = None,
+    window: Annotated[
+        float | None, typer.Option(metavar="US", help="How far events may be out of order, in us (default: 100).")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="CONFIG.toml", help="Take settings and further tasks from this file.")
+    ] = None,
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the sorted events to this file.")] = None,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="Of that file (default: npy if it ends so, else parquet).")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the energy spectra.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Decode, sort, count and save recorded data, without EPICS; ^C leaves nothing behind."""
+    from pixieioc.offline.job import Job
+    from pixieioc.pipeline import Error
+
+    if form is None:
+        form = Format.npy if out is not None and out.suffix == ".npy" else Format.parquet
+    job = Job(
+        files=tuple(files),
+        config=config,
+        sets=tuple(sets or ()),
+        adc_mhz=tuple(adc_mhz) if adc_mhz else None,
+        firmware=tuple(firmware) if firmware else None,
+        module_pattern=module_pattern,
+        window_us=window,
+        out=out,
+        format=form.value,
+        plot=plot,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        _replay(job, as_json=json)
+    except (Error, OSError) as error:
+        typer.echo(f"pixieioc: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("pixieioc: interrupted, nothing is kept", err=True)
+        raise typer.Exit(128 + signal.SIGINT) from None
+
+
 @app.command()
 def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = None) -> None:
     """List the tasks that there are, with their parameters and reports."""
@@ -104,6 +172,25 @@ def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: s
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     asyncio.run(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
+
+
+def _replay(job: Job, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from pixieioc.offline.replay import replay
+    from pixieioc.offline.show import following, print_summary
+    from pixieioc.pipeline.process import prepare
+
+    # Processes inherit what a signal means: the tasks' shall not hear the ^C, which is for this one, while they begin.
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepare()
+    signal.signal(signal.SIGINT, heard)
+    with following(Console(stderr=True)) as listener:
+        summary = replay(job, listener)
+    if as_json:
+        typer.echo(summary.to_json())
+    else:
+        print_summary(Console(), summary)
 
 
 def _example(name: str) -> Path:
@@ -137,7 +224,7 @@ def _print_task(name: str, cls: type) -> None:
 
 
 def main() -> None:
-    """The program: what cannot be done is one line on stderr and exit code 2."""
+    """The program: what cannot be done is one line on stderr and exit code 1."""
     from pixieioc.pipeline import Error
 
     try:

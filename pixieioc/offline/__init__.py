@@ -1,0 +1,1 @@
+"""Files to numbers, spectra and files of events, through the tasks of the pipeline; without EPICS."""

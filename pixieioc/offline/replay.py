@@ -1,0 +1,151 @@
+"""An offline job from its start to its end: the chain runs once, and a summary tells what was in the files."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixieioc.config import Config
+from pixieioc.offline.job import Job, prepare
+from pixieioc.offline.summary import Channel, Spectra, Summary
+from pixieioc.pipeline import Error, Pipeline, process
+
+
+@dataclasses.dataclass
+class Listener:
+    """What a caller wants to hear while a job runs."""
+
+    #: Percent of the files that were read, and events that came to the end of the chain.
+    progress: Callable[[float, int], None] = lambda percent, events: None
+    #: A task's name and what it printed.
+    print: Callable[[str, str], None] = lambda task, text: None
+
+
+def replay(job: Job, listener: Listener | None = None) -> Summary:
+    """Does a job, and returns when all of it is done.
+
+    Raises Error if anything fails. Then, and when it is interrupted, no file that was asked for is there, nor a part.
+    """
+    process.prepare()
+    config = prepare(job)
+    with _new_files(job.out) as folder, _Followed(config, folder, listener or Listener()) as pipeline:
+        pipeline.follow(pipeline.creating(config.chain))
+        pipeline.connect(list(config.chain))
+        began = time.monotonic()
+        pipeline.start()
+        pipeline.wait()
+        seconds = time.monotonic() - began
+        pipeline.look_for_losses()
+        summary = _summary(pipeline, job, seconds)
+        if job.plot is not None:
+            from pixieioc.offline.plot import plot
+
+            plot(_spectra(pipeline), summary, job.plot)
+    return summary
+
+
+class _Followed(Pipeline):
+    """The pipeline of a job, which tells its listener what goes on."""
+
+    def __init__(self, config: Config, folder: Path | None, listener: Listener) -> None:
+        settings: dict[str, Any] = {task: dict(values) for task, values in config.settings.items()}
+        if folder is not None:
+            file = settings["WriteEvents"]["file"]
+            settings["WriteEvents"]["file"] = str(folder / Path(file).name)
+        super().__init__(settings)
+        self._listener = listener
+
+    def handle_report(self, name: str, report: dict[str, Any]) -> None:
+        if report.keys() & {"progress", "events"}:
+            percent = self.members["LoadFiles"].reports["progress"] if "LoadFiles" in self.members else 0.0
+            events = self.members["CountEvents"].reports["events"] if "CountEvents" in self.members else 0
+            self._listener.progress(percent, events)
+
+    def handle_print(self, name: str, string: str) -> None:
+        self._listener.print(name, string)
+
+    def look_for_losses(self) -> None:
+        """Raises what went wrong first, or Error if not everything has come to the end of the chain."""
+        if self.errors:
+            raise self.errors[0]
+        for name, member in self.members.items():
+            if lost := member.reports["dropped"] + member.reports["balance"]:
+                raise Error(f"{name}: {lost} blocks of data were lost on their way")
+
+
+@contextlib.contextmanager
+def _new_files(out: Path | None) -> Iterator[Path | None]:
+    """A folder beside `out`, whose files get their places when all has gone well; otherwise nothing of it stays."""
+    if out is None:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix=f"{out.name}.part-", dir=out.parent))
+    try:
+        yield folder
+        # The file that was asked for comes last: when it is there, everything is.
+        new = sorted(folder.iterdir(), key=lambda path: path.name == out.name)
+        for path in new:
+            if (out.parent / path.name).exists():
+                raise Error(f"{out.parent / path.name} exists already; nothing is overwritten")
+        for path in new:
+            path.rename(out.parent / path.name)
+        _sync(out.parent)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _summary(pipeline: Pipeline, job: Job, seconds: float) -> Summary:
+    load, convert, sort, count = (
+        pipeline.members[name].reports for name in ("LoadFiles", "ConvertToEvents", "SortEvents", "CountEvents")
+    )
+    events: int = count["events"]
+    return Summary(
+        files=job.files,
+        bytes=load["bytes_read"],
+        events=events,
+        channels=tuple(_channels(count)),
+        energy_sum=count["energy_sum"],
+        trace_samples=count["trace_samples"],
+        pileup=count["pileup"],
+        corrupt_regions=convert["corrupt_regions"],
+        bytes_lost=convert["bytes_lost"],
+        bytes_left_over=convert["bytes_left_over"] + load["bytes_left_over"],
+        late_events=sort["late_events"],
+        counter_resets=sort["resets"],
+        first_time=count["first_time"] if events else None,
+        last_time=count["last_time"] if events else None,
+        seconds=round(seconds, 3),
+        out=str(job.out) if job.out else None,
+        plot=str(job.plot) if job.plot else None,
+        bytes_written=pipeline.members["WriteEvents"].reports["bytes_written"] if job.out else 0,
+    )
+
+
+def _channels(count: dict[str, Any]) -> Iterator[Channel]:
+    events, energy_sum, pileup = (count[f"channel_{name}"] for name in ("events", "energy_sum", "pileup"))
+    for module, channel in np.argwhere(events).tolist():
+        at = (module, channel)
+        yield Channel(module, channel, int(events[at]), int(energy_sum[at]), int(pileup[at]))
+
+
+def _spectra(pipeline: Pipeline) -> Spectra:
+    told = pipeline.members["FillSpectra"].reports
+    counts = told["spectrum"].copy()
+    return Spectra(counts, 65536 / counts.shape[2], told["events_elsewhere"])

@@ -1,0 +1,111 @@
+"""What a terminal shows of an offline job: a bar while it runs, a table afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pixieioc.offline.replay import Listener
+from pixieioc.offline.summary import Summary
+
+
+@contextlib.contextmanager
+def following(console: Console) -> Iterator[Listener]:
+    """A listener that shows a bar if `console` is a terminal, and what tasks print in any case."""
+
+    def show(task: str, text: str) -> None:
+        for line in text.splitlines():
+            console.print(f"{task}: {line}", markup=False, highlight=False, soft_wrap=True)
+
+    if not console.is_terminal:
+        yield Listener(print=show)
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[events]} events"),
+        TimeRemainingColumn(compact=True),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        job = bar.add_task("replay", total=100.0, events=0)
+        yield Listener(progress=lambda percent, events: bar.update(job, completed=percent, events=events), print=show)
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Prints a table of the channels and one of the whole."""
+    if summary.channels:
+        console.print(_channels(summary))
+    console.print(_whole(summary))
+
+
+def _channels(summary: Summary) -> Table:
+    lasted = _lasted(summary)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=len(summary.channels) > 1)
+    sums = ("all", "", summary.events, _rate(summary.events, lasted), _mean(summary.energy_sum, summary.events))
+    names = ("module", "channel", "events", "events/s", "mean energy", "pile-up")
+    for name, footer in zip(names, (*sums, summary.pileup), strict=True):
+        table.add_column(name, str(footer), justify="right")
+    for each in summary.channels:
+        rate, mean = _rate(each.events, lasted), _mean(each.energy_sum, each.events)
+        table.add_row(*map(str, (each.module, each.channel, each.events, rate, mean, each.pileup)))
+    return table
+
+
+def _whole(summary: Summary) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    rows: list[tuple[str, str, bool]] = [
+        ("events", str(summary.events), False),
+        ("energy sum", f"{summary.energy_sum} ADC units", False),
+        ("trace samples", str(summary.trace_samples), False),
+        ("times", _times(summary), summary.counter_resets > 0),
+        ("bytes read", str(summary.bytes), False),
+        ("corrupt regions", _corrupt(summary), summary.corrupt_regions > 0),
+    ]
+    if summary.bytes_left_over:
+        rows.append(("left over", f"{summary.bytes_left_over} bytes of records that are not complete", True))
+    if summary.late_events:
+        rows.append(("late events", f"{summary.late_events}, out of order: see --window", True))
+    rows.append(("run took", f"{summary.seconds:.3g} s", False))
+    if summary.out:
+        rows.append(("events are in", f"{summary.out}, {summary.bytes_written} bytes", False))
+    if summary.plot:
+        rows.append(("spectra are in", summary.plot, False))
+    for name, text, warn in rows:
+        table.add_row(name, escape(text), style="bold red" if warn else "")
+    return table
+
+
+def _corrupt(summary: Summary) -> str:
+    if not summary.corrupt_regions:
+        return "none"
+    return f"{summary.corrupt_regions}, with {summary.bytes_lost} bytes that are in no event"
+
+
+def _times(summary: Summary) -> str:
+    if summary.first_time is None or summary.last_time is None:
+        return "none"
+    text = f"{summary.first_time} to {summary.last_time} ns"
+    lasted = _lasted(summary)
+    if lasted is None:
+        return f"{text}; the counters began anew {summary.counter_resets} times"
+    return f"{text}, {lasted:.6g} s"
+
+
+def _lasted(summary: Summary) -> float | None:
+    if summary.first_time is None or summary.last_time is None or summary.counter_resets:
+        return None
+    return (summary.last_time - summary.first_time) / 1e9
+
+
+def _rate(events: int, seconds: float | None) -> str:
+    return f"{events / seconds:.1f}" if seconds else ""
+
+
+def _mean(total: int, events: int) -> str:
+    return f"{total / events:.1f}" if events else ""

@@ -1,0 +1,72 @@
+"""What an offline job has found, as plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel:
+    """What came from one channel."""
+
+    module: int
+    channel: int
+    events: int
+    energy_sum: int
+    pileup: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What was in the files; times are those of the modules' counters in ns, None without events."""
+
+    files: tuple[str, ...]
+    bytes: int
+    events: int
+    channels: tuple[Channel, ...]
+    energy_sum: int
+    trace_samples: int
+    pileup: int
+    corrupt_regions: int
+    bytes_lost: int
+    bytes_left_over: int
+    late_events: int
+    counter_resets: int
+    first_time: int | None
+    last_time: int | None
+    seconds: float  #: that the run took, without the start of its processes
+    out: str | None
+    bytes_written: int  #: to `out` and the files beside it
+    plot: str | None
+
+    @property
+    def counts(self) -> dict[int, dict[int, int]]:
+        """Events by module and channel."""
+        found: dict[int, dict[int, int]] = {}
+        for channel in self.channels:
+            found.setdefault(channel.module, {})[channel.channel] = channel.events
+        return found
+
+    @property
+    def intact(self) -> bool:
+        """True if every byte of the files is in an event, and every event in its place."""
+        return not (self.corrupt_regions or self.bytes_lost or self.bytes_left_over or self.late_events)
+
+    def to_json(self) -> str:
+        """One JSON object; `counts` are events by module and channel."""
+        content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        content["channels"] = [dataclasses.asdict(channel) for channel in self.channels]
+        return json.dumps({**content, "counts": self.counts}, ensure_ascii=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spectra:
+    """Energy spectra, `counts[module, channel, bin]`; a bin is `width` ADC units wide, the first begins at 0."""
+
+    counts: NDArray[np.int32]
+    width: float
+    events_elsewhere: int  #: from modules or channels without a spectrum

@@ -1,0 +1,247 @@
+"""Files of events: every field as it came, in bounded memory, and never a file that looks finished and is not."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from pixieioc.listmode import events as ev
+from pixieioc.listmode.encode import encode
+from pixieioc.listmode.events import Events
+from pixieioc.listmode.variant import variant
+from pixieioc.pipeline import Error, Status
+from pixieioc.tasks import event_files
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, new_file
+from tests.conftest import DATA
+from tests.listmode.samples import random_events, rows, trace_list
+from tests.recorder import Recorder
+
+FULL = DATA / "pixie16_binary_data-full.bin"
+FORMATS = ("parquet", "npy")
+
+
+def read(path: Path) -> Events:
+    """All that is in a file of events, as columns."""
+    return _read_npy(path) if path.suffix == ".npy" else _read_parquet(path)
+
+
+def _read_npy(path: Path) -> Events:
+    main = np.load(path)
+    events = {name: main[name] for name in main.dtype.names}
+    extra, traces = path.with_suffix(".extra.npy"), path.with_suffix(".traces.npy")
+    if extra.exists():
+        blocks = np.load(extra)
+        events |= {name: blocks[name] for name in blocks.dtype.names}
+        events[ev.TRACES] = np.load(traces) if traces.exists() else np.empty(0, "<u2")
+    return events
+
+
+def _read_parquet(path: Path) -> Events:
+    table = pq.read_table(path)
+    events: Events = {}
+    for column in (*ALWAYS, *OPTIONAL):
+        if column.name == "trace_start":
+            continue
+        shape = (column.width,) if column.width else ()
+        values = [np.zeros(shape) if value is None else value for value in table[column.name].to_pylist()]
+        events[column.name] = np.array(values, column.dtype).reshape(len(values), *shape)
+    traces = [trace or [] for trace in table["trace"].to_pylist()]
+    events["trace_start"] = np.cumsum([0, *map(len, traces)])[: len(traces)]
+    events[ev.TRACES] = np.array([sample for trace in traces for sample in trace], "<u2")
+    return events
+
+
+def _write(pipeline: Recorder, path: Path, files: list[Path], *tasks: str, **config: Any) -> Events:
+    """Sends files through a chain; returns what came to its end."""
+    kept = path.with_name("kept.npz")
+    pipeline.chain_of("LoadFiles", "ConvertToEvents", *tasks, "WriteEvents", "KeepEvents")
+    pipeline.configure({"WriteEvents": {"file": str(path), "format": path.suffix.removeprefix(".")}})
+    pipeline.configure({"files": [str(file) for file in files], "keep_in": str(kept), **config})
+    pipeline.run_through()
+    return dict(np.load(kept))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_recording_in_time_order(pipeline: Recorder, tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"events.{form}"
+    kept = _write(pipeline, path, [FULL], "SortEvents", block_size=20_000)
+    written = read(path)
+    for column in ALWAYS:
+        assert written[column.name].dtype == np.dtype(column.dtype)
+        assert written[column.name].tolist() == kept[column.name].tolist(), column.name
+    assert len(written["time"]) == 24_598
+    told = pipeline.told
+    assert (told("WriteEvents", "events"), told("WriteEvents", "events_written")) == (24_598, 24_598)
+    assert told("WriteEvents", "full_file_name") == str(path)
+    sidecars = {"npy": [tmp_path / "events.npy.json"], "parquet": []}[form]
+    assert sorted(tmp_path.iterdir()) == sorted([path, *sidecars, tmp_path / "kept.npz"])
+    assert told("WriteEvents", "bytes_written") == path.stat().st_size
+    _tells_what_it_is(path)
+
+
+def _tells_what_it_is(path: Path) -> None:
+    if path.suffix == ".npy":
+        about = json.loads(path.with_name(path.name + ".json").read_text())
+    else:
+        about = json.loads(pq.read_metadata(path).metadata[b"pixieioc"])
+        assert pq.read_schema(path).field("time").metadata[b"unit"] == b"ns"
+    assert about["software"].startswith("pixieioc ")
+    assert (about["run_id"], about["events"], about["items_discarded"]) == (1, 24_598, 0)
+    assert about["configuration"]["LoadFiles"]["files"] == [str(FULL)]
+    assert about["configuration"]["ConvertToEvents"]["firmware_revision"] == [34688]
+    assert about["columns"]["cfd"]["unit"] == "ns"
+    assert about["start_time"] <= about["end_time"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_field_of_every_variant(pipeline: Recorder, tmp_path: Path, form: str) -> None:
+    layouts = [variant(100, 17562), variant(250, 46540), variant(500, 34688)]
+    files = []
+    for module, row in enumerate(layouts):
+        files.append(tmp_path / f"mod{module}.bin")
+        encode(random_events(row, 300, module), row).tofile(files[-1])
+    settings = {"adc_mhz": [100, 250, 500], "firmware_revision": [17562, 46540, 34688], "reset_time": 1e6}
+    kept = _write(pipeline, tmp_path / f"all.{form}", files, "SortEvents", block_size=3000, **settings)
+    assert trace_list(kept) != [[]] * 900
+    assert rows([read(tmp_path / f"all.{form}")]) == rows([kept])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("samples", [1 << 22, 100, 1])
+def test_large_blocks_are_written_in_pieces(
+    tmp_path: Path, form: str, samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "_GROUP_SAMPLES", samples)
+    monkeypatch.setattr(event_files, "_GROUP_EVENTS", 150)
+    given = random_events(variant(500, 34688), 500, 1)
+    file = new_file(tmp_path / f"events.{form}", form)
+    file.append(ev.take(given, slice(0, 400)))
+    file.append(ev.take(given, slice(400, None)))
+    file.finish({})
+    assert rows([read(tmp_path / f"events.{form}")]) == rows([given])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_optional_blocks_may_begin_and_end_anywhere(tmp_path: Path, form: str) -> None:
+    row = variant(500, 34688)
+    plain = random_events(row, 50, 1, parts=0, traces=False)
+    without = {name: plain[name] for name in (c.name for c in ev.BASE_COLUMNS)}
+    blocks = random_events(row, 70, 2, parts=7, traces=False)
+    traces = random_events(row, 60, 3)
+    given = [without, {**blocks, ev.TRACES: np.empty(0, "<u2")}, without, traces, without]
+    file = new_file(tmp_path / f"events.{form}", form)
+    for events in given:
+        file.append(events)
+    file.finish({})
+    assert file.events == 280
+    assert rows([read(tmp_path / f"events.{form}")]) == rows(given)
+
+
+def test_what_an_event_does_not_have_is_null(tmp_path: Path) -> None:
+    file = new_file(tmp_path / "events.parquet", "parquet")
+    file.append(random_events(variant(500, 34688), 10, 1, parts=2, traces=False))
+    file.finish({})
+    table = pq.read_table(tmp_path / "events.parquet")
+    nulls = {name: table[name].null_count for name in table.column_names if table[name].null_count}
+    assert nulls == {"ets": 10, "qdc": 10, "trace": 10}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_events_are_a_file_too(tmp_path: Path, form: str) -> None:
+    file = new_file(tmp_path / f"events.{form}", form)
+    file.finish({})
+    assert len(read(tmp_path / f"events.{form}")["time"]) == 0
+
+
+def test_each_run_has_a_file_of_its_own(pipeline: Recorder, tmp_path: Path) -> None:
+    _write(pipeline, tmp_path / "run{run}.npy", [FULL])
+    pipeline.run_through()
+    assert [len(np.load(tmp_path / f"run00000{run}.npy")) for run in (1, 2)] == [24_598, 24_598]
+
+
+@pytest.mark.parametrize(
+    ("form", "there"),
+    [
+        ("parquet", "events.parquet"),
+        ("parquet", "events.parquet.part"),
+        ("npy", "events.npy"),
+        ("npy", "events.npy.json"),
+        ("npy", "events.extra.npy"),
+        ("npy", "events.traces.npy"),
+    ],
+)
+def test_nothing_is_overwritten(tmp_path: Path, form: str, there: str) -> None:
+    (tmp_path / there).write_text("mine")
+    with pytest.raises(Error, match=f"{there} exists already"):
+        new_file(tmp_path / f"events.{form}", form)
+    assert [path.name for path in tmp_path.iterdir()] == [there]
+    assert (tmp_path / there).read_text() == "mine"
+
+
+def test_a_start_that_would_overwrite_is_refused(pipeline: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "events.npy").touch()
+    pipeline.chain_of("LoadFiles", "ConvertToEvents", "WriteEvents")
+    pipeline.configure({"files": [str(FULL)], "file": str(tmp_path / "events.npy"), "format": "npy"})
+    with pytest.raises(Error, match="events.npy exists already; nothing is overwritten"):
+        pipeline.start()
+    pipeline.wait(10)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(Error, match=r"cannot make .*/nowhere/events.npy.part: No such file"):
+        new_file(tmp_path / "nowhere" / "events.npy", "npy")
+
+
+@contextmanager
+def _disk_of(size: int) -> Iterator[None]:
+    """No file can become larger than that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_disk_that_is_full(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_files, "_GROUP_EVENTS", 10_000)
+    file = new_file(tmp_path / f"events.{form}", form)
+    events = ev.concatenate([random_events(variant(500, 34688), 10_000, seed, traces=False) for seed in range(10)])
+    with _disk_of(300_000), pytest.raises(Error, match=rf"cannot write .*/events\.{form}: "):
+        file.append(events)
+    file.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_event_fails_the_task_and_leaves_no_file(pipeline: Recorder, tmp_path: Path) -> None:
+    pipeline.chain_of("LoadFiles", "WriteEvents")
+    pipeline.configure({"files": [str(FULL)], "file": str(tmp_path / "events.parquet")})
+    pipeline.start()
+    assert pipeline.wait(10) is Status.PANICKING
+    assert str(pipeline.errors[0]).startswith("WriteEvents needs events (put ConvertToEvents before it)")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
+    block = random_events(variant(500, 34688), 100_000, 1, parts=0, traces=False)
+    block = {name: block[name] for name in (c.name for c in ALWAYS) if name in block}
+    process, file = psutil.Process(), new_file(tmp_path / f"events.{form}", form)
+    used: list[int] = []
+    for _ in range(40):
+        file.append({name: column.copy() for name, column in block.items()})
+        used.append(process.memory_info().rss)
+    file.finish({})
+    assert file.events == 4_000_000  # 108 MB of columns
+    assert file.bytes == (tmp_path / f"events.{form}").stat().st_size
+    assert max(used[20:]) - max(used[:20]) < 20e6
