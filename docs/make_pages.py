@@ -1,5 +1,5 @@
 """Writes the pages of this folder that follow from the code: states.md from the tables of rules, configuration.md from
-the declarations of parameters and reports. Run it as `python docs/make_pages.py`."""
+the declarations of parameters and reports, events.md from those of columns. Run it as `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
+import numpy as np
 
 from pixieioc.config import IocTable, PipelineTable, RunParameters
+from pixieioc.listmode.events import COLUMNS, Column
 from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, diagram, table
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE
 
 HERE = Path(__file__).parent
 
@@ -78,6 +81,72 @@ Lists are written as JSON texts.
 
 {standard}"""
 
+EVENTS = """\
+# Events: columns and files
+
+Printed by `python docs/make_pages.py` from the declarations in the code.
+
+An event is a row; times are exact: its time is `time + cfd` ns. Add them only after subtracting a common `time` from
+all events: a 64-bit float has not enough digits for both. Between tasks, and in what `pixieioc replay --out` and the
+task WriteEvents write, the columns are:
+
+## Of every event
+
+{always}
+
+`chunk_timestamp` comes from SortEvents. In files that `pixieioc replay` writes it is Unix time if the JSON file that
+GatherData puts beside a raw file tells when the run began (or `--set SortEvents.start_times='[...]'` does), and seconds
+since the first event otherwise.
+
+## Of events with optional blocks
+
+{optional}
+
+## Parquet
+
+One file with all columns, but for `trace_start`: the samples themselves are in the column `trace`. What an event does
+not have is null rather than 0. Each column's field has its `unit` and `meaning`. The metadata `pixieioc` of the file is
+a JSON text:
+
+```python
+import json
+import pyarrow.parquet
+
+about = json.loads(pyarrow.parquet.read_metadata("events.parquet").metadata[b"pixieioc"])
+```
+
+## npy
+
+| file | content |
+|---|---|
+| `events.npy` | A structured array of the columns that every event has. |
+| `events.extra.npy` | The columns of the optional blocks, row by row beside it; only if an event has one. |
+| `events.traces.npy` | The samples of all traces, uint16; only if there are any. |
+| `events.npy.json` | The metadata. |
+
+The trace of event `i` is `traces[extra["trace_start"][i] :][: extra["trace_length"][i]]`. All of them can be opened
+with `numpy.load(name, mmap_mode="r")`, which reads only what is looked at.
+
+## Metadata
+
+`software`; `run_id`, `start_time` and `end_time` of the run that wrote the file (Unix times, s); `events`;
+`items_discarded` (blocks that an abort left out); `configuration`: the settings of all tasks, with the names of the raw
+files; `columns`: type, unit and meaning.
+"""
+
+
+def _columns(columns: Iterable[Column]) -> str:
+    """The rows of a table of columns."""
+    rows = [f"| `{c.name}` | {column_type(c)} | {c.unit} | {c.doc} |" for c in columns]
+    return "\n".join(["| column | type | unit | meaning |", "|---|---|---|---|", *rows])
+
+
+def column_type(column: Column) -> str:
+    """The type of a column's values, and how many an event has, if not one."""
+    if column is TRACE:
+        return f"list of {np.dtype(column.dtype).name}"
+    return np.dtype(column.dtype).name + f" x {column.width}" * bool(column.width)
+
 
 def _keys(table: type[msgspec.Struct]) -> str:
     """The rows of one of the file's plain tables."""
@@ -136,7 +205,13 @@ def configuration() -> str:
     )
 
 
-PAGES = {"states.md": states, "configuration.md": configuration}
+def events() -> str:
+    """The page about the columns of events and the files that hold them."""
+    assert {c.name for c in (*ALWAYS, *OPTIONAL)} == set(COLUMNS)
+    return EVENTS.format(always=_columns(ALWAYS), optional=_columns((*OPTIONAL, TRACE)))
+
+
+PAGES = {"states.md": states, "configuration.md": configuration, "events.md": events}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.make_pages import PAGES
+from docs.make_pages import PAGES, column_type
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 
 README = (ROOT / "README.md").read_text()
@@ -59,6 +60,7 @@ class Terminal:
             ("caget", f'"{sys.executable}" "{own}" caget "$@"'),
             ("caput", f'"{sys.executable}" "{own}" caput "$@"'),
             ("python", f'"{sys.executable}" "$@"'),
+            ("pixieioc", f'"{sys.executable}" -m pixieioc "$@"'),
         ):
             (tools / name).write_text(f"#!/bin/sh\nexec {line}\n")
             (tools / name).chmod(stat.S_IRWXU)
@@ -110,6 +112,17 @@ def test_the_tutorial_and_the_scan_that_follows() -> None:
     with example("replay.toml") as terminal:
         terminal.follow(tutorial)
         terminal.follow("Take a scan point")
+
+
+def test_analysing_files_offline(tmp_path: Path) -> None:
+    Terminal(tmp_path).follow("Analyse files offline")
+    assert {path.name for path in tmp_path.glob("*.*") if path.is_file()} == {"events.parquet", "spectra.png"}
+
+
+def test_columns_are_named_with_their_types() -> None:
+    for column in (*ALWAYS, *OPTIONAL, TRACE):
+        said = f"`{column.name}` {column_type(column)} {column.unit}".strip()
+        assert said in " ".join(README.split()), said
 
 
 def test_the_task_of_ones_own() -> None:
