@@ -9,7 +9,7 @@ from pixieioc.listmode.events import CHUNK_COLUMN
 from pixieioc.listmode.order import Stretch, TimeOrder, warm_up
 from pixieioc.listmode.unixtime import UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import EventBlock, events_of
+from pixieioc.tasks.items import EventBlock, events_of, joined
 
 _MODES = ("now", "start times", "estimated gap")
 
@@ -67,8 +67,8 @@ class SortEvents(Task):
         self._send(self._order.finish(), {})
 
     def _send(self, stretches: list[Stretch], words_read: dict[int, int]) -> None:
-        for stretch in stretches:
-            unix = self._clock.stamp(stretch.period, stretch.events)
-            self.send(EventBlock(events={**stretch.events, CHUNK_COLUMN.name: unix}, words_read=words_read))
+        stamped = [{**s.events, CHUNK_COLUMN.name: self._clock.stamp(s.period, s.events)} for s in stretches]
+        for events in joined(stamped):
+            self.send(EventBlock(events=events, words_read=words_read))
         self.late_events, self.resets = self._order.late, self._order.resets
         self.events_held, self.starts_estimated = self._order.held, self._clock.estimated
