@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from pixieioc.listmode import order, unixtime
 from pixieioc.listmode.events import CHUNK_COLUMN
-from pixieioc.listmode.order import Stretch, TimeOrder, warm_up
+from pixieioc.listmode.order import Stretch, TimeOrder
 from pixieioc.listmode.unixtime import UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.items import EventBlock, events_of, joined
@@ -49,7 +50,8 @@ class SortEvents(Task):
     starts_estimated = Report(0, high=1, doc="Counter periods whose start is not in start_times and was estimated.")
 
     def do_init(self) -> None:
-        warm_up()
+        order.warm_up()
+        unixtime.warm_up()
 
     def do_start(self) -> None:
         if self.time_mode == "start times" and not self.start_times:
