@@ -1,8 +1,8 @@
 """Events and bytes a second through the whole list-mode pipeline, against pypixie16's own pipeline on the same file.
 
 Ours is LoadFiles > ConvertToEvents > SortEvents > FillSpectra through `pixieioc.pipeline.Pipeline`, a process each;
-then the same with GatherEvents, and with GatherData behind LoadFiles, which writes all raw data to disk. The time is from the
-call of `start()` until the pipeline is at rest: all files closed, all final counters told. The rival is in
+then the same with GatherEvents, and with GatherData behind LoadFiles, which writes all raw data to disk. The time is
+from the call of `start()` until the pipeline is at rest: all files closed, all final counters told. The rival is in
 `pypixie16_chain.py`; its time is from its first reading to its last event out, and it ends with a counter instead of
 spectra. Neither the start of processes nor compilation counts: ours has a run to warm up.
 
