@@ -2,7 +2,8 @@
 
 The file is the recording of `examples/data`, repeated to `--gigabytes`. Every tenth of a second the memory of each
 process is looked at (resident set, as the system counts it): the peak is shown, and how much more the last quarter of
-the run took than the second (medians: how full a link is makes tens of MB). The exit code is 1 if not every event has come to the end.
+the run took than the second (medians: how full a link is makes tens of MB). The exit code is 1 if not every event has
+come to the end.
 """
 
 from __future__ import annotations
