@@ -86,7 +86,8 @@ Worth watching with camonitor:
 
     {p}DetectorState_RBV {p}State_RBV {p}RunId_RBV {p}ElapsedReal_RBV
     {p}FillSpectra:Events_RBV {p}FillSpectra:Rate_RBV {p}M00:C00:OutputCountRate_RBV
-    {p}StatusMessage_RBV (long string, camonitor -S), {p}M00:C00:Spectrum_RBV (waveform)
+    {p}M00:C00:InputCountRate_RBV {p}DeadTime_RBV {p}M00:C00:ROI1:Net_RBV (the line of 137Cs)
+    {p}StatusMessage_RBV (long string, camonitor -S), {p}M00:C00:Spectrum_RBV, {p}M00:C00:Trace_RBV (waveforms)
 
 ^C ends it."""
     _serve(checked, ["127.0.0.1"], verbose, hint, start=start)
@@ -217,7 +218,8 @@ def _print_task(name: str, cls: type) -> None:
     typer.echo(f"{name}: {(cls.__doc__ or '').strip().splitlines()[0]}")
     for parameter in cls.parameters().values():
         flags = "".join(f" [{flag}]" for flag in ("live", "fixed", "shared") if getattr(parameter, flag))
-        typer.echo(f"    {parameter.name} = {parameter.default!r}{flags}: {parameter.allowed}. {parameter.doc}")
+        flags += " [per channel]" * (parameter.per == "channel")
+        typer.echo(f"    {parameter.name} = {parameter.default_of_one!r}{flags}: {parameter.allowed}. {parameter.doc}")
     for report in cls.reports().values():
         if vars(StandardReports).get(report.name) is not report:
             typer.echo(f"    > {report.name}{f' ({report.unit})' if report.unit else ''}: {report.doc}")

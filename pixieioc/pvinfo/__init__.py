@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from pixieioc.config import Config, ConfigError
 from pixieioc.pvinfo.declared import task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
@@ -11,10 +13,15 @@ from pixieioc.pvinfo.run_control import run_control_pvs
 __all__ = ["PvInfo", "Severity", "Source", "all_pvs"]
 
 
+#: Room in ConfigJSON for one value of one channel, on the average, in bytes.
+_ROOM = 40
+
+
 def all_pvs(config: Config) -> dict[str, PvInfo]:
     """Every process variable of an IOC with this configuration, by name without prefix.
 
-    A shared name that several tasks declare is one process variable, the first task's. Raises ConfigError if two
+    A shared name that several tasks declare is one process variable, the first task's; so is a channel's, if they have
+    the declaration in common. Raises ConfigError if two
     declarations want the same name, or if one is too long with the prefix.
     """
     pvs: dict[str, PvInfo] = {}
@@ -24,11 +31,14 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
         pvs[pv.name] = pv
     for name, cls in config.tasks.items():
         for pv in task_pvs(cls, config.settings[name], memory):
-            if pv.name in pvs and (":" in pv.name or not _shared(pvs[pv.name].source, pv.source)):
+            if pv.name in pvs and not _shared(config, pvs[pv.name].source, pv.source):
                 raise ConfigError(f"{name}: the process variable {pv.name} is declared twice")
             pvs.setdefault(pv.name, pv)
     for pv in ioc_pvs():
         pvs[pv.name] = pv
+    room = _ROOM * sum(bool(pv.source.index) and pv.source.kind == "parameter" for pv in pvs.values())
+    for name in ("ConfigJSON", "ConfigJSON_RBV"):
+        pvs[name] = dataclasses.replace(pvs[name], length=max(pvs[name].length, room))
     longest = max(pvs, key=len)
     if len(config.prefix) + len(longest) > LONGEST_NAME:
         raise ConfigError(
@@ -38,6 +48,11 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
     return pvs
 
 
-def _shared(known: Source, other: Source) -> bool:
+def _shared(config: Config, known: Source, other: Source) -> bool:
     """Whether two tasks have declared the same thing; what is the run control's own is nobody else's."""
-    return bool(known.task) and (known.kind, known.name) == (other.kind, other.name)
+    if not known.task or (known.kind, known.name) != (other.kind, other.name):
+        return False
+    if not known.index:
+        return True
+    one, another = (config.tasks[source.task].reports().get(source.name) for source in (known, other))
+    return one is not None and one is another

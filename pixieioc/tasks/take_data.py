@@ -12,11 +12,12 @@ from unittest.mock import NonCallableMock
 import numpy as np
 
 from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
 from pixieioc.tasks.items import WordBlock
 
 
-class TakeData(Task):
-    """Boots the modules at the first run, and reads their FIFOs in list mode.
+class TakeData(ChannelRates, Task):
+    """Boots the modules at the first run, and reads their FIFOs in list mode, and now and then their statistics.
 
     The package and the SDK are loaded in this task's own process, when the first run starts: the SDK keeps its state in
     the process, and importing it is slow.
@@ -25,6 +26,8 @@ class TakeData(Task):
     heart_beat_timeout = 180.0  # booting a crate of modules takes that long
 
     slots = Parameter([2.0], items=float, low=2, high=14, doc="Slots of the modules; module 0 is the first.")
+    modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules whose rates are shown, from module 0.")
+    channels = Parameter(16, low=1, high=16, fixed=True, doc="Number of channels of each module whose rates are shown.")
     firmware = Parameter("default", doc="Section [Firmware.<name>] of pypixie16's configuration file.")
     synchronous = Parameter(False, doc="Whether all modules start and stop together.")
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="The run ends after so long; 0: not by itself.")
@@ -34,6 +37,9 @@ class TakeData(Task):
     max_delay = Parameter(0.1, unit="s", low=0.01, high=60, live=True, doc="FIFOs are read at least so often.")
     poll_interval = Parameter(
         0.002, unit="s", low=0.0005, high=1, live=True, doc="Time between two looks at the FIFOs."
+    )
+    statistics_interval = Parameter(
+        1.0, unit="s", low=0, high=3600, live=True, doc="The modules' statistics are read at most so often; 0: never."
     )
 
     booted = Report(False, doc="Whether the modules are booted.")
@@ -49,6 +55,9 @@ class TakeData(Task):
         guidance="The read-out is hardly fast enough: events are about to be lost in the module.",
     )
 
+    def do_init(self) -> None:
+        self._tell_all(0.0)
+
     def do_configure(self, config: dict[str, Any]) -> None:
         if not self.slots or len(set(self.slots)) < len(self.slots):
             raise Error(f"slots {self.slots}: must be at least one slot, each at most once")
@@ -62,7 +71,10 @@ class TakeData(Task):
             self._boot()
         self._call("empty_all_fifos")
         self.words_read, self.fifo_level = 0, 0.0
-        self._began = self._last_read = time.monotonic()
+        self._began = self._last_read = self._last_statistics = time.monotonic()
+        self._counted = np.zeros((4, self.modules, self.channels))
+        self._tell_all(0.0)
+        self.live_share = 0.0
         self._call("start_list_mode_run")
         self._taking = True
 
@@ -76,6 +88,9 @@ class TakeData(Task):
         if data:
             self._last_read = now
             self._send(data)
+        elif 0 < self.statistics_interval <= now - self._last_statistics:
+            # Between two reads that are not due: the events come first.
+            self._read_statistics(now)
         self.idle(self.poll_interval)
 
     def do_stop(self) -> None:
@@ -92,6 +107,9 @@ class TakeData(Task):
         while any(len(words) for words in data):
             self._send(data)
             data = self._call("read_list_mode_fifo", check=False)
+        if self.statistics_interval:
+            self._read_statistics(time.monotonic())
+        self._tell_all(0.0)
 
     def do_quit(self) -> None:
         if self.booted:
@@ -103,6 +121,22 @@ class TakeData(Task):
         self.fifo_level = max(100.0 * len(words) / 131072 for words in block.values())
         if any(len(words) for words in block.values()):
             self.send(block)
+
+    def _read_statistics(self, now: float) -> None:
+        """What the modules have counted since they were asked last; a failure is printed and ends no run."""
+        self._last_statistics = now
+        try:
+            statistics = self._call("get_stats")
+        except Error as error:
+            self.print(f"no statistics: {error}")
+            self._tell_all(np.nan)
+            return
+        before, self._counted = self._counted, counted(statistics, self.modules, self.channels)
+        self.tell_rates(*rates_of(self._counted - before))
+        self.tell_live_share(*rates_of(self._counted))
+
+    def _tell_all(self, value: float) -> None:
+        self.tell_rates(*np.full((2, self.modules, self.channels), value))
 
     def _boot(self) -> None:
         slots = [int(slot) for slot in self.slots]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixieioc.pipeline import Parameter, Refused, Report
-from pixieioc.pipeline.declare import LONGEST_TEXT, parameters_of, pv_name, reports_of, resolve
+from pixieioc.pipeline.declare import LONGEST_TEXT, parameters_of, pv_name, reports_of
+from pixieioc.pipeline.resolve import resolve
 
 INT = Parameter(5, low=1, high=16, unit="bins", doc="")
 FLOAT = Parameter(1.0, low=0.5, high=3, unit="s", doc="")
