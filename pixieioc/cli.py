@@ -66,6 +66,32 @@ def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
 
 
 @app.command()
+def generate(
+    config: ConfigFile,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Write below this folder, into db/ and opi/.")],
+    prefix: Prefix = None,
+    sets: Sets = None,
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if a file there is not what would be written.")
+    ] = False,
+) -> None:
+    """Write database, screens, alarm tree, archiver and save lists and a reference of all PVs of a configuration."""
+    from pixieioc.export import outputs
+    from pixieioc.export.write import stale, write
+    from pixieioc.pvinfo.description import Description
+
+    files = outputs(Description.of(load(config, sets or (), prefix)))
+    if check_only:
+        if old := stale(out, files):
+            typer.echo(f"pixieioc: not current in {out}: {', '.join(old)}", err=True)
+            raise typer.Exit(1)
+        typer.echo(f"{out}: all {len(files)} files are current")
+    else:
+        changed = write(out, files)
+        typer.echo(f"{out}: {len(files)} files, {len(changed)} of them written: {', '.join(changed) or 'none'}")
+
+
+@app.command()
 def demo(
     prefix: Prefix = None,
     start: Annotated[bool, typer.Option("--start", help="Start a run at once.")] = False,
