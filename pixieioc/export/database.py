@@ -11,17 +11,12 @@ from collections.abc import Iterator
 
 from pixieioc.export.words import GENERATED, quoted, shortened
 from pixieioc.pvinfo.description import Description, archive_of, is_saved
-from pixieioc.pvinfo.model import PvInfo, Severity
+from pixieioc.pvinfo.model import LIMIT_NAMES, LIMIT_SEVERITIES, PvInfo
 
 #: Most bytes of EGU.
 LONGEST_UNIT = 15
-#: LOLO, LOW, HIGH, HIHI: the field of the limit, that of its severity, and the severity.
-LIMITS: tuple[tuple[str, str, Severity], ...] = (
-    ("LOLO", "LLSV", "MAJOR"),
-    ("LOW", "LSV", "MINOR"),
-    ("HIGH", "HSV", "MINOR"),
-    ("HIHI", "HHSV", "MAJOR"),
-)
+#: The fields of the severities of a number's limits.
+LIMIT_SEVERITY_FIELDS = ("LLSV", "LSV", "HSV", "HHSV")
 #: The first two letters of the fields of an mbbi's or mbbo's states.
 STATES = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI", "TE", "EL", "TV", "TT", "FT", "FF")
 #: Record types whose values and limits are whole numbers.
@@ -90,7 +85,8 @@ def _states(pv: PvInfo) -> Iterator[tuple[str, str]]:
 
 
 def _limits(pv: PvInfo) -> Iterator[tuple[str, str]]:
-    for (field, severity_field, severity), limit in zip(LIMITS, pv.limits, strict=True):
+    names = zip(LIMIT_NAMES, LIMIT_SEVERITY_FIELDS, LIMIT_SEVERITIES, pv.limits, strict=True)
+    for field, severity_field, severity, limit in names:
         if not math.isnan(limit):
             yield field, number(pv, limit)
             yield severity_field, severity
@@ -98,8 +94,8 @@ def _limits(pv: PvInfo) -> Iterator[tuple[str, str]]:
         yield "HYST", number(pv, pv.hysteresis)
     low, high = pv.drive
     if math.isfinite(low) and math.isfinite(high):
-        names = [("DRVL", "DRVH")] if pv.record in DRIVEN else []
-        for below, above in [*names, ("LOPR", "HOPR")]:
+        drive = [("DRVL", "DRVH")] if pv.record in DRIVEN else []
+        for below, above in [*drive, ("LOPR", "HOPR")]:
             yield below, number(pv, low)
             yield above, number(pv, high)
 
