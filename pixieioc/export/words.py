@@ -25,7 +25,9 @@ def shortened(text: str, length: int = LONGEST_DESC) -> str:
         if len(" ".join([*words, word]).encode()) > length - 3:
             break
         words.append(word)
-    return " ".join(words).rstrip(",;:") + "..."
+    # A word that is too long, or a language that has no spaces, is cut between letters.
+    kept = " ".join(words).rstrip(",;:") or text.encode()[: length - 3].decode(errors="ignore")
+    return f"{kept}..."
 
 
 def quoted(text: str) -> str:
