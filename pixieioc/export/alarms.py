@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pixieioc.export.words import one_line
 from pixieioc.pvinfo.description import (
     Description,
     Part,
@@ -126,7 +127,7 @@ def _alarm(pv: PvInfo, description: Description) -> Alarm:
 def guidance(pv: PvInfo) -> str:
     """What it is, when it is in alarm, and what to do then."""
     what_to_do = pv.guidance or "Its declaration says nothing of what to do: see the display."
-    return f"{what_to_do} ({pv.doc.rstrip('.')}; {'; '.join(alarms_of(pv))}.)"
+    return one_line(f"{what_to_do} ({pv.doc.rstrip('.')}; {'; '.join(alarms_of(pv))}.)")
 
 
 def display(pv: PvInfo, prefix: str) -> str:

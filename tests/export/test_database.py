@@ -95,7 +95,7 @@ def test_every_record_is_there_with_its_description_and_in_no_alarm_that_the_ioc
     ("text", "short"),
     [
         ("Clears the spectra.", "Clears the spectra"),
-        ("What ends a run by itself, whatever it is: as it is used.", "What ends a run by itself, whatever it is"),
+        ("What ends a run, whatever it may be: as it is used.", "What ends a run, whatever it may be"),
         ("Ends the run at once; data that are still in the chain are discarded.", "Ends the run at once"),
         ("Whether a put to Acquire also waits for the tasks.", "Whether a put to Acquire also waits..."),
         ("Sum of 1 no run is on, 2 links empty, 4 settings valid.", "Sum of 1 no run is on, 2 links empty..."),
@@ -113,6 +113,12 @@ def test_texts_are_quoted() -> None:
     assert 'field(DESC, "A \\"quoted\\" \\\\ word")' in record(pv)
     assert 'field(ZNAM, "a\\nb")' in record(pv)
     assert 'field(ONAM, "\\"c\\"")' in record(pv)
+
+
+def test_what_looks_like_a_macro_is_text() -> None:
+    text = record(PvInfo("X", "ai", "Of $(P) and ${Q}.", unit="a unit that is too long"))
+    assert 'field(DESC, "Of (P) and {Q}")' in text
+    assert 'field(EGU, "a unit that...")' in text
 
 
 def test_limits_that_are_not_set_are_not_written() -> None:
