@@ -69,12 +69,12 @@ def _alarm(name: str, element: ET.Element, files: Files) -> Iterator[str]:
 
 
 def display(name: str, link: str, files: Files) -> Iterator[str]:
-    """A link to a screen, relative to opi/, with P and for a task's own PVs T; screens may be generated elsewhere."""
+    """A link to a screen, relative to opi/, with P and for a task's own PVs T."""
     file, _, query = link.partition("?")
     macros = dict(parse_qsl(query, strict_parsing=True))
     if not name.startswith(macros.get("P", "-")):
         yield f"{name}: the display's P is {macros.get('P')!r}"
-    if file == "task.bob" and not name.startswith(f"{macros.get('P')}{macros.get('T', '-')}:"):
+    if file.startswith("task") and not name.startswith(f"{macros.get('P')}{macros.get('T', '-')}:"):
         yield f"{name}: the display's T is {macros.get('T')!r}"
     if any(path.startswith("opi/") for path in files) and f"opi/{file}" not in files:
         yield f"{name}: there is no screen {file}"

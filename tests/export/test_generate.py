@@ -99,7 +99,7 @@ def test_three_lines_in_a_task_are_enough(folder: Path) -> None:
     assert (alarm.findtext("guidance/details") or "").startswith(
         "Add ice. (From it; MINOR from 2 K up; MAJOR from 5 K up"
     )
-    assert alarm.findtext("display/details") == "task.bob?P=LAB:&T=Chiller"
+    assert alarm.findtext("display/details") == "task_Chiller.bob?P=LAB:&T=Chiller"
     assert (alarm.findtext("delay"), alarm.findtext("latching")) == ("10", "false")  # it has a hysteresis
     assert "CHANNEL Chiller LAB:Chiller:REPORT:Deviation_RBV ---T-\n" in files["db/pixieioc.alhConfig"]
     # The archive, the saved settings
