@@ -132,12 +132,17 @@ def archive_of(pv: PvInfo) -> Archive:
 
 def may_alarm(pv: PvInfo) -> bool:
     """True for what has a severity at times: by its value, or by circumstances."""
-    return pv.has_alarm or own_name(pv) in OTHER_ALARMS
+    return pv.has_alarm or bool(_of(OTHER_ALARMS, pv))
 
 
 def in_alarm_tree(pv: PvInfo) -> bool:
     """True for what an alarm handler must hear of."""
-    return may_alarm(pv) and own_name(pv) not in NOT_IN_ALARM_TREE
+    return may_alarm(pv) and not left_out_because(pv)
+
+
+def left_out_because(pv: PvInfo) -> str:
+    """Why it is not in the alarm tree; empty: nothing keeps it out."""
+    return _of(NOT_IN_ALARM_TREE, pv)
 
 
 def alarm_delay(pv: PvInfo) -> int:
@@ -154,7 +159,13 @@ def alarms_of(pv: PvInfo) -> list[str]:
         phrases += [f"{severity}: {', '.join(labels)}"] if labels else []
     for limit, severity, word in zip(pv.limits, LIMIT_SEVERITIES, ("down", "down", "up", "up"), strict=True):
         phrases += [] if math.isnan(limit) else [f"{severity} from {limit:.10g}{unit} {word}"]
-    return [*phrases, *([OTHER_ALARMS[own_name(pv)]] if own_name(pv) in OTHER_ALARMS else [])]
+    other = _of(OTHER_ALARMS, pv)
+    return [*phrases, other] if other else phrases
+
+
+def _of(table: Mapping[str, str], pv: PvInfo) -> str:
+    """What a table says of the pipeline's or a task's own; those of channels are nowhere."""
+    return "" if is_channel(pv) else table.get(own_name(pv), "")
 
 
 def own_name(pv: PvInfo) -> str:

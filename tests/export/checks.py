@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
 
-from pixieioc.pvinfo.description import NOT_IN_ALARM_TREE, Description, may_alarm, own_name
+from pixieioc.pvinfo.description import Description, left_out_because, may_alarm, own_name
 from pixieioc.pvinfo.model import PvInfo
 
 Files = Mapping[str, str]
@@ -85,7 +85,7 @@ def complete(files: Files, description: Description) -> Iterator[str]:
     there = {element.get("name") for element in ET.fromstring(files["db/pixieioc-alarms.xml"]).iter("pv")}
     for pv in description.pvs.values():
         told = description.prefix + pv.name in there
-        left_out = bool(NOT_IN_ALARM_TREE.get(own_name(pv)))
+        left_out = bool(left_out_because(pv))
         if may_alarm(pv) and told == left_out:
             yield f"{pv.name}: in the tree {told}, left out with a reason {left_out}"
 
