@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -39,6 +40,7 @@ NOT_ARCHIVED = ("HeartBeat", "IOC:HEARTBEAT")
 #: hysteresis, or is named here.
 FLICKER_DELAY = 10
 FLICKERING = ("Rate_RBV",)
+_CHANNEL = re.compile(r"^M\d\d:(C\d\d:)?")
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def task_of(pv: PvInfo) -> str:
 
 def is_channel(pv: PvInfo) -> bool:
     """True for what exists once a channel, and for its arrays over the channels of a module."""
-    return pv.name[:1] == "M" and pv.name[1:3].isdigit() and pv.name[3:4] == ":"
+    return bool(_CHANNEL.match(pv.name))
 
 
 def part_of(pv: PvInfo) -> Part:
@@ -169,8 +171,8 @@ def _of(table: Mapping[str, str], pv: PvInfo) -> str:
 
 
 def own_name(pv: PvInfo) -> str:
-    """The name without the task's, module's and channel's."""
-    return pv.name.rpartition(":")[2] if is_channel(pv) else pv.name.removeprefix(f"{task_of(pv)}:")
+    """The name without the task's, or without the module's and the channel's."""
+    return _CHANNEL.sub("", pv.name) if is_channel(pv) else pv.name.removeprefix(f"{task_of(pv)}:")
 
 
 def as_plain(pv: PvInfo) -> dict[str, Any]:

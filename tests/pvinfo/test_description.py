@@ -137,6 +137,11 @@ def test_names_without_where_they_are(ioc: Description) -> None:
         assert own_name(ioc.pvs[name]) == own
 
 
+def test_what_has_parts_of_its_own_in_a_channel() -> None:
+    pv = PvInfo("M03:C15:ROI2:Low", "longout", "Lower end.")
+    assert (own_name(pv), part_of(pv), task_of(pv)) == ("ROI2:Low", "channel", "")
+
+
 def test_all_of_it_is_plain(ioc: Description) -> None:
     for pv in ioc.pvs.values():
         plain = as_plain(pv)
