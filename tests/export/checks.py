@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
@@ -170,7 +171,8 @@ def page(files: Files, description: Description) -> Iterator[str]:
     """The reference has every process variable."""
     text = files["db/PVS.md"]
     for pv in description.pvs.values():
-        shown = (pv.name, f"$(T):{own_name(pv)}", f"M$(MM):{own_name(pv)}", f"M$(MM):C$(CC):{own_name(pv)}")
+        own = re.sub(r"^([A-Za-z]+)\d+:", r"\1$(N):", own_name(pv))
+        shown = (pv.name, f"$(T):{own}", f"M$(MM):{own}", f"M$(MM):C$(CC):{own}")
         if not any(f"`{name}`" in text for name in shown) or pv.doc.split(": as it is used")[0].rstrip(".") not in text:
             yield f"{pv.name} is not in PVS.md"
 
