@@ -122,7 +122,7 @@ def loopback() -> Iterator[None]:
     """Channel Access on this computer only, on free ports: set up before libca is first used."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as repeater:
         repeater.bind((LOOPBACK, 0))  # libca starts a repeater, which would stay, unless its port is taken
-        beacons, server = str(repeater.getsockname()[1]), _free_port()
+        beacons, server = str(repeater.getsockname()[1]), free_port()
         os.environ.update(
             EPICS_CA_ADDR_LIST=f"{LOOPBACK}:{server}",
             EPICS_CA_AUTO_ADDR_LIST="NO",
@@ -136,7 +136,7 @@ def loopback() -> Iterator[None]:
         yield
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that is free for TCP and UDP on loopback."""
     while True:
         with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:

@@ -66,6 +66,38 @@ class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = []
 
 
+class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.limits]`: what the clients of the server may cost."""
+
+    clients: Annotated[
+        int, msgspec.Meta(ge=1), _said("Clients at a time; one that has not said anything makes place for a new one.")
+    ] = 1000
+    channels: Annotated[int, msgspec.Meta(ge=1), _said("Channels of one client.")] = 100_000
+    subscriptions: Annotated[int, msgspec.Meta(ge=1), _said("Subscriptions of one client.")] = 100_000
+    puts: Annotated[int, msgspec.Meta(ge=1), _said("Puts of one client that have not completed.")] = 1000
+    message: Annotated[
+        int,
+        msgspec.Meta(ge=1024),
+        _said("Longest message that is taken, in bytes; never longer than the client's channels need."),
+    ] = 16 * 1024**2
+    backlog: Annotated[
+        int,
+        msgspec.Meta(ge=0),
+        _said("Bytes that are held for a client that does not take them before only newest values are."),
+    ] = 1024**2
+    patience: Annotated[
+        float, msgspec.Meta(ge=0), _said("Seconds after which only newest values are held for such a client.")
+    ] = 0.05
+    silence: Annotated[
+        float, msgspec.Meta(gt=0), _said("Seconds after which a client that has said nothing is disconnected.")
+    ] = 30.0
+    stall: Annotated[
+        float,
+        msgspec.Meta(ge=0),
+        _said("Seconds after which a client that does not read, or whose computer has vanished, is disconnected."),
+    ] = 60.0
+
+
 class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc]`: the server, and limits of the computer it runs on."""
 
@@ -81,6 +113,7 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1.0
     memory_high: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MINOR.")] = 1000.0
     memory_hihi: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MAJOR.")] = 2000.0
+    limits: Annotated[LimitsTable, _said("What clients may cost, see below.")] = LimitsTable()
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

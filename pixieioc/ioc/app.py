@@ -50,7 +50,7 @@ async def run_ioc(
     state = State(config.state_folder)
     prepare()
     control = RunControl(board, config, state)
-    server = _Server(board.values(), interfaces or config.ioc.interfaces or None)
+    server = _Server(board.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
     server.control = control
     await server.start()
     if on_ready is not None:

@@ -27,15 +27,16 @@ STRING_SIZE, UNITS_SIZE, LABEL_SIZE, LABELS = 40, 8, 26, 16
 
 #: struct code, numpy type and size of an element, by base type.
 _CODES = {SHORT: "h", FLOAT: "f", ENUM: "H", CHAR: "B", LONG: "i", DOUBLE: "d"}
+_SCALARS = {base: struct.Struct(f">{code}") for base, code in _CODES.items()}
 _ARRAYS = {SHORT: ">i2", FLOAT: ">f4", ENUM: ">u2", CHAR: "u1", LONG: ">i4", DOUBLE: ">f8"}
 ELEMENT_SIZE = {STRING: STRING_SIZE, SHORT: 2, FLOAT: 4, ENUM: 2, CHAR: 1, LONG: 4, DOUBLE: 8}
 _FLOAT_MAX = (2 - 2**-23) * 2.0**127
 #: The integers' ranges, for limits and conversions.
 RANGES = {SHORT: (-(2**15), 2**15 - 1), ENUM: (0, 2**16 - 1), CHAR: (0, 255), LONG: (-(2**31), 2**31 - 1)}
 
-#: Padding between the head and the value, by class (status, time) and base type.
-_STS_PAD = {CHAR: "x", DOUBLE: "4x"}
-_TIME_PAD = {SHORT: "2x", ENUM: "2x", CHAR: "3x", DOUBLE: "4x"}
+#: The head before the value by base type, for types with status, and with status and time.
+_STS_HEAD = [struct.Struct(f">hh{pad}") for pad in ("", "", "", "", "x", "", "4x")]
+_TIME_HEAD = [struct.Struct(f">hhII{pad}") for pad in ("", "2x", "", "2x", "3x", "", "4x")]
 _PLAIN, _STS, _TIME, _GR, _CTRL = range(5)
 
 
@@ -77,9 +78,9 @@ def pack(dbr: int, values: bytes, status: int, severity: int, stamp: tuple[int, 
     if kind == _PLAIN:
         return values
     if kind == _STS or (kind in (_GR, _CTRL) and base == STRING):
-        return struct.pack(f">hh{_STS_PAD.get(base, '')}", status, severity) + values
+        return _STS_HEAD[base].pack(status, severity) + values
     if kind == _TIME:
-        return struct.pack(f">hhII{_TIME_PAD.get(base, '')}", status, severity, *stamp) + values
+        return _TIME_HEAD[base].pack(status, severity, *stamp) + values
     if base == ENUM:
         labels = [label[: LABEL_SIZE - 1] for label in meta.labels[:LABELS]]
         table = b"".join(label.ljust(LABEL_SIZE, b"\0") for label in labels).ljust(LABELS * LABEL_SIZE, b"\0")
@@ -107,12 +108,14 @@ def _limit(limit: float, base: int) -> float | int:
 def numbers(values: Any, base: int) -> bytes:
     """Numbers (a scalar or an array) in the numeric type `base`; what it cannot hold is clipped to its range."""
     if isinstance(values, int | float):
+        if base == DOUBLE:
+            return _SCALARS[DOUBLE].pack(values)
         if base in RANGES:
             low, high = RANGES[base]
             values = (
                 0 if values != values else int(min(max(values, low), high))
             )  # NaN is the one that differs from itself
-        return struct.pack(f">{_CODES[base]}", _float(values) if base == FLOAT else values)
+        return _SCALARS[base].pack(_float(values) if base == FLOAT else values)
     array = np.asarray(values)
     if base in RANGES and array.dtype.kind == "f":
         array = np.nan_to_num(array, nan=0.0)
