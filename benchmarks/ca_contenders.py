@@ -3,8 +3,8 @@
     python ca_contenders.py ours|caproto|softioc PREFIX SCALARS
 
 All serve the same: SCALARS numbers S0, S1, ..., 198 long strings T0, ..., an array W0 of 32768 doubles, and a number
-Put with a hook in Python. A line `post scalars|array|one HZ SECONDS` on stdin makes it post times; its answer has the
-fields of `Posted`. It ends when stdin does.
+Put with a hook in Python. A line `post scalars|array|one|all HZ SECONDS BURSTS` on stdin makes it post times until
+either is over; its answer has the fields of `Posted`. It ends when stdin does.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class SoftIoc(Contender):
 CONTENDERS: dict[str, type[Contender]] = {"ours": Ours, "caproto": Caproto, "softioc": SoftIoc}
 
 
-async def post(contender: Contender, what: str, hz: float, seconds: float) -> Posted:
+async def post(contender: Contender, what: str, hz: float, seconds: float, most: int) -> Posted:
     """Posts `hz` bursts a second, or as many as can be: then other work gets its turn between them."""
     values = np.random.default_rng(1).random(ELEMENTS)
 
@@ -163,10 +163,14 @@ async def post(contender: Contender, what: str, hz: float, seconds: float) -> Po
         values[0] = time.monotonic()
         await contender.array(values)
 
-    burst = {"scalars": contender.scalars, "one": contender.one, "array": array}[what]
+    async def everything() -> None:
+        await contender.scalars()
+        await array()
+
+    burst = {"scalars": contender.scalars, "one": contender.one, "array": array, "all": everything}[what]
     start = last = time.monotonic()
     bursts = 0
-    while last < start + seconds and bursts < hz * seconds:
+    while last < start + seconds and bursts < most:
         last = time.monotonic()
         await burst()
         bursts += 1
@@ -183,8 +187,9 @@ async def main(kind: str, prefix: str, scalars: int) -> None:
         orders = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
         while order := (await orders.readline()).decode().split():
-            _, what, hz, seconds = order
-            print(json.dumps(dataclasses.asdict(await post(contender, what, float(hz), float(seconds)))), flush=True)
+            _, what, hz, seconds, bursts = order
+            posted = await post(contender, what, float(hz), float(seconds), int(bursts))
+            print(json.dumps(dataclasses.asdict(posted)), flush=True)
 
     await contender.serve(obey)
 

@@ -19,6 +19,8 @@
 #include <epicsEvent.h>
 #include <epicsMutex.h>
 
+#define QUANTILES 1000
+
 struct channel {
     chid id;
     double value, arrived; /* of the newest monitor */
@@ -116,22 +118,20 @@ static int by_size(const void *a, const void *b)
 
 static void report(void)
 {
-    double oldest = 1e300, latest = 0, slowest = 0;
+    double oldest = 1e300, slowest = 0;
     epicsMutexMustLock(lock);
     for (int i = 0; i < wanted; i++) {
         struct channel *c = &channels[i];
         if (c->value < oldest)
             oldest = c->value;
-        if (c->arrived > latest)
-            latest = c->arrived;
         if (c->arrived - c->value > slowest)
             slowest = c->arrived - c->value;
     }
     qsort(ages, events, sizeof *ages, by_size);
-    printf("{\"events\": %zu, \"p50\": %u, \"p99\": %u, \"max\": %u, \"oldest\": %.9f, \"latest\": %.9f, "
-           "\"slowest\": %.9f}\n",
-           events, events ? ages[events / 2] : 0, events ? ages[(size_t)(0.99 * (events - 1))] : 0,
-           events ? ages[events - 1] : 0, oldest, latest, slowest);
+    printf("{\"events\": %zu, \"oldest\": %.9f, \"slowest\": %.9f, \"ages\": [", events, oldest, slowest);
+    for (int i = 0; events && i <= QUANTILES; i++)
+        printf("%s%u", i ? ", " : "", ages[(events - 1) * i / QUANTILES]);
+    printf("]}\n");
     epicsMutexUnlock(lock);
 }
 

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -29,8 +30,14 @@ class Worker:
 
     def __init__(self, *command: str | Path) -> None:
         self._name = f"{Path(command[0]).name} {' '.join(map(str, command[1:]))}"
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in __exit__
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            start_new_session=True,
         )
         self.watched = psutil.Process(self.process.pid)
 
@@ -48,6 +55,7 @@ class Worker:
             self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+        self._said.close()
 
     def tell(self, order: str) -> None:
         """Gives an order."""
@@ -57,11 +65,17 @@ class Worker:
 
     def answer(self) -> dict[str, Any]:
         """The next answer; RuntimeError if there is none."""
+        return json.loads(self.line())
+
+    def line(self) -> str:
+        """The next line that it says; RuntimeError if it has ended."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._name} has ended with {self.process.wait()}")
-        return json.loads(line)
+            code = self.process.wait()
+            self._said.seek(0)
+            raise RuntimeError(f"{self._name} has ended with {code}: {self._said.read()[-2000:]}")
+        return line
 
     def ask(self, order: str) -> dict[str, Any]:
         """Gives an order, and returns the answer."""
@@ -80,16 +94,8 @@ class Contender(Worker):
     def __init__(self, kind: str, scalars: int) -> None:
         self.prefix = f"B{secrets.token_hex(4)}:"
         super().__init__(sys.executable, _HERE / "ca_contenders.py", kind, self.prefix, str(scalars))
-        while "ready" not in self._line():
+        while "ready" not in self.line():  # pythonSoftIOC greets before
             pass
-
-    def _line(self) -> str:
-        """The next line: pythonSoftIOC greets before it is ready."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the server has ended with {self.process.wait()}")
-        return line
 
 
 def compile_client(folder: Path) -> Path:

@@ -45,7 +45,7 @@ _progress = Console(stderr=True, style="dim")
 
 @dataclass(frozen=True)
 class Row:
-    """One result. `bar` is what `ratio` must reach, or `ours` if there is no rival; None: for information."""
+    """One result. `bar` is what `ratio` or `ours` must reach, or stay below; None: for information."""
 
     what: str
     unit: str
@@ -67,6 +67,11 @@ class Row:
 def rivalled(what: str, unit: str, ours: float, rival: float, bar: float) -> Row:
     """A result that is to be at least `bar` times the rival's."""
     return Row(what, unit, ours, rival, bar, bool(rival) and ours / rival >= bar)
+
+
+def rivalled_at_most(what: str, unit: str, ours: float, rival: float, bar: float) -> Row:
+    """A result, such as a cost, that is to be at most `bar` times the rival's."""
+    return Row(what, unit, ours, rival, bar, bool(rival) and ours / rival <= bar)
 
 
 def limited(what: str, unit: str, ours: float, bar: float) -> Row:

@@ -40,6 +40,10 @@ _TIME_HEAD = [struct.Struct(f">hhII{pad}") for pad in ("", "2x", "", "2x", "3x",
 _PLAIN, _STS, _TIME, _GR, _CTRL = range(5)
 
 
+#: Values in big-endian bytes.
+Buffer = bytes | memoryview
+
+
 class Unconvertible(ValueError):
     """A value that has no form in the type that was asked for, or that was sent."""
 
@@ -67,7 +71,7 @@ class Meta:
         self.control = (control[1], control[0])
 
 
-def pack(dbr: int, values: bytes, status: int, severity: int, stamp: tuple[int, int], meta: Meta) -> bytes:
+def pack(dbr: int, values: Buffer, status: int, severity: int, stamp: tuple[int, int], meta: Meta) -> bytes:
     """The payload of type `dbr`: `values` (already in that type's base type) behind the head that the type has.
 
     `stamp` is seconds and nanoseconds since the EPICS epoch. Not padded to whole 8 bytes. Raises Unconvertible.
@@ -76,20 +80,20 @@ def pack(dbr: int, values: bytes, status: int, severity: int, stamp: tuple[int, 
     if kind > _CTRL:
         raise Unconvertible(f"DBR type {dbr} cannot be read")
     if kind == _PLAIN:
-        return values
+        return bytes(values)
     if kind == _STS or (kind in (_GR, _CTRL) and base == STRING):
-        return _STS_HEAD[base].pack(status, severity) + values
+        return b"".join((_STS_HEAD[base].pack(status, severity), values))
     if kind == _TIME:
-        return _TIME_HEAD[base].pack(status, severity, *stamp) + values
+        return b"".join((_TIME_HEAD[base].pack(status, severity, *stamp), values))
     if base == ENUM:
         labels = [label[: LABEL_SIZE - 1] for label in meta.labels[:LABELS]]
         table = b"".join(label.ljust(LABEL_SIZE, b"\0") for label in labels).ljust(LABELS * LABEL_SIZE, b"\0")
-        return struct.pack(">hhh", status, severity, len(labels)) + table + values
+        return b"".join((struct.pack(">hhh", status, severity, len(labels)), table, values))
     limits = meta.limits + (meta.control if kind == _CTRL else ())
     precision = f"{'hxx' if base in (FLOAT, DOUBLE) else ''}"
     head = (status, severity, *((meta.precision,) if precision else ()), meta.units.ljust(UNITS_SIZE, b"\0"))
     form = f">hh{precision}{UNITS_SIZE}s{len(limits)}{_CODES[base]}{'x' if base == CHAR else ''}"
-    return struct.pack(form, *head, *(_limit(limit, base) for limit in limits)) + values
+    return b"".join((struct.pack(form, *head, *(_limit(limit, base) for limit in limits)), values))
 
 
 def _limit(limit: float, base: int) -> float | int:
@@ -105,8 +109,11 @@ def _limit(limit: float, base: int) -> float | int:
 # -- values on their way out ------------------------------------------------------------------------------------------
 
 
-def numbers(values: Any, base: int) -> bytes:
-    """Numbers (a scalar or an array) in the numeric type `base`; what it cannot hold is clipped to its range."""
+def numbers(values: Any, base: int) -> Buffer:
+    """Numbers (a scalar or an array) in the numeric type `base`; what it cannot hold is clipped to its range.
+
+    Those of an array are not copied once more: they are a view of its big-endian form.
+    """
     if isinstance(values, int | float):
         if base == DOUBLE:
             return _SCALARS[DOUBLE].pack(values)
@@ -123,7 +130,7 @@ def numbers(values: Any, base: int) -> bytes:
         array = np.clip(array, *RANGES[base])
     elif base == FLOAT:
         array = np.where(np.isfinite(array), np.clip(array, -_FLOAT_MAX, _FLOAT_MAX), array)
-    return array.astype(_ARRAYS[base]).tobytes()
+    return array.astype(_ARRAYS[base]).data.cast("B") if array.size else b""
 
 
 def _float(value: float) -> float:

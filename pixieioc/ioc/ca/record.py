@@ -185,14 +185,15 @@ class Record:
         if kind == dbr.CLASS_NAME:
             payload, elements = dbr.text(self.info.record), 1
         elif kind == dbr.STSACK_STRING:
-            payload = self.status.to_bytes(2) + self.severity.to_bytes(2) + b"\0\1\0\0" + values
+            payload = self.status.to_bytes(2) + self.severity.to_bytes(2) + b"\0\1\0\0" + bytes(values)
         else:
             payload = dbr.pack(kind, values, self.status, self.severity, self.stamp, self.meta)
-        payload += b"\0" * (-len(payload) % 8)
+        if len(payload) % 8:
+            payload += b"\0" * (-len(payload) % 8)
         body = self._packed[kind, count] = (len(payload), elements, payload)
         return body
 
-    def _elements(self, base: int, count: int) -> tuple[bytes, int]:
+    def _elements(self, base: int, count: int) -> tuple[dbr.Buffer, int]:
         """The value in a base type, and how many elements it has; at most `count` unless that is 0, then all."""
         if isinstance(self.value, str):
             return self._text_elements(base, count)
@@ -205,7 +206,7 @@ class Record:
             size = len(data) // dbr.ELEMENT_SIZE[base]
         return _fit(data, size, count, dbr.ELEMENT_SIZE[base])
 
-    def _text_elements(self, base: int, count: int) -> tuple[bytes, int]:
+    def _text_elements(self, base: int, count: int) -> tuple[dbr.Buffer, int]:
         if base == dbr.STRING:
             return _fit(dbr.text(self.value), 1, count, dbr.STRING_SIZE)
         size = dbr.ELEMENT_SIZE[base]
@@ -229,11 +230,11 @@ class Record:
         return self._judge.judge(value) if isinstance(value, int | float) else (dbr.STATUS_NONE, dbr.NO_ALARM)
 
 
-def _fit(data: bytes, elements: int, count: int, size: int) -> tuple[bytes, int]:
+def _fit(data: dbr.Buffer, elements: int, count: int, size: int) -> tuple[dbr.Buffer, int]:
     """Exactly `count` elements, cut or filled with zeros; 0: as many as there are."""
     if not count or count == elements:
         return data, elements
-    return data[: count * size].ljust(count * size, b"\0"), count
+    return bytes(data[: count * size]).ljust(count * size, b"\0"), count
 
 
 def _finite(limits: tuple[float, float]) -> tuple[float, float]:
