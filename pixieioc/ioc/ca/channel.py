@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.listeners import Body
-from pixieioc.ioc.ca.outbox import Outbox
+from pixieioc.ioc.ca.outbox import LONGEST_WRITE, Outbox
 from pixieioc.ioc.ca.record import Record
 
 
@@ -61,10 +61,21 @@ class Subscription:
         self._size = 0
 
     def tell(self, body: Body) -> None:
-        """Sends one message to the client. The header is made anew only for another size or count."""
+        """Sends one message to the client."""
         size, count, payload = body
         if size != self._body_size or count != self._count:
-            self._body_size, self._count = size, count
-            self._header = ca.header(ca.EVENT_ADD, size, self.kind, count, ca.NORMAL, self.id)
-            self._size = size + len(self._header)
-        self.outbox.monitor(self, self._size, self._header, payload)
+            self._renew(size, count)
+        outbox = self.outbox
+        if (
+            outbox.open and outbox.scheduled and outbox.size < LONGEST_WRITE
+        ):  # the way that nearly all monitors take: nothing but what they need
+            outbox.parts += (self._header, payload)
+            outbox.size += self._size
+        else:
+            outbox.monitor(self, self._size, self._header, payload)
+
+    def _renew(self, size: int, count: int) -> None:
+        """Makes the header for bodies of another size or count."""
+        self._body_size, self._count = size, count
+        self._header = ca.header(ca.EVENT_ADD, size, self.kind, count, ca.NORMAL, self.id)
+        self._size = size + len(self._header)

@@ -37,6 +37,9 @@ RANGES = {SHORT: (-(2**15), 2**15 - 1), ENUM: (0, 2**16 - 1), CHAR: (0, 255), LO
 #: The head before the value by base type, for types with status, and with status and time.
 _STS_HEAD = [struct.Struct(f">hh{pad}") for pad in ("", "", "", "", "x", "", "4x")]
 _TIME_HEAD = [struct.Struct(f">hhII{pad}") for pad in ("", "2x", "", "2x", "3x", "", "4x")]
+TIME_DOUBLE = int(ChannelType.TIME_DOUBLE)
+#: What most monitors are, whole: status, severity, stamp (seconds, nanoseconds), value; its size is a multiple of 8.
+TIME_DOUBLE_FORM = struct.Struct(">hhII4xd")
 _PLAIN, _STS, _TIME, _GR, _CTRL = range(5)
 
 

@@ -13,7 +13,7 @@ import asyncio
 import time
 
 #: Bytes of one write, beyond which a burst is not collected any longer.
-_WRITE = 64 * 1024
+LONGEST_WRITE = 64 * 1024
 #: Bytes that may wait in the program for the kernel before a circuit is full.
 _FULL = 64 * 1024
 
@@ -67,7 +67,7 @@ class Outbox:
             return
         self.parts += parts
         self.size += sum(map(len, parts))
-        if self.size > _WRITE:
+        if self.size > LONGEST_WRITE:
             self.flush()
         elif not self.scheduled:
             self.schedule()
@@ -77,7 +77,7 @@ class Outbox:
         if self.open:
             self.parts += (header, payload)
             self.size += size
-            if self.size > _WRITE:
+            if self.size > LONGEST_WRITE:
                 self.flush()
             elif not self.scheduled:
                 self.schedule()

@@ -181,6 +181,11 @@ class Record:
         return self._pack(kind, count) if body is None else body
 
     def _pack(self, kind: int, count: int) -> Body:
+        if kind == dbr.TIME_DOUBLE and count < 2 and type(self.value) is float:
+            form = dbr.TIME_DOUBLE_FORM
+            body = (form.size, 1, form.pack(self.status, self.severity, *self.stamp, self.value))
+            self._packed[kind, count] = body
+            return body
         values, elements = self._elements(kind % 7 if kind <= dbr.HIGHEST_DATA_TYPE else dbr.STRING, count)
         if kind == dbr.CLASS_NAME:
             payload, elements = dbr.text(self.info.record), 1
