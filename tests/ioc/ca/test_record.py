@@ -11,7 +11,8 @@ import pytest
 from caproto import ChannelType
 
 from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.record import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Client, Record, stamp
+from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body
+from pixieioc.ioc.ca.record import Client, Record, stamp
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 
@@ -32,14 +33,15 @@ class Listening:
     """A subscription that remembers what it was told: the value and its severity."""
 
     count = 0
-    dbr = int(ChannelType.STS_STRING)
+    kind = int(ChannelType.STS_STRING)
 
     def __init__(self, record: Record, mask: int) -> None:
         self.mask = mask
         self.told: list[str] = []
-        record.listeners.append(self)
+        record.listeners.add(self)
 
-    def tell(self, size: int, count: int, payload: bytes) -> None:
+    def tell(self, body: Body) -> None:
+        size, count, payload = body
         assert size == len(payload)
         text = payload[4 : 4 + 40 * count].replace(b"\0" * 40, b"-").replace(b"\0", b" ").decode()
         self.told.append(f"{' '.join(text.split())} {payload[3]}")
