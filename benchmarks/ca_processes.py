@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ _HERE = Path(__file__).parent
 class Worker:
     """A process that answers each line with a line of JSON; it ends when its stdin does."""
 
-    def __init__(self, *command: str | Path) -> None:
+    def __init__(self, *command: str | Path, environment: Mapping[str, str] | None = None) -> None:
         self._name = f"{Path(command[0]).name} {' '.join(map(str, command[1:]))}"
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in __exit__
         self.process = subprocess.Popen(
@@ -38,6 +38,7 @@ class Worker:
             stderr=self._said,
             text=True,
             start_new_session=True,
+            env=environment,
         )
         self.watched = psutil.Process(self.process.pid)
 
@@ -89,13 +90,38 @@ class Worker:
 
 
 class Contender(Worker):
-    """A server of `ca_contenders.py` with a random prefix, in a session of its own."""
+    """A server of `ca_contenders.py` with a random prefix and a port of its own; SCALARS numbers."""
 
-    def __init__(self, kind: str, scalars: int) -> None:
+    def __init__(self, kind: str, program: Path, scalars: int) -> None:
         self.prefix = f"B{secrets.token_hex(4)}:"
-        super().__init__(sys.executable, _HERE / "ca_contenders.py", kind, self.prefix, str(scalars))
+        port = str(common.free_port())
+        self.port = int(port)
+        self._program = program
+        self._environment = {
+            **os.environ,
+            "EPICS_CA_ADDR_LIST": f"{common.LOOPBACK}:{port}",
+            "EPICS_CA_SERVER_PORT": port,  # the one that caproto looks at
+            "EPICS_CAS_SERVER_PORT": port,
+            "EPICS_CA_MAX_ARRAY_BYTES": "10000000",
+        }
+        contenders = _HERE / "ca_contenders.py"
+        command = (sys.executable, contenders, kind, self.prefix, str(scalars))
+        super().__init__(*command, environment=self._environment)
         while "ready" not in self.line():  # pythonSoftIOC greets before
             pass
+
+    def client(self, mode: str, name: str, number: float) -> Worker:
+        """A client of this server; `mode` and `number` are those of ca_load.c."""
+        return Worker(self._program, mode, self.prefix + name, str(number), environment=self._environment)
+
+    @contextlib.contextmanager
+    def watchers(self, name: str, count: int, clients: int) -> Iterator[list[Worker]]:
+        """Clients that all listen to `name`0, `name`1, ...; each has heard the first value of all of them."""
+        with contextlib.ExitStack() as stack:
+            made = [stack.enter_context(self.client("watch", name, count)) for _ in range(clients)]
+            for client in made:
+                client.answer()
+            yield made
 
 
 def compile_client(folder: Path) -> Path:
@@ -114,24 +140,3 @@ def compile_client(folder: Path) -> Path:
         check=True,
     )
     return program
-
-
-@contextlib.contextmanager
-def watchers(program: Path, name: str, count: int, clients: int) -> Iterator[list[Worker]]:
-    """Clients that all listen to `name`0, `name`1, ...; each has heard the first value of all of them."""
-    with contextlib.ExitStack() as stack:
-        made = [stack.enter_context(Worker(program, "watch", name, str(count))) for _ in range(clients)]
-        for client in made:
-            client.answer()
-        yield made
-
-
-def port_of_its_own() -> None:
-    """Servers and clients that are started from now on have a port that the ones before have not."""
-    port = str(common.free_port())
-    os.environ.update(
-        EPICS_CA_ADDR_LIST=f"{common.LOOPBACK}:{port}",
-        EPICS_CA_SERVER_PORT=port,  # the one that caproto looks at
-        EPICS_CAS_SERVER_PORT=port,
-        EPICS_CA_MAX_ARRAY_BYTES="10000000",
-    )

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import signal
 import socket
 import struct
@@ -24,7 +23,7 @@ from typing import Annotated, Self
 import common
 import psutil
 import typer
-from ca_processes import Contender, Worker, compile_client, port_of_its_own, watchers
+from ca_processes import Contender, Worker, compile_client
 
 SCALARS, HZ = 200, 100
 GROWTH_MB, FLAT = 20.0, 5.0
@@ -56,16 +55,16 @@ def main(seconds: Seconds = 600, bursts: Bursts = 86_400, churn: Churn = 10_000,
 
 def _stall(program: Path, seconds: float) -> list[common.Row]:
     with contextlib.ExitStack() as stack:
-        server = _server(stack)
-        good = stack.enter_context(watchers(program, server.prefix + "S", SCALARS, 3))
-        array = stack.enter_context(watchers(program, server.prefix + "W", 1, 1))
+        server = stack.enter_context(Contender("ours", program, SCALARS))
+        good = stack.enter_context(server.watchers("S", SCALARS, 3))
+        array = stack.enter_context(server.watchers("W", 1, 1))
         for client in (*good, *array):
             client.ask("reset")
         server.tell(f"post all {HZ} {_WARM + seconds} {int(HZ * (_WARM + seconds))}")
         time.sleep(_WARM)
         before = server.watched.memory_info().rss
-        stopped = stack.enter_context(watchers(program, server.prefix + "S", SCALARS, 1))[0]
-        vanished = stack.enter_context(Vanishing(server.prefix + "S", SCALARS))
+        stopped = stack.enter_context(server.watchers("S", SCALARS, 1))[0]
+        vanished = stack.enter_context(Vanishing(server.port, server.prefix + "S", SCALARS))
         ports = [_port_of(stopped), vanished.port]
         stopped.process.send_signal(signal.SIGSTOP)
         vanished.vanish()
@@ -95,8 +94,8 @@ def _stall(program: Path, seconds: float) -> list[common.Row]:
 
 def _day(program: Path, bursts: int) -> list[common.Row]:
     with contextlib.ExitStack() as stack:
-        server = _server(stack)
-        stack.enter_context(watchers(program, server.prefix + "S", SCALARS, 1))
+        server = stack.enter_context(Contender("ours", program, SCALARS))
+        stack.enter_context(server.watchers("S", SCALARS, 1))
         first = server.ask(f"post all 1e6 1e6 {bursts // 20}")
         before = server.watched.memory_info().rss
         second = server.ask(f"post scalars 1e6 1e6 {bursts - bursts // 20}")
@@ -110,20 +109,15 @@ def _day(program: Path, bursts: int) -> list[common.Row]:
 
 def _churn(program: Path, count: int) -> list[common.Row]:
     with contextlib.ExitStack() as stack:
-        server = _server(stack)
-        with Worker(program, "churn", f"{server.prefix}W0", str(count // 20)) as client:
+        server = stack.enter_context(Contender("ours", program, SCALARS))
+        with server.client("churn", "W0", count // 20) as client:
             client.answer()
         before = server.watched.memory_info().rss
-        with Worker(program, "churn", f"{server.prefix}W0", str(count)) as client:
+        with server.client("churn", "W0", count) as client:
             client.answer()
             after = server.watched.memory_info().rss
     change = 100 * abs(after - before) / before
     return [common.limited(f"{count:,} subscriptions to an array, memory changes by", "%", change, FLAT)]
-
-
-def _server(stack: contextlib.ExitStack) -> Contender:
-    port_of_its_own()
-    return stack.enter_context(Contender("ours", SCALARS))
 
 
 def _port_of(client: Worker) -> int:
@@ -135,8 +129,8 @@ def _port_of(client: Worker) -> int:
 class Vanishing:
     """A client that listens to `count` numbers, and whose computer can vanish: then nothing answers for it any more."""
 
-    def __init__(self, name: str, count: int) -> None:
-        self._socket = socket.create_connection((common.LOOPBACK, int(os.environ["EPICS_CA_SERVER_PORT"])))
+    def __init__(self, port: int, name: str, count: int) -> None:
+        self._socket = socket.create_connection((common.LOOPBACK, port))
         self.port: int = self._socket.getsockname()[1]
         message = struct.Struct(">HHHHII")
         said = [message.pack(0, 0, 0, 13, 0, 0)]

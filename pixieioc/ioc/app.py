@@ -55,20 +55,20 @@ async def run_ioc(
     """Serves a pipeline until SIGINT or SIGTERM (or SYSRESET): then a run ends as Stop does, and everything is closed.
 
     `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there.
-    Raises BadState, OSError if the IOC cannot begin.
+    Raises BadState, ConfigError, OSError if the IOC cannot begin.
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
     board = Board(all_pvs(config), config.prefix)
     state = State(config.state_folder)
     prepare()
     control = RunControl(board, config, state)
     server = _Server(board.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
-    server.control = control
+    server.control, server.access = control, access
     if config.access_file is not None:
-        server.access = AccessRules.read(config.access_file)
         loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file)
     await server.start()
     if on_ready is not None:

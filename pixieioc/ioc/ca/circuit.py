@@ -169,9 +169,11 @@ class Circuit(asyncio.BufferedProtocol):
 
     def _client_name(self, message: Message) -> None:
         self.client = Client(dbr.name(message.payload), self.client.host, self.client.address)
+        self.review_rights()
 
     def _host_name(self, message: Message) -> None:
         self.client = Client(self.client.user, dbr.name(message.payload), self.client.address)
+        self.review_rights()
 
     def _echo(self, message: Message) -> None:
         self.outbox.reply(message.header)

@@ -43,7 +43,8 @@ class Values:
         self._info = info
         self._name = name
         self._labels = labels
-        #: A value from within the program, as the record keeps it: texts cut to what fits. Raises ValueError.
+        #: A value from within the program, as the record keeps it: texts cut and whole numbers of an array clipped to
+        #: what fits. Raises ValueError.
         self.own: Callable[[Any], Any] = (
             self.index
             if labels
@@ -64,6 +65,8 @@ class Values:
         return str(value).replace("\0", " ").encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
 
     def _own_array(self, value: Any) -> Any:
+        if self.native == dbr.LONG and (given := np.asarray(value)).dtype != np.int32:
+            value = np.clip(np.nan_to_num(given), *dbr.RANGES[dbr.LONG])
         # A copy: what its giver does to the array afterwards is no change of the record.
         array = np.atleast_1d(np.array(value, np.float64 if self.native == dbr.DOUBLE else np.int32))
         if len(array) > self.length:
