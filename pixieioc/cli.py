@@ -42,13 +42,16 @@ def run(
     prefix: Prefix = None,
     sets: Sets = None,
     list_pvs: Annotated[bool, typer.Option("--list-pvs", help="Print the process variables and end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --list-pvs: as JSON, with all that is known.")] = False,
     interfaces: Interfaces = None,
     verbose: Verbose = False,
 ) -> None:
     """Run an IOC for the pipeline of a configuration file, until ^C or SIGTERM."""
+    if json and not list_pvs:
+        raise typer.BadParameter("goes with --list-pvs only", param_hint="--json")
     checked = load(config, sets or (), prefix)
     if list_pvs:
-        _print_pvs(checked)
+        _print_pvs(checked, json=json)
     else:
         addresses = interfaces.replace(",", " ").split() if interfaces else None
         _serve(checked, addresses, verbose, f"{checked.prefix} serves {' > '.join(checked.chain)}")
@@ -63,6 +66,32 @@ def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
     typer.echo(
         f"{config}: {' > '.join(checked.chain)}, prefix {checked.prefix}, {len(all_pvs(checked))} process variables"
     )
+
+
+@app.command()
+def generate(
+    config: ConfigFile,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Write below this folder, into db/ and opi/.")],
+    prefix: Prefix = None,
+    sets: Sets = None,
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if a file there is not what would be written.")
+    ] = False,
+) -> None:
+    """Write database, screens, alarm tree, archiver and save lists and a reference of all PVs of a configuration."""
+    from pixieioc.export import outputs
+    from pixieioc.export.write import stale, write
+    from pixieioc.pvinfo.description import Description
+
+    files = outputs(Description.of(load(config, sets or (), prefix)))
+    if check_only:
+        if old := stale(out, files):
+            typer.echo(f"pixieioc: not current in {out}: {', '.join(old)}", err=True)
+            raise typer.Exit(1)
+        typer.echo(f"{out}: all {len(files)} files are current")
+    else:
+        changed = write(out, files)
+        typer.echo(f"{out}: {len(files)} files, {len(changed)} of them written: {', '.join(changed) or 'none'}")
 
 
 @app.command()
@@ -200,13 +229,12 @@ def _example(name: str) -> Path:
     return installed if installed.is_file() else package.parent / "examples" / name
 
 
-def _print_pvs(config: Config) -> None:
-    from pixieioc.pvinfo import all_pvs
+def _print_pvs(config: Config, *, json: bool) -> None:
+    from pixieioc.export.listing import as_json, listing
+    from pixieioc.pvinfo.description import Description
 
-    for pv in all_pvs(config).values():
-        kind = f"{pv.record} {pv.element}[{pv.length}]" if pv.record == "waveform" else pv.record
-        about = ", ".join(pv.labels) or pv.unit
-        typer.echo(f"{config.prefix + pv.name:44} {kind:22} {pv.access or '-':3} {about:40} {pv.doc}")
+    description = Description.of(config)
+    typer.echo(as_json(description) if json else listing(description), nl=False)
 
 
 def _print_task(name: str, cls: type) -> None:

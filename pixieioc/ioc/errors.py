@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from datetime import datetime
 
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.record import stamp
+from pixieioc.ioc.ca.record import Client, stamp
 from pixieioc.pipeline import Error
+
+log = logging.getLogger(__name__)
 
 
 class ErrorBoard:
@@ -18,6 +22,8 @@ class ErrorBoard:
         self._tasks = tasks
         self._counts = dict.fromkeys(tasks, 0)
         self._latched: set[str] = set()
+        for task in tasks:
+            board.on_put(f"{task}:ErrorAlarm", functools.partial(self._from_alarm_server, task))
 
     def record(self, task: str, error: Error) -> None:
         """Shows an error. The first of a task since the last acknowledge is the one whose message stays."""
@@ -39,14 +45,24 @@ class ErrorBoard:
         self._latched.add(task)
         board.post("ErrorLatched_RBV", "ERROR", when)
 
-    def acknowledge(self) -> None:
-        """Clears all latched alarms; counts and the last error stay readable."""
-        for task in self._latched & set(self._tasks):
+    def acknowledge(self, *tasks: str) -> None:
+        """Clears the latched alarms of these tasks, or all of them; counts and the last error stay readable."""
+        cleared = self._latched & set(tasks or self._latched)
+        for task in cleared & set(self._tasks):
             self._board.post(f"{task}:ERROR", "OK")
             self._board.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
-        self._latched.clear()
-        self._board.post("ErrorFirst_RBV", "")
-        self._board.post("ErrorLatched_RBV", "OK")
+        self._latched -= cleared
+        if not self._latched:
+            self._board.post("ErrorFirst_RBV", "")
+            self._board.post("ErrorLatched_RBV", "OK")
+
+    def _from_alarm_server(self, task: str, state: int, client: Client) -> None:
+        """The alarm server makes this of a task's ERROR: its acknowledge is ours."""
+        name = f"{task}:ErrorAlarm"
+        self._board.post(name, state)
+        if self._board[name].info.labels[state].endswith("_ACK"):
+            log.info("%s acknowledges the error of %s in the alarm server", client, task)
+            self.acknowledge(task)
 
 
 def _full_text(error: Error) -> str:

@@ -53,7 +53,11 @@ class StandardReports:
     counter: Report[int] = Report(0, doc="Messages handled in this run.", pv="Counter_RBV")
     events: Report[int] = Report(0, doc="Events handled in this run.", pv="Events_RBV")
     rate: Report[float] = Report(
-        0.0, doc="Events (or messages, if the task knows no events) a second.", unit="1/s", pv="Rate_RBV"
+        0.0,
+        doc="Events (or messages, if the task knows no events) a second.",
+        unit="1/s",
+        pv="Rate_RBV",
+        guidance="Items wait for the task and it handles none: it is busy with something long, or hangs.",
     )
     byte_rate: Report[float] = Report(0.0, doc="Data handled a second.", unit="MB/s", pv="ByteRate_RBV")
     execution_time: Report[float] = Report(
@@ -64,7 +68,14 @@ class StandardReports:
     )
     process_id: Report[int] = Report(0, doc="The task's process.", small=True, pv="ProcessId_RBV")
     cpu_load: Report[float] = Report(0.0, doc="The task's share of one core.", unit="%", precision=1, pv="CpuLoad_RBV")
-    mem_used: Report[float] = Report(0.0, doc="The task's resident memory.", unit="MB", precision=1, pv="MemUsed_RBV")
+    mem_used: Report[float] = Report(
+        0.0,
+        doc="The task's resident memory.",
+        unit="MB",
+        precision=1,
+        pv="MemUsed_RBV",
+        guidance="The task holds much: lower its sizes and delays, or raise memory_high in the configuration.",
+    )
     messages_out: Report[int] = Report(0, doc="Items handed to the next task in this run.", pv="REPORT:MessagesOut_RBV")
     bytes_in: Report[int] = Report(
         0, doc="Bytes taken from the task before in this run.", unit="B", pv="REPORT:BytesIn_RBV"

@@ -12,6 +12,10 @@ from pixieioc.pipeline.task import Task
 from pixieioc.pvinfo.model import NO_LIMITS, Access, Element, PvInfo, RecordType, Source, text_pv
 
 NO_YES = ("No", "Yes")
+#: Severity levels of the Phoebus alarm server, in its order: the numbers that its "severity PVs" get.
+ALARM_STATES = (
+    "OK", "MINOR_ACK", "MAJOR_ACK", "INVALID_ACK", "UNDEFINED_ACK", "MINOR", "MAJOR", "INVALID", "UNDEFINED",
+)  # fmt: skip
 #: Access groups: parameters are the expert's.
 PARAMETER_ACCESS: Access = "EX"
 
@@ -186,6 +190,10 @@ def _frame_pvs(task: str) -> Iterator[PvInfo]:
         f"{task}:ERROR", "bi", "Whether the task had an error that nobody has acknowledged.", labels=("OK", "ERROR"),
         severities=("NO_ALARM", "MAJOR"), source=Source("run", task, "error"),
         guidance="Read ErrorMessage_RBV, mend its cause, acknowledge with ErrorAck. The next start replaces the task.",
+    )  # fmt: skip
+    yield PvInfo(
+        f"{task}:ErrorAlarm", "mbbo", "What the alarm server makes of ERROR; an acknowledge there is one here.",
+        labels=ALARM_STATES, access="OP", source=Source("run", task, "error_alarm"),
     )  # fmt: skip
     yield text_pv(
         f"{task}:ErrorMessage_RBV",

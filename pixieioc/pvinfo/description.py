@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pixieioc.config import Config
 from pixieioc.pvinfo import all_pvs
-from pixieioc.pvinfo.model import PvInfo
+from pixieioc.pvinfo.model import LIMIT_NAMES, LIMIT_SEVERITIES, SEVERITIES, PvInfo
 
 #: When an archiver keeps a process variable: always, only while a run is on, never.
 Archive = Literal["always", "running", ""]
 #: The part of the operator's screens that a process variable belongs to.
 Part = Literal["run", "files", "errors", "task", "channel", "ioc"]
 
-#: What an alarm tree leaves out although it has a severity, and why.
+#: What may be in alarm by more than its value says: the name behind the task's, and when.
+OTHER_ALARMS: Mapping[str, str] = {
+    "State_RBV": "MINOR: DYING for more than half of StopTimeout",
+    "Rate_RBV": "MINOR while the task runs, items wait for it, and it handles none",
+    "ErrorMessage_RBV": "MAJOR while ERROR is",
+}
+#: What an alarm tree leaves out although it has a severity, and why: the name behind the task's.
 NOT_IN_ALARM_TREE: Mapping[str, str] = {
     "Ready_RBV": "not ready is what an IOC is while a run is on",
     "CmdStatus_RBV": "the answer to whoever gave the command",
     "SumSevr_RBV": "the sum of all others",
     "SimMode_RBV": "known to whoever has chosen a simulated source",
     "DetectorState_RBV": "its causes are in the tree: errors of the tasks, and the reason why a run has ended",
+    "ErrorLatched_RBV": "the sum of all tasks' ERROR",
+    "ErrorMessage_RBV": "the text of ERROR",
 }
+#: What is worth keeping between runs, too, and what is not worth keeping.
+ALWAYS_ARCHIVED = ("RunId_RBV", "DiskFree_RBV", "ErrorCount_RBV")
+NOT_ARCHIVED = ("HeartBeat", "IOC:HEARTBEAT")
+#: How long what flickers must be in alarm before an alarm handler hears of it, in seconds; it flickers if it declares a
+#: hysteresis, or is named here.
+FLICKER_DELAY = 10
+FLICKERING = ("Rate_RBV",)
 
 
 @dataclass(frozen=True)
@@ -107,13 +123,69 @@ def readback_of(pv: PvInfo, description: Description) -> PvInfo | None:
 
 def archive_of(pv: PvInfo) -> Archive:
     """When it is archived: states and settings always, what a run counts while one is on; arrays and commands never."""
-    if pv.record in ("waveform", "stringin") or is_command(pv) or pv.access:
+    if pv.record in ("waveform", "stringin") or pv.access or own_name(pv) in NOT_ARCHIVED:
         return ""
-    if pv.is_enum or pv.source.kind == "readback" or part_of(pv) == "ioc" or pv.name == "RunId_RBV":
+    if pv.is_enum or pv.source.kind == "readback" or part_of(pv) == "ioc" or pv.name in ALWAYS_ARCHIVED:
         return "always"
     return "running"
 
 
+def may_alarm(pv: PvInfo) -> bool:
+    """True for what has a severity at times: by its value, or by circumstances."""
+    return pv.has_alarm or own_name(pv) in OTHER_ALARMS
+
+
 def in_alarm_tree(pv: PvInfo) -> bool:
     """True for what an alarm handler must hear of."""
-    return pv.has_alarm and pv.name not in NOT_IN_ALARM_TREE
+    return may_alarm(pv) and own_name(pv) not in NOT_IN_ALARM_TREE
+
+
+def alarm_delay(pv: PvInfo) -> int:
+    """How long it must be in alarm before an alarm handler hears of it, in seconds."""
+    return FLICKER_DELAY if pv.hysteresis or own_name(pv) in FLICKERING else 0
+
+
+def alarms_of(pv: PvInfo) -> list[str]:
+    """When it has which severity, as phrases: "MINOR from 75 % up", "MAJOR: Write error"."""
+    unit = f" {pv.unit}" if pv.unit else ""
+    phrases: list[str] = []
+    for severity in SEVERITIES[1:]:
+        labels = [label for label, of in zip(pv.labels, pv.severities, strict=False) if of == severity]
+        phrases += [f"{severity}: {', '.join(labels)}"] if labels else []
+    for limit, severity, word in zip(pv.limits, LIMIT_SEVERITIES, ("down", "down", "up", "up"), strict=True):
+        phrases += [] if math.isnan(limit) else [f"{severity} from {limit:.10g}{unit} {word}"]
+    return [*phrases, *([OTHER_ALARMS[own_name(pv)]] if own_name(pv) in OTHER_ALARMS else [])]
+
+
+def own_name(pv: PvInfo) -> str:
+    """The name without the task's, module's and channel's."""
+    return pv.name.rpartition(":")[2] if is_channel(pv) else pv.name.removeprefix(f"{task_of(pv)}:")
+
+
+def as_plain(pv: PvInfo) -> dict[str, Any]:
+    """All that is known of a process variable in the types of JSON; what has no limit has null there."""
+    plain = {
+        "name": pv.name,
+        "record": pv.record,
+        "part": part_of(pv),
+        "task": task_of(pv),
+        "doc": pv.doc,
+        "unit": pv.unit,
+        "precision": pv.precision,
+        "labels": list(pv.labels),
+        "severities": list(pv.severities),
+        "alarm_limits": {name: _known(limit) for name, limit in zip(LIMIT_NAMES, pv.limits, strict=True)},
+        "hysteresis": pv.hysteresis,
+        "alarm_delay": alarm_delay(pv) if in_alarm_tree(pv) else None,
+        "alarms": alarms_of(pv),
+        "guidance": pv.guidance,
+        "drive_limits": [_known(limit) for limit in pv.drive],
+        "access": pv.access,
+        "archive": archive_of(pv),
+        "saved": is_saved(pv),
+    }
+    return plain | ({"element": pv.element, "length": pv.length} if pv.record == "waveform" else {})
+
+
+def _known(limit: float) -> float | None:
+    return limit if math.isfinite(limit) else None

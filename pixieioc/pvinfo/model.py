@@ -9,6 +9,10 @@ from typing import Any, Literal
 Severity = Literal["NO_ALARM", "MINOR", "MAJOR", "INVALID"]
 SEVERITIES: tuple[Severity, ...] = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
 
+#: The limits of a number's alarms in their order, and the severities that they have here.
+LIMIT_NAMES = ("LOLO", "LOW", "HIGH", "HIHI")
+LIMIT_SEVERITIES: tuple[Severity, ...] = ("MAJOR", "MINOR", "MINOR", "MAJOR")
+
 RecordType = Literal[
     "ai", "ao", "bi", "bo", "mbbi", "mbbo", "longin", "longout", "int64in", "int64out", "waveform", "stringin"
 ]

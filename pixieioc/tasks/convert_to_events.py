@@ -35,7 +35,13 @@ class ConvertToEvents(Task):
         doc="Places in this run where the stream was broken and had to be found again.",
         guidance="Records are damaged: check firmware revision and ADC rate, then cables and crate.",
     )
-    bytes_lost = Report(0, unit="B", hihi=1, doc="Bytes in those places, which are not in any event.")
+    bytes_lost = Report(
+        0,
+        unit="B",
+        hihi=1,
+        doc="Bytes in those places, which are not in any event.",
+        guidance="Data are lost: see CorruptRegions for what to check.",
+    )
     bytes_left_over = Report(
         0,
         unit="B",

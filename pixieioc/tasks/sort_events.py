@@ -46,7 +46,12 @@ class SortEvents(Task):
     )
     resets = Report(0, doc="How often the counters began anew in this run.")
     events_held = Report(0, doc="Events that are held back.")
-    starts_estimated = Report(0, high=1, doc="Counter periods whose start is not in start_times and was estimated.")
+    starts_estimated = Report(
+        0,
+        high=1,
+        doc="Counter periods whose start is not in start_times and was estimated.",
+        guidance="Give start_times a time for each start of the counters, if the times between them matter.",
+    )
 
     def do_init(self) -> None:
         warm_up()

@@ -456,6 +456,21 @@ class TestRule11ErrorsLatch:
         assert ioc.severity("Brake:ErrorMessage_RBV") == 0
         assert ioc.get("SumSevr_RBV") == "MINOR"  # the source is a simulation
 
+    def test_the_acknowledge_of_an_alarm_server_is_one_of_that_task(self, ioc: Ioc) -> None:
+        for task in ("Brake", "SortEvents"):
+            ioc.kill_task(task)
+            ioc.until(f"{task}:ERROR", "ERROR")
+        ioc.put("Brake:ErrorAlarm", 6)  # what it writes is a number: MAJOR
+        assert ioc.get("Brake:ErrorAlarm") == "MAJOR"
+        assert ioc.get("Brake:ERROR") == "ERROR"
+        ioc.put("Brake:ErrorAlarm", 2)
+        assert ioc.get("Brake:ErrorAlarm") == "MAJOR_ACK"
+        assert (ioc.get("Brake:ERROR"), ioc.severity("Brake:ERROR")) == ("OK", 0)
+        assert ioc.get("Brake:ErrorMessage_RBV") == ""
+        assert (ioc.get("SortEvents:ERROR"), ioc.get("ErrorLatched_RBV")) == ("ERROR", "ERROR")
+        ioc.put("SortEvents:ErrorAlarm", "MAJOR_ACK")
+        assert (ioc.get("SortEvents:ERROR"), ioc.get("ErrorLatched_RBV")) == ("OK", "OK")
+
     def test_the_first_cause_of_a_cascade_is_named(self, ioc: Ioc) -> None:
         done = ioc.put_later("Acquire", 1)
         ioc.until("DetectorState_RBV", "Acquire")

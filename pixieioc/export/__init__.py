@@ -1,0 +1,37 @@
+"""What operators, archivers, alarm handlers and readers need of an IOC, as text that follows from its description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pixieioc.export.access import access_security
+from pixieioc.export.alh import alh
+from pixieioc.export.archive import archive
+from pixieioc.export.database import database, substitutions
+from pixieioc.export.phoebus_alarms import phoebus_alarms
+from pixieioc.export.reference import reference
+from pixieioc.export.saved import autosave, save_and_restore
+from pixieioc.pvinfo.description import Description
+
+#: Every file that is generated, by its path, and what it is written from.
+FILES: Mapping[str, Callable[[Description], str]] = {
+    "db/pixieioc.db": database,
+    "db/pixieioc.substitutions": substitutions,
+    "db/pixieioc.req": autosave,
+    "db/pixieioc.acf": access_security,
+    "db/pixieioc-alarms.xml": phoebus_alarms,
+    "db/pixieioc.alhConfig": alh,
+    "db/pixieioc-archive.json": archive,
+    "db/pixieioc-save-restore.csv": save_and_restore,
+    "db/PVS.md": reference,
+}
+#: Folders of which the description also says which files there are: file name -> text.
+FOLDERS: Mapping[str, Callable[[Description], Mapping[str, str]]] = {}
+
+
+def outputs(description: Description) -> dict[str, str]:
+    """The text of every file, by its path relative to where they are written."""
+    made = {path: render(description) for path, render in FILES.items()}
+    for folder, render in FOLDERS.items():
+        made |= {f"{folder}/{name}": text for name, text in render(description).items()}
+    return made

@@ -1,0 +1,20 @@
+"""What an archiver appliance shall keep."""
+
+from __future__ import annotations
+
+import json
+
+from pixieioc.pvinfo.description import Description, archive_of
+
+
+def archive(description: Description) -> str:
+    """`pixieioc-archive.json`: the body of `archivePV`. What a run counts is kept only while one is on."""
+    wanted = [
+        _entry(description.prefix, name, archive_of(pv)) for name, pv in description.pvs.items() if archive_of(pv)
+    ]
+    return json.dumps(wanted, indent=2) + "\n"
+
+
+def _entry(prefix: str, name: str, when: str) -> dict[str, str]:
+    entry = {"pv": prefix + name, "samplingperiod": "1.0", "samplingmethod": "MONITOR"}
+    return entry | ({"controllingPV": f"{prefix}Acquire_RBV"} if when == "running" else {})

@@ -1,0 +1,117 @@
+"""The process variables as records of an EPICS database: what a record is named, means, and when it is in alarm.
+
+The IOC does not read it: its own records follow from the same description. It is for tools that read databases, and a
+stock softIoc that has loaded it shows a site's screens and alarm tree without the IOC.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from pixieioc.export.words import GENERATED, quoted, shortened
+from pixieioc.pvinfo.description import Description, archive_of, is_saved
+from pixieioc.pvinfo.model import LIMIT_NAMES, LIMIT_SEVERITIES, PvInfo
+
+#: Most bytes of EGU.
+LONGEST_UNIT = 15
+#: The fields of the severities of a number's limits.
+LIMIT_SEVERITY_FIELDS = ("LLSV", "LSV", "HSV", "HHSV")
+#: The first two letters of the fields of an mbbi's or mbbo's states.
+STATES = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI", "TE", "EL", "TV", "TT", "FT", "FF")
+#: Record types whose values and limits are whole numbers.
+WHOLE = ("longin", "longout", "int64in", "int64out")
+#: Record types that hold what they were told to between two limits.
+DRIVEN = ("ao", "longout", "int64out")
+
+
+def database(description: Description) -> str:
+    """`pixieioc.db`: every process variable; the macro P is the prefix."""
+    head = f"# {GENERATED}\n# Macros: P, the prefix ({description.prefix}).\n"
+    return "\n".join([head, *(record(pv) for pv in description.pvs.values())])
+
+
+def substitutions(description: Description) -> str:
+    """`pixieioc.substitutions`: the database with the prefix of the description."""
+    pattern = f"pattern {{ P }}\n        {{ {quoted(description.prefix)} }}"
+    return f'# {GENERATED}\nfile "pixieioc.db" {{\n{pattern}\n}}\n'
+
+
+def record(pv: PvInfo) -> str:
+    """One record."""
+    lines = [f"    field({name}, {quoted(value)})\n" for name, value in fields(pv)]
+    lines += [f"    info({name}, {quoted(value)})\n" for name, value in _infos(pv)]
+    return f'record({pv.record}, "$(P){pv.name}") {{\n{"".join(lines)}}}\n'
+
+
+def fields(pv: PvInfo) -> Iterator[tuple[str, str]]:
+    """The fields of a record that are not as EPICS has them by default."""
+    yield "DESC", shortened(pv.doc)
+    if pv.access:
+        yield "ASG", pv.access
+    if pv.record == "waveform":
+        yield "FTVL", pv.element
+        yield "NELM", str(pv.length)
+    if pv.unit and not pv.is_enum:
+        yield "EGU", pv.unit
+    if pv.record in ("ai", "ao") or (pv.record == "waveform" and pv.element == "DOUBLE"):
+        yield "PREC", str(pv.precision)
+    if pv.record in ("bi", "bo"):
+        yield from _two_states(pv)
+    elif pv.is_enum:
+        yield from _states(pv)
+    else:
+        yield from _limits(pv)
+    if pv.record != "waveform":
+        yield "PINI", "YES"
+        if isinstance(pv.initial, int | float):
+            yield "VAL", number(pv, pv.initial)
+
+
+def _two_states(pv: PvInfo) -> Iterator[tuple[str, str]]:
+    yield "ZNAM", pv.labels[0]
+    yield "ONAM", pv.labels[1]
+    for field, severity in zip(("ZSV", "OSV"), pv.severities, strict=False):
+        if severity != "NO_ALARM":
+            yield field, severity
+
+
+def _states(pv: PvInfo) -> Iterator[tuple[str, str]]:
+    for i, label in enumerate(pv.labels):
+        yield f"{STATES[i]}VL", str(i)
+        yield f"{STATES[i]}ST", label
+        if pv.severities and pv.severities[i] != "NO_ALARM":
+            yield f"{STATES[i]}SV", pv.severities[i]
+
+
+def _limits(pv: PvInfo) -> Iterator[tuple[str, str]]:
+    names = zip(LIMIT_NAMES, LIMIT_SEVERITY_FIELDS, LIMIT_SEVERITIES, pv.limits, strict=True)
+    for field, severity_field, severity, limit in names:
+        if not math.isnan(limit):
+            yield field, number(pv, limit)
+            yield severity_field, severity
+    if pv.hysteresis:
+        yield "HYST", number(pv, pv.hysteresis)
+    low, high = pv.drive
+    if math.isfinite(low) and math.isfinite(high):
+        drive = [("DRVL", "DRVH")] if pv.record in DRIVEN else []
+        for below, above in [*drive, ("LOPR", "HOPR")]:
+            yield below, number(pv, low)
+            yield above, number(pv, high)
+
+
+def number(pv: PvInfo, value: float) -> str:
+    """A number as the record's own type."""
+    return str(int(value)) if pv.record in WHOLE or pv.is_enum else f"{value:.16g}"
+
+
+def _infos(pv: PvInfo) -> Iterator[tuple[str, str]]:
+    match archive_of(pv):
+        case "always":
+            yield "archive", "monitor, 1.0, VAL"
+        case "running":
+            yield "archive", "monitor, 1.0, VAL, controllingPV=$(P)Acquire_RBV"
+        case "":
+            pass
+    if is_saved(pv):
+        yield "autosaveFields", "VAL"

@@ -1,0 +1,33 @@
+"""The list of all process variables: a line each for people, or JSON for programs."""
+
+from __future__ import annotations
+
+import json
+
+from pixieioc.pvinfo.description import Description, alarms_of, archive_of, as_plain, is_saved, part_of
+from pixieioc.pvinfo.model import PvInfo
+
+
+def listing(description: Description) -> str:
+    """One line each: name, type, access, part of the screens, what is kept of it, unit or states, alarms, meaning."""
+    rows = [(description.prefix + name, *_cells(pv)) for name, pv in description.pvs.items()]
+    widths = [min(max(map(len, column)), 44) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines) + "\n"
+
+
+def as_json(description: Description) -> str:
+    """One JSON object: the prefix, the chain of tasks, and all that is known of each process variable."""
+    content = {
+        "prefix": description.prefix,
+        "chain": [task.name for task in description.chain],
+        "pvs": [as_plain(pv) for pv in description.pvs.values()],
+    }
+    return json.dumps(content, ensure_ascii=False) + "\n"
+
+
+def _cells(pv: PvInfo) -> tuple[str, ...]:
+    kind = f"{pv.record} {pv.element}[{pv.length}]" if pv.record == "waveform" else pv.record
+    kept = " ".join(word for word in (archive_of(pv), "saved" if is_saved(pv) else "") if word)
+    about = ", ".join(pv.labels) or pv.unit
+    return (kind, pv.access or "-", part_of(pv), kept or "-", about or "-", "; ".join(alarms_of(pv)) or "-", pv.doc)

@@ -1,0 +1,159 @@
+"""The reference of all process variables, as a page for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+
+from pixieioc.pvinfo.description import (
+    NOT_IN_ALARM_TREE,
+    Description,
+    Part,
+    TaskInfo,
+    alarm_delay,
+    alarms_of,
+    archive_of,
+    in_alarm_tree,
+    is_saved,
+    may_alarm,
+    own_name,
+)
+from pixieioc.pvinfo.model import PvInfo
+
+PAGE = """\
+# Process variables of {prefix}
+
+Written by `pixieioc generate` from the declarations of the tasks; another configuration has others. The chain is
+{chain}.
+
+All names begin with the prefix `{prefix}`. `X, X_RBV` are a setting and its readback: what was written, and what is
+used. *Access* says who may write: OP operators, EX experts, EN engineers; what has none can be read only. *Kept* says
+what the other files make of it: `a` is archived always, `r` while a run is on, `s` is a setting that is saved and
+restored.
+"""
+TITLES: Mapping[Part, str] = {
+    "run": "Run control",
+    "files": "Files",
+    "errors": "Errors",
+    "task": "Tasks",
+    "channel": "Channels",
+    "ioc": "The IOC",
+}
+COLUMNS = (
+    "| PV | type | unit, states, range | access | kept | what it is | when in alarm |\n|---|---|---|---|---|---|---|"
+)
+KEPT = 4
+
+
+def reference(description: Description) -> str:
+    """`PVS.md`."""
+    chain = " > ".join(task.name for task in description.chain)
+    parts = [PAGE.format(prefix=description.prefix, chain=chain)]
+    for part, title in TITLES.items():
+        pvs = description.of_part(part)
+        if not pvs:
+            continue
+        parts.append(f"## {title}\n")
+        match part:
+            case "task":
+                parts += _tasks(description)
+            case "channel":
+                parts.append(_channels(pvs))
+            case _:
+                parts.append(_table(pvs))
+    parts.append(_left_out(description))
+    return "\n".join(parts)
+
+
+def _tasks(description: Description) -> Iterator[str]:
+    """What all tasks have stands once; then what is each one's own."""
+    common = _common(description.chain)
+    names = ", ".join(f"`{task.name}`" for task in description.chain)
+    yield f"### Every task\n\n`$(T)` is one of {names}.\n\n{_table(common, '$(T):')}"
+    known = {own_name(pv) for pv in common}
+    for task in description.chain:
+        own = [pv for pv in task.pvs if own_name(pv) not in known]
+        yield f"### {task.name}\n\n{task.doc}\n" + (f"\n{_table(own, f'{task.name}:')}" if own else "")
+
+
+def _common(chain: tuple[TaskInfo, ...]) -> list[PvInfo]:
+    """Those of the first task that all tasks have, alike."""
+    first, *others = chain
+    alike = [{_cells(pv, "") for pv in task.pvs} for task in others]
+    return [pv for pv in first.pvs if all(_cells(pv, "") in cells for cells in alike)] if others else []
+
+
+def _channels(pvs: list[PvInfo]) -> str:
+    """One row for what all channels, or all modules, have."""
+    of_channels = [pv for pv in pvs if pv.name.count(":") > 1]
+    shown: dict[str, PvInfo] = {}
+    for pv in pvs:
+        where = "M$(MM):C$(CC):" if pv in of_channels else "M$(MM):"
+        shown.setdefault(where + own_name(pv), pv)
+    modules = sorted({pv.name.split(":")[0] for pv in pvs})
+    channels = sorted({pv.name.split(":")[1] for pv in of_channels})
+    text = f"`M$(MM)` is the module, {_span(modules)}"
+    text += f", `C$(CC)` the channel, {_span(channels)}.\n\n" if channels else ".\n\n"
+    rows = [_row(_cells(pv, name.removesuffix(own_name(pv)))) for name, pv in shown.items()]
+    return text + "\n".join([COLUMNS, *rows]) + "\n"
+
+
+def _span(names: list[str]) -> str:
+    return f"`{names[0]}`" if len(names) == 1 else f"`{names[0]}` to `{names[-1]}`"
+
+
+def _table(pvs: Iterable[PvInfo], prefix: str = "") -> str:
+    """One row a process variable; a setting and its readback share theirs."""
+    settings = {own_name(pv): pv for pv in pvs}
+    rows: list[str] = []
+    for name, pv in settings.items():
+        if pv.source.kind == "readback" and name.removesuffix("_RBV") in settings:
+            continue
+        cells = _cells(pv, prefix)
+        if pv.source.kind == "parameter" and f"{name}_RBV" in settings:
+            readback = _cells(settings[f"{name}_RBV"], prefix)
+            cells = (f"{cells[0]}, {readback[0]}", *cells[1:KEPT], readback[KEPT] + cells[KEPT], *cells[KEPT + 1 :])
+        rows.append(_row(cells))
+    return "\n".join([COLUMNS, *rows]) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _cells(pv: PvInfo, prefix: str) -> tuple[str, ...]:
+    kept = {"always": "a", "running": "r", "": ""}[archive_of(pv)] + ("s" if is_saved(pv) else "")
+    alarm = f"{'; '.join(alarms_of(pv))}. {pv.guidance}".strip() if may_alarm(pv) else ""
+    if in_alarm_tree(pv) and alarm_delay(pv):
+        alarm += f" (After {alarm_delay(pv)} s in the alarm handler.)"
+    return (f"`{prefix}{own_name(pv)}`", _type(pv), ", ".join(_about(pv)), pv.access, kept, pv.doc, alarm)
+
+
+def _type(pv: PvInfo) -> str:
+    if pv.is_text:
+        return f"text, {pv.length} bytes"
+    return f"{pv.record} {pv.element}[{pv.length}]" if pv.record == "waveform" else pv.record
+
+
+def _about(pv: PvInfo) -> Iterator[str]:
+    if pv.labels:
+        yield ", ".join(pv.labels)
+    elif pv.unit:
+        yield pv.unit
+    low, high = pv.drive
+    if math.isfinite(low) and math.isfinite(high):
+        yield f"{low:.16g} to {high:.16g}"
+    elif math.isfinite(low):
+        yield f"at least {low:.16g}"
+    elif math.isfinite(high):
+        yield f"at most {high:.16g}"
+
+
+def _left_out(description: Description) -> str:
+    """What has severities and is not in the alarm tree, and why."""
+    left = {own_name(pv) for pv in description.pvs.values() if may_alarm(pv) and not in_alarm_tree(pv)}
+    rows = [f"| `{name}` | {reason} |" for name, reason in NOT_IN_ALARM_TREE.items() if name in left]
+    return (
+        "\n".join(["## Not in the alarm tree\n", "| PV | why not, although it has severities |\n|---|---|", *rows])
+        + "\n"
+    )
