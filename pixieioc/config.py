@@ -17,8 +17,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from pixieioc.pipeline.declare import Parameter, Value, parameters_of, resolve, settings_of
+from pixieioc.pipeline import places
+from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline.resolve import defaults_for, resolve
 from pixieioc.pipeline.task import Task
 
 #: The name under which the run control's own parameters stand in a configuration.
@@ -186,7 +188,7 @@ def check(
 
 def with_defaults(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
     """A value for every setting that `cls` declares."""
-    return settings_of(cls, {name: values.get(name, known.default) for name, known in parameters_of(cls).items()})
+    return settings_of(cls, defaults_for(cls, values))
 
 
 def absolute(cls: type, values: Mapping[str, Value], folder: Path) -> dict[str, Value]:
@@ -234,6 +236,11 @@ def parse_set(text: str) -> tuple[str, str, Any]:
         return task, name, value
 
 
-def to_json(settings: Mapping[str, Mapping[str, Value]]) -> str:
-    """All values as one JSON text, the form of ConfigJSON."""
-    return json.dumps(settings, ensure_ascii=False)
+def to_json(settings: Mapping[str, Mapping[str, Value]], classes: Mapping[str, type]) -> str:
+    """All values as one JSON text, the form of ConfigJSON; those of channels in the short form."""
+    short = {task: _short(values, parameters_of(classes[task])) for task, values in settings.items()}
+    return json.dumps(short, ensure_ascii=False)
+
+
+def _short(values: Mapping[str, Any], parameters: Mapping[str, Parameter[Any]]) -> dict[str, Any]:
+    return {n: places.gathered(v) if parameters[n].per == "channel" else v for n, v in values.items()}

@@ -12,7 +12,7 @@ import pytest
 
 from pixieioc.config import LONGEST_PREFIX, RUN, Config, ConfigError, RunParameters, load, to_json
 from pixieioc.pipeline import Task
-from pixieioc.pipeline.declare import resolve
+from pixieioc.pipeline.resolve import resolve
 from tests.conftest import DATA
 from tests.pipeline import toys
 
@@ -283,5 +283,5 @@ def test_where_the_state_is_kept(
 def test_a_configuration_can_be_read_back_from_its_json(name: str) -> None:
     config = load(EXAMPLES / f"{name}.toml")
     used = {**config.settings, RUN: config.run}
-    text = to_json(used)
+    text = to_json(used, {**config.tasks, RUN: RunParameters})
     assert resolve(json.loads(text), {**config.tasks, RUN: RunParameters}, commands=False) == used

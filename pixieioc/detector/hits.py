@@ -169,12 +169,15 @@ def settle(
     last_tail: Floats,
     decay_ns: Floats,
     channels: int,
+    seen: Ints,
+    lost_of: Ints,
 ) -> int:
     """Loses hits to dead time, and decides those that are `delay_ns` old at `limit_ns` (all with `flush`).
 
     Place p keeps hits `starts[p]` to `ends[p]`; those before `done[p]` are decided: their `measured` energy (keV) and
     `flags`. A negative `tail` marks a new hit; it becomes what earlier pulses left on the baseline (keV). `last_ns` and
-    `last_tail` are time and tail, with its own pulse, of the last hit of a place. Returns the number of lost hits.
+    `last_tail` are time and tail, with its own pulse, of the last hit of a place. `seen` and `lost_of` count the new
+    hits of each place, and those that are lost. Returns the number of lost hits.
     """
     lost = 0
     for p in range(len(starts) - 1):
@@ -186,8 +189,10 @@ def settle(
                 end += 1
                 continue
             gap = time[i] - last_ns[p]
+            seen[p] += 1
             if gap < rules.dead_ns:
                 lost += 1
+                lost_of[p] += 1
                 continue
             time[end], kev[end] = time[i], kev[i]
             tail[end] = last_tail[p] * np.exp(-max(0.0, gap) / decay) if rules.tails else 0.0

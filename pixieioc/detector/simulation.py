@@ -70,6 +70,8 @@ class Simulation:
             float(crate.cfd_fails_kev),
             bool(longest or crate.energy_sums),
         )
+        #: Hits of each place so far, and those of them that were lost to dead time.
+        self.hits_of, self.lost_of = np.zeros(places, np.int64), np.zeros(places, np.int64)
         self._last_ns = np.full(places, -1e18)
         self._last_tail = np.zeros(places)
         self._waiting = (np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0))
@@ -155,7 +157,7 @@ class Simulation:
         measured, flags = np.empty(count), np.empty(count, np.uint8)
         self.counts.dead += hits.settle(
             self._random, self._rules, float(span_ns), flush, starts, *columns, measured, flags, ends, done,
-            self._last_ns, self._last_tail, self._decay_ns, crate.channels,
+            self._last_ns, self._last_tail, self._decay_ns, crate.channels, self.hits_of, self.lost_of,
         )  # fmt: skip
         found = records.Hits(*columns, measured, flags, starts, ends)
         block = self._write(span_ns, found, done)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 
 from pixieioc.config import Config
 from pixieioc.ioc.board import Board
@@ -17,14 +17,19 @@ _SHOWN = ("ElapsedReal_RBV", "ElapsedLive_RBV", "TimeRemaining_RBV", "Progress_R
 
 
 class Progress:
-    """Keeps the times of a run, and tells when its preset is reached."""
+    """Keeps the times of a run, and tells when its preset is reached.
+
+    Dead times are those that the source reports, each the mean of the channels that have hits. Where no source knows
+    any, as with recorded data, dead time and live time are NaN rather than wrong.
+    """
 
     def __init__(self, board: Board, config: Config, pipeline: LivePipeline, settings: Settings) -> None:
         self._board = board
         self._config = config
         self._pipeline = pipeline
         self._settings = settings
-        self._last = time.monotonic()
+        self._knows_dead_time = self._is_reported("run_dead_time")
+        self.reset()
 
     def counter(self, name: str) -> float | None:
         """The latest value of `name` from the first task of the chain that reports it; None if none does."""
@@ -34,9 +39,26 @@ class Progress:
                 return float(member.reports[name]) if member is not None else 0.0
         return None
 
+    def _is_reported(self, name: str) -> bool:
+        return any(name in cls.reports() for cls in self._config.tasks.values())
+
+    def _reported(self, name: str) -> float:
+        """A dead time (%); NaN if no task knows it."""
+        dead = self.counter(name)
+        return math.nan if dead is None else dead
+
+    def _live(self, run: Run) -> float:
+        """Live time of a run (s): its real time but for the share in which the channels were dead."""
+        if not self._knows_dead_time:
+            return math.nan
+        dead = self._reported("run_dead_time")
+        return 0.0 if math.isnan(dead) else run.elapsed * (1 - dead / 100)  # NaN: not known yet
+
     def problem(self) -> str:
         """Why the preset that is set cannot be reached, or an empty text."""
         mode = self._settings.run["preset_mode"]
+        if mode == "Live time" and not self._knows_dead_time:
+            return "PresetMode Live time: no task of the chain knows the dead time"
         if mode not in _COUNTED or self.counter(_COUNTED[mode]) is not None:
             return ""
         return f"PresetMode {mode}: no task of the chain counts {_COUNTED[mode]}"
@@ -45,16 +67,14 @@ class Progress:
         """A run is accepted: everything is at its beginning."""
         for name in _SHOWN:
             self._board.post(name, 0.0)
+        if not self._knows_dead_time:
+            self._board.post("ElapsedLive_RBV", math.nan)
 
     def advance(self, run: Run | None) -> bool:
         """Time has passed: shows where `run` is; True if its preset is reached."""
-        now, last = time.monotonic(), self._last
-        self._last = now
-        dead = self.counter("dead_time") or 0.0
-        self._board.post("DeadTime_RBV", dead)
+        self._board.post("DeadTime_RBV", self._reported("mean_dead_time"))
         if run is None or run.began is None or run.source_done.is_set():
             return False
-        run.live += (now - max(last, run.began)) * (1 - dead / 100)
         self.show(run)
         done = self._done(run)
         return done is not None and done >= 1
@@ -67,7 +87,7 @@ class Progress:
         else:
             percent, remaining = 100 * min(1.0, done), run.elapsed * max(0.0, 1 / done - 1) if done else 0.0
         when = stamp()
-        for name, value in zip(_SHOWN, (run.elapsed, min(run.live, run.elapsed), remaining, percent), strict=True):
+        for name, value in zip(_SHOWN, (run.elapsed, self._live(run), remaining, percent), strict=True):
             self._board.post(name, value, when)
 
     def _done(self, run: Run) -> float | None:
@@ -77,7 +97,7 @@ class Progress:
             case "Real time":
                 return run.elapsed / settings["preset_real"]
             case "Live time":
-                return run.live / settings["preset_live"]
+                return self._live(run) / settings["preset_live"]
             case "Events":
                 return (self.counter("events") or 0) / settings["preset_events"]
             case "Triggers":

@@ -27,7 +27,6 @@ class Run:
     client: Client
     accepted: float = field(default_factory=time.monotonic)
     began: float | None = None  #: when the tasks had started
-    live: float = 0.0  #: live time so far, s
     reason: str = ""
     failure: str = ""  #: what went wrong, if anything did
     how: str = ""  #: Message.STOP or ABORT once the end was asked for

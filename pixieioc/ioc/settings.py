@@ -10,11 +10,11 @@ from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.live import LivePipeline
-from pixieioc.pipeline import Refused
-from pixieioc.pipeline.declare import Value, parameters_of, resolve
+from pixieioc.pipeline import Refused, places
+from pixieioc.pipeline.declare import Value, parameters_of
+from pixieioc.pipeline.resolve import Values, resolve
 from pixieioc.pvinfo.declared import as_pv, from_pv
-
-Values = dict[str, dict[str, Value]]
+from pixieioc.pvinfo.model import Source
 
 
 class Settings:
@@ -41,16 +41,18 @@ class Settings:
         self.used: Values = {**{name: dict(values) for name, values in config.settings.items()}, RUN: dict(config.run)}
         self._staged: Values = {name: dict(values) for name, values in self.used.items()}
         self.on_run_parameters: Callable[[], None] = lambda: None
-        self._pvs: dict[tuple[str, str], tuple[str, ...]] = {}
+        #: Setpoints and readbacks of each parameter, with what each of them shows of it.
+        self._pvs: dict[tuple[str, str], list[tuple[str, Source]]] = {}
+        self._shown: dict[tuple[str, str], tuple[Value, Value]] = {}
         for name, record in board.items():
             source = record.info.source
             key = (source.task or RUN, source.name)
             if source.kind == "parameter" and self._parameters[key[0]][source.name].command:
                 board.on_put(name, self._commander(name, *key))
             elif source.kind in ("parameter", "readback"):
-                self._pvs[key] = (*self._pvs.get(key, ()), name)
+                self._pvs.setdefault(key, []).append((name, source))
                 if source.kind == "parameter":
-                    board.on_put(name, self._putter(name, *key))
+                    board.on_put(name, self._putter(name, *key, source.place))
         board.on_put("ConfigJSON", self._put_json)
         self._show()
 
@@ -95,14 +97,19 @@ class Settings:
 
     # -- puts ---------------------------------------------------------------------------------------------------------
 
-    def _putter(self, pv: str, task: str, name: str) -> Callable[[Any, Client], Awaitable[None] | None]:
+    def _putter(
+        self, pv: str, task: str, name: str, place: tuple[int, ...]
+    ) -> Callable[[Any, Client], Awaitable[None] | None]:
+        """What a put does to a parameter, or to the part of one that belongs to one place."""
         parameter = self._parameters[task][name]
 
         def put(value: Any, client: Client) -> Awaitable[None] | None:
             given = from_pv(parameter, value)
+            if place:
+                given = places.replaced(self._staged[task][name], place, given)
             # A shared parameter is written once for all tasks that have it.
             config = {name: given} if parameter.shared else {task: {name: given}}
-            return self._stage(pv, config, client)
+            return self._stage(pv, config, client, f"{pv} = {value}")
 
         return put
 
@@ -126,12 +133,12 @@ class Settings:
                 raise TypeError("must be an object: task to parameters, or parameter to value")
         except (ValueError, TypeError) as error:
             raise self._refuse("ConfigJSON", f"not a configuration: {error}", client) from None
-        return self._stage("ConfigJSON", config, client)
+        return self._stage("ConfigJSON", config, client, f"ConfigJSON: {', '.join(config)} accepted")
 
-    def _stage(self, pv: str, config: Mapping[str, Any], client: Client) -> Awaitable[None] | None:
+    def _stage(self, pv: str, config: Mapping[str, Any], client: Client, said: str) -> Awaitable[None] | None:
         """Takes values over if all of them are acceptable now; live ones are used at once."""
         try:
-            accepted = resolve(config, self._classes, commands=False)
+            accepted = resolve(config, self._classes, commands=False, known=self._staged)
         except Refused as error:
             raise self._refuse(pv, str(error), client) from None
         accepted = {task: absolute(self._classes[task], values, self._folder) for task, values in accepted.items()}
@@ -149,21 +156,26 @@ class Settings:
             self._staged[RUN].update(accepted[RUN])
             self._show()
             self.on_run_parameters()
-        elif locked:
-            return self._apply_live(pv, accepted, client)
+        elif locked or self._is_for_now(changed):
+            return self._apply_live(pv, accepted, client, said)
         else:
             for task, values in accepted.items():
                 self._staged[task].update(values)
             self._show()
-        self._told("OK", _said(pv, config), client)
+        self._told("OK", said, client)
         return None
 
-    async def _apply_live(self, pv: str, accepted: Values, client: Client) -> None:
+    def _is_for_now(self, changed: list[tuple[str, str]]) -> bool:
+        """Whether all that has changed is used at once, and the tasks that it concerns are there to do so."""
+        there = {task for task, member in self._pipeline.members.items() if member.known and not member.failed}
+        return bool(changed) and all(t in there and self._parameters[t][n].at_once for t, n in changed)
+
+    async def _apply_live(self, pv: str, accepted: Values, client: Client, said: str) -> None:
         try:
             await self.apply_values(accepted)
         except Refused as error:
             raise self._refuse(pv, str(error), client) from None
-        self._told("OK", _said(pv, accepted), client)
+        self._told("OK", said, client)
 
     def _refuse(self, pv: str, why: str, client: Client) -> PutRefused:
         """The setpoint goes back to the accepted value, for everybody who looks at it."""
@@ -175,19 +187,15 @@ class Settings:
 
     def _show(self) -> None:
         """Posts setpoints, readbacks and what follows from them."""
-        for (task, name), pvs in self._pvs.items():
-            for pv in pvs:
-                is_readback = self._board[pv].info.source.kind == "readback"
-                value = (self.used if is_readback else self._staged)[task][name]
-                self._board.post(pv, as_pv(value))
+        for key, pvs in self._pvs.items():
+            task, name = key
+            values = self._staged[task][name], self.used[task][name]
+            if self._shown.get(key) == values:
+                continue
+            self._shown[key] = values
+            for pv, source in pvs:
+                self._board.post(pv, as_pv(places.at(values[source.kind == "readback"], source.place)))
         dirty = self.dirty
         self._board.post("ConfigDirty_RBV", int(bool(dirty)))
-        self._board.post("ConfigJSON", to_json(self._staged))
-        self._board.post("ConfigJSON_RBV", to_json(self.used))
-
-
-def _said(pv: str, config: Mapping[str, Any]) -> str:
-    if pv == "ConfigJSON":
-        return f"ConfigJSON: {', '.join(config)} accepted"
-    value = next(iter(config.values()))
-    return f"{pv} = {next(iter(value.values())) if isinstance(value, Mapping) else value}"
+        self._board.post("ConfigJSON", to_json(self._staged, self._classes))
+        self._board.post("ConfigJSON_RBV", to_json(self.used, self._classes))

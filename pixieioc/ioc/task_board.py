@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import Stamp, stamp
 from pixieioc.pipeline.task import Task
+from pixieioc.pvinfo.model import Source
 
 _LINES = 20
 
@@ -24,11 +26,12 @@ class TaskBoard:
         self._board = board
         self.name = cls.__name__
         self._reports = cls.reports()
-        self._targets: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+        self._targets: dict[str, list[tuple[str, Source]]] = {}
         for name, record in board.items():
             source = record.info.source
             if source.kind == "report" and source.task == self.name:
-                self._targets.setdefault(source.name, []).append((name, source.index))
+                self._targets.setdefault(source.name, []).append((name, source))
+        self._posted: dict[str, Any] = {}
         self._latest: dict[str, Any] = {name: report.initial for name, report in self._reports.items()}
         self._undeclared: dict[str, Any] = {}
         self._lines: deque[str] = deque(maxlen=_LINES)
@@ -70,8 +73,27 @@ class TaskBoard:
         self._board.post(f"{self.name}:HeartBeatAge_RBV", round(age, 1))
 
     def _post(self, name: str, value: Any, when: Stamp) -> None:
-        for target, index in self._targets.get(name, ()):
-            self._board.post(target, value[index] if index else value, when)
+        targets = self._targets.get(name, ())
+        if isinstance(value, np.ndarray):
+            self._post_array(name, value, targets, when)
+            return
+        for target, _ in targets:
+            self._board.post(target, value, when)
+
+    def _post_array(self, name: str, value: Any, targets: Iterable[tuple[str, Source]], when: Stamp) -> None:
+        """Posts what has changed of a report that has a value for each channel: there may be thousands of them."""
+        if not value.size:
+            return  # nothing is known yet
+        before = self._posted.get(name)
+        self._posted[name] = value
+        changed: Any = None
+        if before is not None and before.shape == value.shape:
+            changed = (value != before) & ((value == value) | (before == before))  # NaN is the same as NaN
+        cut = _without_end if self._reports[name].length else np.asarray
+        for target, source in targets:
+            at = source.index if source.number is None else (*source.index, ..., source.number)
+            if changed is None or changed[at].any():
+                self._board.post(target, cut(value[at]) if np.ndim(value[at]) else value[at], when)
 
     def _post_rate(self, when: Stamp) -> None:
         """A task that is running, has input and does nothing is worth a look."""
@@ -79,6 +101,14 @@ class TaskBoard:
         idle = latest["status"] == "RUNNING" and latest["rate"] == 0 and latest["queue_size"] > 0
         for target, _ in self._targets["rate"]:
             self._board.post_with(target, latest["rate"], dbr.MINOR if idle else dbr.NO_ALARM, when)
+
+
+def _without_end(value: Any) -> Any:
+    """An array without the NaN at its end, which stand for nothing."""
+    if value.dtype.kind != "f":
+        return value
+    there = np.flatnonzero(~np.isnan(value))
+    return value[: there[-1] + 1 if len(there) else 0]
 
 
 def _as_json(value: Any) -> Any:

@@ -6,7 +6,6 @@ documents.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Mapping
@@ -14,19 +13,21 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
 
 import numpy as np
 
-from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline import places
+from pixieioc.pipeline.places import Shape
 
 T = TypeVar("T")
 Kind = Literal["bool", "int", "float", "enum", "str", "strings", "numbers"]
 Severity = Literal["NO_ALARM", "MINOR", "MAJOR", "INVALID"]
-Value = bool | int | float | str | list[str] | list[float]
+Value = bool | int | float | str | list[str] | list[float] | list[list[Any]]
+Per = Literal["task", "channel"]
 
 #: Integers that Channel Access can carry exactly: as LONG, or as DOUBLE.
 LONG_LOW, LONG_HIGH, DOUBLE_EXACT = -(2**31), 2**31 - 1, 2**53
 #: The longest text of a parameter, in bytes of UTF-8.
 LONGEST_TEXT = 4096
-#: Names that an error lists at most.
-_NAMES_SHOWN = 10
+#: The parameters of a task that say how many modules and channels there are of what it declares per channel.
+MODULES, CHANNELS = "modules", "channels"
 
 
 class Parameter(Generic[T]):
@@ -37,7 +38,16 @@ class Parameter(Generic[T]):
     before the task exists (a configuration file). `shared` ones are the whole pipeline's: their process variable has
     the pipeline's prefix, not the task's. `path` texts are file names: a configuration file's folder is their starting
     point. A `command` is something to do rather than a setting: it is true in the `do_configure` that it causes, and
-    nowhere else.
+    nowhere else. `at_once` ones concern only what is shown: they are live, and are used as soon as they are written,
+    also without a run. A text has at most `longest` bytes.
+
+    With `per="channel"` there is a value for each channel of each module, as many as the task's `fixed` parameters
+    `modules` and `channels` say; `times` names a third one if a channel has several, which `pv` numbers from 1 in the
+    place of `{}`. The value is a list `[module][channel]`, or `[module][channel][number]`, and the default a list of
+    one place: `[[0]]`, `[[[0]]]`.
+
+    `at_least` names a parameter of the same task that the value must not be below, in the same place; `below` names one
+    that it must be below. The value `unset` means that there is none, and is always accepted.
     """
 
     name = ""
@@ -58,23 +68,42 @@ class Parameter(Generic[T]):
         path: bool = False,
         command: bool = False,
         items: type[str] | type[float] = str,
+        longest: int = LONGEST_TEXT,
+        at_once: bool = False,
+        per: Per = "task",
+        times: str = "",
+        at_least: str = "",
+        below: str = "",
+        unset: float | None = None,
         pv: str = "",
     ) -> None:
         self.doc = doc
         self.unit = unit
         self.choices = choices
         self.precision = precision
-        self.live = live
+        self.longest = longest
+        self.at_once = at_once
+        self.per: Per = per
+        self.times = times
+        self.at_least = at_least
+        self.below = below
+        self.unset = unset
+        self.live = live or at_once
         self.fixed = fixed
         self.shared = shared
         self.path = path
         self.command = command
         self.pv = pv
-        self.kind: Kind = _kind(default, choices, items)
+        #: The default of one place.
+        self.default_of_one: Any = places.at(default, (0,) * (2 + bool(times))) if per == "channel" else default
+        self.kind: Kind = _kind(self.default_of_one, choices, items)
+        if per == "channel" and self.kind in ("strings", "numbers"):
+            raise TypeError("a parameter per channel has one value a place, not a list")
         whole = self.kind == "int"
         self.low = low if low is not None else LONG_LOW if whole else -math.inf
         self.high = high if high is not None else LONG_HIGH if whole else math.inf
-        self.default = cast(T, self.check(default))
+        self.default_of_one = self.check(self.default_of_one)
+        self.default = default if per == "channel" else cast(T, self.default_of_one)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -102,7 +131,7 @@ class Parameter(Generic[T]):
             case "enum":
                 return "one of " + ", ".join(self.choices)
             case "str":
-                return f"a text of at most {LONGEST_TEXT} bytes"
+                return f"a text of at most {self.longest} bytes"
             case "strings":
                 return f"a list of texts, together at most {LONGEST_TEXT} bytes"
             case "numbers":
@@ -120,11 +149,23 @@ class Parameter(Generic[T]):
             f" of at least {low}" if math.isfinite(self.low) else f" of at most {high}" if self.high < math.inf else ""
         )
 
+    def default_for(self, others: Mapping[str, Value]) -> Value:
+        """The default, for as many channels as the task has with the values `others`."""
+        if self.per == "task":
+            return cast(Value, self.default)
+        shape = self.shape(others)
+        return [[places.fill(self.default_of_one, shape) for _ in range(shape[1])] for _ in range(shape[0])]
+
+    def shape(self, others: Mapping[str, Value]) -> Shape:
+        """Modules, channels, and how many there are of a channel (0: one), with the task's values `others`."""
+        return _shape(others, self.times)
+
     def check(self, value: object) -> Value:
         """`value` as it will be stored; ValueError with the allowed range if it is not acceptable.
 
-        A whole float is taken for an int and an int for a float, but nothing is rounded, wrapped or clipped; a text is
-        never taken for a number. For lists their JSON text is taken too, the form that they have on Channel Access.
+        It is that of one place, if there is one a channel. A whole float is taken for an int and an int
+        for a float, but nothing is rounded, wrapped or clipped; a text is never taken for a number. For lists their
+        JSON text is taken too, the form that they have on Channel Access.
         """
         accepted = self._convert(value)
         if accepted is None:
@@ -140,7 +181,7 @@ class Parameter(Generic[T]):
             case "enum":
                 return value if isinstance(value, str) and value in self.choices else None
             case "str":
-                return value if isinstance(value, str) and _fits(value) and "\0" not in value else None
+                return value if isinstance(value, str) and _fits(value, self.longest) and "\0" not in value else None
             case "int" | "float":
                 return self._number(value)
             case "strings":
@@ -172,7 +213,9 @@ class Report(Generic[T]):
     Alarm limits are those of EPICS: `hihi` and `lolo` are MAJOR, `high` and `low` MINOR, with `hysteresis`;
     `severities` are those of a bool's two states or of the choices. An int may count up to 2^53; a `small` one fits 32
     bits. With `per="channel"` the value is an array whose first two axes are modules and channels, as many as the
-    task's parameters `modules` and `channels` say; `length` names the parameter that is the length of a third axis.
+    task's `fixed` parameters `modules` and `channels` say; `length` names the parameter that is the length of a third
+    axis, an array for each channel (NaN at its end is left out), or `times` one that says how many values a channel
+    has, which `pv` numbers from 1 in the place of `{}`.
     """
 
     name = ""
@@ -192,8 +235,9 @@ class Report(Generic[T]):
         choices: tuple[str, ...] = (),
         severities: tuple[Severity, ...] = (),
         small: bool = False,
-        per: Literal["task", "channel"] = "task",
+        per: Per = "task",
         length: str = "",
+        times: str = "",
         shared: bool = False,
         pv: str = "",
         guidance: str = "",
@@ -207,8 +251,9 @@ class Report(Generic[T]):
         self.choices = choices
         self.severities = severities
         self.small = small
-        self.per = per
+        self.per: Per = per
         self.length = length
+        self.times = times
         self.shared = shared
         self.pv = pv
         self.guidance = guidance
@@ -216,6 +261,10 @@ class Report(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
         self.pv = self.pv or pv_name(name)
+
+    def shape(self, others: Mapping[str, Value]) -> Shape:
+        """Modules, channels, and single values a channel (0: one), with the task's values `others`."""
+        return _shape(others, self.times)
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -264,48 +313,9 @@ def _declared(cls: type, of: type[T]) -> dict[str, T]:
     return found
 
 
-def resolve(
-    config: Mapping[str, Any], tasks: Mapping[str, type], *, commands: bool = True
-) -> dict[str, dict[str, Value]]:
-    """The accepted values of `config` for each task, by task and parameter name.
-
-    A key of `config` is a parameter's name, for every task that declares it, or a task's name with a dict for that task
-    alone. Without `commands` only settings are accepted. Raises Refused that names every unknown key and every bad
-    value with its allowed range.
-    """
-    parameters = {task: parameters_of(cls) for task, cls in tasks.items()}
-    accepted: dict[str, dict[str, Value]] = {}
-    problems: list[str] = []
-
-    def accept(task: str, name: str, value: object) -> None:
-        if parameters[task][name].command and not commands:
-            problems.append(f"{task}.{name}: is a command, not a setting")
-            return
-        try:
-            accepted.setdefault(task, {})[name] = parameters[task][name].check(value)
-        except ValueError as error:
-            problems.append(f"{task}.{name} = {_shorten(value)}: {error}")
-
-    for key, value in config.items():
-        having = [task for task, known in parameters.items() if key in known]
-        if key in parameters:
-            if not isinstance(value, Mapping):
-                problems.append(f"{key} = {_shorten(value)}: must be a table of this task's parameters")
-                continue
-            for name, own in cast("Mapping[str, Any]", value).items():
-                if name in parameters[key]:
-                    accept(key, name, own)
-                else:
-                    problems.append(f"{key}.{name}: {key} has no such parameter{_like(name, parameters[key])}")
-        elif having:
-            for task in having:
-                accept(task, key, value)
-        else:
-            known = [*parameters, *(name for of_task in parameters.values() for name in of_task)]
-            problems.append(f"{key}: no task has this name and no task has such a parameter{_like(key, known)}")
-    if problems:
-        raise Refused("; ".join(problems), problems=tuple(problems))
-    return accepted
+def _shape(values: Mapping[str, Value], times: str) -> Shape:
+    modules, channels, numbers = (int(cast("int", values[name])) if name else 0 for name in (MODULES, CHANNELS, times))
+    return modules, channels, numbers
 
 
 def _kind(default: object, choices: tuple[str, ...], items: type[str] | type[float]) -> Kind:
@@ -339,18 +349,5 @@ def _from_json(value: object) -> list[Any] | None:
     return cast("list[Any]", value) if isinstance(value, list) else None
 
 
-def _fits(text: str) -> bool:
-    return len(text.encode(errors="surrogatepass")) <= LONGEST_TEXT
-
-
-def _like(name: str, known: Mapping[str, object] | list[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    names = list(dict.fromkeys(known))
-    return f"; known: {', '.join(names[:_NAMES_SHOWN]) or 'none'}{', ...' if len(names) > _NAMES_SHOWN else ''}"
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _fits(text: str, longest: int = LONGEST_TEXT) -> bool:
+    return len(text.encode(errors="surrogatepass")) <= longest

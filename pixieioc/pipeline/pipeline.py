@@ -13,12 +13,13 @@ from typing import Any, Self, TypeVar
 import zmq
 
 from pixieioc.pipeline.crew import Crew
-from pixieioc.pipeline.declare import Value, resolve, settings_of
+from pixieioc.pipeline.declare import Value, settings_of
 from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.frames import MalformedMessage, Packet
 from pixieioc.pipeline.member import Member
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
+from pixieioc.pipeline.resolve import resolve
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.watch import Watch
@@ -213,8 +214,8 @@ class Pipeline:
     def configuring(self, config: Mapping[str, Any]) -> Procedure[None]:
         """Configures tasks, all or nothing; one that has failed gets its new settings when it is replaced."""
         after(self.status, _CONFIGURE, PIPELINE_RULES)
-        accepted = resolve(config, {name: type(member.task) for name, member in self.members.items()})
         now = self.settings
+        accepted = resolve(config, {name: type(member.task) for name, member in self.members.items()}, known=now)
         well = {name: values for name, values in accepted.items() if not self.members[name].failed}
         numbers = {name: self._tell(name, _CONFIGURE, values) for name, values in well.items()}
         refused = yield from self.members.answers(numbers, self.answer_timeout)
@@ -395,7 +396,8 @@ class Pipeline:
     def _initial_values(self, classes: Mapping[str, type[Task]]) -> dict[str, dict[str, Value]]:
         """The part of `task_kwargs` that is for these tasks; a key for a task that is not made yet waits for it."""
         known = {**{name: type(member.task) for name, member in self.members.items()}, **classes}
-        return resolve({k: v for k, v in self.task_kwargs.items() if k in known or k not in Task.class_registry}, known)
+        wanted = {k: v for k, v in self.task_kwargs.items() if k in known or k not in Task.class_registry}
+        return resolve(wanted, known, known=self.settings)
 
     def follow(self, procedure: Procedure[T]) -> T:
         """Goes through a procedure by blocking."""

@@ -23,13 +23,14 @@ import zmq
 
 from pixieioc.pipeline.callbacks import Callbacks
 from pixieioc.pipeline.control import ControlLine, Printer, Reports, Wiring
-from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, reports_of, resolve
+from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, reports_of
 from pixieioc.pipeline.error import Error, Refused
 from pixieioc.pipeline.flow import Flow
 from pixieioc.pipeline.frames import Packet, UnsupportedType
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.process import PROCESSES, die_with_parent, keep_memory
 from pixieioc.pipeline.registry import Registry
+from pixieioc.pipeline.resolve import defaults_for, resolve
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import Status, after
 
@@ -71,8 +72,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         cls = type(self)
         super().__init__(name=cls.__name__, daemon=True)
         accepted = resolve({cls.__name__: kwargs}, {cls.__name__: cls}).get(cls.__name__, {})
-        defaults = {name: parameter.default for name, parameter in cls.parameters().items()}
-        self.parameter_values: dict[str, Value] = {**defaults, **accepted}
+        self.parameter_values: dict[str, Value] = defaults_for(cls, accepted)
         self.report_values: dict[str, Any] = {}
         self.report_changed: set[str] = set()
         self.wiring: Wiring | None = None
@@ -226,7 +226,8 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
     def configure(self, config: dict[str, Any]) -> None:
         """Configures the task: all of `config` or, if anything in it is refused, nothing."""
-        accepted = resolve({self.name: config}, {self.name: type(self)}).get(self.name, {})
+        now = {self.name: self.parameter_values}
+        accepted = resolve({self.name: config}, {self.name: type(self)}, known=now).get(self.name, {})
         known = type(self).parameters()
         if self.__status is not Status.WAITING and (locked := [n for n in accepted if not known[n].live]):
             raise Refused(f"{self.name}: {', '.join(locked)} cannot be changed while a run is on", task=self.name)

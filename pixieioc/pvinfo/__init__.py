@@ -14,7 +14,8 @@ __all__ = ["PvInfo", "Severity", "Source", "all_pvs"]
 def all_pvs(config: Config) -> dict[str, PvInfo]:
     """Every process variable of an IOC with this configuration, by name without prefix.
 
-    A shared name that several tasks declare is one process variable, the first task's. Raises ConfigError if two
+    A shared name that several tasks declare is one process variable, the first task's; so is a channel's, if they have
+    the declaration in common. Raises ConfigError if two
     declarations want the same name, or if one is too long with the prefix.
     """
     pvs: dict[str, PvInfo] = {}
@@ -24,7 +25,7 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
         pvs[pv.name] = pv
     for name, cls in config.tasks.items():
         for pv in task_pvs(cls, config.settings[name], memory):
-            if pv.name in pvs and (":" in pv.name or not _shared(pvs[pv.name].source, pv.source)):
+            if pv.name in pvs and not _shared(config, pvs[pv.name].source, pv.source):
                 raise ConfigError(f"{name}: the process variable {pv.name} is declared twice")
             pvs.setdefault(pv.name, pv)
     for pv in ioc_pvs():
@@ -38,6 +39,11 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
     return pvs
 
 
-def _shared(known: Source, other: Source) -> bool:
+def _shared(config: Config, known: Source, other: Source) -> bool:
     """Whether two tasks have declared the same thing; what is the run control's own is nobody else's."""
-    return bool(known.task) and (known.kind, known.name) == (other.kind, other.name)
+    if not known.task or (known.kind, known.name) != (other.kind, other.name):
+        return False
+    if not known.index:
+        return True
+    one, another = (config.tasks[source.task].reports().get(source.name) for source in (known, other))
+    return one is not None and one is another

@@ -6,11 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pixieioc.pipeline import places
 from pixieioc.pipeline.declare import LONG_HIGH, LONG_LOW, LONGEST_TEXT, Parameter, Report, Value
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.task import Task
 from pixieioc.pvinfo.model import NO_LIMITS, Access, Element, PvInfo, RecordType, Source, text_pv
 
+#: Bytes of a text that fits the plain strings of Channel Access.
+LONGEST_STRING = 39
 NO_YES = ("No", "Yes")
 #: Severity levels of the Phoebus alarm server, in its order: the numbers that its "severity PVs" get.
 ALARM_STATES = (
@@ -21,20 +24,40 @@ PARAMETER_ACCESS: Access = "EX"
 
 
 def parameter_pvs(
-    task: str, parameter: Parameter[Any], value: Value, access: Access = PARAMETER_ACCESS
-) -> list[PvInfo]:
-    """The setpoint and the readback of a parameter; `task` is empty for the run control's own.
+    task: str,
+    parameter: Parameter[Any],
+    value: Value,
+    settings: Mapping[str, Value],
+    access: Access = PARAMETER_ACCESS,
+) -> Iterator[PvInfo]:
+    """The setpoint and the readback of a parameter, of each channel if it has a value for each.
 
-    A `fixed` parameter has no setpoint, a command no readback.
+    `task` is empty for the run control's own; `settings` are all values of the task. A `fixed` parameter has no
+    setpoint, a command no readback. What concerns only what is shown is the operator's.
     """
-    prefix = "" if parameter.shared or not task else f"{task}:"
-    name = prefix + parameter.pv
-    source = Source("parameter", task, parameter.name)
+    if parameter.at_once:
+        access = "OP"
+    if parameter.per == "channel":
+        for place in places.places(parameter.shape(settings)):
+            number = place[2] if parameter.times else None
+            name = f"{places.channel_name(*place[:2])}:{places.numbered(parameter.pv, number)}"
+            source = (task, parameter.name, place[:2], number)
+            yield from _pair(name, parameter, places.at(value, place), access, source)
+        return
+    name = parameter.pv if parameter.shared or not task else f"{task}:{parameter.pv}"
     if parameter.command:
-        return [PvInfo(name, "bo", parameter.doc, labels=("Done", parameter.pv), access="OP", source=source)]
-    setpoint = _of_parameter(name, parameter, value, access, source)
-    readback = _of_parameter(f"{name}_RBV", parameter, value, "", Source("readback", task, parameter.name))
-    return [readback] if parameter.fixed else [setpoint, readback]
+        source = Source("parameter", task, parameter.name)
+        yield PvInfo(name, "bo", parameter.doc, labels=("Done", parameter.pv), access="OP", source=source)
+    else:
+        yield from _pair(name, parameter, value, access, (task, parameter.name))
+
+
+def _pair(
+    name: str, parameter: Parameter[Any], value: Value, access: Access, source: tuple[Any, ...]
+) -> Iterator[PvInfo]:
+    if not parameter.fixed:
+        yield _of_parameter(name, parameter, value, access, Source("parameter", *source))
+    yield _of_parameter(f"{name}_RBV", parameter, value, "", Source("readback", *source))
 
 
 def _of_parameter(name: str, parameter: Parameter[Any], value: Value, access: Access, source: Source) -> PvInfo:
@@ -54,6 +77,8 @@ def _of_parameter(name: str, parameter: Parameter[Any], value: Value, access: Ac
         case "float":
             drive = (parameter.low, parameter.high)
             return PvInfo(name, "ao" if out else "ai", doc, value, precision=parameter.precision, drive=drive, **more)
+        case "str" if parameter.longest <= LONGEST_STRING:
+            return PvInfo(name, "stringout" if out else "stringin", doc, value, **more)
         case "str" | "strings" | "numbers":
             more.pop("unit")
             return text_pv(name, doc, LONGEST_TEXT + 1, initial=as_pv(value), **more)
@@ -131,33 +156,39 @@ def _reported(pv: str) -> str:
 
 
 def _channel_pvs(task: str, report: Report[Any], settings: Mapping[str, Value]) -> Iterator[PvInfo]:
-    """One a channel, and for single values one array a module over its channels."""
-    modules, channels = _count(settings, "modules"), _count(settings, "channels")
-    length = _count(settings, report.length) if report.length else 0
-    base = report.pv.removesuffix("_RBV")
-    plural = base if base.endswith("s") else f"{base}s"
-    precision = report.precision if report.unit else 0
-    for module in range(modules):
-        for channel in range(channels):
-            name = f"M{module:02d}:C{channel:02d}:{base}_RBV"
-            source = Source("report", task, report.name, (module, channel))
-            more: dict[str, Any] = {"unit": report.unit, "guidance": report.guidance, "source": source}
-            if length:
-                yield PvInfo(name, "waveform", report.doc, [0], element=_element(report), length=length, **more)
-            else:
-                alarm: dict[str, Any] = {"limits": report.limits, "hysteresis": report.hysteresis}
-                yield PvInfo(name, "ai", report.doc, 0.0, precision=precision, **alarm, **more)
-        if not length:
-            name, doc = f"M{module:02d}:{plural}_RBV", f"{report.doc.rstrip('.')}, by channel."
-            source = Source("report", task, report.name, (module,))
-            shape: dict[str, Any] = {"length": channels, "precision": precision, "unit": report.unit}
-            yield PvInfo(name, "waveform", doc, [0.0] * channels, source=source, **shape)
+    """One a channel (or several, numbered), and for single values one array a module over its channels."""
+    modules, channels, numbers = report.shape(settings)
+    for number in range(numbers) if numbers else (None,):
+        base = places.numbered(report.pv, number).removesuffix("_RBV")
+        for module in range(modules):
+            for channel in range(channels):
+                source = Source("report", task, report.name, (module, channel), number)
+                yield _of_channel(f"{places.channel_name(module, channel)}:{base}_RBV", report, settings, source)
+            if not report.length:
+                source = Source("report", task, report.name, (module,), number)
+                yield PvInfo(
+                    f"M{module:02d}:{_plural(base)}_RBV", "waveform", f"{report.doc.rstrip('.')}, by channel.",
+                    [0.0] * channels, report.unit, _precision(report), length=channels, source=source,
+                )  # fmt: skip
 
 
-def _count(settings: Mapping[str, Value], name: str) -> int:
-    value = settings[name]
-    assert isinstance(value, int)
-    return value
+def _plural(word: str) -> str:
+    return word if word.endswith("s") else f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+
+
+def _of_channel(name: str, report: Report[Any], settings: Mapping[str, Value], source: Source) -> PvInfo:
+    more: dict[str, Any] = {"unit": report.unit, "guidance": report.guidance, "source": source}
+    if report.length:
+        length = settings[report.length]
+        assert isinstance(length, int)
+        return PvInfo(name, "waveform", report.doc, [0], element=_element(report), length=length, **more)
+    alarm: dict[str, Any] = {"limits": report.limits, "hysteresis": report.hysteresis}
+    return PvInfo(name, "ai", report.doc, 0.0, precision=_precision(report), **alarm, **more)
+
+
+def _precision(report: Report[Any]) -> int:
+    """Counts, which have no unit, are whole."""
+    return report.precision if report.unit else 0
 
 
 def _element(report: Report[Any]) -> Element:
@@ -175,7 +206,7 @@ def task_pvs(cls: type[Task], settings: Mapping[str, Value], memory: tuple[float
         yield from report_pvs(task, report, settings, limits)
     yield from _frame_pvs(task)
     for name, parameter in cls.parameters().items():
-        yield from parameter_pvs(task, parameter, settings.get(name, parameter.default))
+        yield from parameter_pvs(task, parameter, settings.get(name, parameter.default), settings)
 
 
 def _frame_pvs(task: str) -> Iterator[PvInfo]:

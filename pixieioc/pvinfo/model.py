@@ -14,7 +14,19 @@ LIMIT_NAMES = ("LOLO", "LOW", "HIGH", "HIHI")
 LIMIT_SEVERITIES: tuple[Severity, ...] = ("MAJOR", "MINOR", "MINOR", "MAJOR")
 
 RecordType = Literal[
-    "ai", "ao", "bi", "bo", "mbbi", "mbbo", "longin", "longout", "int64in", "int64out", "waveform", "stringin"
+    "ai",
+    "ao",
+    "bi",
+    "bo",
+    "mbbi",
+    "mbbo",
+    "longin",
+    "longout",
+    "int64in",
+    "int64out",
+    "waveform",
+    "stringin",
+    "stringout",
 ]
 Element = Literal["CHAR", "LONG", "DOUBLE"]
 Access = Literal["", "OP", "EX", "EN"]
@@ -31,8 +43,15 @@ class Source:
     kind: Literal["report", "parameter", "readback", "run"]
     task: str = ""
     name: str = ""
-    #: Which part of a report that has one value a channel: (module,) or (module, channel).
+    #: Which part of what has one value a channel: (module,) or (module, channel).
     index: tuple[int, ...] = ()
+    #: Which one of several values that a channel has, from 0.
+    number: int | None = None
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """The indices of a single value."""
+        return self.index if self.number is None else (*self.index, self.number)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def run_control_pvs(tasks: tuple[str, ...], run: Mapping[str, Value], disk: tupl
     yield from _state()
     yield from _readiness(tasks)
     for name, parameter in parameters_of(RunParameters).items():
-        yield from parameter_pvs("", parameter, run[name], "OP" if name.startswith("preset") else "EX")
+        yield from parameter_pvs("", parameter, run[name], run, "OP" if name.startswith("preset") else "EX")
     yield from _times()
     yield from _files(disk)
     yield from _errors()
@@ -116,7 +116,14 @@ def _readiness(tasks: tuple[str, ...]) -> Iterator[PvInfo]:
 
 def _times() -> Iterator[PvInfo]:
     yield PvInfo("ElapsedReal_RBV", "ai", "Real time of the run.", 0.0, unit="s", precision=2)
-    yield PvInfo("ElapsedLive_RBV", "ai", "Live time of the run.", 0.0, unit="s", precision=2)
+    yield PvInfo(
+        "ElapsedLive_RBV",
+        "ai",
+        "Live time of the run, mean of the channels with hits; NaN: not known.",
+        0.0,
+        unit="s",
+        precision=2,
+    )
     yield PvInfo(
         "TimeRemaining_RBV", "ai", "Time until the preset ends the run; 0 without one.", 0.0, unit="s", precision=1
     )
@@ -124,7 +131,7 @@ def _times() -> Iterator[PvInfo]:
         "Progress_RBV", "ai", "How much of the run is done; 0 if that is not known.", 0.0, unit="%", precision=1
     )
     yield PvInfo(
-        "DeadTime_RBV", "ai", "Part of the time in which the detector was busy.", 0.0, unit="%", precision=1,
+        "DeadTime_RBV", "ai", "Dead time, mean of the channels with hits; NaN: not known.", 0.0, unit="%", precision=1,
         limits=(_NAN, _NAN, 40.0, 70.0), hysteresis=2.0, guidance="The rate is too high for these settings.",
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from pixieioc.detector.crate import BadCrate, Crate, Module
 from pixieioc.detector.response import DETECTORS
 from pixieioc.detector.sources import SOURCES
 from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.tasks.channel_rates import ChannelRates, dead_times, mean
 
 if TYPE_CHECKING:
     from pixieioc.detector.simulation import Simulation
@@ -25,7 +26,7 @@ MOST_WORDS = 1 << 22
 _PATIENCE = 0.2
 
 
-class DummyData(Task):
+class DummyData(ChannelRates, Task):
     """Simulates a crate in real time, for a time or without end: sources, detectors, digitizers, and faults on request.
 
     Where the computer is too slow for the rates, or the tasks behind are, the simulated time falls behind (`lag`) and
@@ -34,8 +35,10 @@ class DummyData(Task):
 
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="The source ends after so long; 0: never.")
     channel_rate = Parameter(1000.0, unit="1/s", low=0, high=1e6, live=True, doc="Mean rate of hits in each channel.")
-    modules = Parameter(1, low=1, high=13, doc="Number of modules.")
-    channels = Parameter(4, low=1, high=32, doc="Number of channels of each module; above 16 for revision H only.")
+    modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules.")
+    channels = Parameter(
+        4, low=1, high=32, fixed=True, doc="Number of channels of each module; above 16 for revision H only."
+    )
     interval = Parameter(0.05, unit="s", low=0.01, high=10, live=True, doc="Time between two read-outs.")
     seed = Parameter(0, low=0, doc="The same seed makes the same words; 0: another one each run.")
 
@@ -131,7 +134,9 @@ class DummyData(Task):
 
         self._simulation: Simulation = Simulation(self._crate(), np.random.default_rng(self.seed or None))
         self._reset = self._ended = False
-        self._rated = (0, 0)
+        self._rated = (0, np.zeros((2, self.modules * self.channels)))
+        self._tell_rates(*self._rated[1])
+        self.run_dead_time = np.nan
         self._began = time.monotonic()
         self._tell(0.0)
 
@@ -155,17 +160,24 @@ class DummyData(Task):
 
     def do_report(self) -> None:
         if not self.running:
-            self.input_count_rate = 0.0
+            self._tell_rates(*np.zeros((2, self.modules * self.channels)))
             return
-        hits, now_ns = self._simulation.counts.hits, self._simulation.now_ns
-        if now_ns > self._rated[1]:
-            self.input_count_rate = 1e9 * (hits - self._rated[0]) / (now_ns - self._rated[1])
-            self._rated = (hits, now_ns)
+        then_ns, before = self._rated
+        now_ns, counts = self._simulation.now_ns, np.array([self._simulation.hits_of, self._simulation.lost_of])
+        if now_ns > then_ns:
+            hits, lost = counts - before
+            self._tell_rates(1e9 * hits / (now_ns - then_ns), dead_times(hits, hits - lost))
+            self._rated = (now_ns, counts)
 
     def do_stop(self) -> None:
         if not self._ended:
             self._send(self._simulation.finish())
         self._tell(self._simulation.now_ns * 1e-9)
+
+    def _tell_rates(self, rates: Any, dead: Any) -> None:
+        shape = (self.modules, self.channels)
+        self.tell_rates(rates.reshape(shape), dead.reshape(shape))
+        self.input_count_rate = float(rates.sum())
 
     def _load_in_background(self) -> None:
         if self._loading.ident is None:
@@ -176,7 +188,8 @@ class DummyData(Task):
             self.send(block)
 
     def _tell(self, due: float) -> None:
-        counts = self._simulation.counts
+        counts, hits = self._simulation.counts, self._simulation.hits_of
+        self.run_dead_time = mean(dead_times(hits, hits - self._simulation.lost_of))
         self.lag = max(0.0, due - self._simulation.now_ns * 1e-9)
         self.hits_lost, self.events_made, self.words_made = counts.dead, counts.events, counts.words
         self.corrupt_words, self.truncated_blocks = counts.corrupt_words, counts.truncated_blocks

@@ -1,4 +1,4 @@
-"""FillSpectra: an energy histogram per module and channel."""
+"""FillSpectra: an energy histogram per module and channel, and what is in its regions of interest."""
 
 from __future__ import annotations
 
@@ -11,28 +11,88 @@ import numpy as np
 from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Parameter, Report, Task
 from pixieioc.tasks.items import events_of
+from pixieioc.tasks.regions import sums
 
 #: Energies of the Pixie-16 have 16 bits.
 _ENERGIES = 65536
-#: A rate is counted over at least so many seconds.
-_RATE_INTERVAL = 0.4
+#: A rate is counted over at least so many seconds; without events for so long, it is 0.
+_RATE_INTERVAL, _SILENCE = 0.4, 2.0
+#: What the sums of the regions of interest depend on, beside the spectra.
+_OF_REGIONS = {"roi_low", "roi_high", "roi_background"}
 
 
 class FillSpectra(Task):
-    """Fills one energy spectrum per module and channel, and hands the events on."""
+    """Fills one energy spectrum per module and channel, counts in its regions of interest, and hands the events on."""
 
     events_known = True
 
     modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules with spectra, from module 0.")
     channels = Parameter(16, low=1, high=32, fixed=True, doc="Number of channels of each module with spectra.")
     bins = Parameter(2048, low=16, high=65536, fixed=True, doc="Bins of a spectrum, over all energies from 0 to 65535.")
+    interval = Parameter(
+        0.5, unit="s", low=0.5, high=60, live=True, doc="Spectra are shown at most so often while a run is on."
+    )
     erase = Parameter(False, command=True, live=True, doc="Clears the spectra.")
     keep = Parameter(False, live=True, doc="Whether spectra go on growing over several runs.")
+
+    rois = Parameter(4, low=1, high=32, fixed=True, doc="Number of regions of interest of each spectrum.")
+    roi_low = Parameter(
+        [[[0]]],
+        per="channel",
+        times="rois",
+        low=0,
+        high=_ENERGIES - 1,
+        unit="bin",
+        at_once=True,
+        doc="First bin of a region of interest.",
+        pv="ROI{}:Low",
+    )
+    roi_high = Parameter(
+        [[[-1]]],
+        per="channel",
+        times="rois",
+        low=-1,
+        high=_ENERGIES - 1,
+        unset=-1,
+        at_least="roi_low",
+        below="bins",
+        unit="bin",
+        at_once=True,
+        doc="Last bin of a region of interest; -1: there is none.",
+        pv="ROI{}:High",
+    )
+    roi_name = Parameter(
+        [[[""]]],
+        per="channel",
+        times="rois",
+        longest=39,
+        at_once=True,
+        doc="Name of a region of interest.",
+        pv="ROI{}:Name",
+    )
+    roi_background = Parameter(
+        1,
+        low=-1,
+        high=1000,
+        unit="bin",
+        at_once=True,
+        doc="So many bins on either side of the first and the last bin of a region make the background; -1: none.",
+    )
 
     spectrum = Report(
         np.zeros((0, 0, 0), np.int32), per="channel", length="bins", doc="Events by energy.", pv="Spectrum_RBV"
     )
     counts = Report(np.zeros((0, 0)), per="channel", doc="Events in the spectrum.", pv="Counts_RBV")
+    roi_counts = Report(
+        np.zeros((0, 0, 0)), per="channel", times="rois", doc="Events in the region.", pv="ROI{}:Counts_RBV"
+    )
+    roi_net = Report(
+        np.zeros((0, 0, 0)),
+        per="channel",
+        times="rois",
+        doc="Events in the region above a background that is a straight line between its edges.",
+        pv="ROI{}:Net_RBV",
+    )
     output_count_rate = Report(
         np.zeros((0, 0)), per="channel", unit="1/s", doc="Events a second.", precision=1, pv="OutputCountRate_RBV"
     )
@@ -46,15 +106,17 @@ class FillSpectra(Task):
     def do_configure(self, config: dict[str, Any]) -> None:
         if config.get("erase"):
             self._make()
+            self._begin_rates()
+        self._regions_changed |= not _OF_REGIONS.isdisjoint(config)
 
     def do_init(self) -> None:
         self._make()
-        self._rate_base = (time.monotonic(), self._counts())
+        self._begin_rates()
 
     def do_start(self) -> None:
         if not self.keep:
             self._make()
-        self._rate_base = (time.monotonic(), self._counts())
+        self._begin_rates()
         self.events_elsewhere = 0
 
     def do_work(self, datum: Any) -> None:
@@ -67,31 +129,53 @@ class FillSpectra(Task):
                 known = (module < self.modules) & (channel < self.channels)
                 row, energies = row[known], energies[known]
             self._histogram.fill(row, energies)
-            self._changed = True
+            self._changed, self._filled = True, time.monotonic()
             self.events += count
             self.events_elsewhere += count - len(row)
         self.send(block)
 
     def do_report(self) -> None:
-        now, (then, before) = time.monotonic(), self._rate_base
-        if not self.running:
-            self.output_count_rate = np.zeros((self.modules, self.channels))
-        elif now - then >= _RATE_INTERVAL:
-            counts = self._counts()
-            self.output_count_rate = (counts - before) / (now - then)
-            self._rate_base = (now, counts)
-        if self._changed:
-            self._changed = False
+        now = time.monotonic()
+        self._report_rates(now)
+        if self._changed and (self._shown is None or not self.running or now - self._shown >= self.interval):
+            self._changed, self._regions_changed, self._shown = False, True, now
             self.counts = self._counts()
             # Channel Access has no integers above 32 bits: a bin stays at its highest value rather than wrap.
             spectra = np.minimum(self._histogram.view(), np.iinfo(np.int32).max).astype(np.int32)
             self.spectrum = spectra.reshape(self.modules, self.channels, self.bins)
+        if self._regions_changed:
+            self._regions_changed = False
+            self._report_regions()
+
+    def _begin_rates(self) -> None:
+        self._filled = time.monotonic()
+        self._rate_base = (self._filled, self._counts())
+
+    def _report_rates(self, now: float) -> None:
+        """Rates are counted from block to block, so that it does not matter how many of them come between reports."""
+        then, before = self._rate_base
+        until = self._filled if now - self._filled < _SILENCE else now
+        if not self.running:
+            self.output_count_rate = np.zeros((self.modules, self.channels))
+        elif until - then >= _RATE_INTERVAL:
+            counts = self._counts()
+            self.output_count_rate = (counts - before) / (until - then)
+            self._rate_base = (until, counts)
+
+    def _report_regions(self) -> None:
+        low, high = (np.array(bins).reshape(-1, self.rois) for bins in (self.roi_low, self.roi_high))
+        found = np.zeros((2, *low.shape))
+        used = (high >= 0).any(axis=1)
+        if used.any():
+            found[:, used] = sums(self._histogram.view()[used], low[used], high[used], self.roi_background)
+        self.roi_counts, self.roi_net = found.reshape(2, self.modules, self.channels, self.rois)
 
     def _make(self) -> None:
         rows = bh.axis.Integer(0, self.modules * self.channels, underflow=False, overflow=False)
         energy = bh.axis.Regular(self.bins, 0, _ENERGIES, underflow=False, overflow=False)
         self._histogram = bh.Histogram(rows, energy, storage=bh.storage.Int64())
-        self._changed = True
+        self._changed = self._regions_changed = True
+        self._shown: float | None = None
 
     def _counts(self) -> np.ndarray[Any, Any]:
         counts = self._histogram.view().sum(axis=1)

@@ -12,11 +12,12 @@ from unittest.mock import NonCallableMock
 import numpy as np
 
 from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.tasks.channel_rates import ChannelRates, dead_times, mean
 from pixieioc.tasks.items import WordBlock
 
 
-class TakeData(Task):
-    """Boots the modules at the first run, and reads their FIFOs in list mode.
+class TakeData(ChannelRates, Task):
+    """Boots the modules at the first run, and reads their FIFOs in list mode, and now and then their statistics.
 
     The package and the SDK are loaded in this task's own process, when the first run starts: the SDK keeps its state in
     the process, and importing it is slow.
@@ -25,6 +26,8 @@ class TakeData(Task):
     heart_beat_timeout = 180.0  # booting a crate of modules takes that long
 
     slots = Parameter([2.0], items=float, low=2, high=14, doc="Slots of the modules; module 0 is the first.")
+    modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules whose rates are shown, from module 0.")
+    channels = Parameter(16, low=1, high=16, fixed=True, doc="Number of channels of each module whose rates are shown.")
     firmware = Parameter("default", doc="Section [Firmware.<name>] of pypixie16's configuration file.")
     synchronous = Parameter(False, doc="Whether all modules start and stop together.")
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="The run ends after so long; 0: not by itself.")
@@ -34,6 +37,9 @@ class TakeData(Task):
     max_delay = Parameter(0.1, unit="s", low=0.01, high=60, live=True, doc="FIFOs are read at least so often.")
     poll_interval = Parameter(
         0.002, unit="s", low=0.0005, high=1, live=True, doc="Time between two looks at the FIFOs."
+    )
+    statistics_interval = Parameter(
+        1.0, unit="s", low=0, high=3600, live=True, doc="The modules' statistics are read at most so often; 0: never."
     )
 
     booted = Report(False, doc="Whether the modules are booted.")
@@ -62,7 +68,10 @@ class TakeData(Task):
             self._boot()
         self._call("empty_all_fifos")
         self.words_read, self.fifo_level = 0, 0.0
-        self._began = self._last_read = time.monotonic()
+        self._began = self._last_read = self._last_statistics = time.monotonic()
+        self._counted = np.zeros((4, self.modules, self.channels))
+        self._tell_unknown()
+        self.run_dead_time = np.nan
         self._call("start_list_mode_run")
         self._taking = True
 
@@ -76,6 +85,9 @@ class TakeData(Task):
         if data:
             self._last_read = now
             self._send(data)
+        elif 0 < self.statistics_interval <= now - self._last_statistics:
+            # Between two reads that are not due: the events come first.
+            self._read_statistics(now)
         self.idle(self.poll_interval)
 
     def do_stop(self) -> None:
@@ -92,6 +104,9 @@ class TakeData(Task):
         while any(len(words) for words in data):
             self._send(data)
             data = self._call("read_list_mode_fifo", check=False)
+        if self.statistics_interval:
+            self._read_statistics(time.monotonic())
+        self._tell_unknown()
 
     def do_quit(self) -> None:
         if self.booted:
@@ -103,6 +118,31 @@ class TakeData(Task):
         self.fifo_level = max(100.0 * len(words) / 131072 for words in block.values())
         if any(len(words) for words in block.values()):
             self.send(block)
+
+    def _read_statistics(self, now: float) -> None:
+        """What the modules have counted since they were asked last; a failure is printed and ends no run."""
+        self._last_statistics = now
+        names = ("input_counts", "live_time", "output_counts", "real_time")
+        try:
+            statistics = self._call("get_stats")
+        except Error as error:
+            self.print(f"no statistics: {error}")
+            self._tell_unknown()
+            return
+        counted = np.full((4, self.modules, self.channels), np.nan)
+        for module, of_module in enumerate(statistics[: self.modules]):
+            for row, name in enumerate(names):
+                counted[row, module] = np.asarray(of_module[name], float)[: self.channels]
+        hits, live, records, real = counted - self._counted
+        self._counted = counted
+        # Counted while the channel was live, so many hits come in the whole of the time.
+        self.tell_rates(_each_second(hits, live), dead_times(_each_second(hits, live), _each_second(records, real)))
+        hits, live, records, real = counted
+        self.run_dead_time = mean(dead_times(_each_second(hits, live), _each_second(records, real)))
+
+    def _tell_unknown(self) -> None:
+        unknown = np.full((self.modules, self.channels), np.nan)
+        self.tell_rates(unknown, unknown)
 
     def _boot(self) -> None:
         slots = [int(slot) for slot in self.slots]
@@ -137,6 +177,11 @@ class TakeData(Task):
         if self._sdk_log.texts:
             raise Error(f"pixie16.control.{name}: {'; '.join(self._sdk_log.texts)}")
         return result
+
+
+def _each_second(counts: np.ndarray[Any, Any], seconds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Rates; 0 where no time has gone by."""
+    return np.divide(counts, seconds, out=np.zeros_like(counts), where=seconds > 0)
 
 
 class _ErrorLog(logging.Handler):

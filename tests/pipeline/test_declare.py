@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixieioc.pipeline import Parameter, Refused, Report
-from pixieioc.pipeline.declare import LONGEST_TEXT, parameters_of, pv_name, reports_of, resolve
+from pixieioc.pipeline.declare import LONGEST_TEXT, parameters_of, pv_name, reports_of
+from pixieioc.pipeline.resolve import resolve
 
 INT = Parameter(5, low=1, high=16, unit="bins", doc="")
 FLOAT = Parameter(1.0, low=0.5, high=3, unit="s", doc="")
@@ -142,10 +143,10 @@ def test_every_problem_is_named_with_task_key_value_and_range() -> None:
         )
     assert caught.value.problems == (
         "frist: no task has this name and no task has such a parameter; did you mean first?",
-        "Base.first = 10: must be a whole number from 0 to 9",
         "Base.secnd: Base has no such parameter; did you mean second?",
-        "Derived.third = 'x': must be a number",
         "Derived = 7: must be a table of this task's parameters",
+        "Base.first = 10: must be a whole number from 0 to 9",
+        "Derived.third = 'x': must be a number",
     )
 
 

@@ -29,6 +29,7 @@ _NATIVE = {
     "mbbi": dbr.ENUM,
     "mbbo": dbr.ENUM,
     "stringin": dbr.STRING,
+    "stringout": dbr.STRING,
 }
 _ELEMENTS = {"CHAR": dbr.CHAR, "LONG": dbr.LONG, "DOUBLE": dbr.DOUBLE}
 
@@ -217,7 +218,7 @@ class Record:
         value = sent[0].item() if isinstance(sent, np.ndarray) else sent[0]
         if self.info.is_enum:
             return self._index(value)
-        return self._accept_number(value)
+        return str(value) if self.native == dbr.STRING else self._accept_number(value)
 
     def _accept_text(self, sent: Any) -> str:
         value = dbr.decode(sent.astype(np.uint8).tobytes()) if isinstance(sent, np.ndarray) else "".join(sent[:1])

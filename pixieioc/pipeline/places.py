@@ -1,0 +1,133 @@
+"""Values that exist once a channel: how they are written short, spread over all channels, and named.
+
+A *place* is a module and a channel, and a number where a channel has several, as its regions of interest. Spread out,
+values are lists `[module][channel]`, or `[module][channel][number]`.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+#: Modules, channels, and how many there are of a channel (0: one).
+Shape = tuple[int, int, int]
+#: What is written for all channels that are not named.
+OTHERS = "*"
+_KEY = re.compile(r"M(\d{2})(?::C(\d{2}))?")
+
+
+def channel_name(module: int, channel: int) -> str:
+    """A channel as process variables name it: `M00:C03`."""
+    return f"M{module:02d}:C{channel:02d}"
+
+
+def numbered(pattern: str, number: int | None) -> str:
+    """`ROI{}:Low` with its number, which counts from 1 there and from 0 here."""
+    return pattern if number is None else pattern.format(number + 1)
+
+
+def places(shape: Shape) -> Iterator[tuple[int, ...]]:
+    """All places, module by module and channel by channel."""
+    modules, channels, numbers = shape
+    for module in range(modules):
+        for channel in range(channels):
+            if numbers:
+                yield from ((module, channel, number) for number in range(numbers))
+            else:
+                yield module, channel
+
+
+def at(value: Any, place: tuple[int, ...]) -> Any:
+    """The value of a place."""
+    for index in place:
+        value = value[index]
+    return value
+
+
+def replaced(value: Any, place: tuple[int, ...], new: object) -> Any:
+    """The same values but for one place."""
+    changed = copy.deepcopy(value)
+    at(changed, place[:-1])[place[-1]] = new
+    return changed
+
+
+def spread(given: object, shape: Shape, default: object, names: tuple[str, str]) -> list[list[Any]]:
+    """What was written, as a list a module of one value a channel (a list, where a channel has several).
+
+    It is one channel's value, for all; or a table whose keys are channels (`M00:C03`), modules (`M00`) and `*`; or
+    lists by module and channel, already spread. What is not written is `default`. `names` are those of the parameters
+    that say how many modules and channels there are. Raises ValueError that says what is wrong with a key or a length.
+    """
+    modules, channels, _ = shape
+    if isinstance(given, Mapping):
+        return _from_table(cast("Mapping[str, Any]", given), shape, default, names)
+    if isinstance(given, list | tuple) and given and isinstance(given[0], list | tuple):
+        rows = cast("list[list[Any]]", given)
+        if len(rows) != modules or any(not isinstance(row, list | tuple) or len(row) != channels for row in rows):
+            raise ValueError(
+                f"must be a list of {modules} lists ({names[0]}) of {channels} values each ({names[1]}), "
+                "or one value for all channels, or a table of channels"
+            )
+        return [[_several(value, shape, default) for value in row] for row in rows]
+    return [[_several(given, shape, default) for _ in range(channels)] for _ in range(modules)]
+
+
+def _from_table(table: Mapping[str, Any], shape: Shape, default: object, names: tuple[str, str]) -> list[list[Any]]:
+    modules, channels, _ = shape
+    for key in table:
+        found = _KEY.fullmatch(key)
+        if key != OTHERS and found is None:
+            raise ValueError(f"{key!r} must be a channel (M00:C03), a module (M00), or {OTHERS} for all others")
+        if found and int(found[1]) >= modules:
+            raise ValueError(f"{key}: modules are 0 to {modules - 1} ({names[0]})")
+        if found and found[2] and int(found[2]) >= channels:
+            raise ValueError(f"{key}: channels are 0 to {channels - 1} ({names[1]})")
+
+    def of(module: int, channel: int) -> Any:
+        keys = (channel_name(module, channel), f"M{module:02d}", OTHERS)
+        return next((_several(table[key], shape, default) for key in keys if key in table), fill(default, shape))
+
+    return [[of(module, channel) for channel in range(channels)] for module in range(modules)]
+
+
+def fill(default: object, shape: Shape) -> Any:
+    """What a channel has that nothing was written for."""
+    return [default] * shape[2] if shape[2] else default
+
+
+def _several(value: Any, shape: Shape, default: object) -> Any:
+    numbers = shape[2]
+    if not numbers:
+        return value
+    if not isinstance(value, list | tuple) or len(cast("list[Any]", value)) > numbers:
+        raise ValueError(f"must be a list of at most {numbers} values for a channel, not {value!r}")
+    given = list(cast("list[Any]", value))
+    return given + [default] * (numbers - len(given))
+
+
+def each(value: list[list[Any]], shape: Shape, check: Callable[[object, tuple[int, ...]], Any]) -> list[list[Any]]:
+    """The values that `check` makes of those of all places."""
+    if not shape[2]:
+        return [[check(v, (m, c)) for c, v in enumerate(row)] for m, row in enumerate(value)]
+    return [
+        [[check(v, (m, c, n)) for n, v in enumerate(several)] for c, several in enumerate(row)]
+        for m, row in enumerate(value)
+    ]
+
+
+def gathered(value: list[list[Any]]) -> Any:
+    """The short way to write spread values: one channel's value if all have the same, else a table."""
+    texts = Counter(repr(of_channel) for row in value for of_channel in row)
+    common, count = texts.most_common(1)[0]
+    if count == texts.total():
+        return value[0][0]
+    others = next(v for row in value for v in row if repr(v) == common)
+    table: dict[str, Any] = {OTHERS: others} if count > 1 else {}
+    for module, row in enumerate(value):
+        for channel, of_channel in enumerate(row):
+            if OTHERS not in table or of_channel != others:
+                table[channel_name(module, channel)] = of_channel
+    return table

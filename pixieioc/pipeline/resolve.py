@@ -1,0 +1,180 @@
+"""From a configuration to the accepted values of each task's parameters, all of them or none."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from pixieioc.pipeline import places
+from pixieioc.pipeline.declare import CHANNELS, MODULES, Parameter, Value, parameters_of
+from pixieioc.pipeline.error import Refused
+
+#: Names that an error lists at most.
+_NAMES_SHOWN = 10
+
+Values = dict[str, dict[str, Value]]
+
+
+def resolve(
+    config: Mapping[str, Any],
+    tasks: Mapping[str, type],
+    *,
+    commands: bool = True,
+    known: Mapping[str, Mapping[str, Value]] | None = None,
+) -> Values:
+    """The accepted values of `config` for each task, by task and parameter name.
+
+    A key of `config` is a parameter's name, for every task that declares it, or a task's name with a dict for that task
+    alone. Without `commands` only settings are accepted. `known` are the values that the tasks have already (those of
+    a task that is not in it are its defaults), from which the number of channels follows and with which new values must
+    agree. Raises Refused that names every unknown key and every bad value with its allowed range.
+    """
+    parameters = {task: parameters_of(cls) for task, cls in tasks.items()}
+    problems: list[str] = []
+    given = _by_task(config, parameters, problems)
+    accepted: Values = {}
+    for task, values in given.items():
+        of_task = _Resolving(task, parameters[task], (known or {}).get(task, {}), problems)
+        accepted[task] = of_task.accept(values, commands=commands)
+    if problems:
+        raise Refused("; ".join(problems), problems=tuple(problems))
+    return accepted
+
+
+def defaults_for(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
+    """A value for every parameter of `cls`: that in `values`, or the default."""
+    parameters = parameters_of(cls)
+    found = {name: values.get(name, p.default_for({})) for name, p in parameters.items() if p.per == "task"}
+    return {name: values[name] if name in values else p.default_for(found) for name, p in parameters.items()}
+
+
+def _by_task(
+    config: Mapping[str, Any], parameters: Mapping[str, Mapping[str, Parameter[Any]]], problems: list[str]
+) -> dict[str, dict[str, Any]]:
+    """What was given for each task's parameters; keys that are nobody's are problems."""
+    given: dict[str, dict[str, Any]] = {}
+    for key, value in config.items():
+        having = [task for task, known in parameters.items() if key in known]
+        if key in parameters:
+            if not isinstance(value, Mapping):
+                problems.append(f"{key} = {_shorten(value)}: must be a table of this task's parameters")
+                continue
+            for name, own in cast("Mapping[str, Any]", value).items():
+                if name in parameters[key]:
+                    given.setdefault(key, {})[name] = own
+                else:
+                    problems.append(f"{key}.{name}: {key} has no such parameter{_like(name, parameters[key])}")
+        elif having:
+            for task in having:
+                given.setdefault(task, {})[key] = value
+        else:
+            known = [*parameters, *(name for of_task in parameters.values() for name in of_task)]
+            problems.append(f"{key}: no task has this name and no task has such a parameter{_like(key, known)}")
+    return given
+
+
+class _Resolving:
+    """One task's values on their way to being accepted."""
+
+    def __init__(
+        self, task: str, parameters: Mapping[str, Parameter[Any]], known: Mapping[str, Value], problems: list[str]
+    ) -> None:
+        self._task = task
+        self._parameters = parameters
+        self._problems = problems
+        self._values: dict[str, Value] = {
+            name: known.get(name, p.default_for({})) for name, p in parameters.items() if p.per == "task"
+        }
+        self._known = known
+
+    def accept(self, given: Mapping[str, Any], *, commands: bool) -> dict[str, Value]:
+        """Those of `given` that are acceptable; what is not becomes a problem."""
+        accepted: dict[str, Value] = {}
+        # Those of channels last: how many there are is among the others.
+        for name in sorted(given, key=lambda name: self._parameters[name].per == "channel"):
+            parameter = self._parameters[name]
+            if parameter.command and not commands:
+                self._say(name, "is a command, not a setting")
+                continue
+            try:
+                accepted[name] = self._accept(parameter, given[name])
+            except ValueError as error:
+                self._say(f"{name} = {_shorten(given[name])}", str(error))
+                continue
+            self._values[name] = accepted[name]
+        if not self._problems:
+            self._compare()
+        return {name: accepted[name] for name in given if name in accepted}
+
+    def _accept(self, parameter: Parameter[Any], given: object) -> Value:
+        if parameter.per == "task":
+            return parameter.check(given)
+        shape = parameter.shape(self._values)
+        value = places.spread(given, shape, parameter.default_of_one, (MODULES, CHANNELS))
+
+        def check(one: object, place: tuple[int, ...]) -> Value | None:
+            try:
+                return parameter.check(one)
+            except ValueError as error:
+                self._say(f"{parameter.name} of {_where(parameter, place)} = {_shorten(one)}", str(error))
+                return None
+
+        return places.each(value, shape, check)
+
+    def _compare(self) -> None:
+        """Each value with those that it must agree with."""
+        for parameter in self._parameters.values():
+            if parameter.at_least or parameter.below:
+                for place, mine, least, above in self._compared(parameter):
+                    if mine == parameter.unset:
+                        continue
+                    where = f" of {_where(parameter, place)}" if len(place) else ""
+                    if least is not None and mine < least:
+                        self._say(
+                            f"{parameter.name}{where} = {mine}", f"is below {parameter.at_least}{where} = {least}"
+                        )
+                    if above is not None and mine >= above:
+                        self._say(
+                            f"{parameter.name}{where} = {mine}", f"must be below {parameter.below}, which is {above}"
+                        )
+
+    def _compared(self, parameter: Parameter[Any]) -> Iterator[tuple[tuple[int, ...], Any, Any, Any]]:
+        """Place, value, and the values that it must not be below and must be below (None: does not matter)."""
+        spots: list[tuple[int, ...]] = [()]
+        if parameter.per == "channel":
+            spots = list(places.places(parameter.shape(self._values)))
+        columns = [self._column(name, spots) for name in (parameter.name, parameter.at_least, parameter.below)]
+        yield from zip(spots, *columns, strict=True)
+
+    def _column(self, name: str, spots: list[tuple[int, ...]]) -> list[Any]:
+        if not name:
+            return [None] * len(spots)
+        parameter = self._parameters[name]
+        if parameter.per == "task":
+            return [self._values[name]] * len(spots)
+        value = self._values.get(name, self._known.get(name))
+        return [places.at(value, spot) if value is not None else parameter.default_of_one for spot in spots]
+
+    def _say(self, what: str, why: str) -> None:
+        self._problems.append(f"{self._task}.{what}: {why}")
+
+
+def _where(parameter: Parameter[Any], place: tuple[int, ...]) -> str:
+    """A place as process variables name it: `M00:C03`, or `M00:C03:ROI2`."""
+    module, channel, *number = place
+    name = places.channel_name(module, channel)
+    return f"{name}:{places.numbered(parameter.pv, number[0]).rpartition(':')[0]}" if number else name
+
+
+def _like(name: str, known: Mapping[str, object] | list[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    names = list(dict.fromkeys(known))
+    return f"; known: {', '.join(names[:_NAMES_SHOWN]) or 'none'}{', ...' if len(names) > _NAMES_SHOWN else ''}"
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

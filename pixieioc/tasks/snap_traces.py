@@ -1,0 +1,102 @@
+"""SnapTraces: now and then a trace of each channel, to look at."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from pixieioc.listmode import events as ev
+from pixieioc.listmode.events import Events
+from pixieioc.pipeline import Parameter, Report, Task
+from pixieioc.tasks.items import events_of
+
+
+class SnapTraces(Task):
+    """Shows the trace of a recent event of each channel, and hands the events on."""
+
+    events_known = True
+
+    modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules whose traces are shown, from module 0.")
+    channels = Parameter(16, low=1, high=32, fixed=True, doc="Number of channels of each module with traces.")
+    max_samples = Parameter(
+        1000, unit="samples", low=10, high=32768, fixed=True, doc="So much of a trace is shown, from its beginning."
+    )
+    interval = Parameter(
+        0.5, unit="s", low=0.5, high=3600, at_once=True, doc="A channel shows another trace at most so often."
+    )
+    freeze = Parameter(False, at_once=True, doc="Whether the traces that are shown stay.")
+    erase = Parameter(False, command=True, live=True, doc="Clears the traces.")
+
+    trace = Report(
+        np.zeros((0, 0, 0)),
+        per="channel",
+        length="max_samples",
+        unit="ADC",
+        doc="Trace of a recent event; empty before the first.",
+        pv="Trace_RBV",
+    )
+    trace_energy = Report(
+        np.zeros((0, 0)), per="channel", doc="Energy of the event whose trace is shown.", pv="TraceEnergy_RBV"
+    )
+    traces_seen = Report(0, doc="Events of this run that have a trace.")
+
+    def do_init(self) -> None:
+        self._clear()
+
+    def do_configure(self, config: dict[str, Any]) -> None:
+        if config.get("erase"):
+            self._clear()
+
+    def do_start(self) -> None:
+        self.traces_seen = 0
+        self._due[:] = 0.0
+
+    def do_work(self, datum: Any) -> None:
+        block = events_of(datum, self.name)
+        events = block["events"]
+        self.events += ev.size(events)
+        if ev.TRACES in events:
+            self.traces_seen += int(np.count_nonzero(events["trace_length"]))
+            self._snap(events, time.monotonic())
+        self.send(block)
+
+    def do_report(self) -> None:
+        if self._changed:
+            self._changed = False
+            shape = (self.modules, self.channels)
+            # Copies: what was reported must not change on its way.
+            self.trace = self._traces.reshape(*shape, -1)[:, :, : max(1, int(self._lengths.max()))].copy()
+            self.trace_energy = self._energies.reshape(shape).copy()
+
+    def _snap(self, events: Events, now: float) -> None:
+        """Takes the last trace of each channel that is due."""
+        if self.freeze or now < self._due.min():
+            return
+        module, channel = events["module"].astype(np.intp), events["channel"].astype(np.intp)
+        known = (module < self.modules) & (channel < self.channels) & (events["trace_length"] > 0)
+        places, found = (module * self.channels + channel)[known], np.flatnonzero(known)
+        places, last = np.unique(places[::-1], return_index=True)
+        for place, row in zip(places, found[::-1][last], strict=True):
+            if now >= self._due[place]:
+                self._take(place, events, row)
+                self._due[place] = now + self.interval
+
+    def _take(self, place: int, events: Events, row: int) -> None:
+        length = min(int(events["trace_length"][row]), self.max_samples)
+        start = int(events["trace_start"][row])
+        self._traces[place, :length] = events[ev.TRACES][start : start + length]
+        self._traces[place, length:] = np.nan
+        self._lengths[place] = length
+        self._energies[place] = events["energy"][row]
+        self._changed = True
+
+    def _clear(self) -> None:
+        places = self.modules * self.channels
+        # 32 bits hold every sample exactly, and NaN where a trace has none.
+        self._traces = np.full((places, self.max_samples), np.nan, np.float32)
+        self._lengths = np.zeros(places, np.intp)
+        self._energies = np.full(places, np.nan)
+        self._due = np.zeros(places)
+        self._changed = True
