@@ -14,8 +14,8 @@ Value = str | int | float | bool | Color | Font | ET.Element
 #: Horizontal and vertical alignment, as Phoebus counts them.
 LEFT, CENTER, RIGHT = 0, 1, 2
 MIDDLE = 1
-#: Phoebus' format for arrays of characters, which are texts.
-_STRING = 6
+#: Phoebus' formats for numbers with given places, and for arrays of characters, which are texts.
+_DECIMAL, _STRING = 1, 6
 #: Widgets whose present version is not 2.0.0; an older number would make Phoebus convert them.
 _VERSIONS = {"action_button": "3.0.0", "xyplot": "3.0.0", "textentry": "3.0.0", "group": "3.0.0", "stripchart": "2.1.0"}
 
@@ -88,13 +88,16 @@ class Display:
 
 
 def label(
-    box: Box, text: str, font: Font = style.TEXT, color: Color = style.INK, align: int = LEFT, *, wrap: bool = False
+    box: Box, text: str, font: Font = style.TEXT, color: Color = style.INK, align: int = LEFT, tip: str = ""
 ) -> ET.Element:
-    """A text that never changes."""
-    return _widget(
+    """A text that never changes; `tip` shows while the mouse is over it."""
+    widget = _widget(
         "label", text, box, text=text, font=font, foreground_color=color, horizontal_alignment=align,
-        vertical_alignment=0 if wrap else MIDDLE, wrap_words=wrap,
+        vertical_alignment=MIDDLE, wrap_words=False,
     )  # fmt: skip
+    if tip:
+        _set(widget, "tooltip", tip)
+    return widget
 
 
 def rectangle(
@@ -106,9 +109,9 @@ def rectangle(
 
 def value(
     box: Box, pv: str, font: Font = style.TEXT, align: int = LEFT, *, text: bool = False, wrap: bool = False,
-    color: Color = style.INK, background: Color | None = style.READ, units: bool = True, border: bool = True,
+    color: Color = style.INK, background: Color | None = style.READ, units: bool = True, precision: int = -1,
 ) -> ET.Element:  # fmt: skip
-    """What a process variable reads, with its unit; `text` for long strings."""
+    """What a process variable reads, with its unit; `text` for long strings; `precision` other than its own."""
     widget = _widget(
         "textupdate", f"value {pv}", box, pv_name=pv, font=font, foreground_color=color, horizontal_alignment=align,
         vertical_alignment=0 if wrap else MIDDLE, wrap_words=wrap,
@@ -121,8 +124,9 @@ def value(
         _set(widget, "background_color", background)
     if not units:
         _set(widget, "show_units", False)
-    if not border:
-        _set(widget, "border_alarm_sensitive", False)
+    if precision >= 0:
+        _set(widget, "format", _DECIMAL)
+        _set(widget, "precision", precision)
     return widget
 
 
@@ -135,7 +139,7 @@ def log_text(box: Box, pv: str, font: Font = style.FIXED, *, bottom: bool = Fals
 
 
 def lamp(
-    box: Box, pv: str, states: Sequence[tuple[str, Color]], font: Font = style.TEXT_BOLD, color: Color = style.INK
+    box: Box, pv: str, states: Sequence[tuple[str, Color]], font: Font = style.TEXT_BOLD, *, border: bool = True
 ) -> ET.Element:
     """The label of an enum's state on its colour; `states` are those of the values 0, 1, 2 ..."""
     listed = ET.Element("states")
@@ -143,10 +147,13 @@ def lamp(
         state = ET.SubElement(listed, "state")
         for tag, of in (("value", number), ("label", text), ("color", fill)):
             _set(state, tag, of)
-    return _widget(
-        "multi_state_led", f"lamp {pv}", box, pv_name=pv, states=listed, font=font, foreground_color=color,
+    widget = _widget(
+        "multi_state_led", f"lamp {pv}", box, pv_name=pv, states=listed, font=font, foreground_color=style.INK,
         line_color=style.RULE, square=True, fallback_label="?",
     )  # fmt: skip
+    if not border:
+        _set(widget, "border_alarm_sensitive", False)
+    return widget
 
 
 def bar(
@@ -268,6 +275,7 @@ class Axis:
     title: str = ""
     limits: tuple[float, float] | None = None
     log: str = "false"
+    shown: bool = True
 
 
 def plot(
@@ -308,9 +316,12 @@ def _axis(tag: str, axis: Axis, font: Font) -> ET.Element:
         _set(element, "maximum", float(axis.limits[1]))
     if axis.log != "false":
         _set(element, "log_scale", axis.log)
-    _set(element, "show_grid", True)
-    for name in ("title_font", "scale_font"):
-        _set(element, name, font)
+    if axis.shown:
+        _set(element, "show_grid", True)
+        for name in ("title_font", "scale_font"):
+            _set(element, name, font)
+    else:
+        _set(element, "visible", False)
     return element
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from pixieioc.export.screens.style import Color, Font
 from pixieioc.pvinfo.description import Description, is_channel
 from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 
-WIDTH, HEIGHT = 1600, 1000
+#: As much of 1600 x 1000 pixels as a window leaves without scroll bars.
+WIDTH, HEIGHT = 1596, 996
 HEADER_HEIGHT, MARGIN, GAP = 64, 12, 8
 #: Colours of what the run or a task is doing; severities of the process variable come first.
 _DOING: dict[str, Color] = {
@@ -122,22 +124,25 @@ def panel(display: Display, box: Box, heading: str) -> Box:
 
 def reading(
     display: Display, box: Box, caption: str, pv: str, share: float = 0.42, font: Font = style.TEXT, *,
-    text: bool = False, units: bool = True,
+    text: bool = False, precision: int = -1, tip: str = "",
 ) -> None:  # fmt: skip
     """A caption and, to the right of it, a value."""
     left, right = box.columns(share, 1 - share)
-    display.add(bob.label(left, caption, style.TEXT, style.FAINT), bob.value(right, pv, font, text=text, units=units))
+    display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=tip))
+    display.add(bob.value(right, pv, font, text=text, precision=precision))
 
 
-def setting(site: Site, display: Display, box: Box, caption: str, name: str, shares: Sequence[float] = (42, 32, 26)) -> None:
+def setting(
+    site: Site, display: Display, box: Box, caption: str, name: str, shares: Sequence[float] = (42, 32, 26)
+) -> None:
     """A caption, what can be written, and what is in use."""
     info = site.info(name)
     left, middle, right = box.columns(*shares)
-    display.add(bob.label(left, caption, style.TEXT, style.FAINT), control(site, middle, name))
+    display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc), control(site, middle, name))
     display.add(bob.value(right, site(f"{name}_RBV"), text=info.is_text))
 
 
-def control(site: Site, box: Box, name: str, font: Font = style.TEXT) -> bob.ET.Element:
+def control(site: Site, box: Box, name: str, font: Font = style.TEXT) -> ET.Element:
     """What fits the kind of a setpoint: a choice, a field for text, one for a number."""
     info = site.info(name)
     return bob.choice(box, site(name), font) if info.is_enum else bob.entry(box, site(name), font, text=info.is_text)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
-from pixieioc.export.screens.layout import GAP, Site, panel, reading, screen, setting, states_of
+from pixieioc.export.screens.layout import Site, control, panel, reading, screen, setting, states_of
 
-_PRESETS = (("Real time", "PresetReal"), ("Live time", "PresetLive"), ("Events", "PresetEvents"))
-_FILE_SETTINGS = (("Save raw data", "AutoSave"), ("Folder", "FilePath"), ("Name", "FileName"), ("Number", "FileNumber"))
+_PRESETS = (
+    ("Real time", "PresetReal"),
+    ("Live time", "PresetLive"),
+    ("Events", "PresetEvents"),
+    ("Triggers", "PresetTriggers"),
+)
+_FILE_SETTINGS = (("Name", "FileName"), ("Number", "FileNumber"))
 
 
 def run_screen(site: Site) -> str:
@@ -16,13 +21,13 @@ def run_screen(site: Site) -> str:
     x, y, width = room.x, room.y, room.width
     _state(site, display, Box(x, y, width, 132))
     _commands(site, display, Box(x, y + 140, width, 84))
-    middle = Box(x, y + 232, width, 404)
+    middle = Box(x, y + 232, width, 460)
     boxes = middle.columns(1, 1, 1) if "FilePath" in site else middle.columns(1, 2)
     _presets(site, display, boxes[0])
     _rates(site, display, boxes[-1])
     if "FilePath" in site:
         _files(site, display, boxes[1])
-    _outcomes(site, display, Box(x, y + 644, width, room.height - 644))
+    _outcomes(site, display, Box(x, y + 700, width, room.height - 700))
     return display.text()
 
 
@@ -43,13 +48,13 @@ def _state(site: Site, display: Display, box: Box) -> None:
 
 
 def _commands(site: Site, display: Display, box: Box) -> None:
-    start, stop, abort, erase_start, erase, ready = box.columns(14, 12, 12, 15, 11, 36)
+    start, stop, abort, erase_start, erase, ready = box.columns(16, 14, 10, 14, 10, 36)
     big = style.LARGE_BOLD
     display.add(
         bob.command(start, "Start", site("Acquire"), big, style.GO),
         bob.command(stop, "Stop", site("Stop"), big, style.HALT),
         bob.command(
-            abort, "Abort", site("Abort"), big, style.HALT,
+            abort, "Abort", site("Abort"), style.HEADING, style.HALT,
             confirm="Abort the run? Data that are still in the chain are discarded. (Stop keeps them.)",
         ),
         bob.command(
@@ -63,18 +68,18 @@ def _commands(site: Site, display: Display, box: Box) -> None:
     lamp, message = inside.columns(26, 74)
     states = [("Not ready", style.CALM), ("Ready", style.ACTIVE)]
     display.add(
-        bob.lamp(lamp, site("Ready_RBV"), states, style.HEADING),
+        # Not ready is what an IOC is while a run is on: no frame then.
+        bob.lamp(lamp, site("Ready_RBV"), states, style.HEADING, border=False),
         bob.value(message, site("ReadyMessage_RBV"), text=True, wrap=True, background=None),
     )
 
 
 def _presets(site: Site, display: Display, box: Box) -> None:
     inside = panel(display, box, "Preset and progress")
-    rows = iter(inside.rows(36, 8))
+    rows = inside.rows(38, 7)
     setting(site, display, next(rows), "End the run by", "PresetMode", (34, 38, 28))
     for caption, name in _PRESETS:
         setting(site, display, next(rows), caption, name, (34, 38, 28))
-    setting(site, display, next(rows), "Triggers", "PresetTriggers", (34, 38, 28))
     caption, progress, number = next(rows).columns(34, 38, 28)
     display.add(
         bob.label(caption, "Progress", style.TEXT, style.FAINT),
@@ -92,7 +97,11 @@ def _presets(site: Site, display: Display, box: Box) -> None:
 
 def _files(site: Site, display: Display, box: Box) -> None:
     inside = panel(display, box, "File")
-    rows = iter(inside.rows(36, 8))
+    rows = inside.rows(38, 7)
+    setting(site, display, next(rows), "Save raw data", "AutoSave", (26, 40, 34))
+    caption, entry = next(rows).columns(26, 74)
+    display.add(bob.label(caption, "Folder", style.TEXT, style.FAINT), control(site, entry, "FilePath", style.SMALL))
+    reading(display, next(rows), "in use", site("FilePath_RBV"), 0.26, style.SMALL, text=True)
     for caption, name in _FILE_SETTINGS:
         setting(site, display, next(rows), caption, name, (26, 40, 34))
     reading(display, next(rows), "Last file", site("FullFileName_RBV"), 0.26, style.SMALL, text=True)
@@ -119,9 +128,9 @@ def _files(site: Site, display: Display, box: Box) -> None:
 def _rates(site: Site, display: Display, box: Box) -> None:
     """How fast events come, now and in the last ten minutes."""
     inside = panel(display, box, "Rates")
-    rows = iter(inside.rows(36, 8))
+    rows = inside.rows(38, 7)
     source, last = site.description.chain[0].name, _last_with_events(site)
-    reading(display, next(rows), "Events", site(f"{last}:Rate_RBV"), 0.34, style.LARGE_BOLD)
+    reading(display, next(rows), "Events", site(f"{last}:Rate_RBV"), 0.34, style.LARGE_BOLD, precision=0)
     counted = "Events_RBV" if f"{last}:Events_RBV" in site else "Counter_RBV"
     reading(display, next(rows), "In this run", site(f"{last}:{counted}"), 0.34, style.HEADING)
     caption, dead, data = next(rows).columns(34, 33, 33)
@@ -132,9 +141,7 @@ def _rates(site: Site, display: Display, box: Box) -> None:
     )
     top = 3 * 44
     chart = Box(inside.x, inside.y + top, inside.width, inside.height - top)
-    display.add(
-        bob.strip_chart(chart, [("rate", site(f"{last}:Rate_RBV"), style.CURVE)], "events/s", "10 minutes")
-    )
+    display.add(bob.strip_chart(chart, [("rate", site(f"{last}:Rate_RBV"), style.CURVE)], "events/s", "10 minutes"))
 
 
 def _last_with_events(site: Site) -> str:
