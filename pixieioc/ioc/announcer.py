@@ -9,7 +9,6 @@ from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused, stamp
 from pixieioc.ioc.run import Run
 
-
 #: Commands that are kept, and how much of the message of each.
 _LINES, _LONGEST = 20, 300
 

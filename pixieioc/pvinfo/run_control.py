@@ -19,6 +19,8 @@ END_REASONS = (
     "None", "Preset", "Operator stop", "Abort", "Source end", "Task error", "Task lost", "Timeout", "IOC restart",
 )  # fmt: skip
 _NAN = NO_LIMITS[0]
+#: Seconds of which RateHistory_RBV tells.
+RATES_KEPT = 600
 
 
 def _severities(labels: tuple[str, ...], **of: Severity) -> tuple[Severity, ...]:
@@ -134,6 +136,14 @@ def _times() -> Iterator[PvInfo]:
     yield PvInfo(
         "DeadTime_RBV", "ai", "Dead time, mean of the channels with hits; NaN: not known.", 0.0, unit="%", precision=1,
         limits=(_NAN, _NAN, 40.0, 70.0), hysteresis=2.0, guidance="The rate is too high for these settings.",
+    )  # fmt: skip
+    yield PvInfo(
+        "RateHistory_RBV", "waveform", "Events a second at the end of the chain, second by second; NaN: not known.",
+        [0.0], unit="1/s", precision=0, length=RATES_KEPT,
+    )  # fmt: skip
+    yield PvInfo(
+        "RateHistoryTime_RBV", "waveform", "The times of RateHistory; 0 is now.", [0.0], unit="s", precision=0,
+        length=RATES_KEPT,
     )  # fmt: skip
 
 

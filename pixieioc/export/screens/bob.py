@@ -16,8 +16,10 @@ LEFT, CENTER, RIGHT = 0, 1, 2
 MIDDLE = 1
 #: Phoebus' formats for numbers with given places, and for arrays of characters, which are texts.
 _DECIMAL, _STRING = 1, 6
+#: Its types of curves.
+_LINE, _STEPS = 1, 2
 #: Widgets whose present version is not 2.0.0; an older number would make Phoebus convert them.
-_VERSIONS = {"action_button": "3.0.0", "xyplot": "3.0.0", "textentry": "3.0.0", "group": "3.0.0", "stripchart": "2.1.0"}
+_VERSIONS = {"action_button": "3.0.0", "xyplot": "3.0.0", "textentry": "3.0.0", "group": "3.0.0"}
 
 
 @dataclass(frozen=True)
@@ -157,13 +159,16 @@ def lamp(
 
 
 def bar(
-    box: Box, pv: str, low: float = 0, high: float = 100, color: Color = style.BAR, *, horizontal: bool = True
+    box: Box, pv: str, low: float = 0, high: float = 100, color: Color = style.BAR, *, log: bool = False
 ) -> ET.Element:
     """A number as a filled bar."""
-    return _widget(
+    widget = _widget(
         "progressbar", f"bar {pv}", box, pv_name=pv, limits_from_pv=False, minimum=low, maximum=high, fill_color=color,
-        background_color=style.READ, horizontal=horizontal,
+        background_color=style.READ,
     )  # fmt: skip
+    if log:
+        _set(widget, "log_scale", True)
+    return widget
 
 
 def polyline(points: Sequence[tuple[int, int]], *rules: ET.Element, name: str, arrow: bool = True) -> ET.Element:
@@ -182,7 +187,7 @@ def polyline(points: Sequence[tuple[int, int]], *rules: ET.Element, name: str, a
     return widget
 
 
-def rule(name: str, prop: str, pvs: Sequence[str], cases: Sequence[tuple[str, Color]]) -> ET.Element:
+def rule(name: str, prop: str, pvs: Sequence[str], cases: Sequence[tuple[str, Value]]) -> ET.Element:
     """A property that follows process variables: the first case that holds gives it; pv0, pv1 ... are the values."""
     element = ET.Element("rule", name=name, prop_id=prop, out_exp="false")
     for expression, then in cases:
@@ -191,6 +196,12 @@ def rule(name: str, prop: str, pvs: Sequence[str], cases: Sequence[tuple[str, Co
     for pv in pvs:
         _set(element, "pv_name", pv)
     return element
+
+
+def hidden_while(widget: ET.Element, expression: str, *pvs: str) -> ET.Element:
+    """The widget, not to be seen while what it shows means nothing."""
+    _set(widget, "rules", _element("rules", [rule("meaningless", "visible", pvs, [(expression, False)])]))
+    return widget
 
 
 def copies(box: Box, file: str, macros: Sequence[Mapping[str, str]], columns: int, gap: int = 8) -> ET.Element:
@@ -270,32 +281,34 @@ def _button(
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of a plot; without limits it scales itself. `log` may be a macro."""
+    """An axis of a plot. It scales itself if `auto` says so, and is logarithmic if `log` does; both may be macros."""
 
     title: str = ""
-    limits: tuple[float, float] | None = None
+    limits: tuple[float, float] = (0, 10)
+    auto: str = "true"
     log: str = "false"
     shown: bool = True
 
 
 def plot(
-    box: Box, y_pv: str, x: Axis, y: Axis, *, x_pv: str = "", markers: Sequence[tuple[str, Color]] = (),
-    font: Font = style.SMALL, toolbar: bool = False, kind: int = 2, color: Color = style.CURVE,
+    box: Box, pv: str, x: Axis, y: Axis, *, x_pv: str = "", steps: bool = False,
+    markers: Sequence[tuple[str, Color]] = (), font: Font = style.SMALL, toolbar: bool = False,
 ) -> ET.Element:  # fmt: skip
-    """An array as a curve over its index, or over `x_pv`; `markers` are cursors that show and write a number.
+    """An array as a curve over its index or over `x_pv`, or as a histogram with `steps`.
 
-    `kind` is Phoebus' trace type: 1 line, 2 step, 5 bars.
+    `markers` are cursors that show and write a number.
     """
     trace = ET.Element("trace")
-    for tag, of in (("name", ""), ("x_pv", x_pv), ("y_pv", y_pv), ("trace_type", kind), ("color", color)):
+    for tag, of in (("name", ""), ("x_pv", x_pv), ("y_pv", pv), ("color", style.CURVE), ("line_width", 2)):
         _set(trace, tag, of)
+    _set(trace, "trace_type", _STEPS if steps else _LINE)
     listed = ET.Element("marker")
-    for pv, fill in markers:
+    for cursor, fill in markers:
         marker = ET.SubElement(listed, "marker")
-        for tag, of in (("color", fill), ("pv_name", pv), ("interactive", True)):
+        for tag, of in (("color", fill), ("pv_name", cursor), ("interactive", True)):
             _set(marker, tag, of)
     widget = _widget(
-        "xyplot", f"plot {y_pv}", box, show_legend=False, x_axis=_axis("x_axis", x, font),
+        "xyplot", f"plot {pv}", box, show_legend=False, x_axis=_axis("x_axis", x, font),
         y_axes=_element("y_axes", [_axis("y_axis", y, font)]), traces=_element("traces", [trace]),
         background_color=style.PANEL, foreground_color=style.INK,
     )  # fmt: skip
@@ -309,13 +322,11 @@ def plot(
 def _axis(tag: str, axis: Axis, font: Font) -> ET.Element:
     element = ET.Element(tag)
     _set(element, "title", axis.title)
-    if axis.limits is None:
-        _set(element, "autoscale", True)
-    else:
-        _set(element, "minimum", float(axis.limits[0]))
-        _set(element, "maximum", float(axis.limits[1]))
-    if axis.log != "false":
-        _set(element, "log_scale", axis.log)
+    for name, of in (("autoscale", axis.auto), ("log_scale", axis.log)):
+        if of != "false":
+            _set(element, name, of)
+    _set(element, "minimum", float(axis.limits[0]))
+    _set(element, "maximum", float(axis.limits[1]))
     if axis.shown:
         _set(element, "show_grid", True)
         for name in ("title_font", "scale_font"):
@@ -323,26 +334,6 @@ def _axis(tag: str, axis: Axis, font: Font) -> ET.Element:
     else:
         _set(element, "visible", False)
     return element
-
-
-def strip_chart(
-    box: Box, traces: Sequence[tuple[str, str, Color]], title: str, seconds: str, font: Font = style.SMALL
-) -> ET.Element:
-    """How numbers went in the last `seconds` ("10 minutes"); `traces` are names, process variables and colours."""
-    axis = ET.Element("y_axis")
-    for tag, of in (("title", title), ("autoscale", True), ("show_grid", True)):
-        _set(axis, tag, of)
-    listed: list[ET.Element] = []
-    for name, pv, color in traces:
-        trace = ET.Element("trace")
-        for tag, of in (("name", name), ("y_pv", pv), ("color", color), ("line_width", 3)):
-            _set(trace, tag, of)
-        listed.append(trace)
-    return _widget(
-        "stripchart", f"history {title}", box, start=seconds, y_axes=_element("y_axes", [axis]),
-        traces=_element("traces", listed), show_toolbar=False, show_legend=len(traces) > 1, label_font=font,
-        scale_font=font, show_grid=True, background_color=style.PANEL, foreground_color=style.INK,
-    )  # fmt: skip
 
 
 # -- XML ----------------------------------------------------------------------------------------------------------------

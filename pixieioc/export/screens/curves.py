@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Axis, Box, Display
-from pixieioc.export.screens.layout import GAP, Site, panel, screen, setting
+from pixieioc.export.screens.layout import GAP, Site, columns_for, panel, screen, setting
 
 #: Cells that are wide enough for axes.
 _WITH_AXES = 300
+#: How spectra can be drawn: text, whether logarithmic, whether the axis scales itself; and its limits if it does not.
+_SCALES = (("linear", "false", "true"), ("logarithmic", "true", "false"))
+_LOG_LIMITS = (0.5, 1e6)
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,11 @@ def spectra_screens(site: Site) -> dict[str, str]:
         for i in numbers
         for edge in ("Low", "High")
     ]
-    log = Axis(_SPECTRA.y, log="$(LOG=false)")
-    display.add(bob.plot(large, site.channel(_SPECTRA.array), Axis(_SPECTRA.x), log, markers=markers, toolbar=True))
+    # A logarithmic axis that scales itself would begin at the smallest number there is.
+    log = Axis(_SPECTRA.y, _LOG_LIMITS, "$(AUTO=true)", "$(LOG=false)")
+    display.add(
+        bob.plot(large, site.channel(_SPECTRA.array), Axis(_SPECTRA.x), log, steps=True, markers=markers, toolbar=True)
+    )
     if below is not None:
         _regions(site, display, below, list(numbers))
     return {_SPECTRA.file: display.text(), _SPECTRA.cell: _cell(site, _SPECTRA)}
@@ -60,7 +65,7 @@ def traces_screens(site: Site) -> dict[str, str]:
     task = site.info("M00:C00:Trace_RBV").source.task
     shown = [name for name in ("Freeze", "Interval") if f"{task}:{name}" in site]
     display, large, below = _screen(site, _TRACES, 52 if shown else 0)
-    display.add(bob.plot(large, site.channel(_TRACES.array), Axis(_TRACES.x), Axis(_TRACES.y), toolbar=True, kind=1))
+    display.add(bob.plot(large, site.channel(_TRACES.array), Axis(_TRACES.x), Axis(_TRACES.y), toolbar=True))
     if below is not None:
         display.add(bob.rectangle(below))
         for place, name in zip(below.inner(8).columns(*[1] * len(shown), gap=24), shown, strict=True):
@@ -113,8 +118,8 @@ def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
             bob.value(rest[1], site.channel(kind.number), style.HEADING),
         ]
     buttons = [
-        bob.opener(place, text, kind.file, {"LOG": log})
-        for place, text, log in zip(rest[2:], ("linear", "logarithmic"), ("false", "true"), strict=True)
+        bob.opener(place, text, kind.file, {"LOG": log, "AUTO": auto})
+        for place, (text, log, auto) in zip(rest[2:], _SCALES, strict=True)
     ]
     counts = bob.value(rest[1], site.channel("Counts_RBV"), style.HEADING)
     return [*widgets, bob.label(rest[0], "events", style.TEXT, style.FAINT, bob.RIGHT), counts, *buttons]
@@ -146,7 +151,7 @@ def _regions(site: Site, display: Display, box: Box, numbers: list[int]) -> None
 def _grid(site: Site, kind: _Kind, box: Box) -> tuple[int, int, Box]:
     """Columns and rows for all channels of a module, and the first cell."""
     count = site.channels(kind.array)
-    columns = math.ceil(math.sqrt(count))
+    columns = columns_for(count, box, 1.0)
     rows = -(-count // columns)
     return columns, rows, box.grid(columns, rows, GAP)[0]
 
@@ -160,10 +165,17 @@ def _cell(site: Site, kind: _Kind) -> str:
     display = Display(f"{kind.title}, one channel", cell.width, cell.height, style.PAPER)
     display.add(bob.rectangle(Box(0, 0, cell.width, cell.height)))
     button, number = Box(4, 4, cell.width - 8, 30).columns(38, 62, gap=4)
-    display.add(bob.opener(button, "$(C=00)", kind.file, {"M": "$(M=00)", "C": "$(C=00)"}, style.TEXT_BOLD))
+    display.add(
+        bob.opener(
+            button,
+            "channel $(C=00)" if cell.width >= _WITH_AXES else "$(C=00)",
+            kind.file,
+            {"M": "$(M=00)", "C": "$(C=00)"},
+            style.TEXT_BOLD,
+        )
+    )
     display.add(bob.value(number, site.channel(kind.number), style.SMALL_BOLD, bob.RIGHT, background=None, precision=0))
     area = Box(2, 36, cell.width - 4, cell.height - 38)
     axes = cell.width >= _WITH_AXES
-    step = 2 if kind is _SPECTRA else 1
-    display.add(bob.plot(area, site.channel(kind.array), Axis(shown=axes), Axis(shown=axes), kind=step))
+    display.add(bob.plot(area, site.channel(kind.array), Axis(shown=axes), Axis(shown=axes), steps=kind is _SPECTRA))
     return display.text()

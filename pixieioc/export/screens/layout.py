@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -111,6 +112,16 @@ def screen(site: Site, title: str, file: str, height: int = HEIGHT) -> tuple[Dis
     )
     top = HEADER_HEIGHT + MARGIN
     return display, Box(MARGIN, top, WIDTH - 2 * MARGIN, height - top - MARGIN)
+
+
+def columns_for(count: int, box: Box, shape: float) -> int:
+    """Into how many columns a box is best divided for cells with width / height near `shape`, and few empty ones."""
+
+    def off(columns: int) -> float:
+        rows = -(-count // columns)
+        return abs(math.log(box.width / columns / (box.height / rows) / shape)) + 2 * (rows * columns - count) / count
+
+    return min(range(1, count + 1), key=off)
 
 
 def panel(display: Display, box: Box, heading: str) -> Box:

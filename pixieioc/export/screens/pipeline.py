@@ -65,15 +65,15 @@ def _link(site: Site, display: Display, source: str, target: str, box: Box, to: 
     color = bob.rule("loss", "line_color", loss, cases)
     if to.y == box.y:
         middle = box.y + box.height // 2
-        start, end = box.x + box.width + 6, to.x - 6
+        start, end = box.x + box.width + 6, to.x - 20
         points = [(start, middle), (end, middle)]
-        info = Box(start, middle - 92, end - start, 76), Box(start, middle + 20, end - start, 64)
+        info = Box(start, middle - 92, end - start + 14, 76), Box(start, middle + 20, end - start + 14, 64)
     else:
         turn = (box.y + box.height + to.y) // 2
         down, across = box.x + box.width // 2, to.x + to.width // 2
-        points = [(down, box.y + box.height + 2), (down, turn), (across, turn), (across, to.y - 4)]
+        points = [(down, box.y + box.height + 2), (down, turn), (across, turn), (across, to.y - 18)]
         center = (down + across) // 2
-        info = Box(center - 340, turn - 46, 680, 38), Box(center - 340, turn + 8, 680, 34)
+        info = Box(center - 210, turn - 40, 420, 30), Box(center - 210, turn + 10, 420, 30)
     display.add(bob.polyline(points, color, name=f"link {source} {target}"))
     above, below = info
     use, dropped, missing = site(f"{target}:QueueUse_RBV"), site(f"{source}:Dropped_RBV"), site(f"{target}:Balance_RBV")
@@ -85,7 +85,7 @@ def _link(site: Site, display: Display, source: str, target: str, box: Box, to: 
         for caption, pv, row in zip(("dropped", "missing"), (dropped, missing), below.rows(28, 4), strict=False):
             reading(display, row, caption, pv, 0.58, style.TEXT_BOLD)
     else:
-        caption, number, filled = above.columns(14, 20, 66)
+        caption, number, filled = above.columns(24, 20, 56)
         display.add(bob.label(caption, "queue", style.TEXT, style.FAINT, bob.RIGHT))
         display.add(bob.value(number, use, style.TEXT_BOLD, background=None), bob.bar(filled, use))
         for caption, pv, column in zip(("dropped", "missing"), (dropped, missing), below.columns(1, 1), strict=True):
@@ -97,10 +97,11 @@ def _strip(site: Site, display: Display, box: Box) -> None:
     left, right = box.columns(1, 1)
     inside = panel(display, left, "What is going on")
     display.add(bob.value(inside, site("StatusMessage_RBV"), style.HEADING, text=True, wrap=True))
-    inside = panel(display, right, "First error since the last acknowledge")
-    first, text, button = inside.columns(26, 56, 18)
+    inside = panel(display, right, "Last error, and which task failed first")
+    last, side = inside.columns(72, 28)
+    first, button = side.grid(1, 2)
     display.add(
-        bob.value(first, site("ErrorFirst_RBV"), style.HEADING, text=True, wrap=True),
-        bob.value(text, site("LastError_RBV"), text=True, wrap=True),
+        bob.value(last, site("LastError_RBV"), text=True, wrap=True),
+        bob.value(first, site("ErrorFirst_RBV"), style.HEADING, bob.CENTER, text=True),
         bob.command(button, "Acknowledge", site("ErrorAck"), style.TEXT_BOLD),
     )

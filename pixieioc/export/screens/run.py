@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pixieioc.export.screens import bob, style
-from pixieioc.export.screens.bob import Box, Display
+from pixieioc.export.screens.bob import Axis, Box, Display
 from pixieioc.export.screens.layout import Site, control, panel, reading, screen, setting, states_of
 
 _PRESETS = (
@@ -40,7 +40,7 @@ def _state(site: Site, display: Display, box: Box) -> None:
     inside = panel(display, message, "What is going on")
     first, second = Box(inside.x, inside.y - 4, inside.width, 42), Box(inside.x, inside.y + 44, inside.width, 36)
     display.add(bob.value(first, site("StatusMessage_RBV"), style.LARGE, text=True))
-    columns = second.columns(22, 26, 12, 40)
+    columns = second.columns(24, 30, 14, 32)
     display.add(bob.label(columns[0], "Last run ended by", style.TEXT, style.FAINT))
     display.add(bob.value(columns[1], site("RunEndReason_RBV")))
     display.add(bob.label(columns[2], "Source", style.TEXT, style.FAINT, bob.RIGHT))
@@ -88,11 +88,16 @@ def _presets(site: Site, display: Display, box: Box) -> None:
     )
     caption, real, live = next(rows).columns(34, 38, 28)
     display.add(
-        bob.label(caption, "Elapsed, and live", style.TEXT, style.FAINT),
+        bob.label(caption, "Real, live time", style.TEXT, style.FAINT),
         bob.value(real, site("ElapsedReal_RBV"), style.HEADING),
         bob.value(live, site("ElapsedLive_RBV")),
     )
-    reading(display, next(rows), "Remaining", site("TimeRemaining_RBV"), 0.34, style.HEADING)
+    caption, left = next(rows).columns(34, 66)
+    remaining = bob.value(left, site("TimeRemaining_RBV"), style.HEADING)
+    display.add(
+        bob.label(caption, "Remaining", style.TEXT, style.FAINT),
+        bob.hidden_while(remaining, "pv0 == 0", site("PresetMode_RBV")),
+    )
 
 
 def _files(site: Site, display: Display, box: Box) -> None:
@@ -121,7 +126,9 @@ def _files(site: Site, display: Display, box: Box) -> None:
     display.add(
         bob.label(caption, "Disk left", style.TEXT, style.FAINT),
         bob.value(free, site("DiskFree_RBV"), style.HEADING),
-        bob.value(left, site("DiskTimeLeft_RBV"), style.HEADING),
+        bob.hidden_while(
+            bob.value(left, site("DiskTimeLeft_RBV"), style.HEADING), "pv0 == 0", site("DiskTimeLeft_RBV")
+        ),
     )
 
 
@@ -133,15 +140,17 @@ def _rates(site: Site, display: Display, box: Box) -> None:
     reading(display, next(rows), "Events", site(f"{last}:Rate_RBV"), 0.34, style.LARGE_BOLD, precision=0)
     counted = "Events_RBV" if f"{last}:Events_RBV" in site else "Counter_RBV"
     reading(display, next(rows), "In this run", site(f"{last}:{counted}"), 0.34, style.HEADING)
-    caption, dead, data = next(rows).columns(34, 33, 33)
+    one, dead, other, data = next(rows).columns(34, 24, 14, 28)
     display.add(
-        bob.label(caption, "Dead time, data", style.TEXT, style.FAINT),
+        bob.label(one, "Dead time", style.TEXT, style.FAINT),
         bob.value(dead, site("DeadTime_RBV"), style.HEADING),
+        bob.label(other, "Data", style.TEXT, style.FAINT, bob.RIGHT),
         bob.value(data, site(f"{source}:ByteRate_RBV"), style.HEADING),
     )
-    top = 3 * 44
-    chart = Box(inside.x, inside.y + top, inside.width, inside.height - top)
-    display.add(bob.strip_chart(chart, [("rate", site(f"{last}:Rate_RBV"), style.CURVE)], "events/s", "10 minutes"))
+    chart = _below(inside, 3 * 45)
+    kept = site.info("RateHistory_RBV").length
+    time = Axis("seconds before now", (-kept, 0), auto="false")
+    display.add(bob.plot(chart, site("RateHistory_RBV"), time, Axis("events/s"), x_pv=site("RateHistoryTime_RBV")))
 
 
 def _last_with_events(site: Site) -> str:

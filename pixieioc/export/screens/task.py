@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
 from pixieioc.export.screens.layout import GAP, HEIGHT, MARGIN, Site, control, panel, screen, states_of
+from pixieioc.export.screens.style import Font
 from pixieioc.pvinfo.description import TaskInfo, is_channel, is_command
 from pixieioc.pvinfo.model import PvInfo
 
-_ROW, _ROW_GAP = 32, 5
-#: Rows of parameters and reports in a screen that need not be scrolled.
-_ROWS_SHOWN = 15
+_GAP = 5
+#: Rows of parameters and reports in a screen that need not be scrolled, at least and at most; and of larger ones.
+_FEWEST, _MOST, _MOST_LARGE = 6, 15, 12
+_ROW, _LARGE_ROW = 32, 40
 #: What the strip at the top shows of every task: caption and the name behind the task's.
 _OVERVIEW = (
     ("Rate", "Rate_RBV"), ("Data", "ByteRate_RBV"), ("Events", "Events_RBV"), ("Messages", "Counter_RBV"),
@@ -28,27 +32,57 @@ def file_of(task: TaskInfo) -> str:
     return f"task_{task.name}.bob"
 
 
+@dataclass(frozen=True)
+class _Table:
+    """How the parameters and reports of a task are set: larger, if there are few."""
+
+    parameters: tuple[tuple[PvInfo | None, PvInfo | None], ...]
+    reports: tuple[PvInfo, ...]
+
+    @property
+    def columns(self) -> int:
+        return 2 if len(self.parameters) > _MOST else 1
+
+    @property
+    def rows(self) -> int:
+        return max(_FEWEST, -(-len(self.parameters) // self.columns), len(self.reports))
+
+    @property
+    def is_large(self) -> bool:
+        return self.rows <= _MOST_LARGE
+
+    @property
+    def row(self) -> int:
+        """Height of a row, in pixels."""
+        return _LARGE_ROW if self.is_large else _ROW
+
+    @property
+    def fonts(self) -> tuple[Font, Font]:
+        """That of texts, and that of values."""
+        return (style.TEXT, style.TEXT_BOLD) if self.is_large else (style.SMALL, style.SMALL_BOLD)
+
+    def places(self, inside: Box) -> list[Box]:
+        """Where the parameters are, column by column."""
+        columns = inside.columns(*[1] * self.columns, gap=20)
+        return [place for column in columns for place in islice(column.rows(self.row, _GAP), self.rows)]
+
+
 def task_screen(site: Site, task: TaskInfo) -> str:
     """The file's text; it is as high as the parameters need."""
-    parameters, reports = list(_parameters(site, task)), list(_reports(site, task))
-    columns = 2 if len(parameters) > _ROWS_SHOWN else 1
-    rows = max(_ROWS_SHOWN, -(-len(parameters) // columns), len(reports))
-    more = (rows - _ROWS_SHOWN) * (_ROW + _ROW_GAP)
+    table = _Table(tuple(_parameters(site, task)), tuple(_reports(site, task)))
+    more = max(0, table.rows - _MOST) * (table.row + _GAP)
     display, room = screen(site, task.name, file_of(task), HEIGHT + more)
     x, y, width = room.x, room.y, room.width
     _overview(site, display, task, Box(x, y, width, 128))
-    middle = Box(x, y + 136, width, 52 + rows * (_ROW + _ROW_GAP))
+    middle = Box(x, y + 136, width, 52 + table.rows * (table.row + _GAP))
     left, right = middle.columns(74, 26)
-    _show_parameters(site, display, left, parameters, columns, rows)
-    _show_reports(site, display, right, reports)
+    _show_parameters(site, display, left, table)
+    _show_reports(site, display, right, table)
     top = middle.y + middle.height + GAP
     error, printed = Box(x, top, width, display.height - MARGIN - top).columns(1, 1)
-    display.add(
-        bob.log_text(panel(display, error, "Error, until it is acknowledged"), site(f"{task.name}:ErrorMessage_RBV"))
-    )
-    display.add(
-        bob.log_text(panel(display, printed, "What it printed"), site(f"{task.name}:PrintLog_RBV"), bottom=True)
-    )
+    message, lines = site(f"{task.name}:ErrorMessage_RBV"), site(f"{task.name}:PrintLog_RBV")
+    display.add(bob.log_text(panel(display, error, "Error, until it is acknowledged"), message))
+    display.add(bob.log_text(panel(display, printed, "What it printed"), lines, bottom=True))
     return display.text()
 
 
@@ -78,11 +112,11 @@ def _overview(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
     name = task.name
     left, right = box.columns(24, 76)
     inside = panel(display, left, "State")
-    status, error, acknowledge = inside.columns(44, 24, 32)
+    status, error, acknowledge = inside.columns(40, 22, 38)
     display.add(
         bob.lamp(status, site(f"{name}:Status"), states_of(site.info(f"{name}:Status")), style.HEADING),
         bob.lamp(error, site(f"{name}:ERROR"), states_of(site.info(f"{name}:ERROR")), style.TEXT_BOLD),
-        bob.command(acknowledge, "Acknowl.", site("ErrorAck"), style.SMALL_BOLD),
+        bob.command(acknowledge, "Acknowledge", site("ErrorAck"), style.SMALL_BOLD),
     )
     display.add(bob.rectangle(right))
     shown = [(caption, f"{name}:{what}") for caption, what in _OVERVIEW if f"{name}:{what}" in site]
@@ -94,49 +128,37 @@ def _overview(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
         display.add(bob.value(second, site(pv), style.TEXT_BOLD, precision=precision))
 
 
-def _show_parameters(
-    site: Site,
-    display: Display,
-    box: Box,
-    parameters: list[tuple[PvInfo | None, PvInfo | None]],
-    columns: int,
-    rows: int,
-) -> None:
+def _show_parameters(site: Site, display: Display, box: Box, table: _Table) -> None:
     inside = panel(display, box, "Parameters: what was written, what is in use, what is possible")
-    places = [
-        place
-        for column in inside.columns(*[1] * columns, gap=20)
-        for _, place in zip(range(rows), column.rows(_ROW, _ROW_GAP), strict=False)
-    ]
-    if not parameters:
-        display.add(bob.label(next(iter(inside.rows(_ROW))), "It has none.", style.TEXT, style.FAINT))
-    for place, (setpoint, readback) in zip(places, parameters, strict=False):
+    plain, bold = table.fonts
+    if not table.parameters:
+        display.add(bob.label(table.places(inside)[0], "It has none.", plain, style.FAINT))
+    for place, (setpoint, readback) in zip(table.places(inside), table.parameters, strict=False):
         info = setpoint or readback
         assert info is not None
-        caption, entry, used, possible = place.columns(*((26, 26, 24, 24) if columns > 1 else (18, 36, 30, 16)))
+        caption, entry, used, possible = place.columns(*((24, 24, 22, 30) if table.columns > 1 else (18, 36, 30, 16)))
+        display.add(bob.label(caption, _name(info), plain, tip=info.doc))
         if setpoint is not None and is_command(setpoint):
-            display.add(bob.label(caption, _name(info), style.SMALL, tip=info.doc))
-            display.add(bob.command(entry, setpoint.labels[1], site(setpoint.name), style.SMALL_BOLD))
-            continue
-        display.add(bob.label(caption, _name(info), style.SMALL, tip=info.doc))
-        if setpoint is not None:
-            display.add(control(site, entry, setpoint.name, style.SMALL))
+            display.add(bob.command(entry, setpoint.labels[1], site(setpoint.name), bold))
+        elif setpoint is not None:
+            display.add(control(site, entry, setpoint.name, plain))
         if readback is not None:
-            display.add(bob.value(used, site(readback.name), style.SMALL, text=readback.is_text))
+            display.add(bob.value(used, site(readback.name), plain, text=readback.is_text))
         allowed = _range(setpoint) if setpoint is not None else "fixed"
         if allowed:
-            display.add(bob.label(possible, allowed, style.SMALL, style.FAINT))
+            display.add(bob.label(possible, allowed, plain, style.FAINT))
 
 
-def _show_reports(site: Site, display: Display, box: Box, reports: list[PvInfo]) -> None:
+def _show_reports(site: Site, display: Display, box: Box, table: _Table) -> None:
     inside = panel(display, box, "Reports")
-    for place, pv in zip(inside.rows(_ROW, _ROW_GAP), reports, strict=False):
+    plain, bold = table.fonts
+    for place, pv in zip(inside.rows(table.row, _GAP), table.reports, strict=False):
         caption, shown = place.columns(48, 52, gap=4)
-        display.add(bob.label(caption, _name(pv).removesuffix("_RBV"), style.SMALL, tip=pv.doc))
+        display.add(bob.label(caption, _name(pv), plain, tip=pv.doc))
         if pv.is_enum:
-            display.add(bob.lamp(shown, site(pv.name), states_of(pv), style.SMALL_BOLD))
+            display.add(bob.lamp(shown, site(pv.name), states_of(pv), bold))
         else:
-            display.add(bob.value(shown, site(pv.name), style.SMALL_BOLD, text=pv.is_text))
+            display.add(bob.value(shown, site(pv.name), bold, text=pv.is_text))
 
 
 def _name(pv: PvInfo) -> str:
@@ -157,4 +179,4 @@ def _range(pv: PvInfo) -> str:
 
 
 def _short(number: float) -> str:
-    return f"{number:.0f}" if abs(number) < 1e6 and number == int(number) else f"{number:.3g}"
+    return f"{number:.0f}" if abs(number) < 1e6 and number == int(number) else f"{number:.4g}"
