@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -127,7 +128,7 @@ def test_what_cannot_be_understood(arguments: tuple[str | Path, ...]) -> None:
 
 def test_help_names_the_commands() -> None:
     text = "\n".join(_printed("--help"))
-    for command in ("run", "check", "demo", "tasks"):
+    for command in ("run", "check", "generate", "demo", "replay", "tasks"):
         assert re.search(rf"^  {command}  +\w", text, re.M), command
 
 
@@ -136,13 +137,48 @@ def test_the_list_of_process_variables_has_one_line_for_each() -> None:
     pvs = all_pvs(load(DEMO))
     assert [line.split()[0] for line in lines] == [f"X:{name}" for name in pvs]
     for name, *words in (
-        ("X:Acquire", "bo", "OP", "Done,", "Acquire"),
-        ("X:M00:C03:Spectrum_RBV", "waveform", "LONG[2048]", "-"),
-        ("X:DummyData:ChannelRate", "ao", "EX", "1/s"),
+        ("X:Acquire", "bo", "OP", "run", "-", "Done,", "Acquire"),
+        ("X:M00:C03:Spectrum_RBV", "waveform", "LONG[2048]", "-", "channel"),
+        ("X:DummyData:ChannelRate", "ao", "EX", "task", "saved", "1/s"),
+        ("X:DiskFree_RBV", "ai", "-", "files", "always", "GB", "MAJOR", "from", "1", "GB", "down;"),
     ):
         [line] = [line for line in lines if line.startswith(name + " ")]
         assert line.split()[1 : 1 + len(words)] == words
         assert line.endswith(pvs[name.removeprefix("X:")].doc)
+
+
+def test_the_list_of_process_variables_is_there_for_programs() -> None:
+    [line] = _printed("run", DEMO, "--list-pvs", "--json", "--prefix", "X:")
+    listed = json.loads(line, parse_constant=pytest.fail)  # JSON has no NaN
+    pvs = all_pvs(load(DEMO))
+    assert (listed["prefix"], listed["chain"][0]) == ("X:", "DummyData")
+    assert [pv["name"] for pv in listed["pvs"]] == list(pvs)
+    by_name = {pv["name"]: pv for pv in listed["pvs"]}
+    assert by_name["DeadTime_RBV"] == {
+        "name": "DeadTime_RBV",
+        "record": "ai",
+        "part": "run",
+        "task": "",
+        "doc": pvs["DeadTime_RBV"].doc,
+        "unit": "%",
+        "precision": 1,
+        "labels": [],
+        "severities": [],
+        "alarm_limits": {"LOLO": None, "LOW": None, "HIGH": 40, "HIHI": 70},
+        "hysteresis": 2,
+        "alarm_delay": 10,
+        "alarms": ["MINOR from 40 % up", "MAJOR from 70 % up"],
+        "guidance": pvs["DeadTime_RBV"].guidance,
+        "drive_limits": [None, None],
+        "access": "",
+        "archive": "running",
+        "saved": False,
+    }
+    assert by_name["M00:C03:Spectrum_RBV"]["length"] == 2048
+    assert (by_name["StopTimeout"]["saved"], by_name["StopTimeout"]["drive_limits"]) == (True, [0.5, 3600])
+    assert (by_name["SortEvents:ERROR"]["task"], by_name["SortEvents:ERROR"]["alarm_delay"]) == ("SortEvents", 0)
+    refused = _run("run", DEMO, "--json")
+    assert (refused.exit_code, refused.stdout) == (2, "")
 
 
 def test_a_check_says_what_a_file_describes(good: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from docs.make_pages import PAGES, column_type
+from pixieioc.export import FILES
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 
@@ -117,6 +118,16 @@ def test_the_tutorial_and_the_scan_that_follows() -> None:
 def test_analysing_files_offline(tmp_path: Path) -> None:
     Terminal(tmp_path).follow("Analyse files offline")
     assert {path.name for path in tmp_path.glob("*.*") if path.is_file()} == {"events.parquet", "spectra.png"}
+
+
+def test_generating_files_and_their_names(tmp_path: Path) -> None:
+    title = "Generate screens, alarms and lists"
+    Terminal(tmp_path).follow(title)
+    made = {str(path.relative_to(tmp_path / "lab")) for path in (tmp_path / "lab").rglob("*") if path.is_file()}
+    assert made >= set(FILES)
+    begin = README.index(f"### {title}\n")
+    text = README[begin : README.index("\n### ", begin)]
+    assert [name for name in FILES if f"`{name}`" not in text] == []
 
 
 def test_columns_are_named_with_their_types() -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pixieioc.export.words import one_line
 from pixieioc.pvinfo.description import (
     Description,
     Part,
@@ -18,15 +19,16 @@ from pixieioc.pvinfo.description import (
 )
 from pixieioc.pvinfo.model import PvInfo
 
-#: The screen that shows what is wrong.
+#: The screen that shows what is wrong; that of rates is there if channels have rates.
 SCREENS: Mapping[Part, str] = {
     "run": "run.bob",
     "errors": "run.bob",
     "files": "run.bob",
-    "task": "task.bob",
+    "task": "task_{task}.bob",
     "channel": "rates.bob",
     "ioc": "expert.bob",
 }
+CHANNEL_RATE = "OutputCountRate_RBV"
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def _alarm(pv: PvInfo, description: Description) -> Alarm:
         pv=description.prefix + pv.name,
         description=_said(pv),
         guidance=guidance(pv),
-        display=display(pv, description.prefix),
+        display=display(pv, description),
         latching=serious and not delay,
         annunciating=serious,
         delay=delay,
@@ -126,13 +128,15 @@ def _alarm(pv: PvInfo, description: Description) -> Alarm:
 def guidance(pv: PvInfo) -> str:
     """What it is, when it is in alarm, and what to do then."""
     what_to_do = pv.guidance or "Its declaration says nothing of what to do: see the display."
-    return f"{what_to_do} ({pv.doc.rstrip('.')}; {'; '.join(alarms_of(pv))}.)"
+    return one_line(f"{what_to_do} ({pv.doc.rstrip('.')}; {'; '.join(alarms_of(pv))}.)")
 
 
-def display(pv: PvInfo, prefix: str) -> str:
+def display(pv: PvInfo, description: Description) -> str:
     """The screen that shows more, with its macros."""
-    task = task_of(pv)
-    return f"{SCREENS[part_of(pv)]}?P={prefix}" + (f"&T={task}" if task else "")
+    task, part = task_of(pv), part_of(pv)
+    if part == "channel" and not any(own_name(other) == CHANNEL_RATE for other in description.of_part("channel")):
+        part = "run"
+    return f"{SCREENS[part].format(task=task)}?P={description.prefix}" + (f"&T={task}" if task else "")
 
 
 def _said(pv: PvInfo) -> str:

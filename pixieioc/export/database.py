@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pixieioc.export.words import GENERATED, quoted, shortened
+from pixieioc.export.words import GENERATED, quoted, shortened, without_macros
 from pixieioc.pvinfo.description import Description, archive_of, is_saved
 from pixieioc.pvinfo.model import LIMIT_NAMES, LIMIT_SEVERITIES, PvInfo
 
@@ -39,7 +39,7 @@ def substitutions(description: Description) -> str:
 
 def record(pv: PvInfo) -> str:
     """One record."""
-    lines = [f"    field({name}, {quoted(value)})\n" for name, value in fields(pv)]
+    lines = [f"    field({name}, {quoted(without_macros(value))})\n" for name, value in fields(pv)]
     lines += [f"    info({name}, {quoted(value)})\n" for name, value in _infos(pv)]
     return f'record({pv.record}, "$(P){pv.name}") {{\n{"".join(lines)}}}\n'
 
@@ -53,7 +53,7 @@ def fields(pv: PvInfo) -> Iterator[tuple[str, str]]:
         yield "FTVL", pv.element
         yield "NELM", str(pv.length)
     if pv.unit and not pv.is_enum:
-        yield "EGU", pv.unit
+        yield "EGU", shortened(pv.unit, LONGEST_UNIT)
     if pv.record in ("ai", "ao") or (pv.record == "waveform" and pv.element == "DOUBLE"):
         yield "PREC", str(pv.precision)
     if pv.record in ("bi", "bo"):

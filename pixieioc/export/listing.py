@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from pixieioc.export.words import one_line
 from pixieioc.pvinfo.description import Description, alarms_of, archive_of, as_plain, is_saved, part_of
 from pixieioc.pvinfo.model import PvInfo
 
@@ -30,4 +31,12 @@ def _cells(pv: PvInfo) -> tuple[str, ...]:
     kind = f"{pv.record} {pv.element}[{pv.length}]" if pv.record == "waveform" else pv.record
     kept = " ".join(word for word in (archive_of(pv), "saved" if is_saved(pv) else "") if word)
     about = ", ".join(pv.labels) or pv.unit
-    return (kind, pv.access or "-", part_of(pv), kept or "-", about or "-", "; ".join(alarms_of(pv)) or "-", pv.doc)
+    return (
+        kind,
+        pv.access or "-",
+        part_of(pv),
+        kept or "-",
+        about or "-",
+        "; ".join(alarms_of(pv)) or "-",
+        one_line(pv.doc),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
+from pixieioc.export.words import one_line
 from pixieioc.pvinfo.description import (
     NOT_IN_ALARM_TREE,
     Description,
@@ -118,7 +119,7 @@ def _table(pvs: Iterable[PvInfo], prefix: str = "") -> str:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(one_line(cell).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _cells(pv: PvInfo, prefix: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ def shortened(text: str, length: int = LONGEST_DESC) -> str:
 
     Where the first of several clauses fits, and says something, it stands alone.
     """
-    text = " ".join(text.split()).rstrip(".")
+    text = one_line(text).rstrip(".")
     if len(text.encode()) <= length:
         return text
     for mark in (";", ":"):
@@ -25,7 +25,19 @@ def shortened(text: str, length: int = LONGEST_DESC) -> str:
         if len(" ".join([*words, word]).encode()) > length - 3:
             break
         words.append(word)
-    return " ".join(words).rstrip(",;:") + "..."
+    # A word that is too long, or a language that has no spaces, is cut between letters.
+    kept = " ".join(words).rstrip(",;:") or text.encode()[: length - 3].decode(errors="ignore")
+    return f"{kept}..."
+
+
+def one_line(text: str) -> str:
+    """The same text without line breaks."""
+    return " ".join(text.split())
+
+
+def without_macros(text: str) -> str:
+    """A text in which EPICS finds no macro to replace."""
+    return text.replace("$(", "(").replace("${", "{")
 
 
 def quoted(text: str) -> str:

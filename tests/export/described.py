@@ -1,0 +1,56 @@
+"""Descriptions of IOCs for the tests of what is generated from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pixieioc.config import IocTable, PipelineTable, check, load
+from pixieioc.export import outputs
+from pixieioc.pvinfo.description import Description
+from tests.running_ioc import ROOT
+
+DEMO = ROOT / "examples" / "demo.toml"
+EVERYTHING = (
+    "TakeData", "DummyData", "LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "PickSingleModule",
+    "GatherEvents", "FillSpectra", "WriteEvents", "CountEvents", "PrintData",
+)  # fmt: skip
+
+
+def described(*chain: str, prefix: str = "PX16:", **tasks: dict[str, Any]) -> Description:
+    """The IOC of a chain."""
+    return Description.of(check(PipelineTable(list(chain)), {}, tasks, IocTable(), Path("/data"), prefix, "test"))
+
+
+def of_file(path: Path, prefix: str | None = None) -> Description:
+    """The IOC of a configuration file."""
+    return Description.of(load(path, (), prefix))
+
+
+def everything() -> Description:
+    """One with every task, two modules, and another prefix."""
+    return described(*EVERYTHING, prefix="LAB:P-1:", FillSpectra={"modules": 2, "channels": 3})
+
+
+def committed() -> dict[str, str]:
+    """The files that are in the repository, by their path."""
+    folders = (ROOT / "db", ROOT / "opi")
+    return {
+        str(path.relative_to(ROOT)): path.read_bytes().decode()
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+#: What is checked: the files, and the IOC that they are for.
+CASES = {
+    "committed": lambda: (committed(), of_file(DEMO)),
+    "replay.toml": lambda: _made(of_file(ROOT / "examples" / "replay.toml", "X:")),
+    "energy_cut.toml": lambda: _made(of_file(ROOT / "examples" / "energy_cut.toml")),
+    "everything": lambda: _made(everything()),
+}
+
+
+def _made(description: Description) -> tuple[dict[str, str], Description]:
+    return outputs(description), description

@@ -1,0 +1,64 @@
+"""What the generated files name is there: asked from a running IOC by a real Channel Access client."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import aioca
+import pytest
+
+from pixieioc.export import outputs
+from pixieioc.pvinfo.description import Description
+from tests.export.described import DEMO, of_file
+from tests.running_ioc import Ioc, ioc_folder, running
+
+#: The native type that Channel Access has for a record (0 text, 3 enum, 4 char, 5 long, 6 double).
+TYPES = {
+    "ai": 6,
+    "ao": 6,
+    "int64in": 6,
+    "int64out": 6,
+    "longin": 5,
+    "longout": 5,
+    "bi": 3,
+    "bo": 3,
+    "mbbi": 3,
+    "mbbo": 3,
+}
+ELEMENTS = {"CHAR": 4, "LONG": 5, "DOUBLE": 6}
+
+
+@pytest.fixture(scope="module")
+def ioc() -> Iterator[Ioc]:
+    """The demo's IOC."""
+    with ioc_folder() as folder, running(Ioc(folder, "run", DEMO)) as ioc:
+        yield ioc
+
+
+@pytest.fixture(scope="module")
+def description(ioc: Ioc) -> Description:
+    """What the files are generated from, for the prefix of that IOC."""
+    return of_file(DEMO, ioc.prefix)
+
+
+async def _infos(names: list[str]) -> list[Any]:
+    return list(await aioca.cainfo(names, timeout=20, throw=False))
+
+
+def test_every_name_in_every_file_is_there_with_its_type(ioc: Ioc, description: Description) -> None:
+    files = outputs(description)
+    # In files with macros P stands for the prefix; a name that goes on with another macro is not a whole one.
+    texts = [text.replace("$(P)", ioc.prefix).replace("$(P=PX16:)", ioc.prefix) for text in files.values()]
+    found = {name for text in texts for name in re.findall(rf"{re.escape(ioc.prefix)}(\w[\w:]*)(?![\w:$])", text)}
+    assert set(description.pvs) <= found
+    names = sorted(found)
+    infos = ioc._start(_infos([ioc.prefix + name for name in names])).result(30)
+    absent = [name for name, info in zip(names, infos, strict=True) if not info.ok]
+    assert absent == []
+    for name, info in zip(names, infos, strict=True):
+        pv = description.pvs[name]
+        assert info.datatype == (ELEMENTS[pv.element] if pv.record == "waveform" else TYPES[pv.record]), name
+        assert info.count == pv.length
+        assert info.write == bool(pv.access), name
