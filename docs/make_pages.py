@@ -62,7 +62,18 @@ right is used. Relative file names start from the file's folder, `~` is the home
 Over Channel Access, a parameter `bucket_size` of the task GatherData is the setpoint `$(P)GatherData:BucketSize` with
 the readback `$(P)GatherData:BucketSize_RBV`; *shared* parameters and those of runs are the whole pipeline's:
 `$(P)AutoSave`, `$(P)StopTimeout`. *Live* parameters may be changed while a run is on, *fixed* ones in the file only.
-Lists are written as JSON texts.
+*At once* ones, which concern only what is shown, are used as soon as they are written. Lists are written as JSON texts.
+
+A *per channel* parameter has a value for each of the task's `modules` and `channels`, and a setpoint for each:
+`roi_low` is `$(P)M00:C03:ROI1:Low` for the first region of interest of channel 3 of module 0. In a file it is one
+value for all channels, or a table: its keys are channels, modules, and `"*"` for all that are not named; what is not
+named at all keeps the default. Where a channel has several (`rois` of them), its value is a list, which may be shorter.
+
+```toml
+[tasks.FillSpectra]
+roi_low = [197, 353]  # ROI1 and ROI2 of all channels
+roi_high = {{ "*" = [217, 381], "M00" = [218, 382], "M00:C03" = [220] }}
+```
 
 ## `[pipeline]`
 
@@ -166,7 +177,7 @@ def _code(value: Any) -> str:
 
 def _parameters(parameters: Iterable[Parameter[Any]]) -> str:
     rows = [
-        f"| `{p.name}`{_flags(p)} | {_code(p.default)} | {p.allowed.replace('|', chr(92) + '|')} | {p.doc} |"
+        f"| `{p.name}`{_flags(p)} | {_code(p.default_of_one)} | {p.allowed.replace('|', chr(92) + '|')} | {p.doc} |"
         for p in parameters
     ]
     return "\n".join(["| parameter | default | allowed | meaning |", "|---|---|---|---|", *rows]) if rows else ""
@@ -174,6 +185,10 @@ def _parameters(parameters: Iterable[Parameter[Any]]) -> str:
 
 def _flags(parameter: Parameter[Any]) -> str:
     flags = [flag for flag in ("live", "fixed", "shared", "command") if getattr(parameter, flag)]
+    if parameter.at_once:
+        flags[flags.index("live")] = "at once"
+    if parameter.per == "channel":
+        flags.append(f"per channel, {parameter.times} of them" if parameter.times else "per channel")
     return f" *{', '.join(flags)}*" if flags else ""
 
 

@@ -245,7 +245,8 @@ def _print_task(name: str, cls: type) -> None:
     typer.echo(f"{name}: {(cls.__doc__ or '').strip().splitlines()[0]}")
     for parameter in cls.parameters().values():
         flags = "".join(f" [{flag}]" for flag in ("live", "fixed", "shared") if getattr(parameter, flag))
-        typer.echo(f"    {parameter.name} = {parameter.default!r}{flags}: {parameter.allowed}. {parameter.doc}")
+        flags += " [per channel]" * (parameter.per == "channel")
+        typer.echo(f"    {parameter.name} = {parameter.default_of_one!r}{flags}: {parameter.allowed}. {parameter.doc}")
     for report in cls.reports().values():
         if vars(StandardReports).get(report.name) is not report:
             typer.echo(f"    > {report.name}{f' ({report.unit})' if report.unit else ''}: {report.doc}")

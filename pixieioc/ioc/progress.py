@@ -6,6 +6,7 @@ import math
 
 from pixieioc.config import Config
 from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import stamp
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.run import Run
@@ -19,8 +20,8 @@ _SHOWN = ("ElapsedReal_RBV", "ElapsedLive_RBV", "TimeRemaining_RBV", "Progress_R
 class Progress:
     """Keeps the times of a run, and tells when its preset is reached.
 
-    Dead times are those that the source reports, each the mean of the channels that have hits. Where no source knows
-    any, as with recorded data, dead time and live time are NaN rather than wrong.
+    Dead time and live time are those that the source reports, each the mean of the channels that have hits. Where the
+    source cannot know any, as with recorded data, they are NaN rather than wrong, and no alarm.
     """
 
     def __init__(self, board: Board, config: Config, pipeline: LivePipeline, settings: Settings) -> None:
@@ -28,7 +29,7 @@ class Progress:
         self._config = config
         self._pipeline = pipeline
         self._settings = settings
-        self._knows_dead_time = self._is_reported("run_dead_time")
+        self._knows_dead_time = any("live_share" in cls.reports() for cls in config.tasks.values())
         self.reset()
 
     def counter(self, name: str) -> float | None:
@@ -39,20 +40,10 @@ class Progress:
                 return float(member.reports[name]) if member is not None else 0.0
         return None
 
-    def _is_reported(self, name: str) -> bool:
-        return any(name in cls.reports() for cls in self._config.tasks.values())
-
-    def _reported(self, name: str) -> float:
-        """A dead time (%); NaN if no task knows it."""
-        dead = self.counter(name)
-        return math.nan if dead is None else dead
-
-    def _live(self, run: Run) -> float:
-        """Live time of a run (s): its real time but for the share in which the channels were dead."""
-        if not self._knows_dead_time:
-            return math.nan
-        dead = self._reported("run_dead_time")
-        return 0.0 if math.isnan(dead) else run.elapsed * (1 - dead / 100)  # NaN: not known yet
+    def _live(self, run: Run) -> float | None:
+        """Live time of a run (s), its real time but for the share in which the channels were dead; None: not known."""
+        share = self.counter("live_share")
+        return None if share is None else run.elapsed * share / 100
 
     def problem(self) -> str:
         """Why the preset that is set cannot be reached, or an empty text."""
@@ -68,11 +59,13 @@ class Progress:
         for name in _SHOWN:
             self._board.post(name, 0.0)
         if not self._knows_dead_time:
-            self._board.post("ElapsedLive_RBV", math.nan)
+            for name in ("ElapsedLive_RBV", "DeadTime_RBV"):
+                self._board.post_with(name, math.nan, dbr.NO_ALARM)
 
     def advance(self, run: Run | None) -> bool:
         """Time has passed: shows where `run` is; True if its preset is reached."""
-        self._board.post("DeadTime_RBV", self._reported("mean_dead_time"))
+        if self._knows_dead_time:
+            self._board.post("DeadTime_RBV", self.counter("mean_dead_time") or 0.0)
         if run is None or run.began is None or run.source_done.is_set():
             return False
         self.show(run)
@@ -86,9 +79,10 @@ class Progress:
             percent, remaining = self.counter("progress") or 0.0, 0.0
         else:
             percent, remaining = 100 * min(1.0, done), run.elapsed * max(0.0, 1 / done - 1) if done else 0.0
-        when = stamp()
-        for name, value in zip(_SHOWN, (run.elapsed, self._live(run), remaining, percent), strict=True):
-            self._board.post(name, value, when)
+        when, live = stamp(), self._live(run)
+        for name, value in zip(_SHOWN, (run.elapsed, live, remaining, percent), strict=True):
+            if value is not None:
+                self._board.post(name, value, when)
 
     def _done(self, run: Run) -> float | None:
         """The part of the preset that has been reached; None without a preset."""
@@ -97,7 +91,7 @@ class Progress:
             case "Real time":
                 return run.elapsed / settings["preset_real"]
             case "Live time":
-                return self._live(run) / settings["preset_live"]
+                return (self._live(run) or 0.0) / settings["preset_live"]
             case "Events":
                 return (self.counter("events") or 0) / settings["preset_events"]
             case "Triggers":

@@ -15,7 +15,7 @@ from pixieioc.pipeline.declare import LONGEST_TEXT
 from pixieioc.tasks.event_files import import_pyarrow
 
 #: Tasks of a configuration that have no place in an offline job, or another one.
-_NOT_AS_CONFIGURED = {"GatherData", "WriteEvents", "CountEvents", "FillSpectra"}
+_NOT_AS_CONFIGURED = {"GatherData", "WriteEvents", "CountEvents", "FillSpectra", "SnapTraces"}
 #: All modules and channels that a record can name.
 _MODULES, _CHANNELS = 256, 64
 #: All modules and channels that FillSpectra has room for.

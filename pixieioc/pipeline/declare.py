@@ -137,9 +137,15 @@ class Parameter(Generic[T]):
             case "numbers":
                 return f"a list of numbers{self._range()}{unit}"
             case "int":
-                return f"a whole number{self._range()}{unit}"
+                return f"a whole number{self._range()}{unit}{self._relation()}"
             case "float":
-                return f"a number{self._range()}{unit}"
+                return f"a number{self._range()}{unit}{self._relation()}"
+
+    def _relation(self) -> str:
+        at_least = f", at least {self.at_least}" if self.at_least else ""
+        below = f", below {self.below}" if self.below else ""
+        unset = f", or {self.unset:g} for none" if self.unset is not None and self.at_least + self.below else ""
+        return at_least + below + unset
 
     def _range(self) -> str:
         low, high = (f"{x:.16g}" for x in (self.low, self.high))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ class ChannelRates:
     """The reports of a source that sees hits before they are records; its parameters are `modules` and `channels`.
 
     Dead time is the share of hits that have no record, 1 - output rate / input rate: in the long run the share of the
-    time in which the channel could not take one. Hits that pile up are no dead time if they have a record. What is not
-    known is NaN. The mean is that of all channels that have hits, as dxp's is that of all detectors.
+    time in which the channel could not take one. Hits that pile up are no dead time if they have a record. A channel
+    without hits has none; NaN is what should be known and is not. Means are those of all channels with hits, as dxp's
+    are those of all detectors.
     """
 
     channel_input_rate = Report(
@@ -41,26 +43,61 @@ class ChannelRates:
         pv="DeadTime_RBV",
         guidance=_TOO_HIGH,
     )
-    mean_dead_time = Report(
-        np.nan, unit="%", precision=1, doc="Dead time now, mean of the channels with hits; NaN: not known."
-    )
-    run_dead_time = Report(
-        np.nan, unit="%", precision=1, doc="Dead time of the run so far, mean of the channels with hits."
+    mean_dead_time = Report(0.0, unit="%", precision=1, doc="Dead time now, mean of the channels with hits.")
+    live_share = Report(
+        0.0,
+        unit="%",
+        precision=2,
+        doc="Share of the run in which hits could become records, mean of the channels with hits; 0 until known.",
     )
 
     def tell_rates(self, rates: Floats, dead: Floats) -> None:
         """Input rates (1/s) and dead times (%) now, by module and channel."""
         self.channel_input_rate, self.channel_dead_time = rates, dead
-        self.mean_dead_time = mean(dead)
+        self.mean_dead_time = mean(rates, dead)
+
+    def tell_live_share(self, hits: Floats, dead: Floats) -> None:
+        """Hits (or their rates) and dead times (%) of the run so far, by module and channel."""
+        self.live_share = 100.0 - mean(hits, dead)
 
 
 def dead_times(hits: NDArray[Any], records: NDArray[Any]) -> Floats:
-    """The share (%) of hits that have no record, at least 0; NaN where there are no hits."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(hits > 0, 100.0 * np.clip(1 - records / hits, 0, 1), np.nan)
+    """The share (%) of hits (or of their rate) that have no record, at least 0; 0 where there are no hits."""
+    known = ~(np.isnan(hits) | np.isnan(records))
+    found = np.divide(records, hits, out=np.where(known, 1.0, np.nan), where=known & (hits > 0))
+    return 100.0 * np.clip(1 - found, 0, 1)
 
 
-def mean(dead: Floats) -> float:
-    """The mean of what is known; NaN if nothing is."""
-    known = dead[~np.isnan(dead)]
-    return float(known.mean()) if len(known) else np.nan
+def mean(hits: NDArray[Any], dead: Floats) -> float:
+    """The mean dead time of the channels with hits; 0 if there are none, NaN if nothing is known."""
+    if np.isnan(dead).all():
+        return np.nan
+    counting = hits > 0
+    return float(dead[counting].mean()) if counting.any() else 0.0
+
+
+def counted(statistics: Sequence[Mapping[str, Any]], modules: int, channels: int) -> Floats:
+    """The modules' own statistics as rows by module and channel: hits, live time (s), records, real time (s).
+
+    `statistics` are those of pypixie16's `get_stats`, one a module; a module that is not among them is NaN.
+    """
+    rows = np.full((4, modules, channels), np.nan)
+    for module, of_module in enumerate(statistics[:modules]):
+        for row, name in enumerate(("input_counts", "live_time", "output_counts", "real_time")):
+            rows[row, module] = np.asarray(of_module[name], float)[:channels]
+    return rows
+
+
+def rates_of(rows: Floats) -> tuple[Floats, Floats]:
+    """Input rates (1/s) and dead times (%) of such statistics, or of what they have grown by.
+
+    Hits are counted while the channel is live, records come in the whole of the time: so rates are compared.
+    """
+    hits, live, records, real = rows
+    rates = _each_second(hits, live)
+    return rates, dead_times(rates, _each_second(records, real))
+
+
+def _each_second(counts: Floats, seconds: Floats) -> Floats:
+    known = ~np.isnan(counts)
+    return np.divide(counts, seconds, out=np.where(known, 0.0, np.nan), where=known & (seconds > 0))

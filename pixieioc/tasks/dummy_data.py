@@ -13,7 +13,7 @@ from pixieioc.detector.crate import BadCrate, Crate, Module
 from pixieioc.detector.response import DETECTORS
 from pixieioc.detector.sources import SOURCES
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.channel_rates import ChannelRates, dead_times, mean
+from pixieioc.tasks.channel_rates import ChannelRates, dead_times
 
 if TYPE_CHECKING:
     from pixieioc.detector.simulation import Simulation
@@ -136,7 +136,7 @@ class DummyData(ChannelRates, Task):
         self._reset = self._ended = False
         self._rated = (0, np.zeros((2, self.modules * self.channels)))
         self._tell_rates(*self._rated[1])
-        self.run_dead_time = np.nan
+        self.live_share = 0.0
         self._began = time.monotonic()
         self._tell(0.0)
 
@@ -189,7 +189,8 @@ class DummyData(ChannelRates, Task):
 
     def _tell(self, due: float) -> None:
         counts, hits = self._simulation.counts, self._simulation.hits_of
-        self.run_dead_time = mean(dead_times(hits, hits - self._simulation.lost_of))
+        if hits.any():
+            self.tell_live_share(hits, dead_times(hits, hits - self._simulation.lost_of))
         self.lag = max(0.0, due - self._simulation.now_ns * 1e-9)
         self.hits_lost, self.events_made, self.words_made = counts.dead, counts.events, counts.words
         self.corrupt_words, self.truncated_blocks = counts.corrupt_words, counts.truncated_blocks

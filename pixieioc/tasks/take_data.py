@@ -12,7 +12,7 @@ from unittest.mock import NonCallableMock
 import numpy as np
 
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.channel_rates import ChannelRates, dead_times, mean
+from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
 from pixieioc.tasks.items import WordBlock
 
 
@@ -55,6 +55,9 @@ class TakeData(ChannelRates, Task):
         guidance="The read-out is hardly fast enough: events are about to be lost in the module.",
     )
 
+    def do_init(self) -> None:
+        self._tell_all(0.0)
+
     def do_configure(self, config: dict[str, Any]) -> None:
         if not self.slots or len(set(self.slots)) < len(self.slots):
             raise Error(f"slots {self.slots}: must be at least one slot, each at most once")
@@ -70,8 +73,8 @@ class TakeData(ChannelRates, Task):
         self.words_read, self.fifo_level = 0, 0.0
         self._began = self._last_read = self._last_statistics = time.monotonic()
         self._counted = np.zeros((4, self.modules, self.channels))
-        self._tell_unknown()
-        self.run_dead_time = np.nan
+        self._tell_all(0.0)
+        self.live_share = 0.0
         self._call("start_list_mode_run")
         self._taking = True
 
@@ -106,7 +109,7 @@ class TakeData(ChannelRates, Task):
             data = self._call("read_list_mode_fifo", check=False)
         if self.statistics_interval:
             self._read_statistics(time.monotonic())
-        self._tell_unknown()
+        self._tell_all(0.0)
 
     def do_quit(self) -> None:
         if self.booted:
@@ -122,27 +125,18 @@ class TakeData(ChannelRates, Task):
     def _read_statistics(self, now: float) -> None:
         """What the modules have counted since they were asked last; a failure is printed and ends no run."""
         self._last_statistics = now
-        names = ("input_counts", "live_time", "output_counts", "real_time")
         try:
             statistics = self._call("get_stats")
         except Error as error:
             self.print(f"no statistics: {error}")
-            self._tell_unknown()
+            self._tell_all(np.nan)
             return
-        counted = np.full((4, self.modules, self.channels), np.nan)
-        for module, of_module in enumerate(statistics[: self.modules]):
-            for row, name in enumerate(names):
-                counted[row, module] = np.asarray(of_module[name], float)[: self.channels]
-        hits, live, records, real = counted - self._counted
-        self._counted = counted
-        # Counted while the channel was live, so many hits come in the whole of the time.
-        self.tell_rates(_each_second(hits, live), dead_times(_each_second(hits, live), _each_second(records, real)))
-        hits, live, records, real = counted
-        self.run_dead_time = mean(dead_times(_each_second(hits, live), _each_second(records, real)))
+        before, self._counted = self._counted, counted(statistics, self.modules, self.channels)
+        self.tell_rates(*rates_of(self._counted - before))
+        self.tell_live_share(*rates_of(self._counted))
 
-    def _tell_unknown(self) -> None:
-        unknown = np.full((self.modules, self.channels), np.nan)
-        self.tell_rates(unknown, unknown)
+    def _tell_all(self, value: float) -> None:
+        self.tell_rates(*np.full((2, self.modules, self.channels), value))
 
     def _boot(self) -> None:
         slots = [int(slot) for slot in self.slots]
@@ -177,11 +171,6 @@ class TakeData(ChannelRates, Task):
         if self._sdk_log.texts:
             raise Error(f"pixie16.control.{name}: {'; '.join(self._sdk_log.texts)}")
         return result
-
-
-def _each_second(counts: np.ndarray[Any, Any], seconds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Rates; 0 where no time has gone by."""
-    return np.divide(counts, seconds, out=np.zeros_like(counts), where=seconds > 0)
 
 
 class _ErrorLog(logging.Handler):

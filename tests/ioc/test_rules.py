@@ -320,15 +320,13 @@ class TestRule6Configuration:
         )
         ioc.put(
             "ConfigJSON",
-            json.dumps(
-                {"Brake": {"label": "all good, and longer than forty characters"}, "DummyData": {"channels": 3}}
-            ),
+            json.dumps({"Brake": {"label": "all good, and longer than forty characters"}, "DummyData": {"seed": 3}}),
         )
         assert ioc.get("ConfigDirty_RBV") == "Yes"
         ioc.put("Configure", 1)
         used = json.loads(ioc.get("ConfigJSON_RBV"))
         assert used["Brake"]["label"] == ioc.get("Brake:Label_RBV") == "all good, and longer than forty characters"
-        assert (used["DummyData"]["channels"], ioc.get("DummyData:Channels_RBV")) == (3, 3)
+        assert (used["DummyData"]["seed"], ioc.get("DummyData:Seed_RBV")) == (3, 3)
 
 
 class TestRule7QuitKillReset:

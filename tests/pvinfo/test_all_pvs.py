@@ -17,7 +17,7 @@ from pixieioc.pvinfo.model import NO_LIMITS
 
 EVERYTHING = (
     "TakeData", "DummyData", "LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "PickSingleModule",
-    "GatherEvents", "FillSpectra", "PrintData",
+    "GatherEvents", "FillSpectra", "SnapTraces", "PrintData",
 )  # fmt: skip
 
 
@@ -280,6 +280,47 @@ def test_channels_have_two_digits_and_modules_an_array(pvs: dict[str, PvInfo]) -
         wanted = {f"M{m:02}:C{c:02}:{base}_RBV": (m, c) for m in (0, 1) for c in (0, 1, 2)}
         wanted |= {f"M{m:02}:{plural}_RBV": (m,) for m in (0, 1) if plural}
         assert {pv.name: pv.source.index for pv in pvs.values() if pv.source.name == name} == wanted
+
+
+def test_several_values_of_a_channel_are_numbered_from_1(pvs: dict[str, PvInfo]) -> None:
+    found = {pv.name: pv.source.place for pv in pvs.values() if pv.source.name == "roi_counts"}
+    wanted = {
+        f"M{m:02}:C{c:02}:ROI{n + 1}:Counts_RBV": (m, c, n) for m in (0, 1) for c in (0, 1, 2) for n in (0, 1, 2, 3)
+    }
+    assert found == wanted | {f"M{m:02}:ROI{n + 1}:Counts_RBV": (m, n) for m in (0, 1) for n in (0, 1, 2, 3)}
+    assert pvs["M01:ROI4:Counts_RBV"].length == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "unit", "drive"),
+    [("Low", "longout", "bin", (0, 65535)), ("High", "longout", "bin", (-1, 65535)), ("Name", "stringout", "", None)],
+)
+def test_a_parameter_per_channel_has_a_setpoint_for_each(
+    pvs: dict[str, PvInfo], name: str, record: str, unit: str, drive: tuple[float, float] | None
+) -> None:
+    setpoints = [f"M{m:02}:C{c:02}:ROI{n}:{name}" for m in (0, 1) for c in (0, 1, 2) for n in (1, 2, 3, 4)]
+    parameter = f"roi_{name.lower()}"
+    assert [pv.name for pv in pvs.values() if pv.source.name == parameter and pv.access] == setpoints
+    for setpoint in setpoints:
+        pv, readback = pvs[setpoint], pvs[f"{setpoint}_RBV"]
+        assert (pv.record, pv.unit, pv.access) == (record, unit, "OP")
+        assert drive is None or pv.drive == drive
+        assert (readback.record, readback.access) == (record.replace("out", "in"), "")
+        assert readback.source.place == pv.source.place
+        assert (pv.source.kind, readback.source.kind) == ("parameter", "readback")
+
+
+def test_configured_windows_are_initial_values() -> None:
+    roi_low = {"*": [5], "M00:C01": [7, 8]}
+    pvs = all_pvs(_config("FillSpectra", FillSpectra={"channels": 2, "roi_low": roi_low}))
+    assert [pvs[f"M00:C0{c}:ROI{n}:Low"].initial for c in (0, 1) for n in (1, 2)] == [5, 0, 7, 8]
+    with pytest.raises(ConfigError, match="tasks.FillSpectra.roi_low = .*: M00:C02: channels are 0 to 1"):
+        _config("FillSpectra", FillSpectra={"channels": 2, "roi_low": {"M00:C02": [1]}})
+
+
+def test_what_two_sources_declare_in_common_is_the_first_ones() -> None:
+    pvs = all_pvs(_config("TakeData", "DummyData"))
+    assert {pv.source.task for pv in pvs.values() if pv.name.endswith("C00:InputCountRate_RBV")} == {"TakeData"}
 
 
 @pytest.mark.parametrize("chain", [("SortEvents",), EVERYTHING])

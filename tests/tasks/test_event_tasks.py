@@ -132,6 +132,23 @@ def test_spectra_hold_every_event(pipeline: Recorder, tmp_path: Path) -> None:
     assert told("FillSpectra", "events_elsewhere") == 0
 
 
+def test_regions_of_interest_follow_spectra_and_windows(pipeline: Recorder, tmp_path: Path) -> None:
+    events = _through(pipeline, tmp_path, ["FillSpectra"], [FULL], roi_low=[100, 700], roi_high={"M00:C09": [300, 900]})
+    told = pipeline.told
+    bins = events["energy"][events["channel"] == 9] // 32
+    first, second = (((bins >= low) & (bins <= high)).sum() for low, high in ((100, 300), (700, 900)))
+    assert min(first, second) > 100
+    assert told("FillSpectra", "roi_counts")[0, 9].tolist() == [first, second, 0, 0]
+    assert told("FillSpectra", "roi_counts").sum() == first + second
+    assert told("FillSpectra", "roi_net")[0, 9, 0] < first
+    # A window that is changed is counted at once, from the spectrum that there is.
+    pipeline.configure({"FillSpectra": {"roi_high": {"M00:C10": [2047]}, "roi_low": [0], "roi_background": -1}})
+    assert told("FillSpectra", "roi_counts")[0, [9, 10]].tolist() == [[0] * 4, [12_493, 0, 0, 0]]
+    assert told("FillSpectra", "roi_net")[0, 10, 0] == 12_493
+    pipeline.configure({"FillSpectra": {"erase": True}})
+    assert told("FillSpectra", "roi_counts").sum() == 0
+
+
 def test_events_without_a_spectrum_are_counted(tmp_path: Path) -> None:
     with Recorder({"FillSpectra": {"channels": 10, "bins": 64}}) as pipeline:
         _through(pipeline, tmp_path, ["FillSpectra"], [FULL])

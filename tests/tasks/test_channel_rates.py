@@ -1,0 +1,85 @@
+"""Input rates and dead times: what the simulated detector knows of itself, and what modules' statistics say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from pixieioc.tasks.channel_rates import counted, dead_times, mean, rates_of
+from tests.recorder import Recorder
+
+
+def test_rates_and_dead_times_of_the_simulated_detector() -> None:
+    """A channel that is dead for a time after each record takes rate / (1 + rate x time) records a second."""
+    with Recorder({"DummyData": {"channels": 3, "channel_rate": 20_000, "dead_time": 25, "seed": 3}}) as pipeline:
+        pipeline.chain_of("DummyData", "ConvertToEvents", "FillSpectra")
+        pipeline.start()
+        pipeline.until(lambda: pipeline.told("DummyData", "events_made") > 60_000, 20)
+        reports = [r for _, name, r in pipeline.heard_reports if name == "DummyData" and "channel_input_rate" in r]
+        pipeline.stop()
+        pipeline.wait(10)
+        told = pipeline.told
+        rates = np.array([r["channel_input_rate"][0] for r in reports if r["channel_input_rate"].any()])
+        dead = np.array([r["channel_dead_time"][0] for r in reports if r["channel_input_rate"].any()])
+        assert rates.shape[1] == 3
+        assert rates.mean(axis=0) == pytest.approx(20_000, rel=0.05)
+        assert dead.mean(axis=0) == pytest.approx(100 * 0.5 / 1.5, rel=0.05)
+        assert told("DummyData", "live_share") == pytest.approx(100 / 1.5, rel=0.03)
+        lost = told("DummyData", "hits_lost")
+        of_all = 100 * lost / (lost + told("DummyData", "events_made"))
+        assert told("DummyData", "live_share") == pytest.approx(100 - of_all, abs=0.3)
+        # Without a run there are no rates, but its live time stays known.
+        assert told("DummyData", "channel_input_rate").tolist() == [[0, 0, 0]]
+        assert told("DummyData", "mean_dead_time") == 0
+
+
+def test_a_run_that_is_shorter_than_the_time_between_reports_has_a_live_time() -> None:
+    with Recorder({"DummyData": {"run_time": 0.1, "channel_rate": 20_000, "dead_time": 25}}) as pipeline:
+        pipeline.chain_of("DummyData", "ConvertToEvents")
+        pipeline.run_through()
+        assert 60 < pipeline.told("DummyData", "live_share") < 75
+
+
+def test_output_rates_do_not_depend_on_how_events_are_bundled() -> None:
+    with Recorder({"DummyData": {"channels": 2, "channel_rate": 3000}, "FillSpectra": {"channels": 2}}) as pipeline:
+        pipeline.chain_of("DummyData", "ConvertToEvents", "GatherEvents", "FillSpectra")
+        pipeline.configure({"max_delay": 0.4, "chunk_size": 10**6})
+        pipeline.start()
+        pipeline.until(lambda: pipeline.told("FillSpectra", "events") > 15_000, 20)
+        heard = [r["output_count_rate"] for _, name, r in pipeline.heard_reports if "output_count_rate" in r]
+        pipeline.stop()
+        pipeline.wait(10)
+    rates = np.array([rate[0] for rate in heard if rate.any()])
+    assert len(rates) >= 3
+    assert np.abs(rates[1:] / 3000 - 1).max() < 0.25  # blocks of 0.4 s: one more or less would be a third
+
+
+def _module(hits: float, live: float, records: float, real: float) -> dict[str, list[float]]:
+    """Statistics as pypixie16's get_stats has them: only channel 1 counts."""
+    values = {"input_counts": hits, "live_time": live, "output_counts": records, "real_time": real}
+    return {name: [real if name == "real_time" else 0.0, value, *[0.0] * 14] for name, value in values.items()}
+
+
+def test_statistics_of_modules() -> None:
+    first = counted([_module(8000, 8.0, 9000, 10.0)], 2, 3)
+    rates, dead = rates_of(first)
+    assert rates[0].tolist() == [0, 1000, 0]
+    assert dead[0, 1] == pytest.approx(10.0)
+    assert dead[0, [0, 2]].tolist() == [0, 0]
+    assert np.isnan([rates[1], dead[1]]).all()  # such a module there is not
+    assert mean(rates, dead) == pytest.approx(10.0)
+    now = counted([_module(8000 + 600, 8.5, 9000 + 600, 11.0)], 2, 3) - first
+    rates, dead = rates_of(now)
+    assert (rates[0, 1], dead[0, 1]) == (1200, pytest.approx(50.0))
+
+
+def test_dead_times_are_between_0_and_100() -> None:
+    assert dead_times(np.array([10, 10, 10]), np.array([12, 5, 0])).tolist() == [0, 50, 100]
+
+
+def test_a_mean_is_that_of_what_has_hits() -> None:
+    assert mean(np.array([0, 5, 5, np.nan]), np.array([0, 10, 20, np.nan])) == 15
+    assert mean(np.zeros(2), np.zeros(2)) == 0
+    assert math.isnan(mean(np.zeros(2), np.full(2, np.nan)))
