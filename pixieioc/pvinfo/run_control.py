@@ -19,8 +19,8 @@ END_REASONS = (
     "None", "Preset", "Operator stop", "Abort", "Source end", "Task error", "Task lost", "Timeout", "IOC restart",
 )  # fmt: skip
 _NAN = NO_LIMITS[0]
-#: Seconds of which RateHistory_RBV tells.
-RATES_KEPT = 600
+#: Seconds of which EventRate_RBV is the mean, and of which RateHistory_RBV tells.
+RATE_MEAN, RATES_KEPT = 3, 600
 
 
 def _severities(labels: tuple[str, ...], **of: Severity) -> tuple[Severity, ...]:
@@ -138,7 +138,11 @@ def _times() -> Iterator[PvInfo]:
         limits=(_NAN, _NAN, 40.0, 70.0), hysteresis=2.0, guidance="The rate is too high for these settings.",
     )  # fmt: skip
     yield PvInfo(
-        "RateHistory_RBV", "waveform", "Events a second at the end of the chain, second by second; NaN: not known.",
+        "EventRate_RBV", "ai", f"Events a second at the end of the chain, mean of {RATE_MEAN} s.", 0.0, unit="1/s",
+        precision=0,
+    )  # fmt: skip
+    yield PvInfo(
+        "RateHistory_RBV", "waveform", "EventRate second by second; NaN: not known.",
         [0.0], unit="1/s", precision=0, length=RATES_KEPT,
     )  # fmt: skip
     yield PvInfo(

@@ -1,4 +1,4 @@
-"""Display files of Phoebus: boxes, widgets, and the XML that they become. Properties with default values are left out."""
+"""Display files of Phoebus: boxes, widgets, and the XML that they become. Defaults are left out."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Display:
         return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(self._root, encoding="unicode") + "\n"
 
 
-# -- what shows ---------------------------------------------------------------------------------------------------------
+# -- what shows --------------------------------------------------------------------------------------------------------
 
 
 def label(
@@ -215,7 +215,7 @@ def copies(box: Box, file: str, macros: Sequence[Mapping[str, str]], columns: in
     )  # fmt: skip
 
 
-# -- what can be operated -----------------------------------------------------------------------------------------------
+# -- what can be operated ----------------------------------------------------------------------------------------------
 
 
 def entry(box: Box, pv: str, font: Font = style.TEXT, *, text: bool = False) -> ET.Element:
@@ -276,7 +276,7 @@ def _button(
     )  # fmt: skip
 
 
-# -- plots --------------------------------------------------------------------------------------------------------------
+# -- plots -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -336,7 +336,7 @@ def _axis(tag: str, axis: Axis, font: Font) -> ET.Element:
     return element
 
 
-# -- XML ----------------------------------------------------------------------------------------------------------------
+# -- XML ---------------------------------------------------------------------------------------------------------------
 
 
 def _widget(kind: str, name: str, box: Box, **properties: Value) -> ET.Element:

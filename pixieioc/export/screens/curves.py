@@ -76,12 +76,13 @@ def traces_screens(site: Site) -> dict[str, str]:
 def _screen(site: Site, kind: _Kind, below: int) -> tuple[Display, Box, Box | None]:
     """The screen with its small curves; the places of the large one, and of what is `below` it."""
     display, room = screen(site, kind.title, kind.file)
-    if site.modules > 1:
-        _modules(site, display, kind, Box(room.x, room.y, room.width, 40))
+    modules = _modules_of(site, kind)
+    if len(modules) > 1:
+        _modules(modules, display, kind, Box(room.x, room.y, room.width, 40))
         room = Box(room.x, room.y + 48, room.width, room.height - 48)
     left, right = room.columns(44, 56)
     columns, rows, cell = _grid(site, kind, left)
-    channels = [{"M": "$(M=00)", "C": f"{i:02d}"} for i in range(site.channels(kind.array))]
+    channels = [{"M": "$(M=00)", "C": channel} for module, channel in site.channels(kind.array) if module == "00"]
     display.add(
         bob.copies(
             Box(left.x, left.y, columns * (cell.width + GAP), rows * (cell.height + GAP)),
@@ -99,12 +100,17 @@ def _screen(site: Site, kind: _Kind, below: int) -> tuple[Display, Box, Box | No
     return display, large, place
 
 
-def _modules(site: Site, display: Display, kind: _Kind, box: Box) -> None:
+def _modules_of(site: Site, kind: _Kind) -> list[str]:
+    """The modules that have such curves; all have them for as many channels."""
+    return sorted({module for module, _ in site.channels(kind.array)})
+
+
+def _modules(modules: list[str], display: Display, kind: _Kind, box: Box) -> None:
     """Which module's channels are shown."""
-    label, *places = box.columns(8, *[7] * site.modules)
+    label, *places = box.columns(8, *[7] * len(modules))
     display.add(bob.label(label, "Module", style.TEXT, style.FAINT))
-    for i, place in enumerate(places):
-        display.add(bob.opener(place, f"{i:02d}", kind.file, {"M": f"{i:02d}"}))
+    for module, place in zip(modules, places, strict=True):
+        display.add(bob.opener(place, module, kind.file, {"M": module}))
 
 
 def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
@@ -150,7 +156,7 @@ def _regions(site: Site, display: Display, box: Box, numbers: list[int]) -> None
 
 def _grid(site: Site, kind: _Kind, box: Box) -> tuple[int, int, Box]:
     """Columns and rows for all channels of a module, and the first cell."""
-    count = site.channels(kind.array)
+    count = len(site.channels(kind.array)) // len(_modules_of(site, kind))
     columns = columns_for(count, box, 1.0)
     rows = -(-count // columns)
     return columns, rows, box.grid(columns, rows, GAP)[0]
@@ -159,7 +165,7 @@ def _grid(site: Site, kind: _Kind, box: Box) -> tuple[int, int, Box]:
 def _cell(site: Site, kind: _Kind) -> str:
     """One small curve; its heading opens it large."""
     _, room = screen(site, kind.title, kind.file)
-    if site.modules > 1:
+    if len(_modules_of(site, kind)) > 1:
         room = Box(room.x, room.y + 48, room.width, room.height - 48)
     _, _, cell = _grid(site, kind, room.columns(44, 56)[0])
     display = Display(f"{kind.title}, one channel", cell.width, cell.height, style.PAPER)

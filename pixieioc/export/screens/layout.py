@@ -51,32 +51,29 @@ class Site:
         self.info(f"M00:C00:{what}")
         return f"{self.prefix}M$(M=00):C$(C=00):{what}"
 
-    def module(self, what: str) -> str:
-        """That of the module which the macro M names."""
-        self.info(f"M00:{what}")
-        return f"{self.prefix}M$(M=00):{what}"
-
     def has_channel(self, what: str) -> bool:
         """Whether channels have this."""
         return f"M00:C00:{what}" in self
 
-    @property
-    def modules(self) -> int:
-        """Number of modules whose channels have process variables."""
-        return len({pv.name[1:3] for pv in self.description.pvs.values() if is_channel(pv)})
-
-    def channels(self, what: str) -> int:
-        """Number of channels of a module that have this."""
-        return sum(1 for name in self.description.pvs if name.startswith("M00:C") and name.endswith(f":{what}"))
+    def channels(self, what: str) -> list[tuple[str, str]]:
+        """Module and channel, in two digits each, of all that have this."""
+        parts = (name.split(":", 2) for name, pv in self.description.pvs.items() if is_channel(pv))
+        return [(part[0][1:], part[1][1:]) for part in parts if len(part) == 3 and part[2] == what]
 
     @property
-    def places(self) -> list[tuple[str, str]]:
-        """Screens that can be gone to from everywhere: title and file."""
-        found = [("Run", "run.bob"), ("Pipeline", "pipeline.bob")]
-        for title, what in (("Spectra", "Spectrum_RBV"), ("Traces", "Trace_RBV"), ("Rates", "OutputCountRate_RBV")):
+    def places(self) -> list[tuple[str, str, dict[str, str]]]:
+        """Screens that can be gone to from everywhere: title, file, and macros.
+
+        The channel that is looked at stays the same, unless not all channels have both, a spectrum and a trace.
+        """
+        found: list[tuple[str, str, dict[str, str]]] = [("Run", "run.bob", {}), ("Pipeline", "pipeline.bob", {})]
+        same = self.channels("Spectrum_RBV") == self.channels("Trace_RBV")
+        for title, what in (("Spectra", "Spectrum_RBV"), ("Traces", "Trace_RBV")):
             if self.has_channel(what):
-                found.append((title, f"{title.lower()}.bob"))
-        return [*found, ("Expert", "expert.bob")]
+                found.append((title, f"{title.lower()}.bob", {} if same else {"M": "00", "C": "00"}))
+        if self.has_channel("OutputCountRate_RBV"):
+            found.append(("Rates", "rates.bob", {}))
+        return [*found, ("Expert", "expert.bob", {})]
 
 
 def states_of(pv: PvInfo) -> list[tuple[str, Color]]:
@@ -99,10 +96,10 @@ def screen(site: Site, title: str, file: str, height: int = HEIGHT) -> tuple[Dis
         bob.label(Box(16, 8, 312, 48), title, style.TITLE, style.WHITE),
     )
     x = 336
-    for name, target in site.places:
+    for name, target, macros in site.places:
         here = target == file
         colors = (style.INK, style.WHITE) if here else (style.WHITE, style.HEADER_BUTTON)
-        display.add(bob.opener(Box(x, 11, 116, 42), name, target, None, style.TEXT_BOLD, *colors))
+        display.add(bob.opener(Box(x, 11, 116, 42), name, target, macros, style.TEXT_BOLD, *colors))
         x += 122
     severities = [(s.replace("NO_ALARM", "no alarm"), style.SEVERITY[s]) for s in SEVERITIES]
     display.add(

@@ -15,20 +15,39 @@ _SIDE = 76
 _WITH_CAPTIONS, _WITH_BARS = 170, 44
 
 
+#: The channels of a module, and what each of them has.
+Shape = tuple[tuple[str, tuple[str, ...]], ...]
+
+
 def rates_screens(site: Site) -> dict[str, str]:
-    """The files' texts: the screen, and one module."""
+    """The files' texts: the screen, and a module; one for each kind of module, if not all have the same channels."""
     display, room = screen(site, "Rates", "rates.bob")
-    height = (room.height + GAP) // site.modules - GAP
-    modules = [{"M": f"{i:02d}"} for i in range(site.modules)]
-    display.add(bob.copies(room, "rates_module.bob", modules, 1, GAP))
-    return {"rates.bob": display.text(), "rates_module.bob": _module(site, Box(0, 0, room.width, height))}
+    modules = sorted({module for _, _, name in _SHOWN for module, _ in site.channels(name)})
+    shapes: dict[Shape, str] = {}
+    height = (room.height + GAP) // len(modules) - GAP
+    for module, row in zip(modules, room.rows(height, GAP), strict=False):
+        shape = _shape(site, module)
+        file = shapes.setdefault(shape, f"rates_module{len(shapes) + 1 if shapes else ''}.bob")
+        display.add(bob.copies(row, file, [{"M": module}], 1))
+    size = Box(0, 0, room.width, height)
+    return {"rates.bob": display.text()} | {file: _module(site, size, shape) for shape, file in shapes.items()}
 
 
-def _module(site: Site, box: Box) -> str:
+def _shape(site: Site, module: str) -> Shape:
+    """The channels of a module, and what each of them has."""
+    what: dict[str, tuple[str, ...]] = {}
+    for name in (*(name for _, _, name in _SHOWN), "Spectrum_RBV"):
+        for of, channel in site.channels(name):
+            if of == module:
+                what[channel] = (*what.get(channel, ()), name)
+    return tuple(sorted(what.items()))
+
+
+def _module(site: Site, box: Box, shape: Shape) -> str:
     display = Display("Rates, one module", box.width, box.height)
     display.add(bob.rectangle(box))
-    shown = [each for each in _SHOWN if site.has_channel(each[2])]
-    count = site.channels("OutputCountRate_RBV")
+    shown = [each for each in _SHOWN if any(each[2] in names for _, names in shape)]
+    count = len(shape)
     side, room = Box(6, 4, _SIDE, box.height - 8), Box(6 + _SIDE, 4, box.width - _SIDE - 12, box.height - 8)
     columns = columns_for(count, room, 1.3)
     cells = room.grid(columns, -(-count // columns), 6)[:count]
@@ -40,8 +59,9 @@ def _module(site: Site, box: Box) -> str:
             for i, (caption, unit, _) in enumerate(shown, 1):
                 place = Box(side.x, cells[row * columns].y + i * step, side.width, step)
                 display.add(bob.label(place, f"{caption}  {unit}", style.SMALL, style.FAINT))
-    for number, cell in enumerate(cells):
-        _channel(site, display, cell, f"{number:02d}", shown, step, captions=captions)
+    for cell, (channel, names) in zip(cells, shape, strict=True):
+        its_own = [(caption, name if name in names else "") for caption, _, name in shown]
+        _channel(site, display, cell, channel, its_own, captions=captions, spectrum="Spectrum_RBV" in names)
     return display.text()
 
 
@@ -50,18 +70,25 @@ def _channel(
     display: Display,
     cell: Box,
     channel: str,
-    shown: list[tuple[str, str, str]],
-    step: int,
+    shown: list[tuple[str, str]],
     *,
     captions: bool,
+    spectrum: bool,
 ) -> None:
+    """A cell of the map; `shown` are captions and names, which are empty for what the channel has not."""
+    step = cell.height // (1 + len(shown))
     head = Box(cell.x, cell.y, cell.width, min(step, 44) - 2)
     text = f"channel {channel}" if captions else channel
-    display.add(bob.opener(head, text, "spectra.bob", {"M": "$(M=00)", "C": channel}, style.SMALL_BOLD))
+    if spectrum:
+        macros = {"M": "$(M=00)", "C": channel}
+        display.add(bob.opener(head, text, "spectra.bob", macros, style.SMALL_BOLD))
+    else:
+        display.add(bob.label(head, text, style.SMALL_BOLD, style.INK, bob.CENTER))
     font = style.HUGE if captions and step >= 100 else style.LARGE_BOLD if captions else style.TEXT_BOLD
     used, step = head.height + 4, (cell.height - head.height - 4) // len(shown)
-    for i, (caption, unit, name) in enumerate(shown):
-        site.info(f"M00:C{channel}:{name}")
+    for i, (caption, name) in enumerate(shown):
+        if not name:
+            continue
         pv = f"{site.prefix}M$(M=00):C{channel}:{name}"
         place = Box(cell.x, cell.y + used + i * step, cell.width, step - 2)
         bars = step >= _WITH_BARS

@@ -137,7 +137,7 @@ def _rates(site: Site, display: Display, box: Box) -> None:
     inside = panel(display, box, "Rates")
     rows = inside.rows(38, 7)
     source, last = site.description.chain[0].name, _last_with_events(site)
-    reading(display, next(rows), "Events", site(f"{last}:Rate_RBV"), 0.34, style.LARGE_BOLD, precision=0)
+    reading(display, next(rows), "Events", site("EventRate_RBV"), 0.34, style.LARGE_BOLD)
     counted = "Events_RBV" if f"{last}:Events_RBV" in site else "Counter_RBV"
     reading(display, next(rows), "In this run", site(f"{last}:{counted}"), 0.34, style.HEADING)
     one, dead, other, data = next(rows).columns(34, 24, 14, 28)
