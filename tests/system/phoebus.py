@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,10 +109,16 @@ def phoebus(folder: Path, file: str, prefix: str, ca_addr: str) -> Iterator[Phoe
         tool: Any = importlib.import_module("phoebus_screen")
     finally:
         sys.path.remove(str(FOLDER))
+    opened = tool.PhoebusScreen(folder / file, {"P": prefix}, ca_addr=ca_addr, settle=0, open_timeout=60)
     try:
-        with tool.PhoebusScreen(folder / file, {"P": prefix}, ca_addr=ca_addr, settle=0, open_timeout=60) as screen:
-            shown = Phoebus(screen, folder, prefix)
-            shown.wait_for(file)
-            yield shown
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # it leaves its log to the garbage collector
+            opened.__enter__()
     except tool.NotAvailable as error:
         raise Absent(str(error)) from error
+    try:
+        shown = Phoebus(opened, folder, prefix)
+        shown.wait_for(file)
+        yield shown
+    finally:
+        opened.__exit__()
