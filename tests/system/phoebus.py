@@ -109,11 +109,8 @@ def phoebus(folder: Path, file: str, prefix: str, ca_addr: str) -> Iterator[Phoe
         tool: Any = importlib.import_module("phoebus_screen")
     finally:
         sys.path.remove(str(FOLDER))
-    opened = tool.PhoebusScreen(folder / file, {"P": prefix}, ca_addr=ca_addr, settle=0, open_timeout=60)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # it leaves its log to the garbage collector
-            opened.__enter__()
+        opened = _open(tool, folder / file, prefix, ca_addr)
     except tool.NotAvailable as error:
         raise Absent(str(error)) from error
     try:
@@ -122,3 +119,17 @@ def phoebus(folder: Path, file: str, prefix: str, ca_addr: str) -> Iterator[Phoe
         yield shown
     finally:
         opened.__exit__()
+
+
+def _open(tool: Any, file: Path, prefix: str, ca_addr: str) -> Any:
+    """Starts it; a second time, if its X server has ended as soon as it was there (two took the same number)."""
+    for attempt in range(2):
+        opened = tool.PhoebusScreen(file, {"P": prefix}, ca_addr=ca_addr, settle=0, open_timeout=60)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)  # it leaves its log to the garbage collector
+                return opened.__enter__()
+        except RuntimeError as error:
+            if attempt or "cannot open display" not in str(error):
+                raise
+    raise AssertionError

@@ -20,7 +20,7 @@ HEADER_HEIGHT, MARGIN, GAP = 64, 12, 8
 _DOING: dict[str, Color] = {
     "Acquire": style.ACTIVE, "RUNNING": style.ACTIVE, "Acquiring": style.ACTIVE,
     "Readout": style.PASSING, "Correct": style.PASSING, "Saving": style.PASSING, "Initializing": style.PASSING,
-    "DYING": style.PASSING, "Busy": style.PASSING,
+    "DYING": style.PASSING, "Busy": style.PASSING, "Refused": style.NOTE,
 }  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
 from pixieioc.export.screens.layout import HEIGHT, MARGIN, Site, panel, reading, screen, states_of
@@ -11,7 +13,8 @@ from pixieioc.pvinfo.description import TaskInfo
 _MOST_COLUMNS = 4
 #: Room for an arrow between two boxes, and between two rows of them.
 _BETWEEN, _BETWEEN_ROWS = 148, 104
-_BOX_HEIGHT = 290
+#: Height of a box, and of its only row.
+_BOX_HEIGHT, _TALL = 290, 470
 _STRIP_HEIGHT = 152
 
 
@@ -20,21 +23,23 @@ def pipeline_screen(site: Site) -> str:
     chain = site.description.chain
     rows = -(-len(chain) // _MOST_COLUMNS)
     columns = -(-len(chain) // rows)
-    graph = rows * _BOX_HEIGHT + (rows - 1) * _BETWEEN_ROWS
+    tall = _BOX_HEIGHT if rows > 1 else _TALL
+    graph = rows * tall + (rows - 1) * _BETWEEN_ROWS
     height = max(HEIGHT, 64 + 3 * MARGIN + graph + _STRIP_HEIGHT)
     display, room = screen(site, "Pipeline", "pipeline.bob", height)
     room = Box(room.x, room.y, room.width, graph + (room.height - graph - _STRIP_HEIGHT - MARGIN if rows > 1 else 0))
     width = (room.width - (columns - 1) * _BETWEEN) // columns
     step = _BOX_HEIGHT + _BETWEEN_ROWS
     boxes = [
-        Box(room.x + (i % columns) * (width + _BETWEEN), room.y + (i // columns) * step, width, _BOX_HEIGHT)
+        Box(room.x + (i % columns) * (width + _BETWEEN), room.y + (i // columns) * step, width, tall)
         for i in range(len(chain))
     ]
     for task, box in zip(chain, boxes, strict=True):
         _task(site, display, task, box)
     for i in range(len(chain) - 1):
         _link(site, display, chain[i].name, chain[i + 1].name, boxes[i], boxes[i + 1])
-    _strip(site, display, Box(room.x, height - MARGIN - _STRIP_HEIGHT, room.width, _STRIP_HEIGHT))
+    strip = _STRIP_HEIGHT if rows > 1 else height - graph - room.y - 2 * MARGIN
+    _strip(site, display, Box(room.x, height - MARGIN - strip, room.width, strip))
     return display.text()
 
 
@@ -49,19 +54,23 @@ def _task(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
         bob.lamp(status, site(f"{name}:Status"), states_of(site.info(f"{name}:Status")), style.HEADING),
         bob.lamp(error, site(f"{name}:ERROR"), states_of(site.info(f"{name}:ERROR"))),
     )
-    rows = Box(inside.x, inside.y + 110, inside.width, inside.height - 110).rows(36, 6)
-    reading(display, next(rows), "Rate", site(f"{name}:Rate_RBV"), 0.36, style.HEADING, precision=0)
+    rest = Box(inside.x, inside.y + 110, inside.width, inside.height - 110)
+    rows, font = rest.rows((rest.height + 6) // 4 - 6, 6), style.LARGE_BOLD if box.height == _TALL else style.HEADING
+    reading(display, next(rows), "Rate", site(f"{name}:Rate_RBV"), 0.36, font, precision=0)
     counted = "Events_RBV" if f"{name}:Events_RBV" in site else "Counter_RBV"
     caption = "Events" if counted == "Events_RBV" else "Messages"
-    reading(display, next(rows), caption, site(f"{name}:{counted}"), 0.36, style.HEADING)
-    reading(display, next(rows), "Execution", site(f"{name}:ExecutionTime_RBV"), 0.36, style.HEADING)
-    reading(display, next(rows), "Processor", site(f"{name}:CpuLoad_RBV"), 0.36, style.HEADING)
+    reading(display, next(rows), caption, site(f"{name}:{counted}"), 0.36, font)
+    reading(display, next(rows), "Execution", site(f"{name}:ExecutionTime_RBV"), 0.36, font)
+    reading(display, next(rows), "Processor", site(f"{name}:CpuLoad_RBV"), 0.36, font)
 
 
 def _link(site: Site, display: Display, source: str, target: str, box: Box, to: Box) -> None:
-    """The arrow from one task to the next: red if something was lost, orange if the queue is nearly full."""
+    """The arrow from one task to the next: red if something was lost or waits in vain, orange if much waits."""
     loss = [site(f"{source}:Dropped_RBV"), site(f"{target}:Balance_RBV"), site(f"{target}:QueueUse_RBV")]
-    cases = [("pv0 > 0 || pv1 != 0", style.MAJOR), ("pv2 >= 75", style.MINOR)]
+    # As the records' own limits say: any loss is MAJOR, and so is a full queue.
+    cases = [
+        (" || ".join(f"pvSev{i} {of}" for i in range(3)), c) for of, c in ((">= 2", style.MAJOR), ("== 1", style.MINOR))
+    ]
     color = bob.rule("loss", "line_color", loss, cases)
     if to.y == box.y:
         middle = box.y + box.height // 2
@@ -99,7 +108,7 @@ def _strip(site: Site, display: Display, box: Box) -> None:
     display.add(bob.value(inside, site("StatusMessage_RBV"), style.HEADING, text=True, wrap=True))
     inside = panel(display, right, "Last error, and which task failed first")
     last, side = inside.columns(72, 28)
-    first, button = side.grid(1, 2)
+    first, button = islice(side.rows(44, 8), 2)
     display.add(
         bob.value(last, site("LastError_RBV"), text=True, wrap=True),
         bob.value(first, site("ErrorFirst_RBV"), style.HEADING, bob.CENTER, text=True),

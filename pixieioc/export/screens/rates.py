@@ -10,9 +10,10 @@ from pixieioc.export.screens.layout import GAP, Site, columns_for, screen
 _SHOWN = (("in", "1/s", "InputCountRate_RBV"), ("out", "1/s", "OutputCountRate_RBV"), ("dead", "%", "DeadTime_RBV"))
 #: The bars of rates are logarithmic, so that channels can be compared that are far apart.
 _LOWEST, _HIGHEST = 1, 1e6
-_SIDE = 76
-#: Cells that are wide enough for captions, rows that are high enough for bars.
-_WITH_CAPTIONS, _WITH_BARS = 170, 44
+_SIDE, _COMPACT_SIDE = 76, 124
+#: Cells that are wide enough for captions, rows that are high enough for bars, modules for a heading of each channel.
+_WITH_CAPTIONS, _WITH_BARS, _WITH_HEADS = 170, 44, 110
+_HEAD = 24
 
 
 #: The channels of a module, and what each of them has.
@@ -24,13 +25,57 @@ def rates_screens(site: Site) -> dict[str, str]:
     display, room = screen(site, "Rates", "rates.bob")
     modules = sorted({module for _, _, name in _SHOWN for module, _ in site.channels(name)})
     shapes: dict[Shape, str] = {}
-    height = (room.height + GAP) // len(modules) - GAP
-    for module, row in zip(modules, room.rows(height, GAP), strict=False):
+    gap = GAP
+    height = (room.height + gap) // len(modules) - gap
+    compact = height < _WITH_HEADS
+    if compact:
+        _heads(display, room, sorted({channel for _, _, name in _SHOWN for _, channel in site.channels(name)}))
+        room, gap = Box(room.x, room.y + _HEAD, room.width, room.height - _HEAD), 4
+        height = max(62, (room.height + gap) // len(modules) - gap)
+    for module, row in zip(modules, room.rows(height, gap), strict=False):
         shape = _shape(site, module)
         file = shapes.setdefault(shape, f"rates_module{len(shapes) + 1 if shapes else ''}.bob")
         display.add(bob.copies(row, file, [{"M": module}], 1))
     size = Box(0, 0, room.width, height)
-    return {"rates.bob": display.text()} | {file: _module(site, size, shape) for shape, file in shapes.items()}
+    made = {file: (_compact if compact else _module)(site, size, shape) for shape, file in shapes.items()}
+    return {"rates.bob": display.text()} | made
+
+
+def _heads(display: Display, room: Box, channels: list[str]) -> None:
+    """One row of headings for all modules."""
+    cells = _cells(Box(0, 0, room.width, _HEAD), len(channels))
+    for channel, cell in zip(channels, cells, strict=True):
+        place = Box(room.x + cell.x, room.y, cell.width, _HEAD)
+        display.add(bob.label(place, channel, style.SMALL_BOLD, style.FAINT, bob.CENTER))
+
+
+def _cells(box: Box, count: int) -> list[Box]:
+    """The channels of a module in a row, in the compact map."""
+    return Box(_COMPACT_SIDE, 1, box.width - _COMPACT_SIDE - 4, box.height - 2).grid(count, 1, 3)
+
+
+def _compact(site: Site, box: Box, shape: Shape) -> str:
+    """A module in little space: numbers only, under the headings of all modules."""
+    display = Display("Rates, one module", box.width, box.height)
+    display.add(bob.rectangle(box))
+    shown = [each for each in _SHOWN if any(each[2] in names for _, names in shape)]
+    step = (box.height - 2) // len(shown)
+    button = Box(2, 2, 50, box.height - 4)
+    if any("Spectrum_RBV" in names for _, names in shape):
+        display.add(bob.opener(button, "$(M=00)", "spectra.bob", {"M": "$(M=00)", "C": "00"}, style.TEXT_BOLD))
+    else:
+        display.add(bob.label(button, "$(M=00)", style.TEXT_BOLD, style.INK, bob.CENTER))
+    for i, (caption, unit, _) in enumerate(shown):
+        place = Box(58, 1 + i * step, _COMPACT_SIDE - 60, step)
+        display.add(bob.label(place, f"{caption} {unit}", style.TINY, style.FAINT))
+    for cell, (channel, names) in zip(_cells(box, len(shape)), shape, strict=True):
+        for i, (_, unit, name) in enumerate(shown):
+            if name in names:
+                place = Box(cell.x, cell.y + i * step, cell.width, step - 1)
+                pv = f"{site.prefix}M$(M=00):C{channel}:{name}"
+                digits = 1 if unit == "%" else 0
+                display.add(bob.value(place, pv, style.TINY_BOLD, bob.CENTER, units=False, precision=digits))
+    return display.text()
 
 
 def _shape(site: Site, module: str) -> Shape:

@@ -95,9 +95,12 @@ def _parameters(site: Site, task: TaskInfo) -> Iterator[tuple[PvInfo | None, PvI
 
 
 def _reports(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
-    """What only this task reports."""
+    """What only this task reports, at the end what it has not declared."""
     shown = {f"{task.name}:{name}" for _, name in _OVERVIEW}
-    return (pv for pv in _own(site, task) if pv.source.kind == "report" and pv.name not in shown and _is_its_own(pv))
+    for pv in _own(site, task):
+        if pv.source.kind == "report" and pv.name not in shown and _is_its_own(pv):
+            yield pv
+    yield site.info(f"{task.name}:REPORT:JSON_RBV")
 
 
 def _own(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
