@@ -66,6 +66,8 @@ def fields(pv: PvInfo) -> Iterator[tuple[str, str]]:
         yield "PINI", "YES"
         if isinstance(pv.initial, int | float):
             yield "VAL", number(pv, pv.initial)
+        else:  # a text, which is empty before it is anything
+            yield "UDF", "0"
 
 
 def _two_states(pv: PvInfo) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from pixieioc.export.words import one_line
@@ -44,6 +45,9 @@ COLUMNS = (
     "| PV | type | unit, states, range | access | kept | what it is | when in alarm |\n|---|---|---|---|---|---|---|"
 )
 KEPT = 4
+#: What a channel has several of.
+_NUMBERED = re.compile(r"^([A-Za-z]+)\d+:")
+_CHANNEL = re.compile(r"M\d\d:(C\d\d):")
 
 
 def reference(description: Description) -> str:
@@ -80,23 +84,21 @@ def _tasks(description: Description) -> Iterator[str]:
 def _common(chain: tuple[TaskInfo, ...]) -> list[PvInfo]:
     """Those of the first task that all tasks have, alike."""
     first, *others = chain
-    alike = [{_cells(pv, "") for pv in task.pvs} for task in others]
-    return [pv for pv in first.pvs if all(_cells(pv, "") in cells for cells in alike)] if others else []
+    alike = [{_cells(pv, own_name(pv)) for pv in task.pvs} for task in others]
+    return [pv for pv in first.pvs if all(_cells(pv, own_name(pv)) in cells for cells in alike)] if others else []
 
 
 def _channels(pvs: list[PvInfo]) -> str:
     """One row for what all channels, or all modules, have."""
-    of_channels = [pv for pv in pvs if pv.name.count(":") > 1]
-    shown: dict[str, PvInfo] = {}
-    for pv in pvs:
-        where = "M$(MM):C$(CC):" if pv in of_channels else "M$(MM):"
-        shown.setdefault(where + own_name(pv), pv)
     modules = sorted({pv.name.split(":")[0] for pv in pvs})
-    channels = sorted({pv.name.split(":")[1] for pv in of_channels})
+    channels = sorted({match[1] for pv in pvs if (match := _CHANNEL.match(pv.name))})
     text = f"`M$(MM)` is the module, {_span(modules)}"
-    text += f", `C$(CC)` the channel, {_span(channels)}.\n\n" if channels else ".\n\n"
-    rows = [_row(_cells(pv, name.removesuffix(own_name(pv)))) for name, pv in shown.items()]
-    return text + "\n".join([COLUMNS, *rows]) + "\n"
+    text += f"; `C$(CC)` the channel, {_span(channels)}" if channels else ""
+    numbered = sorted({match[0].rstrip(":") for pv in pvs if (match := _NUMBERED.match(own_name(pv)))})
+    text += f"; `$(N)` a number: `{'`, `'.join(numbered)}`.\n\n" if numbered else ".\n\n"
+    of_channels = _rows((pv for pv in pvs if _CHANNEL.match(pv.name)), "M$(MM):C$(CC):")
+    of_modules = _rows((pv for pv in pvs if not _CHANNEL.match(pv.name)), "M$(MM):")
+    return text + "\n".join([COLUMNS, *of_channels, *of_modules]) + "\n"
 
 
 def _span(names: list[str]) -> str:
@@ -104,30 +106,34 @@ def _span(names: list[str]) -> str:
 
 
 def _table(pvs: Iterable[PvInfo], prefix: str = "") -> str:
-    """One row a process variable; a setting and its readback share theirs."""
-    settings = {own_name(pv): pv for pv in pvs}
-    rows: list[str] = []
-    for name, pv in settings.items():
-        if pv.source.kind == "readback" and name.removesuffix("_RBV") in settings:
+    return "\n".join([COLUMNS, *_rows(pvs, prefix)]) + "\n"
+
+
+def _rows(pvs: Iterable[PvInfo], prefix: str) -> Iterator[str]:
+    """One row for each name behind the prefix; a setting and its readback share theirs, and what is numbered, too."""
+    named: dict[str, PvInfo] = {}
+    for pv in pvs:
+        named.setdefault(_NUMBERED.sub(r"\1$(N):", own_name(pv)), pv)
+    for name, pv in named.items():
+        if pv.source.kind == "readback" and name.removesuffix("_RBV") in named:
             continue
-        cells = _cells(pv, prefix)
-        if pv.source.kind == "parameter" and f"{name}_RBV" in settings:
-            readback = _cells(settings[f"{name}_RBV"], prefix)
+        cells = _cells(pv, prefix + name)
+        if pv.source.kind == "parameter" and f"{name}_RBV" in named:
+            readback = _cells(named[f"{name}_RBV"], f"{prefix}{name}_RBV")
             cells = (f"{cells[0]}, {readback[0]}", *cells[1:KEPT], readback[KEPT] + cells[KEPT], *cells[KEPT + 1 :])
-        rows.append(_row(cells))
-    return "\n".join([COLUMNS, *rows]) + "\n"
+        yield _row(cells)
 
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(one_line(cell).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _cells(pv: PvInfo, prefix: str) -> tuple[str, ...]:
+def _cells(pv: PvInfo, name: str) -> tuple[str, ...]:
     kept = {"always": "a", "running": "r", "": ""}[archive_of(pv)] + ("s" if is_saved(pv) else "")
     alarm = f"{'; '.join(alarms_of(pv))}. {pv.guidance}".strip() if may_alarm(pv) else ""
     if in_alarm_tree(pv) and alarm_delay(pv):
         alarm += f" (After {alarm_delay(pv)} s in the alarm handler.)"
-    return (f"`{prefix}{own_name(pv)}`", _type(pv), ", ".join(_about(pv)), pv.access, kept, pv.doc, alarm)
+    return (f"`{name}`", _type(pv), ", ".join(_about(pv)), pv.access, kept, pv.doc, alarm)
 
 
 def _type(pv: PvInfo) -> str:

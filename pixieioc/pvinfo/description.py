@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -39,6 +40,7 @@ NOT_ARCHIVED = ("HeartBeat", "IOC:HEARTBEAT")
 #: hysteresis, or is named here.
 FLICKER_DELAY = 10
 FLICKERING = ("Rate_RBV",)
+_CHANNEL = re.compile(r"^M\d\d:(C\d\d:)?")
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def task_of(pv: PvInfo) -> str:
 
 def is_channel(pv: PvInfo) -> bool:
     """True for what exists once a channel, and for its arrays over the channels of a module."""
-    return pv.name[:1] == "M" and pv.name[1:3].isdigit() and pv.name[3:4] == ":"
+    return bool(_CHANNEL.match(pv.name))
 
 
 def part_of(pv: PvInfo) -> Part:
@@ -132,12 +134,17 @@ def archive_of(pv: PvInfo) -> Archive:
 
 def may_alarm(pv: PvInfo) -> bool:
     """True for what has a severity at times: by its value, or by circumstances."""
-    return pv.has_alarm or own_name(pv) in OTHER_ALARMS
+    return pv.has_alarm or bool(_of(OTHER_ALARMS, pv))
 
 
 def in_alarm_tree(pv: PvInfo) -> bool:
     """True for what an alarm handler must hear of."""
-    return may_alarm(pv) and own_name(pv) not in NOT_IN_ALARM_TREE
+    return may_alarm(pv) and not left_out_because(pv)
+
+
+def left_out_because(pv: PvInfo) -> str:
+    """Why it is not in the alarm tree; empty: nothing keeps it out."""
+    return _of(NOT_IN_ALARM_TREE, pv)
 
 
 def alarm_delay(pv: PvInfo) -> int:
@@ -154,12 +161,18 @@ def alarms_of(pv: PvInfo) -> list[str]:
         phrases += [f"{severity}: {', '.join(labels)}"] if labels else []
     for limit, severity, word in zip(pv.limits, LIMIT_SEVERITIES, ("down", "down", "up", "up"), strict=True):
         phrases += [] if math.isnan(limit) else [f"{severity} from {limit:.10g}{unit} {word}"]
-    return [*phrases, *([OTHER_ALARMS[own_name(pv)]] if own_name(pv) in OTHER_ALARMS else [])]
+    other = _of(OTHER_ALARMS, pv)
+    return [*phrases, other] if other else phrases
+
+
+def _of(table: Mapping[str, str], pv: PvInfo) -> str:
+    """What a table says of the pipeline's or a task's own; those of channels are nowhere."""
+    return "" if is_channel(pv) else table.get(own_name(pv), "")
 
 
 def own_name(pv: PvInfo) -> str:
-    """The name without the task's, module's and channel's."""
-    return pv.name.rpartition(":")[2] if is_channel(pv) else pv.name.removeprefix(f"{task_of(pv)}:")
+    """The name without the task's, or without the module's and the channel's."""
+    return _CHANNEL.sub("", pv.name) if is_channel(pv) else pv.name.removeprefix(f"{task_of(pv)}:")
 
 
 def as_plain(pv: PvInfo) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
 
-from pixieioc.pvinfo.description import NOT_IN_ALARM_TREE, Description, may_alarm, own_name
+from pixieioc.pvinfo.description import Description, left_out_because, may_alarm, own_name
 from pixieioc.pvinfo.model import PvInfo
 
 Files = Mapping[str, str]
@@ -85,7 +86,7 @@ def complete(files: Files, description: Description) -> Iterator[str]:
     there = {element.get("name") for element in ET.fromstring(files["db/pixieioc-alarms.xml"]).iter("pv")}
     for pv in description.pvs.values():
         told = description.prefix + pv.name in there
-        left_out = bool(NOT_IN_ALARM_TREE.get(own_name(pv)))
+        left_out = bool(left_out_because(pv))
         if may_alarm(pv) and told == left_out:
             yield f"{pv.name}: in the tree {told}, left out with a reason {left_out}"
 
@@ -170,7 +171,8 @@ def page(files: Files, description: Description) -> Iterator[str]:
     """The reference has every process variable."""
     text = files["db/PVS.md"]
     for pv in description.pvs.values():
-        shown = (pv.name, f"$(T):{own_name(pv)}", f"M$(MM):{own_name(pv)}", f"M$(MM):C$(CC):{own_name(pv)}")
+        own = re.sub(r"^([A-Za-z]+)\d+:", r"\1$(N):", own_name(pv))
+        shown = (pv.name, f"$(T):{own}", f"M$(MM):{own}", f"M$(MM):C$(CC):{own}")
         if not any(f"`{name}`" in text for name in shown) or pv.doc.split(": as it is used")[0].rstrip(".") not in text:
             yield f"{pv.name} is not in PVS.md"
 

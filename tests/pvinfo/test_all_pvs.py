@@ -113,6 +113,7 @@ Status | mbbi | WAITING, RUNNING, FINISHED, DYING, PANICKING, LOST | PANICKING M
 HeartBeat            | longin       |                          |                             |
 HeartBeatAge_RBV     | ai           | s 1                      | HIGH 3, HIHI 10             |
 ERROR                | bi           | OK, ERROR                | ERROR MAJOR                 |
+ErrorAlarm | mbbo | OK, MINOR_ACK, MAJOR_ACK, INVALID_ACK, UNDEFINED_ACK, MINOR, MAJOR, INVALID, UNDEFINED | | OP
 ErrorMessage_RBV     | CHAR 512     |                          |                             |
 ErrorCount_RBV       | longin       |                          |                             |
 PRINT                | CHAR 512     |                          |                             |

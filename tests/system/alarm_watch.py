@@ -6,9 +6,23 @@
 from __future__ import annotations
 
 import importlib
+import os
 import select
 import sys
 from typing import Any
+
+
+def _site(base: Any) -> Any:
+    """The site, with the port of a repeater that is there: otherwise the client starts one, which would stay."""
+
+    class Site(base):
+        def _alarm_server_command(self, *arguments: str) -> list[str]:
+            command = super()._alarm_server_command(*arguments)
+            with (self.log_folder / "alarm.ini").open("a") as settings:
+                settings.write(f"org.phoebus.pv.ca/repeater_port={os.environ['EPICS_CA_REPEATER_PORT']}\n")
+            return command
+
+    return Site
 
 
 def main(folder: str, tree: str, addresses: str) -> None:
@@ -16,7 +30,7 @@ def main(folder: str, tree: str, addresses: str) -> None:
     sys.path.insert(0, folder)
     module: Any = importlib.import_module("alarm_site")
     try:
-        with module.AlarmSite(tree, ca_addr=addresses) as site:
+        with _site(module.AlarmSite)(tree, ca_addr=addresses) as site:
             print("ready", flush=True)
             while True:
                 for state in site.poll(0.1):

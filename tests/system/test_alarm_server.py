@@ -32,6 +32,7 @@ class AlarmServer:
         self._stdin = process.stdin
         self._lines: queue.Queue[str] = queue.Queue()
         self.latest: dict[str, str] = {}
+        self.history: list[tuple[str, str]] = []
         threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
 
     def _read(self, stdout: IO[str]) -> None:
@@ -48,6 +49,7 @@ class AlarmServer:
         while self.latest.get(pv, "OK") != severity:
             name, _, found = self.line(end - time.monotonic()).partition(" ")
             self.latest[name] = found
+            self.history.append((name, found))
 
     def acknowledge(self, pv: str) -> None:
         """What the operator's click does."""
@@ -91,6 +93,20 @@ def server(ioc: Ioc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alarm
         finally:
             made.end()
             assert process.wait(30) in (0, 3)
+
+
+def test_while_all_is_well_there_is_no_alarm(ioc: Ioc, server: AlarmServer) -> None:
+    ioc.put_and_forget("Acquire", 1)
+    ioc.until("FillSpectra:Events_RBV", lambda events: events > 10_000, 30)
+    ioc.put("Stop", 1)
+    ioc.kill_task("SortEvents")  # so that there is a first alarm
+    server.until(f"{ioc.prefix}SortEvents:ERROR", "MAJOR")
+    alarms = [pv.removeprefix(ioc.prefix) for pv, severity in server.history if severity != "OK"]
+    assert alarms[0].startswith(("SortEvents:", "State_RBV"))
+    ioc.put("ErrorAck", 1)
+    ioc.put("Reset", 1)
+    server.acknowledge(f"{ioc.prefix}SortEvents:ERROR")  # the IOC's comes first: it is latched here
+    server.until(f"{ioc.prefix}SortEvents:ERROR", "OK")
 
 
 def test_an_error_is_told_and_its_acknowledge_there_is_one_here(ioc: Ioc, server: AlarmServer) -> None:
