@@ -115,7 +115,8 @@ Worth watching with camonitor:
 
     {p}DetectorState_RBV {p}State_RBV {p}RunId_RBV {p}ElapsedReal_RBV
     {p}FillSpectra:Events_RBV {p}FillSpectra:Rate_RBV {p}M00:C00:OutputCountRate_RBV
-    {p}StatusMessage_RBV (long string, camonitor -S), {p}M00:C00:Spectrum_RBV (waveform)
+    {p}M00:C00:InputCountRate_RBV {p}DeadTime_RBV {p}M00:C00:ROI1:Net_RBV (the line of 137Cs)
+    {p}StatusMessage_RBV (long string, camonitor -S), {p}M00:C00:Spectrum_RBV, {p}M00:C00:Trace_RBV (waveforms)
 
 ^C ends it."""
     _serve(checked, ["127.0.0.1"], verbose, hint, start=start)

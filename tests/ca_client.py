@@ -154,7 +154,8 @@ class CaClient:
         return _Watching(self, names)
 
     async def _subscribe(self, name: str, add: Callable[[Post], None]) -> aioca.Subscription:
-        meta = await aioca.caget(self.prefix + name, format=aioca.FORMAT_CTRL)
+        # An IOC that is only starting may take its time on a busy machine.
+        meta = await self._get(name, 30.0, format=aioca.FORMAT_CTRL)
         labels = [str(label) for label in getattr(meta, "enums", ())]
 
         def heard(value: Any) -> None:

@@ -187,7 +187,7 @@ def test_a_check_says_what_a_file_describes(good: Path) -> None:
         f"{good}: ToySource > FillSpectra, prefix G:, {count} process variables",
     ]
     more = _printed("check", good, "--prefix", "H:", "--set", "FillSpectra.channels=17")
-    assert more == [f"{good}: ToySource > FillSpectra, prefix H:, {count + 3} process variables"]
+    assert more == [f"{good}: ToySource > FillSpectra, prefix H:, {count + 3 + 4 * 8} process variables"]
 
 
 def test_tasks_are_listed_with_what_they_can_be_told_and_tell() -> None:

@@ -31,14 +31,14 @@ def resolve(
     agree. Raises Refused that names every unknown key and every bad value with its allowed range.
     """
     parameters = {task: parameters_of(cls) for task, cls in tasks.items()}
-    problems: list[str] = []
+    problems = _Problems()
     given = _by_task(config, parameters, problems)
     accepted: Values = {}
     for task, values in given.items():
         of_task = _Resolving(task, parameters[task], (known or {}).get(task, {}), problems)
         accepted[task] = of_task.accept(values, commands=commands)
-    if problems:
-        raise Refused("; ".join(problems), problems=tuple(problems))
+    if found := problems.in_order():
+        raise Refused("; ".join(found), problems=found)
     return accepted
 
 
@@ -49,8 +49,28 @@ def defaults_for(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
     return {name: values[name] if name in values else p.default_for(found) for name, p in parameters.items()}
 
 
+class _Problems:
+    """What is wrong, told in the order in which the values were given."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, str]] = []
+        self._order: dict[tuple[str, str], int] = {}
+
+    def add(self, text: str, task: str, name: str = "") -> None:
+        """A problem with what was given as this task's parameter, or under a key that is no task's."""
+        self._found.append((self.see(task, name), text))
+
+    def see(self, task: str, name: str = "") -> int:
+        """Notes the place of what was given."""
+        return self._order.setdefault((task, name), len(self._order))
+
+    def in_order(self) -> tuple[str, ...]:
+        """All problems."""
+        return tuple(text for _, text in sorted(self._found, key=lambda found: found[0]))
+
+
 def _by_task(
-    config: Mapping[str, Any], parameters: Mapping[str, Mapping[str, Parameter[Any]]], problems: list[str]
+    config: Mapping[str, Any], parameters: Mapping[str, Mapping[str, Parameter[Any]]], problems: _Problems
 ) -> dict[str, dict[str, Any]]:
     """What was given for each task's parameters; keys that are nobody's are problems."""
     given: dict[str, dict[str, Any]] = {}
@@ -58,19 +78,21 @@ def _by_task(
         having = [task for task, known in parameters.items() if key in known]
         if key in parameters:
             if not isinstance(value, Mapping):
-                problems.append(f"{key} = {_shorten(value)}: must be a table of this task's parameters")
+                problems.add(f"{key} = {_shorten(value)}: must be a table of this task's parameters", key)
                 continue
             for name, own in cast("Mapping[str, Any]", value).items():
+                problems.see(key, name)
                 if name in parameters[key]:
                     given.setdefault(key, {})[name] = own
                 else:
-                    problems.append(f"{key}.{name}: {key} has no such parameter{_like(name, parameters[key])}")
+                    problems.add(f"{key}.{name}: {key} has no such parameter{_like(name, parameters[key])}", key, name)
         elif having:
             for task in having:
+                problems.see(task, key)
                 given.setdefault(task, {})[key] = value
         else:
             known = [*parameters, *(name for of_task in parameters.values() for name in of_task)]
-            problems.append(f"{key}: no task has this name and no task has such a parameter{_like(key, known)}")
+            problems.add(f"{key}: no task has this name and no task has such a parameter{_like(key, known)}", key)
     return given
 
 
@@ -78,7 +100,7 @@ class _Resolving:
     """One task's values on their way to being accepted."""
 
     def __init__(
-        self, task: str, parameters: Mapping[str, Parameter[Any]], known: Mapping[str, Value], problems: list[str]
+        self, task: str, parameters: Mapping[str, Parameter[Any]], known: Mapping[str, Value], problems: _Problems
     ) -> None:
         self._task = task
         self._parameters = parameters
@@ -95,15 +117,15 @@ class _Resolving:
         for name in sorted(given, key=lambda name: self._parameters[name].per == "channel"):
             parameter = self._parameters[name]
             if parameter.command and not commands:
-                self._say(name, "is a command, not a setting")
+                self._say(name, "", "is a command, not a setting")
                 continue
             try:
                 accepted[name] = self._accept(parameter, given[name])
             except ValueError as error:
-                self._say(f"{name} = {_shorten(given[name])}", str(error))
+                self._say(name, f" = {_shorten(given[name])}", str(error))
                 continue
             self._values[name] = accepted[name]
-        if not self._problems:
+        if not self._problems.in_order():
             self._compare()
         return {name: accepted[name] for name in given if name in accepted}
 
@@ -117,7 +139,7 @@ class _Resolving:
             try:
                 return parameter.check(one)
             except ValueError as error:
-                self._say(f"{parameter.name} of {_where(parameter, place)} = {_shorten(one)}", str(error))
+                self._say(parameter.name, f" of {_where(parameter, place)} = {_shorten(one)}", str(error))
                 return None
 
         return places.each(value, shape, check)
@@ -132,11 +154,11 @@ class _Resolving:
                     where = f" of {_where(parameter, place)}" if len(place) else ""
                     if least is not None and mine < least:
                         self._say(
-                            f"{parameter.name}{where} = {mine}", f"is below {parameter.at_least}{where} = {least}"
+                            parameter.name, f"{where} = {mine}", f"is below {parameter.at_least}{where} = {least}"
                         )
                     if above is not None and mine >= above:
                         self._say(
-                            f"{parameter.name}{where} = {mine}", f"must be below {parameter.below}, which is {above}"
+                            parameter.name, f"{where} = {mine}", f"must be below {parameter.below}, which is {above}"
                         )
 
     def _compared(self, parameter: Parameter[Any]) -> Iterator[tuple[tuple[int, ...], Any, Any, Any]]:
@@ -156,8 +178,8 @@ class _Resolving:
         value = self._values.get(name, self._known.get(name))
         return [places.at(value, spot) if value is not None else parameter.default_of_one for spot in spots]
 
-    def _say(self, what: str, why: str) -> None:
-        self._problems.append(f"{self._task}.{what}: {why}")
+    def _say(self, name: str, what: str, why: str) -> None:
+        self._problems.add(f"{self._task}.{name}{what}: {why}", self._task, name)
 
 
 def _where(parameter: Parameter[Any], place: tuple[int, ...]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from pixieioc.config import Config, ConfigError
 from pixieioc.pvinfo.declared import task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
@@ -9,6 +11,10 @@ from pixieioc.pvinfo.model import LONGEST_NAME, PvInfo, Severity, Source
 from pixieioc.pvinfo.run_control import run_control_pvs
 
 __all__ = ["PvInfo", "Severity", "Source", "all_pvs"]
+
+
+#: Room in ConfigJSON for one value of one channel, on the average, in bytes.
+_ROOM = 40
 
 
 def all_pvs(config: Config) -> dict[str, PvInfo]:
@@ -30,6 +36,9 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
             pvs.setdefault(pv.name, pv)
     for pv in ioc_pvs():
         pvs[pv.name] = pv
+    room = _ROOM * sum(bool(pv.source.index) and pv.source.kind == "parameter" for pv in pvs.values())
+    for name in ("ConfigJSON", "ConfigJSON_RBV"):
+        pvs[name] = dataclasses.replace(pvs[name], length=max(pvs[name].length, room))
     longest = max(pvs, key=len)
     if len(config.prefix) + len(longest) > LONGEST_NAME:
         raise ConfigError(

@@ -190,7 +190,7 @@ class DummyData(ChannelRates, Task):
     def _tell(self, due: float) -> None:
         counts, hits = self._simulation.counts, self._simulation.hits_of
         if hits.any():
-            self.tell_live_share(hits, dead_times(hits, hits - self._simulation.lost_of))
+            self.tell_live_share(hits.astype(float), dead_times(hits, hits - self._simulation.lost_of))
         self.lag = max(0.0, due - self._simulation.now_ns * 1e-9)
         self.hits_lost, self.events_made, self.words_made = counts.dead, counts.events, counts.words
         self.corrupt_words, self.truncated_blocks = counts.corrupt_words, counts.truncated_blocks

@@ -143,10 +143,10 @@ def test_every_problem_is_named_with_task_key_value_and_range() -> None:
         )
     assert caught.value.problems == (
         "frist: no task has this name and no task has such a parameter; did you mean first?",
-        "Base.secnd: Base has no such parameter; did you mean second?",
-        "Derived = 7: must be a table of this task's parameters",
         "Base.first = 10: must be a whole number from 0 to 9",
+        "Base.secnd: Base has no such parameter; did you mean second?",
         "Derived.third = 'x': must be a number",
+        "Derived = 7: must be a table of this task's parameters",
     )
 
 

@@ -93,7 +93,8 @@ def test_everything_that_can_be_written(demo: Ioc) -> None:
             assert code in (ECA_NORMAL, ECA_PUTFAIL), (name, garbage)  # and not that it took too long
             if code == ECA_PUTFAIL:
                 assert demo.get("CmdStatus_RBV") in ("Refused", "Failed"), (name, garbage)
-                refused += 1
+                refused += not name.endswith(":Name")
+    names = [name for name in names if not name.endswith(":Name")]  # which take any text that is short enough
     assert refused > len(names) * len(GARBAGE) * 0.7
     # No command has followed, no process was lost.
     assert demo.get("RunId_RBV") == run
