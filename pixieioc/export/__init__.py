@@ -11,6 +11,7 @@ from pixieioc.export.database import database, substitutions
 from pixieioc.export.phoebus_alarms import phoebus_alarms
 from pixieioc.export.reference import reference
 from pixieioc.export.saved import autosave, save_and_restore
+from pixieioc.export.screens import screens
 from pixieioc.pvinfo.description import Description
 
 #: Every file that is generated, by its path, and what it is written from.
@@ -26,7 +27,7 @@ FILES: Mapping[str, Callable[[Description], str]] = {
     "db/PVS.md": reference,
 }
 #: Folders of which the description also says which files there are: file name -> text.
-FOLDERS: Mapping[str, Callable[[Description], Mapping[str, str]]] = {}
+FOLDERS: Mapping[str, Callable[[Description], Mapping[str, str]]] = {"opi": screens}
 
 
 def outputs(description: Description) -> dict[str, str]:

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+from collections import deque
+from datetime import datetime
+
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused, stamp
 from pixieioc.ioc.run import Run
+
+#: Commands that are kept, and how much of the message of each.
+_LINES, _LONGEST = 20, 300
+
+
+class CommandLog:
+    """The last commands, a line each; what a command has become replaces that it was begun."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=_LINES)
+        self._begun = ""  # by whom, if the last line tells of a command that has no outcome yet
+
+    def add(self, when: datetime, status: str, message: str, user: str) -> str:
+        """All lines, with this one."""
+        if self._begun == user and status != "Busy":
+            self._lines.pop()
+        self._begun = user if status == "Busy" else ""
+        short = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
+        self._lines.append(f"{when:%m-%d %H:%M:%S} {status:8} {user}: {' '.join(short.split())}")
+        return "\n".join(self._lines)
 
 
 class Announcer:
@@ -12,6 +35,7 @@ class Announcer:
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._log = CommandLog()
         self._last: tuple[Run, Client] | None = None  # if the last command was about a run, whose end is its outcome
 
     def state(self, state: str, message: str) -> None:
@@ -27,6 +51,7 @@ class Announcer:
         self._board.post("CmdUser_RBV", str(client), when)
         self._board.post("CmdMessage_RBV", message, when)
         self._board.post("CmdStatus_RBV", status, when)
+        self._board.post("CmdLog_RBV", self._log.add(datetime.now().astimezone(), status, message, str(client)), when)
 
     def refuse(self, why: str, client: Client) -> PutRefused:
         """A command that is refused: told, and to be raised."""

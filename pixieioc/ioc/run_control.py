@@ -21,6 +21,7 @@ from pixieioc.ioc.ca.record import Client, Put, PutRefused, Record
 from pixieioc.ioc.errors import ErrorBoard
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
+from pixieioc.ioc.rate_history import RateHistory
 from pixieioc.ioc.ready_board import ReadyBoard
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
@@ -63,6 +64,7 @@ class RunControl:
         self.settings.on_run_parameters = self._use_run_parameters
         self._use_run_parameters()
         self._progress = Progress(board, config, self.pipeline, self.settings)
+        self._rates = RateHistory(board, config.chain)
         self._ready = ReadyBoard(board, config, self.pipeline, self.settings, self._progress)
         self._serve_commands()
         board.post("RunId_RBV", state.run_id)
@@ -378,6 +380,7 @@ class RunControl:
             if time.monotonic() - looked >= _LOOK:
                 looked = time.monotonic()
                 self._show_readiness()
+                self._rates.look()
                 for name, task in self.tasks.items():
                     task.age(there=not self._gone and name in self.pipeline.members)
 

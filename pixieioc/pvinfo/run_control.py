@@ -19,6 +19,8 @@ END_REASONS = (
     "None", "Preset", "Operator stop", "Abort", "Source end", "Task error", "Task lost", "Timeout", "IOC restart",
 )  # fmt: skip
 _NAN = NO_LIMITS[0]
+#: Seconds of which EventRate_RBV is the mean, and of which RateHistory_RBV tells.
+RATE_MEAN, RATES_KEPT = 3, 600
 
 
 def _severities(labels: tuple[str, ...], **of: Severity) -> tuple[Severity, ...]:
@@ -83,6 +85,7 @@ def _state() -> Iterator[PvInfo]:
     )  # fmt: skip
     yield text_pv("CmdMessage_RBV", "Why the last command had this outcome.", 1024)
     yield text_pv("CmdUser_RBV", "Who gave the last command: user@host.")
+    yield text_pv("CmdLog_RBV", "The last 20 commands: time, outcome, user, message.", 8192)
     yield PvInfo(
         "RunEndReason_RBV", "mbbi", "Why the last run ended.", labels=END_REASONS,
         severities=_severities(
@@ -133,6 +136,18 @@ def _times() -> Iterator[PvInfo]:
     yield PvInfo(
         "DeadTime_RBV", "ai", "Dead time, mean of the channels with hits; NaN: not known.", 0.0, unit="%", precision=1,
         limits=(_NAN, _NAN, 40.0, 70.0), hysteresis=2.0, guidance="The rate is too high for these settings.",
+    )  # fmt: skip
+    yield PvInfo(
+        "EventRate_RBV", "ai", f"Events a second at the end of the chain, mean of {RATE_MEAN} s.", 0.0, unit="1/s",
+        precision=0,
+    )  # fmt: skip
+    yield PvInfo(
+        "RateHistory_RBV", "waveform", "EventRate second by second; NaN: not known.",
+        [0.0], unit="1/s", precision=0, length=RATES_KEPT,
+    )  # fmt: skip
+    yield PvInfo(
+        "RateHistoryTime_RBV", "waveform", "The times of RateHistory; 0 is now.", [0.0], unit="s", precision=0,
+        length=RATES_KEPT,
     )  # fmt: skip
 
 

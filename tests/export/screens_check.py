@@ -16,6 +16,8 @@ Macros = Mapping[str, str]
 FIRST = ("run.bob",)
 #: Macros that every widget has, besides its own properties.
 OF_A_WIDGET = {"actions": "", "pv_value": "", "DID": "", "DNAME": ""}
+#: The properties that are the name of a process variable.
+NAMES_A_PV = ("pv_name", "x_pv", "y_pv", "err_pv", "selection_pv")
 _MACRO = re.compile(r"\$[({]([^(){}=$]+)(?:=([^(){}]*))?[)}]")
 #: Phoebus' format for arrays of characters that are texts.
 _STRING = "6"
@@ -86,6 +88,12 @@ class _Walk:
         self._there = there
         self._description = description
         self._seen: set[tuple[str, frozenset[tuple[str, str]]]] = set()
+        # What a file shows follows from the macros that are in it; the others only go on from it.
+        self._used = {
+            file: {match[1] for match in _MACRO.finditer(ET.tostring(root, encoding="unicode"))}
+            for file, root in there.items()
+        }
+        self._checked: set[tuple[str, frozenset[tuple[str, str]]]] = set()
 
     @property
     def visited(self) -> set[str]:
@@ -105,21 +113,27 @@ class _Walk:
         if (root.tag, root.get("version")) != ("display", "2.0.0"):
             yield f"{file}: is {root.tag} {root.get('version')}"
         # What a file defines itself is stronger than what it is given.
-        yield from self._widgets(file, root, {**macros, **_macros(root, macros)})
+        macros = {**macros, **_macros(root, macros)}
+        matters = (file, frozenset((name, of) for name, of in macros.items() if name in self._used[file]))
+        fresh = matters not in self._checked
+        self._checked.add(matters)
+        yield from self._widgets(file, root, macros, fresh=fresh)
 
-    def _widgets(self, file: str, parent: ET.Element, macros: Macros) -> Iterator[str]:
-        names = [widget.findtext("name") for widget in parent.findall("widget")]
+    def _widgets(self, file: str, parent: ET.Element, macros: Macros, *, fresh: bool) -> Iterator[str]:
+        """The widgets of a file that was not seen before with the macros that matter for it, and what they open."""
+        names = [widget.findtext("name") for widget in parent.findall("widget")] if fresh else []
         for widget in parent.findall("widget"):
             where = f"{file}: {widget.findtext('name')}"
             if names.count(widget.findtext("name")) > 1:
                 yield f"{where}: two widgets have this name"
             own = {child.tag: child.text or "" for child in widget if len(child) == 0}
             scope = {**OF_A_WIDGET, **own, **macros}
-            yield from self._texts(where, widget, scope)
-            yield from self._pvs(where, widget, scope)
+            if fresh:
+                yield from self._texts(where, widget, scope)
+                yield from self._pvs(where, widget, scope)
             for target, given in _opened(widget, macros):
                 yield from self.visit(_expand(target, scope), {**macros, **given})
-            yield from self._widgets(file, widget, {**macros, **_macros(widget, macros)})
+            yield from self._widgets(file, widget, {**macros, **_macros(widget, macros)}, fresh=fresh)
 
     def _texts(self, where: str, widget: ET.Element, scope: Macros) -> Iterator[str]:
         """Every macro has a value."""
@@ -134,7 +148,7 @@ class _Walk:
         parents = {child: parent for parent in _own(widget) for child in parent}
         for element in _own(widget):
             name = _expand(element.text or "", scope).strip()
-            if not (element.tag == "pv_name" or element.tag.endswith("_pv")) or not name:
+            if element.tag not in NAMES_A_PV or not name:
                 continue
             pv = known(name, self._description)
             holder = parents[element]

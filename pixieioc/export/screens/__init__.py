@@ -1,0 +1,26 @@
+"""The operator's screens for Phoebus, as text that follows from an IOC's description."""
+
+from __future__ import annotations
+
+from pixieioc.export.screens.curves import spectra_screens, traces_screens
+from pixieioc.export.screens.expert import expert_screen
+from pixieioc.export.screens.layout import Site
+from pixieioc.export.screens.pipeline import pipeline_screen
+from pixieioc.export.screens.rates import rates_screens
+from pixieioc.export.screens.run import run_screen
+from pixieioc.export.screens.task import file_of, task_screen
+from pixieioc.pvinfo.description import Description
+
+
+def screens(description: Description) -> dict[str, str]:
+    """The text of each display file, by its name; those of channels are only there if channels have what they show."""
+    site = Site(description)
+    files = {"run.bob": run_screen(site), "pipeline.bob": pipeline_screen(site), "expert.bob": expert_screen(site)}
+    files |= {file_of(task): task_screen(site, task) for task in description.chain}
+    if site.has_channel("Spectrum_RBV"):
+        files |= spectra_screens(site)
+    if site.has_channel("Trace_RBV"):
+        files |= traces_screens(site)
+    if site.has_channel("OutputCountRate_RBV"):
+        files |= rates_screens(site)
+    return files

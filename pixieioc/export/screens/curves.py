@@ -1,0 +1,187 @@
+"""The Spectra and Traces screens: all channels of a module small, one channel large."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from pixieioc.export.screens import bob, style
+from pixieioc.export.screens.bob import Axis, Box, Display
+from pixieioc.export.screens.layout import GAP, Site, columns_for, panel, screen, setting
+
+#: Cells that are wide enough for axes.
+_WITH_AXES = 300
+#: How spectra can be drawn: text, whether logarithmic, whether the axis scales itself; and its limits if it does not.
+_SCALES = (("linear", "false", "true"), ("logarithmic", "true", "false"))
+_LOG_LIMITS = (0.5, 1e6)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the curves are: the channel's array, and the words for it."""
+
+    title: str
+    array: str
+    x: str
+    y: str
+    #: What a channel tells beside its curve, for the small ones.
+    number: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.title.lower()}.bob"
+
+    @property
+    def cell(self) -> str:
+        """The display file of one small curve."""
+        return f"{self.title.lower()}_cell.bob"
+
+
+_SPECTRA = _Kind("Spectra", "Spectrum_RBV", "bin", "events", "OutputCountRate_RBV")
+_TRACES = _Kind("Traces", "Trace_RBV", "sample", "ADC units", "TraceEnergy_RBV")
+
+
+def spectra_screens(site: Site) -> dict[str, str]:
+    """The files' texts: the screen, and a small spectrum."""
+    display, large, below = _screen(site, _SPECTRA, 250 if site.has_channel("ROI1:Low") else 0)
+    numbers = range(1, 1 + sum(1 for i in range(1, 33) if site.has_channel(f"ROI{i}:Low")))
+    markers = [
+        (site.channel(f"ROI{i}:{edge}"), style.CURSORS[(i - 1) % len(style.CURSORS)])
+        for i in numbers
+        for edge in ("Low", "High")
+    ]
+    # A logarithmic axis that scales itself would begin at the smallest number there is.
+    log = Axis(_SPECTRA.y, _LOG_LIMITS, "$(AUTO=true)", "$(LOG=false)")
+    display.add(
+        bob.plot(large, site.channel(_SPECTRA.array), Axis(_SPECTRA.x), log, steps=True, markers=markers, toolbar=True)
+    )
+    if below is not None:
+        _regions(site, display, below, list(numbers))
+    return {_SPECTRA.file: display.text(), _SPECTRA.cell: _cell(site, _SPECTRA)}
+
+
+def traces_screens(site: Site) -> dict[str, str]:
+    """The files' texts: the screen, and a small trace."""
+    task = site.info("M00:C00:Trace_RBV").source.task
+    shown = [name for name in ("Freeze", "Interval") if f"{task}:{name}" in site]
+    display, large, below = _screen(site, _TRACES, 52 if shown else 0)
+    display.add(bob.plot(large, site.channel(_TRACES.array), Axis(_TRACES.x), Axis(_TRACES.y), toolbar=True))
+    if below is not None:
+        display.add(bob.rectangle(below))
+        for place, name in zip(below.inner(8).columns(*[1] * len(shown), gap=24), shown, strict=True):
+            setting(site, display, place, name, f"{task}:{name}", (26, 40, 34))
+    return {_TRACES.file: display.text(), _TRACES.cell: _cell(site, _TRACES)}
+
+
+def _screen(site: Site, kind: _Kind, below: int) -> tuple[Display, Box, Box | None]:
+    """The screen with its small curves; the places of the large one, and of what is `below` it."""
+    display, room = screen(site, kind.title, kind.file)
+    modules = _modules_of(site, kind)
+    if len(modules) > 1:
+        _modules(modules, display, kind, Box(room.x, room.y, room.width, 40))
+        room = Box(room.x, room.y + 48, room.width, room.height - 48)
+    left, right = room.columns(44, 56)
+    columns, rows, cell = _grid(site, kind, left)
+    channels = [{"M": "$(M=00)", "C": channel} for module, channel in site.channels(kind.array) if module == "00"]
+    display.add(
+        bob.copies(
+            Box(left.x, left.y, columns * (cell.width + GAP), rows * (cell.height + GAP)),
+            kind.cell,
+            channels,
+            columns,
+            GAP,
+        )
+    )
+    head = Box(right.x, right.y, right.width, 44)
+    display.add(*_head(site, kind, head))
+    bottom = below + GAP if below else 0
+    large = Box(right.x, right.y + 52, right.width, right.height - 52 - bottom)
+    place = Box(right.x, right.y + right.height - below, right.width, below) if below else None
+    return display, large, place
+
+
+def _modules_of(site: Site, kind: _Kind) -> list[str]:
+    """The modules that have such curves; all have them for as many channels."""
+    return sorted({module for module, _ in site.channels(kind.array)})
+
+
+def _modules(modules: list[str], display: Display, kind: _Kind, box: Box) -> None:
+    """Which module's channels are shown."""
+    label, *places = box.columns(8, *[7] * len(modules))
+    display.add(bob.label(label, "Module", style.TEXT, style.FAINT))
+    for module, place in zip(modules, places, strict=True):
+        display.add(bob.opener(place, module, kind.file, {"M": module}))
+
+
+def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
+    """Which channel the large curve is of, and how it is drawn."""
+    title, *rest = box.columns(44, 28, 28) if kind is _TRACES else box.columns(34, 12, 24, 15, 15)
+    widgets = [bob.label(title, "Module $(M=00)  channel $(C=00)", style.LARGE_BOLD)]
+    if kind is _TRACES:
+        return [
+            *widgets,
+            bob.label(rest[0], "energy of the event", style.TEXT, style.FAINT, bob.RIGHT),
+            bob.value(rest[1], site.channel(kind.number), style.HEADING),
+        ]
+    buttons = [
+        bob.opener(place, text, kind.file, {"LOG": log, "AUTO": auto})
+        for place, (text, log, auto) in zip(rest[2:], _SCALES, strict=True)
+    ]
+    counts = bob.value(rest[1], site.channel("Counts_RBV"), style.HEADING)
+    return [*widgets, bob.label(rest[0], "events", style.TEXT, style.FAINT, bob.RIGHT), counts, *buttons]
+
+
+def _regions(site: Site, display: Display, box: Box, numbers: list[int]) -> None:
+    """The regions of interest: their cursors in the plot, and what is in them."""
+    inside = panel(display, box, "Regions of interest")
+    rows = inside.rows(min(34, (inside.height - 26) // max(1, len(numbers)) - 4), 4)
+    shares = (3, 30, 16, 16, 18, 18)
+    headings = ("", "Name", "First bin", "Last bin", "Counts", "Above background")
+    head = Box(inside.x, inside.y - 30, inside.width, 24)
+    for column, heading in zip(head.columns(*shares), headings, strict=True):
+        if heading and heading != "Name":
+            display.add(bob.label(column, heading, style.SMALL, style.FAINT))
+    for row, i in zip(rows, numbers, strict=False):
+        mark, name, low, high, counts, net = row.columns(*shares)
+        color = style.CURSORS[(i - 1) % len(style.CURSORS)]
+        display.add(
+            bob.rectangle(mark, color, color, 0, f"cursor {i}"),
+            bob.entry(name, site.channel(f"ROI{i}:Name"), text=site.info(f"M00:C00:ROI{i}:Name").is_text),
+            bob.entry(low, site.channel(f"ROI{i}:Low")),
+            bob.entry(high, site.channel(f"ROI{i}:High")),
+            bob.value(counts, site.channel(f"ROI{i}:Counts_RBV"), style.HEADING),
+            bob.value(net, site.channel(f"ROI{i}:Net_RBV"), style.HEADING),
+        )
+
+
+def _grid(site: Site, kind: _Kind, box: Box) -> tuple[int, int, Box]:
+    """Columns and rows for all channels of a module, and the first cell."""
+    count = len(site.channels(kind.array)) // len(_modules_of(site, kind))
+    columns = columns_for(count, box, 1.0)
+    rows = -(-count // columns)
+    return columns, rows, box.grid(columns, rows, GAP)[0]
+
+
+def _cell(site: Site, kind: _Kind) -> str:
+    """One small curve; its heading opens it large."""
+    _, room = screen(site, kind.title, kind.file)
+    if len(_modules_of(site, kind)) > 1:
+        room = Box(room.x, room.y + 48, room.width, room.height - 48)
+    _, _, cell = _grid(site, kind, room.columns(44, 56)[0])
+    display = Display(f"{kind.title}, one channel", cell.width, cell.height, style.PAPER)
+    display.add(bob.rectangle(Box(0, 0, cell.width, cell.height)))
+    button, number = Box(4, 4, cell.width - 8, 30).columns(38, 62, gap=4)
+    display.add(
+        bob.opener(
+            button,
+            "channel $(C=00)" if cell.width >= _WITH_AXES else "$(C=00)",
+            kind.file,
+            {"M": "$(M=00)", "C": "$(C=00)"},
+            style.TEXT_BOLD,
+        )
+    )
+    display.add(bob.value(number, site.channel(kind.number), style.SMALL_BOLD, bob.RIGHT, background=None, precision=0))
+    area = Box(2, 36, cell.width - 4, cell.height - 38)
+    axes = cell.width >= _WITH_AXES
+    display.add(bob.plot(area, site.channel(kind.array), Axis(shown=axes), Axis(shown=axes), steps=kind is _SPECTRA))
+    return display.text()

@@ -1,0 +1,156 @@
+"""What all screens have in common: their size, the header with the navigation, panels, rows of readings."""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pixieioc.export.screens import bob, style
+from pixieioc.export.screens.bob import Box, Display
+from pixieioc.export.screens.style import Color, Font
+from pixieioc.pvinfo.description import Description, is_channel
+from pixieioc.pvinfo.model import SEVERITIES, PvInfo
+
+#: As much of 1600 x 1000 pixels as a window leaves without scroll bars.
+WIDTH, HEIGHT = 1596, 996
+HEADER_HEIGHT, MARGIN, GAP = 64, 12, 8
+#: Colours of what the run or a task is doing; severities of the process variable come first.
+_DOING: dict[str, Color] = {
+    "Acquire": style.ACTIVE, "RUNNING": style.ACTIVE, "Acquiring": style.ACTIVE,
+    "Readout": style.PASSING, "Correct": style.PASSING, "Saving": style.PASSING, "Initializing": style.PASSING,
+    "DYING": style.PASSING, "Busy": style.PASSING, "Refused": style.NOTE,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Site:
+    """The process variables of an IOC as screens name them: with the prefix as a macro."""
+
+    description: Description
+
+    @property
+    def prefix(self) -> str:
+        """The macro; a screen that is opened without it is for the IOC that it was made from."""
+        return f"$(P={self.description.prefix})"
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.description.pvs
+
+    def __call__(self, name: str) -> str:
+        """The name on a screen; KeyError if the IOC has no such process variable."""
+        return self.prefix + self.info(name).name
+
+    def info(self, name: str) -> PvInfo:
+        """What the process variable is; KeyError if the IOC has none."""
+        return self.description.pvs[name]
+
+    def channel(self, what: str) -> str:
+        """That of the channel which the macros M and C name: `what` is the part that all channels have."""
+        self.info(f"M00:C00:{what}")
+        return f"{self.prefix}M$(M=00):C$(C=00):{what}"
+
+    def has_channel(self, what: str) -> bool:
+        """Whether channels have this."""
+        return f"M00:C00:{what}" in self
+
+    def channels(self, what: str) -> list[tuple[str, str]]:
+        """Module and channel, in two digits each, of all that have this."""
+        parts = (name.split(":", 2) for name, pv in self.description.pvs.items() if is_channel(pv))
+        return [(part[0][1:], part[1][1:]) for part in parts if len(part) == 3 and part[2] == what]
+
+    @property
+    def places(self) -> list[tuple[str, str, dict[str, str]]]:
+        """Screens that can be gone to from everywhere: title, file, and macros.
+
+        The channel that is looked at stays the same, unless not all channels have both, a spectrum and a trace.
+        """
+        found: list[tuple[str, str, dict[str, str]]] = [("Run", "run.bob", {}), ("Pipeline", "pipeline.bob", {})]
+        same = self.channels("Spectrum_RBV") == self.channels("Trace_RBV")
+        for title, what in (("Spectra", "Spectrum_RBV"), ("Traces", "Trace_RBV")):
+            if self.has_channel(what):
+                found.append((title, f"{title.lower()}.bob", {} if same else {"M": "00", "C": "00"}))
+        if self.has_channel("OutputCountRate_RBV"):
+            found.append(("Rates", "rates.bob", {}))
+        return [*found, ("Expert", "expert.bob", {})]
+
+
+def states_of(pv: PvInfo) -> list[tuple[str, Color]]:
+    """Labels of an enum with the colours of their severities, or of what is being done."""
+    severities = pv.severities or ("NO_ALARM",) * len(pv.labels)
+    return [
+        (label, _DOING.get(label, style.CALM) if severity == "NO_ALARM" else style.SEVERITY[severity])
+        for label, severity in zip(pv.labels, severities, strict=True)
+    ]
+
+
+def screen(site: Site, title: str, file: str, height: int = HEIGHT) -> tuple[Display, Box]:
+    """A screen with its header: where one is, where one can go, the state of the run, the worst alarm, which IOC.
+
+    Also returns the room for what it shows.
+    """
+    display = Display(f"{title} {site.prefix}", WIDTH, height)
+    display.add(
+        bob.rectangle(Box(0, 0, WIDTH, HEADER_HEIGHT), style.HEADER, style.HEADER, 0, "header"),
+        bob.label(Box(16, 8, 312, 48), title, style.TITLE, style.WHITE),
+    )
+    x = 336
+    for name, target, macros in site.places:
+        here = target == file
+        colors = (style.INK, style.WHITE) if here else (style.WHITE, style.HEADER_BUTTON)
+        display.add(bob.opener(Box(x, 11, 116, 42), name, target, macros, style.TEXT_BOLD, *colors))
+        x += 122
+    severities = [(s.replace("NO_ALARM", "no alarm"), style.SEVERITY[s]) for s in SEVERITIES]
+    display.add(
+        bob.lamp(Box(1088, 11, 160, 42), site("DetectorState_RBV"), states_of(site.info("DetectorState_RBV"))),
+        bob.lamp(Box(1258, 11, 130, 42), site("SumSevr_RBV"), severities),
+        bob.label(Box(1396, 8, 192, 48), site.prefix, style.HEADING, style.WHITE, bob.RIGHT),
+    )
+    top = HEADER_HEIGHT + MARGIN
+    return display, Box(MARGIN, top, WIDTH - 2 * MARGIN, height - top - MARGIN)
+
+
+def columns_for(count: int, box: Box, shape: float) -> int:
+    """Into how many columns a box is best divided for cells with width / height near `shape`, and few empty ones."""
+
+    def off(columns: int) -> float:
+        rows = -(-count // columns)
+        return abs(math.log(box.width / columns / (box.height / rows) / shape)) + 2 * (rows * columns - count) / count
+
+    return min(range(1, count + 1), key=off)
+
+
+def panel(display: Display, box: Box, heading: str) -> Box:
+    """An area with a heading; returns the room in it."""
+    display.add(
+        bob.rectangle(box, name=f"panel {heading}"),
+        bob.label(Box(box.x + 12, box.y + 6, box.width - 24, 28), heading, style.HEADING, style.FAINT),
+    )
+    return box.inner(12, 40)
+
+
+def reading(
+    display: Display, box: Box, caption: str, pv: str, share: float = 0.42, font: Font = style.TEXT, *,
+    text: bool = False, precision: int = -1, tip: str = "",
+) -> None:  # fmt: skip
+    """A caption and, to the right of it, a value."""
+    left, right = box.columns(share, 1 - share)
+    display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=tip))
+    display.add(bob.value(right, pv, font, text=text, precision=precision))
+
+
+def setting(
+    site: Site, display: Display, box: Box, caption: str, name: str, shares: Sequence[float] = (42, 32, 26)
+) -> None:
+    """A caption, what can be written, and what is in use."""
+    info = site.info(name)
+    left, middle, right = box.columns(*shares)
+    display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc), control(site, middle, name))
+    display.add(bob.value(right, site(f"{name}_RBV"), text=info.is_text))
+
+
+def control(site: Site, box: Box, name: str, font: Font = style.TEXT) -> ET.Element:
+    """What fits the kind of a setpoint: a choice, a field for text, one for a number."""
+    info = site.info(name)
+    return bob.choice(box, site(name), font) if info.is_enum else bob.entry(box, site(name), font, text=info.is_text)

@@ -1,0 +1,185 @@
+"""A screen for each task: its state, its parameters, its reports, what it printed, its error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from pixieioc.export.screens import bob, style
+from pixieioc.export.screens.bob import Box, Display
+from pixieioc.export.screens.layout import GAP, HEIGHT, MARGIN, Site, control, panel, screen, states_of
+from pixieioc.export.screens.style import Font
+from pixieioc.pvinfo.description import TaskInfo, is_channel, is_command
+from pixieioc.pvinfo.model import PvInfo
+
+_GAP = 5
+#: Rows of parameters and reports in a screen that need not be scrolled, at least and at most; and of larger ones.
+_FEWEST, _MOST, _MOST_LARGE = 6, 15, 12
+_ROW, _LARGE_ROW = 32, 40
+#: What the strip at the top shows of every task: caption and the name behind the task's.
+_OVERVIEW = (
+    ("Rate", "Rate_RBV"), ("Data", "ByteRate_RBV"), ("Events", "Events_RBV"), ("Messages", "Counter_RBV"),
+    ("Queue", "QueueUse_RBV"), ("waiting", "QueueSize_RBV"), ("Dropped", "Dropped_RBV"), ("Missing", "Balance_RBV"),
+    ("Execution", "ExecutionTime_RBV"), ("longest", "ExecutionTimeMax_RBV"), ("Processor", "CpuLoad_RBV"),
+    ("Memory", "MemUsed_RBV"), ("Last word", "HeartBeatAge_RBV"), ("Process", "ProcessId_RBV"),
+)  # fmt: skip
+
+
+def file_of(task: TaskInfo) -> str:
+    """The name of its display file."""
+    return f"task_{task.name}.bob"
+
+
+@dataclass(frozen=True)
+class _Table:
+    """How the parameters and reports of a task are set: larger, if there are few."""
+
+    parameters: tuple[tuple[PvInfo | None, PvInfo | None], ...]
+    reports: tuple[PvInfo, ...]
+
+    @property
+    def columns(self) -> int:
+        return 2 if len(self.parameters) > _MOST else 1
+
+    @property
+    def rows(self) -> int:
+        return max(_FEWEST, -(-len(self.parameters) // self.columns), len(self.reports))
+
+    @property
+    def is_large(self) -> bool:
+        return self.rows <= _MOST_LARGE
+
+    @property
+    def row(self) -> int:
+        """Height of a row, in pixels."""
+        return _LARGE_ROW if self.is_large else _ROW
+
+    @property
+    def fonts(self) -> tuple[Font, Font]:
+        """That of texts, and that of values."""
+        return (style.TEXT, style.TEXT_BOLD) if self.is_large else (style.SMALL, style.SMALL_BOLD)
+
+    def places(self, inside: Box) -> list[Box]:
+        """Where the parameters are, column by column."""
+        columns = inside.columns(*[1] * self.columns, gap=20)
+        return [place for column in columns for place in islice(column.rows(self.row, _GAP), self.rows)]
+
+
+def task_screen(site: Site, task: TaskInfo) -> str:
+    """The file's text; it is as high as the parameters need."""
+    table = _Table(tuple(_parameters(site, task)), tuple(_reports(site, task)))
+    more = max(0, table.rows - _MOST) * (table.row + _GAP)
+    display, room = screen(site, task.name, file_of(task), HEIGHT + more)
+    x, y, width = room.x, room.y, room.width
+    _overview(site, display, task, Box(x, y, width, 128))
+    middle = Box(x, y + 136, width, 52 + table.rows * (table.row + _GAP))
+    left, right = middle.columns(74, 26)
+    _show_parameters(site, display, left, table)
+    _show_reports(site, display, right, table)
+    top = middle.y + middle.height + GAP
+    error, printed = Box(x, top, width, display.height - MARGIN - top).columns(1, 1)
+    message, lines = site(f"{task.name}:ErrorMessage_RBV"), site(f"{task.name}:PrintLog_RBV")
+    display.add(bob.log_text(panel(display, error, "Error, until it is acknowledged"), message))
+    display.add(bob.log_text(panel(display, printed, "What it printed"), lines, bottom=True))
+    return display.text()
+
+
+def _parameters(site: Site, task: TaskInfo) -> Iterator[tuple[PvInfo | None, PvInfo | None]]:
+    """Setpoint and readback of what is set for the task as a whole, shared ones too."""
+    readbacks = {pv.source.name: pv for pv in _own(site, task) if pv.source.kind == "readback"}
+    setpoints = {pv.source.name: pv for pv in _own(site, task) if pv.source.kind == "parameter"}
+    for name in setpoints | readbacks:
+        yield setpoints.get(name), readbacks.get(name)
+
+
+def _reports(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
+    """What only this task reports, at the end what it has not declared."""
+    shown = {f"{task.name}:{name}" for _, name in _OVERVIEW}
+    for pv in _own(site, task):
+        if pv.source.kind == "report" and pv.name not in shown and _is_its_own(pv):
+            yield pv
+    yield site.info(f"{task.name}:REPORT:JSON_RBV")
+
+
+def _own(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
+    return (pv for pv in site.description.pvs.values() if pv.source.task == task.name and not is_channel(pv))
+
+
+def _is_its_own(pv: PvInfo) -> bool:
+    return pv.name.split(":")[-1] not in ("Status", "HeartBeat", "QueueFree_RBV")
+
+
+def _overview(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
+    name = task.name
+    left, right = box.columns(24, 76)
+    inside = panel(display, left, "State")
+    status, error, acknowledge = inside.columns(40, 22, 38)
+    display.add(
+        bob.lamp(status, site(f"{name}:Status"), states_of(site.info(f"{name}:Status")), style.HEADING),
+        bob.lamp(error, site(f"{name}:ERROR"), states_of(site.info(f"{name}:ERROR")), style.TEXT_BOLD),
+        bob.command(acknowledge, "Acknowledge", site("ErrorAck"), style.SMALL_BOLD),
+    )
+    display.add(bob.rectangle(right))
+    shown = [(caption, f"{name}:{what}") for caption, what in _OVERVIEW if f"{name}:{what}" in site]
+    cells = right.inner(10).grid(-(-len(shown) // 3), 3, 6)
+    for cell, (caption, pv) in zip(cells, shown, strict=False):
+        first, second = cell.columns(44, 56, gap=4)
+        precision = 0 if pv.endswith(":Rate_RBV") else -1
+        display.add(bob.label(first, caption, style.SMALL, style.FAINT, bob.RIGHT, tip=site.info(pv).doc))
+        display.add(bob.value(second, site(pv), style.TEXT_BOLD, precision=precision))
+
+
+def _show_parameters(site: Site, display: Display, box: Box, table: _Table) -> None:
+    inside = panel(display, box, "Parameters: what was written, what is in use, what is possible")
+    plain, bold = table.fonts
+    if not table.parameters:
+        display.add(bob.label(table.places(inside)[0], "It has none.", plain, style.FAINT))
+    for place, (setpoint, readback) in zip(table.places(inside), table.parameters, strict=False):
+        info = setpoint or readback
+        assert info is not None
+        caption, entry, used, possible = place.columns(*((24, 24, 22, 30) if table.columns > 1 else (18, 36, 30, 16)))
+        display.add(bob.label(caption, _name(info), plain, tip=info.doc))
+        if setpoint is not None and is_command(setpoint):
+            display.add(bob.command(entry, setpoint.labels[1], site(setpoint.name), bold))
+        elif setpoint is not None:
+            display.add(control(site, entry, setpoint.name, plain))
+        if readback is not None:
+            display.add(bob.value(used, site(readback.name), plain, text=readback.is_text))
+        allowed = _range(setpoint) if setpoint is not None else "fixed"
+        if allowed:
+            display.add(bob.label(possible, allowed, plain, style.FAINT))
+
+
+def _show_reports(site: Site, display: Display, box: Box, table: _Table) -> None:
+    inside = panel(display, box, "Reports")
+    plain, bold = table.fonts
+    for place, pv in zip(inside.rows(table.row, _GAP), table.reports, strict=False):
+        caption, shown = place.columns(48, 52, gap=4)
+        display.add(bob.label(caption, _name(pv), plain, tip=pv.doc))
+        if pv.is_enum:
+            display.add(bob.lamp(shown, site(pv.name), states_of(pv), bold))
+        else:
+            display.add(bob.value(shown, site(pv.name), bold, text=pv.is_text))
+
+
+def _name(pv: PvInfo) -> str:
+    """What stands behind the task's name."""
+    return pv.name.split(":")[-1].removesuffix("_RBV")
+
+
+def _range(pv: PvInfo) -> str:
+    """What may be written, with the unit: "1 to 16"."""
+    low, high = pv.drive
+    unit = f" {pv.unit}" if pv.unit else ""
+    if pv.is_enum or pv.is_text or not (math.isfinite(low) or math.isfinite(high)):
+        return ""
+    bounds = [_short(x) for x in (low, high)]
+    if math.isfinite(low) and math.isfinite(high):
+        return f"{bounds[0]} to {bounds[1]}{unit}"
+    return f"from {bounds[0]}{unit}" if math.isfinite(low) else f"to {bounds[1]}{unit}" if math.isfinite(high) else unit
+
+
+def _short(number: float) -> str:
+    return f"{number:.0f}" if abs(number) < 1e6 and number == int(number) else f"{number:.4g}"

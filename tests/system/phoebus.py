@@ -1,0 +1,135 @@
+"""Screens in the real Phoebus display runtime, for tests and pictures.
+
+The program that starts it, `phoebus_screen.py`, is looked for in the folder that the environment variable
+PHOEBUS_SCREEN_FOLDER names, and in `shared/tools/phoebus` beside this repository.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+import time
+import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.running_ioc import ROOT
+
+FOLDER = Path(os.environ.get("PHOEBUS_SCREEN_FOLDER", ROOT.parent / "shared" / "tools" / "phoebus"))
+#: What Phoebus says on a computer that is too busy for it: nothing that a screen can cause.
+_BUSY = re.compile(r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING")
+#: The header of every screen, and what is not connected (opaque or half transparent) or invalid.
+_HEADER = (45, 55, 72)
+
+
+class Absent(RuntimeError):
+    """Phoebus, or what is needed to show and operate it, is not here; the text says what."""
+
+
+class Phoebus:
+    """One Phoebus that shows one of the screens in `folder` at a time."""
+
+    def __init__(self, screen: Any, folder: Path, prefix: str) -> None:
+        self._screen = screen
+        self._folder = folder
+        self._prefix = prefix
+        self._file = ""
+
+    def wait_for(self, file: str, seconds: float = 40) -> None:
+        """Waits until a screen is there, and all of its widgets are connected."""
+        name = ET.parse(self._folder / file).getroot().findtext("name", "")
+        wanted = re.sub(r"\$\(P=[^)]*\)", self._prefix, name)
+        self._file = file
+        self._until(lambda: f'"{wanted}' in self._windows(), f"no window {wanted!r}", seconds)
+        self._until(lambda: self._strange() == 0, f"{file}: widgets are not connected or invalid", seconds)
+
+    def press(self, text: str, *, confirm: bool = False) -> None:
+        """Clicks the button with this text on the present screen."""
+        for widget in ET.parse(self._folder / self._file).getroot().iter("widget"):
+            if widget.get("type") == "action_button" and widget.findtext("text") == text:
+                x, y, width, height = (int(widget.findtext(tag, "0")) for tag in ("x", "y", "width", "height"))
+                self._screen.click(x + width // 2, y + height // 2)
+                break
+        else:
+            raise KeyError(f"{self._file} has no button {text!r}")
+        if confirm:
+            self._until(lambda: "Confirm" in self._windows(), "nothing asks for confirmation", 10)
+            self._screen.type("\n")
+
+    def go(self, text: str, file: str) -> None:
+        """Clicks the button with this text, which shows another screen."""
+        self.press(text)
+        self.wait_for(file)
+
+    def picture(self, path: Path) -> None:
+        """Writes what is shown now as PNG."""
+        self._screen.picture(path)
+
+    def problems(self) -> list[str]:
+        """What Phoebus complained about."""
+        return [line for line in self._screen.problems() if not _BUSY.search(line)]
+
+    def _until(self, holds: Any, what: str, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                raise AssertionError(f"{what} after {seconds} s: {self._strange()} pixels; {self.problems()}")
+            time.sleep(0.3)
+
+    def _windows(self) -> str:
+        return self._command("xwininfo", "-root", "-tree").decode(errors="replace")
+
+    def _strange(self) -> int:
+        """Pixels in the colours of widgets without connection or value; all, if no screen is there yet."""
+        raw = np.frombuffer(self._command("import", "-window", "root", "-depth", "8", "rgb:-"), np.uint8).reshape(-1, 3)
+        if tuple(int(x) for x in raw[10 * 1600 + 10]) != _HEADER:
+            return len(raw)
+        red, green, blue = raw.T.astype(int)
+        return int(np.count_nonzero((abs(red - blue) < 12) & (red >= 160) & (green < 90)))
+
+    def _command(self, *words: str) -> bytes:
+        return subprocess.run(words, env=self._screen._environment, check=True, capture_output=True).stdout
+
+
+@contextmanager
+def phoebus(folder: Path, file: str, prefix: str, ca_addr: str) -> Iterator[Phoebus]:
+    """Phoebus with the screen `file` of `folder`, all of whose widgets are connected. Absent if it is not here."""
+    if not (FOLDER / "phoebus_screen.py").is_file():
+        raise Absent(f"no phoebus_screen.py in {FOLDER}")
+    sys.path.insert(0, str(FOLDER))
+    try:
+        tool: Any = importlib.import_module("phoebus_screen")
+    finally:
+        sys.path.remove(str(FOLDER))
+    try:
+        opened = _open(tool, folder / file, prefix, ca_addr)
+    except tool.NotAvailable as error:
+        raise Absent(str(error)) from error
+    try:
+        shown = Phoebus(opened, folder, prefix)
+        shown.wait_for(file)
+        yield shown
+    finally:
+        opened.__exit__()
+
+
+def _open(tool: Any, file: Path, prefix: str, ca_addr: str) -> Any:
+    """Starts it; a second time, if its X server has ended as soon as it was there (two took the same number)."""
+    for attempt in range(2):
+        opened = tool.PhoebusScreen(file, {"P": prefix}, ca_addr=ca_addr, settle=0, open_timeout=60)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)  # it leaves its log to the garbage collector
+                return opened.__enter__()
+        except RuntimeError as error:
+            if attempt or "cannot open display" not in str(error):
+                raise
+    raise AssertionError
