@@ -102,7 +102,7 @@ class RawFile:
             content = {"file": self.path.name, **about, "bytes": self.bytes, "sha256": self._hash.hexdigest()}
             _write_safely(sidecar, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
             self.part.rename(self.path)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise Error(f"cannot finish {self.part}: {error.strerror}") from error
 
@@ -121,7 +121,8 @@ def _write_safely(path: Path, content: bytes) -> None:
     part.rename(path)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder safe on disk: a rename is only then."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
