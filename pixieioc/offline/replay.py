@@ -17,7 +17,7 @@ from pixieioc.config import Config
 from pixieioc.offline.job import Job, prepare
 from pixieioc.offline.summary import Channel, Spectra, Summary
 from pixieioc.pipeline import Error, Pipeline, process
-from pixieioc.tasks.raw_file import sync_folder
+from pixieioc.tasks.disk import sync
 
 
 @dataclasses.dataclass
@@ -98,7 +98,7 @@ def _new_files(out: Path | None) -> Iterator[Path | None]:
                 raise Error(f"{out.parent / path.name} exists already; nothing is overwritten")
         for path in new:
             path.rename(out.parent / path.name)
-        sync_folder(out.parent)
+        sync(out.parent)
     finally:
         shutil.rmtree(folder)
 

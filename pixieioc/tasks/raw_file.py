@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pixieioc.pipeline import Error
+from pixieioc.tasks.disk import sync
 
 _CONVERSION = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([sd]))")
 #: After so many bytes that are not on the disk yet, they are brought there.
@@ -102,7 +103,7 @@ class RawFile:
             content = {"file": self.path.name, **about, "bytes": self.bytes, "sha256": self._hash.hexdigest()}
             _write_safely(sidecar, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
             self.part.rename(self.path)
-            sync_folder(self.path.parent)
+            sync(self.path.parent)
         except OSError as error:
             raise Error(f"cannot finish {self.part}: {error.strerror}") from error
 
@@ -119,12 +120,3 @@ def _write_safely(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.rename(path)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder safe on disk: a rename is only then."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
