@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.running_ioc import ROOT
 
@@ -28,6 +29,8 @@ FOLDER = Path(os.environ.get("PHOEBUS_SCREEN_FOLDER", ROOT.parent / "shared" / "
 _BUSY = re.compile(r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING")
 #: The header of every screen, and what is not connected (opaque or half transparent) or invalid.
 _HEADER = (45, 55, 72)
+#: Pixels that change while numbers count and curves move.
+_STILL = 60_000
 
 
 class Absent(RuntimeError):
@@ -69,6 +72,15 @@ class Phoebus:
         self.press(text)
         self.wait_for(file)
 
+    def settle(self, seconds: float = 20) -> None:
+        """Waits until rules are followed and plots are drawn: two looks that differ only in numbers."""
+        self._until(self._is_still, "the screen does not come to rest", seconds)
+
+    def _is_still(self) -> bool:
+        before = self._pixels()
+        time.sleep(1.5)
+        return bool(np.count_nonzero((before != self._pixels()).any(axis=1)) < _STILL)
+
     def picture(self, path: Path) -> None:
         """Writes what is shown now as PNG."""
         self._screen.picture(path)
@@ -89,11 +101,16 @@ class Phoebus:
 
     def _strange(self) -> int:
         """Pixels in the colours of widgets without connection or value; all, if no screen is there yet."""
-        raw = np.frombuffer(self._command("import", "-window", "root", "-depth", "8", "rgb:-"), np.uint8).reshape(-1, 3)
+        raw = self._pixels()
         if tuple(int(x) for x in raw[10 * 1600 + 10]) != _HEADER:
             return len(raw)
         red, green, blue = raw.T.astype(int)
         return int(np.count_nonzero((abs(red - blue) < 12) & (red >= 160) & (green < 90)))
+
+    def _pixels(self) -> NDArray[np.uint8]:
+        """Red, green, blue of each pixel, line by line."""
+        raw = self._command("import", "-window", "root", "-depth", "8", "rgb:-")
+        return np.frombuffer(raw, np.uint8).reshape(-1, 3)
 
     def _command(self, *words: str) -> bytes:
         return subprocess.run(words, env=self._screen._environment, check=True, capture_output=True).stdout
