@@ -220,7 +220,8 @@ def _frame_pvs(task: str) -> Iterator[PvInfo]:
     yield PvInfo(
         f"{task}:ERROR", "bi", "Whether the task had an error that nobody has acknowledged.", labels=("OK", "ERROR"),
         severities=("NO_ALARM", "MAJOR"), source=Source("run", task, "error"),
-        guidance="Read ErrorMessage_RBV, mend its cause, acknowledge with ErrorAck. The next start replaces the task.",
+        guidance="Read ErrorMessage_RBV and mend its cause; the next start replaces the task. Acknowledge in the "
+        "alarm handler, or all errors with ErrorAck.",
     )  # fmt: skip
     yield PvInfo(
         f"{task}:ErrorAlarm", "mbbo", "What the alarm server makes of ERROR; an acknowledge there is one here.",

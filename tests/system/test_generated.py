@@ -16,16 +16,10 @@ from tests.running_ioc import Ioc, ioc_folder, running
 
 #: The native type that Channel Access has for a record (0 text, 3 enum, 4 char, 5 long, 6 double).
 TYPES = {
-    "ai": 6,
-    "ao": 6,
-    "int64in": 6,
-    "int64out": 6,
-    "longin": 5,
-    "longout": 5,
-    "bi": 3,
-    "bo": 3,
-    "mbbi": 3,
-    "mbbo": 3,
+    **dict.fromkeys(("stringin", "stringout"), 0),
+    **dict.fromkeys(("bi", "bo", "mbbi", "mbbo"), 3),
+    **dict.fromkeys(("longin", "longout"), 5),
+    **dict.fromkeys(("ai", "ao", "int64in", "int64out"), 6),
 }
 ELEMENTS = {"CHAR": 4, "LONG": 5, "DOUBLE": 6}
 
