@@ -113,6 +113,7 @@ def test_the_tutorial_and_the_scan_that_follows() -> None:
     with example("replay.toml") as terminal:
         terminal.follow(tutorial)
         terminal.follow("Take a scan point")
+        terminal.follow("Watch lines: regions of interest")
 
 
 def test_analysing_files_offline(tmp_path: Path) -> None:
