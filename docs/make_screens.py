@@ -17,7 +17,7 @@ PICTURES = HERE / "screens"
 #: So many events let the spectra look like spectra.
 EVENTS = 300_000
 #: Width in pixels, and colours, of a picture.
-WIDTH, COLOURS = 1200, 64
+WIDTH, COLOURS = 1200, 160
 
 
 def main() -> None:
