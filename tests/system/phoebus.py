@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.running_ioc import ROOT
 
@@ -28,6 +29,10 @@ FOLDER = Path(os.environ.get("PHOEBUS_SCREEN_FOLDER", ROOT.parent / "shared" / "
 _BUSY = re.compile(r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING")
 #: The header of every screen, and what is not connected (opaque or half transparent) or invalid.
 _HEADER = (45, 55, 72)
+#: Width of the display and height of the screens' header, in pixels.
+WIDTH, HEADER = 1600, 64
+#: Pixels that change while numbers count and curves move.
+_STILL = 60_000
 
 
 class Absent(RuntimeError):
@@ -44,12 +49,28 @@ class Phoebus:
         self._file = ""
 
     def wait_for(self, file: str, seconds: float = 40) -> None:
-        """Waits until a screen is there, and all of its widgets are connected."""
-        name = ET.parse(self._folder / file).getroot().findtext("name", "")
-        wanted = re.sub(r"\$\(P=[^)]*\)", self._prefix, name)
+        """Waits until a screen is there, and all of its widgets are connected, in two looks at it."""
+        root = ET.parse(self._folder / file).getroot()
+        wanted = re.sub(r"\$\(P=[^)]*\)", self._prefix, root.findtext("name", ""))
         self._file = file
         self._until(lambda: f'"{wanted}' in self._windows(), f"no window {wanted!r}", seconds)
-        self._until(lambda: self._strange() == 0, f"{file}: widgets are not connected or invalid", seconds)
+        # The window has its new name before it has its new content.
+        self._until(lambda: self._shows(root), f"{file} does not show", seconds)
+        for _ in range(2):
+            self._until(lambda: self._strange() == 0, f"{file}: widgets are not connected or invalid", seconds)
+            time.sleep(0.2)
+
+    def _shows(self, root: ET.Element) -> bool:
+        """Whether the buttons of the header are as light and dark as in this file: the place where one is, is light."""
+        pixels = self._pixels().reshape(-1, WIDTH, 3)
+        for widget in root.iter("widget"):
+            x, y, height = (int(widget.findtext(tag, "0")) for tag in ("x", "y", "height"))
+            fill = widget.find("background_color/color")
+            if widget.get("type") == "action_button" and y < HEADER and fill is not None:
+                light = int(fill.get("red", "0")) > 128
+                if (pixels[y + height // 2, x + 8].mean() > 170) != light:
+                    return False
+        return True
 
     def press(self, text: str, *, confirm: bool = False) -> None:
         """Clicks the button with this text on the present screen."""
@@ -68,6 +89,15 @@ class Phoebus:
         """Clicks the button with this text, which shows another screen."""
         self.press(text)
         self.wait_for(file)
+
+    def settle(self, seconds: float = 20) -> None:
+        """Waits until rules are followed and plots are drawn: two looks that differ only in numbers."""
+        self._until(self._is_still, "the screen does not come to rest", seconds)
+
+    def _is_still(self) -> bool:
+        before = self._pixels()
+        time.sleep(1.5)
+        return bool(np.count_nonzero((before != self._pixels()).any(axis=1)) < _STILL)
 
     def picture(self, path: Path) -> None:
         """Writes what is shown now as PNG."""
@@ -89,11 +119,16 @@ class Phoebus:
 
     def _strange(self) -> int:
         """Pixels in the colours of widgets without connection or value; all, if no screen is there yet."""
-        raw = np.frombuffer(self._command("import", "-window", "root", "-depth", "8", "rgb:-"), np.uint8).reshape(-1, 3)
-        if tuple(int(x) for x in raw[10 * 1600 + 10]) != _HEADER:
+        raw = self._pixels()
+        if tuple(int(x) for x in raw[10 * WIDTH + 10]) != _HEADER:
             return len(raw)
         red, green, blue = raw.T.astype(int)
         return int(np.count_nonzero((abs(red - blue) < 12) & (red >= 160) & (green < 90)))
+
+    def _pixels(self) -> NDArray[np.uint8]:
+        """Red, green, blue of each pixel, line by line."""
+        raw = self._command("import", "-window", "root", "-depth", "8", "rgb:-")
+        return np.frombuffer(raw, np.uint8).reshape(-1, 3)
 
     def _command(self, *words: str) -> bytes:
         return subprocess.run(words, env=self._screen._environment, check=True, capture_output=True).stdout

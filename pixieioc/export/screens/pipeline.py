@@ -56,12 +56,12 @@ def _task(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
     )
     rest = Box(inside.x, inside.y + 110, inside.width, inside.height - 110)
     rows, font = rest.rows((rest.height + 6) // 4 - 6, 6), style.LARGE_BOLD if box.height == _TALL else style.HEADING
-    reading(display, next(rows), "Rate", site(f"{name}:Rate_RBV"), 0.36, font, precision=0)
+    reading(display, next(rows), "Rate", site(f"{name}:Rate_RBV"), 0.38, font, precision=0)
     counted = "Events_RBV" if f"{name}:Events_RBV" in site else "Counter_RBV"
     caption = "Events" if counted == "Events_RBV" else "Messages"
-    reading(display, next(rows), caption, site(f"{name}:{counted}"), 0.36, font)
-    reading(display, next(rows), "Execution", site(f"{name}:ExecutionTime_RBV"), 0.36, font)
-    reading(display, next(rows), "Processor", site(f"{name}:CpuLoad_RBV"), 0.36, font)
+    reading(display, next(rows), caption, site(f"{name}:{counted}"), 0.38, font)
+    reading(display, next(rows), "Execution", site(f"{name}:ExecutionTime_RBV"), 0.38, font)
+    reading(display, next(rows), "Processor", site(f"{name}:CpuLoad_RBV"), 0.38, font)
 
 
 def _link(site: Site, display: Display, source: str, target: str, box: Box, to: Box) -> None:

@@ -12,7 +12,7 @@ _SHOWN = (("in", "1/s", "InputCountRate_RBV"), ("out", "1/s", "OutputCountRate_R
 _LOWEST, _HIGHEST = 1, 1e6
 _SIDE, _COMPACT_SIDE = 76, 124
 #: Cells that are wide enough for captions, rows that are high enough for bars, modules for a heading of each channel.
-_WITH_CAPTIONS, _WITH_BARS, _WITH_HEADS = 170, 44, 110
+_WITH_CAPTIONS, _WITH_BARS, _WITH_HEADS = 240, 44, 110
 _HEAD = 24
 
 

@@ -139,7 +139,7 @@ def _show_parameters(site: Site, display: Display, box: Box, table: _Table) -> N
     for place, (setpoint, readback) in zip(table.places(inside), table.parameters, strict=False):
         info = setpoint or readback
         assert info is not None
-        caption, entry, used, possible = place.columns(*((24, 24, 22, 30) if table.columns > 1 else (18, 36, 30, 16)))
+        caption, entry, used, possible = place.columns(*((27, 23, 22, 28) if table.columns > 1 else (18, 36, 30, 16)))
         display.add(bob.label(caption, _name(info), plain, tip=info.doc))
         if setpoint is not None and is_command(setpoint):
             display.add(bob.command(entry, setpoint.labels[1], site(setpoint.name), bold))

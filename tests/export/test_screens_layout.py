@@ -1,0 +1,126 @@
+"""What must hold for the looks of the screens: everything inside, nothing cut off, one colour for one severity."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+
+import pytest
+
+from pixieioc.export.screens import screens
+from tests.export.described import CASES, described
+
+CHAIN = ("DummyData", "GatherData", "ConvertToEvents", "SortEvents", "GatherEvents", "FillSpectra", "SnapTraces")
+SIZE = {"modules": 13, "channels": 16}
+
+
+def _crate() -> dict[str, str]:
+    """A full crate."""
+    return screens(described(*CHAIN, DummyData=SIZE, FillSpectra=SIZE, SnapTraces=SIZE))
+
+
+ALL = {name: lambda name=name: screens(CASES[name]()[1]) for name in CASES} | {"crate": _crate}
+
+
+def _widgets(text: str) -> Iterator[tuple[ET.Element, tuple[int, int, int, int]]]:
+    for widget in ET.fromstring(text).iter("widget"):
+        x, y, width, height = (int(widget.findtext(tag, "-1")) for tag in ("x", "y", "width", "height"))
+        yield widget, (x, y, width, height)
+
+
+def _size(text: str) -> tuple[int, int]:
+    root = ET.fromstring(text)
+    return int(root.findtext("width", "")), int(root.findtext("height", ""))
+
+
+@pytest.fixture(scope="module", params=ALL)
+def files(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The screens of one IOC."""
+    return ALL[request.param]()
+
+
+def test_every_widget_is_inside_its_screen(files: dict[str, str]) -> None:
+    for file, text in files.items():
+        room = _size(text)
+        for widget, (x, y, width, height) in _widgets(text):
+            where = f"{file}: {widget.findtext('name')}"
+            assert x >= 0, where
+            assert y >= 0, where
+            assert width > 0, where
+            assert height > 0, where
+            assert x + width <= room[0], where
+            assert y + height <= room[1], where
+
+
+def test_copies_of_a_part_have_the_room_that_they_need(files: dict[str, str]) -> None:
+    for file, text in files.items():
+        for widget, (_, _, width, height) in _widgets(text):
+            if widget.get("type") == "template":
+                part = _size(files[widget.findtext("file", "")])
+                count, gap = len(widget.findall("instances/instance")), int(widget.findtext("gap", ""))
+                columns = int(widget.findtext("wrap_count", ""))
+                rows = -(-count // columns)
+                assert min(count, columns) * (part[0] + gap) - gap <= width, file
+                assert rows * (part[1] + gap) - gap <= height, file
+
+
+def test_a_screen_is_as_wide_as_the_display_and_higher_only_for_a_long_list(files: dict[str, str]) -> None:
+    for file, text in files.items():
+        width, height = _size(text)
+        assert width <= 1600
+        assert height <= 1000 or file.startswith(("task_", "expert", "pipeline"))
+
+
+def _length(text: str, size: float, *, bold: bool) -> float:
+    """About how long a text is in this font, in pixels."""
+    wide = {**dict.fromkeys("iljtfI.,:;'|()[]- /", 0.28), **dict.fromkeys("mwMW%", 0.83)}
+    widths = (wide.get(character, 0.68 if character.isupper() else 0.55) for character in text)
+    return size * sum(widths) * (1.06 if bold else 1)
+
+
+def test_texts_fit(files: dict[str, str]) -> None:
+    for file, text in files.items():
+        for widget, (_, _, width, height) in _widgets(text):
+            said, font = widget.findtext("text"), widget.find("font/font")
+            if said and font is not None:
+                size = float(font.get("size", ""))
+                shown = re.sub(r"\$\(\w+=(.*?)\)", r"\1", said)
+                assert _length(shown, size, bold=font.get("style") == "BOLD") <= width, f"{file}: {said}"
+                assert size <= height + 3, f"{file}: {said}"
+
+
+def test_a_severity_has_one_colour(files: dict[str, str]) -> None:
+    colours: dict[str, set[tuple[str | None, ...]]] = {}
+    for text in files.values():
+        for colour in ET.fromstring(text).iter("color"):
+            if name := colour.get("name"):
+                colours.setdefault(name, set()).add(tuple(colour.get(part) for part in ("red", "green", "blue")))
+    assert set(colours) == {"MINOR", "MAJOR", "INVALID"}
+    assert all(len(found) == 1 for found in colours.values())
+
+
+def test_from_every_screen_a_button_leads_to_all_others(files: dict[str, str]) -> None:
+    parts = {file for file in files if "_cell" in file or file.startswith("rates_")}
+    places = {file for file in files if file not in parts and not file.startswith("task_")}
+    for file, text in files.items():
+        if file not in parts:
+            opened = {action.findtext("file") for action in ET.fromstring(text).iter("action")}
+            assert places <= opened, file
+
+
+def test_no_screen_defines_the_prefix_itself(files: dict[str, str]) -> None:
+    assert not any(ET.fromstring(text).find("macros") for text in files.values())
+
+
+def test_what_hurts_asks_first(files: dict[str, str]) -> None:
+    asks = {}
+    for text in files.values():
+        for widget, _ in _widgets(text):
+            for action in widget.findall("actions/action[@type='write_pv']"):
+                name = re.sub(r"\$\(P=.*?\)", "", action.findtext("pv_name", ""))
+                asks[name] = widget.findtext("show_confirm_dialog") == "true"
+    assert {name for name, asked in asks.items() if asked} == {
+        "Abort", "Erase", "EraseStart", "Reset", "Quit", "Kill", "IOC:SYSRESET",
+    }  # fmt: skip
+    assert {"Acquire", "Stop", "Configure", "ErrorAck"} <= set(asks)

@@ -1,0 +1,67 @@
+"""What the IOC remembers for whoever looks later: the last commands, and how the rate went."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from pixieioc.ioc.announcer import CommandLog
+from pixieioc.pvinfo.run_control import RATE_MEAN, RATES_KEPT
+from tests.ca_client import PutFailed
+from tests.running_ioc import Ioc
+
+NOON = datetime(2026, 3, 1, 12)
+
+
+def test_a_command_has_one_line_which_tells_what_became_of_it() -> None:
+    log = CommandLog()
+    log.add(NOON, "Busy", "run 1 is being started", "anna@hall")
+    assert (
+        log.add(NOON, "OK", "run 1 has started", "anna@hall") == "03-01 12:00:00 OK       anna@hall: run 1 has started"
+    )
+    assert log.add(NOON, "Refused", "a run\nis on", "ben@home").endswith(
+        "\n03-01 12:00:00 Refused  ben@home: a run is on"
+    )
+
+
+def test_what_somebody_else_does_meanwhile_has_a_line_of_its_own() -> None:
+    log = CommandLog()
+    log.add(NOON, "Busy", "run 1 is being started", "anna@hall")
+    lines = log.add(NOON, "Refused", "a run is on", "ben@home").split("\n")
+    assert [line.split()[2] for line in lines] == ["Busy", "Refused"]
+    assert len(log.add(NOON, "OK", "run 1 has started", "anna@hall").split("\n")) == 3
+
+
+def test_the_last_twenty_are_kept_and_none_is_endless() -> None:
+    log = CommandLog()
+    text = [log.add(NOON, "OK", f"{number}{'!' * 1000}", "anna@hall") for number in range(30)][-1]
+    lines = text.split("\n")
+    assert [line.split("anna@hall: ")[1][:2] for line in lines] == [str(number) for number in range(10, 30)]
+    assert len(text) < 8192
+
+
+def test_the_ioc_logs_commands(ioc: Ioc) -> None:
+    ioc.put_and_forget("Acquire", 1)
+    ioc.until("Acquire_RBV", "Acquiring")
+    with pytest.raises(PutFailed):
+        ioc.put("Reset", 1)
+    ioc.put("Stop", 1)
+    lines = ioc.get("CmdLog_RBV").split("\n")
+    assert [line.split()[2] for line in lines[-2:]] == ["Refused", "OK"]
+    assert "Reset" in lines[-2]
+    assert "Operator stop" in lines[-1]
+
+
+def test_the_rate_is_a_mean_and_its_history_ends_now(ioc: Ioc) -> None:
+    times = ioc.get("RateHistoryTime_RBV")
+    assert (times[0], times[-1], len(times)) == (1 - RATES_KEPT, 0, RATES_KEPT)
+    ioc.put_and_forget("Acquire", 1)
+    with ioc.watch("RateHistory_RBV") as watch:
+        # Two channels of 1000 a second.
+        history = watch.until("RateHistory_RBV", lambda rates: np.all(rates[-3:] > 500), 30).value
+    assert np.all(history[-3:] < 5000)
+    assert ioc.get("EventRate_RBV") > 500
+    ioc.put("Stop", 1)
+    ioc.until("EventRate_RBV", 0.0, RATE_MEAN + 5)
