@@ -142,14 +142,17 @@ def loopback() -> Iterator[None]:
 
 
 def free_port() -> int:
-    """A port that is free for TCP and UDP on loopback."""
+    """A port that is free for TCP and UDP on loopback, and that the kernel gives to nobody who asks for any port."""
     while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind((LOOPBACK, 0))
-            port: int = tcp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                udp.bind((LOOPBACK, port))
-                return port
+        port = 10_000 + secrets.randbelow(22_000)
+        with (
+            socket.socket() as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            contextlib.suppress(OSError),
+        ):
+            tcp.bind((LOOPBACK, port))
+            udp.bind((LOOPBACK, port))
+            return port
 
 
 # -- an IOC and its client --------------------------------------------------------------------------------------------

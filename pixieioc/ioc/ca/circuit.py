@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -112,8 +111,9 @@ class Circuit(asyncio.BufferedProtocol):
                     raise ValueError(f"unknown command {message.command}")
                 self.spoken = True
                 handler(message)
-                if outbox.full_since is not None:
+                if outbox.choked:
                     self._requests_wait = True
+                    self.transport.pause_reading()
                     return
         except ca.TooLarge as error:
             self._fatal(str(error))
@@ -124,23 +124,21 @@ class Circuit(asyncio.BufferedProtocol):
             outbox.flush()
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is written to: nothing more is taken from it, either."""
+        """The client does not read as fast as it is written to; it may still ask for something, such as a stop."""
         self.outbox.full()
-        self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The client has taken what was sent: what was held back leaves, then more is taken from it."""
         self.outbox.drained()
-        if self._requests_wait and self.outbox.full_since is None:
+        if self._requests_wait and not self.outbox.choked and not self.transport.is_closing():
             self._requests_wait = False
             self._handle_requests()
-        if self.outbox.full_since is None and not self.transport.is_closing():
-            self.transport.resume_reading()
+            if not self._requests_wait and not self.transport.is_closing():
+                self.transport.resume_reading()
 
     def check(self) -> None:
         """Disconnects a client that has not read for too long."""
-        since = self.outbox.full_since
-        if since is not None and time.monotonic() - since > self._limits.stall:
+        if self.outbox.stalled() > self._limits.stall:
             self._disconnect(f"has not read for {self._limits.stall:g} s")
 
     def review_rights(self) -> None:

@@ -3,8 +3,8 @@
 What a burst of posts produces leaves in one write. As long as the client takes it, nothing is left out. When neither
 client nor kernel take any more, the circuit is *full*: what comes then is held, in order. Once that is too much
 (`backlog` bytes) or lasts too long (`patience` seconds), the circuit is *behind*: of the monitors that are held, only
-the newest of each subscription is kept, in the order of the last posts. Replies are never left out: a full circuit is
-not read from, so they are bounded, too. So a stalled client costs its own values, and nobody else anything.
+the newest of each subscription is kept, in the order of the last posts. Replies are never left out; once many are held,
+the circuit is *choked*, and must not be read from. So a stalled client costs its own values, and nobody else anything.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ class Outbox:
         "_events_on",
         "_held",
         "_held_size",
+        "_left",
         "_loop",
         "_patience",
+        "_replies_held",
         "_timer",
         "_transport",
         "behind",
@@ -49,14 +51,16 @@ class Outbox:
         self.parts: list[bytes] = []  #: what leaves next
         self.size = 0  #: bytes of it
         self.scheduled = False  #: it leaves before the loop waits again
-        self.full_since: float | None = None  #: the time (monotonic) since which the circuit is full
+        #: The time (monotonic) since which the client of a full circuit has taken nothing; None: it is not full.
+        self.full_since: float | None = None
         self.behind = False
         self.coalesced = 0  #: monitors that a newer value of their subscription has replaced
         self._events_on = True
         self._timer: asyncio.TimerHandle | None = None
         # What is held: (subscription, or None for a reply; its bytes). The key is the subscription if it is behind.
         self._held: dict[object, tuple[object, tuple[bytes, ...]]] = {}
-        self._held_size = 0
+        self._held_size = self._replies_held = 0
+        self._left = 0  # of what a full circuit has to send, when it was last looked at
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
@@ -64,6 +68,7 @@ class Outbox:
         """Takes a reply: it leaves after all monitors that were posted before, unless the client wants none now."""
         if self.full_since is not None:
             self._hold(object(), None, parts)
+            self._replies_held += sum(map(len, parts))
             return
         self.parts += parts
         self.size += sum(map(len, parts))
@@ -122,7 +127,22 @@ class Outbox:
     def full(self) -> None:
         """The client does not take what it is sent."""
         self.full_since = time.monotonic()
+        self._left = self._transport.get_write_buffer_size()
         self._look()
+
+    def stalled(self) -> float:
+        """Seconds for which the client of a full circuit has taken nothing, as far as this was called meanwhile."""
+        if self.full_since is None:
+            return 0.0
+        left, now = self._transport.get_write_buffer_size(), time.monotonic()
+        if left < self._left:  # slow is not stalled
+            self._left, self.full_since = left, now
+        return now - self.full_since
+
+    @property
+    def choked(self) -> bool:
+        """Whether so many replies are held that there must not be more."""
+        return self.full_since is not None and self._replies_held > _FULL
 
     def drained(self) -> None:
         """The client has taken all that was sent: what was held leaves."""
@@ -150,7 +170,8 @@ class Outbox:
             self._forgive()
 
     def _release(self) -> None:
-        held, self._held, self._held_size = self._held, {}, 0
+        held, self._held = self._held, {}
+        self._held_size = self._replies_held = 0
         for key, (subscription, parts) in held.items():
             if subscription is None or self._events_on:
                 self.parts += parts

@@ -11,6 +11,7 @@ import pytest
 
 from pixieioc.config import LimitsTable as Limits
 from pixieioc.ioc.ca.circuit import Circuit
+from pixieioc.ioc.ca.outbox import Outbox
 from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.server import Server
 from pixieioc.pvinfo import PvInfo
@@ -146,6 +147,67 @@ async def test_a_put_is_answered_after_all_that_was_posted_before_also_if_the_cl
             await peer.event(2)
         assert [await peer.event(3), await peer.event(1)] == [[3], [0]]
         assert (await peer.hear(ca.WriteNotifyResponse)).status.name == "ECA_NORMAL"
+
+
+@conversation
+async def test_a_client_that_is_behind_is_still_heard() -> None:
+    """A stop over a slow line comes through at once."""
+    stop, array = number("stop"), _array("array")
+    async with Server([stop, array], LOCAL, Limits(backlog=0, patience=0)) as server:
+        peer = await _listening(server, "array", buffer=4096)
+        channel = await peer.channel("stop")
+        outbox, posts = _newest(server).outbox, 0
+        while outbox.full_since is None:
+            posts += 1
+            array.post(np.full(BIG, posts))
+            await asyncio.sleep(0)
+        peer.say(peer.writing(channel, 1))
+        async with asyncio.timeout(5):
+            while stop.value != 1:
+                await asyncio.sleep(0)
+        assert outbox.full_since is not None
+        for _ in range(posts):
+            await peer.event(1)
+        assert (await peer.hear(ca.WriteNotifyResponse)).status.name == "ECA_NORMAL"
+
+
+class _Line(asyncio.Transport):
+    """The way to a client that takes nothing; `waiting` is how much waits for it."""
+
+    waiting = 1000
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+
+def test_slow_is_not_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+
+    async def talk() -> None:
+        nonlocal now
+        line = _Line()
+        outbox = Outbox(line, 0, 1000)
+        assert outbox.stalled() == 0
+        outbox.full()
+        now = 50
+        assert outbox.stalled() == 50
+        line.waiting -= 1
+        assert outbox.stalled() == 0
+        now = 70
+        assert outbox.stalled() == 20
+        outbox.drained()
+        assert outbox.stalled() == 0
+        outbox.close()
+
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(talk())
+    finally:
+        loop.close()
 
 
 @conversation
