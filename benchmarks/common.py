@@ -45,7 +45,7 @@ _progress = Console(stderr=True, style="dim")
 
 @dataclass(frozen=True)
 class Row:
-    """One result. `bar` is what `ratio` must reach, or `ours` if there is no rival; None: for information."""
+    """One result. `bar` is what `ratio` or `ours` must reach, or stay below; None: for information."""
 
     what: str
     unit: str
@@ -67,6 +67,11 @@ class Row:
 def rivalled(what: str, unit: str, ours: float, rival: float, bar: float) -> Row:
     """A result that is to be at least `bar` times the rival's."""
     return Row(what, unit, ours, rival, bar, bool(rival) and ours / rival >= bar)
+
+
+def rivalled_at_most(what: str, unit: str, ours: float, rival: float, bar: float) -> Row:
+    """A result, such as a cost, that is to be at most `bar` times the rival's."""
+    return Row(what, unit, ours, rival, bar, bool(rival) and ours / rival <= bar)
 
 
 def limited(what: str, unit: str, ours: float, bar: float) -> Row:
@@ -122,7 +127,7 @@ def loopback() -> Iterator[None]:
     """Channel Access on this computer only, on free ports: set up before libca is first used."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as repeater:
         repeater.bind((LOOPBACK, 0))  # libca starts a repeater, which would stay, unless its port is taken
-        beacons, server = str(repeater.getsockname()[1]), _free_port()
+        beacons, server = str(repeater.getsockname()[1]), free_port()
         os.environ.update(
             EPICS_CA_ADDR_LIST=f"{LOOPBACK}:{server}",
             EPICS_CA_AUTO_ADDR_LIST="NO",
@@ -136,7 +141,7 @@ def loopback() -> Iterator[None]:
         yield
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that is free for TCP and UDP on loopback."""
     while True:
         with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:

@@ -1,7 +1,8 @@
 """The list-mode decoder against pypixie16's own reader (with cbitstruct) and against memcpy, in one run.
 
 Every stream is made from the recording of `examples/data`, repeated. Ours gets all of it in blocks of one FIFO
-(512 KiB), which records do not respect; the rival is `read_list_mode_data_as_events`, which gets the first part of the
+(512 KiB), which records do not respect, and those with traces, of which a FIFO holds 516 only, also in blocks of 2 MiB,
+what LoadFiles reads at a time; the rival is `read_list_mode_data_as_events`, which gets the first part of the
 same stream as a file, in the system's cache. For information: the reader behind it on words that are in its memory
 already (`StreamReader`), in one piece, because it loses records that are cut by a block. memcpy copies the same blocks
 into a buffer that stays in the processor's cache.
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,8 +41,8 @@ Words = NDArray[np.uint32]
 
 RECORDING = common.ROOT / "examples" / "data" / "pixie16_binary_data-full.bin"
 LAYOUT = variant(500, 34688)
-#: Words of a FIFO.
-BLOCK = 131_072
+#: Words of a FIFO, and what LoadFiles reads at a time.
+BLOCK, LARGE_BLOCK = 131_072, 524_288
 MEMCPY_BAR, FIRST_BLOCK_BAR = 0.2, 0.6
 #: New processes whose first block is timed.
 _STARTS = 7
@@ -62,8 +63,13 @@ class Stream:
     words: Words
     events: int
     rival_words: int
-    bar: float
+    bar: float | None
     copied_bar: float | None = None
+    block: int = BLOCK
+
+    def blocks(self, words: Words) -> list[Words]:
+        """`words` as ours gets them."""
+        return [words[begin : begin + self.block] for begin in range(0, len(words), self.block)]
 
 
 @dataclass(frozen=True)
@@ -92,11 +98,13 @@ def main(
     for stream in _streams(megabytes, rival_events):
         common.note(f"{stream.name}: {stream.events:,} events, {stream.words.nbytes / 1e6:.0f} MB, {turns} turns")
         rows += _rows(stream, _measure(stream, rival, turns, folder / "share.bin"))
-    title = f"List-mode decoder: {megabytes:g} MB a stream in blocks of {4 * BLOCK >> 10} KiB"
+    title = f"List-mode decoder: {megabytes:g} MB a stream, in blocks of 512 KiB, with traces of 2 MiB"
     common.show(title, rows + first, as_json=as_json)
 
 
 def _rows(stream: Stream, result: Turns) -> list[common.Row]:
+    if stream.bar is None:
+        return [common.Row(stream.name, "events/s", result.ours, result.rival)]
     rows = [common.rivalled(stream.name, "events/s", result.ours, result.rival, stream.bar)]
     if stream.copied_bar is not None:
         rows.append(
@@ -131,7 +139,12 @@ def _streams(megabytes: float, rival_events: int) -> Iterator[Stream]:
         words = encode(_extended(recorded, parts, trace_lengths, random), LAYOUT)
         copies = int(np.ceil(megabytes * 1e6 / words.nbytes))
         share = min(rival_events, count) * len(words) // count
-        yield Stream(name, np.tile(words, copies), copies * count, share, bar, copied_bar)
+        stream = Stream(name, np.tile(words, copies), copies * count, share, bar, copied_bar)
+        if copied_bar is None:
+            yield stream
+        else:
+            yield replace(stream, name=f"{name}, 512 KiB", bar=None, copied_bar=None)
+            yield replace(stream, block=LARGE_BLOCK)
 
 
 def _extended(
@@ -176,13 +189,9 @@ def _measure(stream: Stream, rival: Any, turns: int, file: Path) -> Turns:
     )
 
 
-def _blocks(words: Words) -> list[Words]:
-    return [words[begin : begin + BLOCK] for begin in range(0, len(words), BLOCK)]
-
-
 def _ours(stream: Stream, *, copied: bool) -> float:
     """Seconds for the whole stream; every event must come out."""
-    blocks = _blocks(stream.words)
+    blocks = stream.blocks(stream.words)
     decoder = Decoder(LAYOUT)
     began = time.thread_time()
     for block in blocks:
@@ -207,8 +216,8 @@ def _in_memory(words: Words, rival: Any) -> float:
 
 
 def _memcpy(stream: Stream) -> float:
-    blocks = _blocks(stream.words)
-    buffer = np.empty(BLOCK, np.uint32)
+    blocks = stream.blocks(stream.words)
+    buffer = np.empty(stream.block, np.uint32)
     began = time.thread_time()
     for block in blocks:
         np.copyto(buffer[: len(block)], block)
@@ -219,7 +228,7 @@ def _compare(stream: Stream, theirs: list[Any]) -> None:
     """Ends the program unless both say the same of the rival's share."""
     words = stream.words[: stream.rival_words]
     decoder = Decoder(LAYOUT)
-    chunks = [chunk for block in _blocks(words) for chunk in decoder.feed(block)] + decoder.finish()
+    chunks = [chunk for block in stream.blocks(words) for chunk in decoder.feed(block)] + decoder.finish()
     ours = ev.compact(ev.concatenate(chunks))
     names = {"energy": "energy", "timestamp": "time", "CFD_fraction": "cfd", "channel": "channel", "slot": "slot"}
     names |= {"crate": "crate"}

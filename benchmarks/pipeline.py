@@ -1,11 +1,14 @@
-"""Events a second through the whole list-mode pipeline, against pypixie16's own pipeline on the same file.
+"""Events and bytes a second through the whole list-mode pipeline, against pypixie16's own pipeline on the same file.
 
-The file is the recording of `examples/data`, repeated. Ours is LoadFiles > ConvertToEvents > SortEvents > GatherEvents
-> FillSpectra through `pixieioc.pipeline.Pipeline`, a process each; then the same with GatherData behind LoadFiles,
-which writes all raw data to disk. The time is from the call of `start()` until the pipeline is at rest: all files
-closed, all final counters told. The rival is in `pypixie16_chain.py`; its time is from its first reading to its last
-event out, and it ends with a counter instead of spectra. Neither the start of processes nor compilation counts: ours
-has a run to warm up.
+Ours is LoadFiles > ConvertToEvents > SortEvents > FillSpectra through `pixieioc.pipeline.Pipeline`, a process each;
+then the same with GatherEvents, and with GatherData behind LoadFiles, which writes all raw data to disk. The time is
+from the call of `start()` until the pipeline is at rest: all files closed, all final counters told. The rival is in
+`pypixie16_chain.py`; its time is from its first reading to its last event out, and it ends with a counter instead of
+spectra. Neither the start of processes nor compilation counts: ours has a run to warm up.
+
+The files are the recording of `examples/data`, repeated, as it is and with a trace of 500 samples in each record. The
+disk's own speed is that of writing the same bytes and nothing else, until they are safe. Last, a simulated crate of 13
+modules with 16 channels and 12 M events/s in total: how much of that is sustained from files, and live.
 
 Half of our runs are before the rival's, half behind it; what is shown is the median. The exit code is 1 if not every
 event of the file has come out of our chain, in time order and in a spectrum, and every byte into the raw file.
@@ -23,6 +26,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,78 +35,138 @@ import common
 import numpy as np
 import typer
 
+from pixieioc.detector.crate import Crate, Module
+from pixieioc.detector.simulation import Simulation, warm_up
+from pixieioc.listmode import events as ev
+from pixieioc.listmode.encode import encode
+from pixieioc.listmode.stream import Decoder
+from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Pipeline
 
 RECORDING = common.ROOT / "examples" / "data" / "pixie16_binary_data-full.bin"
+LAYOUT = variant(500, 34688)
 #: The recording has records without traces and sums only: four words.
 BYTES_PER_EVENT = 16
-BAR = 50.0
+BAR, TRACES_BAR = 250.0, 500.0
+#: A full crate.
+MODULES, CHANNELS, FULL_RATE = 13, 16, 12e6
 
-PLAIN = ["LoadFiles", "ConvertToEvents", "SortEvents", "GatherEvents", "FillSpectra"]
+PLAIN = ["LoadFiles", "ConvertToEvents", "SortEvents", "FillSpectra"]
+GATHERING = [*PLAIN[:-1], "GatherEvents", "FillSpectra"]
 SAVING = ["LoadFiles", "GatherData", *PLAIN[1:]]
+LIVE = ["DummyData", *PLAIN[1:]]
 
 
 class EventsLost(Exception):
     """Our chain has not delivered what is in the file."""
 
 
+@dataclass(frozen=True)
+class Data:
+    """Raw files, the events and bytes in them, and settings of tasks that they need beyond the usual ones."""
+
+    files: tuple[Path, ...]
+    events: int
+    settings: Mapping[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files."""
+        return sum(path.stat().st_size for path in self.files)
+
+
 def main(
-    megabytes: Annotated[float, typer.Option(min=0.4, help="Least size of the file, MB.")] = 100.0,
+    megabytes: Annotated[float, typer.Option(min=0.4, help="Least size of each file, MB.")] = 200.0,
     rival_megabytes: Annotated[float, typer.Option(min=0.4, help="The rival reads so much of it, MB.")] = math.inf,
-    rival_timeout: Annotated[float, typer.Option(help="The rival is ended after so many seconds.")] = 300.0,
+    rival_timeout: Annotated[float, typer.Option(help="The rival is ended after so many seconds.")] = 600.0,
     runs: Annotated[int, typer.Option(min=1, help="Our runs before the rival's, and as many behind it.")] = 3,
+    crate: Annotated[bool, typer.Option(help="Whether the simulated crate is measured.")] = True,
     as_json: common.Json = False,
 ) -> None:
     """Measure the list-mode pipeline against pypixie16's."""
     folder = common.private_folder()
-    file = _repeat(folder / "list-mode.bin", megabytes)
-    events = file.stat().st_size // BYTES_PER_EVENT
-    share = file if rival_megabytes >= megabytes else _repeat(folder / "share.bin", rival_megabytes)
+    plain = _repeated(folder / "list-mode.bin", RECORDING.read_bytes(), megabytes)
+    traced = _repeated(folder / "traces.bin", _with_traces(), megabytes, 1000 + BYTES_PER_EVENT)
+    share = plain
+    if rival_megabytes < megabytes:
+        share = _repeated(folder / "share.bin", RECORDING.read_bytes(), rival_megabytes)
+    measured = [(PLAIN, plain), (GATHERING, plain), (SAVING, plain), (PLAIN, traced), (SAVING, traced)]
     try:
-        plain, saving = _runs(PLAIN, file, folder, runs), _runs(SAVING, file, folder, runs)
-        given = share.stat().st_size // BYTES_PER_EVENT
-        delivered, seconds = _rival(share, given, folder, rival_timeout)
-        plain += _runs(PLAIN, file, folder, runs)
-        saving += _runs(SAVING, file, folder, runs)
+        times = [_runs(chain, data, folder, runs) for chain, data in measured]
+        delivered, seconds = _rival(share.files[0], share.events, folder, rival_timeout)
+        for seconds_so_far, (chain, data) in zip(times, measured, strict=True):
+            seconds_so_far += _runs(chain, data, folder, runs)
+        disk = statistics.median(_disk(traced, folder) for _ in range(2 * runs))
+        crates = _crate_rows(folder, runs) if crate else []
     except EventsLost as error:
         sys.exit(f"events are lost: {error}")
-    rate, rate_saving = events / statistics.median(plain), events / statistics.median(saving)
+    rate, rate_gathering, rate_saving, traced_rate, traced_saving = (
+        data.events / statistics.median(of) for of, (_, data) in zip(times, measured, strict=True)
+    )
     rival = delivered / seconds if delivered else 0.0
-    title = f"List-mode pipeline: {events:,} events, {events * BYTES_PER_EVENT / 1e6:.0f} MB"
+    traced_mb = traced.bytes / traced.events / 1e6
     rows = [
         common.rivalled("list-mode pipeline", "events/s", rate, rival, BAR),
-        common.Row("pipeline and raw files saved", "events/s", rate_saving, rival),
-        common.Row("list-mode pipeline, bytes", "MB/s", rate * BYTES_PER_EVENT / 1e6, rival * BYTES_PER_EVENT / 1e6),
-        common.Row("events delivered", "events", events, None, events, True),  # _check has seen that
-        common.Row(f"events delivered by pypixie16, of {given}", "events", None, delivered),
+        common.Row("with GatherEvents before the sink", "events/s", rate_gathering, rival),
+        common.Row("with raw files saved", "events/s", rate_saving, rival),
+        common.Row("events delivered", "events", plain.events, None, plain.events, True),  # _check has seen that
+        common.Row(f"events delivered by pypixie16, of {share.events}", "events", None, delivered),
+        common.Row(
+            "500-sample traces",
+            "MB/s",
+            traced_rate * traced_mb,
+            None,
+            TRACES_BAR,
+            traced_rate * traced_mb >= TRACES_BAR,
+        ),
+        common.rivalled("traces with raw files saved, to the disk alone", "MB/s", traced_saving * traced_mb, disk, 1.0),
+        *crates,
     ]
+    title = (
+        f"List-mode pipeline: {plain.events:,} events, {plain.bytes / 1e6:.0f} MB; {traced.bytes / 1e6:.0f} MB traces"
+    )
     common.show(title, rows, as_json=as_json)
 
 
-def _repeat(file: Path, megabytes: float) -> Path:
-    """Writes the recording again and again until the file is at least as large."""
-    recording = RECORDING.read_bytes()
+def _repeated(file: Path, recording: bytes, megabytes: float, bytes_per_event: int = BYTES_PER_EVENT) -> Data:
+    """Writes a recording again and again until the file is at least as large."""
     with file.open("wb") as out:
         for _ in range(math.ceil(megabytes * 1e6 / len(recording))):
             out.write(recording)
-    return file
+    # The recording spans 10 s: at each repetition its counter begins anew.
+    settings = {"SortEvents": {"reset_time": 5.0}}
+    return Data((file,), file.stat().st_size // bytes_per_event, settings)
+
+
+def _with_traces() -> bytes:
+    """The recording with a trace of 500 random samples in each record."""
+    decoder = Decoder(LAYOUT)
+    recorded = ev.concatenate(decoder.feed(np.fromfile(RECORDING, "<u4")) + decoder.finish())
+    count = ev.size(recorded)
+    traced = {
+        **{column.name: recorded[column.name] for column in ev.BASE_COLUMNS},
+        "parts": np.zeros(count, np.uint8),
+        "trace_length": np.full(count, 500, np.uint16),
+        "trace_start": 500 * np.arange(count),
+        ev.TRACES: np.random.default_rng(1).normal(1750, 4, 500 * count).astype(np.uint16),
+    }
+    return encode(traced, LAYOUT).tobytes()
 
 
 # -- ours -------------------------------------------------------------------------------------------------------------
 
 
-def _runs(chain: list[str], file: Path, folder: Path, runs: int) -> list[float]:
+def _runs(chain: list[str], data: Data, folder: Path, runs: int) -> list[float]:
     """Seconds of each run of a chain, without the first, for which everything is cold."""
-    common.note(f"{' > '.join(chain)}: 1 + {runs} runs")
+    common.note(f"{' > '.join(chain)}, {data.bytes / 1e6:.0f} MB: 1 + {runs} runs")
     raw = folder / "raw"
-    settings: dict[str, Any] = {
-        "LoadFiles": {"files": [str(file)]},
-        "ConvertToEvents": {"adc_mhz": [500.0], "firmware_revision": [34688.0]},
-        # The recording spans 10 s: at each repetition its counter begins anew.
-        "SortEvents": {"reset_time": 5.0},
-        "FillSpectra": {"modules": 1, "channels": 16},
+    settings: dict[str, dict[str, Any]] = {
+        "LoadFiles": {"files": [str(path) for path in data.files]},
+        "FillSpectra": {"modules": MODULES, "channels": CHANNELS},
         "GatherData": {"auto_save": True, "file_path": str(raw), "create_directory": True},
     }
+    for task, more in data.settings.items():
+        settings[task] = {**settings.get(task, {}), **more}
     times: list[float] = []
     with Pipeline({name: settings[name] for name in chain if name in settings}) as pipeline:
         pipeline.follow(pipeline.creating(chain))
@@ -111,18 +176,18 @@ def _runs(chain: list[str], file: Path, folder: Path, runs: int) -> list[float]:
             pipeline.start()
             pipeline.wait(common.PATIENCE)
             times.append(time.monotonic() - began)
-            _check(pipeline, file, raw)
+            _check(pipeline, data, raw)
             shutil.rmtree(raw, ignore_errors=True)
         pipeline.quit()
     return times[1:]
 
 
-def _check(pipeline: Pipeline, file: Path, raw: Path) -> None:
-    """Raises EventsLost unless everything in the file has come to its place."""
+def _check(pipeline: Pipeline, data: Data, raw: Path) -> None:
+    """Raises EventsLost unless everything in the files has come to its place."""
     if pipeline.errors or not pipeline.at_rest:
         raise EventsLost("; ".join(map(str, pipeline.errors)) or f"no end within {common.PATIENCE:g} s")
-    events = file.stat().st_size // BYTES_PER_EVENT
     told = {name: member.reports for name, member in pipeline.members.items()}
+    events = told["DummyData"]["events_made"] if "DummyData" in told else data.events
     for name in PLAIN[1:]:
         if told[name]["events"] != events:
             raise EventsLost(f"{told[name]['events']} of {events} events came to {name}")
@@ -130,8 +195,60 @@ def _check(pipeline: Pipeline, file: Path, raw: Path) -> None:
         raise EventsLost(f"{filled} of {events} events are in the spectra")
     if late := told["SortEvents"]["late_events"]:
         raise EventsLost(f"{late} of {events} events are out of order")
-    if "GatherData" in told and (saved := [path.stat().st_size for path in raw.glob("*.bin")]) != [file.stat().st_size]:
-        raise EventsLost(f"the raw files have {saved} bytes instead of {file.stat().st_size}")
+    if "GatherData" in told and (saved := [path.stat().st_size for path in raw.glob("*.bin")]) != [data.bytes]:
+        raise EventsLost(f"the raw files have {saved} bytes instead of {data.bytes}")
+
+
+def _disk(data: Data, folder: Path) -> float:
+    """MB/s of the disk alone: the same bytes, from memory, until they are safe."""
+    content, file = data.files[0].read_bytes(), folder / "disk.bin"
+    began = time.monotonic()
+    with file.open("wb", buffering=0) as out:
+        for begin in range(0, len(content), 1 << 20):
+            out.write(memoryview(content)[begin : begin + (1 << 20)])
+        os.fsync(out.fileno())
+    seconds = time.monotonic() - began
+    file.unlink()
+    return len(content) / seconds / 1e6
+
+
+# -- a full crate -----------------------------------------------------------------------------------------------------
+
+
+def _crate_rows(folder: Path, runs: int) -> list[common.Row]:
+    """What is sustained of a full crate's rate, from files and live; the source of the latter takes its part."""
+    recorded = _crate_files(folder, 2.0)
+    from_files = recorded.events / statistics.median(_runs(PLAIN, recorded, folder, runs))
+    seconds = 2.0
+    live = Data((), 0, {"DummyData": _crate_settings(seconds), "SortEvents": {"max_events": 20_000_000}})
+    share = seconds / statistics.median(_runs(LIVE, live, folder, runs))
+    what = f"{MODULES} modules x {CHANNELS} channels"
+    return [
+        common.Row(f"{what} from files", "events/s", from_files),
+        common.Row(f"{what} from files, of 12 M events/s", "%", 100 * from_files / FULL_RATE),
+        common.Row(f"{what} simulated live, of 12 M events/s", "%", 100 * share),
+    ]
+
+
+def _crate_settings(seconds: float) -> dict[str, Any]:
+    rate = FULL_RATE / MODULES / CHANNELS
+    return {"modules": MODULES, "channels": CHANNELS, "channel_rate": rate, "run_time": seconds, "seed": 1}
+
+
+def _crate_files(folder: Path, seconds: float) -> Data:
+    """Raw files of all modules of a simulated crate."""
+    warm_up()
+    crate = Crate((Module(),) * MODULES, channels=CHANNELS, channel_rate=FULL_RATE / MODULES / CHANNELS)
+    simulation = Simulation(crate, np.random.default_rng(1))
+    paths = tuple(folder / f"crate_mod{module:02d}.bin" for module in range(MODULES))
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(path.open("wb")) for path in paths]
+        for until in range(50_000_000, int(1e9 * seconds) + 1, 50_000_000):
+            for module, words in simulation.advance(until).items():
+                files[module].write(words.tobytes())
+        for module, words in simulation.finish(int(1e9 * seconds)).items():
+            files[module].write(words.tobytes())
+    return Data(paths, simulation.counts.events)
 
 
 # -- the rival --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import msgspec
 import numpy as np
 
-from pixieioc.config import IocTable, PipelineTable, RunParameters
+from pixieioc.config import IocTable, LimitsTable, PipelineTable, RunParameters
 from pixieioc.listmode.events import COLUMNS, Column
 from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
@@ -86,6 +86,13 @@ roi_high = {{ "*" = [217, 381], "M00" = [218, 382], "M00:C03" = [220] }}
 ## `[ioc]`
 
 {ioc}
+
+## `[ioc.limits]`
+
+What the clients of the Channel Access server may cost. Whoever goes beyond is refused or disconnected; nobody else
+notices.
+
+{limits}
 
 {tasks}
 ## Reports of every task
@@ -166,6 +173,8 @@ def _keys(table: type[msgspec.Struct]) -> str:
         factory = field.default_factory
         default = field.default if factory is msgspec.NODEFAULT else factory()
         shown = "required" if default is msgspec.NODEFAULT else _code(default)
+        if isinstance(default, msgspec.Struct):
+            shown = "a table"
         rows.append(f"| `{field.name}` | {shown} | {get_args(field.type)[1].description} |")
     return "\n".join(["| key | default | meaning |", "|---|---|---|", *rows])
 
@@ -215,6 +224,7 @@ def configuration() -> str:
         pipeline=_keys(PipelineTable),
         run=_parameters(parameters_of(RunParameters).values()),
         ioc=_keys(IocTable),
+        limits=_keys(LimitsTable),
         tasks="\n".join(_task(name, own[name]) for name in sorted(own)),
         standard=_reports(r for r in vars(StandardReports).values() if isinstance(r, Report)) + "\n",
     )

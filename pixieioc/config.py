@@ -54,8 +54,8 @@ class RunParameters:
     fail_put_on_error = Parameter(True, live=True, doc="Whether a put to Acquire fails when its run ends badly.")
 
 
-def _said(doc: str) -> msgspec.Meta:
-    return msgspec.Meta(description=doc)
+def _said(doc: str, *, least: float | None = None) -> msgspec.Meta:
+    return msgspec.Meta(description=doc, ge=least)
 
 
 class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +66,37 @@ class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     imports: Annotated[
         list[str], _said("Python modules that define further tasks, looked for in the file's folder, too.")
     ] = []
+
+
+class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.limits]`: what the clients of the server may cost."""
+
+    clients: Annotated[
+        int, _said("Clients at a time; one that has not said anything makes place for a new one.", least=1)
+    ] = 1000
+    channels: Annotated[int, _said("Channels of one client.", least=1)] = 100_000
+    subscriptions: Annotated[int, _said("Subscriptions of one client.", least=1)] = 100_000
+    puts: Annotated[int, _said("Puts of one client that have not completed.", least=1)] = 1000
+    message: Annotated[
+        int,
+        _said("Longest message that is taken, in bytes; never longer than the client's channels need.", least=1024),
+    ] = 16 * 1024**2
+    backlog: Annotated[
+        int, _said("Bytes that are held for a client that does not take them before only newest values are.", least=0)
+    ] = 1024**2
+    patience: Annotated[float, _said("Seconds after which only newest values are held for such a client.", least=0)] = (
+        0.05
+    )
+    silence: Annotated[
+        float, _said("Seconds after which a client that has said nothing is disconnected.", least=0.1)
+    ] = 30.0
+    stall: Annotated[
+        float,
+        _said(
+            "Seconds after which a client that does not read, or whose computer has vanished, is disconnected.",
+            least=1,
+        ),
+    ] = 60.0
 
 
 class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +114,10 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1.0
     memory_high: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MINOR.")] = 1000.0
     memory_hihi: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MAJOR.")] = 2000.0
+    access_file: Annotated[
+        str, _said("TOML file that says who may write, read again on SIGHUP; empty: everybody may write everything.")
+    ] = ""
+    limits: Annotated[LimitsTable, _said("What clients may cost, see below.")] = LimitsTable()
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,6 +142,11 @@ class Config:
     def tasks(self) -> dict[str, type[Task]]:
         """The classes of the chain's tasks, by name."""
         return {name: Task.class_registry[name] for name in self.chain}
+
+    @property
+    def access_file(self) -> Path | None:
+        """The file that says who may write."""
+        return Path(_from(self.folder, self.ioc.access_file)) if self.ioc.access_file else None
 
     @property
     def state_folder(self) -> Path:

@@ -35,6 +35,7 @@ CA_PORTS = [_free_port() for _ in range(3)]
 # libca starts a repeater unless its port is taken.
 _REPEATER = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 _REPEATER.bind(("127.0.0.1", 0))
+Finalize(None, _REPEATER.close, exitpriority=0)
 
 os.environ.update(
     EPICS_CA_ADDR_LIST=" ".join(f"127.0.0.1:{port}" for port in CA_PORTS),

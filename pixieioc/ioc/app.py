@@ -6,8 +6,10 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
-from pixieioc.config import Config
+from pixieioc.config import Config, ConfigError
+from pixieioc.ioc.access import AccessRules
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused, Record
 from pixieioc.ioc.ca.server import Server
@@ -21,13 +23,26 @@ log = logging.getLogger(__name__)
 
 
 class _Server(Server):
-    """The server of this IOC, which tells of values that could not be converted."""
+    """The server of this IOC, which tells of values that could not be converted, and knows who may write."""
 
     control: RunControl | None = None
+    access = AccessRules({})
 
     def put_refused(self, record: Record, client: Client, why: str) -> None:
         if self.control is not None:
             self.control.put_refused(record, why, client)
+
+    def may_write(self, record: Record, client: Client) -> bool:
+        return self.access.may_write(record.info.access, client)
+
+    def read_access(self, file: Path) -> None:
+        """Takes over who may write, and tells the clients; what is wrong with the file changes nothing."""
+        try:
+            self.access = AccessRules.read(file)
+        except ConfigError as error:
+            log.error("%s", error)
+            return
+        self.review_rights()
 
 
 async def run_ioc(
@@ -40,18 +55,21 @@ async def run_ioc(
     """Serves a pipeline until SIGINT or SIGTERM (or SYSRESET): then a run ends as Stop does, and everything is closed.
 
     `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there.
-    Raises BadState, OSError if the IOC cannot begin.
+    Raises BadState, ConfigError, OSError if the IOC cannot begin.
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
     board = Board(all_pvs(config), config.prefix)
     state = State(config.state_folder)
     prepare()
     control = RunControl(board, config, state)
-    server = _Server(board.values(), interfaces or config.ioc.interfaces or None)
-    server.control = control
+    server = _Server(board.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
+    server.control, server.access = control, access
+    if config.access_file is not None:
+        loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file)
     await server.start()
     if on_ready is not None:
         on_ready()

@@ -71,7 +71,7 @@ class Stats:
             "UPTIME": str(timedelta(seconds=round(now - self._began))),
             "CA_CLNT_CNT": len(circuits),
             "CA_CONN_CNT": sum(circuit.channels for circuit in circuits),
-            "CA_COALESCED_CNT": self._server.coalesced + sum(circuit.coalesced for circuit in circuits),
+            "CA_COALESCED_CNT": self._server.coalesced + sum(circuit.outbox.coalesced for circuit in circuits),
             "RECORD_CNT": len(self._board),
             "FD_CNT": files,
             "FD_FREE": self._board["IOC:FD_MAX"].value - files,

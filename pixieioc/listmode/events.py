@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,10 @@ EXTRA_COLUMNS = (
 )
 CHUNK_COLUMN = Column("chunk_timestamp", "<f8", "s", "Unix time of the event, from the start of its counter period.")
 COLUMNS: Mapping[str, Column] = {c.name: c for c in (*BASE_COLUMNS, *EXTRA_COLUMNS, CHUNK_COLUMN)}
+#: Bytes of a line of the processor's cache.
+_LINE = 64
+#: It takes some microseconds, and saves ten times as many for each column when events are sent.
+_WORTH_LAYING_OUT = 4096
 #: Not a column an event: the samples of all traces, 16 bits each.
 TRACES = "traces"
 
@@ -59,8 +63,26 @@ def size(events: Events) -> int:
 
 def allocate(columns: Iterable[Column], count: int, *, zero: bool = False) -> Events:
     """Columns for `count` events, uninitialised unless `zero`."""
+    return lay_out([(c.name, np.dtype(c.dtype), c.width) for c in columns], count, zero=zero)
+
+
+def lay_out(columns: Sequence[tuple[str, np.dtype[Any], int]], count: int, *, zero: bool = False) -> Events:
+    """Columns (name, type, width) for `count` events, side by side in one piece of memory, so that they travel as one.
+
+    Each begins where a line of the processor's cache does. Few events are not worth that: their columns are apart.
+    """
     make = np.zeros if zero else np.empty
-    return {c.name: make((count, c.width) if c.width else count, c.dtype) for c in columns}
+    if count < _WORTH_LAYING_OUT:
+        return {name: make((count, width) if width else count, kind) for name, kind, width in columns}
+    places: list[int] = [0]
+    for _, kind, width in columns:
+        size = count * max(1, width) * kind.itemsize
+        places.append(places[-1] + size + -size % _LINE)
+    memory = make(places[-1], np.uint8)
+    return {
+        name: np.ndarray((count, width) if width else (count,), kind, memory, place)
+        for (name, kind, width), place in zip(columns, places, strict=False)
+    }
 
 
 def empty() -> Events:
@@ -81,15 +103,13 @@ def concatenate(chunks: list[Events]) -> Events:
     if len(chunks) == 1:
         return chunks[0]
     names = {name: None for chunk in chunks for name in chunk}
-    joined: Events = {}
-    for name in names:
-        if name == TRACES:
-            continue
+    joined = allocate([COLUMNS[name] for name in names if name != TRACES], sum(map(size, chunks)))
+    for name, column in joined.items():
         parts = [chunk[name] if name in chunk else _zeros(name, size(chunk)) for chunk in chunks]
         if name == "trace_start":
             starts = np.cumsum([0, *(len(chunk.get(TRACES, ())) for chunk in chunks)])
             parts = [part + start for part, start in zip(parts, starts, strict=False)]
-        joined[name] = np.concatenate(parts)
+        np.concatenate(parts, out=column)
     if TRACES in names:
         joined[TRACES] = np.concatenate([chunk[TRACES] for chunk in chunks if TRACES in chunk])
     return joined

@@ -62,15 +62,18 @@ def put_in_order(whole: Whole, rest: Rest, bounds: Whole) -> Order:
 @compiled
 def _sort_part(whole: Whole, rest: Rest, begin: int, end: int, order: Order, spare: Order) -> None:
     """Puts the numbers of one part in order, into the same part of `order`."""
-    # Those that are in order stay at the front of `order`, the others go to the back of it, for the moment.
+    # Those that are in order stay at the front of `order`, the others go to the back of it, for the moment. What is
+    # compared is kept at hand: to look it up through `order` takes twice as long.
     kept, back = begin, end
+    last, last_rest = np.int64(-(2**63)), np.int16(0)
     for i in range(begin, end):
-        if kept > begin and _less(whole, rest, i, order[kept - 1]):
+        if whole[i] < last or (whole[i] == last and rest[i] < last_rest):
             back -= 1
             spare[back] = i
         else:
             order[kept] = i
             kept += 1
+            last, last_rest = whole[i], rest[i]
     if back == end:
         return
     # They were put there from the end: turn them round, and find the runs that are in order.
@@ -85,16 +88,23 @@ def _sort_part(whole: Whole, rest: Rest, begin: int, end: int, order: Order, spa
     sorted_ = _merge_all(whole, rest, taken, np.empty_like(taken), ends, runs + 1)
     # Merge from the back, so that what is kept needs no room of its own.
     a, b = kept - 1, len(sorted_) - 1
+    moved = sorted_[b]
+    late, late_rest = whole[moved], rest[moved]
     for place in range(end - 1, begin - 1, -1):
+        # Of equal times, the one that came first goes first.
+        if a >= begin:
+            i = order[a]
+            time = whole[i]
+            if time > late or (time == late and (rest[i] > late_rest or (rest[i] == late_rest and i > moved))):
+                order[place] = i
+                a -= 1
+                continue
+        order[place] = moved
+        b -= 1
         if b < 0:
             break
-        # Of equal times, the one that came first goes first.
-        if a >= begin and not _before(whole, rest, order[a], sorted_[b]):
-            order[place] = order[a]
-            a -= 1
-        else:
-            order[place] = sorted_[b]
-            b -= 1
+        moved = sorted_[b]
+        late, late_rest = whole[moved], rest[moved]
 
 
 @compiled

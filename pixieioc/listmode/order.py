@@ -203,9 +203,14 @@ def _copied(events: Events, rows: merge.Order | slice) -> Events:
     """A copy of these events; traces are shared."""
     if isinstance(rows, slice):
         return {name: column if name == ev.TRACES else column[rows].copy() for name, column in events.items()}
-    out = {name: np.empty(len(rows), events[name].dtype) for name in _BASE}
-    merge.gather(rows, *(events[name] for name in _BASE), *out.values())
-    return {**out, **{n: c if n == ev.TRACES else c[rows] for n, c in events.items() if n not in out}}
+    out = ev.lay_out(
+        [(n, c.dtype, c.shape[-1] if c.ndim > 1 else 0) for n, c in events.items() if n != ev.TRACES], len(rows)
+    )
+    merge.gather(rows, *(events[name] for name in _BASE), *(out[name] for name in _BASE))
+    for name, column in out.items():
+        if name not in _BASE:
+            np.take(events[name], rows, axis=0, out=column)
+    return {**out, ev.TRACES: events[ev.TRACES]} if ev.TRACES in events else out
 
 
 def _without_spare_traces(events: Events) -> Events:

@@ -200,8 +200,7 @@ class Decoder:
         for piece in pieces:
             total, parts, samples = total + len(piece.offsets), parts | piece.parts, samples + piece.samples
         self.counts.events += total
-        columns = _columns(parts, samples > 0)
-        chunk = {name: np.empty((total, width) if width else total, kind) for name, kind, width in columns}
+        chunk = ev.lay_out(_columns(parts, samples > 0), total)
         begin = 0
         for words, offsets, _, _ in pieces:
             end = begin + len(offsets)

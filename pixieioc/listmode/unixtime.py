@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
+from pixieioc.listmode.jit import compiled
 
 Mode = Literal["now", "start times", "estimated gap"]
 
@@ -47,7 +49,9 @@ class UnixClock:
             self._last = int(time[0])
         if period == len(self.starts) - 1:
             self._last = max(self._last, int(time[-1]))
-        return self.starts[period] + ((time - self._firsts[period]) + events["cfd"].astype(np.float64)) * 1e-9
+        unix = np.empty(len(time))
+        _fill(ev.constant(time), ev.constant(events["cfd"]), self._firsts[period], float(self.starts[period]), unix)
+        return unix
 
     def _start(self, period: int) -> float:
         if self.mode == "now":
@@ -58,3 +62,17 @@ class UnixClock:
             return self.now()
         self.estimated += self.mode == "start times"
         return self.starts[-1] + (self._last - self._firsts[-1]) * 1e-9 + self.gap
+
+
+def warm_up() -> None:
+    """Makes the compiled code ready."""
+    UnixClock("estimated gap", float, [0.0]).stamp(0, ev.allocate(ev.BASE_COLUMNS, 1, zero=True))
+
+
+@compiled
+def _fill(
+    time: NDArray[np.int64], cfd: NDArray[np.float32], first: int, start: float, unix: NDArray[np.float64]
+) -> None:
+    """Unix times of events whose period began at `start`, with an event at `first` ns."""
+    for i in range(len(time)):
+        unix[i] = start + (np.float64(time[i] - first) + np.float64(cfd[i])) * 1e-9

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import shutil
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pixieioc.config import Config
 from pixieioc.offline.job import Job, prepare
 from pixieioc.offline.summary import Channel, Spectra, Summary
 from pixieioc.pipeline import Error, Pipeline, process
+from pixieioc.tasks.disk import sync
 
 
 @dataclasses.dataclass
@@ -98,17 +98,9 @@ def _new_files(out: Path | None) -> Iterator[Path | None]:
                 raise Error(f"{out.parent / path.name} exists already; nothing is overwritten")
         for path in new:
             path.rename(out.parent / path.name)
-        _sync(out.parent)
+        sync(out.parent)
     finally:
         shutil.rmtree(folder)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _summary(pipeline: Pipeline, job: Job, seconds: float) -> Summary:

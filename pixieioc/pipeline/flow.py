@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from pixieioc.pipeline.standard import StandardReports
 
 #: A stream whose sender has died has ended when nothing more has come for so many seconds.
 SILENCE = 0.1
+#: A rate is that of the last so many seconds, longer than any task holds data back by default; at first of less.
+RATE_WINDOW, RATE_SHORTEST = 2.0, 0.4
 #: While a link is full, so often something else may be done, in ms.
 _PATIENCE = 500
 
@@ -66,7 +69,7 @@ class Flow:
         self.orphaned_since: float | None = None  #: the task before this one was lost then
         self.dropped = 0
         self.blocked = 0.0  #: seconds that were spent waiting for a full link
-        self._measured = (time.monotonic(), 0, 0)
+        self._measured = deque([(time.monotonic(), 0, 0)])
         self._outlet.begin(run)
         if self._inlet is not None:
             self._inlet.begin(run)
@@ -137,11 +140,15 @@ class Flow:
             reports.rate = reports.byte_rate = 0.0
             return
         moved = inlet.bytes if inlet is not None else outlet.bytes
-        now, (then, handled_then, moved_then) = time.monotonic(), self._measured
-        if now - then >= 0.4:
+        now = time.monotonic()
+        then, handled_then, moved_then = self._measured[0]
+        if now - then >= RATE_SHORTEST:
             reports.rate = (handled - handled_then) / (now - then)
             reports.byte_rate = (moved - moved_then) / (now - then) / 1e6
-            self._measured = (now, handled, moved)
+        if now - self._measured[-1][0] >= RATE_SHORTEST:
+            self._measured.append((now, handled, moved))
+        while len(self._measured) > 1 and now - self._measured[1][0] >= RATE_WINDOW:
+            self._measured.popleft()
 
     @property
     def sent(self) -> int:

@@ -7,7 +7,7 @@ keys, lists, numbers, text, bytes, booleans and None.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +18,9 @@ from pixieioc.pipeline.error import Error
 
 Buffer = bytes | memoryview
 _ARRAY, _SCALAR, _BYTES = 1, 2, 3
+# Made once: to make them takes longer than to use them.
+_FORM = msgspec.msgpack.Decoder(list[Any])
+_SCALAR_FORM = msgspec.msgpack.Decoder(tuple[bytes, Any])
 #: Bytes up to this length travel in the head.
 _SMALL = 1024
 
@@ -43,10 +46,11 @@ class Packet:
 def pack(packet: Packet) -> list[Buffer]:
     """The frames of `packet`. Arrays are referred to, not copied: do not change them after sending.
 
+    Arrays that lie side by side in one piece of memory share a frame: each frame costs what 100 kB cost.
     Raises UnsupportedType that names the offending type and its place in the payload.
     """
     buffers: list[Buffer] = []
-    tree = _describe(packet.payload, buffers, "")
+    tree = _describe(packet.payload, buffers, "", _side_by_side(packet.payload, buffers))
     return [msgspec.msgpack.encode([packet.kind, packet.run, packet.number, tree]), *buffers]
 
 
@@ -57,21 +61,24 @@ def unpack(frames: Sequence[Buffer]) -> Packet:
     """
     if not frames:
         raise MalformedMessage("a message without frames")
+    memory: dict[int, np.ndarray[Any, Any]] = {}
 
     def restore(code: int, data: memoryview) -> Any:
         if code == _SCALAR:
-            raw, descr = msgspec.msgpack.decode(data, type=tuple[bytes, Any])
+            raw, descr = _SCALAR_FORM.decode(data)
             return np.frombuffer(raw, _dtype(descr))[0]
-        index, *form = msgspec.msgpack.decode(data, type=list[Any])
+        index, *form = _FORM.decode(data)
         if not 0 < index < len(frames):
             raise ValueError(f"it refers to frame {index} of {len(frames)}")
         buffer = cast("memoryview[int]", frames[index])
         if code == _BYTES:
             return bytes(buffer)
-        descr, shape = form
-        array = np.frombuffer(buffer, _simple(descr) if isinstance(descr, str) else _dtype(descr)).reshape(shape)
-        array.flags.writeable = False
-        return array
+        descr, shape, offset = form
+        if index not in memory:  # one base for all arrays of a frame, so that they can travel on together
+            memory[index] = np.frombuffer(buffer, np.uint8)
+            memory[index].flags.writeable = False
+        kind = _simple(descr) if isinstance(descr, str) else _dtype(descr)
+        return np.ndarray(shape, kind, memory[index], offset)
 
     try:
         kind, run, number, payload = msgspec.msgpack.decode(frames[0], ext_hook=restore)
@@ -87,10 +94,50 @@ def nbytes(frames: Sequence[Buffer]) -> int:
     return sum(frame.nbytes if isinstance(frame, memoryview) else len(frame) for frame in frames)
 
 
-def _describe(value: Any, buffers: list[Buffer], where: str) -> Any:
+#: Where an array begins, by its identity: in which frame, and how many bytes from the frame's begin.
+_Places = dict[int, tuple[int, int]]
+
+
+def _side_by_side(payload: Any, buffers: list[Buffer]) -> _Places:
+    """Puts pieces of memory that are shared by several arrays into `buffers`."""
+    by_base: dict[int, list[np.ndarray[Any, Any]]] = {}
+    for array in _arrays_in(payload):
+        base = array.base
+        if isinstance(base, np.ndarray) and base.flags.c_contiguous and array.flags.c_contiguous and array.nbytes:
+            by_base.setdefault(id(base), []).append(array)
+    places: _Places = {}
+    for arrays in by_base.values():
+        base = cast("np.ndarray[Any, Any]", arrays[0].base)
+        begins = [_address(array) for array in arrays]
+        first = min(begins)
+        end = max(begin + array.nbytes for begin, array in zip(begins, arrays, strict=True))
+        # What lies between them travels too, so that must not be much.
+        if len(arrays) > 1 and not base.dtype.hasobject and 10 * sum(a.nbytes for a in arrays) >= 9 * (end - first):
+            at = first - _address(base)
+            buffers.append(base.reshape(-1).view(np.uint8).data[at : at + end - first])
+            places |= {id(a): (len(buffers), begin - first) for begin, a in zip(begins, arrays, strict=True)}
+    return places
+
+
+def _arrays_in(value: Any) -> Iterator[np.ndarray[Any, Any]]:
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, list):
+        for item in cast("list[Any]", value):
+            yield from _arrays_in(item)
+    elif isinstance(value, dict):
+        for item in cast("dict[Any, Any]", value).values():
+            yield from _arrays_in(item)
+
+
+def _address(array: np.ndarray[Any, Any]) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def _describe(value: Any, buffers: list[Buffer], where: str, places: _Places) -> Any:
     """`value` as something that MessagePack can hold, its large parts put into `buffers`."""
     if isinstance(value, np.ndarray):
-        return _array(cast("np.ndarray[Any, Any]", value), buffers, where)
+        return _array(cast("np.ndarray[Any, Any]", value), buffers, where, places)
     if isinstance(value, np.generic):  # before float, str and bytes, of which some numpy scalars are subclasses
         return _scalar(cast("np.generic[Any]", value), where)
     if value is None or isinstance(value, bool | float | str):
@@ -103,27 +150,30 @@ def _describe(value: Any, buffers: list[Buffer], where: str) -> Any:
         return _bytes(bytes(cast("bytes", value)), buffers)
     if isinstance(value, list):
         items = cast("list[Any]", value)
-        return [_describe(item, buffers, f"{where}[{i}]") for i, item in enumerate(items)]
+        return [_describe(item, buffers, f"{where}[{i}]", places) for i, item in enumerate(items)]
     if isinstance(value, dict):
         pairs = cast("dict[Any, Any]", value)
         for key in pairs:
             if type(key) not in (str, int):
                 raise UnsupportedType(f"cannot send {_at(where)}: a key of type {_name(key)}, only str and int are")
-        return {key: _describe(item, buffers, f"{where}[{key!r}]") for key, item in pairs.items()}
+        return {key: _describe(item, buffers, f"{where}[{key!r}]", places) for key, item in pairs.items()}
     raise UnsupportedType(
         f"cannot send {_at(where)}: type {_name(value)}; what can be sent are numpy arrays, dicts and lists of them, "
         "numbers, str, bytes, bool and None"
     )
 
 
-def _array(value: np.ndarray[Any, Any], buffers: list[Buffer], where: str) -> msgspec.msgpack.Ext:
+def _array(value: np.ndarray[Any, Any], buffers: list[Buffer], where: str, places: _Places) -> msgspec.msgpack.Ext:
     if value.dtype.hasobject:
         raise UnsupportedType(f"cannot send {_at(where)}: numpy array of Python objects (dtype {value.dtype})")
-    contiguous = np.ascontiguousarray(value)
-    descr = _descr(value.dtype)
-    # A zero-size array has no buffer that memoryview could cast.
-    buffers.append(contiguous.reshape(-1).view(np.uint8).data if value.nbytes else b"")
-    return msgspec.msgpack.Ext(_ARRAY, msgspec.msgpack.encode([len(buffers), descr, value.shape]))
+    index, offset = places.get(id(value), (0, 0))
+    if not index:
+        # A zero-size array has no buffer that memoryview could cast.
+        contiguous = np.ascontiguousarray(value)
+        buffers.append(contiguous.reshape(-1).view(np.uint8).data if value.nbytes else b"")
+        index = len(buffers)
+    form = [index, _descr(value.dtype), value.shape, offset]
+    return msgspec.msgpack.Ext(_ARRAY, msgspec.msgpack.encode(form))
 
 
 def _scalar(value: np.generic[Any], where: str) -> msgspec.msgpack.Ext:

@@ -70,6 +70,9 @@ class PvInfo:
     #: LOLO, LOW, HIGH, HIHI with MAJOR, MINOR, MINOR, MAJOR; NaN: not set.
     limits: tuple[float, float, float, float] = NO_LIMITS
     hysteresis: float = 0.0
+    #: How far a number must move to be told to those who monitor it, and to an archiver; 0: each change, -1: always.
+    mdel: float = 0.0
+    adel: float = 0.0
     drive: tuple[float, float] = (-math.inf, math.inf)
     #: Of a waveform.
     element: Element = "DOUBLE"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import Any
 
@@ -11,7 +10,7 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.stream import Decoder, warm_up
 from pixieioc.listmode.variant import CHANNELS, Variant, variant
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import EventBlock, words_of
+from pixieioc.tasks.items import EventBlock, joined, words_of
 
 
 class ConvertToEvents(Task):
@@ -87,13 +86,9 @@ class ConvertToEvents(Task):
         self.corrupt_regions = sum(c.corrupt_regions for c in counts)
         self.bytes_lost = 4 * sum(c.words_lost for c in counts)
         self.bytes_left_over = 4 * sum(c.words_left_over for c in counts)
-        # Traces are views of the block: chunks with traces travel as they are, not joined (which would copy them).
-        sent = False
-        for with_traces, group in itertools.groupby(chunks, lambda chunk: ev.TRACES in chunk):
-            for events in group if with_traces else [ev.concatenate(list(group))]:
-                self.send(EventBlock(events=events, words_read=words_read))
-                sent = True
-        if words_read and not sent:  # the sorter must know that these modules were read and had nothing
+        for events in joined(chunks):
+            self.send(EventBlock(events=events, words_read=words_read))
+        if words_read and not chunks:  # the sorter must know that these modules were read and had nothing
             self.send(EventBlock(events=ev.empty(), words_read=words_read))
 
     def _tell_broken(self, module: int, decoder: Decoder) -> None:

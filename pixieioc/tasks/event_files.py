@@ -15,6 +15,7 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
 from pixieioc.listmode.variant import PART_ESUM, PART_ETS, PART_QDC
 from pixieioc.pipeline import Error
+from pixieioc.tasks.disk import sync
 
 #: Columns that every event has, and those of the optional blocks, in the order of the files.
 ALWAYS = (*ev.BASE_COLUMNS, ev.CHUNK_COLUMN)
@@ -259,10 +260,10 @@ class _PartFile:
     def publish(self) -> None:
         """Gives the file its name, once it is on the disk."""
         with _naming(self.path):
-            _sync(self.part)
+            sync(self.part)
             _refuse_existing(self.path)
             self.part.rename(self.path)
-            _sync(self.path.parent)
+            sync(self.path.parent)
 
     def discard(self) -> None:
         """Removes the file."""
@@ -358,11 +359,3 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise Error(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

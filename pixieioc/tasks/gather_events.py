@@ -12,11 +12,15 @@ from pixieioc.tasks.items import EventBlock, events_of
 
 
 class GatherEvents(Task):
-    """Collects events until there are enough or they have waited long enough, then hands them on in one piece."""
+    """Collects events until there are enough, or enough bytes, or they have waited long enough; then hands them on in
+    one piece."""
 
     events_known = True
 
     chunk_size = Parameter(100_000, low=1, high=100_000_000, live=True, doc="Events of a chunk; it may become larger.")
+    chunk_bytes = Parameter(
+        1024**2, unit="B", low=1, high=1024**3, live=True, doc="Bytes of a chunk, which traces may reach much earlier."
+    )
     max_delay = Parameter(0.5, unit="s", low=0, high=3600, live=True, doc="How long an event waits here at most.")
     events_held = Report(0, doc="Events that wait here.")
     chunks = Report(0, doc="Chunks handed on in this run.")
@@ -24,7 +28,7 @@ class GatherEvents(Task):
     def do_start(self) -> None:
         self._held: list[Events] = []
         self._words: dict[int, int] = {}
-        self._since = 0.0
+        self._since, self._bytes = 0.0, 0
         self.events_held = self.chunks = 0
 
     def do_work(self, datum: Any) -> None:
@@ -35,6 +39,7 @@ class GatherEvents(Task):
             if not self._held:
                 self._since = time.monotonic()
             self._held.append(block["events"])
+            self._bytes += sum(column.nbytes for column in block["events"].values())
             self.events += count
             self.events_held += count
         self._send_if_due()
@@ -48,12 +53,12 @@ class GatherEvents(Task):
             self._send()
 
     def _send_if_due(self) -> None:
-        waited = time.monotonic() - self._since
-        if self._held and (self.events_held >= self.chunk_size or waited >= self.max_delay):
+        enough = self.events_held >= self.chunk_size or self._bytes >= self.chunk_bytes
+        if self._held and (enough or time.monotonic() - self._since >= self.max_delay):
             self._send()
 
     def _send(self) -> None:
         self.send(EventBlock(events=ev.concatenate(self._held), words_read=self._words))
         self._held, self._words = [], {}
-        self.events_held = 0
+        self.events_held = self._bytes = 0
         self.chunks += 1

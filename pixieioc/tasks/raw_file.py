@@ -6,12 +6,16 @@ import hashlib
 import json
 import os
 import re
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from pixieioc.pipeline import Error
+from pixieioc.tasks.disk import sync
 
 _CONVERSION = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([sd]))")
+#: After so many bytes that are not on the disk yet, they are brought there.
+_SYNC_BYTES = 32 * 1024**2
 #: What a template's conversions stand for, in this order.
 FIELDS = ("FilePath", "FileName", "FileNumber", "run id", "module")
 _KINDS = ("s", "s", "d", "d", "d")
@@ -41,7 +45,9 @@ def file_name(template: str, path: str, name: str, number: int, run_id: int, mod
 class RawFile:
     """One module's raw data of one run.
 
-    Everything that was written is in the file at once (nothing is buffered here), and on the disk after `finish`.
+    Everything that was written is in the file at once (nothing is buffered here), and on the disk after `finish`. It is
+    brought to the disk all along, in a thread of its own: the end of a run need not wait for all of it, and a power cut
+    costs little.
     """
 
     def __init__(self, path: Path, *, create_folder: bool) -> None:
@@ -50,6 +56,9 @@ class RawFile:
         self.part = path.with_name(path.name + ".part")
         self.bytes = 0
         self._hash = hashlib.sha256()
+        self._syncer = ThreadPoolExecutor(1, "sync")
+        self._sync: Future[None] | None = None
+        self._safe = 0  # bytes that are on the disk when _sync is done
         try:
             if create_folder:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,9 +79,23 @@ class RawFile:
                 raise Error(f"cannot write {self.part} after {self.bytes} bytes: {error.strerror}") from error
             self.bytes += written
             view = view[written:]
+        if self.bytes - self._safe >= _SYNC_BYTES and (self._sync is None or self._sync.done()):
+            self._look_at_sync()
+            self._safe = self.bytes
+            self._sync = self._syncer.submit(os.fdatasync, self._descriptor)
+
+    def _look_at_sync(self) -> None:
+        """Waits for what is on its way to the disk; Error if the disk did not take it."""
+        if self._sync is not None:
+            try:
+                self._sync.result()
+            except OSError as error:
+                raise Error(f"cannot write {self.part}, {self.bytes} bytes so far: {error.strerror}") from error
 
     def finish(self, about: dict[str, Any]) -> None:
         """Makes the file safe on disk, gives it its name, and writes `<path>.json` with `about`, size and checksum."""
+        self._look_at_sync()
+        self._syncer.shutdown()
         try:
             os.fsync(self._descriptor)
             os.close(self._descriptor)
@@ -80,12 +103,13 @@ class RawFile:
             content = {"file": self.path.name, **about, "bytes": self.bytes, "sha256": self._hash.hexdigest()}
             _write_safely(sidecar, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
             self.part.rename(self.path)
-            _sync_folder(self.path.parent)
+            sync(self.path.parent)
         except OSError as error:
             raise Error(f"cannot finish {self.part}: {error.strerror}") from error
 
     def leave(self) -> None:
         """Closes the file as it is, still called `*.part`."""
+        self._syncer.shutdown()
         os.close(self._descriptor)
 
 
@@ -96,11 +120,3 @@ def _write_safely(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.rename(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from pixieioc.listmode import order, unixtime
 from pixieioc.listmode.events import CHUNK_COLUMN
-from pixieioc.listmode.order import Stretch, TimeOrder, warm_up
+from pixieioc.listmode.order import Stretch, TimeOrder
 from pixieioc.listmode.unixtime import UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import EventBlock, events_of
+from pixieioc.tasks.items import EventBlock, events_of, joined
 
 _MODES = ("now", "start times", "estimated gap")
 
@@ -54,7 +55,8 @@ class SortEvents(Task):
     )
 
     def do_init(self) -> None:
-        warm_up()
+        order.warm_up()
+        unixtime.warm_up()
 
     def do_start(self) -> None:
         if self.time_mode == "start times" and not self.start_times:
@@ -72,8 +74,8 @@ class SortEvents(Task):
         self._send(self._order.finish(), {})
 
     def _send(self, stretches: list[Stretch], words_read: dict[int, int]) -> None:
-        for stretch in stretches:
-            unix = self._clock.stamp(stretch.period, stretch.events)
-            self.send(EventBlock(events={**stretch.events, CHUNK_COLUMN.name: unix}, words_read=words_read))
+        stamped = [{**s.events, CHUNK_COLUMN.name: self._clock.stamp(s.period, s.events)} for s in stretches]
+        for events in joined(stamped):
+            self.send(EventBlock(events=events, words_read=words_read))
         self.late_events, self.resets = self._order.late, self._order.resets
         self.events_held, self.starts_estimated = self._order.held, self._clock.estimated

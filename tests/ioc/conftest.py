@@ -33,10 +33,11 @@ state_dir = "state"
 
 
 @pytest.fixture(scope="module")
-def shared_ioc() -> Iterator[tuple[Ioc, str]]:
+def shared_ioc(request: pytest.FixtureRequest) -> Iterator[tuple[Ioc, str]]:
+    """An IOC with the module's CONFIG, if it has one of its own, and its whole configuration as JSON."""
     with ioc_folder() as folder:
         config = folder / "test.toml"
-        config.write_text(CONFIG)
+        config.write_text(getattr(request.module, "CONFIG", CONFIG))
         with running(Ioc(folder, "run", config)) as ioc:
             yield ioc, ioc.get("ConfigJSON_RBV")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -44,23 +43,6 @@ chain = ["LoadFiles", "FillSpectra"]
 [tasks.FillSpectra]
 channels = 1
 """
-
-
-@pytest.fixture(scope="module")
-def shared_ioc() -> Iterator[tuple[Ioc, str]]:
-    with ioc_folder() as folder:
-        config = folder / "test.toml"
-        config.write_text(CONFIG)
-        with running(Ioc(folder, "run", config)) as ioc:
-            yield ioc, ioc.get("ConfigJSON_RBV")
-
-
-@pytest.fixture
-def ioc(shared_ioc: tuple[Ioc, str]) -> Iterator[Ioc]:
-    ioc, configuration = shared_ioc
-    yield ioc
-    ioc.recover(configuration)
-    assert ioc.get("ConfigJSON_RBV") == configuration
 
 
 def _run(ioc: Ioc, seconds: float) -> None:

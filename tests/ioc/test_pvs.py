@@ -68,6 +68,41 @@ def test_the_value_field_is_the_record(ioc: Ioc) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Brake:Delay.EGU", "s"),
+        ("Brake:Delay.PREC", 2),
+        ("Brake:Delay.RTYP", "ao"),
+        ("Brake:Delay.DRVH", 60),
+        ("Brake:Delay.SEVR", "NO_ALARM"),
+        ("DeadTime_RBV.HIGH", 40),
+        ("DeadTime_RBV.HIHI", 70),
+        ("DeadTime_RBV.HYST", 2),
+        ("DeadTime_RBV.HOPR", 100),
+        ("SimMode_RBV.ZNAM", "Hardware"),
+        ("SimMode_RBV.OSV", "MINOR"),
+        ("SimMode_RBV.SEVR", "MINOR"),
+        ("SimMode_RBV.STAT", "STATE"),
+        ("State_RBV.THST", "PANICKING"),
+        ("State_RBV.THSV", "MAJOR"),
+        ("StatusMessage_RBV.NELM", 256),
+        ("StatusMessage_RBV.FTVL", "CHAR"),
+        ("Acquire.ASG", "OP"),
+        ("Acquire.DESC$", "Starts a run; a put-callback ends with the run. 0 stops it."),
+        ("Tasks_RBV.VAL$", "DummyData,GatherData,ConvertToEvents,Brake,SortEvents,GatherEvents,FillSpectra"),
+        ("Tasks_RBV$", "DummyData,GatherData,ConvertToEvents,Brake,SortEvents,GatherEvents,FillSpectra"),
+    ],
+)
+def test_fields(ioc: Ioc, field: str, value: object) -> None:
+    assert ioc.get(field) == value
+
+
+def test_the_name_and_time_of_a_record(ioc: Ioc) -> None:
+    assert ioc.get("Brake:Delay.NAME") == f"{ioc.prefix}Brake:Delay"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", ioc.get("Brake:Delay.TIME"))
+
+
+@pytest.mark.parametrize(
     ("name", "labels"),
     [
         ("Acquire", "Done Acquire"),

@@ -198,8 +198,8 @@ class TestRule3AbortInTheMiddle:
         assert time.monotonic() - began < 1
         assert (ioc.get("DetectorState_RBV"), ioc.severity("DetectorState_RBV")) == ("Aborted", MINOR)
         assert ioc.get("RunEndReason_RBV") == "Abort"
-        # What was discarded is counted and in alarm.
-        assert ioc.get("Brake:Dropped_RBV") > 4
+        # What was discarded is counted and in alarm; of more than 4 items at most two were handled meanwhile.
+        assert ioc.get("Brake:Dropped_RBV") > 2
         assert ioc.severity("Brake:Dropped_RBV") == MAJOR
 
     def test_dying_is_bounded_and_both_puts_fail_then(self, ioc: Ioc) -> None:

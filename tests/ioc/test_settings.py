@@ -12,7 +12,8 @@ import pytest
 
 from pixieioc.config import IocTable, PipelineTable, check
 from pixieioc.ioc.board import Board
-from pixieioc.ioc.ca.record import DBE_VALUE, Client, PutRefused
+from pixieioc.ioc.ca.listeners import DBE_VALUE, Body
+from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.settings import Settings
 from pixieioc.pipeline import Error
@@ -57,7 +58,7 @@ class Desk:
         heard: list[bytes] = []
         record = self.board[name]
         before, listener = record.value, _Listener(heard)
-        record.listeners.append(listener)
+        record.listeners.add(listener)
         with pytest.raises(PutRefused):
             await self.put(name, value)
         record.listeners.remove(listener)
@@ -70,13 +71,13 @@ class Desk:
 
 
 class _Listener:
-    dbr, count, mask = 0, 0, DBE_VALUE
+    kind, count, mask = 0, 0, DBE_VALUE
 
     def __init__(self, heard: list[bytes]) -> None:
         self._heard = heard
 
-    def tell(self, size: int, count: int, payload: bytes) -> None:
-        self._heard.append(payload)
+    def tell(self, body: Body) -> None:
+        self._heard.append(body[2])
 
 
 class _Nobody:

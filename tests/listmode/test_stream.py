@@ -11,6 +11,7 @@ from pixieioc.listmode.encode import encode
 from pixieioc.listmode.stream import Decoder, warm_up
 from pixieioc.listmode.variant import VARIANTS, Variant, variant
 from tests.conftest import DATA
+from tests.fuzz.list_mode import Stream, check, streams
 from tests.listmode.samples import decode, random_events, rows
 
 NEWEST = variant(500, 34688)
@@ -18,20 +19,32 @@ NEWEST = variant(500, 34688)
 
 @pytest.mark.parametrize("row", VARIANTS, ids=str)
 @pytest.mark.parametrize("parts", range(8))
-def test_encode_then_decode_gives_back_every_field(row: Variant, parts: int) -> None:
-    for seed in range(3):
-        events = random_events(row, 100, seed, parts=parts)
-        back, decoder = decode(row, encode(events, row))
-        assert back == rows([events])
-        assert (decoder.counts.events, decoder.counts.corrupt_regions, decoder.counts.words_left_over) == (100, 0, 0)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 60), traces=st.booleans())
+def test_encode_then_decode_gives_back_every_field(
+    row: Variant, parts: int, seed: int, count: int, traces: bool
+) -> None:
+    events = random_events(row, count, seed, parts=parts, traces=traces)
+    back, decoder = decode(row, encode(events, row))
+    assert back == rows([events])
+    assert (decoder.counts.events, decoder.counts.corrupt_regions, decoder.counts.words_left_over) == (count, 0, 0)
 
 
-def test_the_result_does_not_depend_on_any_single_cut() -> None:
-    words = encode(random_events(NEWEST, 40, 1), NEWEST)
-    whole, _ = decode(NEWEST, words)
-    assert len(whole) == 40
+@settings(max_examples=200)
+@given(streams())
+def test_any_bytes_are_accounted_for(stream: Stream) -> None:
+    check(stream)
+
+
+@pytest.mark.parametrize("row", VARIANTS, ids=str)
+def test_the_result_does_not_depend_on_any_single_cut(row: Variant) -> None:
+    events = random_events(row, 24, 1)
+    events["parts"][:] = np.arange(24) % 8  # all header lengths
+    words = encode(events, row)
+    whole, _ = decode(row, words)
+    assert len(whole) == 24
     for cut in range(len(words) + 1):
-        assert decode(NEWEST, words, [cut])[0] == whole
+        assert decode(row, words, [cut])[0] == whole
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 7, 64])

@@ -1,9 +1,4 @@
-"""One client's connection: requests in, replies and monitors out, in order and in few system calls.
-
-What a burst of posts produces leaves in one write. A circuit whose client does not read is *behind*: its replies wait
-(and its further requests too, so they are bounded), its monitors coalesce, the newest value of each subscription wins,
-in the order of the last posts. So a stalled client costs its own values, and nobody else anything.
-"""
+"""One client's connection: what it asks is answered; what leaves, and when, is the outbox's."""
 
 from __future__ import annotations
 
@@ -11,11 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from pixieioc.config import LimitsTable
 from pixieioc.ioc.ca import dbr, sockets
 from pixieioc.ioc.ca import protocol as ca
+from pixieioc.ioc.ca.channel import Channel, Subscription
+from pixieioc.ioc.ca.outbox import Outbox
 from pixieioc.ioc.ca.protocol import Message
 from pixieioc.ioc.ca.record import Client, PutRefused, Record
 
@@ -23,76 +20,30 @@ if TYPE_CHECKING:
     from pixieioc.ioc.ca.server import Server
 
 log = logging.getLogger(__name__)
+#: Who wrote what, for those who want it logged.
+puts = logging.getLogger("pixieioc.puts")
+
+#: The longest payload of a client that has no channel for anything longer: names, and a string.
+_SHORT = 64 * 1024
 
 
-@dataclass
-class Limits:
-    """What one client may cost; all of it is configurable."""
-
-    message: int = 16 * 1024**2  #: longest message that is taken, bytes
-    backlog: int = 256 * 1024  #: bytes that wait for a client before it counts as behind
-    channels: int = 100_000  #: channels of one circuit
-    silence: float = 30.0  #: seconds that a new client may take to say anything
-    stall: float = 60.0  #: seconds after which a client that does not read is disconnected
-
-
-class Channel:
-    """A client's connection to one record."""
-
-    __slots__ = ("client_id", "record", "server_id", "subscriptions", "writable")
-
-    def __init__(self, record: Record, client_id: int, server_id: int, writable: bool) -> None:
-        self.record = record
-        self.client_id = client_id
-        self.server_id = server_id
-        self.writable = writable
-        self.subscriptions: dict[int, Subscription] = {}
-
-
-class Subscription:
-    """A client's wish to hear of a record's changes; `mask` says of which."""
-
-    __slots__ = ("_header", "_header_of", "circuit", "count", "dbr", "id", "mask")
-
-    def __init__(self, circuit: Circuit, identifier: int, data_type: int, count: int, mask: int) -> None:
-        self.circuit = circuit
-        self.id = identifier
-        self.dbr = data_type
-        self.count = count
-        self.mask = mask
-        self._header = b""
-        self._header_of = (-1, -1)
-
-    def tell(self, size: int, count: int, payload: bytes) -> None:
-        """Queues one message for the client."""
-        if self._header_of != (size, count):
-            self._header_of = (size, count)
-            self._header = ca.header(ca.EVENT_ADD, size, self.dbr, count, ca.NORMAL, self.id)
-        self.circuit.queue(self, self._header, payload)
-
-
-class Circuit(asyncio.Protocol):
+class Circuit(asyncio.BufferedProtocol):
     """The server's side of one TCP connection."""
 
     transport: asyncio.Transport
+    outbox: Outbox
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, limits: LimitsTable) -> None:
         self._server = server
-        self._limits = server.limits
-        self._cutter = ca.Cutter(server.limits.message)
+        self._limits = limits
+        self._cutter = ca.Cutter(min(_SHORT, limits.message))
         self._requests: Iterator[Message] = iter(())
         self._requests_wait = False
         self._channels: dict[int, Channel] = {}
         self._next_id = 1
-        self._out: list[bytes] = []
-        self._out_size = 0
-        self._waiting: dict[Subscription, tuple[bytes, bytes]] = {}
-        self._flushing = False
-        self._behind_since: float | None = None
-        self._events_on = True
-        self._spoken = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.coalesced = 0  #: monitors that a newer value of their subscription has replaced
+        self._subscriptions = 0
+        self._going_on: set[asyncio.Task[None]] = set()
+        self.spoken = False  #: the client has said something that is Channel Access
         self.client = Client("", "")
         self._handlers: dict[int, Callable[[Message], None]] = {
             ca.VERSION: self._nothing,
@@ -123,128 +74,93 @@ class Circuit(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
         self.transport = transport = cast("asyncio.Transport", transport)
-        transport.set_write_buffer_limits(high=self._limits.backlog, low=self._limits.backlog // 4)
+        self.outbox = Outbox(transport, self._limits.backlog, self._limits.patience)
         sockets.tune(transport.get_extra_info("socket"), self._limits.stall)
         host, port = transport.get_extra_info("peername")[:2]
         self.client = Client("", host, f"{host}:{port}")
-        self._server.circuits.add(self)
+        if not self._server.admit(self):
+            transport.abort()
+            return
         asyncio.get_running_loop().call_later(self._limits.silence, self._close_if_silent)
-        self._reply(ca.header(ca.VERSION, 0, 0, ca.MINOR_VERSION, 0, 0))
+        self.outbox.reply(ca.header(ca.VERSION, 0, 0, ca.MINOR_VERSION, 0, 0))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone; what it has asked for goes on."""
-        self._server.circuits.discard(self)
-        self._server.coalesced += self.coalesced
+        self._server.dismiss(self)
+        self.outbox.close()
         for channel in self._channels.values():
-            self._unsubscribe_all(channel)
+            channel.unsubscribe_all()
         self._channels.clear()
-        self._waiting.clear()
-        self._out.clear()
 
-    def data_received(self, data: bytes) -> None:
-        """Handles what the client says; a client that breaks the protocol is disconnected."""
-        self._spoken = True
-        self._requests = self._cutter.cut(data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where what comes is put: one buffer for all circuits, since it is looked at before anything else comes."""
+        return self._server.inbox
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Handles what the client says, and answers at once; a client that breaks the protocol is disconnected."""
+        self._requests = self._cutter.cut(bytes(self._server.inbox[:nbytes]))
         self._handle_requests()
 
     def _handle_requests(self) -> None:
-        """Handles requests, as long as their answers are not too much at a time; the rest is handled after a flush."""
+        """Handles requests until their answers are too much for the client; the rest when it has taken them."""
+        outbox = self.outbox
+        scheduled, outbox.scheduled = outbox.scheduled, True  # all answers leave together at the end
         try:
             for message in self._requests:
                 handler = self._handlers.get(message.command)
                 if handler is None:
                     raise ValueError(f"unknown command {message.command}")
+                self.spoken = True
                 handler(message)
-                self._requests_wait = self._out_size >= self._limits.backlog
-                if self._requests_wait:
-                    self.transport.pause_reading()
+                if outbox.full_since is not None:
+                    self._requests_wait = True
                     return
-            self._read_on()
         except ca.TooLarge as error:
             self._fatal(str(error))
         except (ValueError, IndexError) as error:
             self._fatal(f"protocol error: {error}")
-
-    def _read_on(self) -> None:
-        """Takes more from the client, if it takes what it is sent: first what has come already."""
-        if self._behind_since is None and not self.transport.is_closing():
-            if self._requests_wait:
-                self._requests_wait = False
-                self._handle_requests()
-            else:
-                self.transport.resume_reading()
+        finally:
+            outbox.scheduled = scheduled
+            outbox.flush()
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is written to."""
-        self._behind_since = time.monotonic()
+        """The client does not read as fast as it is written to: nothing more is taken from it, either."""
+        self.outbox.full()
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """The client has caught up: what was held back goes out."""
-        self._behind_since = None
-        self._release()
-        self._read_on()
+        """The client has taken what was sent: what was held back leaves, then more is taken from it."""
+        self.outbox.drained()
+        if self._requests_wait and self.outbox.full_since is None:
+            self._requests_wait = False
+            self._handle_requests()
+        if self.outbox.full_since is None and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def check(self) -> None:
         """Disconnects a client that has not read for too long."""
-        if self._behind_since is not None and time.monotonic() - self._behind_since > self._limits.stall:
-            log.warning(
-                "%s at %s has not read for %g s: disconnected", self.client, self.client.address, self._limits.stall
-            )
-            self.transport.abort()
+        since = self.outbox.full_since
+        if since is not None and time.monotonic() - since > self._limits.stall:
+            self._disconnect(f"has not read for {self._limits.stall:g} s")
+
+    def review_rights(self) -> None:
+        """Tells the client of those rights that have changed."""
+        for channel in self._channels.values():
+            writable = self._server.is_writable(channel.record, self.client)
+            if writable != channel.writable:
+                channel.writable = writable
+                self.outbox.reply(channel.rights)
 
     def _close_if_silent(self) -> None:
-        if not self._spoken and not self.transport.is_closing():
-            self.transport.abort()
+        if not self.spoken and not self.transport.is_closing():
+            self._disconnect(f"has not said anything in {self._limits.silence:g} s")
 
     def _fatal(self, why: str) -> None:
-        log.warning("%s at %s: %s; disconnected", self.client, self.client.address, why)
+        self._disconnect(why)
+
+    def _disconnect(self, why: str) -> None:
+        self._server.complain(f"{self.client} at {self.client.address}: {why}; disconnected")
         self.transport.abort()
-
-    # -- what goes out ------------------------------------------------------------------------------------------------
-
-    def queue(self, subscription: Subscription, header: bytes, payload: bytes) -> None:
-        """Takes a monitor: sent with everything else of this burst, or, if the client is behind, when it is not."""
-        if self._behind_since is None and self._events_on and self._out_size < self._limits.backlog:
-            self._out.append(header)
-            self._out.append(payload)
-            self._out_size += len(payload) + 16
-            self._schedule()
-            return
-        if self._waiting.pop(subscription, None) is not None:
-            self.coalesced += 1
-        self._waiting[subscription] = (header, payload)
-        if self._events_on:
-            self._schedule()
-
-    def _release(self) -> None:
-        """What was held back goes out, before anything newer does."""
-        if self._waiting and self._behind_since is None and self._events_on:
-            waiting, self._waiting = self._waiting, {}
-            for header, payload in waiting.values():
-                self._out += (header, payload)
-                self._out_size += len(payload) + 16
-            self._schedule()
-
-    def _reply(self, *parts: bytes) -> None:
-        self._out.extend(parts)
-        self._out_size += sum(map(len, parts))
-        self._schedule()
-
-    def _schedule(self) -> None:
-        if not self._flushing:
-            self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flushing = False
-        if self.transport.is_closing():
-            return
-        if self._out:
-            out, self._out, self._out_size = self._out, [], 0
-            self.transport.write(b"".join(out))
-        self._release()
-        self._read_on()
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
@@ -253,30 +169,34 @@ class Circuit(asyncio.Protocol):
 
     def _client_name(self, message: Message) -> None:
         self.client = Client(dbr.name(message.payload), self.client.host, self.client.address)
+        self.review_rights()
 
     def _host_name(self, message: Message) -> None:
         self.client = Client(self.client.user, dbr.name(message.payload), self.client.address)
+        self.review_rights()
 
     def _echo(self, message: Message) -> None:
-        self._reply(message.header)
+        self.outbox.reply(message.header)
 
     def _search(self, message: Message) -> None:
-        if self._server.find(dbr.name(message.payload)) is not None:
-            self._reply(ca.header(ca.SEARCH, 8, self._server.port, 0, 0xFFFFFFFF, message.a), b"\0\x0d" + b"\0" * 6)
+        if self._server.knows(dbr.name(message.payload)):
+            self.outbox.reply(ca.search_reply(self._server.port, message.a))
         elif message.data_type == ca.DO_REPLY:
-            self._reply(ca.header(ca.NOT_FOUND, 0, ca.DO_REPLY, ca.MINOR_VERSION, message.a, message.a))
+            self.outbox.reply(ca.header(ca.NOT_FOUND, 0, ca.DO_REPLY, ca.MINOR_VERSION, message.a, message.a))
 
     def _create_channel(self, message: Message) -> None:
         record = self._server.find(dbr.name(message.payload))
         if record is None or len(self._channels) >= self._limits.channels:
-            self._reply(ca.header(ca.CREATE_FAIL, 0, 0, 0, message.a, 0))
+            self.outbox.reply(ca.header(ca.CREATE_FAIL, 0, 0, 0, message.a, 0))
             return
-        writable = record.put is not None and self._server.may_write(record, self.client)
-        channel = Channel(record, message.a, self._next_id, writable)
+        channel = Channel(record, message.a, self._next_id, self._server.is_writable(record, self.client))
         self._channels[self._next_id] = channel
         self._next_id += 1
-        self._reply(
-            ca.HEADER.pack(ca.ACCESS_RIGHTS, 0, 0, 0, channel.client_id, 3 if writable else 1),
+        # Whoever has a channel may send what fits in it, as text, too.
+        longest = record.length * (dbr.STRING_SIZE if channel.writable else 1)
+        self._cutter.limit = min(max(self._cutter.limit, longest), self._limits.message)
+        self.outbox.reply(
+            channel.rights,
             ca.header(ca.CREATE_CHANNEL, 0, record.native, record.length, channel.client_id, channel.server_id),
         )
 
@@ -285,8 +205,9 @@ class Circuit(asyncio.Protocol):
         if channel is None:
             self._error(message, ca.BADCHID, "no such channel")
             return
-        self._unsubscribe_all(channel)
-        self._reply(ca.header(ca.CLEAR_CHANNEL, 0, 0, 0, message.a, message.b))
+        self._subscriptions -= len(channel.subscriptions)
+        channel.unsubscribe_all()
+        self.outbox.reply(ca.header(ca.CLEAR_CHANNEL, 0, 0, 0, message.a, message.b))
 
     def _read(self, message: Message) -> None:
         channel = self._channel(message)
@@ -296,12 +217,12 @@ class Circuit(asyncio.Protocol):
             size, count, payload = channel.record.packed(message.data_type, message.elements)
         except dbr.Unconvertible as error:
             if message.command == ca.READ_NOTIFY:
-                self._reply(ca.header(ca.READ_NOTIFY, 0, message.data_type, 0, ca.GETFAIL, message.b))
+                self.outbox.reply(ca.header(ca.READ_NOTIFY, 0, message.data_type, 0, ca.GETFAIL, message.b))
             else:
                 self._error(message, ca.GETFAIL, str(error))
             return
         a = ca.NORMAL if message.command == ca.READ_NOTIFY else channel.client_id
-        self._reply(ca.header(message.command, size, message.data_type, count, a, message.b), payload)
+        self.outbox.reply(ca.header(message.command, size, message.data_type, count, a, message.b), payload)
 
     def _write(self, message: Message) -> None:
         channel = self._channel(message)
@@ -315,34 +236,50 @@ class Circuit(asyncio.Protocol):
             value = record.accept(message.data_type, message.elements, message.payload)
         except dbr.Unconvertible as error:
             self._server.put_refused(record, self.client, str(error))
-            self._answer_write(message, ca.PUTFAIL, f"{record.name}: {error}")
+            self._fail_write(message, record, error)
             return
+        puts.info("%s at %s: %s = %.200r", self.client, self.client.address, record.name, value)
         try:
+            if len(self._going_on) >= self._limits.puts:
+                raise PutRefused(f"{len(self._going_on)} puts of this client have not completed")
             going_on = record.put(value, self.client)
         except Exception as error:  # a fault in one hook must not end the client's connection
-            self._answer_write(message, ca.PUTFAIL, _why(record, error))
+            self._fail_write(message, record, error)
             return
         if going_on is None:
             self._answer_write(message, ca.NORMAL, "")
         else:
             task = asyncio.ensure_future(self._complete(message, record, going_on))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._going_on.add(task)
+            task.add_done_callback(self._going_on.discard)
 
     async def _complete(self, message: Message, record: Record, going_on: Awaitable[None]) -> None:
         """Answers a put-callback when what it started has ended; that goes on if the client disappears."""
-        code = ca.NORMAL
         try:
             await going_on
         except Exception as error:
-            _why(record, error)
-            code = ca.PUTFAIL
-        if message.command == ca.WRITE_NOTIFY:
-            self._answer_write(message, code, "")
+            if message.command == ca.WRITE_NOTIFY:
+                self._fail_write(message, record, error)
+            else:
+                self._note_failure(record, error)
+        else:
+            if message.command == ca.WRITE_NOTIFY:
+                self._answer_write(message, ca.NORMAL, "")
+
+    def _fail_write(self, message: Message, record: Record, error: Exception) -> None:
+        self._note_failure(record, error)
+        self._answer_write(message, ca.PUTFAIL, f"{record.name}: {error}")
+
+    def _note_failure(self, record: Record, error: Exception) -> None:
+        """A refusal is told to the client alone; a fault of ours is logged."""
+        if isinstance(error, PutRefused | dbr.Unconvertible):
+            puts.info("%s at %s: %s refused: %s", self.client, self.client.address, record.name, error)
+        else:
+            log.error("put to %s failed", record.name, exc_info=error)
 
     def _answer_write(self, message: Message, code: int, why: str) -> None:
         if message.command == ca.WRITE_NOTIFY:
-            self._reply(ca.header(ca.WRITE_NOTIFY, 0, message.data_type, message.elements, code, message.b))
+            self.outbox.reply(ca.header(ca.WRITE_NOTIFY, 0, message.data_type, message.elements, code, message.b))
         elif code != ca.NORMAL:
             self._error(message, code, why)
 
@@ -352,34 +289,34 @@ class Circuit(asyncio.Protocol):
             return
         if len(message.payload) < 14:
             raise ValueError("subscription without a mask")
+        if self._subscriptions >= self._limits.subscriptions:
+            self._error(message, ca.NO_MEMORY, f"no more than {self._limits.subscriptions} subscriptions")
+            return
         mask = int.from_bytes(message.payload[12:14])
-        subscription = Subscription(self, message.b, message.data_type, message.elements, mask)
         try:
             first = channel.record.packed(message.data_type, message.elements)
         except dbr.Unconvertible as error:
             self._error(message, ca.BADTYPE, str(error))
             return
-        if (older := channel.subscriptions.pop(message.b, None)) is not None:
-            self._forget(channel, older)
-        channel.subscriptions[message.b] = subscription
-        channel.record.listeners.append(subscription)
-        subscription.tell(*first)
+        subscription = Subscription(self.outbox, message.b, message.data_type, message.elements, mask)
+        self._subscriptions += message.b not in channel.subscriptions
+        channel.subscribe(subscription)
+        subscription.tell(first)
 
     def _event_cancel(self, message: Message) -> None:
         channel = self._channel(message)
         if channel is None:
             return
-        subscription = channel.subscriptions.pop(message.b, None)
+        subscription = channel.unsubscribe(message.b)
         if subscription is None:
             self._error(message, ca.BADCHID, "no such subscription")
             return
-        self._forget(channel, subscription)
+        self._subscriptions -= 1
         # An empty event is the confirmation; nothing of this subscription may come after it.
-        self._reply(ca.header(ca.EVENT_ADD, 0, subscription.dbr, 0, channel.server_id, subscription.id))
+        self.outbox.reply(ca.header(ca.EVENT_ADD, 0, subscription.kind, 0, channel.server_id, subscription.id))
 
     def _events_switch(self, message: Message) -> None:
-        self._events_on = message.command == ca.EVENTS_ON
-        self._release()
+        self.outbox.switch(message.command == ca.EVENTS_ON)
 
     # -- small steps --------------------------------------------------------------------------------------------------
 
@@ -399,22 +336,6 @@ class Circuit(asyncio.Protocol):
     def _error(self, message: Message, code: int, why: str) -> None:
         payload = message.header + ca.text_payload(why)
         channel = self._channels.get(message.a)
-        self._reply(
+        self.outbox.reply(
             ca.header(ca.ERROR, len(payload), 0, 0, channel.client_id if channel else 0xFFFFFFFF, code), payload
         )
-
-    def _unsubscribe_all(self, channel: Channel) -> None:
-        for subscription in channel.subscriptions.values():
-            self._forget(channel, subscription)
-        channel.subscriptions.clear()
-
-    def _forget(self, channel: Channel, subscription: Subscription) -> None:
-        channel.record.listeners.remove(subscription)
-        self._waiting.pop(subscription, None)
-
-
-def _why(record: Record, error: Exception) -> str:
-    """What a client is told of a put that failed; a fault of ours is logged."""
-    if not isinstance(error, PutRefused):
-        log.error("put to %s failed", record.name, exc_info=error)
-    return f"{record.name}: {error}"

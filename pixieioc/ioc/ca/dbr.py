@@ -27,16 +27,24 @@ STRING_SIZE, UNITS_SIZE, LABEL_SIZE, LABELS = 40, 8, 26, 16
 
 #: struct code, numpy type and size of an element, by base type.
 _CODES = {SHORT: "h", FLOAT: "f", ENUM: "H", CHAR: "B", LONG: "i", DOUBLE: "d"}
+_SCALARS = {base: struct.Struct(f">{code}") for base, code in _CODES.items()}
 _ARRAYS = {SHORT: ">i2", FLOAT: ">f4", ENUM: ">u2", CHAR: "u1", LONG: ">i4", DOUBLE: ">f8"}
 ELEMENT_SIZE = {STRING: STRING_SIZE, SHORT: 2, FLOAT: 4, ENUM: 2, CHAR: 1, LONG: 4, DOUBLE: 8}
 _FLOAT_MAX = (2 - 2**-23) * 2.0**127
 #: The integers' ranges, for limits and conversions.
 RANGES = {SHORT: (-(2**15), 2**15 - 1), ENUM: (0, 2**16 - 1), CHAR: (0, 255), LONG: (-(2**31), 2**31 - 1)}
 
-#: Padding between the head and the value, by class (status, time) and base type.
-_STS_PAD = {CHAR: "x", DOUBLE: "4x"}
-_TIME_PAD = {SHORT: "2x", ENUM: "2x", CHAR: "3x", DOUBLE: "4x"}
+#: The head before the value by base type, for types with status, and with status and time.
+_STS_HEAD = [struct.Struct(f">hh{pad}") for pad in ("", "", "", "", "x", "", "4x")]
+_TIME_HEAD = [struct.Struct(f">hhII{pad}") for pad in ("", "2x", "", "2x", "3x", "", "4x")]
+TIME_DOUBLE = int(ChannelType.TIME_DOUBLE)
+#: What most monitors are, whole: status, severity, stamp (seconds, nanoseconds), value; its size is a multiple of 8.
+TIME_DOUBLE_FORM = struct.Struct(">hhII4xd")
 _PLAIN, _STS, _TIME, _GR, _CTRL = range(5)
+
+
+#: Values in big-endian bytes.
+Buffer = bytes | memoryview
 
 
 class Unconvertible(ValueError):
@@ -66,7 +74,7 @@ class Meta:
         self.control = (control[1], control[0])
 
 
-def pack(dbr: int, values: bytes, status: int, severity: int, stamp: tuple[int, int], meta: Meta) -> bytes:
+def pack(dbr: int, values: Buffer, status: int, severity: int, stamp: tuple[int, int], meta: Meta) -> bytes:
     """The payload of type `dbr`: `values` (already in that type's base type) behind the head that the type has.
 
     `stamp` is seconds and nanoseconds since the EPICS epoch. Not padded to whole 8 bytes. Raises Unconvertible.
@@ -75,20 +83,20 @@ def pack(dbr: int, values: bytes, status: int, severity: int, stamp: tuple[int, 
     if kind > _CTRL:
         raise Unconvertible(f"DBR type {dbr} cannot be read")
     if kind == _PLAIN:
-        return values
+        return bytes(values)
     if kind == _STS or (kind in (_GR, _CTRL) and base == STRING):
-        return struct.pack(f">hh{_STS_PAD.get(base, '')}", status, severity) + values
+        return b"".join((_STS_HEAD[base].pack(status, severity), values))
     if kind == _TIME:
-        return struct.pack(f">hhII{_TIME_PAD.get(base, '')}", status, severity, *stamp) + values
+        return b"".join((_TIME_HEAD[base].pack(status, severity, *stamp), values))
     if base == ENUM:
         labels = [label[: LABEL_SIZE - 1] for label in meta.labels[:LABELS]]
         table = b"".join(label.ljust(LABEL_SIZE, b"\0") for label in labels).ljust(LABELS * LABEL_SIZE, b"\0")
-        return struct.pack(">hhh", status, severity, len(labels)) + table + values
+        return b"".join((struct.pack(">hhh", status, severity, len(labels)), table, values))
     limits = meta.limits + (meta.control if kind == _CTRL else ())
     precision = f"{'hxx' if base in (FLOAT, DOUBLE) else ''}"
     head = (status, severity, *((meta.precision,) if precision else ()), meta.units.ljust(UNITS_SIZE, b"\0"))
     form = f">hh{precision}{UNITS_SIZE}s{len(limits)}{_CODES[base]}{'x' if base == CHAR else ''}"
-    return struct.pack(form, *head, *(_limit(limit, base) for limit in limits)) + values
+    return b"".join((struct.pack(form, *head, *(_limit(limit, base) for limit in limits)), values))
 
 
 def _limit(limit: float, base: int) -> float | int:
@@ -104,15 +112,20 @@ def _limit(limit: float, base: int) -> float | int:
 # -- values on their way out ------------------------------------------------------------------------------------------
 
 
-def numbers(values: Any, base: int) -> bytes:
-    """Numbers (a scalar or an array) in the numeric type `base`; what it cannot hold is clipped to its range."""
+def numbers(values: Any, base: int) -> Buffer:
+    """Numbers (a scalar or an array) in the numeric type `base`; what it cannot hold is clipped to its range.
+
+    Those of an array are not copied once more: they are a view of its big-endian form.
+    """
     if isinstance(values, int | float):
+        if base == DOUBLE:
+            return _SCALARS[DOUBLE].pack(values)
         if base in RANGES:
             low, high = RANGES[base]
             values = (
                 0 if values != values else int(min(max(values, low), high))
             )  # NaN is the one that differs from itself
-        return struct.pack(f">{_CODES[base]}", _float(values) if base == FLOAT else values)
+        return _SCALARS[base].pack(_float(values) if base == FLOAT else values)
     array = np.asarray(values)
     if base in RANGES and array.dtype.kind == "f":
         array = np.nan_to_num(array, nan=0.0)
@@ -120,7 +133,7 @@ def numbers(values: Any, base: int) -> bytes:
         array = np.clip(array, *RANGES[base])
     elif base == FLOAT:
         array = np.where(np.isfinite(array), np.clip(array, -_FLOAT_MAX, _FLOAT_MAX), array)
-    return array.astype(_ARRAYS[base]).tobytes()
+    return array.astype(_ARRAYS[base]).data.cast("B") if array.size else b""
 
 
 def _float(value: float) -> float:

@@ -20,6 +20,7 @@ SEQUENCE_IS_VALID = 1
 HEADER = struct.Struct(">HHHHII")
 EXTENDED = struct.Struct(">HHHHIIII")
 _LARGE = 0xFFFF
+_MINOR = struct.pack(">Hxxxxxx", MINOR_VERSION)
 _STATUSES: Any = CAStatus  # caproto has no types
 
 
@@ -30,8 +31,7 @@ def status(name: str) -> int:
 
 NORMAL = status("ECA_NORMAL")
 PUTFAIL, GETFAIL, NO_WRITE_ACCESS = status("ECA_PUTFAIL"), status("ECA_GETFAIL"), status("ECA_NOWTACCESS")
-BADTYPE, BADCOUNT, BADCHID, INTERNAL = map(status, ("ECA_BADTYPE", "ECA_BADCOUNT", "ECA_BADCHID", "ECA_INTERNAL"))
-TOLARGE = status("ECA_TOLARGE")
+BADTYPE, BADCOUNT, BADCHID, NO_MEMORY = map(status, ("ECA_BADTYPE", "ECA_BADCOUNT", "ECA_BADCHID", "ECA_ALLOCMEM"))
 
 
 class Message(NamedTuple):
@@ -57,6 +57,11 @@ def header(command: int, size: int, data_type: int, count: int, a: int, b: int) 
     return EXTENDED.pack(command, _LARGE, data_type, 0, a, b, size, count)
 
 
+def search_reply(port: int, client_id: int) -> bytes:
+    """What tells a client that the name it has looked for is here, on TCP port `port`."""
+    return HEADER.pack(SEARCH, 8, port, 0, 0xFFFFFFFF, client_id) + _MINOR
+
+
 def text_payload(text: str) -> bytes:
     """A text as payload: with NUL, padded to 8 bytes."""
     data = text.encode("utf-8", "replace") + b"\0"
@@ -67,25 +72,35 @@ class Cutter:
     """Cuts what comes in over TCP into messages; `limit` is the longest payload that is taken, in bytes."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._rest = b""
+        self.limit = limit
+        self._rest = bytearray()
+        self._needed = 0  # how long the rest must become before there can be a message in it
 
     def cut(self, data: bytes) -> Iterator[Message]:
         """The messages that `data` completes. Raises TooLarge at one that announces too long a payload."""
-        data = self._rest + data if self._rest else data
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._needed:
+                return
+            data = bytes(self._rest)
+            self._rest.clear()
         at, end = 0, len(data)
+        self._needed = HEADER.size
         while end - at >= HEADER.size:
             command, size, data_type, count, a, b = HEADER.unpack_from(data, at)
             body = at + HEADER.size
             if size == _LARGE:
+                self._needed = EXTENDED.size
                 if end - at < EXTENDED.size:
                     break
                 size, count = struct.unpack_from(">II", data, body)
                 body = at + EXTENDED.size
-            if size > self._limit:
-                raise TooLarge(f"a message of {size} bytes was announced, at most {self._limit} are taken")
+            if size > self.limit:
+                raise TooLarge(f"a message of {size} bytes was announced, at most {self.limit} are taken")
             if end - body < size:
+                self._needed = body + size - at
                 break
-            yield Message(command, data_type, count, a, b, data[body : body + size], data[at : at + HEADER.size])
-            at = body + size
-        self._rest = data[at:]
+            at, start = body + size, at
+            yield Message(command, data_type, count, a, b, data[body:at], data[start : start + HEADER.size])
+            self._needed = HEADER.size
+        self._rest += data[at:]

@@ -6,51 +6,88 @@ import asyncio
 import contextlib
 import logging
 import os
-import struct
 from collections.abc import Iterable
-from typing import cast
 
-from pixieioc.ioc.ca import dbr, sockets
+from pixieioc.config import LimitsTable
 from pixieioc.ioc.ca import protocol as ca
-from pixieioc.ioc.ca.circuit import Circuit, Limits
+from pixieioc.ioc.ca import sockets
+from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
+from pixieioc.ioc.ca.fields import find_field, has_field
+from pixieioc.ioc.ca.pinned import check_caproto
 from pixieioc.ioc.ca.record import Client, Record
+from pixieioc.ioc.ca.searches import Searches
 
 log = logging.getLogger(__name__)
+
+#: Complaints about clients that are logged in so many seconds; the others are counted.
+_COMPLAINTS, _COMPLAINTS_PERIOD = 20, 10.0
+#: Bytes of requests that are taken from a client at a time.
+_INBOX = 64 * 1024
 
 
 class Server:
     """Serves records over Channel Access; a context manager of asyncio.
 
     `interfaces` are addresses to listen on; None: those of EPICS_CAS_INTF_ADDR_LIST, or all. The other EPICS_CAS_
-    variables are honoured as by an EPICS Base server.
+    variables are honoured as by an EPICS Base server. Raises ConfigError if one of them is not acceptable, or if
+    another version of caproto is installed than this server was tested with.
     """
 
     def __init__(
-        self, records: Iterable[Record], interfaces: list[str] | None = None, limits: Limits | None = None
+        self, records: Iterable[Record], interfaces: list[str] | None = None, limits: LimitsTable | None = None
     ) -> None:
+        check_caproto()
         self.records = {record.name: record for record in records}
-        self.limits = limits or Limits()
-        self.circuits: set[Circuit] = set()
+        self.limits = limits or LimitsTable()
+        self.circuits: dict[Circuit, None] = {}  #: in the order in which they came
+        self.inbox = memoryview(bytearray(_INBOX))
         self.coalesced = 0  #: monitors that slow clients, now gone, have missed
         self.port = 0
         self._environment = Environment.read(os.environ)
         self.interfaces = interfaces or list(self._environment.interfaces) or ["0.0.0.0"]
         self._servers: list[asyncio.Server] = []
-        self._transports: list[asyncio.DatagramTransport] = []
+        self._searches: list[Searches] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._complaints = 0
 
     def add(self, record: Record) -> None:
         """Adds a record; clients that are looking for it find it at once."""
         self.records[record.name] = record
 
     def find(self, name: str) -> Record | None:
-        """The record that a client means by `name`: also as `name.VAL`."""
-        return self.records.get(name) or self.records.get(name.removesuffix(".VAL"))
+        """The record that a client means by `name`: a record, one of its fields, or a long string (`NAME.DESC$`)."""
+        record = self.records.get(name)
+        if record is not None:
+            return record
+        base, field = _split(name)
+        record = self.records.get(base)
+        if record is None or field == "VAL" or (field == "VAL$" and record.info.is_text):
+            return record
+        return find_field(record, field)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is something of this name."""
+        if name in self.records:
+            return True
+        base, field = _split(name)
+        record = self.records.get(base)
+        if record is None or not field:
+            return False
+        return field == "VAL" or has_field(record, field) or (field == "VAL$" and record.info.is_text)
+
+    def is_writable(self, record: Record, client: Client) -> bool:
+        """Whether a client's puts to this record are looked at."""
+        return record.put is not None and self.may_write(record, client)
 
     def may_write(self, record: Record, client: Client) -> bool:
-        """Whether this client may write this record."""
+        """Whether this client may write this record; call `review_rights` when the answer changes."""
         return True
+
+    def review_rights(self) -> None:
+        """Tells all clients which of their rights have changed."""
+        for circuit in list(self.circuits):
+            circuit.review_rights()
 
     def put_refused(self, record: Record, client: Client, why: str) -> None:
         """Called when a client's value could not be converted for a record."""
@@ -69,10 +106,9 @@ class Server:
             raise
         self.port = listening[0].getsockname()[1]
         for sock in listening:
-            self._servers.append(await loop.create_server(lambda: Circuit(self), sock=sock))
-        for sock in searches:
-            transport, _ = await loop.create_datagram_endpoint(lambda: _Searches(self), sock=sock)
-            self._transports.append(transport)
+            self._servers.append(await loop.create_server(lambda: Circuit(self, self.limits), sock=sock))
+        ignored = self._environment.ignored
+        self._searches = [Searches(sock, self.port, self._has, ignored) for sock in searches]
         self._tasks = [loop.create_task(self._send_beacons()), loop.create_task(self._check_circuits())]
         log.info(
             "Channel Access on %s, TCP port %d, UDP port %d", self.interfaces, self.port, self._environment.server_port
@@ -86,8 +122,8 @@ class Server:
             server.close()
         for circuit in list(self.circuits):
             circuit.transport.abort()
-        for transport in self._transports:
-            transport.close()
+        for searches in self._searches:
+            searches.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def __aenter__(self) -> Server:
@@ -97,9 +133,44 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def ignores(self, host: str) -> bool:
-        """True for hosts of EPICS_CAS_IGNORE_ADDR_LIST, whose searches are not answered."""
-        return host in self._environment.ignored
+    def _has(self, name: bytes) -> bool:
+        try:
+            return self.knows(name.decode())
+        except UnicodeDecodeError:
+            return False
+
+    # -- circuits -----------------------------------------------------------------------------------------------------
+
+    def admit(self, circuit: Circuit) -> bool:
+        """Takes a new circuit if it is not one too many; the oldest that has not said anything makes place for it."""
+        if len(self.circuits) >= self.limits.clients:
+            silent = next((other for other in self.circuits if not other.spoken), None)
+            if silent is None:
+                self.complain(f"{circuit.client.address}: refused, there are {len(self.circuits)} clients")
+                return False
+            self.dismiss(silent)
+            silent.transport.abort()
+        self.circuits[circuit] = None
+        return True
+
+    def dismiss(self, circuit: Circuit) -> None:
+        """Forgets a circuit that has ended."""
+        if circuit in self.circuits:
+            del self.circuits[circuit]
+            self.coalesced += circuit.outbox.coalesced
+
+    def complain(self, about: str) -> None:
+        """Logs what a client has done wrong; of very many complaints only some."""
+        self._complaints += 1
+        if self._complaints <= _COMPLAINTS:
+            log.warning("%s", about)
+        if self._complaints == _COMPLAINTS:
+            asyncio.get_running_loop().call_later(_COMPLAINTS_PERIOD, self._complain_again)
+
+    def _complain_again(self) -> None:
+        if self._complaints > _COMPLAINTS:
+            log.warning("%d more complaints about clients", self._complaints - _COMPLAINTS)
+        self._complaints = 0
 
     # -- in the background --------------------------------------------------------------------------------------------
 
@@ -130,40 +201,9 @@ class Server:
         return [(host, port) for host, port in addresses if not local or host.startswith("127.")]
 
 
-class _Searches(asyncio.DatagramProtocol):
-    """Answers name searches."""
-
-    transport: asyncio.DatagramTransport
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.DatagramTransport", transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if self._server.ignores(addr[0]):
-            return
-        reply = self._answer(data)
-        if reply:
-            self.transport.sendto(reply, addr)
-
-    def _answer(self, data: bytes) -> bytes:
-        """The reply to a datagram: its sequence number, which opens the client's window, then what is here."""
-        sequence, valid = 0, 0
-        found: list[bytes] = []
-        try:
-            for message in ca.Cutter(len(data)).cut(data):
-                if message.command == ca.VERSION and message.data_type == ca.SEQUENCE_IS_VALID:
-                    sequence, valid = message.a, ca.SEQUENCE_IS_VALID
-                elif message.command == ca.SEARCH and self._server.find(dbr.name(message.payload)) is not None:
-                    found.append(ca.HEADER.pack(ca.SEARCH, 8, self._server.port, 0, 0xFFFFFFFF, message.a))
-                    found.append(_MINOR)
-        except (ValueError, struct.error):
-            return b""  # not Channel Access: whoever sent it expects no answer
-        if not found:
-            return b""
-        return ca.HEADER.pack(ca.VERSION, 0, valid, ca.MINOR_VERSION, sequence, 0) + b"".join(found)
-
-
-_MINOR = struct.pack(">Hxxxxxx", ca.MINOR_VERSION)
+def _split(name: str) -> tuple[str, str]:
+    """Record and field of a name; without a field the latter is empty, and `NAME$` is `NAME.VAL$`."""
+    base, dot, field = name.rpartition(".")
+    if dot:
+        return base, field
+    return (name[:-1], "VAL$") if name.endswith("$") else (name, "")

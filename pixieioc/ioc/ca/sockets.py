@@ -7,6 +7,9 @@ import socket
 
 import psutil
 
+#: Bytes that the kernel takes beyond what the client can: what waits there cannot be replaced by something newer.
+_UNSENT = 128 * 1024
+
 
 def tune(sock: socket.socket, patience: float) -> None:
     """Sends at once (a monitor must not wait for the acknowledge of a put reply), and notices hosts that vanish.
@@ -20,6 +23,7 @@ def tune(sock: socket.socket, patience: float) -> None:
         ("TCP_KEEPINTVL", 5),
         ("TCP_KEEPCNT", 3),
         ("TCP_USER_TIMEOUT", int(1000 * patience)),
+        ("TCP_NOTSENT_LOWAT", _UNSENT),
     ):
         if hasattr(socket, name):  # not every system has them all
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -11,7 +11,8 @@ import pytest
 from caproto import ChannelType
 
 from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.record import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Client, Record, stamp
+from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body
+from pixieioc.ioc.ca.record import Client, Record, stamp
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 
@@ -32,14 +33,15 @@ class Listening:
     """A subscription that remembers what it was told: the value and its severity."""
 
     count = 0
-    dbr = int(ChannelType.STS_STRING)
+    kind = int(ChannelType.STS_STRING)
 
     def __init__(self, record: Record, mask: int) -> None:
         self.mask = mask
         self.told: list[str] = []
-        record.listeners.append(self)
+        record.listeners.add(self)
 
-    def tell(self, size: int, count: int, payload: bytes) -> None:
+    def tell(self, body: Body) -> None:
+        size, count, payload = body
         assert size == len(payload)
         text = payload[4 : 4 + 40 * count].replace(b"\0" * 40, b"-").replace(b"\0", b" ").decode()
         self.told.append(f"{' '.join(text.split())} {payload[3]}")
@@ -55,6 +57,39 @@ def _told(info: PvInfo, *posts: Any, mask: int = DBE_VALUE | DBE_ALARM, **more: 
         else:
             record.post(post)
     return listening.told
+
+
+DEAD = PvInfo("N", "ai", "", 0.0, precision=1, mdel=1.0, adel=3.0)
+ALWAYS = PvInfo("N", "ai", "", 0.0, precision=1, mdel=-1.0)
+HYSTERESIS = PvInfo("N", "ai", "", 0.0, precision=1, limits=(NAN, NAN, 10.0, NAN), hysteresis=2.0, mdel=100.0)
+
+
+@pytest.mark.parametrize(
+    ("info", "posts", "mask", "told"),
+    [
+        (DEAD, [0.5, 1.0, 1.5, 2.5, 2.6, 3.5, 0.4], DBE_VALUE, ["1.5 0", "2.6 0", "0.4 0"]),
+        (DEAD, [0.5, 1.0, 1.5, 2.5, 2.6, 3.5, 0.4, 0.6], DBE_LOG, ["3.5 0", "0.4 0"]),
+        (DEAD, [3.5, 3.6], DBE_VALUE | DBE_LOG, ["3.5 0"]),
+        (DEAD, [NAN, NAN, 0.0, -0.5, INF, INF, -INF], DBE_VALUE, ["nan 0", "0.0 0", "inf 0", "-inf 0"]),
+        (DEAD, [(0.1, {"force": True})], DBE_VALUE, ["0.1 0"]),
+        (ALWAYS, [0.0, 0.0, NAN, NAN], DBE_VALUE, ["0.0 0", "0.0 0", "nan 0", "nan 0"]),
+        (ALWAYS, [0.0, 0.0, 1.0], DBE_LOG, ["1.0 0"]),
+        # An alarm is told whatever the deadband.
+        (HYSTERESIS, [9.0, 10.0, 8.5, 7.9], DBE_VALUE | DBE_ALARM, ["10.0 1", "7.9 0"]),
+    ],
+)
+def test_deadbands(info: PvInfo, posts: list[Any], mask: int, told: list[str]) -> None:
+    assert _told(info, *posts, mask=mask) == told
+
+
+def test_an_array_is_what_it_was_when_it_was_posted() -> None:
+    values = np.zeros(3)
+    record = Record(DOUBLES, "N")
+    listening = Listening(record, DBE_VALUE)
+    for i in range(1, 3):
+        values[0] = i
+        record.post(values)
+    assert listening.told == ["1 0 0 0", "2 0 0 0"]
 
 
 FORCE = {"force": True}
@@ -80,6 +115,7 @@ FORCE = {"force": True}
         (STRING, ["x" * 50], ["x" * 39 + " 0"]),
         (DOUBLES, [[0.0], [0.0, 1.0], np.array([0.0, 1.0]), [0.0, NAN], [1, 2, 3]], ["0 1 0", "0 nan 0", "1 2 3 0"]),
         (LONGS, [[5], 5, np.array([5, 6], ">u2")], ["5 0", "5 6 0"]),
+        (LONGS, [[2**40, -(2**40)], np.array([1e12, NAN])], ["2147483647 -2147483648 0", "2147483647 0 0"]),
     ],
 )
 def test_only_what_has_changed_is_told(info: PvInfo, posts: list[Any], told: list[str]) -> None:
@@ -205,6 +241,7 @@ def _sent(value: Any) -> tuple[int, int, bytes]:
         (TEXT, "", ""),
         (DOUBLES, [1.5, 2.5], [1.5, 2.5]),
         (DOUBLES, b"\x01\x02\x03", [1, 2, 3]),
+        (LONGS, [1.0, -(2.0**31)], [1, -(2**31)]),
     ],
 )
 def test_accepted(info: PvInfo, sent: Any, value: Any) -> None:
@@ -245,6 +282,9 @@ def test_accepted(info: PvInfo, sent: Any, value: Any) -> None:
         (DOUBLES, [1.0] * 4, "4 elements, 3 fit"),
         (DOUBLES, "1", "this is an array: send numbers"),
         (DOUBLES, [], "no value was sent"),
+        (LONGS, [1.0, 1e12], "1000000000000.0 is not a whole number from -2147483648 to 2147483647"),
+        (LONGS, [0.5], "0.5 is not a whole number"),
+        (LONGS, [NAN], "nan is not a whole number"),
     ],
 )
 def test_refused(info: PvInfo, sent: Any, says: str) -> None:

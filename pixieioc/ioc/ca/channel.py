@@ -1,0 +1,81 @@
+"""A client's connections to records: channels, and subscriptions on them."""
+
+from __future__ import annotations
+
+from pixieioc.ioc.ca import protocol as ca
+from pixieioc.ioc.ca.listeners import Body
+from pixieioc.ioc.ca.outbox import LONGEST_WRITE, Outbox
+from pixieioc.ioc.ca.record import Record
+
+
+class Channel:
+    """A client's connection to one record."""
+
+    __slots__ = ("client_id", "record", "server_id", "subscriptions", "writable")
+
+    def __init__(self, record: Record, client_id: int, server_id: int, writable: bool) -> None:
+        self.record = record
+        self.client_id = client_id
+        self.server_id = server_id
+        self.writable = writable
+        self.subscriptions: dict[int, Subscription] = {}
+
+    @property
+    def rights(self) -> bytes:
+        """The message that tells the client what it may do: 1 is reading, 2 writing."""
+        return ca.HEADER.pack(ca.ACCESS_RIGHTS, 0, 0, 0, self.client_id, 3 if self.writable else 1)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Has a subscription told from now on; one with the same number ends."""
+        self.unsubscribe(subscription.id)
+        self.subscriptions[subscription.id] = subscription
+        self.record.listeners.add(subscription)
+
+    def unsubscribe(self, identifier: int) -> Subscription | None:
+        """Ends a subscription: nothing more of it leaves. None: there is none with this number."""
+        subscription = self.subscriptions.pop(identifier, None)
+        if subscription is not None:
+            self.record.listeners.remove(subscription)
+            subscription.outbox.forget(subscription)
+        return subscription
+
+    def unsubscribe_all(self) -> None:
+        """Ends all of them."""
+        for identifier in list(self.subscriptions):
+            self.unsubscribe(identifier)
+
+
+class Subscription:
+    """A client's wish to hear of a record's changes: as DBR type `kind`, of `count` elements, of events in `mask`."""
+
+    __slots__ = ("_body_size", "_count", "_header", "_size", "count", "id", "kind", "mask", "outbox")
+
+    def __init__(self, outbox: Outbox, identifier: int, kind: int, count: int, mask: int) -> None:
+        self.outbox = outbox
+        self.id = identifier
+        self.kind = kind
+        self.count = count
+        self.mask = mask
+        self._header = b""
+        self._body_size = self._count = -1
+        self._size = 0
+
+    def tell(self, body: Body) -> None:
+        """Sends one message to the client."""
+        size, count, payload = body
+        if size != self._body_size or count != self._count:
+            self._renew(size, count)
+        outbox = self.outbox
+        if (
+            outbox.open and outbox.scheduled and outbox.size < LONGEST_WRITE
+        ):  # the way that nearly all monitors take: nothing but what they need
+            outbox.parts += (self._header, payload)
+            outbox.size += self._size
+        else:
+            outbox.monitor(self, self._size, self._header, payload)
+
+    def _renew(self, size: int, count: int) -> None:
+        """Makes the header for bodies of another size or count."""
+        self._body_size, self._count = size, count
+        self._header = ca.header(ca.EVENT_ADD, size, self.kind, count, ca.NORMAL, self.id)
+        self._size = size + len(self._header)

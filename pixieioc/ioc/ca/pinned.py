@@ -1,0 +1,17 @@
+"""The one version of caproto whose tables this server was tested with."""
+
+from __future__ import annotations
+
+import caproto  # pyright: ignore[reportMissingTypeStubs]
+
+from pixieioc.config import ConfigError
+
+CAPROTO = "1.3.0"
+
+
+def check_caproto() -> None:
+    """Raises ConfigError if another version is installed."""
+    if caproto.__version__ != CAPROTO:
+        raise ConfigError(
+            f"caproto {caproto.__version__} is installed, this server needs {CAPROTO}: pip install caproto=={CAPROTO}"
+        )
