@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import tempfile
@@ -18,12 +19,12 @@ from tests.recorder import Recorder
 
 
 def _free_port() -> int:
-    """A port that is free for TCP and UDP on loopback."""
+    """A port that is free for TCP and UDP on loopback, and that the kernel gives to nobody who asks for any port."""
     while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
         with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
             try:
+                tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", port))
             except OSError:
                 continue

@@ -111,8 +111,10 @@ def test_while_all_is_well_there_is_no_alarm(ioc: Ioc, server: AlarmServer) -> N
 
 def test_an_error_is_told_and_its_acknowledge_there_is_one_here(ioc: Ioc, server: AlarmServer) -> None:
     error = f"{ioc.prefix}SortEvents:ERROR"
+    killed = time.monotonic()
     ioc.kill_task("SortEvents")
     server.until(error, "MAJOR")
+    print(f"from SIGKILL to the alarm handler: {time.monotonic() - killed:.2f} s")  # shown by pytest -s
     ioc.until("SortEvents:ErrorAlarm", "MAJOR", 10)
     assert ioc.get("SortEvents:ERROR") == "ERROR"
     server.acknowledge(error)

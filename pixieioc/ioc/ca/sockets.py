@@ -9,6 +9,8 @@ import psutil
 
 #: Bytes that the kernel takes beyond what the client can: what waits there cannot be replaced by something newer.
 _UNSENT = 128 * 1024
+#: Bytes of searches that may wait: all clients of a facility search at once when its network comes back.
+_SEARCHES = 1024**2
 
 
 def tune(sock: socket.socket, patience: float) -> None:
@@ -63,6 +65,7 @@ def search_udp(interfaces: list[str], port: int) -> list[socket.socket]:
             made.append(sock)
             # Several servers of one host share the port; broadcasts reach all of them.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SEARCHES)
             sock.setblocking(False)
             sock.bind((address, port))
     except OSError as error:

@@ -40,7 +40,7 @@ class Served(CaClient):
         self.port = port
         self.process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("served.py"), kind, self.prefix],
-            # caproto looks at the client's variable (hazard 14).
+            # caproto looks at the client's variable only.
             env={
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
@@ -82,11 +82,11 @@ def stock() -> Iterator[Served]:
         yield served
 
 
-# -- hazards, numbered as in docs/decisions/0001 ----------------------------------------------------------------------
+# -- hazards ----------------------------------------------------------------------------------------------------------
 
 
 def monitors_are_late_on_a_busy_circuit(served: Served) -> bool:
-    """2. Once a circuit is never idle for 10 ms (one PV at 200 Hz), updates are collected for up to 1 s."""
+    """Once a circuit is never idle for 10 ms (one PV at 200 Hz), updates are collected for up to 1 s."""
     late: list[float] = []
     with served.watch("Clock") as watch:
         watch.clear()
@@ -99,7 +99,7 @@ def monitors_are_late_on_a_busy_circuit(served: Served) -> bool:
 
 
 def updates_stay_in_memory(served: Served) -> bool:
-    """4. The last 1000 updates of each subscription are kept: 80 MB for an array of 80 kB."""
+    """The last 1000 updates of each subscription are kept: 80 MB for an array of 80 kB."""
     with served.watch("Array"):
         served.put("Flood", 100)
         before = served.memory()
@@ -108,7 +108,7 @@ def updates_stay_in_memory(served: Served) -> bool:
 
 
 def a_state_that_is_not_there_poisons_the_pv(served: Served) -> bool:
-    """5. A plain put of 7 to an enum of two states is taken: every read fails until a valid one is written."""
+    """A plain put of 7 to an enum of two states is taken: every read fails until a valid one is written."""
     with contextlib.suppress(PutFailed):
         served.put("Mode", 7, datatype=types.DBR_SHORT)
     try:
@@ -120,7 +120,7 @@ def a_state_that_is_not_there_poisons_the_pv(served: Served) -> bool:
 
 
 def all_pvs_share_one_alarm(served: Served) -> bool:
-    """6. All PVs of a group are in alarm when one of them is."""
+    """All PVs of a group are in alarm when one of them is."""
     served.put("Number", 20.0)
     severities = (served.severity("Number"), served.severity("Other"))
     served.put("Number", 5.0)
@@ -129,20 +129,20 @@ def all_pvs_share_one_alarm(served: Served) -> bool:
 
 
 def a_refusal_leaves_an_alarm(served: Served) -> bool:
-    """6. After a refused put, strings, enums and chars stay in WRITE/MAJOR."""
+    """After a refused put, strings, enums and chars stay in WRITE/MAJOR."""
     with pytest.raises(PutFailed):
         served.put("Refusing", np.frombuffer(b"text\0", np.uint8))
     return served.severity("Refusing") != NO_ALARM
 
 
 def limits_that_are_not_set_are_0(served: Served) -> bool:
-    """7. With HIHI alone, the value 0 is LOLO MAJOR."""
+    """With HIHI alone, the value 0 is LOLO MAJOR."""
     served.put("Number", 0.0)
     return served.severity("Number") != NO_ALARM
 
 
 def states_have_no_severity(served: Served) -> bool:
-    """7. OSV and its like are stored and ignored."""
+    """OSV and its like are stored and ignored."""
     with contextlib.suppress(PutFailed):
         served.put("Switch.OSV", "MAJOR")  # ours has it from its description
     served.put("Switch", "On")
@@ -153,7 +153,7 @@ def states_have_no_severity(served: Served) -> bool:
 
 
 def deadbands_are_ignored(served: Served) -> bool:
-    """7. MDEL is ignored: every monitor gets every publish."""
+    """MDEL is ignored: every monitor gets every publish."""
     with contextlib.suppress(NoAnswer, PutFailed):
         served.put("Deadband.MDEL", 1.0, timeout=1)
     with served.watch("Deadband", "Ramp") as watch:
@@ -163,7 +163,7 @@ def deadbands_are_ignored(served: Served) -> bool:
 
 
 def a_slow_put_overwrites_a_newer_one(served: Served) -> bool:
-    """8. Puts to one PV run concurrently; an older, slower one stores its value last."""
+    """Puts to one PV run concurrently; an older, slower one stores its value last."""
     slow, quick = served.put_later("Slow", 1.0), served.put_later("Slow", 0.1)
     quick.result()
     slow.result()
@@ -171,7 +171,7 @@ def a_slow_put_overwrites_a_newer_one(served: Served) -> bool:
 
 
 def a_value_is_not_posted_while_its_hook_waits(served: Served) -> bool:
-    """9. While a putter awaits, the new value is not posted."""
+    """While a putter awaits, the new value is not posted."""
     served.put("Slow", 0.0)
     with served.watch("Slow") as watch:
         put = served.put_later("Slow", 0.5)
@@ -182,14 +182,14 @@ def a_value_is_not_posted_while_its_hook_waits(served: Served) -> bool:
 
 
 def an_internal_write_runs_the_hook(served: Served) -> bool:
-    """12. An internal write runs the putter, too."""
+    """An internal write runs the putter, too."""
     before = served.get("Hooks")
     served.put("Inside", int(time.time()))
     return served.get("Hooks") != before
 
 
 def rights_that_change_are_not_told(served: Served) -> bool:
-    """15. check_access is asked when a channel is made and at each put; later changes are not pushed."""
+    """check_access is asked when a channel is made and at each put; later changes are not pushed."""
     may_write = served._start(aioca.cainfo(served.prefix + "Number")).result().write
     assert may_write
     served.put("Lock", 1)
@@ -201,7 +201,7 @@ def rights_that_change_are_not_told(served: Served) -> bool:
 
 
 def there_are_no_fields(served: Served) -> bool:
-    """16. Without `record=` there are no fields."""
+    """Without `record=` there are no fields."""
     for field in ("EGU", "PREC", "DESC", "SEVR", "STAT", "TIME", "HIHI"):
         try:
             served.raw(f"Number.{field}", timeout=0.3)
@@ -211,7 +211,7 @@ def there_are_no_fields(served: Served) -> bool:
 
 
 def an_integer_wraps(served: Served) -> bool:
-    """16. 1e12 into a LONG wraps."""
+    """1e12 into a LONG wraps."""
     served.put("Count", 5)
     with contextlib.suppress(PutFailed):
         served.put("Count", 1e12, datatype=types.DBR_DOUBLE)
@@ -219,7 +219,7 @@ def an_integer_wraps(served: Served) -> bool:
 
 
 def an_index_as_text_is_refused(served: Served) -> bool:
-    """20. "1" to an enum is refused, which is how Phoebus' buttons write."""
+    """ "1" to an enum is refused, which is how Phoebus' buttons write."""
     try:
         served.put("Other", "1", datatype=types.DBR_STRING)
     except PutFailed:
@@ -228,7 +228,7 @@ def an_index_as_text_is_refused(served: Served) -> bool:
 
 
 def a_stalled_client_takes_memory_without_bound(served: Served) -> bool:
-    """1. What a client does not read is kept: 100 MB/s, until after 10 000 updates no client gets monitors any more."""
+    """What a client does not read is kept: 100 MB/s, until after 10 000 updates no client gets monitors any more."""
     with _stalled(served, "Array", ELEMENTS):
         before = served.memory()
         served.put("Flood", 2000, timeout=60)
