@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode import merge
-from pixieioc.listmode.events import Events
+from pixieioc.listmode.events import Column, Events
 
 #: Later than any time of any counter, ns.
 _FOREVER = 2**62
 _BASE = tuple(column.name for column in ev.BASE_COLUMNS)
+_BASE_NAMES = dict.fromkeys(_BASE).keys()
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ class _Held:
     earliest: int
 
 
+@dataclass(frozen=True)
+class _Due:
+    """Events that are to be let out: `rows` of some others, in that order; the first `late` of them are late."""
+
+    period: int
+    source: Events
+    rows: merge.Order | slice
+    count: int
+    late: int
+
+
 @dataclass
 class TimeOrder:
     """Merges the events of several modules into one stream in time order.
@@ -52,12 +64,14 @@ class TimeOrder:
     `window_ns`: how far one module's events can be out of order. `max_events`: so many are held back at most; then the
     earliest are let go although earlier ones may still come. `reset_ns`: time that goes backward by more is a counter
     that began anew. An event that comes too late for its place is marked with FLAG_LATE, counted, and let out at once:
-    nothing is dropped, nothing is misplaced silently.
+    nothing is dropped, nothing is misplaced silently. What is let out has room for the columns `spare`, for whoever
+    fills them.
     """
 
     window_ns: int
     max_events: int
     reset_ns: int
+    spare: tuple[Column, ...] = ()
     late: int = 0
     resets: int = 0
     held: int = 0
@@ -74,13 +88,13 @@ class TimeOrder:
         for module, words in words_read.items():
             self._modules.setdefault(module, _Module()).idle = words == 0
         self._take(events)
-        return self._release()
+        return self._emit(self._release())
 
     def finish(self) -> list[Stretch]:
         """Everything that is still held back, in order."""
-        stretches = [stretch for period in sorted(self._waiting) for stretch in self._let_go(period, _FOREVER)]
+        dues = [due for period in sorted(self._waiting) for due in self._let_go(period, _FOREVER)]
         self.held = 0
-        return stretches
+        return self._emit(dues)
 
     def _take(self, events: Events) -> None:
         """Holds a block back: each period's part of it, in which each module's events are nearly in order."""
@@ -113,28 +127,28 @@ class TimeOrder:
         self._waiting.setdefault(period, []).append(held)
         self.held += ev.size(events)
 
-    def _release(self) -> list[Stretch]:
+    def _release(self) -> list[_Due]:
         busy = [state for state in self._modules.values() if not state.idle]
-        stretches: list[Stretch] = []
+        dues: list[_Due] = []
         if busy and all(state.last is not None for state in busy):
             oldest = min(state.period for state in busy)
             for period in sorted(p for p in self._waiting if p <= oldest):
                 ends = [s.last - self.window_ns for s in busy if s.period == period and s.last is not None]
-                stretches += self._let_go(period, min(ends) if ends else _FOREVER)
+                dues += self._let_go(period, min(ends) if ends else _FOREVER)
         if self.held > self.max_events:
-            stretches += self._relieve()
-        return stretches
+            dues += self._relieve()
+        return dues
 
-    def _relieve(self) -> list[Stretch]:
+    def _relieve(self) -> list[_Due]:
         """Lets the earliest events go: a module that is far behind must not fill the memory."""
-        stretches: list[Stretch] = []
+        dues: list[_Due] = []
         for period in sorted(self._waiting):
             excess = self.held - self.max_events // 2
             if excess > 0:
-                stretches += self._let_go(period, _FOREVER, excess)
-        return stretches
+                dues += self._let_go(period, _FOREVER, excess)
+        return dues
 
-    def _let_go(self, period: int, before_ns: int, most: int | None = None) -> list[Stretch]:
+    def _let_go(self, period: int, before_ns: int, most: int | None = None) -> list[_Due]:
         """The events of a period before a time, in order; at most so many of them."""
         waiting = self._waiting[period]
         due = [held for held in waiting if held.earliest < before_ns]
@@ -159,23 +173,45 @@ class TimeOrder:
         if not count:
             return []
         self.held -= count
-        out = ev.take(joined, slice(0, count)) if order is None else _copied(joined, order[:count])
-        self._mark_late(period, out, whole, rest, numbers[:count])
-        return [Stretch(period, _without_spare_traces(out))]
+        late = self._count_late(period, whole, rest, numbers[:count])
+        return [_Due(period, joined, slice(0, count) if order is None else order[:count], count, late)]
 
-    def _mark_late(self, period: int, out: Events, whole: merge.Whole, rest: merge.Rest, numbers: merge.Order) -> None:
+    def _count_late(self, period: int, whole: merge.Whole, rest: merge.Rest, numbers: merge.Order) -> int:
         last_period, last_whole, last_rest = self._let_out
         late = 0
         if period < last_period:
             late = len(numbers)
         elif period == last_period:
             late = int(merge.count_before(whole, rest, numbers, last_whole, last_rest))
-        if late:
-            self.late += late
-            out["flags"] = out["flags"].copy()
-            out["flags"][:late] |= ev.FLAG_LATE
+        self.late += late
         last = numbers[-1]
         self._let_out = max(self._let_out, (period, int(whole[last]), int(rest[last])))
+        return late
+
+    def _emit(self, dues: list[_Due]) -> list[Stretch]:
+        """What is let out, in one piece of memory if nobody has traces: it can travel as one, see ev.concatenate."""
+        if len(dues) < 2 or any(due.source.keys() != _BASE_NAMES for due in dues):
+            return [Stretch(due.period, self._alone(due)) for due in dues]
+        memory = ev.allocate((*ev.BASE_COLUMNS, *self.spare), sum(due.count for due in dues))
+        stretches: list[Stretch] = []
+        begin = 0
+        for due in dues:
+            out = ev.take(memory, slice(begin, begin + due.count))
+            _fill(out, due.source, due.rows)
+            out["flags"][: due.late] |= ev.FLAG_LATE
+            stretches.append(Stretch(due.period, out))
+            begin += due.count
+        return stretches
+
+    def _alone(self, due: _Due) -> Events:
+        if isinstance(due.rows, slice):
+            out = {**ev.take(due.source, due.rows), **ev.allocate(self.spare, due.count)}
+        else:
+            out = _copied(due.source, due.rows, self.spare)
+        if due.late:
+            out["flags"] = out["flags"].copy()
+            out["flags"][: due.late] |= ev.FLAG_LATE
+        return _without_spare_traces(out)
 
 
 def warm_up() -> None:
@@ -199,18 +235,27 @@ def _in_order(events: Events, ends: list[int]) -> tuple[merge.Whole, merge.Rest,
     return whole, rest, merge.put_in_order(whole, rest, np.array(ends, np.int64))
 
 
-def _copied(events: Events, rows: merge.Order | slice) -> Events:
-    """A copy of these events; traces are shared."""
+def _copied(events: Events, rows: merge.Order | slice, spare: tuple[Column, ...] = ()) -> Events:
+    """A copy of these events, with room for the columns `spare`; traces are shared."""
+    columns = [(n, c.dtype, c.shape[-1] if c.ndim > 1 else 0) for n, c in events.items() if n != ev.TRACES]
+    columns += [(column.name, np.dtype(column.dtype), column.width) for column in spare]
+    count = len(range(*rows.indices(ev.size(events)))) if isinstance(rows, slice) else len(rows)
+    out = ev.lay_out(columns, count)
+    _fill(out, events, rows)
+    return {**out, ev.TRACES: events[ev.TRACES]} if ev.TRACES in events else out
+
+
+def _fill(out: Events, events: Events, rows: merge.Order | slice) -> None:
+    """Copies these events to `out`, without traces; what `out` has beyond the events' columns stays as it is."""
     if isinstance(rows, slice):
-        return {name: column if name == ev.TRACES else column[rows].copy() for name, column in events.items()}
-    out = ev.lay_out(
-        [(n, c.dtype, c.shape[-1] if c.ndim > 1 else 0) for n, c in events.items() if n != ev.TRACES], len(rows)
-    )
+        for name, column in out.items():
+            if name in events:
+                column[:] = events[name][rows]
+        return
     merge.gather(rows, *(events[name] for name in _BASE), *(out[name] for name in _BASE))
     for name, column in out.items():
-        if name not in _BASE:
+        if name in events and name not in _BASE:
             np.take(events[name], rows, axis=0, out=column)
-    return {**out, ev.TRACES: events[ev.TRACES]} if ev.TRACES in events else out
 
 
 def _without_spare_traces(events: Events) -> Events:

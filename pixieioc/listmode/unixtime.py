@@ -35,8 +35,9 @@ class UnixClock:
     _firsts: list[int] = field(default_factory=list[int])  #: time of the first event of each period, ns
     _last: int = 0  #: time of the latest event of the current period, ns
 
-    def stamp(self, period: int, events: Events) -> NDArray[np.float64]:
-        """The Unix times of events of a period; the first event that was ever seen of a period is at its start.
+    def stamp(self, period: int, events: Events, out: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """The Unix times of events of a period, in `out` if there is one; the first event that was ever seen of a
+        period is at its start.
 
         Resolution about 0.2 microseconds (float64 seconds); for anything finer use `time` and `cfd`.
         """
@@ -49,7 +50,7 @@ class UnixClock:
             self._last = int(time[0])
         if period == len(self.starts) - 1:
             self._last = max(self._last, int(time[-1]))
-        unix = np.empty(len(time))
+        unix = np.empty(len(time)) if out is None else out
         _fill(ev.constant(time), ev.constant(events["cfd"]), self._firsts[period], float(self.starts[period]), unix)
         return unix
 

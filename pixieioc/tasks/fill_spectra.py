@@ -141,7 +141,7 @@ class FillSpectra(Task):
             self._changed, self._regions_changed, self._shown = False, True, now
             self.counts = self._counts()
             # Channel Access has no integers above 32 bits: a bin stays at its highest value rather than wrap.
-            spectra = np.minimum(self._histogram.view(), np.iinfo(np.int32).max).astype(np.int32)
+            spectra = np.minimum(self._spectra(), np.iinfo(np.int32).max).astype(np.int32)
             self.spectrum = spectra.reshape(self.modules, self.channels, self.bins)
         if self._regions_changed:
             self._regions_changed = False
@@ -167,16 +167,20 @@ class FillSpectra(Task):
         found = np.zeros((2, *low.shape))
         used = (high >= 0).any(axis=1)
         if used.any():
-            found[:, used] = sums(self._histogram.view()[used], low[used], high[used], self.roi_background)
+            found[:, used] = sums(self._spectra()[used], low[used], high[used], self.roi_background)
         self.roi_counts, self.roi_net = found.reshape(2, self.modules, self.channels, self.rois)
 
     def _make(self) -> None:
-        rows = bh.axis.Integer(0, self.modules * self.channels, underflow=False, overflow=False)
-        energy = bh.axis.Regular(self.bins, 0, _ENERGIES, underflow=False, overflow=False)
-        self._histogram = bh.Histogram(rows, energy, storage=bh.storage.Int64())
+        # One axis for channels and bins: filled twice as fast as two.
+        places = bh.axis.Integer(0, self.modules * self.channels * self.bins, underflow=False, overflow=False)
+        self._histogram = bh.Histogram(places, storage=bh.storage.Int64())
         self._changed = self._regions_changed = True
         self._shown: float | None = None
 
+    def _spectra(self) -> np.ndarray[Any, Any]:
+        """What is in each bin, a row a channel."""
+        return self._histogram.view().reshape(self.modules * self.channels, self.bins)
+
     def _counts(self) -> np.ndarray[Any, Any]:
-        counts = self._histogram.view().sum(axis=1)
+        counts = self._spectra().sum(axis=1)
         return counts.reshape(self.modules, self.channels).astype(np.float64)

@@ -61,7 +61,9 @@ class SortEvents(Task):
     def do_start(self) -> None:
         if self.time_mode == "start times" and not self.start_times:
             raise Error("time_mode is 'start times', but start_times is an empty list")
-        self._order = TimeOrder(round(self.window * 1e3), self.max_events, round(self.reset_time * 1e9))
+        self._order = TimeOrder(
+            round(self.window * 1e3), self.max_events, round(self.reset_time * 1e9), (CHUNK_COLUMN,)
+        )
         self._clock = UnixClock(self.time_mode, time.time, list(self.start_times), self.gap)  # type: ignore[arg-type]
         self.late_events = self.resets = self.events_held = self.starts_estimated = 0
 
@@ -74,8 +76,9 @@ class SortEvents(Task):
         self._send(self._order.finish(), {})
 
     def _send(self, stretches: list[Stretch], words_read: dict[int, int]) -> None:
-        stamped = [{**s.events, CHUNK_COLUMN.name: self._clock.stamp(s.period, s.events)} for s in stretches]
-        for events in joined(stamped):
+        for stretch in stretches:
+            self._clock.stamp(stretch.period, stretch.events, stretch.events[CHUNK_COLUMN.name])
+        for events in joined([stretch.events for stretch in stretches]):
             self.send(EventBlock(events=events, words_read=words_read))
         self.late_events, self.resets = self._order.late, self._order.resets
         self.events_held, self.starts_estimated = self._order.held, self._clock.estimated
