@@ -76,8 +76,8 @@ class Data:
 
 
 def main(
-    megabytes: Annotated[float, typer.Option(min=0.4, help="Least size of each file, MB.")] = 200.0,
-    rival_megabytes: Annotated[float, typer.Option(min=0.4, help="The rival reads so much of it, MB.")] = math.inf,
+    megabytes: Annotated[float, typer.Option(min=0.4, help="Least size of each file, MB.")] = 800.0,
+    rival_megabytes: Annotated[float, typer.Option(min=0.4, help="The rival reads so much of it, MB.")] = 100.0,
     rival_timeout: Annotated[float, typer.Option(help="The rival is ended after so many seconds.")] = 600.0,
     runs: Annotated[int, typer.Option(min=1, help="Our runs before the rival's, and as many behind it.")] = 3,
     crate: Annotated[bool, typer.Option(help="Whether the simulated crate is measured.")] = True,

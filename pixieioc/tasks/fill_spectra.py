@@ -14,7 +14,8 @@ from pixieioc.tasks.items import events_of
 from pixieioc.tasks.regions import sums
 
 #: Energies of the Pixie-16 have 16 bits.
-_ENERGIES = 65536
+_ENERGY_BITS = 16
+_ENERGIES = 1 << _ENERGY_BITS
 #: A rate is counted over at least so many seconds; without events for so long, it is 0.
 _RATE_INTERVAL, _SILENCE = 0.4, 2.0
 #: What the sums of the regions of interest depend on, beside the spectra.
@@ -124,11 +125,12 @@ class FillSpectra(Task):
         events = block["events"]
         if count := ev.size(events):
             module, channel, energies = events["module"], events["channel"], events["energy"]
-            row = module * np.uint16(self.channels) + channel  # 16 bits: at most 255 * 32 + 255
+            row = module * np.int32(self.channels) + channel
             if module.max() >= self.modules or channel.max() >= self.channels:
                 known = (module < self.modules) & (channel < self.channels)
                 row, energies = row[known], energies[known]
-            self._histogram.fill(row, energies)
+            place = energies.astype(np.uint32) * np.uint32(self.bins) >> np.uint32(_ENERGY_BITS)  # below 2**32 before
+            self._histogram.fill(row * self.bins + place.astype(np.int32))
             self._changed, self._filled = True, time.monotonic()
             self.events += count
             self.events_elsewhere += count - len(row)
