@@ -162,7 +162,7 @@ def _runs(chain: list[str], data: Data, folder: Path, runs: int) -> list[float]:
     raw = folder / "raw"
     settings: dict[str, dict[str, Any]] = {
         "LoadFiles": {"files": [str(path) for path in data.files]},
-        "FillSpectra": {"modules": MODULES, "channels": CHANNELS},
+        "FillSpectra": {"modules": 1, "channels": CHANNELS},
         "GatherData": {"auto_save": True, "file_path": str(raw), "create_directory": True},
     }
     for task, more in data.settings.items():
@@ -220,7 +220,9 @@ def _crate_rows(folder: Path, runs: int) -> list[common.Row]:
     recorded = _crate_files(folder, 2.0)
     from_files = recorded.events / statistics.median(_runs(PLAIN, recorded, folder, runs))
     seconds = 2.0
-    live = Data((), 0, {"DummyData": _crate_settings(seconds), "SortEvents": {"max_events": 20_000_000}})
+    live = Data(
+        (), 0, {**recorded.settings, "DummyData": _crate_settings(seconds), "SortEvents": {"max_events": 20_000_000}}
+    )
     share = seconds / statistics.median(_runs(LIVE, live, folder, runs))
     what = f"{MODULES} modules x {CHANNELS} channels"
     return [
@@ -248,7 +250,7 @@ def _crate_files(folder: Path, seconds: float) -> Data:
                 files[module].write(words.tobytes())
         for module, words in simulation.finish(int(1e9 * seconds)).items():
             files[module].write(words.tobytes())
-    return Data(paths, simulation.counts.events)
+    return Data(paths, simulation.counts.events, {"FillSpectra": {"modules": MODULES}})
 
 
 # -- the rival --------------------------------------------------------------------------------------------------------

@@ -96,17 +96,12 @@ def take(events: Events, index: Array | slice) -> Events:
 
 
 def concatenate(chunks: list[Events]) -> Events:
-    """All events of `chunks` in that order; a column that only some chunks have is 0 for the others' events.
-
-    Chunks that follow each other in one piece of memory are not copied.
-    """
+    """All events of `chunks` in that order; a column that only some chunks have is 0 for the others' events."""
     chunks = [chunk for chunk in chunks if size(chunk)]
     if not chunks:
         return empty()
     if len(chunks) == 1:
         return chunks[0]
-    if (whole := _whole(chunks)) is not None:
-        return whole
     names = {name: None for chunk in chunks for name in chunk}
     joined = allocate([COLUMNS[name] for name in names if name != TRACES], sum(map(size, chunks)))
     for name, column in joined.items():
@@ -118,31 +113,6 @@ def concatenate(chunks: list[Events]) -> Events:
     if TRACES in names:
         joined[TRACES] = np.concatenate([chunk[TRACES] for chunk in chunks if TRACES in chunk])
     return joined
-
-
-def _whole(chunks: list[Events]) -> Events | None:
-    """The columns of which the chunks' columns are parts, one behind the other; None if they are not."""
-    first = chunks[0]
-    if TRACES in first or any(chunk.keys() != first.keys() for chunk in chunks):
-        return None
-    whole: Events = {}
-    for name, column in first.items():
-        base = column.base
-        if not isinstance(base, np.ndarray) or base.dtype != np.uint8 or base.ndim != 1:
-            return None
-        begin = end = _address(column)
-        for chunk in chunks:
-            part = chunk[name]
-            if part.base is not base or part.dtype != column.dtype or _address(part) != end:
-                return None
-            end += part.nbytes
-        shape = (sum(map(size, chunks)), *column.shape[1:])
-        whole[name] = np.ndarray(shape, column.dtype, base, begin - _address(base))
-    return whole
-
-
-def _address(array: Array) -> int:
-    return array.__array_interface__["data"][0]
 
 
 def compact(events: Events) -> Events:

@@ -24,10 +24,14 @@ _BASE_NAMES = dict.fromkeys(_BASE).keys()
 
 @dataclass(frozen=True)
 class Stretch:
-    """Events in time order, all of one period."""
+    """Events in time order, all of one period.
+
+    `whole`: the columns that all stretches of one answer are the parts of, in their order; None if they are apart.
+    """
 
     period: int
     events: Events
+    whole: Events | None = None
 
 
 @dataclass
@@ -189,7 +193,7 @@ class TimeOrder:
         return late
 
     def _emit(self, dues: list[_Due]) -> list[Stretch]:
-        """What is let out, in one piece of memory if nobody has traces: it can travel as one, see ev.concatenate."""
+        """What is let out, in one piece of memory if nobody has traces: so it can travel as one."""
         if len(dues) < 2 or any(due.source.keys() != _BASE_NAMES for due in dues):
             return [Stretch(due.period, self._alone(due)) for due in dues]
         memory = ev.allocate((*ev.BASE_COLUMNS, *self.spare), sum(due.count for due in dues))
@@ -198,8 +202,9 @@ class TimeOrder:
         for due in dues:
             out = ev.take(memory, slice(begin, begin + due.count))
             _fill(out, due.source, due.rows)
-            out["flags"][: due.late] |= ev.FLAG_LATE
-            stretches.append(Stretch(due.period, out))
+            if due.late:
+                out["flags"][: due.late] |= ev.FLAG_LATE
+            stretches.append(Stretch(due.period, out, memory))
             begin += due.count
         return stretches
 

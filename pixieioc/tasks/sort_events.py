@@ -78,7 +78,8 @@ class SortEvents(Task):
     def _send(self, stretches: list[Stretch], words_read: dict[int, int]) -> None:
         for stretch in stretches:
             self._clock.stamp(stretch.period, stretch.events, stretch.events[CHUNK_COLUMN.name])
-        for events in joined([stretch.events for stretch in stretches]):
+        whole = stretches[0].whole if stretches else None
+        for events in [whole] if whole is not None else joined([stretch.events for stretch in stretches]):
             self.send(EventBlock(events=events, words_read=words_read))
         self.late_events, self.resets = self._order.late, self._order.resets
         self.events_held, self.starts_estimated = self._order.held, self._clock.estimated
