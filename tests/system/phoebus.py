@@ -158,8 +158,11 @@ def phoebus(folder: Path, file: str, prefix: str, ca_addr: str) -> Iterator[Phoe
 
 def _open(tool: Any, file: Path, prefix: str, ca_addr: str) -> Any:
     """Starts it; a second time, if its X server has ended as soon as it was there (two took the same number)."""
+    # Phoebus starts a repeater, which would outlive it, unless there is one: it is told of the tests' own, by one more
+    # line in the settings that the tool writes.
+    settings = f"{ca_addr}\norg.phoebus.pv.ca/repeater_port={os.environ['EPICS_CA_REPEATER_PORT']}"
     for attempt in range(2):
-        opened = tool.PhoebusScreen(file, {"P": prefix}, ca_addr=ca_addr, settle=0, open_timeout=60)
+        opened = tool.PhoebusScreen(file, {"P": prefix}, ca_addr=settings, settle=0, open_timeout=60)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ResourceWarning)  # it leaves its log to the garbage collector
