@@ -51,6 +51,12 @@ class AlarmServer:
             self.latest[name] = found
             self.history.append((name, found))
 
+    def catch_up(self) -> None:
+        """Takes what has been told already, so that what comes next is new."""
+        while not self._lines.empty():
+            name, _, found = self.line(0).partition(" ")
+            self.latest[name] = found
+
     def acknowledge(self, pv: str) -> None:
         """What the operator's click does."""
         self._stdin.write(f"{pv}\n")
@@ -111,9 +117,13 @@ def test_while_all_is_well_there_is_no_alarm(ioc: Ioc, server: AlarmServer) -> N
 
 def test_an_error_is_told_and_its_acknowledge_there_is_one_here(ioc: Ioc, server: AlarmServer) -> None:
     error = f"{ioc.prefix}SortEvents:ERROR"
+    server.catch_up()
+    assert server.latest[error] == "OK"
+    server.history.clear()
     killed = time.monotonic()
     ioc.kill_task("SortEvents")
     server.until(error, "MAJOR")
+    assert (error, "MAJOR") in server.history
     print(f"from SIGKILL to the alarm handler: {time.monotonic() - killed:.2f} s")  # shown by pytest -s
     ioc.until("SortEvents:ErrorAlarm", "MAJOR", 10)
     assert ioc.get("SortEvents:ERROR") == "ERROR"
