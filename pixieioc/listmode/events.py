@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 #: Column name to array; all columns have the same length (that of `time`), `traces` excepted.
 Events = dict[str, Array]
+#: Gives so many bytes, uninitialised, for columns.
+Memory = Callable[[int], NDArray[np.uint8]]
 
 FLAG_PILEUP, FLAG_OUT_OF_RANGE, FLAG_CFD_FORCED, FLAG_LATE = 1, 2, 4, 8
 
@@ -61,26 +63,34 @@ def size(events: Events) -> int:
     return len(events["time"])
 
 
-def allocate(columns: Iterable[Column], count: int, *, zero: bool = False) -> Events:
+def heap(size: int) -> NDArray[np.uint8]:
+    """Memory of this process."""
+    return np.empty(size, np.uint8)
+
+
+def allocate(columns: Iterable[Column], count: int, memory: Memory = heap, *, zero: bool = False) -> Events:
     """Columns for `count` events, uninitialised unless `zero`."""
-    return lay_out([(c.name, np.dtype(c.dtype), c.width) for c in columns], count, zero=zero)
+    columns_made = lay_out([(c.name, np.dtype(c.dtype), c.width) for c in columns], count, memory)
+    if zero:
+        for column in columns_made.values():
+            column.fill(0)
+    return columns_made
 
 
-def lay_out(columns: Sequence[tuple[str, np.dtype[Any], int]], count: int, *, zero: bool = False) -> Events:
-    """Columns (name, type, width) for `count` events, side by side in one piece of memory, so that they travel as one.
+def lay_out(columns: Sequence[tuple[str, np.dtype[Any], int]], count: int, memory: Memory = heap) -> Events:
+    """Columns (name, type, width) for `count` events, side by side in one piece of `memory`: so they travel as one.
 
     Each begins where a line of the processor's cache does. Few events are not worth that: their columns are apart.
     """
-    make = np.zeros if zero else np.empty
     if count < _WORTH_LAYING_OUT:
-        return {name: make((count, width) if width else count, kind) for name, kind, width in columns}
+        return {name: np.empty((count, width) if width else count, kind) for name, kind, width in columns}
     places: list[int] = [0]
     for _, kind, width in columns:
         size = count * max(1, width) * kind.itemsize
         places.append(places[-1] + size + -size % _LINE)
-    memory = make(places[-1], np.uint8)
+    arena = memory(places[-1])
     return {
-        name: np.ndarray((count, width) if width else (count,), kind, memory, place)
+        name: np.ndarray((count, width) if width else (count,), kind, arena, place)
         for (name, kind, width), place in zip(columns, places, strict=False)
     }
 
@@ -95,15 +105,15 @@ def take(events: Events, index: Array | slice) -> Events:
     return {name: column if name == TRACES else column[index] for name, column in events.items()}
 
 
-def concatenate(chunks: list[Events]) -> Events:
-    """All events of `chunks` in that order; a column that only some chunks have is 0 for the others' events."""
+def concatenate(chunks: list[Events], memory: Memory = heap) -> Events:
+    """All events of `chunks` in that order, in `memory`; a column that only some of them have is 0 for the others."""
     chunks = [chunk for chunk in chunks if size(chunk)]
     if not chunks:
         return empty()
     if len(chunks) == 1:
         return chunks[0]
     names = {name: None for chunk in chunks for name in chunk}
-    joined = allocate([COLUMNS[name] for name in names if name != TRACES], sum(map(size, chunks)))
+    joined = allocate([COLUMNS[name] for name in names if name != TRACES], sum(map(size, chunks)), memory)
     for name, column in joined.items():
         parts = [chunk[name] if name in chunk else _zeros(name, size(chunk)) for chunk in chunks]
         if name == "trace_start":
@@ -111,7 +121,9 @@ def concatenate(chunks: list[Events]) -> Events:
             parts = [part + start for part, start in zip(parts, starts, strict=False)]
         np.concatenate(parts, out=column)
     if TRACES in names:
-        joined[TRACES] = np.concatenate([chunk[TRACES] for chunk in chunks if TRACES in chunk])
+        traces = [chunk[TRACES] for chunk in chunks if TRACES in chunk]
+        joined[TRACES] = memory(sum(part.nbytes for part in traces)).view(traces[0].dtype)
+        np.concatenate(traces, out=joined[TRACES])
     return joined
 
 

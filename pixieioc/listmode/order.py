@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode import merge
-from pixieioc.listmode.events import Column, Events
+from pixieioc.listmode.events import Column, Events, Memory
 
 #: Later than any time of any counter, ns.
 _FOREVER = 2**62
@@ -68,14 +68,15 @@ class TimeOrder:
     `window_ns`: how far one module's events can be out of order. `max_events`: so many are held back at most; then the
     earliest are let go although earlier ones may still come. `reset_ns`: time that goes backward by more is a counter
     that began anew. An event that comes too late for its place is marked with FLAG_LATE, counted, and let out at once:
-    nothing is dropped, nothing is misplaced silently. What is let out has room for the columns `spare`, for whoever
-    fills them.
+    nothing is dropped, nothing is misplaced silently. What is let out is put into `memory`, and has room for the
+    columns `spare`, for whoever fills them.
     """
 
     window_ns: int
     max_events: int
     reset_ns: int
     spare: tuple[Column, ...] = ()
+    memory: Memory = ev.heap
     late: int = 0
     resets: int = 0
     held: int = 0
@@ -196,15 +197,15 @@ class TimeOrder:
         """What is let out, in one piece of memory if nobody has traces: so it can travel as one."""
         if len(dues) < 2 or any(due.source.keys() != _BASE_NAMES for due in dues):
             return [Stretch(due.period, self._alone(due)) for due in dues]
-        memory = ev.allocate((*ev.BASE_COLUMNS, *self.spare), sum(due.count for due in dues))
+        whole = ev.allocate((*ev.BASE_COLUMNS, *self.spare), sum(due.count for due in dues), self.memory)
         stretches: list[Stretch] = []
         begin = 0
         for due in dues:
-            out = ev.take(memory, slice(begin, begin + due.count))
+            out = ev.take(whole, slice(begin, begin + due.count))
             _fill(out, due.source, due.rows)
             if due.late:
                 out["flags"][: due.late] |= ev.FLAG_LATE
-            stretches.append(Stretch(due.period, out, memory))
+            stretches.append(Stretch(due.period, out, whole))
             begin += due.count
         return stretches
 
@@ -212,7 +213,7 @@ class TimeOrder:
         if isinstance(due.rows, slice):
             out = {**ev.take(due.source, due.rows), **ev.allocate(self.spare, due.count)}
         else:
-            out = _copied(due.source, due.rows, self.spare)
+            out = _copied(due.source, due.rows, self.spare, self.memory)
         if due.late:
             out["flags"] = out["flags"].copy()
             out["flags"][: due.late] |= ev.FLAG_LATE
@@ -240,12 +241,14 @@ def _in_order(events: Events, ends: list[int]) -> tuple[merge.Whole, merge.Rest,
     return whole, rest, merge.put_in_order(whole, rest, np.array(ends, np.int64))
 
 
-def _copied(events: Events, rows: merge.Order | slice, spare: tuple[Column, ...] = ()) -> Events:
-    """A copy of these events, with room for the columns `spare`; traces are shared."""
+def _copied(
+    events: Events, rows: merge.Order | slice, spare: tuple[Column, ...] = (), memory: Memory = ev.heap
+) -> Events:
+    """A copy of these events in `memory`, with room for the columns `spare`; traces are shared."""
     columns = [(n, c.dtype, c.shape[-1] if c.ndim > 1 else 0) for n, c in events.items() if n != ev.TRACES]
     columns += [(column.name, np.dtype(column.dtype), column.width) for column in spare]
     count = len(range(*rows.indices(ev.size(events)))) if isinstance(rows, slice) else len(rows)
-    out = ev.lay_out(columns, count)
+    out = ev.lay_out(columns, count, memory)
     _fill(out, events, rows)
     return {**out, ev.TRACES: events[ev.TRACES]} if ev.TRACES in events else out
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode import kernels
-from pixieioc.listmode.events import Events
+from pixieioc.listmode.events import Events, Memory
 from pixieioc.listmode.variant import (
     LONGEST_RECORD,
     PART_ESUM,
@@ -70,10 +70,11 @@ class Decoder:
 
     `layout` is the module's record layout, `module` the number that goes into the events' `module` column. `cfd_off`
     are channels whose CFD is switched off, which the data do not tell: a 500 MHz module writes what would mean -2 ns
-    then.
+    then. `memory` is where columns are put.
     """
 
-    def __init__(self, layout: Variant, module: int = 0, cfd_off: Iterable[int] = ()) -> None:
+    def __init__(self, layout: Variant, module: int = 0, cfd_off: Iterable[int] = (), memory: Memory = ev.heap) -> None:
+        self._memory = memory
         self.variant = layout
         self.module = module
         self.counts = StreamCounts()
@@ -200,7 +201,7 @@ class Decoder:
         for piece in pieces:
             total, parts, samples = total + len(piece.offsets), parts | piece.parts, samples + piece.samples
         self.counts.events += total
-        chunk = ev.lay_out(_columns(parts, samples > 0), total)
+        chunk = ev.lay_out(_columns(parts, samples > 0), total, self._memory)
         begin = 0
         for words, offsets, _, _ in pieces:
             end = begin + len(offsets)

@@ -16,6 +16,7 @@ from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.error import Cause, Error
 from pixieioc.pipeline.frames import Packet, pack, unpack
+from pixieioc.pipeline.link import files_of
 from pixieioc.pipeline.member import Member
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 from pixieioc.pipeline.task import Task
@@ -62,9 +63,12 @@ class Crew(Mapping[str, Member]):
         name = cls.__name__
         identity = f"{name}.{self._generation}"
         task = cls(**values)
-        task.wiring = Wiring(self._address, identity, f"ipc://{self.folder}/{identity}", str(self.folder))
+        task.wiring = Wiring(self._address, identity, self._endpoint(identity), str(self.folder))
         member = self._members[name] = Member(name, task, identity)
         return member
+
+    def _endpoint(self, identity: str) -> str:
+        return f"ipc://{self.folder}/{identity}"
 
     def bring_up(self, members: list[Member], seconds: float) -> Procedure[None]:
         """Starts the processes side by side; Error names the first that does not come up, and none of them stays."""
@@ -97,7 +101,7 @@ class Crew(Mapping[str, Member]):
         members = [member for member in members if member.task.pid is not None]
         yield from self._call(end)
         for member in members:
-            for path in (self.folder / member.identity, self.folder / f"{member.identity}.count"):
+            for path in files_of(self._endpoint(member.identity)):
                 path.unlink(missing_ok=True)
 
     def _call(self, function: Callable[[], None]) -> Procedure[None]:

@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import zmq
+from numpy.typing import NDArray
 
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.frames import Buffer, Packet, pack
-from pixieioc.pipeline.link import CAPACITY, Inlet, Outlet
+from pixieioc.pipeline.link import CAPACITY, Inlet, Offered, Outlet
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.standard import StandardReports
 
@@ -42,10 +44,14 @@ class Flow:
         self._heed = heed
         self._outlet = Outlet(context, endpoint)
         self._inlet: Inlet | None = None
-        self._poller, self._full_poller = zmq.Poller(), zmq.Poller()
+        self._poller = zmq.Poller()
         self._poller.register(control, zmq.POLLIN)
-        self._full_poller.register(control, zmq.POLLIN)
-        self._full_poller.register(self._outlet.socket, zmq.POLLOUT)
+        #: By what became of a message that was offered: who wakes the task when it is worth another try.
+        self._full_pollers = {Offered.FULL: zmq.Poller(), Offered.NOBODY: zmq.Poller()}
+        for poller in self._full_pollers.values():
+            poller.register(control, zmq.POLLIN)
+        self._full_pollers[Offered.FULL].register(self._outlet.back, zmq.POLLIN)
+        self._full_pollers[Offered.NOBODY].register(self._outlet.socket, zmq.POLLOUT)
         self.is_start = self.is_final = False
         self.run = 0
         self.quitting = False  #: the process is to end: nothing is waited for any more
@@ -95,10 +101,14 @@ class Flow:
             return False
         frames = pack(Packet(_DATA, self.run, self._outlet.items + 1, data))
         if self._transmit(frames, is_end=False):
-            self._outlet.count(frames)
             return True
         self.dropped += 1
         return False
+
+    def allocate(self, size: int) -> NDArray[np.uint8]:
+        """Memory of `size` bytes for data that will be sent: if possible, what the next task has too."""
+        memory = None if self.is_final else self._outlet.allocate(size)
+        return np.empty(size, np.uint8) if memory is None else memory
 
     def put_end(self) -> None:
         """Passes the end of the stream on, behind all data."""
@@ -118,10 +128,11 @@ class Flow:
     def _transmit(self, frames: list[Buffer], *, is_end: bool) -> bool:
         # The end of the stream is not discarded with the data: only a cut link or the end of the process is.
         while not self.cut and not self.quitting and (is_end or not self.discarding):
-            if self._outlet.offer(frames):
+            offered = self._outlet.offer(frames, is_item=not is_end)
+            if offered is Offered.SENT:
                 return True
             began = time.perf_counter()
-            self._full_poller.poll(_PATIENCE)
+            self._full_pollers[offered].poll(_PATIENCE)
             self.blocked += time.perf_counter() - began
             self._heed()
         return False
@@ -133,8 +144,8 @@ class Flow:
         reports.messages_out, reports.bytes_out = outlet.items, outlet.bytes
         if inlet is not None:
             waiting = inlet.waiting
-            reports.queue_size, reports.queue_free = waiting, max(0, CAPACITY - waiting)
-            reports.queue_use = 100.0 * min(1.0, waiting / CAPACITY)
+            reports.queue_size, reports.queue_use = waiting, inlet.use
+            reports.queue_free = int(CAPACITY * (1.0 - reports.queue_use / 100.0))
             reports.balance, reports.bytes_in = inlet.missing, inlet.bytes
         if not running:
             reports.rate = reports.byte_rate = 0.0

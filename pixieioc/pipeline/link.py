@@ -1,31 +1,64 @@
 """The data plane: one bounded link from a task to the next, PUSH to PULL, that accounts for every item.
 
-The sender binds its endpoint and keeps a page of counters beside it, which the receiver maps: so the receiver knows how
-much is on its way without a message for it. A number in each item shows a lost one at once.
+The sender binds its endpoint, keeps a page of counters beside it, which the receiver maps, and a pipe (`back.py`) on
+which the receiver tells how far it is. Large frames lie in memory that both have (`shared.py`), as long as there is
+room in it: on the socket goes where. A number in each item shows a lost one at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import struct
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import zmq
 
-from pixieioc.pipeline.frames import Buffer, Packet, nbytes, unpack
+from pixieioc.pipeline import back
+from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, nbytes, unpack
 from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.shared import Bytes, Extent, Space, Store
 
 #: Items that a link holds before its sender has to wait.
 CAPACITY = 16
-#: Of these, what waits on the sender's side.
-_SENDER_SIDE = 2
-#: Places on the page of counters.
-_RUN, _ITEMS, _BYTES = range(3)
+#: Bytes of the memory that the ends of a link share. What does not fit in it goes through the socket.
+MEMORY = 32 * 1024**2
+#: A frame of fewer bytes is sent as fast as its place is told.
+_WORTH_SHARING = 32 * 1024
+#: Where a frame lies: its number in the message, the ticket to be given back, first byte and size.
+_PLACE = struct.Struct("<4Q")
+#: Places on the page of counters; `_USE` is how much of the memory is in use, %.
+_RUN, _ITEMS, _BYTES, _USE = range(4)
+
+
+def files_of(address: str) -> tuple[Path, ...]:
+    """What a link at an `ipc://` address has in the file system."""
+    return Path(address.removeprefix("ipc://")), _page_of(address), back.path_of(address)
 
 
 def _page_of(address: str) -> Path:
     return Path(address.removeprefix("ipc://") + ".count")
+
+
+class Offered(Enum):
+    """What became of a message that was offered to a link: it is sent, or why it is not."""
+
+    SENT = "sent"
+    FULL = "the receiver must take something first: it tells by the pipe"
+    NOBODY = "there is nobody at the other end, who would take it from the socket"
+
+
+class _Place(NamedTuple):
+    """Where a frame is to lie, and whether it is there already."""
+
+    frame: int
+    extent: Extent
+    begin: int
+    there: bool
 
 
 class Outlet:
@@ -34,34 +67,101 @@ class Outlet:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
         self.socket = context.socket(zmq.PUSH)
         self.socket.set(zmq.LINGER, 0)
-        self.socket.set(zmq.SNDHWM, _SENDER_SIDE)
-        self.socket.bind(address)
-        self._page = np.memmap(_page_of(address), np.uint64, "w+", shape=(3,))
+        self.socket.set(zmq.SNDHWM, CAPACITY)
+        self.back = back.Reader(address)
+        self._page = np.memmap(_page_of(address), np.uint64, "w+", shape=(4,))
+        self._space: Space | None = None
+        self._tickets: dict[int, Extent] = {}
+        self._ticket = 0
         self.begin(0)
+        self.socket.bind(address)
 
     def begin(self, run: int) -> None:
         """Counts from zero, for a new run."""
-        self.items = self.bytes = 0
-        self._page[_ITEMS] = self._page[_BYTES] = 0
+        self.run = run
+        self.items = self.bytes = self._taken = 0
+        self._page[_ITEMS] = self._page[_BYTES] = self._page[_USE] = 0
         self._page[_RUN] = run
+        self._listen()
 
-    def offer(self, frames: Sequence[Buffer]) -> bool:
-        """Hands a message to the link; False if the link is full or nobody is at its other end."""
-        try:
-            self.socket.send_multipart(frames, zmq.DONTWAIT, copy=False)
-        except zmq.Again:
-            return False
-        return True
+    def allocate(self, size: int) -> Bytes | None:
+        """Memory that the receiver has too, for data that will be sent; None if there is none now."""
+        if size < _WORTH_SHARING:
+            return None
+        self._listen()
+        space = self._space
+        extent = space.take(size) if space is not None else None
+        return space.array(extent, size) if space is not None and extent is not None else None
 
-    def count(self, frames: Sequence[Buffer]) -> None:
-        """Counts an item that was handed over."""
-        self.items += 1
-        self.bytes += nbytes(frames)
-        self._page[_ITEMS], self._page[_BYTES] = self.items, self.bytes
+    def offer(self, frames: Sequence[Buffer], *, is_item: bool = True) -> Offered:
+        """Hands a message to the link, and counts it if it is an item, unless that is impossible now."""
+        self._listen()
+        if is_item and self.items - self._taken >= CAPACITY:
+            return Offered.FULL
+        if not self.socket.poll(0, zmq.POLLOUT):
+            return Offered.NOBODY
+        placed = self._placed(frames)
+        if placed is None:
+            self._page[_USE] = 100
+            return Offered.FULL
+        self.socket.send_multipart(placed, zmq.DONTWAIT, copy=False)
+        if is_item:
+            self.items += 1
+            self.bytes += nbytes(frames)
+            self._page[_ITEMS], self._page[_BYTES] = self.items, self.bytes
+            self._page[_USE] = 100 * self.memory_used // MEMORY
+        return Offered.SENT
+
+    @property
+    def memory_used(self) -> int:
+        """Bytes in use of the memory that is shared."""
+        self._listen()
+        return self._space.used if self._space is not None else 0
 
     def close(self) -> None:
         """Unbinds; what was handed over and not yet taken is lost."""
         self.socket.close()
+        self.back.close()
+
+    def _placed(self, frames: Sequence[Buffer]) -> list[Buffer] | None:
+        """The message with its large frames in the memory that is shared; None if there will be room in it soon."""
+        space = self._space
+        if space is None:
+            return [b"", *frames]
+        places: list[_Place] = []
+        others: list[Buffer] = []
+        for number, frame in enumerate(frames):
+            place = _place(space, number, frame) if _WORTH_SHARING <= len(frame) <= space.size else None
+            if place is not None:
+                places.append(place)
+            elif _WORTH_SHARING <= len(frame) <= space.size and self.items > self._taken:
+                for place in places:
+                    space.leave(place.extent)
+                return None
+            else:  # it is small, or too large; or the receiver has taken all items and holds them, so do not wait
+                others.append(frame)
+        for place in places:
+            if not place.there:
+                space.copy(frames[place.frame], place.extent)
+        return [b"".join(self._ticket_for(place, len(frames[place.frame])) for place in places), *others]
+
+    def _ticket_for(self, place: _Place, size: int) -> bytes:
+        self._ticket += 1
+        self._tickets[self._ticket] = place.extent
+        return _PLACE.pack(place.frame, self._ticket, place.begin, size)
+
+    def _listen(self) -> None:
+        """Takes in what the receiver has told."""
+        for what, a, b in self.back.read():
+            if what == back.TAKEN and a == self.run:
+                self._taken = b
+            elif what == back.RETURNED and a in self._tickets and self._space is not None:
+                self._space.leave(self._tickets.pop(a))
+            elif what == back.JOINED:  # a new receiver, or the same with new memory: the old is no longer used
+                self._tickets.clear()
+                self._space = None
+                with contextlib.suppress(OSError):  # what cannot be shared goes through the socket
+                    self._space = Space(a, b)
 
 
 class Inlet:
@@ -70,9 +170,14 @@ class Inlet:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
         self.socket = context.socket(zmq.PULL)
         self.socket.set(zmq.LINGER, 0)
-        self.socket.set(zmq.RCVHWM, CAPACITY - _SENDER_SIDE)
+        self.socket.set(zmq.RCVHWM, CAPACITY)
         self.socket.connect(address)
-        self._page = np.memmap(_page_of(address), np.uint64, "r", shape=(3,))
+        self._page = np.memmap(_page_of(address), np.uint64, "r", shape=(4,))
+        self._back = back.Writer(address)
+        self._store: Store | None = None
+        with contextlib.suppress(OSError):  # what cannot be shared goes through the socket
+            self._store = Store(MEMORY)
+            self._back.write(back.JOINED, os.getpid(), self._store.descriptor)
         self.begin(0)
 
     def begin(self, run: int) -> None:
@@ -84,12 +189,24 @@ class Inlet:
         """The next message of this run, or None if there is none now; remains of an earlier run are thrown away."""
         with contextlib.suppress(zmq.Again):
             while True:
-                frames = [frame.buffer for frame in self.socket.recv_multipart(zmq.DONTWAIT, copy=False)]
+                received = self.socket.recv_multipart(zmq.DONTWAIT, copy=False)
+                frames = self._gathered(received[0].buffer, [frame.buffer for frame in received[1:]])
                 packet = unpack(frames)
                 if packet.run == self.run:
                     self._account(packet, frames)
                     return packet
         return None
+
+    def _gathered(self, places: memoryview, frames: list[memoryview]) -> Sequence[Buffer]:
+        """The frames of a message, those from the socket and those that lie in the memory that is shared."""
+        try:
+            for number, ticket, begin, size in _PLACE.iter_unpack(places):
+                if self._store is None or number > len(frames):
+                    raise ValueError(f"frame {number}: there is no shared memory, or there are too few frames before")
+                frames.insert(number, self._store.view(begin, size, self._back.returner(ticket)))
+        except (struct.error, ValueError) as error:
+            raise MalformedMessage(f"not a message: {error}") from error
+        return frames
 
     def _account(self, packet: Packet, frames: Sequence[Buffer]) -> None:
         # Items are numbered from 1, and the end of the stream carries the number of the last one.
@@ -98,6 +215,7 @@ class Inlet:
         if is_item:
             self.items += 1
             self.bytes += nbytes(frames)
+            self._back.write(back.TAKEN, self.run, self.items + self.missing)
 
     @property
     def waiting(self) -> int:
@@ -106,6 +224,23 @@ class Inlet:
             return 0
         return max(0, int(self._page[_ITEMS]) - self.items - self.missing)
 
+    @property
+    def use(self) -> float:
+        """How full the link is, in %: by items, or by the memory that they take."""
+        waiting = self.waiting
+        return max(100.0 * min(1.0, waiting / CAPACITY), float(self._page[_USE])) if waiting else 0.0
+
     def close(self) -> None:
         """Disconnects; what has not been taken is lost."""
         self.socket.close()
+
+
+def _place(space: Space, number: int, frame: Buffer) -> _Place | None:
+    """A place for a frame: where it lies, if that is in the memory that is shared; None if there is no room."""
+    found = space.find(frame)
+    if found is not None:
+        extent, begin = found
+        extent.users += 1
+        return _Place(number, extent, begin, there=True)
+    extent = space.take(len(frame))
+    return None if extent is None else _Place(number, extent, extent.begin, there=False)

@@ -18,8 +18,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+import numpy as np
 import psutil
 import zmq
+from numpy.typing import NDArray
 
 from pixieioc.pipeline.callbacks import Callbacks
 from pixieioc.pipeline.control import ControlLine, Printer, Reports, Wiring
@@ -95,6 +97,13 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         Raises UnsupportedType that names the type and this task. Do not change arrays after sending them.
         """
         self.send_data(report)
+
+    def allocate(self, size: int) -> NDArray[np.uint8]:
+        """Memory of `size` bytes, uninitialised, for arrays that will be sent: they need not be copied on their way.
+
+        The memory that a task shares with the next is limited; when it is used up, this is memory like any other.
+        """
+        return self.__flow.allocate(size)
 
     def print(self, string: str) -> None:
         """Prints for the task: lines for the operator."""

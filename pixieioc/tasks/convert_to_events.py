@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.listmode.stream import Decoder, warm_up
@@ -61,14 +64,18 @@ class ConvertToEvents(Task):
 
     def do_start(self) -> None:
         self._decoders: dict[int, Decoder] = {}
+        self._several = False  # modules in this block, whose events are joined for sending
         self.corrupt_regions = self.bytes_lost = self.bytes_left_over = 0
 
     def do_work(self, datum: Any) -> None:
         block = words_of(datum, self.name)
+        self._several = len(block) > 1
         chunks: list[Events] = []
         for module, words in block.items():
             if module not in self._decoders:
-                self._decoders[module] = Decoder(self._variant(module), module, self._cfd_off.get(module, ()))
+                self._decoders[module] = Decoder(
+                    self._variant(module), module, self._cfd_off.get(module, ()), self._memory
+                )
             decoder = self._decoders[module]
             broken = decoder.counts.corrupt_regions
             chunks += decoder.feed(words)
@@ -86,10 +93,13 @@ class ConvertToEvents(Task):
         self.corrupt_regions = sum(c.corrupt_regions for c in counts)
         self.bytes_lost = 4 * sum(c.words_lost for c in counts)
         self.bytes_left_over = 4 * sum(c.words_left_over for c in counts)
-        for events in joined(chunks):
+        for events in joined(chunks, self.allocate):
             self.send(EventBlock(events=events, words_read=words_read))
         if words_read and not chunks:  # the sorter must know that these modules were read and had nothing
             self.send(EventBlock(events=ev.empty(), words_read=words_read))
+
+    def _memory(self, size: int) -> NDArray[np.uint8]:
+        return ev.heap(size) if self._several else self.allocate(size)
 
     def _tell_broken(self, module: int, decoder: Decoder) -> None:
         place, length = decoder.counts.regions[-1]

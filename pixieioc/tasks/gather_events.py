@@ -58,7 +58,7 @@ class GatherEvents(Task):
             self._send()
 
     def _send(self) -> None:
-        self.send(EventBlock(events=ev.concatenate(self._held), words_read=self._words))
+        self.send(EventBlock(events=ev.concatenate(self._held, self.allocate), words_read=self._words))
         self._held, self._words = [], {}
         self.events_held = self._bytes = 0
         self.chunks += 1

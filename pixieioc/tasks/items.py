@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
-from pixieioc.listmode.events import Events
+from pixieioc.listmode.events import Events, Memory
 from pixieioc.pipeline import Error
 
 #: What was read from each module at about the same time, uint32 words; a module with no words has nothing to wait for.
@@ -50,16 +50,16 @@ def events_of(datum: Any, task: str) -> EventBlock:
     return datum
 
 
-def joined(chunks: list[Events]) -> Iterator[Events]:
+def joined(chunks: list[Events], memory: Memory) -> Iterator[Events]:
     """The events of `chunks` in as few pieces as possible without copying traces: chunks with traces stay as they are.
 
-    A message costs what a few thousand events cost.
+    Those that are joined are put into `memory`. A message costs what a few thousand events cost.
     """
     for with_traces, group in itertools.groupby(chunks, lambda chunk: ev.TRACES in chunk):
         if with_traces:
             yield from group
         else:
-            yield ev.concatenate(list(group))
+            yield ev.concatenate(list(group), memory)
 
 
 def _kind(datum: Any) -> str:

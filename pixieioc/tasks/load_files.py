@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pixieioc.listmode.events import Memory
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.items import WordBlock
 
@@ -64,7 +66,7 @@ class LoadFiles(Task):
         fraction = min(1.0, self._blocks * self.block_size / self._largest) if self._largest else 1.0
         block: WordBlock = {}
         for module, stream in self._streams.items():
-            block[module] = stream.read_to(round(fraction * stream.size))
+            block[module] = stream.read_to(round(fraction * stream.size), self.allocate)
         self.bytes_read = sum(stream.position for stream in self._streams.values())
         self.progress = 100.0 * self.bytes_read / self._total if self._total else 100.0
         self.current_file = next((str(s.path) for s in self._streams.values() if s.path), "")
@@ -113,10 +115,10 @@ class _Stream:
         """Bytes of all files."""
         return self._ends[-1]
 
-    def read_to(self, position: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
-        """The whole words up to `position` that have not been read yet."""
+    def read_to(self, position: int, memory: Memory) -> NDArray[np.uint32]:
+        """The whole words up to `position` that have not been read yet, in `memory`."""
         wanted = position - self.position
-        buffer = np.empty(len(self.rest) + max(0, wanted), np.uint8)
+        buffer = memory(len(self.rest) + max(0, wanted))
         view = buffer.data
         view[: len(self.rest)] = self.rest
         filled = len(self.rest)

@@ -62,7 +62,7 @@ class SortEvents(Task):
         if self.time_mode == "start times" and not self.start_times:
             raise Error("time_mode is 'start times', but start_times is an empty list")
         self._order = TimeOrder(
-            round(self.window * 1e3), self.max_events, round(self.reset_time * 1e9), (CHUNK_COLUMN,)
+            round(self.window * 1e3), self.max_events, round(self.reset_time * 1e9), (CHUNK_COLUMN,), self.allocate
         )
         self._clock = UnixClock(self.time_mode, time.time, list(self.start_times), self.gap)  # type: ignore[arg-type]
         self.late_events = self.resets = self.events_held = self.starts_estimated = 0
@@ -79,7 +79,9 @@ class SortEvents(Task):
         for stretch in stretches:
             self._clock.stamp(stretch.period, stretch.events, stretch.events[CHUNK_COLUMN.name])
         whole = stretches[0].whole if stretches else None
-        for events in [whole] if whole is not None else joined([stretch.events for stretch in stretches]):
+        for events in (
+            [whole] if whole is not None else joined([stretch.events for stretch in stretches], self.allocate)
+        ):
             self.send(EventBlock(events=events, words_read=words_read))
         self.late_events, self.resets = self._order.late, self._order.resets
         self.events_held, self.starts_estimated = self._order.held, self._clock.estimated
