@@ -48,10 +48,11 @@ def test_an_exception_is_told_whole_and_the_others_flush(pipeline: Recorder) -> 
     _run_well(pipeline)
 
 
+@pytest.mark.parametrize("length", [10, 200_000], ids=["small items", "items in shared memory"])
 @pytest.mark.parametrize("victim", CHAIN)
-def test_a_killed_task_is_noticed_within_a_second(pipeline: Recorder, victim: str) -> None:
+def test_a_killed_task_is_noticed_within_a_second(pipeline: Recorder, victim: str, length: int) -> None:
     pipeline.chain_of(*CHAIN)
-    pipeline.configure({"items": 0, "delay": 0.005, "length": 10})
+    pipeline.configure({"items": 0, "delay": 0.005, "length": length})
     pipeline.start()
     pipeline.until(lambda: pipeline.told("ToySink", "counter") > 10)
     os.kill(pipeline.told(victim, "process_id"), signal.SIGKILL)
