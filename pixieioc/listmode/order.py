@@ -159,7 +159,9 @@ class TimeOrder:
         due = [held for held in waiting if held.earliest < before_ns]
         if not due:
             return []
-        joined = ev.concatenate([held.events for held in due])
+        # Traces stay where they are put now; everything else is copied once more, in order.
+        traced = any(ev.TRACES in held.events for held in due)
+        joined = ev.concatenate([held.events for held in due], self.memory if traced else ev.heap)
         sizes = np.cumsum([0, *(ev.size(held.events) for held in due)]).tolist()
         ends = [size + end for size, held in zip(sizes, due, strict=False) for end in held.ends]
         whole, rest, order = _in_order(joined, ends)

@@ -47,7 +47,7 @@ class RawFile:
 
     Everything that was written is in the file at once (nothing is buffered here), and on the disk after `finish`. It is
     brought to the disk all along, in a thread of its own: the end of a run need not wait for all of it, and a power cut
-    costs little.
+    costs little. The checksum, which takes longer than the writing, has a thread too, and may be one write behind.
     """
 
     def __init__(self, path: Path, *, create_folder: bool) -> None:
@@ -56,7 +56,8 @@ class RawFile:
         self.part = path.with_name(path.name + ".part")
         self.bytes = 0
         self._hash = hashlib.sha256()
-        self._syncer = ThreadPoolExecutor(1, "sync")
+        self._hasher, self._syncer = ThreadPoolExecutor(1, "hash"), ThreadPoolExecutor(1, "sync")
+        self._hashing: Future[None] | None = None
         self._sync: Future[None] | None = None
         self._safe = 0  # bytes that are on the disk when _sync is done
         try:
@@ -69,9 +70,10 @@ class RawFile:
             raise Error(f"cannot make {self.part}: {error.strerror}") from error
 
     def write(self, data: bytes | memoryview) -> None:
-        """Appends all of `data`; Error if the disk does not take it."""
+        """Appends all of `data`, which must not change afterwards; Error if the disk does not take it."""
         view = memoryview(data).cast("B")
-        self._hash.update(view)
+        self._await_hash()
+        self._hashing = self._hasher.submit(self._hash.update, view)
         while view:
             try:
                 written = os.write(self._descriptor, view)
@@ -84,6 +86,11 @@ class RawFile:
             self._safe = self.bytes
             self._sync = self._syncer.submit(os.fdatasync, self._descriptor)
 
+    def _await_hash(self) -> None:
+        if self._hashing is not None:
+            self._hashing.result()
+            self._hashing = None
+
     def _look_at_sync(self) -> None:
         """Waits for what is on its way to the disk; Error if the disk did not take it."""
         if self._sync is not None:
@@ -94,8 +101,9 @@ class RawFile:
 
     def finish(self, about: dict[str, Any]) -> None:
         """Makes the file safe on disk, gives it its name, and writes `<path>.json` with `about`, size and checksum."""
+        self._await_hash()
         self._look_at_sync()
-        self._syncer.shutdown()
+        self._end_threads()
         try:
             os.fsync(self._descriptor)
             os.close(self._descriptor)
@@ -109,8 +117,12 @@ class RawFile:
 
     def leave(self) -> None:
         """Closes the file as it is, still called `*.part`."""
-        self._syncer.shutdown()
+        self._end_threads()
         os.close(self._descriptor)
+
+    def _end_threads(self) -> None:
+        self._hasher.shutdown()
+        self._syncer.shutdown()
 
 
 def _write_safely(path: Path, content: bytes) -> None:

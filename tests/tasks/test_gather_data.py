@@ -143,8 +143,9 @@ def test_a_full_disk_is_an_error_and_shown(pipeline: Recorder, tmp_path: Path) -
         RawFile(tmp_path / name, create_folder=False)
     (tmp_path / f"{name}.part").unlink()
     file = RawFile(tmp_path / name, create_folder=False)
-    file.leave()
-    file._descriptor = os.open("/dev/full", os.O_WRONLY)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, file._descriptor)
+    os.close(full)
     with pytest.raises(Error, match=r"cannot write .* after 0 bytes: No space left on device"):
         file.write(b"x" * 100)
     file.leave()
