@@ -107,7 +107,7 @@ def main(
     traced_mb = traced.bytes / traced.events / 1e6
     rows = [
         common.rivalled("list-mode pipeline", "events/s", rate, rival, BAR),
-        common.Row("with GatherEvents before the sink", "events/s", rate_gathering, rival),
+        common.rivalled("with GatherEvents before the sink", "events/s", rate_gathering, rival, BAR),
         common.Row("with raw files saved", "events/s", rate_saving, rival),
         common.Row("events delivered", "events", plain.events, None, plain.events, True),  # _check has seen that
         common.Row(f"events delivered by pypixie16, of {share.events}", "events", None, delivered),
