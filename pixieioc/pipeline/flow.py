@@ -30,7 +30,8 @@ _DATA = Message.DATA.emoji
 class Flow:
     """The data plane of one task.
 
-    `heed` is called while a full link makes the task wait: it must take in what the pipeline says.
+    `heed` is called while a full link makes the task wait: it must take in what the pipeline says. `tell` gets lines
+    for the operator.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class Flow:
         endpoint: str,
         control: zmq.Socket[bytes],
         heed: Callable[[], None],
+        tell: Callable[[str], None],
     ) -> None:
         self._context = context
-        self._heed = heed
-        self._outlet = Outlet(context, endpoint)
+        self._heed, self._tell = heed, tell
+        self._outlet = Outlet(context, endpoint, tell)
         self._inlet: Inlet | None = None
         self._poller = zmq.Poller()
         self._poller.register(control, zmq.POLLIN)
@@ -62,7 +64,7 @@ class Flow:
         self._forget_inlet()
         self.is_start, self.is_final = is_start, is_final
         if not is_start:
-            self._inlet = Inlet(self._context, address_pull)
+            self._inlet = Inlet(self._context, address_pull, self._tell)
 
     def begin(self, run: int) -> None:
         """A run begins: everything counts from zero. Refused unless the task is connected."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -64,12 +64,13 @@ class _Place(NamedTuple):
 class Outlet:
     """The sending end of a link; bound to `address` (an `ipc://` path) as long as it exists."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, tell: Callable[[str], None]) -> None:
         self.socket = context.socket(zmq.PUSH)
         self.socket.set(zmq.LINGER, 0)
-        self.socket.set(zmq.SNDHWM, CAPACITY)
+        self.socket.set(zmq.SNDHWM, CAPACITY + 1)  # and the end of the stream
         self.back = back.Reader(address)
         self._page = np.memmap(_page_of(address), np.uint64, "w+", shape=(4,))
+        self._tell = tell
         self._space: Space | None = None
         self._tickets: dict[int, Extent] = {}
         self._ticket = 0
@@ -160,14 +161,14 @@ class Outlet:
             elif what == back.JOINED:  # a new receiver, or the same with new memory: the old is no longer used
                 self._tickets.clear()
                 self._space = None
-                with contextlib.suppress(OSError):  # what cannot be shared goes through the socket
+                with _or_by_socket(self._tell):
                     self._space = Space(a, b)
 
 
 class Inlet:
     """The receiving end of a link, connected to the outlet at `address`."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, tell: Callable[[str], None]) -> None:
         self.socket = context.socket(zmq.PULL)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.RCVHWM, CAPACITY)
@@ -175,7 +176,7 @@ class Inlet:
         self._page = np.memmap(_page_of(address), np.uint64, "r", shape=(4,))
         self._back = back.Writer(address)
         self._store: Store | None = None
-        with contextlib.suppress(OSError):  # what cannot be shared goes through the socket
+        with _or_by_socket(tell):
             self._store = Store(MEMORY)
             self._back.write(back.JOINED, os.getpid(), self._store.descriptor)
         self.begin(0)
@@ -233,6 +234,15 @@ class Inlet:
     def close(self) -> None:
         """Disconnects; what has not been taken is lost."""
         self.socket.close()
+
+
+@contextlib.contextmanager
+def _or_by_socket(tell: Callable[[str], None]) -> Iterator[None]:
+    """Where memory cannot be shared, that is told, and everything goes through the socket."""
+    try:
+        yield
+    except OSError as error:
+        tell(f"no memory is shared between tasks, which makes them slower: {error.strerror or error}")
 
 
 def _place(space: Space, number: int, frame: Buffer) -> _Place | None:

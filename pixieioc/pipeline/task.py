@@ -407,7 +407,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         sys.stdout = self.__printer  # pyright: ignore[reportAttributeAccessIssue]  # it has what print() needs of a file
         self.__context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.__control = ControlLine(self.__context, wiring)
-        self.__flow = Flow(self.__context, wiring.endpoint, self.__control.socket, self.__heed)
+        self.__flow = Flow(self.__context, wiring.endpoint, self.__control.socket, self.__heed, self.print)
         self.__handlers: dict[str, Callable[[Any], None]] = {
             _CONFIGURE: self.configure,
             _CONNECT: self.__handle_connect,

@@ -32,7 +32,7 @@ class LoadFiles(Task):
         doc="Regular expression that finds the module number in a file's name; files without are of module 0.",
     )
     block_size = Parameter(
-        4 * 1024**2, unit="B", low=1, high=256 * 1024**2, doc="Bytes read at a time from the module with most data."
+        4 * 1024**2, unit="B", low=1, high=256 * 1024**2, doc="Bytes read at a time, from all modules together."
     )
     bytes_read = Report(0, unit="B", doc="Bytes read in this run.")
     progress = Report(0.0, unit="%", precision=1, doc="Part of all files that has been read.")
@@ -56,14 +56,13 @@ class LoadFiles(Task):
     def do_start(self) -> None:
         self._streams = self._open_streams()
         self._total = sum(stream.size for stream in self._streams.values())
-        self._largest = max(stream.size for stream in self._streams.values())
         self._blocks = 0
         self.bytes_read, self.progress, self.bytes_left_over, self.current_file = 0, 0.0, 0, ""
 
     def do_work(self, datum: Any) -> None:
         self._blocks += 1
         # The same fraction of each module's data, so that modules that ran together stay together.
-        fraction = min(1.0, self._blocks * self.block_size / self._largest) if self._largest else 1.0
+        fraction = min(1.0, self._blocks * self.block_size / self._total) if self._total else 1.0
         block: WordBlock = {}
         for module, stream in self._streams.items():
             block[module] = stream.read_to(round(fraction * stream.size), self.allocate)

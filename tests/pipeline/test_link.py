@@ -30,8 +30,9 @@ class Link:
     def __init__(self, folder: Path) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.address = f"ipc://{folder}/link"
-        self.outlet = Outlet(self.context, self.address)
-        self.inlet = Inlet(self.context, self.address)
+        self.told: list[str] = []
+        self.outlet = Outlet(self.context, self.address, self.told.append)
+        self.inlet = Inlet(self.context, self.address, self.told.append)
         self.begin(1)
 
     def begin(self, run: int) -> None:
@@ -41,7 +42,7 @@ class Link:
     def reconnect(self) -> None:
         """A new receiver takes the place of the old."""
         self.inlet.close()
-        self.inlet = Inlet(self.context, self.address)
+        self.inlet = Inlet(self.context, self.address, self.told.append)
 
     def try_to_send(self, payload: Any) -> Offered:
         """One attempt, once the receiver is there."""
@@ -200,7 +201,7 @@ def test_a_new_receiver_has_new_memory(link: Link) -> None:
 
 def test_without_a_receiver_nothing_is_taken(tmp_path: Path) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    outlet = Outlet(context, f"ipc://{tmp_path}/link")
+    outlet = Outlet(context, f"ipc://{tmp_path}/link", print)
     outlet.begin(1)
     assert outlet.allocate(MB) is None
     assert outlet.offer(pack(Packet(DATA, 1, 1, np.zeros(MB)))) is Offered.NOBODY
@@ -209,9 +210,12 @@ def test_without_a_receiver_nothing_is_taken(tmp_path: Path) -> None:
     context.term()
 
 
-def test_a_receiver_without_shared_memory_gets_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_receiver_without_shared_memory_gets_everything_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delattr("os.memfd_create")
     with _open(tmp_path) as link:
+        assert "no memory is shared" in link.told[0]
         link.send(np.arange(MB))
         assert link.outlet.memory_used == 0
         assert np.array_equal(link.take(), np.arange(MB))
