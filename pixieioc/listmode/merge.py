@@ -5,6 +5,8 @@ Two times are compared by their whole ns, and by the rest in 1/32768 ns if those
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,10 @@ from pixieioc.listmode.jit import compiled
 Whole = NDArray[np.int64]
 Rest = NDArray[np.int16]
 Order = NDArray[np.int32]
+#: Up to so many parts, it is faster to merge them two by two than by slices of time.
+_FEW_PARTS = 2
+#: Events of one slice of time, at most.
+_LONGEST_SLICE = 32
 
 
 @compiled
@@ -46,10 +52,15 @@ def split(time: Whole, cfd: NDArray[np.float32], whole: Whole, rest: Rest) -> bo
 def put_in_order(whole: Whole, rest: Rest, bounds: Whole) -> Order:
     """The events' numbers in the order of time, stable. `bounds` are the ends of parts, each nearly in order by itself.
 
-    In each part, events that are earlier than one before them are taken out and sorted (there are few), then merged
-    with the others; then the parts are merged, two by two.
+    Many parts that span about the same time are merged slice by slice. Otherwise, in each part, events that are earlier
+    than one before them are taken out and sorted (there are few), then merged with the others; then the parts are
+    merged, two by two.
     """
     count = len(whole)
+    if len(bounds) > _FEW_PARTS:
+        order = _by_slices(whole, rest)
+        if len(order):
+            return order
     order, spare = np.empty(count, np.int32), np.empty(count, np.int32)
     ends = bounds.copy()
     begin = 0
@@ -57,6 +68,46 @@ def put_in_order(whole: Whole, rest: Rest, bounds: Whole) -> Order:
         _sort_part(whole, rest, begin, end, order, spare)
         begin = end
     return _merge_all(whole, rest, order, spare, ends, len(ends))
+
+
+@compiled
+def _by_slices(whole: Whole, rest: Rest) -> Order:
+    """Deals the events out to slices of time, about one an event, then puts each slice in order.
+
+    Parts that are nearly in order walk along the slices side by side, so it takes the same time for any number of them.
+    Nothing if any slice gets so many that to insert one by one would take long.
+    """
+    count = len(whole)
+    first = last = whole[0]
+    for i in range(1, count):
+        first, last = min(first, whole[i]), max(last, whole[i])
+    shift = 0
+    while (last - first) >> shift > count:
+        shift += 1
+    begins = np.zeros(((last - first) >> shift) + 2, np.int32)
+    for i in range(count):
+        begins[((whole[i] - first) >> shift) + 1] += 1
+    for number in range(1, len(begins)):
+        if begins[number] > _LONGEST_SLICE:
+            return np.empty(0, np.int32)
+        begins[number] += begins[number - 1]
+    order = np.empty(count, np.int32)
+    for i in range(count):
+        number = (whole[i] - first) >> shift
+        order[begins[number]] = i
+        begins[number] += 1
+    late, late_rest = whole[order[0]], rest[order[0]]
+    for place in range(1, count):
+        moved = order[place]
+        if whole[moved] > late or (whole[moved] == late and rest[moved] >= late_rest):
+            late, late_rest = whole[moved], rest[moved]
+            continue
+        at = place
+        while at and _less(whole, rest, moved, order[at - 1]):
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = moved
+    return order
 
 
 @compiled
@@ -166,33 +217,7 @@ def count_before(whole: Whole, rest: Rest, order: Order, whole_ns: int, rest_ns:
 
 
 @compiled
-def gather(
-    order: Order,
-    time: Whole,
-    cfd: NDArray[np.float32],
-    energy: NDArray[np.uint16],
-    channel: NDArray[np.uint8],
-    slot: NDArray[np.uint8],
-    crate: NDArray[np.uint8],
-    module: NDArray[np.uint8],
-    flags: NDArray[np.uint8],
-    out_time: Whole,
-    out_cfd: NDArray[np.float32],
-    out_energy: NDArray[np.uint16],
-    out_channel: NDArray[np.uint8],
-    out_slot: NDArray[np.uint8],
-    out_crate: NDArray[np.uint8],
-    out_module: NDArray[np.uint8],
-    out_flags: NDArray[np.uint8],
-) -> None:
-    """The base columns of the events in `order`, all in one go while each event is next to the processor."""
+def pick(order: Order, column: NDArray[Any], out: NDArray[Any]) -> None:
+    """The values of the events in `order`: column by column, so that few streams of memory are read at a time."""
     for place in range(len(order)):
-        i = order[place]
-        out_time[place] = time[i]
-        out_cfd[place] = cfd[i]
-        out_energy[place] = energy[i]
-        out_channel[place] = channel[i]
-        out_slot[place] = slot[i]
-        out_crate[place] = crate[i]
-        out_module[place] = module[i]
-        out_flags[place] = flags[i]
+        out[place] = column[order[place]]

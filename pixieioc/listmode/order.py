@@ -18,8 +18,7 @@ from pixieioc.listmode.events import Column, Events, Memory
 
 #: Later than any time of any counter, ns.
 _FOREVER = 2**62
-_BASE = tuple(column.name for column in ev.BASE_COLUMNS)
-_BASE_NAMES = dict.fromkeys(_BASE).keys()
+_BASE = {column.name for column in ev.BASE_COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ class TimeOrder:
 
     def _emit(self, dues: list[_Due]) -> list[Stretch]:
         """What is let out, in one piece of memory if nobody has traces: so it can travel as one."""
-        if len(dues) < 2 or any(due.source.keys() != _BASE_NAMES for due in dues):
+        if len(dues) < 2 or any(due.source.keys() != _BASE for due in dues):
             return [Stretch(due.period, self._alone(due)) for due in dues]
         whole = ev.allocate((*ev.BASE_COLUMNS, *self.spare), sum(due.count for due in dues), self.memory)
         stretches: list[Stretch] = []
@@ -262,9 +261,10 @@ def _fill(out: Events, events: Events, rows: merge.Order | slice) -> None:
             if name in events:
                 column[:] = events[name][rows]
         return
-    merge.gather(rows, *(events[name] for name in _BASE), *(out[name] for name in _BASE))
     for name, column in out.items():
-        if name in events and name not in _BASE:
+        if name in _BASE:
+            merge.pick(rows, ev.constant(events[name]), column)
+        elif name in events:
             np.take(events[name], rows, axis=0, out=column)
 
 
