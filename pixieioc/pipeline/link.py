@@ -96,11 +96,12 @@ class Outlet:
 
     def offer(self, frames: Sequence[Buffer], *, is_item: bool = True) -> Offered:
         """Hands a message to the link, and counts it if it is an item, unless that is impossible now."""
+        # In this order: who takes from the socket has told of its memory before, so that memory is used and no other's.
+        if not self.socket.poll(0, zmq.POLLOUT):
+            return Offered.NOBODY
         self._listen()
         if is_item and self.items - self._taken >= CAPACITY:
             return Offered.FULL
-        if not self.socket.poll(0, zmq.POLLOUT):
-            return Offered.NOBODY
         placed = self._placed(frames)
         if placed is None:
             self._page[_USE] = 100
@@ -172,13 +173,13 @@ class Inlet:
         self.socket = context.socket(zmq.PULL)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.RCVHWM, CAPACITY)
-        self.socket.connect(address)
         self._page = np.memmap(_page_of(address), np.uint64, "r", shape=(4,))
         self._back = back.Writer(address)
         self._store: Store | None = None
         with _or_by_socket(tell):
             self._store = Store(MEMORY)
             self._back.write(back.JOINED, os.getpid(), self._store.descriptor)
+        self.socket.connect(address)
         self.begin(0)
 
     def begin(self, run: int) -> None:

@@ -54,9 +54,8 @@ class Link:
 
     def take(self) -> Any:
         """The next item, which is on its way."""
-        assert self.inlet.socket.poll(5000)
-        packet = self.inlet.take()
-        assert packet is not None
+        while (packet := self.inlet.take()) is None:
+            assert self.inlet.socket.poll(5000)
         return packet.payload
 
     def close(self) -> None:
