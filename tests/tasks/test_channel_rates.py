@@ -53,7 +53,9 @@ def test_output_rates_do_not_depend_on_how_events_are_bundled() -> None:
         pipeline.wait(10)
     rates = np.array([rate[0] for rate in heard if rate.any()])
     assert len(rates) >= 3
-    assert np.abs(rates[1:] / 3000 - 1).max() < 0.25  # blocks of 0.4 s: one more or less would be a third
+    # Of blocks of 0.4 s there are two or three in a second, so to count by the second is wrong by a fifth each time. A
+    # busy machine delays one block or the other.
+    assert np.median(np.abs(rates[1:] / 3000 - 1)) < 0.15
 
 
 def _module(hits: float, live: float, records: float, real: float) -> dict[str, list[float]]:
