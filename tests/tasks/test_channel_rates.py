@@ -53,9 +53,9 @@ def test_output_rates_do_not_depend_on_how_events_are_bundled() -> None:
         pipeline.wait(10)
     rates = np.array([rate[0] for rate in heard if rate.any()])
     assert len(rates) >= 3
-    # Of blocks of 0.4 s there are two or three in a second, so to count by the second is wrong by a fifth each time. A
-    # busy machine delays one block or the other.
-    assert np.median(np.abs(rates[1:] / 3000 - 1)) < 0.15
+    # Blocks come every 0.4 s: to count from look to look is wrong by a tenth, then by nearly all. A busy machine delays
+    # one block or the other.
+    assert np.abs(rates[1:] / 3000 - 1).mean() < 0.18
 
 
 def _module(hits: float, live: float, records: float, real: float) -> dict[str, list[float]]:
