@@ -40,8 +40,8 @@ REGIONS_KEPT = 100
 
 _OF_PART = {PART_ETS: ("ets",), PART_ESUM: ("esum", "baseline"), PART_QDC: ("qdc",)}
 _OF_TRACE = ("trace_start", "trace_length")
-#: Stands for the columns that are not there; in the order in which the loops take them.
-_NO_EXTRA = ev.allocate([ev.COLUMNS[name] for name in ("parts", *_OF_TRACE, "ets", "esum", "baseline", "qdc")], 0)
+#: Stands for the columns that are not there; in the order in which `kernels.fill` takes them.
+_NO_ROWS = ev.allocate((*ev.BASE_COLUMNS, *ev.EXTRA_COLUMNS), 0)
 
 
 class _Piece(NamedTuple):
@@ -212,27 +212,8 @@ class Decoder:
         return chunk
 
     def _fill(self, rows: Events, words: Words, offsets: NDArray[np.int64]) -> None:
-        kernels.fill_base(
-            words,
-            offsets,
-            self._form,
-            self.module,
-            rows["time"],
-            rows["cfd"],
-            rows["energy"],
-            rows["channel"],
-            rows["slot"],
-            rows["crate"],
-            rows["module"],
-            rows["flags"],
-        )
-        if "parts" not in rows:
-            return
-        columns = [rows.get(name, no_rows) for name, no_rows in _NO_EXTRA.items()]
-        parts, trace_start, trace_length, *blocks = columns
-        kernels.fill_shape(words, offsets, self._form, parts, trace_start, trace_length)
-        if any(map(len, blocks)):
-            kernels.fill_blocks(words, words.view("<f4"), offsets, parts, *blocks)
+        columns = [rows.get(name, no_rows) for name, no_rows in _NO_ROWS.items()]
+        kernels.fill(words, offsets, self._form, self.module, *columns)
 
 
 @functools.cache
