@@ -1,218 +1,23 @@
-"""The loops over words, compiled: find where records begin, then fill columns from there."""
+"""The loops that fill the columns of events from the words of their records, compiled."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.listmode.events import FLAG_CFD_FORCED, FLAG_OUT_OF_RANGE, FLAG_PILEUP
 from pixieioc.listmode.jit import compiled
-from pixieioc.listmode.variant import PART_ESUM, PART_ETS, PART_QDC, SLOT_FIRST, SLOT_LAST, Bits, Variant
+from pixieioc.listmode.layout import NAMED, Layout, Numbers
+from pixieioc.listmode.variant import PART_ESUM, PART_ETS, PART_QDC
 
-#: How a walk ended: all that can be judged is walked; a broken record; room for offsets is used up.
-END, CORRUPT, FULL = 0, 1, 2
-#: After so many records of one length in a row, as many more of it are expected.
-RUN = 16
 #: Events that are filled in at a time, so that their words stay close to the processor.
 BATCH = 512
 
 
-class Layout(NamedTuple):
-    """A `Variant` as plain integers, the form that compiled code takes."""
-
-    tick_ns: int
-    length_mask: int
-    energy_mask: int
-    trace_mask: int
-    range_word: int
-    range_shift: int
-    cfd_mask: int
-    cfd_unit: int
-    source_shift: int
-    source_mask: int
-    source_scale: int
-    source_offset: int
-    forced_shift: int
-    forced_mask: int
-    forced_value: int
-    cfd_off: int
-    channel_mask: int
-    slot_shift: int
-    slot_mask: int
-    crate_shift: int
-    crate_mask: int
-
-
-#: What compiled code is called with: a call takes 1 us longer with a tuple of 21 integers, or a record of 21 names.
-Numbers = NDArray[np.int64]
-#: What it then sees in them.
-_NAMED = np.dtype([(name, np.int64) for name in Layout._fields])
-
-
-def layout(row: Variant, cfd_off: int = 0) -> Numbers:
-    """The table's row for compiled code; what all variants share (the shifts of words 0 and 3) is in the loops.
-
-    `cfd_off` has a bit for each channel whose CFD is switched off.
-    """
-
-    def shared(bits: Bits, word: int, shift: int) -> int:
-        if (bits.word, bits.shift) != (word, shift):
-            raise ValueError(f"{row}: field at {bits}, the loops expect word {word} bit {shift}")
-        return bits.mask
-
-    form = Layout(
-        row.tick_ns,
-        shared(row.record_length, 0, 17),
-        shared(row.energy, 3, 0),
-        shared(row.trace_length, 3, 16),
-        row.out_of_range.word,
-        row.out_of_range.shift,
-        shared(row.cfd_fraction, 2, 16),
-        row.cfd_unit,
-        row.cfd_source.shift,
-        row.cfd_source.mask,
-        row.source_ns * 32768,
-        row.source_offset_ns * 32768,
-        row.cfd_forced.shift,
-        row.cfd_forced.mask,
-        row.forced_value,
-        cfd_off,
-        shared(row.channel, 0, 0),
-        row.slot.shift,
-        row.slot.mask,
-        row.crate.shift,
-        row.crate.mask,
-    )
-    return np.array(form, np.int64)
-
-
 @compiled
-def record_length(words: NDArray[np.uint32], at: int, form: Layout) -> int:
-    """The length of the record whose header is at `at`, in words; 0 if it breaks an invariant of the format."""
-    here = np.uint64(at)  # with a sign, indices from the end would have to be thought of
-    w0 = np.int64(words[here])
-    header = (w0 >> 12) & 31
-    length = (w0 >> 17) & form.length_mask
-    slot = (w0 >> form.slot_shift) & form.slot_mask
-    trace = (np.int64(words[here + np.uint64(3)]) >> 16) & form.trace_mask
-    if header < 4 or header > 18 or header & 1 or slot < SLOT_FIRST or slot > SLOT_LAST:
-        return 0
-    if 2 * (length - header) != trace:
-        return 0
-    return int(length)
-
-
-@compiled
-def walk(
-    words: NDArray[np.uint32], start: int, stop: int, numbers: Numbers, offsets: NDArray[np.int64], count: int
-) -> tuple[int, int, int, int, int]:
-    """Follows the chain of records from `start` as long as whole headers lie before `stop`.
-
-    Writes where they begin to `offsets[count:]`. Returns how the walk ended, the number of offsets, the place where it
-    ended, the parts (ETS, ESUM, QDC) that any record has, and the number of trace samples. A header behind `stop` must
-    be consistent too, as it confirms the last record.
-    """
-    form = numbers.view(_NAMED)[0]
-    at, parts, samples, last = start, 0, 0, len(words)
-    length, header = 0, 0
-    while at < stop and at + 4 <= last:
-        # One by one, because where a record begins is known only when the one before is read ...
-        alike = True
-        for _ in range(RUN):
-            if at >= stop or at + 4 > last:
-                break
-            before, length = length, record_length(words, at, form)
-            if length == 0:
-                return CORRUPT, count, at, parts, samples
-            if at + length > last:
-                return END, count, at, parts, samples
-            if count == len(offsets):
-                return FULL, count, at, parts, samples
-            header = int(words[np.uint64(at)]) >> 12 & 31
-            parts |= (header - 4) >> 1
-            samples += 2 * (length - header)
-            offsets[np.uint64(count)] = at
-            count += 1
-            at += length
-            alike &= length == before
-        # ... unless its length can be guessed.
-        if alike:
-            room = min((stop - at + length - 1) // length, (last - at) // length, len(offsets) - count)
-            run = count_alike(words, at, length, form, room)
-            for i in range(run):
-                offsets[count + i] = at + i * length
-            samples += 2 * run * (length - header)
-            count += run
-            at += run * length
-    if at + 4 <= last and record_length(words, at, form) == 0:
-        return CORRUPT, count, at, parts, samples
-    return END, count, at, parts, samples
-
-
-@compiled
-def count_alike(words: NDArray[np.uint32], at: int, length: int, form: Layout, room: int) -> int:
-    """How many records from `at` on have the length, parts and slot of the one before: a multiple of RUN up to `room`.
-
-    As that one is consistent, so are they: what the invariants of the format ask is the same in all.
-    """
-    shape = np.uint32(form.length_mask << 17 | 31 << 12 | form.slot_mask << form.slot_shift)
-    trace = np.uint32(form.trace_mask << 16)
-    w0, w3 = words[at - length], words[at - length + 3]
-    run = 0
-    while run + RUN <= room:
-        begin = at + run * length
-        differ = np.uint32(0)
-        if length == 4:  # a step that the compiler knows: many at once
-            these = words[begin : begin + 4 * RUN]
-            for i in range(RUN):
-                differ |= ((these[4 * i] ^ w0) & shape) | ((these[4 * i + 3] ^ w3) & trace)
-        else:
-            for i in range(RUN):
-                here = np.uint64(begin + i * length)
-                differ |= ((words[here] ^ w0) & shape) | ((words[here + np.uint64(3)] ^ w3) & trace)
-        if differ:
-            break
-        run += RUN
-    return run
-
-
-@compiled
-def find_chain(words: NDArray[np.uint32], start: int, numbers: Numbers, links: int, final: bool) -> tuple[bool, int]:
-    """The first place from `start` where `links` consistent records follow each other.
-
-    Returns (True, place), or (False, place) where nothing before `place` can begin a chain and more words are needed to
-    judge what begins there. With `final` no more words will come: a chain that ends exactly with the words counts too.
-    """
-    form = numbers.view(_NAMED)[0]
-    last = len(words)
-    for begin in range(start, last):
-        at, found, broken = begin, 0, False
-        while found < links:
-            if at == last and found > 0:
-                break
-            if at + 4 > last:
-                broken = final
-                break
-            length = record_length(words, at, form)
-            if length == 0 or (final and at + length > last):
-                broken = True
-                break
-            at += length
-            found += 1
-            if at > last:
-                break
-        if broken:
-            continue
-        if found == links or (final and at == last):
-            return True, begin
-        return False, begin
-    return False, last
-
-
-@compiled
-def fill(
+def fill_columns(
     words: NDArray[np.uint32],
     offsets: NDArray[np.int64],
     numbers: Numbers,
@@ -237,7 +42,7 @@ def fill(
 
     A batch at a time: first each word of its records side by side, then column by column, many rows at once.
     """
-    form = numbers.view(_NAMED)[0]
+    form = numbers.view(NAMED)[0]
     base, rows = np.empty((4, BATCH), np.uint32), np.empty(BATCH, np.int64)
     for begin in range(0, len(offsets), BATCH):
         end = min(begin + BATCH, len(offsets))
@@ -406,13 +211,23 @@ def begin_of(parts: int, part: int) -> int:
 
 
 @compiled
+def end_to_end(lengths: NDArray[np.uint16], starts: NDArray[np.int64]) -> int:
+    """Where each trace begins if one follows the other; returns where the last ends."""
+    end = 0
+    for i in range(len(lengths)):
+        starts[i] = end
+        end += int(lengths[i])
+    return end
+
+
+@compiled
 def copy_traces(
-    samples: NDArray[np.uint16], starts: NDArray[np.int64], lengths: NDArray[np.int64], copy: NDArray[np.uint16]
+    samples: NDArray[np.uint16], starts: NDArray[np.int64], lengths: NDArray[np.uint16], copy: NDArray[np.uint16]
 ) -> None:
     """The samples of each trace, one trace after the other."""
     at = 0
     for i in range(len(starts)):
-        count = lengths[i]
+        count = int(lengths[i])
         these, there = samples[starts[i] : starts[i] + count], copy[at : at + count]
         for j in range(count):  # several times faster than `there[:] = these`
             there[j] = these[j]
