@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixieioc.listmode.encode import encode
-from pixieioc.listmode.stream import Decoder, warm_up
+from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import VARIANTS, Variant, variant
 from tests.conftest import DATA
 from tests.fuzz.list_mode import Stream, check, streams
@@ -178,7 +182,40 @@ def test_traces_are_views_of_the_block() -> None:
 
 
 def test_warming_up_compiles_everything() -> None:
-    warm_up()
+    child = subprocess.run([sys.executable, "-c", _WARM], check=True, capture_output=True, cwd=DATA.parents[1])
+    forms = json.loads(child.stdout)
+    assert forms["warm"] == forms["used"]
+    assert set(forms["warm"].values()) == {1}
+
+
+#: What the loops that Python calls are compiled for: after warming up, and after all kinds of blocks.
+_WARM = """
+import json
+import numpy as np
+from pixieioc.listmode import chain, events as ev, fill
+from pixieioc.listmode.encode import encode
+from pixieioc.listmode.stream import Decoder, warm_up
+from pixieioc.listmode.variant import VARIANTS
+from tests.listmode.samples import random_events
+
+def forms():
+    loops = chain.walk, chain.find_chain, fill.fill_columns, fill.end_to_end, fill.copy_traces
+    return {loop.__name__: len(loop.signatures) for loop in loops}
+
+warm_up()
+warm = forms()
+for row in VARIANTS:
+    for traces in False, True:
+        words = encode(random_events(row, 100, 1, traces=traces), row)
+        words[200:203] = 0
+        frozen = np.frombuffer(words.tobytes(), "<u4")
+        for block in words, frozen, words[::2], words.astype(">u4"):
+            decoder = Decoder(row, cfd_off=[1])
+            for events in decoder.feed(block[:500]) + decoder.feed(block[500:]) + decoder.finish():
+                for some in events, ev.take(events, slice(1, None)), ev.take(events, np.arange(0)):
+                    ev.compact(some)
+print(json.dumps({"warm": warm, "used": forms()}))
+"""
 
 
 def test_the_real_recording() -> None:
