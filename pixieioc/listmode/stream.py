@@ -2,8 +2,10 @@
 
 A record is believed when its own header is consistent and the next record's header is too (or the stream ends with
 it). Where a header breaks an invariant, either it is corrupt itself or the record before it had a wrong length: the
-search for the next chain of consistent records begins within that record, and the answer tells which. The events do not
-depend on where the stream was cut into blocks.
+search for the next chain of consistent records begins within that record, and the answer tells which. So one corrupt
+word costs the record that it is in; what it can change unnoticed is the content of that record, and where that ends, if
+by chance another record begins there: then those between belong to it. The events do not depend on where the stream was
+cut into blocks.
 """
 
 from __future__ import annotations

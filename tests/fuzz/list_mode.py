@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
 from pixieioc.listmode.events import Events
-from pixieioc.listmode.stream import Decoder, warm_up
+from pixieioc.listmode.stream import REGIONS_KEPT, Decoder, warm_up
 from pixieioc.listmode.variant import VARIANTS, Variant
 from tests.listmode.samples import random_events, rows
 
@@ -95,10 +95,16 @@ def check(stream: Stream) -> None:
     nothing to the result."""
     chunks, decoder = decoded(stream, ())
     counts = decoder.counts
-    in_events = sum(_words(chunk) for chunk in chunks)
+    in_events = sum(words_of(chunk) for chunk in chunks)
     assert counts.events == sum(map(ev.size, chunks))
     assert in_events + counts.words_lost + counts.words_left_over == counts.words == len(stream.words)
     assert (counts.corrupt_regions > 0) >= (counts.words_lost > 0)
+    assert len(counts.regions) == min(counts.corrupt_regions, REGIONS_KEPT)
+    if counts.corrupt_regions <= REGIONS_KEPT:
+        assert sum(length for _, length in counts.regions) == counts.words_lost
+    ends = [0, *(place + length for place, length in counts.regions)]
+    assert all(end <= place for end, (place, _) in zip(ends, counts.regions, strict=False))
+    assert ends[-1] <= len(stream.words)
     for chunk in chunks:
         _stand_in(chunk, stream)
     again, cut = decoded(stream, stream.cuts)
@@ -106,7 +112,7 @@ def check(stream: Stream) -> None:
     assert cut.counts == counts
 
 
-def _words(chunk: Events) -> int:
+def words_of(chunk: Events) -> int:
     """Words of the records that these events are from."""
     blocks = chunk["parts"] if "parts" in chunk else np.zeros(ev.size(chunk), np.uint8)
     samples = int(chunk["trace_length"].astype(np.int64).sum()) if "trace_length" in chunk else 0

@@ -73,43 +73,24 @@ def test_events_come_as_soon_as_they_are_confirmed() -> None:
     assert len(rows(decoder.finish())) == 1
 
 
-def _check_damage(words: np.ndarray, broken: np.ndarray, whole: list[tuple], cuts: list[int]) -> None:
-    back, decoder = decode(NEWEST, broken)
-    counts = decoder.counts
-    lost, strange = set(whole) - set(back), set(back) - set(whole)
-    # One word touches one record, or decides where one ends: no more than that record and its neighbour may suffer,
-    # and at most the touched record itself may come out changed.
-    assert len(lost) <= 2
-    assert len(strange) <= 1
-    assert len(back) <= len(whole)
-    if len(back) < len(whole):
-        assert counts.words_lost + counts.words_left_over > 0
-    again, cut = decode(NEWEST, broken, cuts)
-    assert again == back
-    assert cut.counts == counts
-
-
 @settings(max_examples=400)
-@given(st.integers(0, 3), st.integers(0, 2**32 - 1), st.data())
-def test_one_corrupt_word_costs_at_most_what_it_touches(seed: int, value: int, data: st.DataObject) -> None:
-    words = encode(random_events(NEWEST, 30, seed), NEWEST)
-    whole, _ = decode(NEWEST, words)
+@given(st.sampled_from(VARIANTS), st.integers(0, 3), st.integers(0, 2**32 - 1), st.data())
+def test_one_corrupt_word_costs_little_wherever_the_cuts_are(
+    row: Variant, seed: int, value: int, data: st.DataObject
+) -> None:
+    words = encode(random_events(row, 30, seed), row)
+    whole, _ = decode(row, words)
     broken = words.copy()
     broken[data.draw(st.integers(0, len(words) - 1))] = value
+    back, decoder = decode(row, broken)
+    # What exactly is the matter of test_damage; here a record may by chance claim more than its neighbour.
+    lost, strange = set(whole) - set(back), set(back) - set(whole)
+    assert len(lost) <= 2
+    assert len(strange) <= 1
     cuts = sorted(data.draw(st.lists(st.integers(0, len(words)), max_size=5)))
-    _check_damage(words, broken, whole, cuts)
-
-
-def test_every_header_word_broken_in_turn() -> None:
-    events = random_events(NEWEST, 30, 5)
-    words = encode(events, NEWEST)
-    whole, _ = decode(NEWEST, words)
-    begins = np.concatenate([[0], np.cumsum((words[0] * 0) + _lengths(events))])[:-1]
-    for begin in begins:
-        for bit in range(32):
-            broken = words.copy()
-            broken[begin] ^= np.uint32(1 << bit)
-            _check_damage(words, broken, whole, [int(begin)])
+    again, cut = decode(row, broken, cuts)
+    assert again == back
+    assert cut.counts == decoder.counts
 
 
 def _lengths(events: dict[str, np.ndarray]) -> np.ndarray:
