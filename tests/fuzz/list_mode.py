@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
 from pixieioc.listmode.events import Events
-from pixieioc.listmode.stream import REGIONS_KEPT, Decoder, warm_up
+from pixieioc.listmode.stream import REGIONS_KEPT, warm_up
 from pixieioc.listmode.variant import VARIANTS, Variant
-from tests.listmode.samples import random_events, rows
+from tests.listmode.samples import chunks_of, random_events, rows
 
 #: Streams of one round, after which memory and time are looked at.
 ROUND = 500
@@ -81,19 +81,10 @@ def streams(draw: st.DrawFn) -> Stream:
     return Stream(variant, bytes(data), tuple(sorted(cuts)))
 
 
-def decoded(stream: Stream, cuts: tuple[int, ...]) -> tuple[list[Events], Decoder]:
-    """The events of a stream that comes in blocks which end at `cuts`."""
-    decoder, chunks, begin = Decoder(stream.variant), list[Events](), 0
-    for end in (*cuts, len(stream.words)):
-        chunks += decoder.feed(stream.words[begin:end])
-        begin = end
-    return chunks + decoder.finish(), decoder
-
-
 def check(stream: Stream) -> None:
     """What holds for any bytes: each word is in one event, lost or left over; events stand in the stream; cuts are
     nothing to the result."""
-    chunks, decoder = decoded(stream, ())
+    chunks, decoder = chunks_of(stream.variant, stream.words)
     counts = decoder.counts
     in_events = sum(words_of(chunk) for chunk in chunks)
     assert counts.events == sum(map(ev.size, chunks))
@@ -107,7 +98,7 @@ def check(stream: Stream) -> None:
     assert ends[-1] <= len(stream.words)
     for chunk in chunks:
         _stand_in(chunk, stream)
-    again, cut = decoded(stream, stream.cuts)
+    again, cut = chunks_of(stream.variant, stream.words, stream.cuts)
     assert rows(again) == rows(chunks)
     assert cut.counts == counts
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
 from pixieioc.listmode.events import Events
-from pixieioc.listmode.stream import Decoder, StreamCounts
+from pixieioc.listmode.stream import StreamCounts
 from pixieioc.listmode.variant import HEADER_LENGTHS, SLOT_FIRST, SLOT_LAST, VARIANTS, Bits, Variant
 from tests.fuzz.list_mode import words_of
-from tests.listmode.samples import random_events
+from tests.listmode.samples import chunks_of, random_events
 
 #: Each header length with a trace and without.
 RECORDS = 2 * len(HEADER_LENGTHS)
@@ -139,8 +139,5 @@ def _claimed_length(row: Variant, words: NDArray[np.uint32], begin: int) -> int:
 
 
 def _decoded(row: Variant, words: NDArray[np.uint32], cuts: tuple[int, ...]) -> tuple[Events, StreamCounts]:
-    decoder, chunks, begin = Decoder(row), list[Events](), 0
-    for cut in (*cuts, len(words)):
-        chunks += decoder.feed(words[begin:cut])
-        begin = cut
-    return ev.concatenate(chunks + decoder.finish()), decoder.counts
+    chunks, decoder = chunks_of(row, words, cuts)
+    return ev.concatenate(chunks), decoder.counts
