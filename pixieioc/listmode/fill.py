@@ -165,8 +165,7 @@ def fill_blocks(
     baseline: NDArray[np.float32],
     qdc: NDArray[np.uint32],
 ) -> None:
-    """The columns of the optional blocks from `begin` to `end`, those that are there: zeros, then the rows that have
-    the block."""
+    """The columns of the optional blocks that are there, from `begin` to `end`: zeros, then the rows with the block."""
     if len(ets):
         ets[begin:end] = 0
         for i in rows_with(parts, begin, end, PART_ETS, rows):
