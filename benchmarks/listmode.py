@@ -63,7 +63,7 @@ class Stream:
     words: Words
     events: int
     rival_words: int
-    bar: float | None
+    bar: float
     copied_bar: float | None = None
     block: int = BLOCK
 
@@ -98,13 +98,11 @@ def main(
     for stream in _streams(megabytes, rival_events):
         common.note(f"{stream.name}: {stream.events:,} events, {stream.words.nbytes / 1e6:.0f} MB, {turns} turns")
         rows += _rows(stream, _measure(stream, rival, turns, folder / "share.bin"))
-    title = f"List-mode decoder: {megabytes:g} MB a stream, in blocks of 512 KiB, with traces of 4 MiB"
+    title = f"List-mode decoder: {megabytes:g} MB a stream, in blocks of 512 KiB, with traces also of 4 MiB"
     common.show(title, rows + first, as_json=as_json)
 
 
 def _rows(stream: Stream, result: Turns) -> list[common.Row]:
-    if stream.bar is None:
-        return [common.Row(stream.name, "events/s", result.ours, result.rival)]
     rows = [common.rivalled(stream.name, "events/s", result.ours, result.rival, stream.bar)]
     if stream.copied_bar is not None:
         rows.append(
@@ -140,11 +138,9 @@ def _streams(megabytes: float, rival_events: int) -> Iterator[Stream]:
         copies = int(np.ceil(megabytes * 1e6 / words.nbytes))
         share = min(rival_events, count) * len(words) // count
         stream = Stream(name, np.tile(words, copies), copies * count, share, bar, copied_bar)
-        if copied_bar is None:
-            yield stream
-        else:
-            yield replace(stream, name=f"{name}, 512 KiB", bar=None, copied_bar=None)
-            yield replace(stream, block=LARGE_BLOCK)
+        yield stream
+        if copied_bar is not None:
+            yield replace(stream, name=f"{name}, 4 MiB", block=LARGE_BLOCK)
 
 
 def _extended(

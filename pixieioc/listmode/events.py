@@ -132,17 +132,19 @@ def compact(events: Events) -> Events:
     if TRACES not in events:
         return events
     # Not above: whoever has no traces needs no compiler.
-    from pixieioc.listmode.kernels import copy_traces
+    from pixieioc.listmode.fill import copy_traces, end_to_end
 
-    lengths = events["trace_length"].astype(np.int64)
-    starts = np.cumsum(lengths) - lengths
-    samples = np.empty(int(lengths.sum()), events[TRACES].dtype)
-    copy_traces(constant(events[TRACES]), constant(events["trace_start"]), lengths, samples)
+    begins, lengths = constant(events["trace_start"]), constant(events["trace_length"])
+    starts = np.empty(len(lengths), np.int64)
+    samples = np.empty(end_to_end(lengths, starts), events[TRACES].dtype)
+    copy_traces(constant(events[TRACES]), begins, lengths, samples)
     return {**events, "trace_start": starts, TRACES: samples}
 
 
 def constant(array: Array) -> Array:
     """A view that cannot be written to: compiled code tells such arrays from others, and data may be one already."""
+    if not array.flags.writeable:
+        return array
     view = array.view()
     view.flags.writeable = False
     return view

@@ -2,8 +2,10 @@
 
 A record is believed when its own header is consistent and the next record's header is too (or the stream ends with
 it). Where a header breaks an invariant, either it is corrupt itself or the record before it had a wrong length: the
-search for the next chain of consistent records begins within that record, and the answer tells which. The events do not
-depend on where the stream was cut into blocks.
+search for the next chain of consistent records begins within that record, and the answer tells which. So one corrupt
+word costs the record that it is in; what it can change unnoticed is the content of that record, and where that ends, if
+by chance another record begins there: then those between belong to it. The events do not depend on where the stream was
+cut into blocks.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pixieioc.listmode import events as ev
-from pixieioc.listmode import kernels
+from pixieioc.listmode.chain import CORRUPT, END, FULL, find_chain, walk
 from pixieioc.listmode.events import Events, Memory
+from pixieioc.listmode.fill import fill_columns
+from pixieioc.listmode.layout import numbers_of
 from pixieioc.listmode.variant import (
     LONGEST_RECORD,
     PART_ESUM,
@@ -40,8 +44,9 @@ REGIONS_KEPT = 100
 
 _OF_PART = {PART_ETS: ("ets",), PART_ESUM: ("esum", "baseline"), PART_QDC: ("qdc",)}
 _OF_TRACE = ("trace_start", "trace_length")
-#: Stands for the columns that are not there; in the order in which the loops take them.
-_NO_EXTRA = ev.allocate([ev.COLUMNS[name] for name in ("parts", *_OF_TRACE, "ets", "esum", "baseline", "qdc")], 0)
+_SAMPLES = np.dtype("<u2")
+#: Stands for the columns that are not there; in the order in which `fill_columns` takes them.
+_NO_ROWS = ev.allocate((*ev.BASE_COLUMNS, *ev.EXTRA_COLUMNS), 0)
 
 
 class _Piece(NamedTuple):
@@ -78,7 +83,7 @@ class Decoder:
         self.variant = layout
         self.module = module
         self.counts = StreamCounts()
-        self._form = kernels.layout(layout, sum(1 << channel for channel in set(cfd_off)))
+        self._form = numbers_of(layout, sum(1 << channel for channel in set(cfd_off)))
         self._offsets = np.empty(1 << 15, np.int64)
         self._carry: Words = np.empty(0, np.uint32)
         self._searching = False
@@ -105,7 +110,7 @@ class Decoder:
 
         Words that are not a whole record are in `counts.words_left_over`.
         """
-        chunks = self._decode(self._carry, 0, final=True) if len(self._carry) else []
+        chunks = self._decode(ev.constant(self._carry), 0, final=True) if len(self._carry) else []
         self.counts.words_left_over += len(self._carry)
         self._carry, self._searching = np.empty(0, np.uint32), False
         return chunks
@@ -120,8 +125,8 @@ class Decoder:
             return None
         for needed in (SHORT_RECORD + 4, LONGEST_RECORD + 4):
             joint = ev.constant(np.concatenate([self._carry, words[:needed]]))
-            ended, count, at, parts, samples = kernels.walk(joint, 0, carried, self._form, self._offsets, 0)
-            if ended == kernels.CORRUPT:
+            ended, count, at, parts, samples = walk(joint, 0, carried, self._form, self._offsets, 0)
+            if ended == CORRUPT:
                 return None
             if at >= carried and at + 4 <= len(joint):
                 before = _Piece(joint, self._offsets[:count].copy(), parts, samples)
@@ -142,19 +147,19 @@ class Decoder:
         keep = len(words)
         while True:
             if self._searching:
-                found, place = kernels.find_chain(words, at, self._form, CHAIN, final)
+                found, place = find_chain(words, at, self._form, CHAIN, final)
                 self._lose(origin, at, place, new=False)
                 at = keep = place
                 if not found:
                     break
                 self._searching, chain = False, count
-            ended, count, at, more, longer = kernels.walk(words, at, len(words), self._form, self._offsets, count)
+            ended, count, at, more, longer = walk(words, at, len(words), self._form, self._offsets, count)
             parts, samples = parts | more, samples + longer
-            if ended == kernels.FULL:
+            if ended == FULL:
                 self._offsets = np.concatenate([self._offsets, np.empty_like(self._offsets)])
                 continue
             last = int(self._offsets[count - 1]) if count > chain else at
-            if ended == kernels.END and not final:
+            if ended == END and not final:
                 # The last record is confirmed by the next header; if that is not here yet, the record waits.
                 judged = at + 4 <= len(words)
                 keep, count = (at, count) if judged or count == chain else (last, count - 1)
@@ -162,8 +167,8 @@ class Decoder:
             if at == len(words):
                 keep = at
                 break
-            found, place = kernels.find_chain(words, last + 1, self._form, CHAIN, final)
-            if ended == kernels.END and not found:
+            found, place = find_chain(words, last + 1, self._form, CHAIN, final)
+            if ended == END and not found:
                 keep = at
                 break
             if place <= at and not found:
@@ -177,7 +182,7 @@ class Decoder:
             if not found:
                 self._searching = True
                 break
-        self._carry = ev.constant(words[keep:].copy())
+        self._carry = words[keep:].copy()
         piece = _Piece(words, self._offsets[:count], parts, samples)
         if before is None:
             return [self._chunk(piece)] if count else []
@@ -209,31 +214,12 @@ class Decoder:
             self._fill(rows, words, offsets)
             begin = end
         if samples:
-            chunk[ev.TRACES] = pieces[0].words.view("<u2")
+            chunk[ev.TRACES] = pieces[0].words.view(_SAMPLES)
         return chunk
 
     def _fill(self, rows: Events, words: Words, offsets: NDArray[np.int64]) -> None:
-        kernels.fill_base(
-            words,
-            offsets,
-            self._form,
-            self.module,
-            rows["time"],
-            rows["cfd"],
-            rows["energy"],
-            rows["channel"],
-            rows["slot"],
-            rows["crate"],
-            rows["module"],
-            rows["flags"],
-        )
-        if "parts" not in rows:
-            return
-        columns = [rows.get(name, no_rows) for name, no_rows in _NO_EXTRA.items()]
-        parts, trace_start, trace_length, *blocks = columns
-        kernels.fill_shape(words, offsets, self._form, parts, trace_start, trace_length)
-        if any(map(len, blocks)):
-            kernels.fill_blocks(words, words.view("<f4"), offsets, parts, *blocks)
+        columns = [rows.get(name, no_rows) for name, no_rows in _NO_ROWS.items()]
+        fill_columns(words, offsets, self._form, self.module, *columns)
 
 
 @functools.cache

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
 from pixieioc.listmode.events import Events
-from pixieioc.listmode.stream import Decoder, warm_up
+from pixieioc.listmode.stream import REGIONS_KEPT, warm_up
 from pixieioc.listmode.variant import VARIANTS, Variant
-from tests.listmode.samples import random_events, rows
+from tests.listmode.samples import chunks_of, random_events, rows
 
 #: Streams of one round, after which memory and time are looked at.
 ROUND = 500
@@ -81,32 +81,29 @@ def streams(draw: st.DrawFn) -> Stream:
     return Stream(variant, bytes(data), tuple(sorted(cuts)))
 
 
-def decoded(stream: Stream, cuts: tuple[int, ...]) -> tuple[list[Events], Decoder]:
-    """The events of a stream that comes in blocks which end at `cuts`."""
-    decoder, chunks, begin = Decoder(stream.variant), list[Events](), 0
-    for end in (*cuts, len(stream.words)):
-        chunks += decoder.feed(stream.words[begin:end])
-        begin = end
-    return chunks + decoder.finish(), decoder
-
-
 def check(stream: Stream) -> None:
     """What holds for any bytes: each word is in one event, lost or left over; events stand in the stream; cuts are
     nothing to the result."""
-    chunks, decoder = decoded(stream, ())
+    chunks, decoder = chunks_of(stream.variant, stream.words)
     counts = decoder.counts
-    in_events = sum(_words(chunk) for chunk in chunks)
+    in_events = sum(words_of(chunk) for chunk in chunks)
     assert counts.events == sum(map(ev.size, chunks))
     assert in_events + counts.words_lost + counts.words_left_over == counts.words == len(stream.words)
     assert (counts.corrupt_regions > 0) >= (counts.words_lost > 0)
+    assert len(counts.regions) == min(counts.corrupt_regions, REGIONS_KEPT)
+    if counts.corrupt_regions <= REGIONS_KEPT:
+        assert sum(length for _, length in counts.regions) == counts.words_lost
+    ends = [0, *(place + length for place, length in counts.regions)]
+    assert all(end <= place for end, (place, _) in zip(ends, counts.regions, strict=False))
+    assert ends[-1] <= len(stream.words)
     for chunk in chunks:
         _stand_in(chunk, stream)
-    again, cut = decoded(stream, stream.cuts)
+    again, cut = chunks_of(stream.variant, stream.words, stream.cuts)
     assert rows(again) == rows(chunks)
     assert cut.counts == counts
 
 
-def _words(chunk: Events) -> int:
+def words_of(chunk: Events) -> int:
     """Words of the records that these events are from."""
     blocks = chunk["parts"] if "parts" in chunk else np.zeros(ev.size(chunk), np.uint8)
     samples = int(chunk["trace_length"].astype(np.int64).sum()) if "trace_length" in chunk else 0

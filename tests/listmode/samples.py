@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -66,13 +67,16 @@ def rows(chunks: list[Events]) -> list[tuple[Any, ...]]:
     return found
 
 
-def decode(row: Variant, words: Words, cuts: list[int] | range = range(0)) -> tuple[list[tuple[Any, ...]], Decoder]:
+def decode(row: Variant, words: Words, cuts: Iterable[int] = ()) -> tuple[list[tuple[Any, ...]], Decoder]:
+    """All events of a stream that comes in blocks which end at `cuts`, as tuples that can be compared."""
+    chunks, decoder = chunks_of(row, words, cuts)
+    return rows(chunks), decoder
+
+
+def chunks_of(row: Variant, words: Words, cuts: Iterable[int] = ()) -> tuple[list[Events], Decoder]:
     """All events of a stream that comes in blocks which end at `cuts`."""
-    decoder = Decoder(row)
-    chunks: list[Events] = []
-    begin = 0
+    decoder, chunks, begin = Decoder(row), list[Events](), 0
     for end in (*cuts, len(words)):
         chunks += decoder.feed(words[begin:end])
         begin = end
-    chunks += decoder.finish()
-    return rows(chunks), decoder
+    return chunks + decoder.finish(), decoder

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from pixieioc.pipeline import Error, Parameter, Refused, Report, Task
+from pixieioc.pipeline.task import HEART_BEAT_INTERVAL
 from tests.pipeline import toys
 from tests.recorder import Recorder
 
@@ -75,15 +76,22 @@ def test_reports_are_merged_limited_and_complete(pipeline: Recorder) -> None:
     assert pipeline.told("ToyReporter", "undeclared") == 1000
 
 
-def test_heart_beats_once_a_second(pipeline: Recorder) -> None:
-    pipeline.chain_of("ToySink")
-    pipeline.until(lambda: pipeline.told("ToySink", "heart_beat") >= 3)
-    reports = [report for _, name, report in pipeline.heard_reports if "heart_beat" in report]
-    assert [report["heart_beat"] for report in reports] == list(range(len(reports)))
-    # By the task's own clock; a report may wait for its turn, by half a second at most.
-    times = [report["time"] for report in reports[1:]]
-    assert all(later - earlier > 0.45 for earlier, later in itertools.pairwise(times))
-    assert times[-1] - times[0] > len(times) - 1 - 0.55
+def test_heart_beats_at_most_once_a_second(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToyBeating")
+    pipeline.until(lambda: pipeline.told("ToyBeating", "heart_beat") >= 4)
+    beats: dict[int, float] = {}
+    last_beat = 0.0
+    for _, _, report in pipeline.heard_reports:
+        last_beat = report.get("last_beat", last_beat)
+        if "heart_beat" in report:
+            assert report["heart_beat"] not in beats
+            beats[report["heart_beat"]] = last_beat
+    numbers = list(beats)
+    assert numbers == sorted(numbers)
+    assert numbers[0] == 0  # the first report, before the first beat
+    # A machine that is busy may make a beat late, or have two told in one report; none comes too early.
+    for earlier, later in itertools.pairwise(numbers[1:]):
+        assert beats[later] - beats[earlier] >= (later - earlier) * HEART_BEAT_INTERVAL - 1e-9
 
 
 def test_what_a_task_prints_reaches_the_pipeline(pipeline: Recorder) -> None:

@@ -11,6 +11,9 @@ import numpy as np
 
 from pixieioc.pipeline import Error, Parameter, Report, Task
 
+#: Where a task keeps, for itself, when it last sent a heart beat.
+_LAST_BEAT = "_Task__last_beat"
+
 
 class ToySource(Task):
     """Sends numbered arrays: as many as it is told, or without end."""
@@ -83,6 +86,15 @@ class ToySink(Task):
 
     def do_stop(self) -> None:
         self.stopped = True
+
+
+class ToyBeating(Task):
+    """Tells when its heart beats were, by its own clock."""
+
+    last_beat = Report(0.0, unit="s", precision=3, doc="When the last heart beat was.")
+
+    def do_report(self) -> None:
+        self.last_beat = getattr(self, _LAST_BEAT)
 
 
 class ToyHolder(Task):

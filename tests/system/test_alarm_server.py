@@ -20,6 +20,8 @@ from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 
 DEMO = ROOT / "examples" / "demo.toml"
 TOOL = ROOT.parent / "shared" / "tools" / "alarm-server"
+#: From the death of a task to the alarm handler, s: what an operator is promised; it takes some 0.05 s.
+TOLD_WITHIN = 3.0
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -123,8 +125,10 @@ def test_an_error_is_told_and_its_acknowledge_there_is_one_here(ioc: Ioc, server
     killed = time.monotonic()
     ioc.kill_task("SortEvents")
     server.until(error, "MAJOR")
+    seconds = time.monotonic() - killed
     assert (error, "MAJOR") in server.history
-    print(f"from SIGKILL to the alarm handler: {time.monotonic() - killed:.2f} s")  # shown by pytest -s
+    print(f"from SIGKILL to the alarm handler: {seconds:.2f} s")  # shown by pytest -s
+    assert seconds <= TOLD_WITHIN
     ioc.until("SortEvents:ErrorAlarm", "MAJOR", 10)
     assert ioc.get("SortEvents:ERROR") == "ERROR"
     server.acknowledge(error)
