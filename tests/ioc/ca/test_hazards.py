@@ -8,6 +8,7 @@ system/test_life.py, SYSRESET in test_pvs.py; overload is a benchmark (ca_server
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import socket
@@ -218,6 +219,21 @@ def an_integer_wraps(served: Served) -> bool:
     return served.get("Count") != 5
 
 
+def drive_limits_are_not_applied(served: Served) -> bool:
+    """DRVH and DRVL are there, and a value beyond them is taken as it is."""
+    for name in ("Driven", "Steps"):
+        for field, limit in (("DRVL", -10), ("DRVH", 10)):
+            with contextlib.suppress(PutFailed):
+                served.put(f"{name}.{field}", limit)  # ours has it from its description
+            assert served.get(f"{name}.{field}") == limit
+        for value in (11, -11):
+            served.put(name, value)
+            if abs(served.get(name)) > 10:
+                return True
+            assert served.get(name) == math.copysign(10, value)
+    return False
+
+
 def an_index_as_text_is_refused(served: Served) -> bool:
     """ "1" to an enum is refused, which is how Phoebus' buttons write."""
     try:
@@ -274,6 +290,7 @@ HAZARDS: list[Callable[[Served], bool]] = [
     rights_that_change_are_not_told,
     there_are_no_fields,
     an_integer_wraps,
+    drive_limits_are_not_applied,
     an_index_as_text_is_refused,
     updates_stay_in_memory,
     a_stalled_client_takes_memory_without_bound,
