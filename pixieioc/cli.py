@@ -59,10 +59,14 @@ def run(
 
 @app.command()
 def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
-    """Check a configuration file; say what is wrong with it, or what it describes."""
+    """Check a configuration file, and the access file that it names; say what is wrong, or what they describe."""
     checked = load(config, sets or (), prefix)
     from pixieioc.pvinfo import all_pvs
 
+    if checked.access_file is not None:
+        from pixieioc.ioc.access import AccessRules
+
+        AccessRules.read(checked.access_file)
     typer.echo(
         f"{config}: {' > '.join(checked.chain)}, prefix {checked.prefix}, {len(all_pvs(checked))} process variables"
     )
