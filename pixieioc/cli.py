@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import logging
 import signal
@@ -202,10 +201,11 @@ def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = 
 
 def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: str, *, start: bool = False) -> None:
     from pixieioc.ioc.app import run_ioc
+    from pixieioc.ioc.loop import run as run_loop
 
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    asyncio.run(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
+    run_loop(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
 
 
 def _replay(job: Job, *, as_json: bool) -> None:

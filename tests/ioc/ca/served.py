@@ -175,4 +175,8 @@ async def stock(prefix: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run({"ours": ours, "caproto": stock}[sys.argv[1]](sys.argv[2]))
+    from pixieioc.ioc.loop import run
+
+    {"ours": lambda prefix: run(ours(prefix)), "caproto": lambda prefix: asyncio.run(stock(prefix))}[sys.argv[1]](
+        sys.argv[2]
+    )

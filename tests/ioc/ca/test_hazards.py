@@ -244,11 +244,25 @@ def an_index_as_text_is_refused(served: Served) -> bool:
 
 
 def a_stalled_client_takes_memory_without_bound(served: Served) -> bool:
-    """What a client does not read is kept: 100 MB/s, until after 10 000 updates no client gets monitors any more."""
+    """What a client does not read is kept: 100 MB/s."""
     with _stalled(served, "Array", ELEMENTS):
         before = served.memory()
         served.put("Flood", 2000, timeout=60)
         return served.memory() - before > 50
+
+
+def a_stalled_client_freezes_all_others_for_ever(served: Served) -> bool:
+    """After 10 000 updates that one client does not read, no client gets monitors any more, also when it has gone."""
+    with served.watch("Clock") as watch:
+        with _stalled(served, "Array", ELEMENTS):
+            for _ in range(10):
+                served.put("Flood", 2000, timeout=60)
+        watch.clear()
+        try:
+            watch.until("Clock", lambda value: value > time.time() - 1, 3)
+        except AssertionError:
+            return True
+    return False
 
 
 @contextlib.contextmanager
@@ -294,6 +308,7 @@ HAZARDS: list[Callable[[Served], bool]] = [
     an_index_as_text_is_refused,
     updates_stay_in_memory,
     a_stalled_client_takes_memory_without_bound,
+    a_stalled_client_freezes_all_others_for_ever,  # the last one: nobody hears of stock caproto after it
 ]
 
 
