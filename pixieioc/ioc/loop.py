@@ -1,4 +1,4 @@
-"""The event loop that an IOC runs on: libuv's, on which a client's request costs half of what it does on asyncio's own.
+"""The event loop that an IOC runs on: libuv's, which has less Python between a request and its answer than asyncio's.
 
 What is given to `add_reader` must be taken back before it is closed, or else libuv ends the process.
 """
