@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,11 @@ class Contender(ABC):
         self.prefix = prefix
         self.count = scalars
 
+    @classmethod
+    def run(cls, main: Coroutine[Any, Any, None]) -> None:
+        """Runs a coroutine on the event loop that this server is meant for."""
+        asyncio.run(main)
+
     @abstractmethod
     async def serve(self, ready: Callable[[], Awaitable[None]]) -> None:
         """Serves until `ready`, which is called when clients can connect, has returned."""
@@ -58,6 +63,12 @@ class Contender(ABC):
 
 class Ours(Contender):
     """The server of this project."""
+
+    @classmethod
+    def run(cls, main: Coroutine[Any, Any, None]) -> None:
+        from pixieioc.ioc.loop import run
+
+        run(main)
 
     async def serve(self, ready: Callable[[], Awaitable[None]]) -> None:
         from pixieioc.ioc.ca.record import Client, Record
@@ -195,4 +206,4 @@ async def main(kind: str, prefix: str, scalars: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    CONTENDERS[sys.argv[1]].run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

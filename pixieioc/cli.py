@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import logging
 import signal
@@ -59,10 +58,14 @@ def run(
 
 @app.command()
 def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
-    """Check a configuration file; say what is wrong with it, or what it describes."""
+    """Check a configuration file, and the access file that it names; say what is wrong, or what they describe."""
     checked = load(config, sets or (), prefix)
     from pixieioc.pvinfo import all_pvs
 
+    if checked.access_file is not None:
+        from pixieioc.ioc.access import AccessRules
+
+        AccessRules.read(checked.access_file)
     typer.echo(
         f"{config}: {' > '.join(checked.chain)}, prefix {checked.prefix}, {len(all_pvs(checked))} process variables"
     )
@@ -198,10 +201,11 @@ def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = 
 
 def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: str, *, start: bool = False) -> None:
     from pixieioc.ioc.app import run_ioc
+    from pixieioc.ioc.loop import run as run_loop
 
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    asyncio.run(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
+    run_loop(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
 
 
 def _replay(job: Job, *, as_json: bool) -> None:

@@ -74,6 +74,22 @@ def test_a_bad_file_is_one_line_and_exit_code_1(good: Path) -> None:
     assert re.fullmatch(rf"pixieioc: good.toml: {one}; good.toml: {other}\n", err)
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_bad_access_file_is_one_line_with_file_line_and_what_is_allowed(good: Path, command: str) -> None:
+    access = good.parent / "who may.toml"
+    good.write_text(GOOD + f'access_file = "{access.name}"\n')
+    for text, says in (
+        (None, ": No such file or directory"),
+        ('OP = ["*@wall"]\nEX = ["jan"]\n', ":2: EX: 'jan': must be user@host, with * for any"),
+    ):
+        if text is not None:
+            access.write_text(text)
+        code, out, err = _program(good.parent, command, "good.toml", EPICS_CAS_SERVER_PORT=str(CA_PORTS[0]))
+        assert (code, out, err) == (1, "", f"pixieioc: {access}{says}\n")
+    access.write_text('OP = ["*@wall"]\n')
+    assert _program(good.parent, "check", "good.toml")[0] == 0
+
+
 def test_an_address_that_is_not_here(good: Path) -> None:
     code, out, err = _program(good.parent, "run", good, "--interfaces", "127.0.0.1,192.0.2.1")
     assert (code, out) == (1, "")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from pixieioc.export.words import GENERATED, quoted, shortened, without_macros
 from pixieioc.pvinfo.description import Description, archive_of, is_saved
-from pixieioc.pvinfo.model import LIMIT_NAMES, LIMIT_SEVERITIES, PvInfo
+from pixieioc.pvinfo.model import DRIVEN, LIMIT_NAMES, LIMIT_SEVERITIES, PvInfo
 
 #: Most bytes of EGU.
 LONGEST_UNIT = 15
@@ -21,8 +21,6 @@ LIMIT_SEVERITY_FIELDS = ("LLSV", "LSV", "HSV", "HHSV")
 STATES = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI", "TE", "EL", "TV", "TT", "FT", "FF")
 #: Record types whose values and limits are whole numbers.
 WHOLE = ("longin", "longout", "int64in", "int64out")
-#: Record types that hold what they were told to between two limits.
-DRIVEN = ("ao", "longout", "int64out")
 
 
 def database(description: Description) -> str:

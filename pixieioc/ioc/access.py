@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import get_args
-
-import msgspec
+from typing import Any, get_args
 
 from pixieioc.config import ConfigError
 from pixieioc.ioc.ca.record import Client
@@ -16,6 +15,7 @@ from pixieioc.pvinfo.model import Access
 
 #: The groups of process variables that can be written.
 GROUPS: tuple[str, ...] = tuple(group for group in get_args(Access) if group)
+_ALLOWED = f"must be lists of user@host, with * for any, by access group ({', '.join(GROUPS)})"
 
 
 class AccessRules:
@@ -29,25 +29,23 @@ class AccessRules:
 
     @classmethod
     def read(cls, file: Path) -> AccessRules:
-        """From a TOML file with a list for each group; ConfigError says what is wrong with it."""
+        """From a TOML file with a list for each group; ConfigError says what is wrong with it, and where."""
         try:
-            rules = msgspec.convert(tomllib.loads(file.read_bytes().decode()), dict[str, list[str]])
+            text = file.read_bytes().decode()
+            rules = tomllib.loads(text)
         except OSError as error:
             raise ConfigError(f"{file}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-            raise ConfigError(f"{file}: {error}") from None
-        problems = [
-            f"{group}: no access group; there are: {', '.join(GROUPS)}" for group in rules if group not in GROUPS
-        ]
-        problems += [
-            f"{group}: {pattern!r}: must be user@host, with * for any"
-            for group, patterns in rules.items()
-            for pattern in patterns
-            if pattern.count("@") != 1
-        ]
-        if problems:
-            raise ConfigError("; ".join(f"{file}: {problem}" for problem in problems))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file}: {error}; {_ALLOWED}") from None
+        if problems := list(_problems(rules)):
+            lines = text.splitlines()
+            raise ConfigError("; ".join(f"{file}:{_line(lines, *where)}: {what}" for where, what in problems))
         return cls(rules)
+
+    def __str__(self) -> str:
+        """Who may write, by group: what an operator needs when a put was refused."""
+        patterns = {group: self._rules.get(group, ["everybody"]) for group in GROUPS}
+        return "; ".join(f"{group}: {', '.join(of_group) or 'nobody'}" for group, of_group in patterns.items())
 
     def may_write(self, group: str, client: Client) -> bool:
         """Whether a client may write process variables of a group."""
@@ -57,3 +55,25 @@ class AccessRules:
         address = client.address.rpartition(":")[0]
         names = [f"{client.user}@{host}" for host in {client.host, address}]
         return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def _problems(rules: Mapping[str, Any]) -> Iterator[tuple[tuple[str, Any], str]]:
+    """What is wrong with the content of a file: the group and the pattern that it is about, and what to say."""
+    for group, patterns in rules.items():
+        if group not in GROUPS:
+            yield (group, None), f"{group}: no access group; there are: {', '.join(GROUPS)}"
+        elif not isinstance(patterns, list):
+            yield (group, None), f"{group} = {patterns!r}: {_ALLOWED}"
+        else:
+            for pattern in patterns:
+                if not isinstance(pattern, str) or pattern.count("@") != 1:
+                    yield (group, pattern), f"{group}: {pattern!r}: must be user@host, with * for any"
+
+
+def _line(lines: list[str], group: str, pattern: Any) -> int:
+    """The line, from 1, of a group in a file, or of a pattern in its list."""
+    begin = re.compile(rf"""\s*\[*\s*["']?{re.escape(group)}["']?\s*[=.\]]""")
+    first = next((i for i, line in enumerate(lines) if begin.match(line)), 0)
+    if pattern is None:
+        return first + 1
+    return next((i for i, line in enumerate(lines[first:], first) if str(pattern) in line.partition("#")[0]), first) + 1

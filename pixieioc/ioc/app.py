@@ -35,13 +35,14 @@ class _Server(Server):
     def may_write(self, record: Record, client: Client) -> bool:
         return self.access.may_write(record.info.access, client)
 
-    def read_access(self, file: Path) -> None:
+    def read_access(self, file: Path, board: Board) -> None:
         """Takes over who may write, and tells the clients; what is wrong with the file changes nothing."""
         try:
             self.access = AccessRules.read(file)
         except ConfigError as error:
             log.error("%s", error)
             return
+        board.post("IOC:ACCESS", str(self.access))
         self.review_rights()
 
 
@@ -68,8 +69,9 @@ async def run_ioc(
     control = RunControl(board, config, state)
     server = _Server(board.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
     server.control, server.access = control, access
+    board.post("IOC:ACCESS", str(access))
     if config.access_file is not None:
-        loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file)
+        loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, board)
     await server.start()
     if on_ready is not None:
         on_ready()

@@ -39,6 +39,7 @@ class LivePipeline(Pipeline):
         self._loop = asyncio.get_running_loop()
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._watched: set[int] = set()
+        self._ended = False
         self._loop.add_reader(self.fileno(), self._drain)
         self._looking = self._loop.create_task(self._keep_looking())
 
@@ -91,6 +92,7 @@ class LivePipeline(Pipeline):
 
     async def end(self) -> None:
         """Kills what still runs and closes everything."""
+        self._ended = True  # what is closed in the other thread must not be watched again
         self._looking.cancel()
         self._loop.remove_reader(self.fileno())
         for sentinel in self._watched:
@@ -101,7 +103,7 @@ class LivePipeline(Pipeline):
     # -- watching -----------------------------------------------------------------------------------------------------
 
     def _drain(self) -> None:
-        if self.members.socket.closed:
+        if self._ended:
             return
         while self.poll():
             pass

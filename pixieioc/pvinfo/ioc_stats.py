@@ -46,4 +46,4 @@ def ioc_pvs() -> Iterator[PvInfo]:
         labels=("Done", "Reset"),
         access="EN",
     )
-    yield text_pv("IOC:ACCESS", "Who may write.", 64, initial="Running")
+    yield text_pv("IOC:ACCESS", "Who may write, by access group: patterns of user@host.", 512)

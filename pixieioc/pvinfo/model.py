@@ -31,6 +31,9 @@ RecordType = Literal[
 Element = Literal["CHAR", "LONG", "DOUBLE"]
 Access = Literal["", "OP", "EX", "EN"]
 
+#: Those with drive limits, DRVL and DRVH.
+DRIVEN: tuple[RecordType, ...] = ("ao", "longout", "int64out")
+
 NO_LIMITS = (math.nan, math.nan, math.nan, math.nan)
 #: Longest name of a process variable, with its prefix.
 LONGEST_NAME = 60
@@ -98,6 +101,15 @@ class PvInfo:
     def is_enum(self) -> bool:
         """True for records whose value is one of some labels."""
         return bool(self.labels)
+
+    @property
+    def clips(self) -> bool:
+        """True if a number beyond `drive` is taken as the limit that it exceeds, as records of EPICS Base do.
+
+        This is the place that decides: a parameter's setpoint never is. Its put is refused by whoever knows the
+        parameter, who says what is allowed; the value that a scan asked for is used, or none.
+        """
+        return self.record in DRIVEN and self.source.kind != "parameter"
 
     @property
     def has_alarm(self) -> bool:

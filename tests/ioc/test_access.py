@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -39,17 +40,41 @@ def test_rules(group: str, client: Client, may: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("XX = []", "XX: no access group; there are: OP, EX, EN"),
-        ('EX = ["jan"]', "EX: 'jan': must be user@host"),
-        ("EX = 5", "Expected `array`, got `int` - at `"),
-        ("EX", "Expected '='"),
+        ("# Ours.\n\nXX = []", ":3: XX: no access group; there are: OP, EX, EN"),
+        ('[EX]\nOP = ["*@wall"]', ":1: EX = {'OP': ['*@wall']}: must be lists of user@host, with * for any, by"),
+        ('EX = ["jan"]', ":1: EX: 'jan': must be user@host, with * for any"),
+        ('OP = ["jan@*"]\nEX = [\n  "a@b", # jan\n  "jan",\n]', ":4: EX: 'jan': must be user@host"),
+        ('"EX" = ["*@*", 5]', ":1: EX: 5: must be user@host"),
+        ("OP = []\nEX = 5", ":2: EX = 5: must be lists of user@host, with * for any, by access group (OP, EX, EN)"),
+        ("OP = []\nEX", ": Expected '=' after a key in a key/value pair (at end of document); must be lists of"),
+        ("OP = []\nEX = [a]", ": Invalid value (at line 2, column 7); must be lists of user@host, with * for any, by"),
+        ("OP = []\nOP = []", ": Cannot overwrite a value (at end of document); must be lists of"),
     ],
 )
 def test_a_file_that_cannot_be_used(tmp_path: Path, text: str, says: str) -> None:
     file = tmp_path / "access.toml"
     file.write_text(text)
-    with pytest.raises(ConfigError, match=f"{file}: .*{says}"):
+    with pytest.raises(ConfigError, match=re.escape(f"{file}{says}")):
         AccessRules.read(file)
+
+
+def test_all_that_is_wrong_with_a_file_is_said_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "access.toml"
+    file.write_text('XX = []\nEX = ["jan", "a@b@c"]\n')
+    with pytest.raises(ConfigError) as refused:
+        AccessRules.read(file)
+    assert re.findall(rf"{file}:(\d): (..)", str(refused.value)) == [("1", "XX"), ("2", "EX"), ("2", "EX")]
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        ({}, "OP: everybody; EX: everybody; EN: everybody"),
+        ({"EX": ["jan@*", "*@10.0.0.*"], "EN": []}, "OP: everybody; EX: jan@*, *@10.0.0.*; EN: nobody"),
+    ],
+)
+def test_rules_as_an_operator_reads_them(rules: dict[str, list[str]], text: str) -> None:
+    assert str(AccessRules(rules)) == text
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -73,6 +98,7 @@ def test_an_ioc_reads_its_rules_again_and_tells_its_clients() -> None:
         access.write_text("EX = []\n")
         with running(Ioc(folder, "run", config)) as ioc:
             assert _may_write(ioc, "Stop", True)
+            assert ioc.get("IOC:ACCESS") == "OP: everybody; EX: nobody; EN: everybody"
             assert not _may_write(ioc, "StopTimeout", False)
             assert not _may_write(ioc, "ElapsedReal_RBV.HIHI", False)
             with pytest.raises(PutFailed) as refused:
@@ -82,6 +108,7 @@ def test_an_ioc_reads_its_rules_again_and_tells_its_clients() -> None:
             ioc.process.send_signal(signal.SIGHUP)
             assert _may_write(ioc, "StopTimeout", True)
             assert not _may_write(ioc, "Stop", False)
+            ioc.until("IOC:ACCESS", "OP: nobody; EX: everybody; EN: everybody")
             ioc.put("StopTimeout", 5.0)
             access.write_text("OP = nonsense\n")  # is logged, and changes nothing
             ioc.process.send_signal(signal.SIGHUP)

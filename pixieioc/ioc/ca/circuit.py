@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from pixieioc.config import LimitsTable
 from pixieioc.ioc.ca import dbr, sockets
@@ -14,6 +15,7 @@ from pixieioc.ioc.ca.channel import Channel, Subscription
 from pixieioc.ioc.ca.outbox import Outbox
 from pixieioc.ioc.ca.protocol import Message
 from pixieioc.ioc.ca.record import Client, PutRefused, Record
+from pixieioc.ioc.ca.transport import Transport
 
 if TYPE_CHECKING:
     from pixieioc.ioc.ca.server import Server
@@ -26,13 +28,10 @@ puts = logging.getLogger("pixieioc.puts")
 _SHORT = 64 * 1024
 
 
-class Circuit(asyncio.BufferedProtocol):
-    """The server's side of one TCP connection."""
+class Circuit:
+    """The server's side of one TCP connection, which came from `address`."""
 
-    transport: asyncio.Transport
-    outbox: Outbox
-
-    def __init__(self, server: Server, limits: LimitsTable) -> None:
+    def __init__(self, server: Server, limits: LimitsTable, sock: socket.socket, address: tuple[str, int]) -> None:
         self._server = server
         self._limits = limits
         self._cutter = ca.Cutter(min(_SHORT, limits.message))
@@ -43,7 +42,8 @@ class Circuit(asyncio.BufferedProtocol):
         self._subscriptions = 0
         self._going_on: set[asyncio.Task[None]] = set()
         self.spoken = False  #: the client has said something that is Channel Access
-        self.client = Client("", "")
+        host, port = address
+        self.client = Client("", host, f"{host}:{port}")
         self._handlers: dict[int, Callable[[Message], None]] = {
             ca.VERSION: self._nothing,
             ca.CLIENT_NAME: self._client_name,
@@ -62,6 +62,14 @@ class Circuit(asyncio.BufferedProtocol):
             ca.EVENTS_OFF: self._events_switch,
             ca.READ_SYNC: self._nothing,
         }
+        sockets.tune(sock, limits.stall)
+        self.transport = Transport(sock, server.inbox, self)
+        self.outbox = Outbox(self.transport, limits.backlog, limits.patience)
+        if not server.admit(self):
+            self.transport.abort()
+            return
+        asyncio.get_running_loop().call_later(limits.silence, self._close_if_silent)
+        self.outbox.reply(ca.header(ca.VERSION, 0, 0, ca.MINOR_VERSION, 0, 0))
 
     @property
     def channels(self) -> int:
@@ -70,34 +78,11 @@ class Circuit(asyncio.BufferedProtocol):
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has connected."""
-        self.transport = transport = cast("asyncio.Transport", transport)
-        self.outbox = Outbox(transport, self._limits.backlog, self._limits.patience)
-        sockets.tune(transport.get_extra_info("socket"), self._limits.stall)
-        host, port = transport.get_extra_info("peername")[:2]
-        self.client = Client("", host, f"{host}:{port}")
-        if not self._server.admit(self):
-            transport.abort()
-            return
-        asyncio.get_running_loop().call_later(self._limits.silence, self._close_if_silent)
-        self.outbox.reply(ca.header(ca.VERSION, 0, 0, ca.MINOR_VERSION, 0, 0))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone; what it has asked for goes on."""
-        self._server.dismiss(self)
-        self.outbox.close()
-        for channel in self._channels.values():
-            channel.unsubscribe_all()
-        self._channels.clear()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where what comes is put: one buffer for all circuits, since it is looked at before anything else comes."""
-        return self._server.inbox
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def received(self, size: int) -> None:
         """Handles what the client says, and answers at once; a client that breaks the protocol is disconnected."""
-        self._requests = self._cutter.cut(bytes(self._server.inbox[:nbytes]))
+        if size == ca.HEADER.size and self._cutter.is_empty and self._get():
+            return
+        self._requests = self._cutter.cut(bytes(self._server.inbox[:size]))
         self._handle_requests()
 
     def _handle_requests(self) -> None:
@@ -123,18 +108,28 @@ class Circuit(asyncio.BufferedProtocol):
             outbox.scheduled = scheduled
             outbox.flush()
 
-    def pause_writing(self) -> None:
+    def full(self) -> None:
         """The client does not read as fast as it is written to; it may still ask for something, such as a stop."""
         self.outbox.full()
 
-    def resume_writing(self) -> None:
+    def drained(self) -> None:
         """The client has taken what was sent: what was held back leaves, then more is taken from it."""
         self.outbox.drained()
-        if self._requests_wait and not self.outbox.choked and not self.transport.is_closing():
+        if self._requests_wait and not self.outbox.choked and not self.transport.closing:
             self._requests_wait = False
             self._handle_requests()
-            if not self._requests_wait and not self.transport.is_closing():
+            if not self._requests_wait:
                 self.transport.resume_reading()
+
+    def lost(self, error: OSError | None) -> None:
+        """The client has gone; what it has asked for goes on."""
+        if error is not None:
+            log.info("%s at %s: %s", self.client, self.client.address, error.strerror)
+        self._server.dismiss(self)
+        self.outbox.close()
+        for channel in self._channels.values():
+            channel.unsubscribe_all()
+        self._channels.clear()
 
     def check(self) -> None:
         """Disconnects a client that has not read for too long."""
@@ -150,7 +145,7 @@ class Circuit(asyncio.BufferedProtocol):
                 self.outbox.reply(channel.rights)
 
     def _close_if_silent(self) -> None:
-        if not self.spoken and not self.transport.is_closing():
+        if not self.spoken and not self.transport.closing:
             self._disconnect(f"has not said anything in {self._limits.silence:g} s")
 
     def _fatal(self, why: str) -> None:
@@ -206,6 +201,22 @@ class Circuit(asyncio.BufferedProtocol):
         self._subscriptions -= len(channel.subscriptions)
         channel.unsubscribe_all()
         self.outbox.reply(ca.header(ca.CLEAR_CHANNEL, 0, 0, 0, message.a, message.b))
+
+    def _get(self) -> bool:
+        """Answers a get that has come alone, as all do of a client that waits for each; False if it is not so simple.
+
+        What `_read` does, without making a message of it, and without collecting what leaves.
+        """
+        command, size, kind, count, channel_id, request = ca.HEADER.unpack_from(self._server.inbox)
+        channel = self._channels.get(channel_id)
+        if command != ca.READ_NOTIFY or size or channel is None or count > channel.record.length:
+            return False
+        try:
+            size, count, payload = channel.record.packed(kind, count)
+        except dbr.Unconvertible:
+            return False
+        # Whoever has a channel has spoken.
+        return self.outbox.reply_alone(ca.header(ca.READ_NOTIFY, size, kind, count, ca.NORMAL, request) + payload)
 
     def _read(self, message: Message) -> None:
         channel = self._channel(message)

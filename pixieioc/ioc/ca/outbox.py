@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import time
 
+from pixieioc.ioc.ca.transport import FULL, Transport
+
 #: Bytes of one write, beyond which a burst is not collected any longer.
 LONGEST_WRITE = 64 * 1024
-#: Bytes that may wait in the program for the kernel before a circuit is full.
-_FULL = 64 * 1024
 
 
 class Outbox:
@@ -41,9 +41,8 @@ class Outbox:
         "size",
     )
 
-    def __init__(self, transport: asyncio.Transport, backlog: int, patience: float) -> None:
+    def __init__(self, transport: Transport, backlog: int, patience: float) -> None:
         self._transport = transport
-        transport.set_write_buffer_limits(high=_FULL, low=0)
         self._loop = asyncio.get_running_loop()
         self._backlog = backlog
         self._patience = patience
@@ -76,6 +75,13 @@ class Outbox:
             self.flush()
         elif not self.scheduled:
             self.schedule()
+
+    def reply_alone(self, data: bytes) -> bool:
+        """Sends a reply now; False, and nothing is done, if something else must leave before it."""
+        if self.parts or self.full_since is not None:
+            return False
+        self._transport.write(data)
+        return True
 
     def monitor(self, subscription: object, size: int, header: bytes, payload: bytes) -> None:
         """Takes a monitor of `size` bytes."""
@@ -121,20 +127,19 @@ class Outbox:
         """Has everything leave now that may; `full` is called if the kernel does not take it."""
         if self.parts:
             parts, self.parts, self.size = self.parts, [], 0
-            if not self._transport.is_closing():
-                self._transport.write(b"".join(parts))
+            self._transport.write(b"".join(parts))
 
     def full(self) -> None:
         """The client does not take what it is sent."""
         self.full_since = time.monotonic()
-        self._left = self._transport.get_write_buffer_size()
+        self._left = self._transport.waiting
         self._look()
 
     def stalled(self) -> float:
         """Seconds for which the client of a full circuit has taken nothing, as far as this was called meanwhile."""
         if self.full_since is None:
             return 0.0
-        left, now = self._transport.get_write_buffer_size(), time.monotonic()
+        left, now = self._transport.waiting, time.monotonic()
         if left < self._left:  # slow is not stalled
             self._left, self.full_since = left, now
         return now - self.full_since
@@ -142,7 +147,7 @@ class Outbox:
     @property
     def choked(self) -> bool:
         """Whether so many replies are held that there must not be more."""
-        return self.full_since is not None and self._replies_held > _FULL
+        return self.full_since is not None and self._replies_held > FULL
 
     def drained(self) -> None:
         """The client has taken all that was sent: what was held leaves."""

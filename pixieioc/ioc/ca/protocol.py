@@ -76,6 +76,11 @@ class Cutter:
         self._rest = bytearray()
         self._needed = 0  # how long the rest must become before there can be a message in it
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of a message waits for its rest."""
+        return not self._rest
+
     def cut(self, data: bytes) -> Iterator[Message]:
         """The messages that `data` completes. Raises TooLarge at one that announces too long a payload."""
         if self._rest:

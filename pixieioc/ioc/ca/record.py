@@ -228,8 +228,13 @@ class Record:
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def accept(self, kind: int, count: int, payload: bytes) -> Any:
-        """What a client sent, as a value of this record; Unconvertible says why it cannot be one."""
-        return self.values.accept(kind, count, payload)
+        """What a client sent, as a value of this record; Unconvertible says why it cannot be one.
+
+        A number is clipped to DRVL and DRVH where the description wants it and there is something between them.
+        """
+        value = self.values.accept(kind, count, payload)
+        high, low = self.meta.control
+        return type(value)(min(max(value, low), high)) if self.info.clips and low < high else value
 
     def _judged(self, value: Any) -> tuple[int, int]:
         return self._judge.judge(value) if isinstance(value, int | float) else (dbr.STATUS_NONE, dbr.NO_ALARM)

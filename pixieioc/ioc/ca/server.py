@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterable
 
 from pixieioc.config import LimitsTable
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca import sockets
+from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
 from pixieioc.ioc.ca.fields import find_field, has_field
@@ -46,7 +48,7 @@ class Server:
         self.port = 0
         self._environment = Environment.read(os.environ)
         self.interfaces = interfaces or list(self._environment.interfaces) or ["0.0.0.0"]
-        self._servers: list[asyncio.Server] = []
+        self._acceptors: list[Acceptor] = []
         self._searches: list[Searches] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._complaints = 0
@@ -105,8 +107,7 @@ class Server:
                 sock.close()
             raise
         self.port = listening[0].getsockname()[1]
-        for sock in listening:
-            self._servers.append(await loop.create_server(lambda: Circuit(self, self.limits), sock=sock))
+        self._acceptors = [Acceptor(sock, self._take) for sock in listening]
         ignored = self._environment.ignored
         self._searches = [Searches(sock, self.port, self._has, ignored) for sock in searches]
         self._tasks = [loop.create_task(self._send_beacons()), loop.create_task(self._check_circuits())]
@@ -118,8 +119,8 @@ class Server:
         """Closes everything; clients see the disconnect at once."""
         for task in self._tasks:
             task.cancel()
-        for server in self._servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         for circuit in list(self.circuits):
             circuit.transport.abort()
         for searches in self._searches:
@@ -140,6 +141,9 @@ class Server:
             return False
 
     # -- circuits -----------------------------------------------------------------------------------------------------
+
+    def _take(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        Circuit(self, self.limits, sock, address)
 
     def admit(self, circuit: Circuit) -> bool:
         """Takes a new circuit if it is not one too many; the oldest that has not said anything makes place for it."""

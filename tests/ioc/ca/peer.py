@@ -16,6 +16,7 @@ import caproto as ca
 from caproto._commands import read_from_bytestream
 
 from pixieioc.ioc.ca.record import Client, Record
+from pixieioc.ioc.loop import run
 from pixieioc.pvinfo import PvInfo
 
 #: How long a message may take, in seconds.
@@ -32,12 +33,13 @@ def conversation(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...
 
     @functools.wraps(test)
     def talk(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(_listened_to(test(*args, **kwargs)))
+        run(listened_to(test(*args, **kwargs)))
 
     return talk
 
 
-async def _listened_to(talk: Coroutine[Any, Any, None]) -> None:
+async def listened_to(talk: Coroutine[Any, Any, None]) -> None:
+    """The same on the loop that runs."""
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
     try:

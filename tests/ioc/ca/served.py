@@ -44,6 +44,8 @@ async def ours(prefix: str) -> None:
         PvInfo("Inside", "longout", ""),
         PvInfo("Ramp", "longout", ""),
         PvInfo("Deadband", "ai", "", 0.0, mdel=1.0),
+        PvInfo("Driven", "ao", "", 0.0, drive=(-10.0, 10.0)),
+        PvInfo("Steps", "longout", "", drive=(-10, 10)),
         PvInfo("Lock", "bo", "", labels=("No", "Yes")),
     ]
     records = {info.name: Record(info, prefix + info.name) for info in infos}
@@ -78,7 +80,7 @@ async def ours(prefix: str) -> None:
         records["Lock"].post(value)
         server.review_rights()
 
-    for name in ("Number", "Switch", "Other", "Mode", "Count"):
+    for name in ("Number", "Switch", "Other", "Mode", "Count", "Driven", "Steps"):
         plain(name)
     records["Refusing"].put = refuse
     records["Slow"].put = slow
@@ -120,6 +122,8 @@ async def stock(prefix: str) -> None:
         Inside = pvproperty(value=0)
         Ramp = pvproperty(value=0)
         Deadband = pvproperty(value=0.0, alarm_group="Deadband")
+        Driven = pvproperty(value=0.0, record="ao", alarm_group="Driven")
+        Steps = pvproperty(value=0, record="longout", alarm_group="Steps")
         Lock = pvproperty(value=0)
 
         locked = False
@@ -171,4 +175,8 @@ async def stock(prefix: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run({"ours": ours, "caproto": stock}[sys.argv[1]](sys.argv[2]))
+    from pixieioc.ioc.loop import run
+
+    {"ours": lambda prefix: run(ours(prefix)), "caproto": lambda prefix: asyncio.run(stock(prefix))}[sys.argv[1]](
+        sys.argv[2]
+    )

@@ -8,6 +8,7 @@ system/test_life.py, SYSRESET in test_pvs.py; overload is a benchmark (ca_server
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import socket
@@ -218,6 +219,21 @@ def an_integer_wraps(served: Served) -> bool:
     return served.get("Count") != 5
 
 
+def drive_limits_are_not_applied(served: Served) -> bool:
+    """DRVH and DRVL are there, and a value beyond them is taken as it is."""
+    for name in ("Driven", "Steps"):
+        for field, limit in (("DRVL", -10), ("DRVH", 10)):
+            with contextlib.suppress(PutFailed):
+                served.put(f"{name}.{field}", limit)  # ours has it from its description
+            assert served.get(f"{name}.{field}") == limit
+        for value in (11, -11):
+            served.put(name, value)
+            if abs(served.get(name)) > 10:
+                return True
+            assert served.get(name) == math.copysign(10, value)
+    return False
+
+
 def an_index_as_text_is_refused(served: Served) -> bool:
     """ "1" to an enum is refused, which is how Phoebus' buttons write."""
     try:
@@ -228,11 +244,25 @@ def an_index_as_text_is_refused(served: Served) -> bool:
 
 
 def a_stalled_client_takes_memory_without_bound(served: Served) -> bool:
-    """What a client does not read is kept: 100 MB/s, until after 10 000 updates no client gets monitors any more."""
+    """What a client does not read is kept: 100 MB/s."""
     with _stalled(served, "Array", ELEMENTS):
         before = served.memory()
         served.put("Flood", 2000, timeout=60)
         return served.memory() - before > 50
+
+
+def a_stalled_client_freezes_all_others_for_ever(served: Served) -> bool:
+    """After 10 000 updates that one client does not read, no client gets monitors any more, also when it has gone."""
+    with served.watch("Clock") as watch:
+        with _stalled(served, "Array", ELEMENTS):
+            for _ in range(10):
+                served.put("Flood", 2000, timeout=60)
+        watch.clear()
+        try:
+            watch.until("Clock", lambda value: value > time.time() - 1, 3)
+        except AssertionError:
+            return True
+    return False
 
 
 @contextlib.contextmanager
@@ -274,9 +304,11 @@ HAZARDS: list[Callable[[Served], bool]] = [
     rights_that_change_are_not_told,
     there_are_no_fields,
     an_integer_wraps,
+    drive_limits_are_not_applied,
     an_index_as_text_is_refused,
     updates_stay_in_memory,
     a_stalled_client_takes_memory_without_bound,
+    a_stalled_client_freezes_all_others_for_ever,  # the last one: nobody hears of stock caproto after it
 ]
 
 

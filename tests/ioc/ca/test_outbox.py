@@ -14,6 +14,7 @@ from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.outbox import Outbox
 from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.ca.transport import Transport
 from pixieioc.pvinfo import PvInfo
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.peer import Peer, conversation, number
@@ -171,16 +172,17 @@ async def test_a_client_that_is_behind_is_still_heard() -> None:
         assert (await peer.hear(ca.WriteNotifyResponse)).status.name == "ECA_NORMAL"
 
 
-class _Line(asyncio.Transport):
-    """The way to a client that takes nothing; `waiting` is how much waits for it."""
+class _Line(Transport):
+    """The way to a client that takes nothing; `left` is how much waits for it."""
 
-    waiting = 1000
+    left = 1000
 
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        pass
+    def __init__(self) -> None:
+        """It needs no socket."""
 
-    def get_write_buffer_size(self) -> int:
-        return self.waiting
+    @property
+    def waiting(self) -> int:
+        return self.left
 
 
 def test_slow_is_not_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +197,7 @@ def test_slow_is_not_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
         outbox.full()
         now = 50
         assert outbox.stalled() == 50
-        line.waiting -= 1
+        line.left -= 1
         assert outbox.stalled() == 0
         now = 70
         assert outbox.stalled() == 20

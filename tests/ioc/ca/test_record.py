@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from typing import Any
@@ -14,11 +15,13 @@ from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body
 from pixieioc.ioc.ca.record import Client, Record, stamp
 from pixieioc.pvinfo import PvInfo
-from pixieioc.pvinfo.model import text_pv
+from pixieioc.pvinfo.model import Source, text_pv
 
 NAN, INF = math.nan, math.inf
 DOUBLE = PvInfo("N", "ao", "", 0.0, precision=1, limits=(NAN, NAN, 10.0, 20.0))
 LONG = PvInfo("N", "longout", "")
+DRIVEN = PvInfo("N", "ao", "", 0.0, drive=(-5.0, 10.0))
+STEPS = PvInfo("N", "longout", "", drive=(-5, 10))
 WIDE = PvInfo("N", "int64out", "")
 ENUM = PvInfo(
     "N", "mbbo", "", labels=("Off", "On", "3", "Half way"), severities=("NO_ALARM", "MINOR", "MAJOR", "INVALID")
@@ -232,6 +235,19 @@ def _sent(value: Any) -> tuple[int, int, bytes]:
         (LONG, [4.0, 5.0], 4),  # of more than one the first counts
         (WIDE, 2.0**53, 2**53),
         (WIDE, -5, -5),
+        (DRIVEN, 9.5, 9.5),
+        (DRIVEN, 10.5, 10.0),
+        (DRIVEN, "-1e3", -5.0),
+        (DRIVEN, INF, 10.0),
+        (STEPS, 11, 10),
+        (STEPS, -5.0, -5),
+        (STEPS, "-0x10", -5),
+        (dataclasses.replace(STEPS, record="int64out"), 1e12, 10),
+        (dataclasses.replace(DRIVEN, record="ai"), 11.0, 11.0),  # which has no drive limits
+        (dataclasses.replace(DRIVEN, source=Source("parameter")), 11.0, 11.0),  # run control refuses it
+        (dataclasses.replace(DRIVEN, drive=(0.0, 0.0)), 11.0, 11.0),  # there is nothing between them: none
+        (dataclasses.replace(DRIVEN, drive=(10.0, -5.0)), 11.0, 11.0),
+        (dataclasses.replace(DRIVEN, drive=(0.0, INF)), -1.0, -1.0),  # DRVL and DRVH are two or none
         (TEXT, b"1234567\0", "1234567"),
         (TEXT, b"abc\0defghijklmn", "abc"),
         (TEXT, b"abc", "abc"),
@@ -272,6 +288,7 @@ def test_accepted(info: PvInfo, sent: Any, value: Any) -> None:
         (LONG, "inf", "inf is not a whole number"),
         (LONG, 2.0**31, "2147483648.0 does not fit: must be from -2147483648 to 2147483647"),
         (LONG, "1e12", "does not fit"),
+        (STEPS, 1e12, "does not fit: must be from -2147483648 to"),
         (WIDE, 2.0**53 + 2, "does not fit: must be from -9007199254740992 to 9007199254740992"),
         (WIDE, 0.5, "0.5 is not a whole number"),
         (TEXT, b"12345678", "the text has 8 bytes, 7 fit"),
@@ -291,3 +308,10 @@ def test_refused(info: PvInfo, sent: Any, says: str) -> None:
     record = Record(info, "N")
     with pytest.raises(dbr.Unconvertible, match=says):
         record.accept(*_sent(sent))
+
+
+def test_drive_limits_that_change_hold_from_then_on() -> None:
+    record = Record(DRIVEN, "N")
+    record.describe(drive=(0.0, 100.0))
+    assert [record.accept(*_sent(value)) for value in (-1.0, 50.0, 101.0)] == [0.0, 50.0, 100.0]
+    assert math.isnan(record.accept(*_sent(NAN)))

@@ -12,7 +12,7 @@ from caproto._commands import read_datagram
 
 from pixieioc.ioc.ca.server import Server
 from tests.conftest import CA_PORTS
-from tests.ioc.ca.peer import Peer, conversation, number, raw
+from tests.ioc.ca.peer import Peer, conversation, listened_to, number, raw
 
 PORT = CA_PORTS[0]
 LOCAL = ["127.0.0.1"]
@@ -44,8 +44,8 @@ class Searcher:
     async def hear(self) -> list[Any]:
         """The messages of the next datagram."""
         loop = asyncio.get_running_loop()
-        data, address = await asyncio.wait_for(loop.sock_recvfrom(self.socket, 4096), 5)
-        return list(read_datagram(data, address, ca.SERVER))
+        data = await asyncio.wait_for(loop.sock_recv(self.socket, 4096), 5)
+        return list(read_datagram(data, ("127.0.0.1", PORT), ca.SERVER))
 
     def silence(self) -> bool:
         """True if nothing has come."""
@@ -213,6 +213,25 @@ async def test_beacons_tell_where_the_server_is(monkeypatch: pytest.MonkeyPatch)
             beacons = [(await listener.hear())[0] for _ in range(3)]
     assert {type(beacon) for beacon in beacons} == {ca.Beacon}
     assert [(beacon.server_port, beacon.beacon_id) for beacon in beacons] == [(server.port, i) for i in range(3)]
+
+
+def test_it_runs_on_asyncios_own_loop_too() -> None:
+    async def talk() -> None:
+        async with Server([number()], LOCAL) as server:
+            peer = await Peer.connect(server.port)
+            channel = await peer.channel("number")
+            await peer.monitor(channel)
+            for value in (1.0, 2.0):
+                peer.say(peer.writing(channel, value))
+                assert await peer.event() == [value]
+                assert (await peer.hear(ca.WriteNotifyResponse)).status.name == "ECA_NORMAL"
+                assert await peer.get(channel) == [value]
+            peer.leaves()
+            async with asyncio.timeout(5):
+                while server.circuits:
+                    await asyncio.sleep(0)
+
+    asyncio.run(listened_to(talk()))
 
 
 @conversation
