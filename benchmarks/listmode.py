@@ -51,7 +51,8 @@ import sys
 import numpy as np
 from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import variant
-print(sum(len(events["time"]) for events in Decoder(variant(500, 34688)).feed(np.fromfile(sys.argv[1], "<u4"))))
+events = Decoder(variant(500, 34688)).feed(np.fromfile(sys.argv[1], "<u4"))
+print(sum(len(chunk["time"]) for chunk in events), flush=True)
 """
 
 
@@ -247,10 +248,14 @@ def _first_block(folder: Path) -> list[common.Row]:
     common.note(f"first block of a process: 1 + {_STARTS} processes")
     for _ in range(1 + _STARTS):
         began = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-c", _CHILD, RECORDING], cwd=common.ROOT, env=environment, check=True, capture_output=True
-        )
-        seconds.append(time.perf_counter() - began)
+        with subprocess.Popen(
+            [sys.executable, "-c", _CHILD, RECORDING], cwd=common.ROOT, env=environment, stdout=subprocess.PIPE
+        ) as child:
+            assert child.stdout is not None
+            told = child.stdout.readline()
+            seconds.append(time.perf_counter() - began)
+        if child.returncode or not int(told):
+            sys.exit("a new process has decoded nothing")
     return [
         common.limited(
             "first block after process start, warm cache", "s", statistics.median(seconds[1:]), FIRST_BLOCK_BAR
