@@ -57,7 +57,7 @@ class Transport:
     # -- in -----------------------------------------------------------------------------------------------------------
 
     def pause_reading(self) -> None:
-        """Takes nothing more from the peer for now."""
+        """Takes nothing more from the peer until `resume_reading`."""
         if self.reading:
             self.reading = False
             self._loop.remove_reader(self.socket)
