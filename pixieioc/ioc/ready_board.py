@@ -6,7 +6,7 @@ from pixieioc.config import Config
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.readiness import Readiness, Saving, judge, look_at
+from pixieioc.ioc.readiness import Place, Readiness, Saving, judge, look_at
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
 
@@ -25,21 +25,25 @@ class ReadyBoard:
 
     def judge(self, run: Run | None) -> Readiness:
         """Whether a run could be started now; `run` is the one that is on."""
-        shared = self._settings.shared
-        run_on = run.describe() if run is not None else ""
-        draining = "" if run_on or self._pipeline.at_rest else "the last run still drains"
-        saving = Saving(shared("auto_save", False), shared("create_directory", False), self._config.ioc.disk_lolo)
-        return judge(run_on, draining, self._progress.problem(), saving, look_at(shared("file_path", ".")))
+        return self._judge(run, look_at(self._settings.shared("file_path", ".")))
 
     def show(self, run: Run | None) -> None:
         """Posts what is to be seen now."""
-        post, shared, readiness = self._board.post, self._settings.shared, self.judge(run)
+        post, shared = self._board.post, self._settings.shared
+        place, rate = look_at(shared("file_path", ".")), self._progress.counter("write_rate")
+        readiness = self._judge(run, place)
         post("Ready_RBV", int(readiness.ready))
         post("ReadyBits_RBV", readiness.bits)
         post("ReadyMessage_RBV", readiness.message)
         post("ConfigLocked_RBV", int(run is not None))
-        place, rate = look_at(shared("file_path", ".")), self._progress.counter("write_rate")
         wanted = shared("auto_save", False) and not shared("create_directory", False)
         post("FilePathExists_RBV", int(place.exists or not wanted))
         post("DiskFree_RBV", place.free_gb)
         post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)
+
+    def _judge(self, run: Run | None, place: Place) -> Readiness:
+        shared = self._settings.shared
+        run_on = run.describe() if run is not None else ""
+        draining = "" if run_on or self._pipeline.at_rest else "the last run still drains"
+        saving = Saving(shared("auto_save", False), shared("create_directory", False), self._config.ioc.disk_lolo)
+        return judge(run_on, draining, self._progress.problem(), saving, place)

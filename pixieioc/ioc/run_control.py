@@ -60,7 +60,7 @@ class RunControl:
         self.errors = ErrorBoard(board, config.chain)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = LivePipeline(self, self._on_change, kwargs)
-        self.settings = Settings(board, config, self.pipeline, self._locked, self._say.command)
+        self.settings = Settings(board, config, self.pipeline, self._locked, self._setting_was_put)
         self.settings.on_run_parameters = self._use_run_parameters
         self._use_run_parameters()
         self._progress = Progress(board, config, self.pipeline, self.settings)
@@ -138,6 +138,7 @@ class RunControl:
         if not readiness.ready:
             if self.run is None:
                 self._board.post("EraseStart" if erase else "Acquire", 0, force=True)
+                self._show_readiness()  # what refuses is what is shown
             raise self._say.refuse(readiness.message, client)
         run = self.run = Run(self._state.next_run(), client)
         post = self._board.post
@@ -369,6 +370,11 @@ class RunControl:
 
     def _show_readiness(self) -> None:
         self._ready.show(self.run)
+
+    def _setting_was_put(self, status: str, message: str, client: Client) -> None:
+        if status == "OK":
+            self._show_readiness()  # it may follow from this setting
+        self._say.command(status, message, client)
 
     async def _tick(self) -> None:
         """Times and presets all the time; readiness and heart beats once a second."""

@@ -249,17 +249,17 @@ def test_readiness_names_what_is_missing(ioc: Ioc) -> None:
     assert (ioc.get("Ready_RBV"), ioc.get("ReadyBits_RBV"), ioc.get("ReadyMessage_RBV")) == ("Yes", 31, "")
     ioc.put("AutoSave", 1)
     ioc.put("FilePath", "/nowhere/at/all")
+    assert (ioc.get("Ready_RBV"), ioc.get("ReadyBits_RBV")) == ("No", 31 - 16)
     ioc.put("PresetMode", "Triggers")
+    assert ioc.get("ReadyBits_RBV") == 31 - 4 - 16
     with pytest.raises(PutFailed):
         ioc.put("Acquire", 1)
     message = ioc.get("CmdMessage_RBV")
     assert "PresetMode Triggers: no task of the chain counts triggers" in message
     assert "there is no folder /nowhere/at/all" in message
-    ioc.until("Ready_RBV", "No")
-    assert ioc.severity("Ready_RBV") == 1
-    assert ioc.get("ReadyBits_RBV") == 31 - 4 - 16
+    assert (ioc.get("Ready_RBV"), ioc.severity("Ready_RBV")) == ("No", 1)
     assert ioc.get("ReadyMessage_RBV") == message
-    ioc.until("FilePathExists_RBV", "No")
+    assert ioc.get("FilePathExists_RBV") == "No"
     assert ioc.severity("FilePathExists_RBV") == 2
     assert ioc.get("DiskFree_RBV") > 0
 
