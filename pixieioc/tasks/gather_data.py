@@ -87,6 +87,9 @@ class GatherData(Task):
     def do_wait(self) -> None:
         if self.running:
             self._empty_if_due()
+            for file in self._files.values():
+                self._guarded(file.check)
+            self._count()
 
     def do_report(self) -> None:
         if not self.running:
@@ -102,6 +105,7 @@ class GatherData(Task):
         end = time.time()
         for module, file in self._files.items():
             self._guarded(lambda file=file, module=module: file.finish(self._about(module, end)))
+        self._count()
         self._files.clear()
         self.write_rate = 0.0
 
@@ -120,7 +124,10 @@ class GatherData(Task):
         for module, words in self._disk.take().items():
             if len(words):
                 self._guarded(lambda module=module, words=words: self._file_of(module).write(words.data))
-                self.bytes_written = sum(file.bytes for file in self._files.values())
+        self._count()
+
+    def _count(self) -> None:
+        self.bytes_written = sum(file.size for file in self._files.values())
 
     def _file_of(self, module: int) -> RawFile:
         if module not in self._files:

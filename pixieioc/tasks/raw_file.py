@@ -6,16 +6,20 @@ import hashlib
 import json
 import os
 import re
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from pixieioc.pipeline import Error
 from pixieioc.tasks.disk import sync
+from pixieioc.tasks.growing_file import GrowingFile
 
 _CONVERSION = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([sd]))")
 #: After so many bytes that are not on the disk yet, they are brought there.
 _SYNC_BYTES = 32 * 1024**2
+#: So many writes may be on their way to the disk.
+_BEHIND = 2
 #: What a template's conversions stand for, in this order.
 FIELDS = ("FilePath", "FileName", "FileNumber", "run id", "module")
 _KINDS = ("s", "s", "d", "d", "d")
@@ -45,70 +49,76 @@ def file_name(template: str, path: str, name: str, number: int, run_id: int, mod
 class RawFile:
     """One module's raw data of one run.
 
-    Everything that was written is in the file at once (nothing is buffered here), and on the disk after `finish`. It is
-    brought to the disk all along, in a thread of its own: the end of a run need not wait for all of it, and a power cut
-    costs little. The checksum, which takes longer than the writing, has a thread too, and may be one write behind.
+    Checksum and writing have a thread each, and may be some writes behind: who writes waits only if they are further
+    behind. What was written is then in the file, and is brought to the disk all along: the end of a run need not wait
+    for all of it, and a power cut costs little.
     """
 
     def __init__(self, path: Path, *, create_folder: bool) -> None:
         """Opens `<path>.part`; Error if the file is there already, or cannot be made."""
         self.path = path
         self.part = path.with_name(path.name + ".part")
-        self.bytes = 0
         self._hash = hashlib.sha256()
-        self._hasher, self._syncer = ThreadPoolExecutor(1, "hash"), ThreadPoolExecutor(1, "sync")
-        self._hashing: Future[None] | None = None
-        self._sync: Future[None] | None = None
-        self._safe = 0  # bytes that are on the disk when _sync is done
+        self._hasher, self._writer = ThreadPoolExecutor(1, "hash"), ThreadPoolExecutor(1, "write")
+        self._pending: deque[tuple[Future[None], Future[None]]] = deque()
+        self._safe = 0  # bytes that are on the disk for sure
+        self._failed: OSError | None = None
         try:
             if create_folder:
                 path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 raise Error(f"{path} exists already; nothing is overwritten")
-            self._descriptor = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            self._file = GrowingFile(self.part)
         except OSError as error:
             raise Error(f"cannot make {self.part}: {error.strerror}") from error
 
+    @property
+    def size(self) -> int:
+        """Bytes that are in the file."""
+        return self._file.size
+
     def write(self, data: bytes | memoryview) -> None:
-        """Appends all of `data`, which must not change afterwards; Error if the disk does not take it."""
+        """Appends all of `data`, which must not change afterwards; Error as with `check`."""
+        self.check()
         view = memoryview(data).cast("B")
-        self._await_hash()
-        self._hashing = self._hasher.submit(self._hash.update, view)
-        while view:
-            try:
-                written = os.write(self._descriptor, view)
-            except OSError as error:
-                raise Error(f"cannot write {self.part} after {self.bytes} bytes: {error.strerror}") from error
-            self.bytes += written
-            view = view[written:]
-        if self.bytes - self._safe >= _SYNC_BYTES and (self._sync is None or self._sync.done()):
-            self._look_at_sync()
-            self._safe = self.bytes
-            self._sync = self._syncer.submit(os.fdatasync, self._descriptor)
+        self._pending.append((self._hasher.submit(self._hash.update, view), self._writer.submit(self._append, view)))
 
-    def _await_hash(self) -> None:
-        if self._hashing is not None:
-            self._hashing.result()
-            self._hashing = None
+    def check(self) -> None:
+        """Error if the disk has not taken what was written, as far as that is known."""
+        self._settle(_BEHIND)
 
-    def _look_at_sync(self) -> None:
-        """Waits for what is on its way to the disk; Error if the disk did not take it."""
-        if self._sync is not None:
+    def _settle(self, behind: int) -> None:
+        """Waits until at most so many writes are on their way; Error if the disk has not taken one of the others."""
+        while self._pending and (len(self._pending) > behind or all(future.done() for future in self._pending[0])):
+            hashing, writing = self._pending.popleft()
+            hashing.result()
             try:
-                self._sync.result()
+                writing.result()
             except OSError as error:
-                raise Error(f"cannot write {self.part}, {self.bytes} bytes so far: {error.strerror}") from error
+                raise Error(f"cannot write {self.part} after {self.size} bytes: {error.strerror}") from error
+
+    def _append(self, data: memoryview) -> None:
+        """In the writer's thread. After a write that failed there is none: nothing may be missing within the file."""
+        if self._failed is not None:
+            raise self._failed
+        try:
+            self._file.append(data)
+            if self.size - self._safe >= _SYNC_BYTES:
+                self._file.sync()
+                self._safe = self.size
+        except OSError as error:
+            self._failed = error
+            raise
 
     def finish(self, about: dict[str, Any]) -> None:
         """Makes the file safe on disk, gives it its name, and writes `<path>.json` with `about`, size and checksum."""
-        self._await_hash()
-        self._look_at_sync()
+        self._settle(0)
         self._end_threads()
         try:
-            os.fsync(self._descriptor)
-            os.close(self._descriptor)
+            self._file.sync()
+            self._file.close()
             sidecar = self.path.with_name(self.path.name + ".json")
-            content = {"file": self.path.name, **about, "bytes": self.bytes, "sha256": self._hash.hexdigest()}
+            content = {"file": self.path.name, **about, "bytes": self.size, "sha256": self._hash.hexdigest()}
             _write_safely(sidecar, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
             self.part.rename(self.path)
             sync(self.path.parent)
@@ -118,11 +128,11 @@ class RawFile:
     def leave(self) -> None:
         """Closes the file as it is, still called `*.part`."""
         self._end_threads()
-        os.close(self._descriptor)
+        self._file.close()
 
     def _end_threads(self) -> None:
         self._hasher.shutdown()
-        self._syncer.shutdown()
+        self._writer.shutdown()
 
 
 def _write_safely(path: Path, content: bytes) -> None:

@@ -144,11 +144,33 @@ def test_a_full_disk_is_an_error_and_shown(pipeline: Recorder, tmp_path: Path) -
     (tmp_path / f"{name}.part").unlink()
     file = RawFile(tmp_path / name, create_folder=False)
     full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, file._descriptor)
+    os.dup2(full, file._file._descriptor)
     os.close(full)
-    with pytest.raises(Error, match=r"cannot write .* after 0 bytes: No space left on device"):
-        file.write(b"x" * 100)
+    says = r"cannot write .* after 0 bytes: No space left on device"
+    file.write(b"x" * 100)
+    with pytest.raises(Error, match=says):
+        file.finish({})
     file.leave()
+
+
+def test_a_full_disk_is_told_while_the_run_is_on_and_nothing_is_written_behind_a_gap(tmp_path: Path) -> None:
+    file = RawFile(tmp_path / "f", create_folder=False)
+    file.write(b"begin")
+    file.check()
+    writeable = os.dup(file._file._descriptor)
+    full = os.open("/dev/full", os.O_WRONLY)
+    file._writer.submit(os.dup2, full, file._file._descriptor)
+    file.write(b"middle")
+    file._writer.submit(os.dup2, writeable, file._file._descriptor)
+    file.write(b"end")
+    for thread in (file._hasher, file._writer):
+        thread.submit(int).result()  # it has done all that was asked before
+    with pytest.raises(Error, match="cannot write .* after 5 bytes: No space left on device"):
+        file.check()
+    file.leave()
+    for descriptor in (writeable, full):
+        os.close(descriptor)
+    assert (tmp_path / "f.part").read_bytes() == b"begin"
 
 
 @pytest.mark.parametrize(
