@@ -26,14 +26,17 @@ class Store:
     """The receiver's end: memory that the sender fills."""
 
     def __init__(self, size: int) -> None:
-        """Memory of `size` bytes, which are taken from the system as they are used; OSError if there are none."""
+        """Memory of `size` bytes, all of which are taken from the system now; OSError if there are none.
+
+        A process that is given a page only when it first writes there cannot be told that there is none: it is killed.
+        """
         if not hasattr(os, "memfd_create"):
             raise OSError("this system has no anonymous shared memory")
         self.descriptor = os.memfd_create("pixieioc", os.MFD_CLOEXEC)
         weakref.finalize(self, os.close, self.descriptor).atexit = False
-        os.ftruncate(self.descriptor, size)
+        os.posix_fallocate(self.descriptor, 0, size)
         self.size = size
-        self._memory = mmap.mmap(self.descriptor, size, access=mmap.ACCESS_READ)
+        self._memory = _mapped(self.descriptor, size, mmap.PROT_READ)
 
     def view(self, begin: int, size: int, done: Callable[[], None]) -> memoryview:
         """The bytes from `begin` on; `done` is called, in any thread, when nobody looks at them any more.
@@ -63,7 +66,7 @@ class Space:
         """Opens what is `descriptor` in that process; OSError if that is impossible."""
         opened = os.open(f"/proc/{process}/fd/{descriptor}", os.O_RDWR | os.O_CLOEXEC)
         try:
-            self._memory = mmap.mmap(opened, 0)
+            self._memory = _mapped(opened, 0, mmap.PROT_READ | mmap.PROT_WRITE)
         finally:
             os.close(opened)
         self.size = len(self._memory)
@@ -118,6 +121,11 @@ class Space:
     def _settle(self) -> None:
         while self._left:
             self.leave(self._left.popleft())
+
+
+def _mapped(descriptor: int, size: int, access: int) -> mmap.mmap:
+    """Memory whose pages are all at hand, so that none has to be found in a run."""
+    return mmap.mmap(descriptor, size, mmap.MAP_SHARED | mmap.MAP_POPULATE, access)
 
 
 def _address(data: memoryview | bytes | mmap.mmap) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,24 @@ def test_nothing_is_seen_beyond_the_memory(begin: int, size: int) -> None:
     store, _ = _both(1)
     with pytest.raises(ValueError, match=f"shared memory of {PAGE}"):
         store.view(begin, size, lambda: None)
+
+
+def test_all_of_the_memory_is_there_from_the_begin() -> None:
+    pages = 256
+    before = psutil.Process().memory_info().shared
+    both = _both(pages)
+    assert os.fstat(both[0].descriptor).st_blocks * 512 == pages * PAGE
+    assert psutil.Process().memory_info().shared - before >= 2 * pages * PAGE  # for each of the two ends
+
+
+def test_memory_that_is_not_to_be_had_is_an_error_and_no_surprise_later() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (PAGE, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Store(2 * PAGE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_memory_of_a_process_that_is_gone_cannot_be_opened() -> None:
