@@ -28,8 +28,9 @@ SCALARS = 200
 _QUIET = 0.2
 #: A server must be able to post so much of what is due.
 _DUE = 0.95
-#: Gets and puts are measured in so many pieces, of which the best counts.
-_SLICES = 4
+#: Gets and puts are measured in so many pieces, whose median counts: how fast one is depends on which processors the
+#: kernel puts client and server on. Stock caproto, which has no bar to meet, has fewer.
+_SLICES, _SLICES_OF_STOCK = 16, 4
 #: Puts whose monitor is waited for.
 _PUTS = 30
 
@@ -124,8 +125,10 @@ def _measure_rates(program: Path, seconds: float, figures: dict[str, Figures]) -
     """Gets and puts on one connection, of the servers in turn: a disturbance then meets them all."""
     with contextlib.ExitStack() as stack:
         servers = {kind: stack.enter_context(Contender(kind, program, SCALARS)) for kind in figures}
-        for _ in range(_SLICES):
+        for number in range(_SLICES):
             for kind, server in servers.items():
+                if kind == STOCK and number >= _SLICES_OF_STOCK:
+                    continue
                 with server.client("get", "S0", seconds / _SLICES) as client:
                     figures[kind].add("get", client.answer()["rate"])
                 with server.client("put", "Put", seconds / _SLICES) as client:
@@ -224,8 +227,8 @@ def _rows(ours: Figures, rival: Figures) -> list[common.Row]:
         cpu(array, "array 100", 1.0),
         age(one, "one 200", 2),
         at_most("monitor after its put's reply, at most", "ms", ours.number("late"), rival.number("late"), 2),
-        common.rivalled("get, one connection", "1/s", ours.number("get", max), rival.number("get", max), 0.9),
-        common.rivalled("put-callback into Python", "1/s", ours.number("put", max), rival.number("put", max), 2),
+        common.rivalled("get, one connection", "1/s", ours.number("get"), rival.number("get"), 0.9),
+        common.rivalled("put-callback into Python", "1/s", ours.number("put"), rival.number("put"), 2),
         at_most(
             "5000 channels connect in at most",
             "s",
@@ -246,8 +249,8 @@ def _information(ours: Figures, stock: Figures) -> list[common.Row]:
         ("float64[32768] at 100 Hz to 5, CPU", "%", lambda f: 100 * f.load("array 100", "cpu")),
         ("one PV at 200 Hz, p99", "ms", lambda f: f.load("one 200", "p99")),
         ("monitor after its put's reply", "ms", lambda f: f.number("late")),
-        ("get, one connection", "1/s", lambda f: f.number("get", max)),
-        ("put-callback into Python", "1/s", lambda f: f.number("put", max)),
+        ("get, one connection", "1/s", lambda f: f.number("get")),
+        ("put-callback into Python", "1/s", lambda f: f.number("put")),
         ("idle, CPU", "%", lambda f: f.number("idle")),
         ("400 PVs, RSS", "MB", lambda f: f.number("rss")),
     ]

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from pixieioc.ioc.priority import real_time
+
 T = TypeVar("T")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine to its end on a loop of its own, as `asyncio.run` does."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    """Runs a coroutine to its end on a loop of its own, as `asyncio.run` does, with real-time priority if allowed."""
+    with real_time(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
