@@ -24,21 +24,22 @@ def real_time() -> Iterator[None]:
 
     Nothing changes if the system or the EPICS variable do not allow it, or if it has a priority of its own already.
     """
-    if not hasattr(os, "SCHED_RESET_ON_FORK") or (os.environ.get(_VARIABLE) or _DEFAULT).upper() != "YES":
-        yield
-        return
-    before = os.sched_getscheduler(0)
-    if before & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER:
-        yield
-        return
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY))
-    except PermissionError:
-        log.info("no real-time priority is allowed (ulimit -r, LimitRTPRIO= of systemd, or CAP_SYS_NICE would)")
-        yield
-        return
+    taken = _take()
     try:
         yield
     finally:
-        # Whoever has only the right to a priority may not have its children inherit one again.
-        os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+        if taken:  # who has only the right to a priority must leave it so that nothing inherits one
+            os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+
+
+def _take() -> bool:
+    if not hasattr(os, "SCHED_RESET_ON_FORK") or (os.environ.get(_VARIABLE) or _DEFAULT).upper() != "YES":
+        return False
+    if os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER:
+        return False
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY))
+    except OSError as error:
+        log.info("no real-time priority (ulimit -r, or LimitRTPRIO= of systemd, would allow it): %s", error.strerror)
+        return False
+    return True

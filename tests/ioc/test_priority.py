@@ -58,7 +58,7 @@ def test_without_permission_nothing_changes_and_the_log_says_why() -> None:
     """
     child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert int(child.stdout) in ORDINARY
-    assert "no real-time priority is allowed" in child.stderr
+    assert "no real-time priority (ulimit -r" in child.stderr
 
 
 @needs_permission
