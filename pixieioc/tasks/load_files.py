@@ -32,7 +32,7 @@ class LoadFiles(Task):
         doc="Regular expression that finds the module number in a file's name; files without are of module 0.",
     )
     block_size = Parameter(
-        4 * 1024**2, unit="B", low=1, high=256 * 1024**2, doc="Bytes read at a time, from all modules together."
+        8 * 1024**2, unit="B", low=1, high=256 * 1024**2, doc="Bytes read at a time, from all modules together."
     )
     bytes_read = Report(0, unit="B", doc="Bytes read in this run.")
     progress = Report(0.0, unit="%", precision=1, doc="Part of all files that has been read.")
