@@ -24,7 +24,6 @@ class Wiring:
     control: str  #: the pipeline's control socket
     identity: str  #: unique a process: name and generation
     endpoint: str  #: where this task's outlet is bound
-    folder: str  #: the private folder of all sockets, removed when the pipeline's process has died
 
 
 class ControlLine:

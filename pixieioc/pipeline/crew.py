@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.error import Cause, Error
 from pixieioc.pipeline.frames import Packet, pack, unpack
+from pixieioc.pipeline.keeper import Keeper
 from pixieioc.pipeline.link import files_of
 from pixieioc.pipeline.member import Member
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
@@ -33,12 +35,15 @@ class Crew(Mapping[str, Member]):
         self._number = 0
         self.calling = False  #: a procedure is busy with the processes in another thread: leave them alone
         self.folder = Path(tempfile.mkdtemp(prefix="pixieioc-"))
+        keeper = Keeper(self.folder, get_temp_dir())  # there are our sockets, and that of multiprocessing
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = self._context.socket(zmq.ROUTER)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.ROUTER_MANDATORY, 1)
         self.socket.set(zmq.SNDHWM, 0)
-        self._finalizer = weakref.finalize(self, _clean_up, self._members, self.socket, self._context, self.folder)
+        self._finalizer = weakref.finalize(
+            self, _clean_up, self._members, self.socket, self._context, self.folder, keeper
+        )
         self._address = f"ipc://{self.folder}/control"
         if len(self._address) > _LONGEST_SOCKET_PATH:
             raise Error(
@@ -63,7 +68,7 @@ class Crew(Mapping[str, Member]):
         name = cls.__name__
         identity = f"{name}.{self._generation}"
         task = cls(**values)
-        task.wiring = Wiring(self._address, identity, self._endpoint(identity), str(self.folder))
+        task.wiring = Wiring(self._address, identity, self._endpoint(identity))
         member = self._members[name] = Member(name, task, identity)
         return member
 
@@ -166,7 +171,11 @@ class Crew(Mapping[str, Member]):
 
 
 def _clean_up(
-    members: dict[str, Member], socket: zmq.Socket[bytes], context: zmq.Context[zmq.Socket[bytes]], folder: Path
+    members: dict[str, Member],
+    socket: zmq.Socket[bytes],
+    context: zmq.Context[zmq.Socket[bytes]],
+    folder: Path,
+    keeper: Keeper,
 ) -> None:
     started = [m.task for m in members.values() if m.task.pid is not None]
     for task in started:
@@ -178,3 +187,4 @@ def _clean_up(
     socket.close()
     context.term()
     shutil.rmtree(folder, ignore_errors=True)
+    keeper.dismiss()

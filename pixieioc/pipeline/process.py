@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
-import shutil
 from multiprocessing import forkserver
 
 #: The parent runs an event loop and threads, so its memory must not be forked; a small server process forks instead.
@@ -32,10 +31,9 @@ def keep_memory() -> None:
             mallopt(option, value)
 
 
-def die_with_parent(folder: str) -> None:
-    """Ends this process, and removes the pipeline's folder, when the pipeline's process is gone, however it went."""
+def die_with_parent() -> None:
+    """Ends this process when the pipeline's process is gone, however it went."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

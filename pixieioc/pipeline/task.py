@@ -417,7 +417,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
             Message.FINISHED: self.__handle_finished,
             Message.QUIT: self.__handle_quit,
         }
-        threading.Thread(target=die_with_parent, args=(wiring.folder,), name="parent", daemon=True).start()
+        threading.Thread(target=die_with_parent, name="parent", daemon=True).start()
 
     def __close(self) -> None:
         self.__send_printed(last=True)

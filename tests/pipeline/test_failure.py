@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -191,28 +192,35 @@ if __name__ == "__main__":
     pipeline = Recorder({"items": 0, "pause": 0.01})
     pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
     pipeline.start()
-    print(pipeline.members.folder, *(m.task.pid for m in pipeline.members.values()), flush=True)
+    if sys.argv[1] == "quit":
+        pipeline.stop()
+        pipeline.wait(10)
+        pipeline.quit()
+    print(*(m.task.pid for m in pipeline.members.values()), flush=True)
     while True:
         pipeline.wait(1)
 """
 
 
-def test_nothing_survives_the_parents_sigkill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["", "quit"], ids=["in a run", "without tasks"])
+def test_nothing_survives_the_parents_sigkill(tmp_path: Path, ending: str) -> None:
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     root = Path(__file__).parents[2]
-    with subprocess.Popen(
-        [sys.executable, script],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    ) as parent:
-        assert parent.stdout is not None
-        folder, *pids = parent.stdout.readline().split()
-        processes = [psutil.Process(int(pid)) for pid in pids]
-        helpers = psutil.Process(parent.pid).children()
-        parent.kill()
-    _, alive = psutil.wait_procs([*processes, *helpers], timeout=5)
-    assert not alive
-    assert not Path(folder).exists()
+    with tempfile.TemporaryDirectory() as temporary:
+        with subprocess.Popen(
+            [sys.executable, script, ending],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root), "TMPDIR": temporary},
+        ) as parent:
+            assert parent.stdout is not None
+            pids = parent.stdout.readline().split()
+            assert len(list(Path(temporary).iterdir())) == 2  # our sockets, and that of multiprocessing
+            processes = [psutil.Process(int(pid)) for pid in pids]
+            helpers = psutil.Process(parent.pid).children(recursive=True)
+            parent.kill()
+        _, alive = psutil.wait_procs([*processes, *helpers], timeout=5)
+        assert not alive
+        assert not list(Path(temporary).iterdir())
