@@ -1,7 +1,7 @@
 """The list-mode decoder against pypixie16's own reader (with cbitstruct) and against memcpy, in one run.
 
 Every stream is made from the recording of `examples/data`, repeated. Ours gets all of it in blocks of one FIFO
-(512 KiB), which records do not respect, and those with traces, of which a FIFO holds 516 only, also in blocks of 8 MiB,
+(512 KiB), which records do not respect, and those with traces, of which a FIFO holds 516 only, also in blocks of 6 MiB,
 what LoadFiles reads at a time; the rival is `read_list_mode_data_as_events`, which gets the first part of the
 same stream as a file, in the system's cache. For information: the reader behind it on words that are in its memory
 already (`StreamReader`), in one piece, because it loses records that are cut by a block. memcpy copies the same blocks
@@ -42,7 +42,7 @@ Words = NDArray[np.uint32]
 RECORDING = common.ROOT / "examples" / "data" / "pixie16_binary_data-full.bin"
 LAYOUT = variant(500, 34688)
 #: Words of a FIFO, and what LoadFiles reads at a time.
-BLOCK, LARGE_BLOCK = 131_072, 2_097_152
+BLOCK, LARGE_BLOCK = 131_072, 1_572_864
 MEMCPY_BAR, FIRST_BLOCK_BAR = 0.2, 0.6
 #: New processes whose first block is timed.
 _STARTS = 7
@@ -99,7 +99,7 @@ def main(
     for stream in _streams(megabytes, rival_events):
         common.note(f"{stream.name}: {stream.events:,} events, {stream.words.nbytes / 1e6:.0f} MB, {turns} turns")
         rows += _rows(stream, _measure(stream, rival, turns, folder / "share.bin"))
-    title = f"List-mode decoder: {megabytes:g} MB a stream, in blocks of 512 KiB, with traces also of 8 MiB"
+    title = f"List-mode decoder: {megabytes:g} MB a stream, in blocks of 512 KiB, with traces also of 6 MiB"
     common.show(title, rows + first, as_json=as_json)
 
 
@@ -141,7 +141,7 @@ def _streams(megabytes: float, rival_events: int) -> Iterator[Stream]:
         stream = Stream(name, np.tile(words, copies), copies * count, share, bar, copied_bar)
         yield stream
         if copied_bar is not None:
-            yield replace(stream, name=f"{name}, 8 MiB", block=LARGE_BLOCK)
+            yield replace(stream, name=f"{name}, 6 MiB", block=LARGE_BLOCK)
 
 
 def _extended(
