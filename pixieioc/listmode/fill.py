@@ -18,8 +18,10 @@ BATCH = 512
 
 @compiled
 def fill_columns(
-    words: NDArray[np.uint32],
-    offsets: NDArray[np.int64],
+    earlier_words: NDArray[np.uint32],
+    earlier_offsets: NDArray[np.int64],
+    later_words: NDArray[np.uint32],
+    later_offsets: NDArray[np.int64],
     numbers: Numbers,
     module: int,
     time: NDArray[np.int64],
@@ -40,26 +42,43 @@ def fill_columns(
 ) -> None:
     """All columns, one row an offset; those from `parts` on may be empty: then nothing is put there.
 
+    The records lie in two arrays of words, one of which may be empty: in one call, since it takes the time of thousands
+    of records to hand over so many arrays.
+
     A batch at a time: first each word of its records side by side, then column by column, many rows at once.
     """
     form = numbers.view(NAMED)[0]
     base, rows = np.empty((4, BATCH), np.uint32), np.empty(BATCH, np.int64)
-    for begin in range(0, len(offsets), BATCH):
-        end = min(begin + BATCH, len(offsets))
-        gather(words, offsets[begin:end], base)
-        w0, w1, w2, w3 = base[0, : end - begin], base[1, : end - begin], base[2, : end - begin], base[3, : end - begin]
-        fill_field(channel[begin:end], w0, 0, form.channel_mask)
-        fill_field(slot[begin:end], w0, form.slot_shift, form.slot_mask)
-        fill_field(crate[begin:end], w0, form.crate_shift, form.crate_mask)
-        fill_field(energy[begin:end], w3, 0, form.energy_mask)
-        modules[begin:end] = module
-        fill_time(time[begin:end], w1, w2, form)
-        fill_cfd(cfd[begin:end], flags[begin:end], w0, w2, w3 if form.range_word else w0, form)
-        if len(parts):
-            fill_parts(parts[begin:end], w0)
-            fill_blocks(words, offsets, parts, begin, end, rows, ets, esum, baseline, qdc)
-        if len(trace_start):
-            fill_traces(trace_start[begin:end], trace_length[begin:end], offsets[begin:end], w0, form.length_mask)
+    begin = 0
+    for words, all_offsets in ((earlier_words, earlier_offsets), (later_words, later_offsets)):
+        for first in range(0, len(all_offsets), BATCH):
+            offsets = all_offsets[first : first + BATCH]
+            count = len(offsets)
+            end = begin + count
+            gather(words, offsets, base)
+            w0, w1, w2, w3 = base[0, :count], base[1, :count], base[2, :count], base[3, :count]
+            fill_field(channel[begin:end], w0, 0, form.channel_mask)
+            fill_field(slot[begin:end], w0, form.slot_shift, form.slot_mask)
+            fill_field(crate[begin:end], w0, form.crate_shift, form.crate_mask)
+            fill_field(energy[begin:end], w3, 0, form.energy_mask)
+            modules[begin:end] = module
+            fill_time(time[begin:end], w1, w2, form)
+            fill_cfd(cfd[begin:end], flags[begin:end], w0, w2, w3 if form.range_word else w0, form)
+            if len(parts):
+                fill_parts(parts[begin:end], w0)
+                fill_blocks(
+                    words,
+                    offsets,
+                    parts[begin:end],
+                    rows,
+                    ets[begin:end],
+                    esum[begin:end],
+                    baseline[begin:end],
+                    qdc[begin:end],
+                )
+            if len(trace_start):
+                fill_traces(trace_start[begin:end], trace_length[begin:end], offsets, w0, form.length_mask)
+            begin = end
 
 
 @compiled
@@ -157,42 +176,40 @@ def fill_blocks(
     words: NDArray[np.uint32],
     offsets: NDArray[np.int64],
     parts: NDArray[np.uint8],
-    begin: int,
-    end: int,
     rows: NDArray[np.int64],
     ets: NDArray[np.uint64],
     esum: NDArray[np.uint32],
     baseline: NDArray[np.float32],
     qdc: NDArray[np.uint32],
 ) -> None:
-    """The columns of the optional blocks that are there, from `begin` to `end`: zeros, then the rows with the block."""
+    """The columns of the optional blocks that are there: zeros, then the rows with the block; `rows` is scratch."""
     if len(ets):
-        ets[begin:end] = 0
-        for i in rows_with(parts, begin, end, PART_ETS, rows):
+        ets[:] = 0
+        for i in rows_with(parts, PART_ETS, rows):
             at = np.uint64(offsets[i] + begin_of(int(parts[i]), PART_ETS))
             ets[i] = np.uint64(words[at]) | (np.uint64(words[at + np.uint64(1)] & 0xFFFF) << np.uint64(32))
     if len(esum):
         floats = words.view(np.float32)
-        esum[begin:end] = 0
-        baseline[begin:end] = 0
-        for i in rows_with(parts, begin, end, PART_ESUM, rows):
+        esum[:] = 0
+        baseline[:] = 0
+        for i in rows_with(parts, PART_ESUM, rows):
             at = np.uint64(offsets[i] + begin_of(int(parts[i]), PART_ESUM))
             for j in range(3):
                 esum[i, j] = words[at + np.uint64(j)]
             baseline[i] = floats[at + np.uint64(3)]
     if len(qdc):
-        qdc[begin:end] = 0
-        for i in rows_with(parts, begin, end, PART_QDC, rows):
+        qdc[:] = 0
+        for i in rows_with(parts, PART_QDC, rows):
             at = np.uint64(offsets[i] + begin_of(int(parts[i]), PART_QDC))
             for j in range(8):
                 qdc[i, j] = words[at + np.uint64(j)]
 
 
 @compiled
-def rows_with(parts: NDArray[np.uint8], begin: int, end: int, part: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def rows_with(parts: NDArray[np.uint8], part: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The rows whose record has a part, in `rows`; without a branch, which the processor could not foresee."""
     count = 0
-    for i in range(begin, end):
+    for i in range(len(parts)):
         rows[count] = i
         count += (parts[i] & part) != 0
     return rows[:count]

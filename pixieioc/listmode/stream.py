@@ -58,6 +58,9 @@ class _Piece(NamedTuple):
     samples: int
 
 
+_NOTHING = _Piece(ev.constant(np.empty(0, np.uint32)), np.empty(0, np.int64), 0, 0)
+
+
 @dataclass
 class StreamCounts:
     """What one decoder has seen; words are 4 bytes, places are words from the start of the stream."""
@@ -188,7 +191,7 @@ class Decoder:
             return [self._chunk(piece)] if count else []
         if before.samples or samples:  # their traces are views of different words
             return [self._chunk(before), self._chunk(piece)] if count else [self._chunk(before)]
-        return [self._chunk(before, piece)]
+        return [self._chunk(piece, before)]
 
     def _lose(self, origin: int, begin: int, end: int, *, new: bool) -> None:
         counts = self.counts
@@ -200,26 +203,17 @@ class Decoder:
             place, length = counts.regions[-1]
             counts.regions[-1] = (place, length + end - begin)
 
-    def _chunk(self, *pieces: _Piece) -> Events:
-        """The columns of the events in `pieces`; those of optional blocks and traces if there are any."""
-        total, parts, samples = 0, 0, 0
-        for piece in pieces:
-            total, parts, samples = total + len(piece.offsets), parts | piece.parts, samples + piece.samples
-        self.counts.events += total
-        chunk = ev.lay_out(_columns(parts, samples > 0), total, self._memory)
-        begin = 0
-        for words, offsets, _, _ in pieces:
-            end = begin + len(offsets)
-            rows = chunk if end - begin == total else {name: column[begin:end] for name, column in chunk.items()}
-            self._fill(rows, words, offsets)
-            begin = end
-        if samples:
-            chunk[ev.TRACES] = pieces[0].words.view(_SAMPLES)
+    def _chunk(self, piece: _Piece, before: _Piece = _NOTHING) -> Events:
+        """The columns of the events in two pieces; those of optional blocks and traces if there are any."""
+        count = len(before.offsets) + len(piece.offsets)
+        self.counts.events += count
+        samples = before.samples + piece.samples
+        chunk = ev.lay_out(_columns(before.parts | piece.parts, samples > 0), count, self._memory)
+        columns = [chunk.get(name, no_rows) for name, no_rows in _NO_ROWS.items()]
+        fill_columns(before.words, before.offsets, piece.words, piece.offsets, self._form, self.module, *columns)
+        if samples:  # of one piece alone
+            chunk[ev.TRACES] = piece.words.view(_SAMPLES)
         return chunk
-
-    def _fill(self, rows: Events, words: Words, offsets: NDArray[np.int64]) -> None:
-        columns = [rows.get(name, no_rows) for name, no_rows in _NO_ROWS.items()]
-        fill_columns(words, offsets, self._form, self.module, *columns)
 
 
 @functools.cache
