@@ -102,11 +102,16 @@ class Outlet:
         self._listen()
         if is_item and self.items - self._taken >= CAPACITY:
             return Offered.FULL
+        tickets = self._ticket
         placed = self._placed(frames)
         if placed is None:
             self._page[_USE] = 100
             return Offered.FULL
-        self.socket.send_multipart(placed, zmq.DONTWAIT, copy=False)
+        try:
+            self.socket.send_multipart(placed, zmq.DONTWAIT, copy=False)
+        except zmq.Again:  # the receiver has died since it was looked for
+            self._withdraw(tickets)
+            return Offered.NOBODY
         if is_item:
             self.items += 1
             self.bytes += nbytes(frames)
@@ -151,6 +156,13 @@ class Outlet:
         self._ticket += 1
         self._tickets[self._ticket] = place.extent
         return _PLACE.pack(place.frame, self._ticket, place.begin, size)
+
+    def _withdraw(self, since: int) -> None:
+        """Takes back the tickets after `since`, which nobody has got."""
+        for ticket in range(since + 1, self._ticket + 1):
+            extent = self._tickets.pop(ticket)
+            if self._space is not None:
+                self._space.leave(extent)
 
     def _listen(self) -> None:
         """Takes in what the receiver has told."""

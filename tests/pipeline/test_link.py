@@ -16,7 +16,7 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixieioc.pipeline.frames import MalformedMessage, Packet, pack
+from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, pack
 from pixieioc.pipeline.link import CAPACITY, MEMORY, Inlet, Offered, Outlet, files_of
 from pixieioc.pipeline.message import Message
 
@@ -123,6 +123,29 @@ def test_an_array_may_be_sent_twice(link: Link) -> None:
     gc.collect()
     assert link.outlet.memory_used == MB
     assert link.take().sum() == 3 * MB
+
+
+def test_a_receiver_that_dies_while_something_is_sent_gets_nothing(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed = link.outlet._placed
+
+    def die_first(frames: list[Buffer]) -> list[Buffer] | None:
+        link.inlet.close()
+        while link.outlet.socket.poll(0, zmq.POLLOUT):
+            pass
+        return placed(frames)
+
+    memory = link.outlet.allocate(MB)
+    with monkeypatch.context() as patch:
+        patch.setattr(link.outlet, "_placed", die_first)
+        assert link.try_to_send([memory, np.ones(MB)]) is Offered.NOBODY
+    assert link.outlet.items == 0
+    del memory
+    gc.collect()
+    assert link.outlet.memory_used == 0
+    link.reconnect()
+    link.begin(2)
+    link.send("still in order")
+    assert link.take() == "still in order"
 
 
 def test_a_link_takes_so_many_items_and_no_more(link: Link) -> None:
