@@ -235,7 +235,7 @@ def _compare(stream: Stream, theirs: list[Any]) -> None:
     if "qdc" in ours:
         pairs.append(([max(event.QDCSum7, 0) for event in theirs], ours["qdc"][:, 7]))
     if ev.TRACES in ours:
-        pairs.append(([sample for event in theirs for sample in event.trace], ours[ev.TRACES]))  # pyright: ignore
+        pairs.append(([sample for event in theirs for sample in event.trace], ours[ev.TRACES]))
     for both in pairs:
         if not np.array_equal(*both):
             sys.exit(f"{stream.name}: what ours and pypixie16's reader say differs")

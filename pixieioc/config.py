@@ -244,7 +244,7 @@ def absolute(cls: type, values: Mapping[str, Value], folder: Path) -> dict[str, 
 
 
 def _from(folder: Path, text: str) -> str:
-    # os.path.join, not Path: a slash at the end means "a folder" and stays.
+    # os.path, not Path, which would drop a slash at the end, which means "a folder" and stays.
     return os.path.join(folder, os.path.expanduser(text))  # noqa: PTH111, PTH118
 
 

@@ -90,7 +90,7 @@ def _existing(patterns: Sequence[str]) -> list[Path]:
     """The files that are meant; ConfigError if there are none, or too many to be named."""
     found: list[Path] = []
     for pattern in patterns:
-        # A file may have a name that looks like a pattern.
+        # A file may have a name that looks like a pattern. glob, not Path.glob: a pattern may be absolute.
         names = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
         files = [path for name in names if (path := Path(name)).is_file()]
         if not files:
@@ -117,7 +117,7 @@ def _look_for_packages(job: Job) -> None:
         import_pyarrow()
     if job.plot is not None:
         try:
-            import matplotlib.figure  # noqa: F401
+            import matplotlib.figure  # noqa: F401 - whether it can be imported is the question
         except ImportError as error:
             raise Error(f"a plot needs the package matplotlib: pip install 'pixieioc[analysis]' ({error})") from error
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, cast, get_args
 
 from pixieioc.listmode import order, unixtime
 from pixieioc.listmode.events import CHUNK_COLUMN
 from pixieioc.listmode.order import Stretch, TimeOrder
-from pixieioc.listmode.unixtime import UnixClock
+from pixieioc.listmode.unixtime import Mode, UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.items import EventBlock, events_of, joined
-
-_MODES = ("now", "start times", "estimated gap")
 
 
 class SortEvents(Task):
@@ -31,7 +29,7 @@ class SortEvents(Task):
     )
     time_mode = Parameter(
         "now",
-        choices=_MODES,
+        choices=get_args(Mode),
         doc="Unix time of a counter period's start: when it is seen, from start_times, or gap after the one before.",
     )
     start_times = Parameter([], items=float, low=0, unit="s", doc="Unix times of the starts, for replayed data.")
@@ -64,7 +62,7 @@ class SortEvents(Task):
         self._order = TimeOrder(
             round(self.window * 1e3), self.max_events, round(self.reset_time * 1e9), (CHUNK_COLUMN,), self.allocate
         )
-        self._clock = UnixClock(self.time_mode, time.time, list(self.start_times), self.gap)  # type: ignore[arg-type]
+        self._clock = UnixClock(cast("Mode", self.time_mode), time.time, list(self.start_times), self.gap)
         self.late_events = self.resets = self.events_held = self.starts_estimated = 0
 
     def do_work(self, datum: Any) -> None:

@@ -59,6 +59,7 @@ def test_a_file_system_that_wants_more_than_it_promises_gets_the_data_through_th
     monkeypatch.setattr(growing_file, "_PAGE", 4)  # which no disk can do
     with contextlib.closing(GrowingFile(tmp_path / "f")) as file:
         file.append(memoryview(BYTES)[1:-3])
+        assert file._direct is None  # it was tried, and is not tried again
     assert (tmp_path / "f").read_bytes() == BYTES[1:-3]
 
 

@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 import numpy as np
-from caproto import AlarmSeverity, AlarmStatus, ChannelType  # pyright: ignore[reportMissingTypeStubs]
+from caproto import AlarmSeverity, AlarmStatus, ChannelType  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
 STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE = (
     int(ChannelType[name]) for name in ("STRING", "INT", "FLOAT", "ENUM", "CHAR", "LONG", "DOUBLE")

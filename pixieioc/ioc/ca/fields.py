@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from caproto import AlarmStatus  # pyright: ignore[reportMissingTypeStubs]
+from caproto import AlarmStatus  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import Client, PutRefused, Record, display_limits

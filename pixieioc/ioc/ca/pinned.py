@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import caproto  # pyright: ignore[reportMissingTypeStubs]
+import caproto  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
 from pixieioc.config import ConfigError
 

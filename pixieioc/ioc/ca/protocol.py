@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from caproto import CAStatus  # pyright: ignore[reportMissingTypeStubs]
+from caproto import CAStatus  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
 (VERSION, EVENT_ADD, EVENT_CANCEL, READ, WRITE, SEARCH) = (0, 1, 2, 3, 4, 6)
 (EVENTS_OFF, EVENTS_ON, READ_SYNC, ERROR, CLEAR_CHANNEL, IS_UP, NOT_FOUND) = (8, 9, 10, 11, 12, 13, 14)
