@@ -162,40 +162,53 @@ def fill_parts(
     baseline: NDArray[np.uint32],
     qdc: NDArray[np.uint32],
 ) -> None:
-    """The columns of the optional blocks; those that are empty are not there. Rows without a block are 0 already.
+    """The columns of the optional blocks; those that are empty are not there. A batch at a time.
 
-    The order in a record is always ESUM (4 words), QDC (8 words), ETS. `rows` is scratch, of one number an event;
+    The order in a record is always ESUM (4 words), QDC (8 words), ETS. `rows` is scratch, for the rows of a batch;
     `baseline` are the bits of the numbers; `esum` and `qdc` have the values of an event side by side.
     """
-    for i in range(len(parts)):
-        parts[np.uint64(i)] = (((words[np.uint64(offsets[np.uint64(i)])] >> np.uint32(12)) & np.uint32(31)) - 4) >> 1
-    one, esum_words, qdc_words = np.uint64(1), np.uint64(4), np.uint64(8)
-    if len(ets):
-        for k in range(rows_with(parts, np.uint8(PART_ETS), rows)):
-            i = np.uint64(rows[np.uint64(k)])
-            at = np.uint64(offsets[i]) + np.uint64(4)
-            at += esum_words * np.uint64((parts[i] & PART_ESUM) != 0) + qdc_words * np.uint64((parts[i] & PART_QDC) != 0)
-            ets[i] = np.uint64(words[at]) | (np.uint64(words[at + one] & np.uint32(0xFFFF)) << np.uint64(32))
-    if len(esum):
-        for k in range(rows_with(parts, np.uint8(PART_ESUM), rows)):
-            i = np.uint64(rows[np.uint64(k)])
-            at = np.uint64(offsets[i]) + np.uint64(4)
-            for j in range(3):
-                esum[np.uint64(3) * i + np.uint64(j)] = words[at + np.uint64(j)]
-            baseline[i] = words[at + np.uint64(3)]
-    if len(qdc):
-        for k in range(rows_with(parts, np.uint8(PART_QDC), rows)):
-            i = np.uint64(rows[np.uint64(k)])
-            at = np.uint64(offsets[i]) + np.uint64(4) + esum_words * np.uint64((parts[i] & PART_ESUM) != 0)
-            for j in range(8):
-                qdc[qdc_words * i + np.uint64(j)] = words[at + np.uint64(j)]
+    one, four, eight = np.uint64(1), np.uint64(4), np.uint64(8)
+    for first in range(0, len(parts), BATCH):
+        last = first + BATCH
+        if last > len(parts):
+            last = len(parts)
+        for i in range(first, last):
+            w0 = words[np.uint64(offsets[np.uint64(i)])]
+            parts[np.uint64(i)] = (((w0 >> np.uint32(12)) & np.uint32(31)) - np.uint32(4)) >> np.uint32(1)
+        if len(ets):
+            for i in range(first, last):
+                ets[np.uint64(i)] = 0
+            for k in range(rows_with(parts, first, last, np.uint8(PART_ETS), rows)):
+                i = np.uint64(rows[np.uint64(k)])
+                at = np.uint64(offsets[i]) + four
+                at += four * np.uint64((parts[i] & PART_ESUM) != 0) + eight * np.uint64((parts[i] & PART_QDC) != 0)
+                ets[i] = np.uint64(words[at]) | (np.uint64(words[at + one] & np.uint32(0xFFFF)) << np.uint64(32))
+        if len(esum):
+            for i in range(first, last):
+                baseline[np.uint64(i)] = 0
+            for i in range(3 * first, 3 * last):
+                esum[np.uint64(i)] = 0
+            for k in range(rows_with(parts, first, last, np.uint8(PART_ESUM), rows)):
+                i = np.uint64(rows[np.uint64(k)])
+                at = np.uint64(offsets[i]) + four
+                for j in range(3):
+                    esum[np.uint64(3) * i + np.uint64(j)] = words[at + np.uint64(j)]
+                baseline[i] = words[at + np.uint64(3)]
+        if len(qdc):
+            for i in range(8 * first, 8 * last):
+                qdc[np.uint64(i)] = 0
+            for k in range(rows_with(parts, first, last, np.uint8(PART_QDC), rows)):
+                i = np.uint64(rows[np.uint64(k)])
+                at = np.uint64(offsets[i]) + four + four * np.uint64((parts[i] & PART_ESUM) != 0)
+                for j in range(8):
+                    qdc[eight * i + np.uint64(j)] = words[at + np.uint64(j)]
 
 
 @compiled
-def rows_with(parts: NDArray[np.uint8], part: int, rows: NDArray[np.int64]) -> int:
+def rows_with(parts: NDArray[np.uint8], first: int, last: int, part: int, rows: NDArray[np.int64]) -> int:
     """How many records have a part; their rows, in `rows`; without a branch, which the processor could not foresee."""
     count = np.uint64(0)
-    for i in range(len(parts)):
+    for i in range(first, last):
         rows[count] = i
         count += np.uint64((parts[np.uint64(i)] & part) != 0)
     return np.int64(count)

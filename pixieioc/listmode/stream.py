@@ -46,6 +46,7 @@ _OF_PART = {PART_ETS: ("ets",), PART_ESUM: ("esum", "baseline"), PART_QDC: ("qdc
 _OF_TRACE = ("trace_start", "trace_length")
 _SAMPLES = np.dtype("<u2")
 _BASE = tuple(column.name for column in ev.BASE_COLUMNS)
+_IN_BLOCKS = ("parts", "ets", "esum", "baseline", "qdc")
 #: Stands for the columns of optional blocks that are not there.
 _NO_ROWS = ev.allocate(ev.EXTRA_COLUMNS, 0)
 
@@ -89,7 +90,7 @@ class Decoder:
         self.counts = StreamCounts()
         self._form = numbers_of(layout, sum(1 << channel for channel in set(cfd_off)))
         self._offsets = np.empty(1 << 15, np.int64)
-        self._scratch = np.empty(4 * BATCH, np.uint32)
+        self._scratch, self._rows = np.empty(4 * BATCH, np.uint32), np.empty(BATCH, np.int64)
         self._carry: Words = np.empty(0, np.uint32)
         self._searching = False
 
@@ -217,25 +218,23 @@ class Decoder:
         )
         if "parts" in chunk:
             split = len(before.offsets)
-            for part, rows in (before, slice(0, split)), (piece, slice(split, count)):
-                if rows.start < rows.stop:
-                    self._fill_extra(part, ev.take(chunk, rows))
+            if split in (0, count):
+                self._fill_extra(before if split else piece, chunk)
+            else:
+                self._fill_extra(before, ev.take(chunk, slice(0, split)))
+                self._fill_extra(piece, ev.take(chunk, slice(split, count)))
         if samples:  # of one piece alone
             chunk[ev.TRACES] = piece.words.view(_SAMPLES)
         return chunk
 
     def _fill_extra(self, piece: _Piece, rows: Events) -> None:
         """The columns of optional blocks and traces, those that are there."""
-        for name in ("ets", "esum", "baseline", "qdc"):
-            if name in rows:
-                rows[name].fill(0)
-        parts, ets, esum, baseline, qdc = (
-            rows.get(name, _NO_ROWS[name]) for name in ("parts", "ets", "esum", "baseline", "qdc")
-        )
-        bits = baseline.view(np.uint32)
-        fill_parts(
-            piece.words, piece.offsets, np.empty(len(parts), np.int64), parts, ets, esum.ravel(), bits, qdc.ravel()
-        )
+        if len(rows) > len(_BASE) + 1 + len(_OF_TRACE) or "trace_start" not in rows:
+            parts, ets, esum, baseline, qdc = (rows.get(name, _NO_ROWS[name]) for name in _IN_BLOCKS)
+            bits = baseline.view(np.uint32)
+            fill_parts(piece.words, piece.offsets, self._rows, parts, ets, esum.ravel(), bits, qdc.ravel())
+        else:
+            rows["parts"].fill(0)
         if "trace_start" in rows:
             fill_traces(piece.words, piece.offsets, self._form, rows["trace_start"], rows["trace_length"])
 
