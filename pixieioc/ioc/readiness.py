@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: What is looked at, in the order of the bits of ReadyBits_RBV.
-CHECKS = ("no run is on", "links empty", "settings valid", "disk space", "file path")
+CHECKS = ("no run is on", "links empty", "settings valid", "disk space", "file path", "tasks started")
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def look_at(path: str) -> Place:
     return Place(path, wanted.is_dir(), writable, stat.f_bavail * stat.f_frsize / 1e9)
 
 
-def judge(run_on: str, draining: str, settings: str, saving: Saving, place: Place) -> Readiness:
-    """Puts the checks together; the first three are given as their own problem (empty: well)."""
+def judge(run_on: str, draining: str, settings: str, saving: Saving, place: Place, starting: str = "") -> Readiness:
+    """Puts the checks together; the first three and the last are given as their own problem (empty: well)."""
     disk = folder = ""
     if saving.on and not place.exists and not saving.create:
         folder = f"there is no folder {place.path} (CreateDirectory makes it)"
@@ -73,4 +73,4 @@ def judge(run_on: str, draining: str, settings: str, saving: Saving, place: Plac
         folder = f"the folder {place.path} is not writable"
     if saving.on and place.free_gb <= saving.least_gb:
         disk = f"only {place.free_gb:.1f} GB are free at {place.path}, {saving.least_gb:g} GB are the least"
-    return Readiness((run_on, draining, settings, disk, folder))
+    return Readiness((run_on, draining, settings, disk, folder, starting))

@@ -1,4 +1,4 @@
-"""The one place that knows numba: loops are compiled when they are first called, and kept on disk where that is possible.
+"""The one place that knows numba: loops are compiled when they are first called, and kept on disk if possible.
 
 Numba itself is loaded then, too: who only imports a module with compiled loops does not pay for it.
 
@@ -22,8 +22,13 @@ from pixieioc import code_cache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+def _nobody(name: str) -> None:
+    """Does not listen."""
+
+
 #: Called with the name of a loop when it is about to be compiled, which takes up to some seconds.
-listener: Callable[[str], None] = lambda name: None
+listener: Callable[[str], None] = _nobody
 
 
 def compiled(function: F) -> F:

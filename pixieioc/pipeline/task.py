@@ -23,6 +23,8 @@ import psutil
 import zmq
 from numpy.typing import NDArray
 
+from pixieioc import code_cache
+from pixieioc.listmode import jit
 from pixieioc.pipeline.callbacks import Callbacks
 from pixieioc.pipeline.control import ControlLine, Printer, Reports, Wiring
 from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, reports_of
@@ -30,7 +32,7 @@ from pixieioc.pipeline.error import Error, Refused
 from pixieioc.pipeline.flow import Flow
 from pixieioc.pipeline.frames import Packet, UnsupportedType
 from pixieioc.pipeline.message import Message
-from pixieioc.pipeline.process import PROCESSES, die_with_parent, keep_memory
+from pixieioc.pipeline.process import PROCESSES, die_with_parent, importing_as_we_do, keep_memory
 from pixieioc.pipeline.registry import Registry
 from pixieioc.pipeline.resolve import defaults_for, resolve
 from pixieioc.pipeline.standard import StandardReports
@@ -78,6 +80,11 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.report_values: dict[str, Any] = {}
         self.report_changed: set[str] = set()
         self.wiring: Wiring | None = None
+
+    def start(self) -> None:
+        """Starts the task's process."""
+        with importing_as_we_do():
+            super().start()
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter[Any]]:
@@ -169,6 +176,10 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.send_report({})
         self.__send_printed()
 
+    def send_starting(self, what: str) -> None:
+        """Tells what will take long, as to load or to compile something; no other word is expected until it is done."""
+        self.__control.say(_REPORT, {"starting": what}, self.run_id)
+
     def send_report(self, report: dict[str, Any], force: bool = False) -> None:
         """Sends `Message.REPORT`: at most two a second, merged, the newest values win; with `force` at once."""
         self.__reports.add(report)
@@ -194,6 +205,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C at the terminal is for the pipeline, which ends its tasks
         keep_memory()
         self.__open(self.wiring)
+        jit.listener = self.__tell_of_compiling
         try:
             self.__guard(self.init)
             while self.__status is not Status.DYING:
@@ -418,6 +430,9 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
             Message.QUIT: self.__handle_quit,
         }
         threading.Thread(target=die_with_parent, name="parent", daemon=True).start()
+
+    def __tell_of_compiling(self, loop: str) -> None:
+        self.send_starting(f"compiling {loop} ({'once' if code_cache.folder() else 'at every start'})")
 
     def __close(self) -> None:
         self.__send_printed(last=True)

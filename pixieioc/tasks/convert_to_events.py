@@ -55,6 +55,12 @@ class ConvertToEvents(Task):
     def do_init(self) -> None:
         self.do_configure({})
         warm_up()
+        self._warm = False
+
+    def do_wait(self) -> None:
+        if not (self._warm or self.running):  # nobody waits now for what only some data need
+            self._warm = True
+            warm_up(everything=True)
 
     def do_configure(self, config: dict[str, Any]) -> None:
         modules = max(len(self.adc_mhz), len(self.firmware_revision))
