@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import pixieioc
+from pixieioc import account
 from pixieioc.config import Config, ConfigError, load
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ Interfaces = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS,...", help="Where to listen (default: EPICS_CAS_INTF_ADDR_LIST, or everywhere)."),
 ]
+#: LoadFiles to WriteEvents, and some of a site.
+_TASKS_OF_A_REPLAY = 8
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell what happens.")]
 
 
@@ -202,7 +205,12 @@ def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = 
 def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: str, *, start: bool = False) -> None:
     from pixieioc.ioc.app import run_ioc
     from pixieioc.ioc.loop import run as run_loop
+    from pixieioc.pipeline.limits import claim
 
+    claim(len(config.chain))
+    for complaint in (account.code_complaint(), account.state_complaint(config.state_folder)):
+        if complaint:
+            typer.echo(f"pixieioc: {complaint}", err=True)
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     run_loop(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
@@ -213,8 +221,12 @@ def _replay(job: Job, *, as_json: bool) -> None:
 
     from pixieioc.offline.replay import replay
     from pixieioc.offline.show import following, print_summary
+    from pixieioc.pipeline.limits import claim
     from pixieioc.pipeline.process import prepare
 
+    claim(_TASKS_OF_A_REPLAY)
+    if complaint := account.code_complaint():
+        typer.echo(f"pixieioc: {complaint}", err=True)
     # Processes inherit what a signal means: the tasks' shall not hear the ^C, which is for this one, while they begin.
     heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare()

@@ -2,7 +2,7 @@
 
 Numba itself is loaded then, too: who only imports a module with compiled loops does not pay for it.
 
-Compiled code is kept as numba keeps it, with three differences. Where that is decided in `code_cache`. What cannot be
+Compiled code is kept as numba keeps it, with three differences. Where that is decided in `account`. What cannot be
 read there, or not be written, is as if it were not there: a full disk or a damaged file costs time and nothing else.
 And it is known by all that it was made of: the loop, the loops that it calls, and the constants that they use.
 """
@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from pixieioc import code_cache
+from pixieioc import account
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -138,7 +138,7 @@ def _store(function: Callable[..., Any], digest: str) -> Any:
         def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
             return (*super()._index_key(sig, codegen), digest)
 
-    folder = code_cache.folder()
+    folder = account.code_folder()
     if folder is None:
         return None
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)

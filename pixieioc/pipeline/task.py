@@ -23,7 +23,7 @@ import psutil
 import zmq
 from numpy.typing import NDArray
 
-from pixieioc import code_cache
+from pixieioc import account
 from pixieioc.listmode import jit
 from pixieioc.pipeline.callbacks import Callbacks
 from pixieioc.pipeline.control import ControlLine, Printer, Reports, Wiring
@@ -432,7 +432,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         threading.Thread(target=die_with_parent, name="parent", daemon=True).start()
 
     def __tell_of_compiling(self, loop: str) -> None:
-        self.send_starting(f"compiling {loop} ({'once' if code_cache.folder() else 'at every start'})")
+        self.send_starting(f"compiling {loop} ({'once' if account.code_folder() else 'at every start'})")
 
     def __close(self) -> None:
         self.__send_printed(last=True)

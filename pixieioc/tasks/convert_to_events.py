@@ -15,6 +15,9 @@ from pixieioc.listmode.variant import CHANNELS, Variant, variant
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.items import EventBlock, joined, words_of
 
+#: So many seconds after the chain is there, no run has begun at once.
+_IDLE = 3
+
 
 class ConvertToEvents(Task):
     """Decodes the stream of each module; a record that is cut by a block boundary is carried over.
@@ -55,11 +58,14 @@ class ConvertToEvents(Task):
     def do_init(self) -> None:
         self.do_configure({})
         warm_up()
-        self._warm = False
+        self._idle = 0
+
+    def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
+        self._idle = 0
 
     def do_wait(self) -> None:
-        if not (self._warm or self.running):  # nobody waits now for what only some data need
-            self._warm = True
+        self._idle += not self.running
+        if self._idle == _IDLE:  # what only some data need is compiled while nobody waits for it
             warm_up(everything=True)
 
     def do_configure(self, config: dict[str, Any]) -> None:
