@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from pixieioc.offline.job import Job
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -36,6 +37,21 @@ Interfaces = Annotated[
 #: LoadFiles to WriteEvents, and some of a site.
 _TASKS_OF_A_REPLAY = 8
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell what happens.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pixieioc {pixieioc.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """What goes before a command."""
 
 
 @app.command()
@@ -108,14 +124,21 @@ def demo(
 ) -> None:
     """Run an IOC with a simulated source through the whole chain, on this computer only."""
     checked = load(_example("demo.toml"), (), prefix)
-    p = checked.prefix
-    hint = f"""\
-The demo's IOC is up, on this computer only (127.0.0.1). From another terminal:
+    from pixieioc.ioc.ca.environment import Environment
 
-    export EPICS_CA_ADDR_LIST=127.0.0.1 EPICS_CA_AUTO_ADDR_LIST=NO
+    p, port = checked.prefix, Environment.read(os.environ).server_port
+    address = "127.0.0.1" if port == Environment.server_port else f"127.0.0.1:{port}"
+    hint = f"""\
+The demo's IOC is up, on this computer only ({address}). From another terminal:
+
+    export EPICS_CA_ADDR_LIST={address} EPICS_CA_AUTO_ADDR_LIST=NO
     caput {p}Acquire 1           start a run
     caput {p}Stop 1              end it
     caput {p}PresetMode "Real time" ; caput {p}PresetReal 10 ; caput -c -w 60 {p}Acquire 1
+
+Without EPICS' own tools, caproto-put and caproto-monitor do the same:
+
+    PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH
 
 Worth watching with camonitor:
 
