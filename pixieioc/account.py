@@ -47,7 +47,11 @@ def state_home() -> Path:
     if told:
         return told
     usual = _home() / ".local" / "state"
-    return usual if _writable(usual) else Path(tempfile.gettempdir()) / f"{_NAME}-state-{os.geteuid()}"
+    return (
+        usual
+        if _home().is_dir() and _writable(usual)
+        else Path(tempfile.gettempdir()) / f"{_NAME}-state-{os.geteuid()}"
+    )
 
 
 def state_complaint(folder: Path) -> str:
@@ -95,6 +99,8 @@ def _problem(path: Path) -> str:
     try:
         if not path.is_absolute():
             return f"{path} is not an absolute path"
+        if _home() in path.parents:
+            _home().stat()  # who has no home does not get one
         if not path.is_dir():
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = path.resolve(strict=True)

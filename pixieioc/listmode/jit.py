@@ -116,7 +116,8 @@ class _Cache:
             try:
                 found = self._store.load_overload(sig, target_context)
             except Exception:  # whatever a damaged file makes of the reading of it
-                found = None
+                with contextlib.suppress(OSError):
+                    self._store.flush()
         if found is None:
             listener(self._loop.function.__name__)
         return found

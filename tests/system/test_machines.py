@@ -192,16 +192,3 @@ def _few_files_at_first() -> None:
 def test_as_many_open_files_as_are_allowed_are_used(folder: Path) -> None:
     done = _run(*_MODULE, "replay", "--json", RECORDING, folder=folder, limit=_few_files_at_first, HOME=str(folder))
     assert _events(done) == EVENTS
-
-
-def test_a_damaged_or_full_cache_costs_time_only(folder: Path) -> None:
-    cache = folder / "cache"
-    cache.mkdir(mode=0o700)
-    folder.chmod(0o755)
-    for _ in range(2):
-        done = _run(*_MODULE, "replay", "--json", RECORDING, folder=folder, NUMBA_CACHE_DIR=str(cache))
-        assert _events(done) == EVENTS
-        files = [path for path in cache.rglob("*") if path.is_file()]
-        assert files
-        for path in files:
-            path.write_bytes(path.read_bytes()[:100])
