@@ -99,7 +99,7 @@ class FillSpectra(Task):
     )
     events_elsewhere = Report(
         0,
-        hihi=1,
+        alarm_hihi=1,
         doc="Events of this run from modules or channels that have no spectrum.",
         guidance="FillSpectra's parameters modules and channels do not cover the crate.",
     )

@@ -27,7 +27,10 @@ class Chiller(Task):
 '''
 #: The three lines, and where they belong.
 PARAMETER = '    setpoint = Parameter(20.0, unit="degC", low=-40, high=60, doc="The temperature that is wanted.")\n'
-REPORT = '    deviation = Report(0.0, unit="K", high=2, hihi=5, hysteresis=0.5, doc="From it.", guidance="Add ice.")\n'
+REPORT = (
+    '    deviation = Report(0.0, unit="K", alarm_high=2, alarm_hihi=5, hysteresis=0.5, doc="From it.", '
+    'guidance="Add ice.")\n'
+)
 WORK = '        self.deviation = datum["temperature"] - self.setpoint\n'
 CONFIG = """\
 [pipeline]
