@@ -67,6 +67,7 @@ async def run_ioc(
     state = State(config.state_folder)
     prepare()
     control = RunControl(board, config, state)
+    loop.set_exception_handler(control.on_fault)
     server = _Server(board.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
     server.control, server.access = control, access
     board.post("IOC:ACCESS", str(access))
