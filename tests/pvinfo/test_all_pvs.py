@@ -92,7 +92,7 @@ AutoIncrement        | bo           | No, Yes                  |                
 FileTemplate         | CHAR 4097    |                          |                             | EX
 FullFileName_RBV     | CHAR 512     |                          |                             |
 AutoSave             | bo           | No, Yes                  |                             | EX
-CreateDirectory      | bo           | No, Yes                  |                             | EX
+CreateDirectory      | longout      |                          |                             | EX
 WriteStatus_RBV      | mbbi         | Write OK, Write error    | Write error MAJOR           |
 WriteMessage_RBV     | CHAR 512     |                          |                             |
 BytesWritten_RBV     | ai           | B 0                      |                             |
