@@ -65,10 +65,11 @@ def main(folder: str, tree: str, addresses: str) -> None:
                 for sentence in site.sentences():
                     print("!", sentence, flush=True)
                 if select.select([sys.stdin], [], [], 0)[0]:
-                    name = sys.stdin.readline().strip()
-                    if not name:
+                    names = os.read(sys.stdin.fileno(), 4096).decode()  # whole lines: each is written at once
+                    if not names:
                         return
-                    site.acknowledge(name)
+                    for name in names.split():
+                        site.acknowledge(name)
     except module.NotAvailable as error:
         print(error, flush=True)
         sys.exit(3)
