@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from pixieioc.config import LimitsTable
 from pixieioc.ioc.ca import protocol as ca
-from pixieioc.ioc.ca import sockets
+from pixieioc.ioc.ca import dbr, sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
@@ -79,8 +79,8 @@ class Server:
         return field == "VAL" or has_field(record, field) or (field == "VAL$" and record.info.is_text)
 
     def is_writable(self, record: Record, client: Client) -> bool:
-        """Whether a client's puts to this record are looked at."""
-        return record.put is not None and self.may_write(record, client)
+        """Whether a client's puts to this record are looked at, if only to acknowledge its alarm."""
+        return record.takes(dbr.PUT_ACKS) and self.may_write(record, client)
 
     def may_write(self, record: Record, client: Client) -> bool:
         """Whether this client may write this record; call `review_rights` when the answer changes."""
