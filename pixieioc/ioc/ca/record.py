@@ -133,9 +133,7 @@ class Record:
 
     def process(self, *, keep_time: bool) -> None:
         """Posts value and alarm as they are, at the present time or the one that they have."""
-        self.post(
-            self.value, self.stamp if keep_time else None, severity=self.severity, status=self.status
-        )
+        self.post(self.value, self.stamp if keep_time else None, severity=self.severity, status=self.status)
 
     def renew(self, events: int) -> None:
         """Tells of something else than the value that has changed about the record."""
@@ -183,6 +181,9 @@ class Record:
 
     def follow(self, events: int) -> None:
         """For the record that follows another, such as a field: takes over what that is now."""
+
+    def subscribed(self) -> None:
+        """For the record of one channel: that has a subscription (more)."""
 
     @property
     def owner(self) -> Record:

@@ -10,12 +10,11 @@ import socket
 from collections.abc import Iterable
 
 from pixieioc.config import LimitsTable
+from pixieioc.ioc.ca import dbr, names, sockets
 from pixieioc.ioc.ca import protocol as ca
-from pixieioc.ioc.ca import dbr, sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
-from pixieioc.ioc.ca.fields import find_field, has_field
 from pixieioc.ioc.ca.pinned import check_caproto
 from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.searches import Searches
@@ -58,25 +57,12 @@ class Server:
         self.records[record.name] = record
 
     def find(self, name: str) -> Record | None:
-        """The record that a client means by `name`: a record, one of its fields, or a long string (`NAME.DESC$`)."""
-        record = self.records.get(name)
-        if record is not None:
-            return record
-        base, field = _split(name)
-        record = self.records.get(base)
-        if record is None or field == "VAL" or (field == "VAL$" and record.info.is_text):
-            return record
-        return find_field(record, field)
+        """The record that a client means by `name`: a record, one of its fields, a long string, with filters."""
+        return names.find(self.records, name)
 
     def knows(self, name: str) -> bool:
         """Whether there is something of this name."""
-        if name in self.records:
-            return True
-        base, field = _split(name)
-        record = self.records.get(base)
-        if record is None or not field:
-            return False
-        return field == "VAL" or has_field(record, field) or (field == "VAL$" and record.info.is_text)
+        return names.knows(self.records, name)
 
     def is_writable(self, record: Record, client: Client) -> bool:
         """Whether a client's puts to this record are looked at, if only to acknowledge its alarm."""
@@ -203,11 +189,3 @@ class Server:
         addresses = dict.fromkeys([*((address, env.beacon_port) for address in found), *env.beacons])
         local = all(interface.startswith("127.") for interface in self.interfaces)  # then nobody else can connect
         return [(host, port) for host, port in addresses if not local or host.startswith("127.")]
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Record and field of a name; without a field the latter is empty, and `NAME$` is `NAME.VAL$`."""
-    base, dot, field = name.rpartition(".")
-    if dot:
-        return base, field
-    return (name[:-1], "VAL$") if name.endswith("$") else (name, "")

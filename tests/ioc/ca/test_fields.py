@@ -11,7 +11,7 @@ import pytest
 
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.fields import find_field, has_field
-from pixieioc.ioc.ca.record import Client, PutRefused, Record, stamp
+from pixieioc.ioc.ca.record import Client, Record, stamp
 from pixieioc.ioc.ca.server import Server
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
