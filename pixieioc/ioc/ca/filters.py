@@ -207,7 +207,7 @@ def _number(options: Options, option: str, default: float) -> float:
     value = options.get(option, default)
     try:
         return float(value)  # pyright: ignore[reportArgumentType]  # None is the TypeError below
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise NoFilter(f"{option} {value!r} is not a number") from None
 
 

@@ -48,7 +48,7 @@ def knows(records: Mapping[str, Record], name: str) -> bool:
 
 
 def _split(name: str) -> tuple[str, Wanted]:
-    """A record's name and what is wanted of it; `NAME$` is `NAME.VAL$`. Raises NoFilter."""
+    """A record's name and what is wanted of it; `NAME$` and `NAME.$` are `NAME.VAL$`. Raises NoFilter."""
     found = _FILTERS.search(name)
     end = found.start() if found else len(name)
     base, dot, field = name[:end].rpartition(".")
@@ -56,13 +56,12 @@ def _split(name: str) -> tuple[str, Wanted]:
         if found:
             raise NoFilter(f"{name!r} has no dot before its filters")
         return (name[:-1], Wanted("VAL$", ())) if name.endswith("$") else (name, Wanted("", ()))
-    if found:
-        return base, filter_syntax.read(field + name[end:])
-    if not field:
+    wanted = filter_syntax.read(field + name[end:]) if found else Wanted(field, ())
+    if not wanted.field and not found:
         raise NoFilter(f"{name!r} has nothing behind its dot")
-    return base, Wanted(field, ())
+    return base, Wanted("VAL$", wanted.filters) if wanted.field == "$" else wanted
 
 
 def _is_value(record: Record, field: str) -> bool:
     """Whether a field is the record's value as it is."""
-    return field in ("", "VAL") or (field in ("$", "VAL$") and record.info.is_text)
+    return field in ("", "VAL") or (field == "VAL$" and record.info.is_text)
