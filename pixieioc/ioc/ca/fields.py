@@ -96,7 +96,8 @@ def _info(field: Field, parent: Record, name: str) -> PvInfo:
     # Whoever may acknowledge all errors may acknowledge alarms.
     access = of.access or ("OP" if name in ("ACKS", "ACKT") else "EX") if field.write is not None else ""
     if name.endswith("$"):
-        longest = max(_LONG_STRING, 1 + len(str(field.value(parent)).encode()))
+        longest = 1 + len(str(field.value(parent)).encode())
+        longest = dbr.STRING_SIZE if field is _VALUE else max(_LONG_STRING, longest)
         return text_pv("field", doc, longest, access=access)
     match field.type:
         case "STRING" | "LINK":

@@ -45,13 +45,17 @@ class _Slice(Filter):
     def __init__(self, options: Options) -> None:
         start, step, end = (_whole(options, name, default) for name, default in (("s", 0), ("i", 1), ("e", -1)))
         self._range = (start, max(step, 1), end)
+        self._is_of_array = True
 
     def describe(self, info: PvInfo) -> PvInfo:
-        if info.length == 1:
+        self._is_of_array = info.length > 1
+        if not self._is_of_array:
             return info
         return dataclasses.replace(info, length=len(self._indices(info.length)), initial="" if info.is_text else [])
 
     def apply(self, value: Any, when: Stamp) -> tuple[Any, Stamp]:
+        if not self._is_of_array:
+            return value, when
         if isinstance(value, str):
             value = np.frombuffer(value.encode() + b"\0", np.uint8)
         indices = self._indices(len(value))

@@ -68,4 +68,4 @@ def serving(records: Iterable[Record], port: int) -> Iterator[Serving]:
             served.do(end.set)
         finally:
             thread.join(10)
-    assert faults == []
+    assert not faults, faults

@@ -181,7 +181,7 @@ def port_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ("N.VAL", ca.ChannelType.DOUBLE, 1, 3),
         ("T.VAL$", ca.ChannelType.CHAR, 300, 1),
         ("T$", ca.ChannelType.CHAR, 300, 1),
-        ("S$", ca.ChannelType.CHAR, 256, 1),
+        ("S$", ca.ChannelType.CHAR, 40, 1),
     ],
 )
 @conversation
