@@ -168,7 +168,9 @@ def unpack(dbr: int, count: int, payload: bytes) -> Any:
         payload = payload.ljust(STRING_SIZE, b"\0")
     if dbr != STRING:
         return np.frombuffer(payload, _ARRAYS[dbr], count)
-    parts = (payload[i * STRING_SIZE : (i + 1) * STRING_SIZE] for i in range(count))
+    parts = [payload[i * STRING_SIZE : (i + 1) * STRING_SIZE] for i in range(count)]
+    if not all(b"\0" in part for part in parts):
+        raise Unconvertible(f"a string has more than {STRING_SIZE - 1} bytes")
     return [decode(part) for part in parts]
 
 
