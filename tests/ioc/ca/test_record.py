@@ -313,7 +313,7 @@ def test_accepted(info: PvInfo, sent: Any, value: Any) -> None:
         (STRING, ["a", "b"], "2 elements, 1 fits"),
         (STRING, "a" * 40, "a string has more than 39 bytes"),
         (LONG, NAN, "nan is not a whole number"),
-        (LONG, "inf", "inf is not a whole number"),
+        (LONG, "inf", "'inf' is not a whole number"),
         (LONG, 2.0**31, "2147483648.0 does not fit: must be from -2147483648 to 2147483647"),
         (LONG, "1e12", "does not fit"),
         (STEPS, 1e12, "does not fit: must be from -2147483648 to"),
