@@ -229,6 +229,7 @@ _BY_RECORD: dict[str, dict[str, _Field]] = {
     "mbbo": _MANY_STATES,
     "waveform": _ARRAY,
     "stringin": {},
+    "stringout": {},
 }
 _BY_RECORD = {record: _COMMON | fields for record, fields in _BY_RECORD.items()}
 _FIELDS: dict[str, _Field] = {name: field for fields in _BY_RECORD.values() for name, field in fields.items()}

@@ -12,9 +12,9 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.ca import dbr, faults
 from pixieioc.ioc.ca.alarm import Judge
-from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body, Listeners
+from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body, Listener, Listeners
 from pixieioc.ioc.ca.values import Values, same
 from pixieioc.pvinfo.model import PvInfo
 
@@ -149,12 +149,29 @@ class Record:
     def _tell(self, events: int) -> None:
         for (kind, count, mask), listeners in self.listeners.groups.items():
             if mask & events:
-                body = self.packed(kind, count)
+                try:
+                    body = self.packed(kind, count)
+                except Exception as error:
+                    self._tell_failure(kind, listeners, error)
+                    continue
                 for listener in listeners:
-                    listener.tell(body)
+                    try:
+                        listener.tell(body)
+                    except Exception as error:
+                        faults.report(f"a monitor of {self.name} could not be sent", error)
         if self.fields:
             for field in list(self.fields.values()):
-                field.follow()
+                try:
+                    field.follow()
+                except Exception as error:
+                    faults.report(f"{field.name} could not follow its record", error)
+
+    def _tell_failure(self, kind: int, listeners: list[Listener], error: Exception) -> None:
+        """Tells those who want a DBR type in which the value has no form, as a text has none as a number."""
+        if not isinstance(error, dbr.Unconvertible):
+            faults.report(f"{self.name} could not be packed as DBR type {kind}", error)
+        for listener in listeners:
+            listener.fail()
 
     def follow(self) -> None:
         """For the record that is a field of another: takes over what that is now."""

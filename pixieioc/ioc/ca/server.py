@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from pixieioc.config import LimitsTable
+from pixieioc.ioc.ca import faults, sockets
 from pixieioc.ioc.ca import protocol as ca
-from pixieioc.ioc.ca import sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
@@ -26,6 +28,28 @@ log = logging.getLogger(__name__)
 _COMPLAINTS, _COMPLAINTS_PERIOD = 20, 10.0
 #: Bytes of requests that are taken from a client at a time.
 _INBOX = 64 * 1024
+#: Names that are remembered as logged when their handling has failed.
+_NAMES = 1000
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+def _alone(otherwise: D) -> Callable[[Callable[[Server, str], T]], Callable[[Server, str], T | D]]:
+    """For methods that say what a name is: one whose handling fails costs that name alone, which is `otherwise`."""
+
+    def made(method: Callable[[Server, str], T]) -> Callable[[Server, str], T | D]:
+        @functools.wraps(method)
+        def guarded(server: Server, name: str) -> T | D:
+            try:
+                return method(server, name)
+            except Exception as error:
+                server.note_name(name, error)
+                return otherwise
+
+        return guarded
+
+    return made
 
 
 class Server:
@@ -45,6 +69,8 @@ class Server:
         self.circuits: dict[Circuit, None] = {}  #: in the order in which they came
         self.inbox = memoryview(bytearray(_INBOX))
         self.coalesced = 0  #: monitors that slow clients, now gone, have missed
+        self.name_faults = 0  #: requests for a name whose handling has failed
+        self._names_logged: set[str] = set()
         self.port = 0
         self._environment = Environment.read(os.environ)
         self.interfaces = interfaces or list(self._environment.interfaces) or ["0.0.0.0"]
@@ -57,6 +83,7 @@ class Server:
         """Adds a record; clients that are looking for it find it at once."""
         self.records[record.name] = record
 
+    @_alone(None)
     def find(self, name: str) -> Record | None:
         """The record that a client means by `name`: a record, one of its fields, or a long string (`NAME.DESC$`)."""
         record = self.records.get(name)
@@ -68,6 +95,7 @@ class Server:
             return record
         return find_field(record, field)
 
+    @_alone(False)
     def knows(self, name: str) -> bool:
         """Whether there is something of this name."""
         if name in self.records:
@@ -78,9 +106,20 @@ class Server:
             return False
         return field == "VAL" or has_field(record, field) or (field == "VAL$" and record.info.is_text)
 
+    def note_name(self, name: str, error: Exception) -> None:
+        """Counts a name that could not be handled; it is logged once."""
+        self.name_faults += 1
+        if name not in self._names_logged and len(self._names_logged) < _NAMES:
+            self._names_logged.add(name)
+            log.error("the name %.200r could not be handled", name, exc_info=error)
+
     def is_writable(self, record: Record, client: Client) -> bool:
         """Whether a client's puts to this record are looked at."""
-        return record.put is not None and self.may_write(record, client)
+        try:
+            return record.put is not None and self.may_write(record, client)
+        except Exception as error:
+            faults.report(f"who may write {record.name} could not be found out", error)
+            return False
 
     def may_write(self, record: Record, client: Client) -> bool:
         """Whether this client may write this record; call `review_rights` when the answer changes."""
@@ -182,7 +221,10 @@ class Server:
         while True:
             await asyncio.sleep(1.0)
             for circuit in list(self.circuits):
-                circuit.check()
+                try:
+                    circuit.check()
+                except Exception as error:
+                    faults.report("a circuit could not be checked", error)
 
     async def _send_beacons(self) -> None:
         """Tells clients that this server is there: often at first, then every EPICS_CAS_BEACON_PERIOD seconds."""

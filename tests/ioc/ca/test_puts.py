@@ -179,7 +179,7 @@ def sides() -> Iterator[tuple[Side, Side]]:
         file.write_text(database(prefixes[1]))
         both = (
             Side(CA_PORTS[0], prefixes[0], here / "put_records.py", prefixes[0]),
-            Side(CA_PORTS[1], prefixes[1], here / "stock_ioc.py", file),
+            Side(CA_PORTS[1], prefixes[1], here / "soft_ioc.py", file),
         )
         for side in both:
             stack.callback(side.end)

@@ -49,6 +49,9 @@ class Listening:
         text = payload[4 : 4 + 40 * count].replace(b"\0" * 40, b"-").replace(b"\0", b" ").decode()
         self.told.append(f"{' '.join(text.split())} {payload[3]}")
 
+    def fail(self) -> None:
+        self.told.append("no form")
+
 
 def _told(info: PvInfo, *posts: Any, mask: int = DBE_VALUE | DBE_ALARM, **more: Any) -> list[str]:
     """What a listener hears of some posts; a tuple is a value with options."""

@@ -1,6 +1,6 @@
 """A soft IOC of EPICS Base, for comparison: serves a database over Channel Access until its standard input ends.
 
-python stock_ioc.py FILE
+python soft_ioc.py FILE
 """
 
 from __future__ import annotations
