@@ -257,7 +257,7 @@ class Circuit:
         if channel is None:
             return
         record = channel.record
-        if record.put is None or not channel.writable:
+        if not record.takes(message.data_type) or not channel.writable:
             self._answer_write(message, ca.NO_WRITE_ACCESS, "no write access")
             return
         try:
@@ -270,7 +270,7 @@ class Circuit:
         try:
             if len(self._going_on) >= self._limits.puts:
                 raise PutRefused(f"{len(self._going_on)} puts of this client have not completed")
-            going_on = record.put(value, self.client)
+            going_on = record.write(value, self.client)
         except Exception as error:  # a fault in one hook must not end the client's connection
             self._fail_write(message, record, error)
             return

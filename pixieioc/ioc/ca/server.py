@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from pixieioc.config import LimitsTable
-from pixieioc.ioc.ca import faults, sockets
+from pixieioc.ioc.ca import dbr, faults, sockets
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.circuit import Circuit
@@ -114,9 +114,9 @@ class Server:
             log.error("the name %.200r could not be handled", name, exc_info=error)
 
     def is_writable(self, record: Record, client: Client) -> bool:
-        """Whether a client's puts to this record are looked at."""
+        """Whether a client's puts to this record are looked at, if only to acknowledge its alarm."""
         try:
-            return record.put is not None and self.may_write(record, client)
+            return record.takes(dbr.PUT_ACKS) and self.may_write(record, client)
         except Exception as error:
             faults.report(f"who may write {record.name} could not be found out", error)
             return False
