@@ -13,6 +13,7 @@ from pixieioc.ioc.access import AccessRules
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused, Record
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.faults import Faults
 from pixieioc.ioc.run_control import NOBODY, RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
@@ -63,6 +64,7 @@ async def run_ioc(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    faults = Faults(loop)
     access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
     board = Board(all_pvs(config), config.prefix)
     state = State(config.state_folder)
@@ -83,7 +85,7 @@ async def run_ioc(
         log.warning("SYSRESET by %s", client)
         stopping.set()
 
-    stats = loop.create_task(Stats(board, server, state.starts, reset).run())
+    stats = loop.create_task(Stats(board, server, faults, state.starts, reset).run())
     try:
         beginning = loop.create_task(control.begin())
         if start:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pixieioc.config import LimitsTable
-from pixieioc.ioc.ca import dbr, sockets
+from pixieioc.ioc.ca import dbr, faults, sockets
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.channel import Channel, Subscription
 from pixieioc.ioc.ca.outbox import Outbox
@@ -91,22 +91,44 @@ class Circuit:
         scheduled, outbox.scheduled = outbox.scheduled, True  # all answers leave together at the end
         try:
             for message in self._requests:
-                handler = self._handlers.get(message.command)
-                if handler is None:
-                    raise ValueError(f"unknown command {message.command}")
-                self.spoken = True
-                handler(message)
+                self._handle(message)
                 if outbox.choked:
                     self._requests_wait = True
                     self.transport.pause_reading()
                     return
-        except ca.TooLarge as error:
-            self._fatal(str(error))
-        except (ValueError, IndexError) as error:
-            self._fatal(f"protocol error: {error}")
+        except ca.Broken as error:
+            self._disconnect(str(error))
         finally:
             outbox.scheduled = scheduled
             outbox.flush()
+
+    def _handle(self, message: Message) -> None:
+        """Answers a request; a fault of ours costs its client this answer, and nothing else."""
+        handler = self._handlers.get(message.command)
+        if handler is None:
+            raise ca.Broken(f"unknown command {message.command}")
+        self.spoken = True
+        try:
+            handler(message)
+        except ca.Broken:
+            raise
+        except Exception as error:
+            channel = self._channels.get(message.a)
+            about = f" of {channel.record.name}" if channel is not None else ""
+            faults.report(f"request {message.command}{about} could not be answered", error)
+            self._fail(message)
+
+    def _fail(self, message: Message) -> None:
+        """Answers a request that has failed by a fault of ours."""
+        match message.command:
+            case ca.CREATE_CHANNEL:
+                self.outbox.reply(ca.header(ca.CREATE_FAIL, 0, 0, 0, message.a, 0))
+            case ca.READ_NOTIFY:
+                self.outbox.reply(ca.header(ca.READ_NOTIFY, 0, message.data_type, 0, ca.GETFAIL, message.b))
+            case ca.WRITE_NOTIFY:
+                self._answer_write(message, ca.PUTFAIL, "")
+            case _:
+                self._error(message, ca.INTERNAL, "this is a fault of the server")
 
     def full(self) -> None:
         """The client does not read as fast as it is written to; it may still ask for something, such as a stop."""
@@ -147,9 +169,6 @@ class Circuit:
     def _close_if_silent(self) -> None:
         if not self.spoken and not self.transport.closing:
             self._disconnect(f"has not said anything in {self._limits.silence:g} s")
-
-    def _fatal(self, why: str) -> None:
-        self._disconnect(why)
 
     def _disconnect(self, why: str) -> None:
         self._server.complain(f"{self.client} at {self.client.address}: {why}; disconnected")
@@ -213,7 +232,7 @@ class Circuit:
             return False
         try:
             size, count, payload = channel.record.packed(kind, count)
-        except dbr.Unconvertible:
+        except Exception:  # whatever it is: `_read` says so
             return False
         # Whoever has a channel has spoken.
         return self.outbox.reply_alone(ca.header(ca.READ_NOTIFY, size, kind, count, ca.NORMAL, request) + payload)
@@ -265,7 +284,12 @@ class Circuit:
     async def _complete(self, message: Message, record: Record, going_on: Awaitable[None]) -> None:
         """Answers a put-callback when what it started has ended; that goes on if the client disappears."""
         try:
-            await going_on
+            try:
+                await going_on
+            except asyncio.CancelledError:
+                if asyncio.current_task().cancelling():  # pyright: ignore[reportOptionalMemberAccess]  # this is one
+                    raise
+                raise PutRefused("what the put has started was cancelled") from None
         except Exception as error:
             if message.command == ca.WRITE_NOTIFY:
                 self._fail_write(message, record, error)
@@ -284,7 +308,7 @@ class Circuit:
         if isinstance(error, PutRefused | dbr.Unconvertible):
             puts.info("%s at %s: %s refused: %s", self.client, self.client.address, record.name, error)
         else:
-            log.error("put to %s failed", record.name, exc_info=error)
+            faults.report(f"put to {record.name} failed", error)
 
     def _answer_write(self, message: Message, code: int, why: str) -> None:
         if message.command == ca.WRITE_NOTIFY:
@@ -297,7 +321,7 @@ class Circuit:
         if channel is None:
             return
         if len(message.payload) < 14:
-            raise ValueError("subscription without a mask")
+            raise ca.Broken("subscription without a mask")
         if self._subscriptions >= self._limits.subscriptions:
             self._error(message, ca.NO_MEMORY, f"no more than {self._limits.subscriptions} subscriptions")
             return

@@ -198,8 +198,6 @@ def write_value(record: Record, text: str, client: Client) -> Awaitable[None] | 
     """Writes the value itself."""
     if record.put is None:
         raise PutRefused(f"{record.name} cannot be written")
-    if len(text.encode()) >= dbr.STRING_SIZE:
-        raise PutRefused(f"the text has {len(text.encode())} bytes, {dbr.STRING_SIZE - 1} fit")
     return record.put(text, client)
 
 

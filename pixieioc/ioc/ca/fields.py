@@ -63,7 +63,7 @@ class _FieldRecord(Record):
         self._field = field
         # A menu may have more choices than an enum.
         super().__init__(_info(field, parent, name), f"{parent.name}.{name}", labels=field.choices)
-        self.native = _NATIVE.get(field.type, self.native)
+        self.native = self.values.native = _NATIVE.get(field.type, self.native)
         self._takes_always = name == "DISP"
         if field.write is not None and (field is not _VALUE or parent.put is not None):
             self.put = self._put

@@ -27,7 +27,7 @@ class FilteredRecord(Record):
         super().__init__(info, parent.name, parent.put, parent.labels if info.record == parent.info.record else ())
         self._is_time = info.record != parent.info.record
         if not self._is_time:
-            self.native = parent.native
+            self.native = self.values.native = parent.native
         # Nothing else is found under a number.
         parent.fields[str(next(_numbers))] = self
 

@@ -12,9 +12,9 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from pixieioc.ioc.ca import acknowledge, dbr
+from pixieioc.ioc.ca import acknowledge, dbr, faults
 from pixieioc.ioc.ca.alarm import Judge
-from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body, Listeners
+from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body, Listener, Listeners
 from pixieioc.ioc.ca.values import Values, same
 from pixieioc.pvinfo.model import PvInfo
 
@@ -143,7 +143,7 @@ class Record:
     def describe(self, **changes: Any) -> None:
         """Changes what the record says of itself, such as `limits` or `unit` of its info: that is a DBE_PROPERTY.
 
-        The severity follows anew from the value. What `value` may be does not change.
+        The severity follows anew from the value; if it changes, it does so now. What `value` may be does not change.
         """
         self.info = dataclasses.replace(self.info, **changes)
         self._judge = Judge(self.info, self._judge.exceeded)
@@ -151,6 +151,7 @@ class Record:
         old = (self.status, self.severity)
         self.status, self.severity = self._judged(self.value)
         if (self.status, self.severity) != old:
+            self.stamp = stamp()
             acknowledge.note(self, self.severity)
         self._packed.clear()
         self._tell(DBE_PROPERTY | (DBE_ALARM if (self.status, self.severity) != old else 0))
@@ -172,12 +173,29 @@ class Record:
     def _tell(self, events: int) -> None:
         for (kind, count, mask), listeners in self.listeners.groups.items():
             if mask & events:
-                body = self.packed(kind, count)
+                try:
+                    body = self.packed(kind, count)
+                except Exception as error:
+                    self._tell_failure(kind, listeners, error)
+                    continue
                 for listener in listeners:
-                    listener.tell(body)
+                    try:
+                        listener.tell(body)
+                    except Exception as error:
+                        faults.report(f"a monitor of {self.name} could not be sent", error)
         if self.fields:
             for field in list(self.fields.values()):
-                field.follow(events)
+                try:
+                    field.follow(events)
+                except Exception as error:
+                    faults.report(f"{field.name} could not follow its record", error)
+
+    def _tell_failure(self, kind: int, listeners: list[Listener], error: Exception) -> None:
+        """Tells those who want a DBR type in which the value has no form, as a text has none as a number."""
+        if not isinstance(error, dbr.Unconvertible):
+            faults.report(f"{self.name} could not be packed as DBR type {kind}", error)
+        for listener in listeners:
+            listener.fail()
 
     def follow(self, events: int) -> None:
         """For the record that follows another, such as a field: takes over what that is now."""
@@ -229,7 +247,7 @@ class Record:
             return body
         values, elements = self._elements(kind % 7 if kind <= dbr.HIGHEST_DATA_TYPE else dbr.STRING, count)
         if kind == dbr.CLASS_NAME:
-            payload, elements = dbr.text(self.info.record), 1
+            payload, elements = dbr.text(self.owner.info.record), 1
         elif kind == dbr.STSACK_STRING:
             parts = (self.status, self.severity, self.owner.ackt, self.owner.acks)
             payload = b"".join([*(part.to_bytes(2) for part in parts), values])

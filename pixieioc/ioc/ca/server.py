@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from pixieioc.config import LimitsTable
-from pixieioc.ioc.ca import dbr, names, sockets
+from pixieioc.ioc.ca import dbr, faults, names, sockets
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.circuit import Circuit
@@ -25,6 +27,28 @@ log = logging.getLogger(__name__)
 _COMPLAINTS, _COMPLAINTS_PERIOD = 20, 10.0
 #: Bytes of requests that are taken from a client at a time.
 _INBOX = 64 * 1024
+#: Names that are remembered as logged when their handling has failed.
+_NAMES = 1000
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+def _alone(otherwise: D) -> Callable[[Callable[[Server, str], T]], Callable[[Server, str], T | D]]:
+    """For methods that say what a name is: one whose handling fails costs that name alone, which is `otherwise`."""
+
+    def made(method: Callable[[Server, str], T]) -> Callable[[Server, str], T | D]:
+        @functools.wraps(method)
+        def guarded(server: Server, name: str) -> T | D:
+            try:
+                return method(server, name)
+            except Exception as error:
+                server.note_name(name, error)
+                return otherwise
+
+        return guarded
+
+    return made
 
 
 class Server:
@@ -44,6 +68,8 @@ class Server:
         self.circuits: dict[Circuit, None] = {}  #: in the order in which they came
         self.inbox = memoryview(bytearray(_INBOX))
         self.coalesced = 0  #: monitors that slow clients, now gone, have missed
+        self.name_faults = 0  #: requests for a name whose handling has failed
+        self._names_logged: set[str] = set()
         self.port = 0
         self._environment = Environment.read(os.environ)
         self.interfaces = interfaces or list(self._environment.interfaces) or ["0.0.0.0"]
@@ -56,17 +82,30 @@ class Server:
         """Adds a record; clients that are looking for it find it at once."""
         self.records[record.name] = record
 
+    @_alone(None)
     def find(self, name: str) -> Record | None:
         """The record that a client means by `name`: a record, one of its fields, a long string, with filters."""
         return names.find(self.records, name)
 
+    @_alone(False)
     def knows(self, name: str) -> bool:
         """Whether there is something of this name."""
         return names.knows(self.records, name)
 
+    def note_name(self, name: str, error: Exception) -> None:
+        """Counts a name that could not be handled; it is logged once."""
+        self.name_faults += 1
+        if name not in self._names_logged and len(self._names_logged) < _NAMES:
+            self._names_logged.add(name)
+            log.error("the name %.200r could not be handled", name, exc_info=error)
+
     def is_writable(self, record: Record, client: Client) -> bool:
         """Whether a client's puts to this record are looked at, if only to acknowledge its alarm."""
-        return record.takes(dbr.PUT_ACKS) and self.may_write(record, client)
+        try:
+            return record.takes(dbr.PUT_ACKS) and self.may_write(record, client)
+        except Exception as error:
+            faults.report(f"who may write {record.name} could not be found out", error)
+            return False
 
     def may_write(self, record: Record, client: Client) -> bool:
         """Whether this client may write this record; call `review_rights` when the answer changes."""
@@ -168,7 +207,10 @@ class Server:
         while True:
             await asyncio.sleep(1.0)
             for circuit in list(self.circuits):
-                circuit.check()
+                try:
+                    circuit.check()
+                except Exception as error:
+                    faults.report("a circuit could not be checked", error)
 
     async def _send_beacons(self) -> None:
         """Tells clients that this server is there: often at first, then every EPICS_CAS_BEACON_PERIOD seconds."""
