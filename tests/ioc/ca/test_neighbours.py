@@ -249,7 +249,7 @@ async def test_a_field_that_cannot_follow_stops_neither_its_record_nor_the_other
         assert severity is not None
         assert description is not None
 
-        def fail() -> None:
+        def fail(events: int) -> None:
             raise ZeroDivisionError("no time")
 
         description.follow = fail
