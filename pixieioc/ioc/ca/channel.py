@@ -31,6 +31,7 @@ class Channel:
         self.unsubscribe(subscription.id)
         self.subscriptions[subscription.id] = subscription
         self.record.listeners.add(subscription)
+        self.record.subscribed()
 
     def unsubscribe(self, identifier: int) -> Subscription | None:
         """Ends a subscription: nothing more of it leaves. None: there is none with this number."""

@@ -129,6 +129,15 @@ def alarmed(record: Record) -> float:
     return record.value if math.isnan(record.exceeded) else record.exceeded
 
 
+def raw(record: Record) -> int:
+    """The value as the whole number that an output would send to its device."""
+    number = record.value
+    if number != number:
+        return 0
+    low, high = dbr.RANGES[dbr.LONG]
+    return int(min(max(number + math.copysign(0.5, number), low), high)) if isinstance(number, float) else number
+
+
 # -- numbers and states -----------------------------------------------------------------------------------------------
 
 

@@ -53,8 +53,6 @@ _INVALID_ACTIONS = ("Continue normally", "Don't drive outputs", "Set output to I
 _OUTPUT_OPTIONS = (
     "Every Time", "On Change", "When Zero", "When Non-zero", "Transition To Zero", "Transition To Non-zero",
 )  # fmt: skip
-#: SSCN that says that SCAN is as it is in simulation, too.
-_AS_BEFORE = 65535
 
 
 def _menu(choices: tuple[str, ...], follows: Rule | int, doc: str, write: Write | None = None) -> Field:
@@ -106,14 +104,11 @@ _COMMON = {
     "SIOL": Field("LINK", "", "Simulation's value"),
     "SIMM": _menu(_NO_YES, 0, "Simulation"),
     "SIMS": _severity("Severity of simulation"),
-    "OLDSIMM": _menu(_NO_YES, 0, "Simulation before"),
-    "SSCN": _menu(_SCANS, _AS_BEFORE, "SCAN in simulation"),
+    "OLDSIMM": _menu(_NO_YES_RAW, 0, "Simulation before"),
+    "SSCN": _menu(_SCANS, rule.scan, "SCAN in simulation"),
     "SDLY": Field("DOUBLE", -1.0, "Delay of simulation"),
 }
-_RAW_SIMULATION = {
-    "SIMM": _menu(_NO_YES_RAW, 0, "Simulation"),
-    "OLDSIMM": _menu(_NO_YES_RAW, 0, "Simulation before"),
-}
+_RAW_SIMULATION = {"SIMM": _menu(_NO_YES_RAW, 0, "Simulation")}
 _INPUT = {"INP": Field("LINK", rule.link, "What the value comes from")}
 _OUTPUT = {
     "OUT": Field("LINK", rule.link, "What the value goes to"),
@@ -171,7 +166,9 @@ _STATES = {
     "RVAL": Field("ULONG", 0, "Raw value"),
     "ORAW": Field("ULONG", 0, "Raw value before"),
 }
-_READ_BACK_STATES = {
+_WRITTEN_STATES = {
+    "RVAL": Field("ULONG", rule.raw, "Raw value"),
+    "ORAW": Field("ULONG", rule.raw, "Raw value before"),
     "RBV": Field("ULONG", 0, "Raw value that was read back"),
     "ORBV": Field("ULONG", 0, "Raw value that was read back before"),
     "IVOV": Field("USHORT", 0, "What is written instead of an invalid value"),
@@ -221,7 +218,9 @@ _OF_RECORD: dict[RecordType, dict[str, Field]] = {
     "ai": _INPUT | _NUMBER | _ANALOG | _RAW_SIMULATION | _SIMULATED_NUMBER | _FILTER_OF_ALARMS | {
         "SMOO": Field("DOUBLE", 0.0, "Smoothing"),
     },
-    "ao": _OUTPUT | _NUMBER | _ANALOG | _DRIVE | {
+    "ao": _OUTPUT | _NUMBER | _ANALOG | _RAW_SIMULATION | _DRIVE | {
+        "RVAL": Field("LONG", rule.raw, "Raw value"),
+        "ORAW": Field("LONG", rule.raw, "Raw value before"),
         "ASLO": Field("DOUBLE", 0.0, "Slope of the raw value"),
         "OROC": Field("DOUBLE", 0.0, "Greatest rate of change"),
         "OVAL": Field("DOUBLE", rule.value, "Value that was written"),
@@ -240,11 +239,11 @@ _OF_RECORD: dict[RecordType, dict[str, Field]] = {
     "int64in": _INPUT | _NUMBER | _SIMULATED_NUMBER | _FILTER_OF_ALARMS,
     "int64out": _OUTPUT | _NUMBER | _DRIVE,
     "bi": _INPUT | _TWO_STATES | _RAW_SIMULATION | _SIMULATED_STATE,
-    "bo": _OUTPUT | _TWO_STATES | _READ_BACK_STATES | _RAW_SIMULATION | {
+    "bo": _OUTPUT | _TWO_STATES | _WRITTEN_STATES | _RAW_SIMULATION | {
         "HIGH": Field("DOUBLE", 0.0, "Seconds after which it is 0 again; 0: never"),
     },
     "mbbi": _INPUT | _MANY_STATES | _RAW_SIMULATION | _SIMULATED_STATE | _FILTER_OF_ALARMS,
-    "mbbo": _OUTPUT | _MANY_STATES | _READ_BACK_STATES | _RAW_SIMULATION,
+    "mbbo": _OUTPUT | _MANY_STATES | _WRITTEN_STATES | _RAW_SIMULATION,
     "stringin": _INPUT | _TEXT | {"SVAL": Field("STRING", "", "Value of simulation")},
     "stringout": _OUTPUT | _TEXT | {"IVOV": Field("STRING", "", "What is written instead of an invalid value")},
     "waveform": _INPUT | _ARRAY,

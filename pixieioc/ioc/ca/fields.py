@@ -15,6 +15,10 @@ from pixieioc.ioc.ca.field_table import FIELDS, Field
 from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.pvinfo.model import PvInfo, text_pv
 
+#: Records of whole numbers.
+_WHOLE = ("longin", "int64in")
+#: Decimals of a number where the record says nothing of them.
+_PRECISION = 6
 #: Types of fields whose value is a text, which can be long.
 _TEXTS = ("STRING", "LINK")
 #: The type in Channel Access of whole numbers that is not LONG; it has none for those of more bits, which are DOUBLE.
@@ -75,10 +79,10 @@ class _FieldRecord(Record):
         """Whether the record is disabled; that can be changed."""
         return self._parent.refuses_puts and not self._takes_always
 
-    def follow(self, _: int) -> None:
+    def follow(self, events: int) -> None:
         parent = self._parent
         value = self._field.value(parent)
-        if self.native != dbr.DOUBLE and isinstance(value, float):  # a limit that is not set is no whole number
+        if self.info.record in _WHOLE and isinstance(value, float):  # a limit that is not set is no whole number
             value = int(value) if math.isfinite(value) else 0
         self.post(value, parent.stamp, severity=parent.severity, status=parent.status)
 
@@ -92,8 +96,9 @@ def _info(field: Field, parent: Record, name: str) -> PvInfo:
     # Whoever may acknowledge all errors may acknowledge alarms.
     access = of.access or ("OP" if name in ("ACKS", "ACKT") else "EX") if field.write is not None else ""
     if name.endswith("$"):
-        longest = max(_LONG_STRING, 1 + len(str(field.value(parent)).encode()))
-        return text_pv("field", doc, dbr.STRING_SIZE if field is _VALUE else longest, access=access)
+        longest = 1 + len(str(field.value(parent)).encode())
+        longest = dbr.STRING_SIZE if field is _VALUE else max(_LONG_STRING, longest)
+        return text_pv("field", doc, longest, access=access)
     match field.type:
         case "STRING" | "LINK":
             return PvInfo("field", "stringin", doc, "", access=access)
@@ -101,9 +106,12 @@ def _info(field: Field, parent: Record, name: str) -> PvInfo:
             return PvInfo("field", "mbbi", doc, labels=field.choices[:16], access=access)
         case "NUMBER" if parent.native == dbr.LONG:
             return PvInfo("field", "longin", doc, 0, of.unit, access=access)
-        case "NUMBER" | "DOUBLE" if of.record not in ("int64in", "int64out"):
-            return PvInfo("field", "ai", doc, math.nan, of.unit, of.precision, access=access)
-        case "NUMBER" | "DOUBLE" | "ULONG":
-            return PvInfo("field", "int64in", doc, 0, of.unit if field.type == "NUMBER" else "", access=access)
+        case "NUMBER" if of.record in ("int64in", "int64out"):
+            return PvInfo("field", "int64in", doc, 0, of.unit, access=access)
+        case "NUMBER" | "DOUBLE":
+            precision = of.precision if of.record in ("ai", "ao", "waveform") else _PRECISION
+            return PvInfo("field", "ai", doc, math.nan, of.unit, precision, access=access)
+        case "ULONG":
+            return PvInfo("field", "int64in", doc, 0, access=access)
         case "UCHAR" | "SHORT" | "USHORT" | "LONG":
             return PvInfo("field", "longin", doc, 0, access=access)

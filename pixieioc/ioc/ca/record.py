@@ -200,6 +200,9 @@ class Record:
     def follow(self, events: int) -> None:
         """For the record that follows another, such as a field: takes over what that is now."""
 
+    def subscribed(self) -> None:
+        """For the record of one channel: that has a subscription (more)."""
+
     @property
     def owner(self) -> Record:
         """The record whose alarm this is: itself, unless it is a field of another."""

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from pixieioc.config import LimitsTable
-from pixieioc.ioc.ca import dbr, faults, hosts, sockets
+from pixieioc.ioc.ca import dbr, faults, hosts, names, sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.beacons import Beacons
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
-from pixieioc.ioc.ca.fields import find_field, has_field
 from pixieioc.ioc.ca.pinned import check_caproto
 from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.searches import Searches
@@ -87,26 +86,13 @@ class Server:
 
     @_alone(None)
     def find(self, name: str) -> Record | None:
-        """The record that a client means by `name`: a record, one of its fields, or a long string (`NAME.DESC$`)."""
-        record = self.records.get(name)
-        if record is not None:
-            return record
-        base, field = _split(name)
-        record = self.records.get(base)
-        if record is None or field == "VAL" or (field == "VAL$" and record.info.is_text):
-            return record
-        return find_field(record, field)
+        """The record that a client means by `name`: a record, one of its fields, a long string, with filters."""
+        return names.find(self.records, name)
 
     @_alone(False)
     def knows(self, name: str) -> bool:
         """Whether there is something of this name."""
-        if name in self.records:
-            return True
-        base, field = _split(name)
-        record = self.records.get(base)
-        if record is None or not field:
-            return False
-        return field == "VAL" or has_field(record, field) or (field == "VAL$" and record.info.is_text)
+        return names.knows(self.records, name)
 
     def note_name(self, name: str, error: Exception) -> None:
         """Counts a name that could not be handled; it is logged once."""
@@ -249,11 +235,3 @@ class Server:
                     circuit.check()
                 except Exception as error:
                     faults.report("a circuit could not be checked", error)
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Record and field of a name; without a field the latter is empty, and `NAME$` is `NAME.VAL$`."""
-    base, dot, field = name.rpartition(".")
-    if dot:
-        return base, field
-    return (name[:-1], "VAL$") if name.endswith("$") else (name, "")

@@ -1,10 +1,10 @@
-"""The real libca as it is, one call after the other: with all of its DBR types, also those that aioca does not offer."""
+"""The real libca as it is, one call after the other, with all of its DBR types."""
 
 from __future__ import annotations
 
 import ctypes
 import struct
-import time
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -110,7 +110,7 @@ class Libca:
     """A context of libca in this thread; a context manager."""
 
     def __enter__(self) -> Libca:
-        cadef.ca_context_create(0)
+        cadef.ca_context_create(1)  # which calls back from threads of its own
         self._channels: list[Channel] = []
         return self
 
@@ -139,14 +139,17 @@ class Libca:
         return [name for name, channel in made.items() if not channel.connected]
 
 
+#: Notified of whatever libca has called for.
+_news = threading.Condition()
+#: libca may call one until its context has gone.
+_handlers: list[Any] = []
+
+
 def wait(holds: Callable[[], bool], seconds: float = DEADLINE) -> bool:
-    """Lets libca work until something holds; whether it does."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        cadef.ca_pend_event(0.005)
-    return True
+    """Waits until something holds; whether it does."""
+    cadef.ca_flush_io()
+    with _news:
+        return _news.wait_for(holds, seconds)
 
 
 def _until(holds: Callable[[], bool], otherwise: str) -> None:
@@ -154,16 +157,19 @@ def _until(holds: Callable[[], bool], otherwise: str) -> None:
 
 
 @cadef.connection_handler
-def _connection(args: Any) -> None:
+def _connection(_: Any) -> None:
     """Channels are asked whether they are connected."""
-
-
-#: libca may call one until its context has gone.
-_handlers: list[Any] = []
+    with _news:
+        _news.notify_all()
 
 
 def _handler(heard: Callable[[Any], None]) -> Any:
-    made = cadef.event_handler(heard)
+    def hear(args: Any) -> None:
+        with _news:
+            heard(args)
+            _news.notify_all()
+
+    made = cadef.event_handler(hear)
     _handlers.append(made)
     return made
 

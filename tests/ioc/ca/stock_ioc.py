@@ -1,8 +1,8 @@
 """A stock EPICS IOC (that of epicscorelibs) with a database, to compare ours with.
 
 A program of its own, since EPICS' libraries live as long as their process: `stock_ioc.py FILE.db` prints one line of
-JSON once it serves Channel Access, and ends with its standard input. The line has, by record type of the database and by
-field, the type that the definition of the record type gives it (as in DBF_MENU), and the choices of its menu.
+JSON once it serves Channel Access, and ends with its standard input. The line has, by record type of the database and
+by field, the type that the definition of the record type gives it (as in DBF_MENU), and the choices of its menu.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 #: The types of fields, in the order of their numbers.
-DBF = (
-    "STRING CHAR UCHAR SHORT USHORT LONG ULONG INT64 UINT64 FLOAT DOUBLE ENUM MENU DEVICE INLINK OUTLINK FWDLINK "
-    "NOACCESS"
-).split()  # fmt: skip
+DBF = [
+    "STRING", "CHAR", "UCHAR", "SHORT", "USHORT", "LONG", "ULONG", "INT64", "UINT64", "FLOAT", "DOUBLE", "ENUM", "MENU",
+    "DEVICE", "INLINK", "OUTLINK", "FWDLINK", "NOACCESS",
+]  # fmt: skip
 MARK = "---- serving"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.fields import find_field, has_field
-from pixieioc.ioc.ca.record import Client, PutRefused, Record, stamp
+from pixieioc.ioc.ca.record import Client, Record, stamp
 from pixieioc.ioc.ca.server import Server
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
@@ -181,7 +181,7 @@ def port_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ("N.VAL", ca.ChannelType.DOUBLE, 1, 3),
         ("T.VAL$", ca.ChannelType.CHAR, 300, 1),
         ("T$", ca.ChannelType.CHAR, 300, 1),
-        ("S$", ca.ChannelType.CHAR, 256, 1),
+        ("S$", ca.ChannelType.CHAR, 40, 1),
     ],
 )
 @conversation
