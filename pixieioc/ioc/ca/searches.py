@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from pixieioc.ioc.ca import faults
 from pixieioc.ioc.ca import protocol as ca
@@ -22,7 +22,7 @@ class Searches:
         sock: socket.socket,
         port: int,
         knows: Callable[[bytes], bool],
-        ignored: frozenset[str],
+        ignored: Set[str],
     ) -> None:
         self._socket = sock
         self._port = port

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 import os
@@ -12,9 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from pixieioc.config import LimitsTable
-from pixieioc.ioc.ca import dbr, faults, names, sockets
-from pixieioc.ioc.ca import protocol as ca
+from pixieioc.ioc.ca import dbr, faults, hosts, names, sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
+from pixieioc.ioc.ca.beacons import Beacons
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
 from pixieioc.ioc.ca.pinned import check_caproto
@@ -27,6 +26,8 @@ log = logging.getLogger(__name__)
 _COMPLAINTS, _COMPLAINTS_PERIOD = 20, 10.0
 #: Bytes of requests that are taken from a client at a time.
 _INBOX = 64 * 1024
+#: Seconds that a start waits for the addresses of hosts to be ignored.
+_LOOK_UP = 2.0
 #: Names that are remembered as logged when their handling has failed.
 _NAMES = 1000
 
@@ -75,6 +76,7 @@ class Server:
         self.interfaces = interfaces or list(self._environment.interfaces) or ["0.0.0.0"]
         self._acceptors: list[Acceptor] = []
         self._searches: list[Searches] = []
+        self._ignored: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._complaints = 0
 
@@ -124,21 +126,43 @@ class Server:
     async def start(self) -> None:
         """Opens the sockets and answers from now on."""
         loop = asyncio.get_running_loop()
-        listening = sockets.listening_tcp(self.interfaces, self._environment.server_port)
+        await self._look_up()
+        listening: list[socket.socket] = []
         try:
+            listening = sockets.listening_tcp(self.interfaces, self._environment.server_port)
             searches = sockets.search_udp(self.interfaces, self._environment.server_port)
         except OSError:
             for sock in listening:
                 sock.close()
+            for task in self._tasks:
+                task.cancel()
             raise
         self.port = listening[0].getsockname()[1]
         self._acceptors = [Acceptor(sock, self._take) for sock in listening]
-        ignored = self._environment.ignored
-        self._searches = [Searches(sock, self.port, self._has, ignored) for sock in searches]
-        self._tasks = [loop.create_task(self._send_beacons()), loop.create_task(self._check_circuits())]
+        self._searches = [Searches(sock, self.port, self._has, self._ignored) for sock in searches]
+        beacons = Beacons(self._environment, self.interfaces, self.port)
+        self._tasks += [loop.create_task(beacons.run()), loop.create_task(self._check_circuits())]
         log.info(
             "Channel Access on %s, TCP port %d, UDP port %d", self.interfaces, self.port, self._environment.server_port
         )
+
+    async def _look_up(self) -> None:
+        """Finds the addresses of interfaces and of ignored hosts that were given by name."""
+        known = await hosts.resolve(self.interfaces, "interfaces")
+        if not known:
+            raise OSError(f"cannot listen for clients on TCP {', '.join(self.interfaces)}: no such host is known")
+        self.interfaces = [known[host][0] for host in self.interfaces if host in known]
+        self._ignored.update(filter(hosts.is_address, self._environment.ignored))
+        if len(self._ignored) < len(self._environment.ignored):
+            looking_up = asyncio.get_running_loop().create_task(self._look_up_ignored())
+            self._tasks.append(looking_up)
+            _, late = await asyncio.wait({looking_up}, timeout=_LOOK_UP)
+            if late:
+                log.warning("hosts to be ignored are answered until their addresses are known")
+
+    async def _look_up_ignored(self) -> None:
+        for addresses in (await hosts.resolve(self._environment.ignored, "hosts to be ignored")).values():
+            self._ignored.update(addresses)
 
     async def stop(self) -> None:
         """Closes everything; clients see the disconnect at once."""
@@ -211,23 +235,3 @@ class Server:
                     circuit.check()
                 except Exception as error:
                     faults.report("a circuit could not be checked", error)
-
-    async def _send_beacons(self) -> None:
-        """Tells clients that this server is there: often at first, then every EPICS_CAS_BEACON_PERIOD seconds."""
-        with contextlib.closing(sockets.beacon_udp()) as sock:
-            number, period = 0, 0.02
-            while True:
-                message = ca.HEADER.pack(ca.IS_UP, 0, ca.MINOR_VERSION, self.port, number & 0xFFFFFFFF, 0)
-                for address in self._beacon_addresses():
-                    with contextlib.suppress(OSError):  # a network that is not there (now)
-                        sock.sendto(message, address)
-                number += 1
-                await asyncio.sleep(period)
-                period = min(2 * period, self._environment.beacon_period)
-
-    def _beacon_addresses(self) -> list[tuple[str, int]]:
-        env = self._environment
-        found = sockets.broadcast_addresses(self.interfaces) if env.beacons_automatic else []
-        addresses = dict.fromkeys([*((address, env.beacon_port) for address in found), *env.beacons])
-        local = all(interface.startswith("127.") for interface in self.interfaces)  # then nobody else can connect
-        return [(host, port) for host, port in addresses if not local or host.startswith("127.")]

@@ -24,6 +24,7 @@ from pixieioc.pvinfo.model import RecordType
 from tests.ca_client import CaClient, PutFailed
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.put_records import RECORDS, database
+from tests.ioc.ca.stock_ioc import stock_ioc
 from tests.running_ioc import ROOT, ioc_folder
 
 TYPES = {
@@ -132,18 +133,7 @@ OTHERWISE = {
 
 
 class Side(CaClient):
-    """A server of the records, and a client for it."""
-
-    def __init__(self, port: int, prefix: str, *command: str | Path) -> None:
-        super().__init__(prefix)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "EPICS_CAS_SERVER_PORT": str(port)}
-        self.process = subprocess.Popen(
-            [sys.executable, *command],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    """A server of the records, as its client sees it."""
 
     def outcome(self, name: str, put: Put, before: Put) -> tuple[bool, Any]:
         """Whether a put to a record that has a value already succeeds, and what can be read then."""
@@ -164,27 +154,32 @@ class Side(CaClient):
             return np.atleast_1d(value).astype(np.uint8).tobytes().partition(b"\0")[0]
         return str(value.tolist() if isinstance(value, np.ndarray) else value)
 
-    def end(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+
+@contextlib.contextmanager
+def _serving_ours(prefix: str, port: int) -> Iterator[None]:
+    """Our server of the records, in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("put_records.py"), prefix],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "EPICS_CAS_SERVER_PORT": str(port)},
+    ) as process:
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
 def sides() -> Iterator[tuple[Side, Side]]:
     """Ours, and Base's."""
-    here = Path(__file__).parent
-    prefixes = [f"{kind}{secrets.token_hex(4)}:" for kind in "OB"]
-    with ioc_folder() as folder, contextlib.ExitStack() as stack:
-        file = folder / "records.db"
-        file.write_text(database(prefixes[1]))
-        both = (
-            Side(CA_PORTS[0], prefixes[0], here / "put_records.py", prefixes[0]),
-            Side(CA_PORTS[1], prefixes[1], here / "soft_ioc.py", file),
-        )
-        for side in both:
-            stack.callback(side.end)
+    ours, base = (Side(f"{kind}{secrets.token_hex(4)}:") for kind in "OB")
+    with (
+        ioc_folder() as folder,
+        _serving_ours(ours.prefix, CA_PORTS[0]),
+        stock_ioc(database(base.prefix), folder, CA_PORTS[1]),
+    ):
+        for side in (ours, base):
             side.until("ao", 0.0, 30)
-        yield both
+        yield ours, base
 
 
 def test_all_types_of_records_are_compared() -> None:
