@@ -163,8 +163,8 @@ Printed by `python docs/make_pages.py` from the table in `pixieioc/ioc/ca/field_
 ## Fields
 
 Every field that a record of this type has in EPICS Base is a process variable here, too, with the same type and the
-same choices, and with alarm and time of its record. What there is not here (links, scans, simulation, conversions) reads as
-its default in Base. Those marked * can be written, by whoever may write the record (of what is read only: by the group
+same choices, and with alarm and time of its record. What there is not here (links, scans, simulation, conversions) reads
+as its default in Base. Those marked * can be written, by whoever may write the record (of what is read only: by the group
 EX; `ACKS` and `ACKT`: OP), until the next start.
 
 - **A limit** (`HIHI HIGH LOW LOLO`) is for itself, in any order with the others. One that is not set is NaN, of whole
@@ -177,8 +177,8 @@ EX; `ACKS` and `ACKT`: OP), until the next start.
 - **`DTYP`** says what kind of thing a value comes from, **`INP`** and **`OUT`** which: `@FillSpectra roi_counts 0 3 1`
   is that of module 0, channel 3 and region 1 (each from 0), `@IOC NAME` what the IOC has of itself.
 - **`ACKS`** is the highest severity that nobody has acknowledged. Alarm handlers acknowledge with `DBR_PUT_ACKS`, and
-  say with `DBR_PUT_ACKT` whether alarms that have gone want to be acknowledged (`ACKT`); a put to the field does the same.
-  To acknowledge the `ERROR` of a task is an `ErrorAck` of that task. Because alarms of what is read only can be
+  say with `DBR_PUT_ACKT` whether alarms that have gone want to be acknowledged (`ACKT`); a put to the field does the
+  same. To acknowledge the `ERROR` of a task is an `ErrorAck` of that task. Because alarms of what is read only can be
   acknowledged, its access rights include writing, but values are refused (ECA_NOWTACCESS).
 - **`SCAN`** is Passive for what can be written, else I/O Intr. **`TSE`** is -2 where a report brings the time.
 - **`$`** behind a field that is a text makes it a long string (characters): `PV.DESC$`, `PV.INP$`. `PV$` and `PV.VAL$`
@@ -196,8 +196,8 @@ without any costs nothing more. A filter that is wrong, or is none of these, is 
 - **`dbnd`**, as in `PV.{{"dbnd":{{"abs":1.5}}}}` or `PV.{{"dbnd":{{"rel":10}}}}`: a number that has changed by no more,
   absolute or in percent of the value that was last posted, is not posted; alarms are.
 - **`dec`**, as in `PV.{{"dec":{{"n":10}}}}`: of 10 posts one is passed on.
-- **`ts`**, as in `PV.{{"ts":{{}}}}`: the time stamp is the time at which the value is sent. With `"num"` (`"dbl"`, `"sec"`,
-  `"nsec"` or `"ts"`, which is both; with `"epoch":"unix"` if wanted) or `"str"` (`"epics"`, `"iso"`) the value is the
+- **`ts`**, as in `PV.{{"ts":{{}}}}`: the time stamp is the time at which the value is sent. With `"num"` (`"dbl"`,
+  `"sec"`, `"nsec"` or `"ts"`, which is both; with `"epoch":"unix"` if wanted) or `"str"` (`"epics"`, `"iso"`) the value is the
   record's time stamp.
 
 Several are passed one after the other: `PV.[0:9]{{"dec":{{"n":5}},"ts":{{}}}}`. Each subscription has a first value. A
