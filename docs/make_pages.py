@@ -164,8 +164,8 @@ Printed by `python docs/make_pages.py` from the table in `pixieioc/ioc/ca/field_
 
 Every field that a record of this type has in EPICS Base is a process variable here, too, with the same type and the
 same choices, and with alarm and time of its record. What there is not here (links, scans, simulation, conversions)
-reads as its default in Base. Those marked * can be written, by whoever may write the record (of what is read only: by the group
-EX; `ACKS` and `ACKT`: OP), until the next start.
+reads as its default in Base. Those marked * can be written, by whoever may write the record (of what is read only: by
+the group EX; `ACKS` and `ACKT`: OP), until the next start.
 
 - **A limit** (`HIHI HIGH LOW LOLO`) is for itself, in any order with the others. One that is not set is NaN, of whole
   numbers 0 with the severity `NO_ALARM`; one that is written has the severity MAJOR (`HIHI`, `LOLO`) or MINOR, unless
