@@ -197,8 +197,8 @@ without any costs nothing more. A filter that is wrong, or is none of these, is 
   absolute or in percent of the value that was last posted, is not posted; alarms are.
 - **`dec`**, as in `PV.{{"dec":{{"n":10}}}}`: of 10 posts one is passed on.
 - **`ts`**, as in `PV.{{"ts":{{}}}}`: the time stamp is the time at which the value is sent. With `"num"` (`"dbl"`,
-  `"sec"`, `"nsec"` or `"ts"`, which is both; with `"epoch":"unix"` if wanted) or `"str"` (`"epics"`, `"iso"`) the value is the
-  record's time stamp.
+  `"sec"`, `"nsec"` or `"ts"`, which is both; with `"epoch":"unix"` if wanted) or `"str"` (`"epics"`, `"iso"`) the
+  value is the record's time stamp.
 
 Several are passed one after the other: `PV.[0:9]{{"dec":{{"n":5}},"ts":{{}}}}`. Each subscription has a first value. A
 put through filters is one to the whole record. `sync` and `utag` are not there: there are no named states and no tags.
