@@ -32,6 +32,7 @@ def status(name: str) -> int:
 NORMAL = status("ECA_NORMAL")
 PUTFAIL, GETFAIL, NO_WRITE_ACCESS = status("ECA_PUTFAIL"), status("ECA_GETFAIL"), status("ECA_NOWTACCESS")
 BADTYPE, BADCOUNT, BADCHID, NO_MEMORY = map(status, ("ECA_BADTYPE", "ECA_BADCOUNT", "ECA_BADCHID", "ECA_ALLOCMEM"))
+INTERNAL = status("ECA_INTERNAL")
 
 
 class Message(NamedTuple):
@@ -46,7 +47,11 @@ class Message(NamedTuple):
     header: bytes
 
 
-class TooLarge(ValueError):
+class Broken(Exception):
+    """What a client says is not Channel Access: nothing that it says after it can be understood."""
+
+
+class TooLarge(Broken):
     """A message that announces a longer payload than is taken."""
 
 

@@ -20,7 +20,7 @@ from pixieioc.ioc.ca.server import Server
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 from tests.conftest import CA_PORTS
-from tests.ioc.ca.peer import Peer, conversation, number, raw, writable
+from tests.ioc.ca.peer import Peer, conversation, faulty, number, raw, writable
 
 Type = ca.ChannelType
 BIG = 10_000
@@ -330,11 +330,14 @@ def _fault(value: Any, client: Client) -> Awaitable[None] | None:
 async def test_a_put_that_goes_wrong_fails_and_the_connection_lives(value: int) -> None:
     async with _serving(Record(PvInfo("F", "ao", "", 0.0), "F", _fault)) as (_, peer):
         channel = await peer.channel("F")
-        assert await peer.put(channel, value) == "ECA_PUTFAIL"
-        peer.say(raw(4, 8, Type.DOUBLE, 1, channel, 1), struct.pack(">d", value))
-        if value < 3:  # of one that was taken a plain put hears nothing more
-            assert await peer.error() == "ECA_PUTFAIL"
-        assert await peer.get(channel) == [0.0]
+        with faulty() as reported:
+            assert await peer.put(channel, value) == "ECA_PUTFAIL"
+            peer.say(raw(4, 8, Type.DOUBLE, 1, channel, 1), struct.pack(">d", value))
+            if value < 3:  # of one that was taken a plain put hears nothing more
+                assert await peer.error() == "ECA_PUTFAIL"
+            assert await peer.get(channel) == [0.0]
+        # A refusal is none.
+        assert reported == (["put to F failed"] * 2 if value in (2, 4) else [])
 
 
 @conversation
