@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, get_args
 
 from pixieioc.ioc.ca import acknowledge, dbr
-from pixieioc.ioc.ca.record import Client, PutRefused, Record, display_limits
+from pixieioc.ioc.ca.metadata import display_limits
+from pixieioc.ioc.ca.record import Client, PutRefused, Record
 from pixieioc.pvinfo.model import LIMIT_NAMES, SEVERITIES, SourceKind
 
 #: How a field's value follows from its record.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from pixieioc.ioc.ca import acknowledge, dbr, faults
 from pixieioc.ioc.ca.alarm import Judge
 from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body, Listener, Listeners
+from pixieioc.ioc.ca.metadata import meta_of
 from pixieioc.ioc.ca.values import Values, same
 from pixieioc.pvinfo.model import PvInfo
 
@@ -215,13 +215,7 @@ class Record:
 
     def _take_info(self) -> None:
         info = self.info
-        drive = _finite(info.drive)
-        # A limit without a severity is none.
-        lolo, low, high, hihi = (
-            limit if info.severity_of_limit(i) != "NO_ALARM" else math.nan for i, limit in enumerate(info.limits)
-        )
-        alarm = (lolo, low, high, hihi)
-        self.meta = dbr.Meta(info.unit, info.precision, self.labels, display_limits(info), alarm, drive)
+        self.meta = meta_of(info, self.labels)
         self._has_deadband = bool(info.mdel or info.adel) and isinstance(self.value, int | float) and not self.labels
 
     @property
@@ -341,12 +335,3 @@ def _fit(data: dbr.Buffer, elements: int, count: int, size: int) -> tuple[dbr.Bu
     if not count or count == elements:
         return data, elements
     return bytes(data[: count * size]).ljust(count * size, b"\0"), count
-
-
-def _finite(limits: tuple[float, float]) -> tuple[float, float]:
-    return limits if all(map(math.isfinite, limits)) else (0.0, 0.0)
-
-
-def display_limits(info: PvInfo) -> tuple[float, float]:
-    """LOPR and HOPR: 0 to 100 of a percentage, otherwise those of what may be written; 0, 0: none."""
-    return (0.0, 100.0) if info.unit == "%" else _finite(info.drive)

@@ -74,19 +74,26 @@ class Channel:
 
     def put(self, kind: int, *values: Any) -> int:
         """Writes and waits for completion; returns the ECA status, also of what libca refuses by itself."""
-        heard: list[int] = []
-        handler = _handler(lambda args: heard.append(args.status))
-        base = {PUT_ACKT: SHORT, PUT_ACKS: SHORT}.get(kind, kind)
+        try:
+            with self.put_later(kind, *values) as done:
+                _until(lambda: bool(done), f"no answer to a put to {self.name}")
+                return done[0]
+        except cadef.CAException as error:
+            return error.status
+
+    @contextmanager
+    def put_later(self, kind: int, *values: Any) -> Iterator[list[int]]:
+        """Writes; the list gets the ECA status when it has completed."""
+        done: list[int] = []
+        handler = _handler(lambda args: done.append(args.status))
+        base = SHORT if kind in (PUT_ACKT, PUT_ACKS) else kind
         if base == STRING:
             data = b"".join(value.encode().ljust(40, b"\0") for value in values)
         else:
             data = struct.pack(f"={len(values)}{_CODES[base]}", *values)
-        try:
-            cadef.ca_array_put_callback(kind, len(values), self._id, data, handler, None)
-        except cadef.CAException as error:
-            return error.status
-        _until(lambda: bool(heard), f"no answer to a put to {self.name}")
-        return heard[0]
+        cadef.ca_array_put_callback(kind, len(values), self._id, data, handler, None)
+        cadef.ca_flush_io()
+        yield done
 
     @contextmanager
     def monitor(self, kind: int | None = None, mask: int = VALUE | ALARM, count: int = 0) -> Iterator[list[Any]]:

@@ -158,8 +158,10 @@ def test_a_limit_can_be_changed() -> None:
     assert math.isnan(high.value)
 
 
-@pytest.mark.parametrize("field", ["DESC", "SEVR", "PREC", "EGU", "DRVH", "HHSV", "TIME", "DESC$"])
-def test_what_only_the_description_says_cannot_be_written(field: str) -> None:
+@pytest.mark.parametrize(
+    "field", ["NAME", "SEVR", "HOPR", "DRVH", "TIME", "NAME$", "ASG", "PACT", "TPRO", "SIMM", "OUT"]
+)
+def test_what_is_a_fact_cannot_be_written(field: str) -> None:
     found = find_field(Record(NUMBER, "N"), field)
     assert found is not None
     assert found.put is None
@@ -173,11 +175,13 @@ def port_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "native", "length", "rights"),
     [
-        ("N.EGU", ca.ChannelType.STRING, 1, 1),
-        ("N.PREC", ca.ChannelType.INT, 1, 1),
+        ("N.EGU", ca.ChannelType.STRING, 1, 3),
+        ("N.PREC", ca.ChannelType.INT, 1, 3),
+        ("N.PROC", ca.ChannelType.CHAR, 1, 3),
+        ("N.OUT", ca.ChannelType.STRING, 1, 1),
         ("N.SEVR", ca.ChannelType.ENUM, 1, 1),
         ("N.HIHI", ca.ChannelType.DOUBLE, 1, 3),
-        ("N.DESC$", ca.ChannelType.CHAR, 256, 1),
+        ("N.DESC$", ca.ChannelType.CHAR, 256, 3),
         ("N.VAL", ca.ChannelType.DOUBLE, 1, 3),
         ("T.VAL$", ca.ChannelType.CHAR, 300, 1),
         ("T$", ca.ChannelType.CHAR, 300, 1),
