@@ -7,11 +7,13 @@ import ctypes
 import json
 import multiprocessing
 import os
+import signal
 import site
-import threading
 from collections.abc import Iterator
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
+
+from pixieioc.pipeline.temporary import folder_of_multiprocessing, hold_listener, make_again
 
 #: The parent runs an event loop and threads, so its memory must not be forked; a small server process forks instead.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -22,35 +24,59 @@ PROCESSES.set_forkserver_preload(["pixieioc.pipeline.task"])
 _SAFE_PATH, _PATH = "PYTHONSAFEPATH", "PYTHONPATH"
 #: What these were for whoever started us, while a helper begins.
 _BEFORE = "PIXIEIOC_ENVIRONMENT"
-_changing = threading.Lock()
+#: What a terminal, the end of a session or a service manager sends to all processes is for the pipeline's, which ends
+#: its tasks in order: from a terminal (programs that a task starts ignore these, too), and from elsewhere.
+_TERMINAL = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+_ELSEWHERE = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def prepare() -> None:
-    """Starts the process that the tasks' processes come from, so that it is ready when the first is wanted."""
-    with importing_as_we_do():
-        forkserver.ensure_running()
+    """Starts the process that the tasks' processes come from, so that it is ready when the first is wanted.
+
+    It, its helper and the tasks, until they have said what signals mean to them, inherit that these are blocked.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    make_again(folder_of_multiprocessing())
+    try:
+        for server in (resource_tracker, forkserver):  # the first of them unblocks some
+            signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINAL | _ELSEWHERE)
+            with _importing_as_we_do():
+                server.ensure_running()
+        hold_listener()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_signals_to_the_pipeline() -> None:
+    """For a task's process: only SIGKILL ends it, beside the pipeline's messages and the end of the pipeline."""
+    for number in _TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
+    for number in _ELSEWHERE:
+        signal.signal(number, lambda *_: None)
+        signal.siginterrupt(number, False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINAL | _ELSEWHERE)
 
 
 @contextlib.contextmanager
-def importing_as_we_do() -> Iterator[None]:
+def _importing_as_we_do() -> Iterator[None]:
     """Processes that begin in here import the modules that this process does.
 
     multiprocessing starts its helpers with `python -c`, which looks into the current folder first: a `random.py` there
     would be taken for Python's, and a copy of this package for the one that runs.
     """
-    with _changing:
-        before = {name: os.environ.get(name) for name in (_SAFE_PATH, _PATH)}
-        os.environ[_SAFE_PATH] = "1"
-        # Where the package was installed is looked at anyway, but behind Python's own modules, as it should be.
-        root = str(Path(__file__).parents[2])
-        if root not in (*site.getsitepackages(), site.getusersitepackages()):
-            os.environ[_PATH] = os.pathsep.join(filter(None, (root, before[_PATH])))
-        os.environ[_BEFORE] = json.dumps(before)
-        try:
-            yield
-        finally:
-            _restore_environment()
+    before = {name: os.environ.get(name) for name in (_SAFE_PATH, _PATH)}
+    os.environ[_SAFE_PATH] = "1"
+    # Where the package was installed is looked at anyway, but behind Python's own modules, as it should be.
+    root = str(Path(__file__).parents[2])
+    if root not in (*site.getsitepackages(), site.getusersitepackages()):
+        os.environ[_PATH] = os.pathsep.join(filter(None, (root, before[_PATH])))
+    os.environ[_BEFORE] = json.dumps(before)
+    try:
+        yield
+    finally:
+        _restore_environment()
 
 
 def _restore_environment() -> None:
