@@ -25,10 +25,10 @@ def record_length(words: NDArray[np.uint32], at: int, form: Numbers) -> int:
     slot = (w0 >> form[SLOT_SHIFT]) & form[SLOT_MASK]
     trace = (np.int64(words[here + np.uint64(3)]) >> 16) & form[TRACE_MASK]
     if header < 4 or header > 18 or header & 1 or slot < SLOT_FIRST or slot > SLOT_LAST:
-        return np.int64(0)
+        return 0
     if 2 * (length - header) != trace:
-        return np.int64(0)
-    return length
+        return 0
+    return int(length)
 
 
 @compiled
@@ -42,7 +42,7 @@ def walk(
     be consistent too, as it confirms the last record.
     """
     at, parts, samples, last = start, 0, 0, len(words)
-    length, header = np.int64(0), np.int64(0)  # not 0, which is a type of its own, for which all would be compiled
+    length = header = last - last  # not 0: that is a type of its own, for which all would be compiled once more
     while at < stop and at + 4 <= last:
         # One by one, because where a record begins is known only when the one before is read ...
         alike = True
@@ -56,7 +56,7 @@ def walk(
                 return END, count, at, parts, samples
             if count == len(offsets):
                 return FULL, count, at, parts, samples
-            header = np.int64(words[np.uint64(at)]) >> 12 & 31
+            header = int(words[np.uint64(at)]) >> 12 & 31
             parts |= (header - 4) >> 1
             samples += 2 * (length - header)
             offsets[np.uint64(count)] = at

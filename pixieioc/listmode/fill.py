@@ -38,6 +38,7 @@ from pixieioc.listmode.layout import (
 )
 from pixieioc.listmode.variant import PART_ESUM, PART_ETS, PART_QDC
 
+Int = int | np.integer[Any]
 #: Events that are filled in at a time, so that their words stay close to the processor.
 BATCH = 512
 
@@ -90,7 +91,7 @@ def fill_base(
 
 @compiled
 def gather(
-    words: NDArray[np.uint32], offsets: NDArray[np.int64], first: int, count: int, scratch: NDArray[np.uint32]
+    words: NDArray[np.uint32], offsets: NDArray[np.int64], first: Int, count: Int, scratch: NDArray[np.uint32]
 ) -> None:
     """The four words that every record has, from `first` on: all first words, all second words ..."""
     begin = offsets[np.uint64(first)]
@@ -109,7 +110,7 @@ def gather(
 
 @compiled
 def fill_field(
-    column: NDArray[Any], begin: int, count: int, scratch: NDArray[np.uint32], word: int, shift: int, mask: int
+    column: NDArray[Any], begin: Int, count: Int, scratch: NDArray[np.uint32], word: Int, shift: Int, mask: Int
 ) -> None:
     """Rows of a column that is a bit field of a word."""
     by, bits = np.uint32(shift), np.uint32(mask)
@@ -121,8 +122,8 @@ def fill_field(
 def fill_cfd(
     cfd: NDArray[np.float32],
     flags: NDArray[np.uint8],
-    begin: int,
-    count: int,
+    begin: Int,
+    count: Int,
     scratch: NDArray[np.uint32],
     form: Numbers,
 ) -> None:
@@ -205,13 +206,13 @@ def fill_parts(
 
 
 @compiled
-def rows_with(parts: NDArray[np.uint8], first: int, last: int, part: int, rows: NDArray[np.int64]) -> int:
+def rows_with(parts: NDArray[np.uint8], first: Int, last: Int, part: Int, rows: NDArray[np.int64]) -> int:
     """How many records have a part; their rows, in `rows`; without a branch, which the processor could not foresee."""
     count = np.uint64(0)
     for i in range(first, last):
         rows[count] = i
         count += np.uint64((parts[np.uint64(i)] & part) != 0)
-    return np.int64(count)
+    return int(count)
 
 
 @compiled

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pixieioc import account
 
@@ -53,7 +54,7 @@ class Loop:
         import numba  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
         function = self._calling_compiled()
-        made = numba.njit(nogil=True, boundscheck=False)(function)
+        made: Any = numba.njit(nogil=True, boundscheck=False)(function)
         made._cache = _Cache(self, _store(function, self.digest))
         return made
 
@@ -62,9 +63,8 @@ class Loop:
         """The form that compiled code calls; it is compiled only together with that, and has no way in from Python."""
         import numba  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
-        return numba.njit(nogil=True, boundscheck=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-            self._calling_compiled()
-        )
+        options = {"nogil": True, "boundscheck": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        return cast(Any, numba.njit)(**options)(self._calling_compiled())
 
     def _calling_compiled(self) -> Callable[..., Any]:
         """The function, with the compiled form of each loop that it calls."""
@@ -91,9 +91,10 @@ class Loop:
             if isinstance(value, Loop):
                 parts.append((name, value.digest))
             elif isinstance(value, np.ndarray):
-                parts.append((name, value.dtype, value.shape, value.tobytes()))
+                array = cast("NDArray[Any]", value)
+                parts.append((name, array.dtype, array.shape, array.tobytes()))
             elif isinstance(value, bool | int | float | str | tuple | np.dtype):
-                parts.append((name, value))
+                parts.append((name, cast(object, value)))
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -131,20 +132,24 @@ class _Cache:
 
 def _store(function: Callable[..., Any], digest: str) -> Any:
     """Numba's own cache on disk for a function; None if there is no place for it."""
-    from numba.core import caching, config
+    from numba.core import caching  # pyright: ignore[reportMissingTypeStubs]  # it has none
+    from numba.core import config as its_config  # pyright: ignore[reportMissingTypeStubs]
 
-    class Store(caching.FunctionCache):
+    config, base = cast(Any, its_config), cast(Any, caching.FunctionCache)
+
+    class Store(base):
         """The machine code of a function, found again by what the function is and by all that it uses."""
 
         def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-            return (*super()._index_key(sig, codegen), digest)
+            key: tuple[Any, ...] = super()._index_key(sig, codegen)
+            return (*key, digest)
 
     folder = account.code_folder()
     if folder is None:
         return None
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
-        store = Store(function)
+        store: Any = Store(function)
     except (RuntimeError, OSError):  # it has been removed meanwhile, or the disk is full
         return None
     finally:

@@ -58,7 +58,7 @@ class ConvertToEvents(Task):
     def do_init(self) -> None:
         self.do_configure({})
         warm_up()
-        self._idle = 0
+        self._idle = _IDLE  # not counted while the other tasks still start
 
     def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
         self._idle = 0

@@ -31,7 +31,7 @@ _MODULE = (sys.executable, "-P", "-m", "pixieioc")
 
 
 def _run(
-    *command: str | Path, folder: Path, limit: Callable[[], None] | None = None, **environment: str
+    *command: str | Path, folder: Path, before: Callable[[], None] | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """A program in a folder, with nothing but this environment."""
     return subprocess.run(
@@ -41,7 +41,7 @@ def _run(
         capture_output=True,
         text=True,
         timeout=50,
-        preexec_fn=limit,
+        preexec_fn=before,
     )
 
 
@@ -82,9 +82,17 @@ needs_root = pytest.mark.skipif(
 def test_an_account_without_a_home_uses_an_installation_of_root(installation: Path) -> None:
     folder = installation.parent
     environment = {"PYTHONPATH": str(installation), "HOME": "/nonexistent"}
-    done = _run(*NOBODY, *_MODULE, "check", installation / "pixieioc/examples/demo.toml", folder=folder, **environment)
+    done = _run(
+        *NOBODY,
+        *_MODULE,
+        "check",
+        installation / "pixieioc/examples/demo.toml",
+        folder=folder,
+        before=None,
+        **environment,
+    )
     assert (done.returncode, done.stderr) == (0, "")
-    done = _run(*NOBODY, *_MODULE, "replay", "--json", RECORDING, folder=folder, **environment)
+    done = _run(*NOBODY, *_MODULE, "replay", "--json", RECORDING, folder=folder, before=None, **environment)
     assert _events(done) == EVENTS
     first, *others = done.stderr.splitlines()
     assert first.startswith("pixieioc: compiled code cannot be kept, so that each start compiles")
@@ -105,7 +113,7 @@ def test_an_account_without_a_home_keeps_compiled_code_where_it_is_told_to(insta
         (folder / cache).chmod(0o700 if kept else 0o777)
         told = {**environment, "NUMBA_CACHE_DIR": str(folder / cache)}
         program = "from pixieioc import account; print(account.code_folder(), account.code_complaint())"
-        done = _run(*NOBODY, sys.executable, "-P", "-c", program, folder=folder, **told)
+        done = _run(*NOBODY, sys.executable, "-P", "-c", program, folder=folder, before=None, **told)
         where, _, complaint = done.stdout.strip().partition(" ")
         assert where == (str(folder / cache) if kept else "None"), done.stderr
         assert ("others can write" in complaint) is not kept
@@ -178,7 +186,7 @@ def _few_files() -> None:
 
 @pytest.mark.parametrize("command", [("demo",), ("replay", str(RECORDING))])
 def test_too_few_open_files_are_refused_at_once(folder: Path, command: tuple[str, ...]) -> None:
-    done = _run(*_MODULE, *command, folder=folder, limit=_few_files, HOME=str(folder))
+    done = _run(*_MODULE, *command, folder=folder, before=_few_files, HOME=str(folder))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("pixieioc: only 32 files may be open at a time, at least ")
     assert len(done.stderr.splitlines()) == 1
@@ -190,5 +198,5 @@ def _few_files_at_first() -> None:
 
 
 def test_as_many_open_files_as_are_allowed_are_used(folder: Path) -> None:
-    done = _run(*_MODULE, "replay", "--json", RECORDING, folder=folder, limit=_few_files_at_first, HOME=str(folder))
+    done = _run(*_MODULE, "replay", "--json", RECORDING, folder=folder, before=_few_files_at_first, HOME=str(folder))
     assert _events(done) == EVENTS
