@@ -1,8 +1,8 @@
 """What the first `pixieioc replay` of an installation costs: processor time of all its processes, on one core.
 
 Everything is compiled that is compiled once: each turn has an empty cache of machine code (NUMBA_CACHE_DIR), and is
-followed by one that finds it filled. This process adopts whatever is left by others (PR_SET_CHILD_SUBREAPER), so that no
-process is missed; what is shown is the median of the turns.
+followed by one that finds it filled. This process adopts what others leave behind (PR_SET_CHILD_SUBREAPER), so that
+none is missed; what is shown is the median of the turns.
 """
 
 from __future__ import annotations
