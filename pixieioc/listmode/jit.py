@@ -141,8 +141,7 @@ def _store(function: Callable[..., Any], digest: str) -> Any:
         """The machine code of a function, found again by what the function is and by all that it uses."""
 
         def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-            key: tuple[Any, ...] = super()._index_key(sig, codegen)
-            return (*key, digest)
+            return (*cast("tuple[object, ...]", base._index_key(self, sig, codegen)), digest)
 
     folder = account.code_folder()
     if folder is None:
