@@ -7,20 +7,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import pixieioc
 from pixieioc.listmode import events as ev
+from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, import_pyarrow, new_file
+from pixieioc.tasks.event_files import format_of, import_pyarrow, new_file
 from pixieioc.tasks.items import events_of
 
 
 class WriteEvents(Task):
     """Writes events to a file in the order in which they come, and hands them on.
 
-    The file is named `*.part` until it is complete and on disk; nothing is overwritten. Its metadata tell what the
-    columns mean, the settings of all tasks and the number of the run.
+    The file is named `*.part` until it is complete and on disk; nothing is overwritten. It has the columns that its
+    events have. Its metadata tell what they mean, the settings of all tasks, and which run the data are of.
     """
 
     events_known = True
@@ -34,6 +33,9 @@ class WriteEvents(Task):
     format = Parameter(
         "parquet", choices=("parquet", "npy"), doc="parquet: one file, needs pyarrow; npy: numpy's own, see events.md."
     )
+    chunk_timestamp = Parameter(
+        True, doc="Whether the column chunk_timestamp is written: two fifths of a file of events without traces."
+    )
 
     full_file_name = Report("", doc="The file of this run, or of the last one.")
     bytes_written = Report(0, unit="B", doc="Bytes written in this run.")
@@ -43,22 +45,32 @@ class WriteEvents(Task):
         if self.format == "parquet" and find_spec("pyarrow"):
             import_pyarrow()  # which takes its time; without it, a start says what is missing
 
+    def do_configure(self, config: dict[str, Any]) -> None:
+        path = Path(self.file)
+        if path.suffix:
+            format_of(path)  # whether it is that of `format` is judged when a run starts: they are set one by one
+
     def do_start(self) -> None:
         self.full_file_name, self.bytes_written, self.events_written = "", 0, 0
         path = Path(self.file.replace("{run}", f"{self.run_id:06d}"))
-        self._file = new_file(path, self.format)
+        self._file = new_file(path, format_of(path, self.format))
         self.full_file_name = str(path)
 
     def do_work(self, datum: Any) -> None:
         try:
             block = events_of(datum, self.name)
-            self._file.append(block["events"])
+            self._file.append(self._wanted(block["events"]))
         except Exception:  # a file that lacks something in the middle is of no use
             self._file.discard()
             raise
         self.events += ev.size(block["events"])
         self.events_written = self._file.events
         self.send(block)
+
+    def _wanted(self, events: Events) -> Events:
+        if self.chunk_timestamp:
+            return events
+        return {name: column for name, column in events.items() if name != CHUNK_COLUMN.name}
 
     def do_report(self) -> None:
         if self.running and self.full_file_name:
@@ -80,8 +92,4 @@ class WriteEvents(Task):
             "events": self._file.events,
             "items_discarded": self.dropped,
             "configuration": settings,
-            "columns": {
-                column.name: {"type": np.dtype(column.dtype).name, "unit": column.unit, "meaning": column.doc}
-                for column in (*ALWAYS, *OPTIONAL, TRACE)
-            },
         }
