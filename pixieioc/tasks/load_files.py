@@ -67,7 +67,11 @@ class LoadFiles(Task):
         fraction = min(1.0, self._blocks * self.block_size / self._total) if self._total else 1.0
         block: WordBlock = {}
         for module, stream in self._streams.items():
-            block[module] = stream.read_to(round(fraction * stream.size), self.allocate)
+            at_end = stream.position == stream.size
+            # At least a word of each module in the first block: so it is known which modules there are.
+            words = stream.read_to(max(round(fraction * stream.size), min(4, stream.size)), self.allocate)
+            if len(words) or at_end:  # a module without words in a block has nothing more
+                block[module] = words
         self.bytes_read = sum(stream.position for stream in self._streams.values())
         self.progress = 100.0 * self.bytes_read / self._total if self._total else 100.0
         self.current_file = next((str(s.path) for s in self._streams.values() if s.path), "")
