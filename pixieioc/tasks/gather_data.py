@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import WordBlock, words_of
+from pixieioc.tasks.items import WordBlock, run_begins, words_of
 from pixieioc.tasks.raw_file import RawFile, check_template, file_name
 
 Words = NDArray[np.uint32]
@@ -78,6 +78,10 @@ class GatherData(Task):
             self._check_place()
 
     def do_work(self, datum: Any) -> None:
+        if run_begins(datum):
+            self._hand_on()
+            self.send(datum)
+            return
         block = words_of(datum, self.name)
         self._next.add(block)
         if self.auto_save:

@@ -68,7 +68,8 @@ class SortEvents(Task):
     def do_work(self, datum: Any) -> None:
         block = events_of(datum, self.name)
         self.events += len(block["events"]["time"])
-        self._send(self._order.feed(block["events"], block["words_read"]), block["words_read"])
+        read = {module: module not in block["quiet"] for module in block["words_read"]}
+        self._send(self._order.feed(block["events"], read), block["words_read"])
 
     def do_stop(self) -> None:
         self._send(self._order.finish(), {})
@@ -80,6 +81,6 @@ class SortEvents(Task):
         for events in (
             [whole] if whole is not None else joined([stretch.events for stretch in stretches], self.allocate)
         ):
-            self.send(EventBlock(events=events, words_read=words_read))
+            self.send(EventBlock(events=events, words_read=words_read, quiet=[]))
         self.late_events, self.resets = self._order.late, self._order.resets
         self.events_held, self.starts_estimated = self._order.held, self._clock.estimated
