@@ -134,7 +134,7 @@ class Format(enum.StrEnum):
 
 @app.command()
 def replay(
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Raw list-mode files, or patterns in quotes.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Raw list-mode files, or patterns in quotes; - is the input.")],
     adc_mhz: Annotated[
         list[float] | None, typer.Option(metavar="MHZ", help="ADC rate (default: 500); several times: one a module.")
     ] = None,
@@ -154,17 +154,15 @@ def replay(
     sets: Sets = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the sorted events to this file.")] = None,
     form: Annotated[
-        Format | None, typer.Option("--format", help="Of that file (default: npy if it ends so, else parquet).")
+        Format | None, typer.Option("--format", help="Of that file (default: that of its name).")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the energy spectra.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the energy spectra: .png, .pdf or .svg.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Decode, sort, count and save recorded data, without EPICS; ^C leaves nothing behind."""
     from pixieioc.offline.job import Job
     from pixieioc.pipeline import Error
 
-    if form is None:
-        form = Format.npy if out is not None and out.suffix == ".npy" else Format.parquet
     job = Job(
         files=tuple(files),
         config=config,
@@ -174,7 +172,7 @@ def replay(
         module_pattern=module_pattern,
         window_us=window,
         out=out,
-        format=form.value,
+        format=form.value if form is not None else None,
         plot=plot,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -213,6 +211,7 @@ def _replay(job: Job, *, as_json: bool) -> None:
 
     from pixieioc.offline.replay import replay
     from pixieioc.offline.show import following, print_summary
+    from pixieioc.pipeline import Error
     from pixieioc.pipeline.process import prepare
 
     # Processes inherit what a signal means: the tasks' shall not hear the ^C, which is for this one, while they begin.
@@ -225,6 +224,8 @@ def _replay(job: Job, *, as_json: bool) -> None:
         typer.echo(summary.to_json())
     else:
         print_summary(Console(), summary)
+    if summary.damage:
+        raise Error(f"not all could be read: {summary.damage}")
 
 
 def _example(name: str) -> Path:

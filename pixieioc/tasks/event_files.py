@@ -12,8 +12,9 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
 from pixieioc.listmode.variant import PART_ESUM, PART_ETS, PART_QDC
 from pixieioc.pipeline import Error
+from pixieioc.tasks.names import shown
 
-#: Columns that every event has, those that SortEvents adds, and those of the optional blocks; in the order of the files.
+#: Columns that every event has, those that SortEvents adds, and those of the optional blocks, in the files' order.
 ALWAYS = ev.BASE_COLUMNS
 SORTED = (ev.CHUNK_COLUMN,)
 OPTIONAL = ev.EXTRA_COLUMNS
@@ -83,7 +84,7 @@ def format_of(path: Path, form: str | None = None) -> str:
     endings = " or ".join(ending for name in (FORMATS if form is None else (form,)) for ending in FORMATS[name])
     if (named is None and (path.suffix or form is None)) or (named is not None and form not in (None, named)):
         what = f"of the format {form} " * (form is not None)
-        raise Error(f"{path}: the name of a file of events {what}must end with {endings}")
+        raise Error(f"{shown(path)}: the name of a file of events {what}must end with {endings}")
     found = named or form
     assert found is not None
     return found

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import RunBegins, WordBlock
+from pixieioc.tasks.items import Beginning, RunBegins, WordBlock
 from pixieioc.tasks.raw_input import size_of
 from pixieioc.tasks.raw_sources import RunFiles, find, runs_of
 from pixieioc.tasks.raw_stream import RawStream
@@ -113,15 +113,14 @@ class LoadFiles(Task):
         self.runs_read += 1
         modules = list(self._streams)
         run_id, start_time = files.run.run_id, files.run.start_time
-        self.send(
-            RunBegins(begins={"modules": modules, "run_id": run_id, "start_time": start_time, "recorded": True})
-        )
+        begins = Beginning(modules=modules, run_id=run_id, start_time=start_time, recorded=True)
+        self.send(RunBegins(begins=begins))
 
     def _side_by_side(self) -> WordBlock:
         """The same fraction of each module's data, so that modules that ran together stay together."""
         block: WordBlock = {}
         streams = self._streams.values()
-        if all(stream.ended or stream.position >= self._goal(stream) for stream in streams):
+        if not self._fraction or all(stream.ended or stream.position >= self._goal(stream) for stream in streams):
             self._fraction = min(1.0, self._fraction + self.block_size / self._size) if self._size else 1.0
         for module, stream in self._streams.items():
             if stream.ended:
@@ -134,7 +133,9 @@ class LoadFiles(Task):
         return block
 
     def _goal(self, stream: RawStream) -> int:
-        return round(self._fraction * (stream.size or 0))
+        """Where on the disk the present block ends; the first one has at least a word of each module."""
+        size = stream.size or 0
+        return max(round(self._fraction * size), min(4, size))
 
     def _as_it_comes(self) -> WordBlock:
         """As much of each module, when all have some: what a pipe does not have yet is waited for."""

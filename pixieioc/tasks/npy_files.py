@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,6 +10,7 @@ import numpy as np
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, absent, columns_with_values, described, merged, pieces
+from pixieioc.tasks.names import to_json
 from pixieioc.tasks.part_file import PartFile, naming, refuse_existing
 
 #: Rows that are written anew at a time when there are more columns than before.
@@ -72,7 +72,7 @@ class NpyFiles:
         if self._extra is not None:
             self._extra.count = self.events
         sidecar = PartFile(self._sidecar)
-        content = json.dumps({**about, "columns": described(self.columns)}, indent=2, ensure_ascii=False)
+        content = to_json({**about, "columns": described(self.columns)}, indent=2)
         with naming(self._sidecar):
             sidecar.part.write_text(content + "\n")
         for file in self._files:

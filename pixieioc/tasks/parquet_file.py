@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from pixieioc.tasks.event_files import (
     merged,
     pieces,
 )
+from pixieioc.tasks.names import to_json
 from pixieioc.tasks.part_file import PartFile, naming
 
 _SAMPLES = "trace.list.element"
@@ -74,7 +75,7 @@ class ParquetFile:
         with naming(self.path):
             if self._writer is None:
                 self._open(self._file.part)
-            content = json.dumps({**about, "columns": described(self.columns)}, ensure_ascii=False)
+            content = to_json({**about, "columns": described(self.columns)})
             self._writer.add_key_value_metadata({"pixieioc": content})
             self._close()
         self._file.publish()
@@ -105,7 +106,7 @@ class ParquetFile:
         self._columns = wanted
         self._open(self._file.wider)
         schema = self._writer.schema
-        with self._pa.parquet.ParquetFile(self._file.part) as old:
+        with self._pa.OSFile(os.fsencode(self._file.part)) as part, self._pa.parquet.ParquetFile(part) as old:
             for number in range(old.num_row_groups):
                 there = old.read_row_group(number)
                 arrays = [
@@ -119,7 +120,7 @@ class ParquetFile:
         """Opens the file for the columns that there are now."""
         names = [column.name for column in self.columns if column is not TRACE]
         paths = [f"{c.name}.list.element" if c is TRACE or c.width else c.name for c in self.columns]
-        self._sink = self._pa.OSFile(str(path), "wb")
+        self._sink = self._pa.OSFile(os.fsencode(path), "wb")
         self._writer = self._pa.parquet.ParquetWriter(
             self._sink,
             self._schema(),

@@ -18,26 +18,26 @@ from pixieioc.tasks.names import shown
 
 #: What files of other kinds begin with; none of these is the beginning of a record.
 _FOREIGN = {
-    b"\x1f\x8b\x08": "gzip-compressed, and its name does not end with .gz",
-    b"BZh": "bzip2-compressed, and its name does not end with .bz2",
-    b"\xfd7zXZ\0": "xz-compressed, and its name does not end with .xz",
-    b"\x28\xb5\x2f\xfd": "zstd-compressed, and its name does not end with .zst",
-    b"PK\x03\x04": "a zip archive",
-    b"PAR1\x15": "a Parquet file",
-    b"root\0": "a ROOT file",
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
-    b"\x93NUMPY": "a file of numpy",
-    b"\x89PNG\r\n": "a picture",
-    b"\x7fELF": "a program",
-    b"%PDF-": "a PDF document",
-    b"SQLite format 3": "a database",
+    b"\x1f\x8b\x08": "gzip-compressed: only a file whose name ends with .gz is decompressed",
+    b"BZh": "bzip2-compressed: only a file whose name ends with .bz2 is decompressed",
+    b"\xfd7zXZ\0": "xz-compressed: only a file whose name ends with .xz is decompressed",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed: only a file whose name ends with .zst is decompressed",
+    b"PK\x03\x04": "a zip archive, no raw data",
+    b"PAR1\x15": "a Parquet file, no raw data",
+    b"root\0": "a ROOT file, no raw data",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file, no raw data",
+    b"\x93NUMPY": "a file of numpy, no raw data",
+    b"\x89PNG\r\n": "a picture, no raw data",
+    b"\x7fELF": "a program, no raw data",
+    b"%PDF-": "a PDF document, no raw data",
+    b"SQLite format 3": "a database, no raw data",
 }
 LONGEST_MAGIC = max(map(len, _FOREIGN))
 _KINDS: dict[Callable[[int], bool], str] = {
     stat.S_ISDIR: "a folder: give the files in it, as in '{}/*.bin'",
-    stat.S_ISCHR: "a character device",
-    stat.S_ISBLK: "a block device",
-    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a character device, no raw data",
+    stat.S_ISBLK: "a block device, no raw data",
+    stat.S_ISSOCK: "a socket, no raw data",
 }
 
 
@@ -113,7 +113,7 @@ def without_compression(name: str) -> str:
 def _refuse_foreign(name: str, head: bytes) -> None:
     for magic, what in _FOREIGN.items():
         if head.startswith(magic):
-            raise Error(f"{name} is {what}, no raw data")
+            raise Error(f"{name} is {what}")
 
 
 class _Plain:
