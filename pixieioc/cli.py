@@ -175,7 +175,9 @@ def replay(
         format=form.value if form is not None else None,
         plot=plot,
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         _replay(job, as_json=json)
     except (Error, OSError) as error:
@@ -212,12 +214,7 @@ def _replay(job: Job, *, as_json: bool) -> None:
     from pixieioc.offline.replay import replay
     from pixieioc.offline.show import following, print_summary
     from pixieioc.pipeline import Error
-    from pixieioc.pipeline.process import prepare
 
-    # Processes inherit what a signal means: the tasks' shall not hear the ^C, which is for this one, while they begin.
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    prepare()
-    signal.signal(signal.SIGINT, heard)
     with following(Console(stderr=True)) as listener:
         summary = replay(job, listener)
     if as_json:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-import weakref
 from collections.abc import Callable, Iterator, Mapping
-from multiprocessing.util import get_temp_dir
+from multiprocessing.util import Finalize, get_temp_dir
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from pixieioc.pipeline.keeper import Keeper
 from pixieioc.pipeline.link import files_of
 from pixieioc.pipeline.member import Member
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
+from pixieioc.pipeline.process import prepare
 from pixieioc.pipeline.task import Task
 
 _LONGEST_SOCKET_PATH = 107
@@ -41,8 +41,9 @@ class Crew(Mapping[str, Member]):
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.ROUTER_MANDATORY, 1)
         self.socket.set(zmq.SNDHWM, 0)
-        self._finalizer = weakref.finalize(
-            self, _clean_up, self._members, self.socket, self._context, self.folder, keeper
+        # At the end of the program, before multiprocessing waits for processes: tasks do not heed what it sends them.
+        self._finalizer = Finalize(
+            self, _clean_up, (self._members, self.socket, self._context, self.folder, keeper), exitpriority=10
         )
         self._address = f"ipc://{self.folder}/control"
         if len(self._address) > _LONGEST_SOCKET_PATH:
@@ -79,6 +80,7 @@ class Crew(Mapping[str, Member]):
         """Starts the processes side by side; Error names the first that does not come up, and none of them stays."""
 
         def start() -> None:
+            prepare()
             for member in members:
                 member.task.start()
 

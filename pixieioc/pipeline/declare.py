@@ -46,6 +46,9 @@ class Parameter(Generic[T]):
     place of `{}`. The value is a list `[module][channel]`, or `[module][channel][number]`, and the default a list of
     one place: `[[0]]`, `[[[0]]]`.
 
+    A whole number may have names for some of its values, `named`, which are accepted in their place; it takes true and
+    false as 1 and 0 then.
+
     `at_least` names a parameter of the same task that the value must not be below, in the same place; `below` names one
     that it must be below. The value `unset` means that there is none, and is always accepted.
     """
@@ -75,11 +78,13 @@ class Parameter(Generic[T]):
         at_least: str = "",
         below: str = "",
         unset: float | None = None,
+        named: Mapping[str, int] | None = None,
         pv: str = "",
     ) -> None:
         self.doc = doc
         self.unit = unit
         self.choices = choices
+        self.named = dict(named or {})
         self.precision = precision
         self.longest = longest
         self.at_once = at_once
@@ -137,7 +142,7 @@ class Parameter(Generic[T]):
             case "numbers":
                 return f"a list of numbers{self._range()}{unit}"
             case "int":
-                return f"a whole number{self._range()}{unit}{self._relation()}"
+                return f"a whole number{self._range()}{unit}{self._relation()}{self._names()}"
             case "float":
                 return f"a number{self._range()}{unit}{self._relation()}"
 
@@ -146,6 +151,9 @@ class Parameter(Generic[T]):
         below = f", below {self.below}" if self.below else ""
         unset = f", or {self.unset:g} for none" if self.unset is not None and self.at_least + self.below else ""
         return at_least + below + unset
+
+    def _names(self) -> str:
+        return "".join(f", or {name} for {value}" for name, value in self.named.items())
 
     def _range(self) -> str:
         low, high = (f"{x:.16g}" for x in (self.low, self.high))
@@ -181,6 +189,8 @@ class Parameter(Generic[T]):
     def _convert(self, value: object) -> Value | None:
         if isinstance(value, np.generic):
             value = cast("object", value.item())
+        if self.named and isinstance(value, bool | str):
+            value = int(value) if isinstance(value, bool) else self.named.get(value, value)
         match self.kind:
             case "bool":
                 return value if isinstance(value, bool) else bool(value) if value in (0, 1) else None
