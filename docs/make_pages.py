@@ -184,15 +184,16 @@ with `numpy.load(name, mmap_mode="r")`, which reads only what is looked at.
 """
 
 METADATA = """\
-In Parquet the JSON text `pixieioc` of the file's metadata, with npy a file of its own:
+In Parquet the JSON text `pixieioc` of the file's metadata, with npy a file of its own. What is known of the runs of
+recorded data is what the files beside the raw files tell.
 
 | name | what it is |
 |---|---|
 | `software` | What wrote the file. |
 | `events`, `first_time`, `last_time` | How many, and `time` of the first and the last of them; null without events. |
-| `run_id`, `start_time`, `end_time` | The run that the data are of, its beginning and its end (Unix times, s). Of recorded data they are those of the files beside the raw files; null if these do not tell, or tell of several runs. |
-| `runs` | A list of all runs that the data are of, each with `run_id`, `start_time` and `end_time`. |
-| `written` | When the file was written: `run_id` of the IOC's run (or of the replay's) that wrote it, `start_time`, `end_time`. |
+| `run_id`, `start_time`, `end_time` | The data's run (Unix times, s); null if it is not known, or if there are several. |
+| `runs` | All runs that the data are of, a list of `run_id`, `start_time` and `end_time`. |
+| `written` | `run_id`, `start_time` and `end_time` of the run, or replay, that has written the file. |
 | `items_discarded` | Blocks that an abort left out. |
 | `configuration` | The settings of all tasks, with the names of the raw files. |
 | `columns` | Type, unit and meaning of each column. |"""

@@ -125,4 +125,3 @@ def _look_for_packages(job: Job, form: str) -> None:
             import matplotlib.figure  # noqa: F401 - whether it can be imported is the question
         except ImportError as error:
             raise Error(f"a plot needs the package matplotlib: pip install 'pixieioc[analysis]' ({error})") from error
-

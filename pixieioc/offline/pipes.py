@@ -1,4 +1,4 @@
-"""What a shell hands over as an open file, `/dev/stdin` or `<(...)`, made readable for the tasks, which do not have it."""
+"""What a shell hands over as an open file, `/dev/stdin` or `<(...)`, made readable for tasks, which do not have it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Handed:
 
 
 def _path_of(descriptor: int) -> str | None:
-    """The name of an open file that has been read from its beginning; None if it has none, or only its rest is meant."""
+    """The name of an open file; None if it has none, or has been read in part, so that its rest is meant."""
     path = Path(f"/proc/self/fd/{descriptor}").readlink()
     if os.lseek(descriptor, 0, os.SEEK_CUR):
         return None

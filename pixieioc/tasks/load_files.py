@@ -155,7 +155,9 @@ class LoadFiles(Task):
             self.idle(_PAUSE)
             return {}
         block: WordBlock = {module: np.concatenate(parts) for module, parts in self._collected.items()}
-        block |= {module: np.empty(0, np.uint32) for module, s in self._streams.items() if s.ended and module not in block}
+        block |= {
+            module: np.empty(0, np.uint32) for module, s in self._streams.items() if s.ended and module not in block
+        }
         self._collected, self._since = {}, 0.0
         return block
 

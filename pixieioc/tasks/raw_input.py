@@ -41,7 +41,7 @@ _KINDS: dict[Callable[[int], bool], str] = {
 }
 
 
-class Damaged(Exception):  # noqa: N818 - named for what happened
+class Damaged(Exception):
     """Compressed data that cannot be read to their end: what came before is right. Its text says which, and where."""
 
 
@@ -49,9 +49,16 @@ class Input(Protocol):
     """Where raw data come from."""
 
     path: Path
-    #: Bytes that it has on the disk, None for a pipe; and those of them that have been read.
-    size: int | None
-    position: int
+
+    @property
+    def size(self) -> int | None:
+        """Bytes that it has on the disk, None for a pipe."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Those of them that have been read."""
+        ...
 
     def readinto(self, view: memoryview) -> int | None:
         """Puts bytes into `view` and returns how many; 0 at the end, None if there are none yet. Error, Damaged."""
@@ -211,7 +218,7 @@ class _Pipe:
             raise _unreadable(self, error) from None
         if len(self._head) < LONGEST_MAGIC:
             self._head += view[: min(count, LONGEST_MAGIC)]
-            _refuse_foreign(shown(self.path), self._head)
+            _refuse_foreign(shown(self.path), bytes(self._head))
         self._written_to = True
         self.position += count
         return count
