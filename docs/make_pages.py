@@ -16,7 +16,7 @@ from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, diagram, table
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, SORTED, TRACE
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
 
 HERE = Path(__file__).parent
 
@@ -116,10 +116,17 @@ task WriteEvents write, the columns are:
 
 {sorted}
 
-In files that `pixieioc replay` writes, `chunk_timestamp` is Unix time if the JSON file that GatherData puts beside a
+Within a period the counters go on; times of different periods cannot be compared, so a coincidence is within one. In
+files that `pixieioc replay` writes, `chunk_timestamp` is Unix time if the JSON file that GatherData puts beside a
 raw file tells when the run began (or `--set SortEvents.start_times='[...]'` does), and seconds since the first event
 otherwise. It takes two fifths of a file of events without traces; `--set WriteEvents.chunk_timestamp=false` leaves it
 out.
+
+## Of recorded data
+
+{recorded}
+
+It is there if it is known of which run the data are, see [below](#several-runs).
 
 ## Of events with optional blocks
 
@@ -181,6 +188,15 @@ with `numpy.load(name, mmap_mode="r")`, which reads only what is looked at.
 ## Metadata
 
 {metadata}
+
+## Several runs
+
+Files that are given to LoadFiles or `pixieioc replay` together may be of several runs: the JSON files beside them tell
+(`run_id` and `start_time`), or, of files without one, their names (`run_pattern`, by default `run_?(\\d+)`). Runs are
+read one after the other, in the order of time as far as that is known. All events of one come before all of the next; a
+new counter period begins between them, which counts as one restart of the counters; a record that is cut off by the end
+of a run is counted, not continued in the next. The files of a module in one run are one stream: a record may begin in
+one and end in the next. Files of which nothing is known are all of one run.
 """
 
 METADATA = """\
@@ -191,7 +207,7 @@ recorded data is what the files beside the raw files tell.
 |---|---|
 | `software` | What wrote the file. |
 | `events`, `first_time`, `last_time` | How many, and `time` of the first and the last of them; null without events. |
-| `run_id`, `start_time`, `end_time` | The data's run (Unix times, s); null if it is not known, or if there are several. |
+| `run_id`, `start_time`, `end_time` | The data's run (Unix times, s); null if not known, or if there are several. |
 | `runs` | All runs that the data are of, a list of `run_id`, `start_time` and `end_time`. |
 | `written` | `run_id`, `start_time` and `end_time` of the run, or replay, that has written the file. |
 | `items_discarded` | Blocks that an abort left out. |
@@ -278,9 +294,13 @@ def configuration() -> str:
 
 def events() -> str:
     """The page about the columns of events and the files that hold them."""
-    assert {c.name for c in (*ALWAYS, *SORTED, *OPTIONAL)} == set(COLUMNS)
+    assert {c.name for c in (*ALWAYS, *SORTED, RUN, *OPTIONAL)} == set(COLUMNS)
     return EVENTS.format(
-        always=_columns(ALWAYS), sorted=_columns(SORTED), optional=_columns((*OPTIONAL, TRACE)), metadata=METADATA
+        always=_columns(ALWAYS),
+        sorted=_columns(SORTED),
+        recorded=_columns([RUN]),
+        optional=_columns((*OPTIONAL, TRACE)),
+        metadata=METADATA,
     )
 
 

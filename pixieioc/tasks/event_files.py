@@ -16,10 +16,14 @@ from pixieioc.tasks.names import shown
 
 #: Columns that every event has, those that SortEvents adds, and those of the optional blocks, in the files' order.
 ALWAYS = ev.BASE_COLUMNS
-SORTED = (ev.CHUNK_COLUMN,)
+SORTED = (ev.PERIOD_COLUMN, ev.CHUNK_COLUMN)
 OPTIONAL = ev.EXTRA_COLUMNS
 #: Parquet has the samples themselves in a column, npy has a file of all samples, into which `trace_start` points.
 TRACE = Column("trace", "<u2", "", "Samples of the event's trace, ADC units.")
+#: Recorded data may be of several runs.
+RUN = ev.RUN_COLUMN
+#: Columns that come before those of the optional blocks.
+_FIRST = (*ALWAYS, *SORTED, RUN)
 #: Which bit of `parts` says that an event has a value in these columns.
 PART_OF = {"ets": PART_ETS, "esum": PART_ESUM, "baseline": PART_ESUM, "qdc": PART_QDC}
 OF_TRACES = ("trace_start", "trace_length")
@@ -108,12 +112,12 @@ def columns_with_values(events: Events) -> list[Column]:
     traces = ev.TRACES in events and bool(events["trace_length"].any())
     has = {"parts": parts > 0, **{name: parts & bit > 0 for name, bit in PART_OF.items()}}
     has |= dict.fromkeys(OF_TRACES, traces)
-    return [c for c in (*ALWAYS, *SORTED, *OPTIONAL) if c.name in events and has.get(c.name, True)]
+    return [c for c in (*_FIRST, *OPTIONAL) if c.name in events and has.get(c.name, True)]
 
 
 def merged(some: list[Column], more: list[Column]) -> list[Column]:
     """The columns of both, in the order of the files."""
-    return [column for column in (*ALWAYS, *SORTED, *OPTIONAL) if column in some or column in more]
+    return [column for column in (*_FIRST, *OPTIONAL) if column in some or column in more]
 
 
 def described(columns: list[Column]) -> dict[str, Any]:
@@ -136,7 +140,5 @@ def pieces(events: Events) -> Iterator[Events]:
 
 def absent(column: Column, count: int) -> Array:
     """What a column has for events that do not have it: NaN for Unix times, which 0 is one of, and 0 otherwise."""
-    values = ev.allocate([column], count, zero=True)[column.name]
-    if column is ev.CHUNK_COLUMN:
-        values.fill(np.nan)
-    return values
+    shape = (count, column.width) if column.width else (count,)
+    return np.full(shape, np.nan if column is ev.CHUNK_COLUMN else 0, column.dtype)

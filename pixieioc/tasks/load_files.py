@@ -111,9 +111,13 @@ class LoadFiles(Task):
         self._collected: dict[int, list[NDArray[np.uint32]]] = {}
         self._since = 0.0
         self.runs_read += 1
-        modules = list(self._streams)
-        run_id, start_time = files.run.run_id, files.run.start_time
-        begins = Beginning(modules=modules, run_id=run_id, start_time=start_time, recorded=True)
+        begins = Beginning(
+            modules=list(self._streams),
+            run_id=files.run.run_id,
+            start_time=files.run.start_time,
+            end_time=files.run.end_time,
+            recorded=True,
+        )
         self.send(RunBegins(begins=begins))
 
     def _side_by_side(self) -> WordBlock:

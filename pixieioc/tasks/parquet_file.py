@@ -73,10 +73,9 @@ class ParquetFile:
         if self._group:
             self._write_group()
         with naming(self.path):
-            if self._writer is None:
-                self._open(self._file.part)
             content = to_json({**about, "columns": described(self.columns)})
-            self._writer.add_key_value_metadata({"pixieioc": content})
+            writer = self._writer or self._open(self._file.part)
+            writer.add_key_value_metadata({"pixieioc": content})
             self._close()
         self._file.publish()
 
@@ -98,6 +97,7 @@ class ParquetFile:
                 self._open(self._file.part)
             elif wanted != self._columns:
                 self._widen(wanted)
+            assert self._writer is not None
             self._writer.write_table(self._table(joined), row_group_size=ev.size(joined))
 
     def _widen(self, wanted: list[Column]) -> None:
@@ -116,8 +116,8 @@ class ParquetFile:
                 self._writer.write_table(self._pa.Table.from_arrays(arrays, schema=schema), row_group_size=len(there))
         self._file.replace()
 
-    def _open(self, path: Path) -> None:
-        """Opens the file for the columns that there are now."""
+    def _open(self, path: Path) -> Any:
+        """Opens the file for the columns that there are now, and returns its writer."""
         names = [column.name for column in self.columns if column is not TRACE]
         paths = [f"{c.name}.list.element" if c is TRACE or c.width else c.name for c in self.columns]
         self._sink = self._pa.OSFile(os.fsencode(path), "wb")
@@ -131,6 +131,7 @@ class ParquetFile:
             column_encoding={path: _LAYOUTS[path] for path in paths if path in _LAYOUTS},
             write_statistics=names,
         )
+        return self._writer
 
     def _close(self) -> None:
         self._writer.close()

@@ -20,7 +20,7 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Error, Refused, Status
 from pixieioc.tasks import event_files
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, SORTED, format_of, new_file
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, format_of, new_file
 from tests.conftest import DATA
 from tests.listmode.samples import random_events, rows, trace_list
 from tests.recorder import Recorder
@@ -50,7 +50,7 @@ def _read_npy(path: Path) -> Events:
 def _read_parquet(path: Path) -> Events:
     table = pq.read_table(path)
     events: Events = {}
-    for column in (*ALWAYS, *SORTED, *OPTIONAL):
+    for column in (*ALWAYS, *SORTED, RUN, *OPTIONAL):
         if column.name not in table.column_names:
             continue
         shape = (column.width,) if column.width else ()
@@ -100,12 +100,16 @@ def _tells_what_it_is(path: Path) -> None:
         about = json.loads(pq.read_metadata(path).metadata[b"pixieioc"])
         assert pq.read_schema(path).field("time").metadata[b"unit"] == b"ns"
     assert about["software"].startswith("pixieioc ")
-    assert (about["run_id"], about["events"], about["items_discarded"]) == (1, 24_598, 0)
+    assert (about["events"], about["items_discarded"]) == (24_598, 0)
+    assert (about["first_time"], about["last_time"]) == (1_170_569_551_910, 1_180_572_322_710)
+    nothing = {"run_id": None, "start_time": None, "end_time": None}  # is known of the run that the recording is of
+    assert (about["runs"], {name: about[name] for name in nothing}) == ([nothing], nothing)
     assert about["configuration"]["LoadFiles"]["files"] == [str(FULL)]
     assert about["configuration"]["ConvertToEvents"]["firmware_revision"] == [34688]
     assert about["columns"]["cfd"]["unit"] == "ns"
     assert list(about["columns"]) == [column.name for column in (*ALWAYS, *SORTED)]
-    assert about["start_time"] <= about["end_time"]
+    assert about["written"]["run_id"] == 1
+    assert about["written"]["start_time"] <= about["written"]["end_time"]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -241,7 +245,7 @@ def test_a_file_has_the_columns_that_its_events_have(
 def test_unix_times_can_be_left_out(pipeline: Recorder, tmp_path: Path, form: str) -> None:
     path = tmp_path / f"events.{form}"
     _write(pipeline, path, [FULL], "SortEvents", chunk_timestamp=False)
-    assert list(read(path)) == [column.name for column in ALWAYS]
+    assert list(read(path)) == [*(column.name for column in ALWAYS), "period"]
     if form == "parquet":
         pipeline.configure({"file": str(tmp_path / "all.parquet"), "chunk_timestamp": True})
         pipeline.run_through()
