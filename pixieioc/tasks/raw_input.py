@@ -165,6 +165,8 @@ class _Compressed:
         return self._raw.tell()
 
     def readinto(self, view: memoryview) -> int | None:
+        if not self.size:
+            raise Damaged(f"{shown(self.path)} is empty: even no data, {self._kind}-compressed, are some bytes")
         try:
             piece: bytes = self._file.read1(len(view))
         except OSError as error:

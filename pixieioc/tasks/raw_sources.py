@@ -150,7 +150,8 @@ def _refuse_twice(paths: Sequence[Path]) -> None:
             found = path.stat()
         except OSError as error:
             raise Error(f"cannot read {shown(path)}: {error.strerror}") from None
-        before = seen.setdefault((found.st_dev, found.st_ino), path)
-        if before is not path:
+        key = (found.st_dev, found.st_ino)
+        if (before := seen.get(key)) is not None:
             same = "is given twice" if before == path else f"and {shown(before)} are the same file"
             raise Error(f"{shown(path)} {same}")
+        seen[key] = path
