@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from pixieioc.pipeline import Error
+from pixieioc.config import ConfigError
 
 _NAMES = re.compile(r"-|/dev/stdin|/dev/fd/(\d+)|/proc/(?:self|thread-self)/fd/(\d+)")
 _PIECE = 1 << 16
@@ -25,7 +25,7 @@ class Handed:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Error if there is nothing behind a name, or something that cannot be read."""
+        """ConfigError if there is nothing behind a name, or something that cannot be read."""
         self._stack = contextlib.ExitStack()
         self._typed: dict[str, str] = {}
         self.names = [self._reachable(name) for name in names]
@@ -50,10 +50,10 @@ class Handed:
         try:
             kind = os.fstat(descriptor).st_mode
         except OSError:
-            raise Error(f"no file {name}: it is not open") from None
+            raise ConfigError(f"no file {name}: it is not open") from None
         if stat.S_ISCHR(kind):
             what = "the terminal" if os.isatty(descriptor) else "a character device"
-            raise Error(f"{name} is {what}: give it raw data, as in 'zcat run.bin.gz | pixieioc replay {name}'")
+            raise ConfigError(f"{name} is {what}: give it raw data, as in 'zcat run.bin.gz | pixieioc replay {name}'")
         if stat.S_ISFIFO(kind):
             found = f"/proc/{os.getpid()}/fd/{descriptor}"
         elif stat.S_ISREG(kind) and (path := _path_of(descriptor)) is not None:
@@ -61,7 +61,7 @@ class Handed:
         else:
             found = self._stack.enter_context(_copied(descriptor))
         if found in self._typed:
-            raise Error(f"{name} is given twice")
+            raise ConfigError(f"{name} is given twice")
         self._typed[found] = name
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def _record(folder: Path, run: int, module: int, start: float, *, parts: int = 1
     data = module_words(module, 10.0, 300, seed=10 * run).tobytes()
     cuts = [len(data) * i // parts for i in range(parts + 1)]
     paths = []
-    for part, (begin, end) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for part, (begin, end) in enumerate(itertools.pairwise(cuts)):
         name = f"x_{run}_mod0{module}" + f"_part{part + 8}" * (parts > 1) + ".bin"
         paths.append(folder / name)
         paths[-1].write_bytes(data[begin:end])
