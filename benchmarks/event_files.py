@@ -2,9 +2,9 @@
 
 The events are those of the recording of `examples/data`, sorted: header-only, and with a trace of 500 samples each, a
 pulse on a baseline with noise. Ours gets them in blocks as SortEvents sends them, whose traces lie between the headers
-of the records; the rival gets the same blocks and calls `pyarrow.parquet.ParquetWriter` with its defaults, one row group
-per block. Both write to memory-backed files in `--folder`, so that no disk is measured. All take turns; what is shown is
-the median in processor time of all threads. `chain` is the same through the tasks, by the clock: LoadFiles,
+of the records; the rival gets the same blocks and calls `pyarrow.parquet.ParquetWriter` with its defaults, one row
+group per block. Both write to memory-backed files in `--folder`, so that no disk is measured. All take turns; what is
+shown is the median in processor time of all threads. `chain` is the same through the tasks, by the clock: LoadFiles,
 ConvertToEvents, SortEvents and WriteEvents, with the file on the disk of the temporary folder.
 The exit code is 1 if what was written is not what was given.
 """

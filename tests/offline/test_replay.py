@@ -316,8 +316,8 @@ def test_a_picture_of_many_channels(tmp_path: Path) -> None:
     counts[7, :16] = random.poisson(5, (16, 256))
     summary = Summary(
         files=("a.bin", "b.bin"), bytes=0, events=int(counts.sum()), channels=(), energy_sum=0, trace_samples=0,
-        pileup=0, corrupt_regions=0, bytes_lost=0, bytes_left_over=0, damage="", late_events=0, runs=1, counter_resets=1, first_time=0,
-        last_time=1, seconds=1.0, out=None, bytes_written=0, plot=None,
+        pileup=0, corrupt_regions=0, bytes_lost=0, bytes_left_over=0, damage="", late_events=0, runs=1,
+        counter_resets=1, first_time=0, last_time=1, seconds=1.0, out=None, bytes_written=0, plot=None,
     )  # fmt: skip
     plot(Spectra(counts, 256.0, 17), summary, tmp_path / "many.png")
     plot(Spectra(counts * 0, 256.0, 0), summary, tmp_path / "none.png")
