@@ -51,7 +51,7 @@ EXTRA_COLUMNS = (
 PERIOD_COLUMN = Column(
     "period", "<u4", "", "Period of the module's counter, from 0: times of different periods cannot be compared."
 )
-RUN_COLUMN = Column("run_id", "<u4", "", "Number of the run that the event is of.")
+RUN_COLUMN = Column("run_id", "<u8", "", "Number of the run that the event is of.")
 CHUNK_COLUMN = Column("chunk_timestamp", "<f8", "s", "Unix time of the event, from the start of its counter period.")
 COLUMNS: Mapping[str, Column] = {c.name: c for c in (*BASE_COLUMNS, *EXTRA_COLUMNS, PERIOD_COLUMN, RUN_COLUMN, CHUNK_COLUMN)}
 #: Bytes of a line of the processor's cache.

@@ -8,6 +8,8 @@ import os
 import signal
 from multiprocessing import forkserver, resource_tracker
 
+from pixieioc.pipeline.temporary import folder_of_multiprocessing, hold_listener, make_again
+
 #: The parent runs an event loop and threads, so its memory must not be forked; a small server process forks instead.
 PROCESSES = multiprocessing.get_context("forkserver")
 # Imported once there, these cost the tasks nothing.
@@ -27,10 +29,12 @@ def prepare() -> None:
     It, its helper and the tasks, until they have said what signals mean to them, inherit that these are blocked.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    make_again(folder_of_multiprocessing())
     try:
         for server in (resource_tracker, forkserver):  # the first of them unblocks some
             signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINAL | _ELSEWHERE)
             server.ensure_running()
+        hold_listener()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

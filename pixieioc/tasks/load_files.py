@@ -57,13 +57,13 @@ class LoadFiles(Task):
     bytes_left_over = Report(
         0,
         unit="B",
-        hihi=1,
+        alarm_hihi=1,
         doc="Bytes at the end of a module's files that are not a whole word.",
         guidance="A file has been cut short: its last record is incomplete.",
     )
     files_damaged = Report(
         0,
-        hihi=1,
+        alarm_hihi=1,
         doc="Compressed files that could not be read to their end; what came before was read.",
         guidance="See Damage for the files and the places; take them from a backup if there is one.",
     )

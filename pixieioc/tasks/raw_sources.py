@@ -118,8 +118,8 @@ def _described(path: Path, run_pattern: str) -> RecordedRun:
     about = read_sidecar(path)
     run_id, start, end = (_number(about.get(name)) for name in ("run_id", "start_time", "end_time"))
     if run_id is None and start is None and run_pattern and (found := re.search(run_pattern, path.name)):
-        run_id = int(found[1])
-    return RecordedRun(None if run_id is None else int(run_id), start, end)
+        run_id = _number(int(found[1]))
+    return RecordedRun(run_id if isinstance(run_id, int) else None, _as_time(start), _as_time(end))
 
 
 def _with_start(run: RecordedRun, others: Sequence[RecordedRun]) -> RecordedRun:
@@ -130,8 +130,13 @@ def _with_start(run: RecordedRun, others: Sequence[RecordedRun]) -> RecordedRun:
     return replace(run, start_time=starts.pop()) if len(starts) == 1 else run
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+def _number(value: Any) -> int | float | None:
+    """`value` if it is a number that can be one of a run, or a time."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+
+
+def _as_time(value: int | float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _module_of(path: Path, pattern: str) -> int:

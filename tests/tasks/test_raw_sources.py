@@ -222,6 +222,12 @@ def test_a_module_whose_sidecar_is_lost_is_of_the_run_that_its_name_tells(tmp_pa
     assert (run.run.start_time, list(run.modules)) == (1e9, [0, 1])
 
 
+def test_a_number_may_be_a_date_but_not_any(tmp_path: Path) -> None:
+    named = [_file(tmp_path, f"run{number}.bin") for number in (20261125190000, 10**30)]
+    runs = [runs_of([path], MODULES, RUNS)[0].run.run_id for path in named]
+    assert runs == [20261125190000, None]
+
+
 @pytest.mark.parametrize("sidecar", ["a.bin.json", "a.bin.gz.json"])
 def test_a_compressed_file_has_the_sidecar_of_what_it_was(tmp_path: Path, sidecar: str) -> None:
     path = tmp_path / "a.bin.gz"
