@@ -95,7 +95,7 @@ def test_after_disk_full_the_space_of_a_file_that_is_deleted_is_free_at_once(
         pipeline.wait(5)
         pid = pipeline.told("GatherData", "process_id")
         assert [file.path for file in psutil.Process(pid).open_files() if file.path.startswith(str(folder))] == []
-        [part] = folder.glob("*.part")
+        [part] = folder.glob("*.bin.part")
         assert pipeline.told("GatherData", "unfinished_files").endswith(str(part))
         assert _free(folder) < 0.05e6
         part.unlink()
