@@ -182,9 +182,7 @@ class TimeOrder:
         runs = {} if reading is None else reading.runs
         batch = None if reading is None else reading.batch
         for place in sorted({*self._groups, *runs}):
-            own = self.streams[place.apart].mark if place.apart in self.streams else limit
-            if place.apart in self.streams and (limit == END or not self.streams[place.apart].apart):
-                own = END
+            own = limit if place.apart < 0 or limit == END else self.streams[place.apart].own_limit
             self._let_go_of(place, _key(own, place), batch, runs.get(place, []))
 
     def _let_go_of(self, place: Place, key: int, batch: Batch | None, runs: list[OfModule]) -> int:
