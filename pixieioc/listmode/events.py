@@ -51,8 +51,9 @@ EXTRA_COLUMNS = (
 PERIOD_COLUMN = Column(
     "period", "<u4", "", "Period of the module's counter, from 0: times of different periods cannot be compared."
 )
+RUN_COLUMN = Column("run_id", "<u8", "", "Number of the run that the event is of.")
 CHUNK_COLUMN = Column("chunk_timestamp", "<f8", "s", "Unix time of the event, from the start of its counter period.")
-COLUMNS: Mapping[str, Column] = {c.name: c for c in (*BASE_COLUMNS, *EXTRA_COLUMNS, PERIOD_COLUMN, CHUNK_COLUMN)}
+COLUMNS: Mapping[str, Column] = {c.name: c for c in (*BASE_COLUMNS, *EXTRA_COLUMNS, PERIOD_COLUMN, RUN_COLUMN, CHUNK_COLUMN)}
 #: Bytes of a line of the processor's cache.
 _LINE = 64
 #: It takes some microseconds, and saves ten times as many for each column when events are sent.

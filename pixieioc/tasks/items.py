@@ -24,6 +24,7 @@ class Beginning(TypedDict):
     modules: list[int]  #: those that have data in it: each is waited for, until it was read and had nothing
     run_id: int | None  #: its number, if that is known
     start_time: float | None  #: the Unix time at which it began, if that is known
+    end_time: NotRequired[float | None]  #: the Unix time at which it ended, if that is known
     recorded: bool  #: read from files, as fast as can be: the time at which data come means nothing
 
 

@@ -56,7 +56,7 @@ class SortEvents(Task):
 
     late_events = Report(
         0,
-        hihi=1,
+        alarm_hihi=1,
         doc="Events of this run that are out of order and carry the flag 8: they came too late, their time cannot be "
         "true, or their module is apart.",
         guidance="See ModulesApart and EventsApart first. Otherwise increase SortEvents:Window or MaxEvents; check that "
@@ -64,14 +64,14 @@ class SortEvents(Task):
     )
     events_apart = Report(
         0,
-        hihi=1,
+        alarm_hihi=1,
         doc="Those of them whose module is apart: its counter is not where the others' are.",
         guidance="ModulesApart names the modules and what to do: start all counters together, with a new run.",
     )
     modules_apart = Report("", doc="Modules that the others do not wait for, why, and what to do.")
     events_let_go = Report(
         0,
-        hihi=1,
+        alarm_hihi=1,
         doc="Events of this run that were let out because too many were held back.",
         guidance="Earlier events may have followed, see LateEvents. Check that all modules are read equally often; "
         "increase SortEvents:MaxEvents if there is memory.",
@@ -80,7 +80,7 @@ class SortEvents(Task):
     events_held = Report(0, doc="Events that are held back.")
     starts_estimated = Report(
         0,
-        high=1,
+        alarm_high=1,
         doc="Counter periods whose start is not in start_times and was estimated.",
         guidance="Give start_times a time for each start of the counters, if the times between them matter.",
     )

@@ -8,9 +8,9 @@ import pytest
 
 from pixieioc.pipeline import Status
 from tests.recorder import Recorder
-from tests.tasks import keeper
+from tests.tasks import clockwork
 
-__all__ = ["keeper"]
+__all__ = ["clockwork"]  # importing it defines the tasks
 CHAIN = ("Clockwork", "ConvertToEvents", "SortEvents", "Latency")
 
 
