@@ -162,7 +162,7 @@ class Batch:
         size = int(np.diff(bounds).sum())
         out, spare, rows = np.empty(size, np.uint32), np.empty(2 * size, np.int64), np.empty(2 * size, np.uint32)
         if size:
-            merge.merge_runs(self.keys, self.order, bounds, spare, rows, np.empty(len(runs) + 1, np.int64), out)
+            merge.merge_runs(self.keys, self.order, bounds, spare, rows, np.empty(2 * len(runs), np.int64), out)
         return out
 
     def fill(self, out: Events, numbers: Rows, run: Run | None = None) -> None:

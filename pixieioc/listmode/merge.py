@@ -18,7 +18,7 @@ Keys = NDArray[np.int64]
 Rows = NDArray[np.uint32]
 
 #: Keys of a slice of time when runs are merged.
-_SLICE = 16384
+_SLICE = 8192
 
 
 @compiled
@@ -48,7 +48,7 @@ def merge_runs(
 
     A slice of time after the other, which stays close to the processor while it goes through `spare` and `rows`; those
     are as long as all runs together, twice. `runs` holds begin and end of each, and is used up; `bounds` has room for
-    one number more than runs.
+    two numbers for each run.
     """
     half, longest = len(spare) // 2, 0
     for run in range(len(runs)):
@@ -69,66 +69,68 @@ def merge_runs(
                 else:
                     high = middle
             runs[run, 0] = high
-            bounds[run] = size
-            copy(keys, order, begin, high, spare, rows, size)
+            bounds[2 * run], bounds[2 * run + 1] = begin, high
             size += high - begin
-        bounds[len(runs)] = size
-        left, here, there = len(runs), 0, half
-        while left > 1:
-            merged = 0
+        left, here = len(runs), 0
+        while True:
+            # The first time from where the runs are, the last time to where they are wanted.
+            merged, to, last_time = 0, half - here, left <= 2
+            from_keys, from_order = (keys, order) if left == len(runs) else (spare, rows)
+            to_order, shift = (out, done - to) if last_time else (rows, 0)
             for pair in range(0, left, 2):
-                begin, middle, end = bounds[pair], bounds[pair + 1], bounds[min(pair + 2, left)]
-                merge(spare, rows, here + begin, here + middle, here + end, there + begin)
-                bounds[merged] = begin
+                a, a_end = bounds[2 * pair], bounds[2 * pair + 1]
+                b, b_end = (bounds[2 * pair + 2], bounds[2 * pair + 3]) if pair + 1 < left else (a_end, a_end)
+                merge(from_keys, from_order, a, a_end, b, b_end, spare, to_order, to, to + shift)
+                bounds[2 * merged], bounds[2 * merged + 1] = to, to + a_end - a + b_end - b
+                to = bounds[2 * merged + 1]
                 merged += 1
-            bounds[merged] = size
-            left, here, there = merged, there, here
-        for i in range(np.uint64(size)):
-            out[np.uint64(done) + i] = rows[np.uint64(here) + i]
+            if last_time:
+                break
+            left, here = merged, half - here
         done += size
 
 
 @compiled
-def copy(keys: Keys, order: Rows, begin: int, end: int, to_keys: Keys, to_order: Rows, to: int) -> None:
-    """Copies a stretch of keys and order."""
-    first, place = np.uint64(begin), np.uint64(to)
-    for i in range(np.uint64(end - begin)):
-        to_keys[place + i] = keys[first + i]
-        to_order[place + i] = order[first + i]
-
-
-@compiled
-def merge(keys: Keys, order: Rows, begin: int, middle: int, end: int, to: int) -> None:
-    """Merges `keys[begin:middle]` and `keys[middle:end]` into the same array from `to` on, and `order` likewise."""
+def merge(
+    keys: Keys,
+    order: Rows,
+    begin: int,
+    end: int,
+    second_begin: int,
+    second_end: int,
+    to_keys: Keys,
+    to_order: Rows,
+    at: int,
+    order_at: int,
+) -> None:
+    """Merges `keys[begin:end]` and `keys[second_begin:second_end]` into `to_keys` from `at` on; `order` likewise."""
     one = np.uint64(1)
     # What is left of the first run is [a, a_end), of the second [b, b_end), of the place for both [low, high).
-    a, a_end, b, b_end = np.uint64(begin), np.uint64(middle), np.uint64(middle), np.uint64(end)
-    low, high = np.uint64(to), np.uint64(to + end - begin)
+    a, a_end, b, b_end = np.uint64(begin), np.uint64(end), np.uint64(second_begin), np.uint64(second_end)
+    low, shift = np.uint64(at), np.uint64(order_at - at)
+    high = low + (a_end - a) + (b_end - b)
     while a < a_end and b < b_end:
         # So many steps can be made from either end before any of the runs is used up.
         for _ in range(min(a_end - a, b_end - b)):
             x, y = keys[a], keys[b]
             second = y < x
-            keys[low] = y if second else x
-            order[low] = order[b] if second else order[a]
+            to_keys[low] = y if second else x
+            to_order[low + shift] = order[b] if second else order[a]
             b += np.uint64(second)
             a += np.uint64(not second)
             low += one
             x, y = keys[a_end - one], keys[b_end - one]
             second = y >= x
             high -= one
-            keys[high] = y if second else x
-            order[high] = order[b_end - one] if second else order[a_end - one]
+            to_keys[high] = y if second else x
+            to_order[high + shift] = order[b_end - one] if second else order[a_end - one]
             b_end -= np.uint64(second)
             a_end -= np.uint64(not second)
-    while a < a_end:
-        keys[low], order[low] = keys[a], order[a]
-        a += one
-        low += one
-    while b < b_end:
-        keys[low], order[low] = keys[b], order[b]
-        b += one
-        low += one
+    if b < b_end:
+        a, a_end = b, b_end
+    for i in range(a_end - a):
+        to_keys[low + i] = keys[a + i]
+        to_order[low + shift + i] = order[a + i]
 
 
 @compiled

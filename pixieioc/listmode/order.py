@@ -105,10 +105,9 @@ class TimeOrder:
         self._rejoin()
         for module in read:
             self._stream(module, now).quiet = module in quiet
-        for module in np.unique(events["module"]).tolist():
-            self._stream(module, now)
         quiet_now = {m for m, stream in self.streams.items() if now is not None and stream.quiet and not stream.known}
-        self._let_go(self._limit(now), self._read(events, now, quiet_now))
+        reading = self._read(events, now, quiet_now)
+        self._let_go(self._limit(now), reading)
         return self._answer(now)
 
     def wait(self, now: float) -> list[Stretch]:
@@ -128,7 +127,9 @@ class TimeOrder:
 
     def _read(self, events: Events, now: float | None, final: Collection[int]) -> Reading:
         """Surveys a block; `final`: modules of which what is undecided is decided now."""
-        reading = self._reader.read(events, self.streams, self._groups, final, now)
+        reading = self._reader.read(
+            events, self.streams, lambda module: self._stream(module, now), self._groups, final, now
+        )
         self._odd += reading.odd
         self.resets = max([self.resets, *(stream.period for stream in self.streams.values())])
         return reading
@@ -181,9 +182,7 @@ class TimeOrder:
         runs = {} if reading is None else reading.runs
         batch = None if reading is None else reading.batch
         for place in sorted({*self._groups, *runs}):
-            own = self.streams[place.apart].mark if place.apart in self.streams else limit
-            if place.apart in self.streams and (limit == END or not self.streams[place.apart].apart):
-                own = END
+            own = limit if place.apart < 0 or limit == END else self.streams[place.apart].own_limit
             self._let_go_of(place, _key(own, place), batch, runs.get(place, []))
 
     def _let_go_of(self, place: Place, key: int, batch: Batch | None, runs: list[OfModule]) -> int:
@@ -242,7 +241,8 @@ class TimeOrder:
             if stream.undecided is not None and stream.undecided_since <= deadline
         }
         if undecided:
-            self._let_go(self._limit(now), self._read(ev.empty(), now, undecided))
+            reading = self._read(ev.empty(), now, undecided)
+            self._let_go(self._limit(now), reading)
         if not self._overdue(deadline):
             return
         for stream in self.streams.values():  # it should have more, but has not

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,13 +42,21 @@ class Reader:
         self,
         events: Events,
         streams: Mapping[int, Stream],
+        stream_of: Callable[[int], Stream],
         groups: Mapping[Place, Group],
         final: Collection[int],
         now: float | None,
     ) -> Reading:
-        """The block `events`. `final`: modules whose next events will not tell what is undecided of them."""
-        block = _with_undecided(events, streams, final)
-        runs = _runs(block["module"])
+        """The block `events`. `stream_of` makes the streams of modules that are not in `streams` yet.
+
+        `final`: modules whose next events will not tell what is undecided of them.
+        """
+        runs = runs_of(events)
+        for module, _ in runs:
+            stream_of(module)
+        block = _with_undecided(events, runs, streams, final)
+        if block is not events:
+            runs = runs_of(block)
         tails = self._tails(block, runs, streams, groups)
         before, firsts = _one_store(tails)
         size = sum(chunk.size for chunk in tails.values()) + ev.size(block)
@@ -76,8 +84,11 @@ class Reader:
             group = groups.get(place_of(module, stream))
             if module in tails or group is None or module not in group.waiting:
                 continue
-            earliest = (int(block["time"][rows].min()) - CFD_NS - stream.origin) << CFD_BITS
-            tail = group.end_of(module, max(-(2**62), min(2**62, earliest)))
+            earliest = -(2**62)
+            if group.waiting[module][-1].size > rows.stop - rows.start:  # not again and again all of it
+                since = int(block["time"][rows].min()) - CFD_NS - stream.origin
+                earliest = max(earliest, min(2**62, since << CFD_BITS))
+            tail = group.end_of(module, earliest)
             if tail is not None:
                 tails[module] = tail
         return tails
@@ -136,13 +147,15 @@ def place_of(module: int, stream: Stream) -> Place:
     return Place(stream.period, stream.origin, module if stream.apart else -1)
 
 
-def _with_undecided(events: Events, streams: Mapping[int, Stream], final: Collection[int]) -> Events:
+def _with_undecided(
+    events: Events, runs: list[tuple[int, slice]], streams: Mapping[int, Stream], final: Collection[int]
+) -> Events:
     """The block, with what is undecided of each module before the module's events; of some modules also without any."""
     waiting = {module for module, stream in streams.items() if stream.undecided is not None}
     if not waiting:
         return events
     pieces: list[Events] = []
-    for module, rows in _runs(events["module"]):
+    for module, rows in runs:
         if module in waiting:
             waiting.remove(module)
             pieces.append(streams[module].undecided or {})
@@ -202,8 +215,9 @@ def _add_back(
     return at
 
 
-def _runs(numbers: NDArray[np.uint8]) -> list[tuple[int, slice]]:
-    """The stretches of equal module numbers, in order."""
+def runs_of(events: Events) -> list[tuple[int, slice]]:
+    """The stretches of events of one module, in order."""
+    numbers = events["module"]
     if not len(numbers):
         return []
     ends = [*(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]

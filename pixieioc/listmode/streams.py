@@ -66,6 +66,11 @@ class Stream:
             return Position(self.period - 1, mark + wrap - CFD_NS)
         return Position(self.period, mark - CFD_NS)
 
+    @property
+    def own_limit(self) -> Position | None:
+        """What can be let out of it while it is apart from the others; everything once it is not any more."""
+        return END if self.quiet or not self.apart else self.mark
+
     def hear(self, now: float | None) -> None:
         """Events have come: after a silence, their times may be later by that."""
         silent = now - self.heard if now is not None and self.heard is not None else 0.0

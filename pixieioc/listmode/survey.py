@@ -31,6 +31,8 @@ _WRAPS = (8 << 48, 10 << 48)
 NEAR, START = 4, 8
 #: Or so many that follow each other, each later than the one before, in a stream with less than an event per reset time.
 _AHEAD, _SLOW = 3, 4
+#: Events that are looked at together.
+BATCH = 256
 #: Moves an event, on the average, by which a stream is put in order.
 MOVES = 8
 #: An event is judged by no more than so many.
@@ -64,6 +66,25 @@ class Part(IntEnum):
 
 #: The judgement of an event whose time is far from all before.
 _WAIT, _ODD, _MOVED, _NEW = 0, 1, 2, 3
+
+
+@compiled
+def look_at(
+    time: Whole, cfd: NDArray[np.float32], origin: int, window: int, last: int, number: int, keys: Keys, order: Rows
+) -> tuple[int, int, int, int]:
+    """Keys and numbers of some events, many at a time; the earliest and the latest time, how far they say that the
+    stream has come after an event at `last`, and all bits that a key has."""
+    lowest = highest = time[0]
+    mark, bits = min(last - window, time[0]), np.int64(0)
+    for k in range(len(time)):
+        t = time[k]
+        lowest, highest = min(lowest, t), max(highest, t)
+        keys[k] = ((t - origin) << CFD_BITS) + np.int64(np.int32(cfd[k] * np.float32(32768)))
+        order[k] = np.uint32(number + k)
+        bits |= keys[k]
+    for k in range(1, len(time)):
+        mark = max(mark, min(time[k - 1] - window, time[k]))
+    return lowest, highest, mark, bits
 
 
 @compiled
@@ -161,10 +182,28 @@ def survey(
     top = keys[at - 1] if at > tail else np.int64(NEVER)
     # Without a sign: indices from the end would have to be thought of.
     i, a, stop, number = np.uint64(begin), np.uint64(at), np.uint64(end), np.uint64(first)
-    n_low, none, one = np.uint64(0), np.uint64(0), np.uint64(1)
+    n_low, none, one, many = np.uint64(0), np.uint64(0), np.uint64(1), np.uint64(BATCH)
     while i < stop:
         far, went = True, a
-        while known and i < stop:
+        while known and i + many <= stop:
+            earliest, newest, far_as, bits = look_at(
+                time[i : i + many], cfd[i : i + many], origin, window, last, np.int64(number + i), keys[a:], order[a:]
+            )
+            if newest > latest + reset or earliest < max(newest, latest) - reset:
+                break
+            if np.uint64(bits) >> np.uint64(CELL_BITS + CFD_BITS):
+                break
+            ahead = reset
+            mark, latest, last = max(mark, far_as), max(latest, newest), time[i + many - one]
+            for _ in range(BATCH):
+                key = keys[a]
+                low[n_low] = np.uint32(a)
+                n_low += np.uint64(key < top)
+                top = max(top, key)
+                a += one
+            i += many
+        soon = min(stop, i + many)
+        while known and i < soon:
             t = time[i]
             far = t > latest + ahead or t < latest - reset
             key = ((t - origin) << CFD_BITS) + np.int64(np.int32(cfd[i] * np.float32(32768)))
@@ -183,6 +222,8 @@ def survey(
         count = min(START, count + np.int64(a - went))
         if i >= stop:
             break
+        if i == soon and known:
+            continue
         t = time[i]
         begins, wrapped = not known, np.int64(0)
         if known and far:
