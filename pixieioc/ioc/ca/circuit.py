@@ -105,6 +105,8 @@ class Circuit:
         handler = self._handlers.get(message.command)
         if handler is None:
             raise ca.Broken(f"unknown command {message.command}")
+        if message.too_large:
+            handler = self._too_large
         self.spoken = True
         try:
             handler(message)
@@ -209,6 +211,16 @@ class Circuit:
             channel.rights,
             ca.header(ca.CREATE_CHANNEL, 0, record.native, record.length, channel.client_id, channel.server_id),
         )
+
+    def _too_large(self, message: Message) -> None:
+        """Refuses a put of more than is taken; anything else that is so large is no Channel Access."""
+        channel = self._channels.get(message.a)
+        why = f"a message of {message.too_large} bytes was announced, at most {self._cutter.limit} are taken"
+        if message.command not in (ca.WRITE, ca.WRITE_NOTIFY) or channel is None:
+            raise ca.Broken(why)
+        self._server.complain(f"{self.client} at {self.client.address}: put to {channel.record.name}: {why}")
+        self._server.put_refused(channel.record, self.client, why)
+        self._writes.answer(message, ca.TOO_LARGE, why)
 
     def _clear_channel(self, message: Message) -> None:
         channel = self._channels.pop(message.a, None)

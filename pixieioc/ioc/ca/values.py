@@ -118,6 +118,8 @@ class Values:
     def _accept_number(self, value: Any) -> float | int:
         is_whole = self.native != dbr.DOUBLE or self._info.record.startswith("int64")
         if isinstance(value, str):
+            value = dict(self._info.named).get(value, value)
+        if isinstance(value, str):
             value = conversion.whole(value) if is_whole else conversion.number(value)
         if not is_whole:
             return float(value)
