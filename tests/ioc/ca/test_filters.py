@@ -166,6 +166,10 @@ Nothing.{"ts":{}}
 TIMES = """
 Array.{"ts":{"num":"dbl"}}
 Array.{"ts":{"num":"ts"}}
+Text.{"ts":{"num":"ts"}}
+Text.{"ts":{"num":"dbl"}}
+Switch.{"ts":{"num":"sec"}}
+String.{"ts":{"str":"iso"}}
 Number.{"ts":{"num":"sec"}}
 Number.{"ts":{"num":"nsec"}}
 Number.{"ts":{"num":"dbl","epoch":"unix"}}
