@@ -152,8 +152,8 @@ class Circuit:
         for channel in self._channels.values():
             try:
                 channel.unsubscribe_all()
-            except Exception as error:
-                faults.report(f"monitors of {channel.record.name} could not be ended", error)
+            except Exception as fault:
+                faults.report(f"monitors of {channel.record.name} could not be ended", fault)
         self._channels.clear()
 
     def check(self) -> None:
