@@ -25,7 +25,7 @@ OTHER_ALARMS: Mapping[str, str] = {
 }
 #: What an alarm tree leaves out although it has a severity, and why: the name behind the task's.
 NOT_IN_ALARM_TREE: Mapping[str, str] = {
-    "Ready_RBV": "not ready is what an IOC is while a run is on",
+    "Ready_RBV": "an IOC is never ready during a run",
     "CmdStatus_RBV": "the answer to whoever gave the command",
     "SumSevr_RBV": "the sum of all others",
     "SimMode_RBV": "known to whoever has chosen a simulated source",
@@ -103,7 +103,7 @@ def part_of(pv: PvInfo) -> Part:
         return "task"
     if pv.name.startswith(("Error", "LastError", "SumSevr")):
         return "errors"
-    if pv.name.startswith(("File", "FullFile", "Auto", "CreateDir", "Write", "Bytes", "Disk")):
+    if pv.name.startswith(("File", "FullFile", "Unfinished", "Auto", "CreateDir", "Write", "Bytes", "Disk")):
         return "files"
     return "run"
 
