@@ -80,13 +80,29 @@ def generate(
     check_only: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit code 1 if a file there is not what would be written.")
     ] = False,
+    alarm_name: Annotated[
+        str, typer.Option(metavar="NAME", help="The IOC's name in the alarm tree (default: the prefix).")
+    ] = "",
+    alarm_parent: Annotated[
+        str,
+        typer.Option(metavar="CONFIG/GROUP", help="The alarm server's configuration and groups that the tree is in."),
+    ] = "",
+    display_folder: Annotated[
+        str, typer.Option(metavar="DIR", help="Folder of the screens, as alarms link to it (default: Phoebus' own).")
+    ] = "",
 ) -> None:
     """Write database, screens, alarm tree, archiver and save lists and a reference of all PVs of a configuration."""
     from pixieioc.export import outputs
+    from pixieioc.export.alarms import alarm_site
     from pixieioc.export.write import stale, write
     from pixieioc.pvinfo.description import Description
 
-    files = outputs(Description.of(load(config, sets or (), prefix)))
+    description = Description.of(load(config, sets or (), prefix))
+    try:
+        site = alarm_site(alarm_name, alarm_parent, display_folder)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    files = outputs(description, site)
     if check_only:
         if old := stale(out, files):
             typer.echo(f"pixieioc: not current in {out}: {', '.join(old)}", err=True)

@@ -76,11 +76,12 @@ async def run_ioc(
         board = Board(all_pvs(config), config.prefix)
         prepare()
         control = RunControl(board, config, state)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(control.on_fault)
         server = _Server(board.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
         server.control, server.access = control, access
         board.post("IOC:ACCESS", str(access))
         if config.access_file is not None:
-            loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, board)
         await server.start()
         if on_ready is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
+import traceback
 from datetime import datetime
 
 from pixieioc.ioc.board import Board
@@ -12,6 +14,8 @@ from pixieioc.ioc.ca.record import Client, stamp
 from pixieioc.pipeline import Error
 
 log = logging.getLogger(__name__)
+#: Whose error it is if it is no task's.
+_IOC = "IOC"
 
 
 class ErrorBoard:
@@ -19,7 +23,6 @@ class ErrorBoard:
 
     def __init__(self, board: Board, tasks: tuple[str, ...]) -> None:
         self._board = board
-        self._tasks = tasks
         self._counts = dict.fromkeys(tasks, 0)
         self._latched: set[str] = set()
         for task in tasks:
@@ -39,16 +42,22 @@ class ErrorBoard:
         if task in self._counts:
             self._counts[task] += 1
             board.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
-            if task not in self._latched:
-                board.post_with(f"{task}:ErrorMessage_RBV", _full_text(error), dbr.MAJOR, when)
-                board.post(f"{task}:ERROR", "ERROR", when)
-        self._latched.add(task)
+        owner = task if task in self._counts else _IOC
+        if owner not in self._latched:
+            board.post_with(f"{owner}:ErrorMessage_RBV", _full_text(error), dbr.MAJOR, when)
+            board.post(f"{owner}:ERROR", "ERROR", when)
+        self._latched.add(owner)
         board.post("ErrorLatched_RBV", "ERROR", when)
+
+    def own(self, what: str, error: BaseException) -> None:
+        """Shows an exception in the IOC's own code."""
+        trace = "".join(traceback.format_exception(error))
+        self.record(_IOC, Error(f"{what}: {type(error).__name__}: {error}", traceback=trace, time=time.time()))
 
     def acknowledge(self, *tasks: str) -> None:
         """Clears the latched alarms of these tasks, or all of them; counts and the last error stay readable."""
         cleared = self._latched & set(tasks or self._latched)
-        for task in cleared & set(self._tasks):
+        for task in cleared:
             self._board.post(f"{task}:ERROR", "OK")
             self._board.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
         self._latched -= cleared

@@ -93,8 +93,8 @@ class DummyData(ChannelRates, Task):
     lag = Report(
         0.0,
         unit="s",
-        high=1,
-        hihi=10,
+        alarm_high=1,
+        alarm_hihi=10,
         doc="How far the simulated time is behind.",
         guidance="Rates or traces are too much for this computer, or a task behind is slow: data come late.",
     )

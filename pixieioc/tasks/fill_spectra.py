@@ -97,7 +97,7 @@ class FillSpectra(OutputRates, Task):
     )
     events_elsewhere = Report(
         0,
-        hihi=1,
+        alarm_hihi=1,
         doc="Events of this run from modules or channels that have no spectrum.",
         guidance="FillSpectra's parameters modules and channels do not cover the crate.",
     )
