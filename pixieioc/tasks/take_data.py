@@ -46,7 +46,7 @@ class TakeData(ChannelRates, Task):
         low=0,
         high=3600,
         live=True,
-        doc="Shortest time between two reads of the modules' statistics; 0: never, rates are not known then (NaN).",
+        doc="Shortest time between two reads of the modules' statistics; 0: never, rates stay 0 then.",
     )
 
     booted = Report(False, doc="Whether the modules are booted.")
@@ -80,7 +80,7 @@ class TakeData(ChannelRates, Task):
         self.words_read, self.fifo_level = 0, 0.0
         self._began = self._last_read = self._last_statistics = time.monotonic()
         self._counted = np.zeros((4, self.modules, self.channels))
-        self._tell_all(0.0 if self.statistics_interval else np.nan)
+        self._tell_all(0.0)
         self.live_share = 0.0
         self._call("start_list_mode_run")
         self._taking = True
