@@ -64,7 +64,7 @@ def ioc_pvs() -> Iterator[PvInfo]:
     yield PvInfo(
         "IOC:SYSRESET",
         "bo",
-        "Ends the IOC (its supervisor starts it again); refused while a run is on.",
+        "Ends the IOC (its supervisor starts it again); refused during a run.",
         labels=("Done", "Reset"),
         access="EN",
     )

@@ -43,7 +43,7 @@ class SortEvents(Task):
         doc="Events of this run that came too late for their place; they carry the flag 8 and are out of order.",
         guidance="Increase SortEvents:Window or MaxEvents; check that all modules are read equally often.",
     )
-    resets = Report(0, doc="How often the counters began anew in this run.")
+    resets = Report(0, doc="How often the counters restarted in this run.")
     events_held = Report(0, doc="Events that are held back.")
     starts_estimated = Report(
         0,

@@ -71,6 +71,9 @@ class Values:
         array = np.atleast_1d(np.array(value, np.float64 if self.native == dbr.DOUBLE else np.int32))
         if len(array) > self.length:
             raise ValueError(f"{self._name}: {len(array)} elements, {self.length} fit")
+        if self._info.full and len(array) < self.length:
+            unknown = np.nan if self.native == dbr.DOUBLE else 0
+            array = np.concatenate([array, np.full(self.length - len(array), unknown, array.dtype)])
         return array
 
     # -- from a client ------------------------------------------------------------------------------------------------
