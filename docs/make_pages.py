@@ -63,7 +63,7 @@ right is used. Relative file names start from the file's folder, `~` is the home
 
 Over Channel Access, a parameter `bucket_size` of the task GatherData is the setpoint `$(P)GatherData:BucketSize` with
 the readback `$(P)GatherData:BucketSize_RBV`; *shared* parameters and those of runs are the whole pipeline's:
-`$(P)AutoSave`, `$(P)StopTimeout`. *Live* parameters may be changed while a run is on, *fixed* ones in the file only.
+`$(P)AutoSave`, `$(P)StopTimeout`. *Live* parameters may be changed during a run, *fixed* ones in the file only.
 *At once* ones, which concern only what is shown, are used as soon as they are written. Lists are written as JSON texts.
 
 A *per channel* parameter has a value for each of the task's `modules` and `channels`, and a setpoint for each:

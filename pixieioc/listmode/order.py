@@ -156,7 +156,9 @@ class TimeOrder:
             if stream.apart:
                 texts.append(f"module {module}: {self._how_apart(stream)}")
             elif stream.ignored:
-                texts.append(f"module {module}: it has data, but no whole event has come for {self.longest:g} s; check it")
+                texts.append(
+                    f"module {module}: it has data, but no whole event has come for {self.longest:g} s; check it"
+                )
         return "; ".join(texts)
 
     def _how_apart(self, stream: Stream) -> str:

@@ -17,7 +17,9 @@ RATES = st.sampled_from([1.0, 30.0, 1000.0, 50_000.0, 1e6])
 def _right(modules: list[Module], shown: list[list[int]], out: list[Stretch]) -> None:
     """Nothing lost, invented or doubled; what is true in the right order, what is wrong marked."""
     found = rows(out)
-    assert sorted((m, p) for _, m, p, _ in found) == [(m, p) for m, x in enumerate(modules) for p in range(len(x.times))]
+    assert sorted((m, p) for _, m, p, _ in found) == [
+        (m, p) for m, x in enumerate(modules) for p in range(len(x.times))
+    ]
     assert [(q, m, p) for q, m, p, late in found if not late] == model(modules, shown)
     assert {(m, p) for _, m, p, late in found if late} == {(m, p) for m, x in enumerate(modules) for p in x.wrong}
 

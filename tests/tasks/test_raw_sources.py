@@ -139,7 +139,11 @@ def test_a_pipe_whose_writer_has_gone_before_is_read_to_its_end() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.bin", gzip.compress(b"x", mtime=0), "is gzip-compressed: only a file whose name ends with .gz is"),
+        (
+            "a.bin",
+            gzip.compress(b"x", mtime=0),
+            "is gzip-compressed: only a file whose name ends with .gz is decompressed",
+        ),
         ("a.bin", zstd.compress(b"x"), "is zstd-compressed"),
         ("a.bin", b"PK\x03\x04....", "is a zip archive, no raw data"),
         ("a.bin", b"PAR1\x15\x04", "is a Parquet file, no raw data"),
