@@ -16,7 +16,7 @@ import pytest
 
 from docs.make_pages import PAGES, column_type
 from pixieioc.export import FILES
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 
 README = (ROOT / "README.md").read_text()
@@ -136,7 +136,7 @@ def test_generating_files_and_their_names(tmp_path: Path) -> None:
 
 
 def test_columns_are_named_with_their_types() -> None:
-    for column in (*ALWAYS, *OPTIONAL, TRACE):
+    for column in (*ALWAYS, *SORTED, RUN, *OPTIONAL, TRACE):
         said = f"`{column.name}` {column_type(column)} {column.unit}".strip()
         assert said in " ".join(README.split()), said
 

@@ -336,6 +336,12 @@ class RunControl:
         if member is not None and member.lost:
             self.tasks[task].show_status("LOST")
 
+    def on_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception that nobody has handled: a fault of the IOC, which operators see."""
+        error = context.get("exception") or RuntimeError(context["message"])
+        log.error("%s", context["message"], exc_info=error)
+        self.errors.own(context["message"], error)
+
     def on_print(self, task: str, text: str) -> None:
         """Lines that a task printed."""
         log.info("%s: %s", task, text)
@@ -424,7 +430,7 @@ class RunControl:
     def _came_to_its_end(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            asyncio.get_running_loop().call_exception_handler({"message": "a job failed", "exception": error})
+            self.on_fault(asyncio.get_running_loop(), {"message": "a job has ended with", "exception": error})
 
     async def _ignoring_refusal(self, going_on: Awaitable[None]) -> None:
         with contextlib.suppress(PutRefused):
