@@ -169,7 +169,7 @@ class RunControl:
         if run is None:
             for command in ("Acquire", name):
                 self._board.post(command, 0, force=True)
-            self._say.command("OK", f"{name}: no run is on", client)
+            self._say.command("OK", f"{name}: there is no run", client)
             return None
         self._say.command("Busy", f"{name}: run {run.id} is being ended", client, about=run)
         self._board.post(name, 1)
@@ -286,7 +286,7 @@ class RunControl:
                 await self.pipeline.do(self.pipeline.starting(run.id))
             run.began = time.monotonic()
             if not run.how:
-                self._say.state("Acquire", f"run {run.id} is on")
+                self._say.state("Acquire", f"run {run.id}, started by {run.client}, is running")
                 self._say.run_began(run)
             self._pass_on_the_end(run)  # if it was asked for meanwhile
         except _FAILURES as error:
@@ -345,6 +345,12 @@ class RunControl:
         if member is not None and member.lost:
             self.tasks[task].show_status("LOST")
 
+    def on_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception that nobody has handled: a fault of the IOC, which operators see."""
+        error = context.get("exception") or RuntimeError(context["message"])
+        log.error("%s", context["message"], exc_info=error)
+        self.errors.own(context["message"], error)
+
     def on_print(self, task: str, text: str) -> None:
         """Lines that a task printed."""
         log.info("%s: %s", task, text)
@@ -389,7 +395,10 @@ class RunControl:
             return
         run.source_done.set()
         if not run.how and not self.pipeline.errors:
-            self._say.state("Saving" if self.settings.shared("auto_save", False) else "Readout", f"run {run.id} drains")
+            self._say.state(
+                "Saving" if self.settings.shared("auto_save", False) else "Readout",
+                f"run {run.id}: the source has ended, the tasks are finishing",
+            )
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
@@ -439,7 +448,7 @@ class RunControl:
     def _came_to_its_end(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            asyncio.get_running_loop().call_exception_handler({"message": "a job failed", "exception": error})
+            self.on_fault(asyncio.get_running_loop(), {"message": "a job has ended with", "exception": error})
 
     async def _ignoring_refusal(self, going_on: Awaitable[None]) -> None:
         with contextlib.suppress(PutRefused):

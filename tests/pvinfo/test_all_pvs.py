@@ -396,6 +396,12 @@ def test_a_shared_name_is_one_process_variable(monkeypatch: pytest.MonkeyPatch) 
     assert not [name for name in pvs if name.endswith(":Folder")]
 
 
+def test_a_list_that_its_process_variable_cannot_show_is_refused() -> None:
+    files = [f"a_rather_long_name_{number}.bin" for number in range(200)]
+    with pytest.raises(ConfigError, match=r"LoadFiles.files: the list has \d+ bytes, its process variable takes 4096"):
+        all_pvs(_config("LoadFiles", LoadFiles={"files": files}))
+
+
 def test_initial_values_are_those_of_the_configuration() -> None:
     pvs = all_pvs(_config("LoadFiles", "SortEvents", LoadFiles={"files": ["ä.bin", "/b"]}, SortEvents={"window": 7}))
     assert pvs["LoadFiles:Files"].initial == pvs["LoadFiles:Files_RBV"].initial == '["/data/ä.bin", "/b"]'

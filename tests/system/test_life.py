@@ -73,7 +73,7 @@ def test_a_killed_ioc_leaves_no_task_and_readable_files_and_numbers_go_on() -> N
             _, alive = psutil.wait_procs(below, timeout=5)
             assert not alive
             ioc.process.wait(5)
-            [part] = folder.glob("*.part")
+            [part] = folder.glob("*.bin.part")
             assert part.stat().st_size > 10_000
             ioc.log.close()
             ioc.start()
