@@ -56,7 +56,7 @@ class RunControl:
         self._dying_since: float | None = None
         self._gone = True  # the tasks are not there on purpose
         self.run: Run | None = None
-        self.tasks = {name: TaskBoard(board, cls) for name, cls in config.tasks.items()}
+        self.tasks = {name: TaskBoard(board, cls, config.settings[name]) for name, cls in config.tasks.items()}
         self.errors = ErrorBoard(board, config.chain)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = LivePipeline(self, self._on_change, kwargs)
@@ -325,9 +325,9 @@ class RunControl:
 
     # -- what the pipeline says ---------------------------------------------------------------------------------------
 
-    def on_report(self, task: str, report: dict[str, Any]) -> None:
+    def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
         """A task's report."""
-        self.tasks[task].report(dict(report))
+        self.tasks[task].report(report, time)
 
     def on_print(self, task: str, text: str) -> None:
         """Lines that a task printed."""
@@ -339,7 +339,7 @@ class RunControl:
         member = self.pipeline.members.get(task)
         if member is not None and member.lost:
             self.tasks[task].show_status("LOST")
-        if self._gone:
+        if self._gone and error.cause is not Cause.ERROR:
             return  # its end was wanted
         log.error("%s: %s", task, error)
         self.errors.record(task, error)

@@ -66,6 +66,11 @@ class Message:
 
         emoji = "🆗"
 
+    class ANSWER(_Message[dict[str, Any]]):
+        """Beyond the reference: a message of the pipeline was dealt with: its number, and why it was refused, if so."""
+
+        emoji = "☑️"
+
     FINISHED = "🏁"
     QUIT = "⏏️"
     START = "▶️"
@@ -86,6 +91,7 @@ KINDS: dict[str, str] = {
     Message.FINISHED: "FINISHED",
     Message.REPORT.emoji: "REPORT",
     Message.PRINT.emoji: "PRINT",
+    Message.ANSWER.emoji: "ANSWER",
     Message.ERROR.emoji: "ERROR",
 }
 

@@ -83,7 +83,7 @@ class _Listener:
 class _Nobody:
     """Tasks are not there, so nobody has to listen to them."""
 
-    def on_report(self, task: str, report: dict[str, Any]) -> None:
+    def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
         raise AssertionError(task)
 
     def on_print(self, task: str, text: str) -> None:
