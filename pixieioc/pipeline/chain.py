@@ -66,8 +66,8 @@ def _problems(chain: Mapping[str, Link], others: Callable[[], Mapping[str, Link]
             yield f"{name} takes {' or '.join(takes)}, but gets {kind} from {giver}{instead}"
         if task.gives != SAME:
             kind, giver = ("", "") if task.gives == ANYTHING else (task.gives, name)
-        elif takes not in ((ANYTHING,), (NOTHING,)) and not {kind} & set(takes):
-            kind, giver = takes[0] if len(takes) == 1 else "", name
+        elif not kind and len(takes) == 1 and takes[0] not in (ANYTHING, NOTHING):
+            kind, giver = takes[0], name
 
 
 def _help(kind: str, wanted: Sequence[str], rest: Sequence[str], others: Mapping[str, Link]) -> str:

@@ -23,7 +23,7 @@ from pixieioc.pipeline.payloads import PROTOCOL_WORDS
 HOOKS = tuple(name for name in vars(Callbacks) if name.startswith("do_"))
 #: Names of tasks that process variables of the IOC or the configuration file have already.
 _TAKEN = re.compile(r"IOC|run|M\d\d|C\d\d")
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: From here up two names are so alike that the one may be a slip for the other.
 _ALIKE = 0.8
 

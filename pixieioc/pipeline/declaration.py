@@ -15,7 +15,7 @@ Per = Literal["task", "channel"]
 
 #: Integers that Channel Access can carry exactly: as LONG, or as DOUBLE.
 LONG_LOW, LONG_HIGH, DOUBLE_EXACT = -(2**31), 2**31 - 1, 2**53
-#: The longest text of a parameter or a report, in bytes of UTF-8.
+#: The longest text of a parameter, in bytes of UTF-8.
 LONGEST_TEXT = 4096
 #: The parameters of a task that say how many modules and channels there are of what it declares per channel.
 MODULES, CHANNELS = "modules", "channels"

@@ -17,7 +17,6 @@ from pixieioc.pipeline.declaration import (
     DOUBLE_EXACT,
     LONG_HIGH,
     LONG_LOW,
-    LONGEST_TEXT,
     Declaration,
     Per,
     Value,
@@ -30,6 +29,8 @@ from pixieioc.pipeline.error import Error
 T = TypeVar("T")
 Severity = Literal["NO_ALARM", "MINOR", "MAJOR", "INVALID"]
 _SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
+#: The longest text of a report, in bytes of UTF-8; what its process variable shows is shorter.
+LONGEST_REPORT = 65536
 #: The alarm limits of a report, by EPICS field; plain `low` and `high` are the range that a parameter accepts.
 ALARM_LIMITS = {name: f"alarm_{name}" for name in ("lolo", "low", "high", "hihi")}
 
@@ -221,7 +222,7 @@ class Report(Declaration, Generic[T]):
             return "one of " + ", ".join(self.choices)
         match self._type:
             case "str":
-                return f"a text of at most {LONGEST_TEXT} bytes, without NUL"
+                return f"a text of at most {LONGEST_REPORT} bytes, without NUL"
             case "bool":
                 return "true or false"
             case "float":
@@ -280,4 +281,4 @@ def _text(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     text = value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-    return text if fits(text) and "\0" not in text else None
+    return text if fits(text, LONGEST_REPORT) and "\0" not in text else None

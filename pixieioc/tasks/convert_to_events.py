@@ -13,7 +13,7 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.stream import Decoder, warm_up
 from pixieioc.listmode.variant import CHANNELS, Variant, variant
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import EventBlock, joined, words_of
+from pixieioc.tasks.items import EVENTS, WORDS, EventBlock, joined, words_of
 
 
 class ConvertToEvents(Task):
@@ -23,6 +23,7 @@ class ConvertToEvents(Task):
     modules, or one a module.
     """
 
+    takes, gives = WORDS, EVENTS
     events_known = True
 
     adc_mhz = Parameter([500.0], items=float, low=100, high=500, unit="MHz", doc="ADC rate: 100, 250 or 500.")

@@ -10,7 +10,7 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.items import events_of
+from pixieioc.tasks.items import EVENTS, events_of
 from pixieioc.tasks.regions import sums
 
 #: Energies of the Pixie-16 have 16 bits.
@@ -25,6 +25,7 @@ _OF_REGIONS = {"roi_low", "roi_high", "roi_background"}
 class FillSpectra(Task):
     """Fills one energy spectrum per module and channel, counts in its regions of interest, and hands the events on."""
 
+    takes = EVENTS
     events_known = True
 
     modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules with spectra, from module 0.")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import WordBlock, words_of
+from pixieioc.tasks.items import WORDS, WordBlock, words_of
 from pixieioc.tasks.raw_file import RawFile, check_template, file_name
 
 Words = NDArray[np.uint32]
@@ -24,6 +24,8 @@ class GatherData(Task):
     What is written is byte for byte what came in, a file a module and run. A run's files are named `*.part` until they
     are complete and on disk; a JSON file beside each tells what it is.
     """
+
+    takes = WORDS
 
     heart_beat_timeout = 120.0  # bringing a large file safely to a slow disk takes its time
 

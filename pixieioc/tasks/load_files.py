@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.listmode.events import Memory
-from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import WordBlock
+from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
+from pixieioc.tasks.items import WORDS, WordBlock
 
 
 class LoadFiles(Task):
@@ -21,6 +21,8 @@ class LoadFiles(Task):
 
     The files of a module are one stream: a word or a record may begin in one file and end in the next.
     """
+
+    takes, gives = NOTHING, WORDS
 
     files = Parameter(
         ["*.bin"],

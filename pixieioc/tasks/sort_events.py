@@ -10,7 +10,7 @@ from pixieioc.listmode.events import CHUNK_COLUMN
 from pixieioc.listmode.order import Stretch, TimeOrder
 from pixieioc.listmode.unixtime import Mode, UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import EventBlock, events_of, joined
+from pixieioc.tasks.items import EVENTS, EventBlock, events_of, joined
 
 
 class SortEvents(Task):
@@ -20,6 +20,7 @@ class SortEvents(Task):
     than `reset_time`) starts a new period, which comes after the old one.
     """
 
+    takes = EVENTS
     events_known = True
 
     window = Parameter(100.0, unit="us", low=0, high=1e9, doc="How far one module's events may be out of order.")

@@ -13,7 +13,7 @@ import pixieioc
 from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Parameter, Report, Task
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, import_pyarrow, new_file
-from pixieioc.tasks.items import events_of
+from pixieioc.tasks.items import EVENTS, events_of
 
 
 class WriteEvents(Task):
@@ -23,6 +23,7 @@ class WriteEvents(Task):
     columns mean, the settings of all tasks and the number of the run.
     """
 
+    takes = EVENTS
     events_known = True
     heart_beat_timeout = 120.0  # bringing a large file safely to a slow disk takes its time
 
