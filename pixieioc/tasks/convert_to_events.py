@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,18 +54,25 @@ class ConvertToEvents(Task):
         guidance="The last record of a module was cut off by the end of the run or of its file.",
     )
 
-    def do_init(self) -> None:
-        self.do_configure({})
-        warm_up()
+    @classmethod
+    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        rates, revisions = settings["adc_mhz"], settings["firmware_revision"]
+        for module in range(max(len(rates), len(revisions))):
+            try:
+                _variant(rates, revisions, module)
+            except Error as error:
+                yield "adc_mhz", str(error)
+        try:
+            _channels(settings["cfd_off"])
+        except Error as error:
+            yield "cfd_off", str(error)
 
-    def do_configure(self, config: dict[str, Any]) -> None:
-        modules = max(len(self.adc_mhz), len(self.firmware_revision))
-        for module in range(modules):
-            self._variant(module)
-        self._cfd_off = _channels(self.cfd_off)
+    def do_init(self) -> None:
+        warm_up()
 
     def do_start(self) -> None:
         self._decoders: dict[int, Decoder] = {}
+        self._cfd_off = _channels(self.cfd_off)
         self._several = False  # modules in this block, whose events are joined for sending
         self.corrupt_regions = self.bytes_lost = self.bytes_left_over = 0
 
@@ -75,7 +83,10 @@ class ConvertToEvents(Task):
         for module, words in block.items():
             if module not in self._decoders:
                 self._decoders[module] = Decoder(
-                    self._variant(module), module, self._cfd_off.get(module, ()), self._memory
+                    _variant(self.adc_mhz, self.firmware_revision, module),
+                    module,
+                    self._cfd_off.get(module, ()),
+                    self._memory,
                 )
             decoder = self._decoders[module]
             broken = decoder.counts.corrupt_regions
@@ -106,13 +117,12 @@ class ConvertToEvents(Task):
         place, length = decoder.counts.regions[-1]
         print(f"module {module}: {4 * length} bytes broken at byte {4 * place} of this run")
 
-    def _variant(self, module: int) -> Variant:
-        try:
-            return variant(
-                int(_of(self.adc_mhz, module, "adc_mhz")), int(_of(self.firmware_revision, module, "firmware_revision"))
-            )
-        except ValueError as error:
-            raise Error(f"module {module}: {error}") from None
+
+def _variant(rates: list[float], revisions: list[float], module: int) -> Variant:
+    try:
+        return variant(int(_of(rates, module, "adc_mhz")), int(_of(revisions, module, "firmware_revision")))
+    except ValueError as error:
+        raise Error(f"module {module}: {error}") from None
 
 
 def _of(values: list[float], module: int, name: str) -> float:

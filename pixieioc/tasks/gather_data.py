@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,14 @@ class GatherData(Task):
     full_file_name = Report("", doc="The raw file that is or was written last.", shared=True, pv="FullFileName_RBV")
     buckets = Report(0, doc="Buckets handed on in this run.")
 
-    def do_configure(self, config: dict[str, Any]) -> None:
-        check_template(self.file_template)
-        if "/" in self.file_name:
-            raise Error(f"file_name {self.file_name!r}: must not contain a slash, the folder is file_path")
+    @classmethod
+    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        try:
+            check_template(settings["file_template"])
+        except Error as error:
+            yield "file_template", str(error)
+        if "/" in settings["file_name"]:
+            yield "file_name", "must not contain a slash, the folder is file_path"
 
     def do_start(self) -> None:
         self._next, self._disk = _Bucket(), _Bucket()

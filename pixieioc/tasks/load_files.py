@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ class LoadFiles(Task):
     files = Parameter(
         ["*.bin"],
         path=True,
+        must_exist=True,
         doc="Raw files, or patterns with * and ?, in the order of this list; what a pattern matches in that of names.",
     )
     module_pattern = Parameter(
@@ -49,13 +51,14 @@ class LoadFiles(Task):
         guidance="A file has been cut short: its last record is incomplete.",
     )
 
-    def do_configure(self, config: dict[str, Any]) -> None:
+    @classmethod
+    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        text: str = settings["module_pattern"]
         try:
-            pattern = re.compile(self.module_pattern)
+            if text and re.compile(text).groups != 1:
+                yield "module_pattern", "must have exactly one group, the module number"
         except re.error as error:
-            raise Error(f"module_pattern {self.module_pattern!r}: {error}") from None
-        if self.module_pattern and pattern.groups != 1:
-            raise Error(f"module_pattern {self.module_pattern!r}: must have exactly one group, the module number")
+            yield "module_pattern", f"is no regular expression: {error}"
 
     def do_start(self) -> None:
         self._streams = self._open_streams()
