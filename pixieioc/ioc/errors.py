@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
+import traceback
 from datetime import datetime
 
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.ca.acknowledge import forget
 from pixieioc.ioc.ca.record import Client, stamp
 from pixieioc.pipeline import Error
 
 log = logging.getLogger(__name__)
+#: Whose error it is if it is no task's.
+_IOC = "IOC"
 
 
 class ErrorBoard:
@@ -19,11 +24,11 @@ class ErrorBoard:
 
     def __init__(self, board: Board, tasks: tuple[str, ...]) -> None:
         self._board = board
-        self._tasks = tasks
         self._counts = dict.fromkeys(tasks, 0)
         self._latched: set[str] = set()
         for task in tasks:
             board.on_put(f"{task}:ErrorAlarm", functools.partial(self._from_alarm_server, task))
+            board[f"{task}:ERROR"].on_acknowledge = functools.partial(self._from_alarm_handler, task)
 
     def record(self, task: str, error: Error) -> None:
         """Shows an error. The first of a task since the last acknowledge is the one whose message stays."""
@@ -39,17 +44,24 @@ class ErrorBoard:
         if task in self._counts:
             self._counts[task] += 1
             board.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
-            if task not in self._latched:
-                board.post_with(f"{task}:ErrorMessage_RBV", _full_text(error), dbr.MAJOR, when)
-                board.post(f"{task}:ERROR", "ERROR", when)
-        self._latched.add(task)
+        owner = task if task in self._counts else _IOC
+        if owner not in self._latched:
+            board.post_with(f"{owner}:ErrorMessage_RBV", _full_text(error), dbr.MAJOR, when)
+            board.post(f"{owner}:ERROR", "ERROR", when)
+        self._latched.add(owner)
         board.post("ErrorLatched_RBV", "ERROR", when)
+
+    def own(self, what: str, error: BaseException) -> None:
+        """Shows an exception in the IOC's own code."""
+        trace = "".join(traceback.format_exception(error))
+        self.record(_IOC, Error(f"{what}: {type(error).__name__}: {error}", traceback=trace, time=time.time()))
 
     def acknowledge(self, *tasks: str) -> None:
         """Clears the latched alarms of these tasks, or all of them; counts and the last error stay readable."""
         cleared = self._latched & set(tasks or self._latched)
-        for task in cleared & set(self._tasks):
+        for task in cleared:
             self._board.post(f"{task}:ERROR", "OK")
+            forget(self._board[f"{task}:ERROR"])
             self._board.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
         self._latched -= cleared
         if not self._latched:
@@ -63,6 +75,11 @@ class ErrorBoard:
         if self._board[name].info.labels[state].endswith("_ACK"):
             log.info("%s acknowledges the error of %s in the alarm server", client, task)
             self.acknowledge(task)
+
+    def _from_alarm_handler(self, task: str, client: Client) -> None:
+        """An alarm handler has acknowledged a task's ERROR over Channel Access."""
+        log.info("%s acknowledges the error of %s", client, task)
+        self.acknowledge(task)
 
 
 def _full_text(error: Error) -> str:

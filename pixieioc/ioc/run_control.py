@@ -281,7 +281,11 @@ class RunControl:
                 self._say.run_began(run)
             self._pass_on_the_end(run)  # if it was asked for meanwhile
         except _FAILURES as error:
-            run.fail(error if isinstance(error, Error) else Error(str(error)))
+            failure = error if isinstance(error, Error) else Error(str(error))
+            failure.time = failure.time or time.time()
+            run.fail(failure)
+            if not self.pipeline.errors and not self._gone:  # no task has said it
+                self.errors.record(failure.task, failure)
         await self.pipeline.until(Wait(lambda: self.pipeline.at_rest, float("inf")))
         await self.pipeline.until(Wait(self._settled, _SETTLE))
         if self.pipeline.errors:
@@ -326,8 +330,11 @@ class RunControl:
     # -- what the pipeline says ---------------------------------------------------------------------------------------
 
     def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
-        """A task's report."""
+        """A task's report; one that was on its way when its process was lost changes nothing about that."""
         self.tasks[task].report(report, time)
+        member = self.pipeline.members.get(task)
+        if member is not None and member.lost:
+            self.tasks[task].show_status("LOST")
 
     def on_print(self, task: str, text: str) -> None:
         """Lines that a task printed."""
@@ -409,7 +416,12 @@ class RunControl:
         """Lets something go on by itself, until the IOC ends."""
         task = asyncio.get_running_loop().create_task(going_on)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._came_to_its_end)
+
+    def _came_to_its_end(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            asyncio.get_running_loop().call_exception_handler({"message": "a job failed", "exception": error})
 
     async def _ignoring_refusal(self, going_on: Awaitable[None]) -> None:
         with contextlib.suppress(PutRefused):

@@ -60,6 +60,7 @@ class Parameter(Declaration, Generic[T]):
         at_least: str = "",
         below: str = "",
         unset: float | None = None,
+        named: Mapping[str, int] | None = None,
         pv: str = "",
         **unknown: Never,
     ) -> None:
@@ -91,6 +92,8 @@ class Parameter(Declaration, Generic[T]):
             at_least: The name of a parameter of this task that the value must not be below, in the same channel.
             below: The name of a parameter of this task that the value must be below.
             unset: The value that means that there is none; `at_least` and `below` do not apply to it.
+            named: Names of some values of a whole number, which are accepted in their place; true and false are accepted
+                as 1 and 0 then.
             pv: The name of the process variable, without prefix and task; by default `block_size` becomes BlockSize.
                 With `times`, {} stands for the number, which counts from 1.
         """
@@ -99,6 +102,7 @@ class Parameter(Declaration, Generic[T]):
         self.doc = doc
         self.unit = unit
         self.choices = choices
+        self.named = dict(named or {})
         self.precision = precision
         self.longest = longest
         self.at_once = at_once
@@ -172,7 +176,7 @@ class Parameter(Declaration, Generic[T]):
             case "numbers":
                 return f"a list of numbers{self._range()}{unit}"
             case "int":
-                return f"a whole number{self._range()}{unit}{self._relation()}"
+                return f"a whole number{self._range()}{unit}{self._relation()}{self._names()}"
             case "float":
                 return f"a number{self._range()}{unit}{self._relation()}"
 
@@ -181,6 +185,9 @@ class Parameter(Declaration, Generic[T]):
         below = f", below {self.below}" if self.below else ""
         unset = f", or {self.unset:g} for none" if self.unset is not None and self.at_least + self.below else ""
         return at_least + below + unset
+
+    def _names(self) -> str:
+        return "".join(f", or {name} for {value}" for name, value in self.named.items())
 
     def _range(self) -> str:
         low, high = (f"{x:.16g}" for x in (self.low, self.high))
@@ -212,6 +219,8 @@ class Parameter(Declaration, Generic[T]):
     def _convert(self, value: object) -> Value | None:
         if isinstance(value, np.generic):
             value = cast("object", value.item())
+        if self.named and isinstance(value, bool | str):
+            value = int(value) if isinstance(value, bool) else self.named.get(value, value)
         match self.kind:
             case "bool":
                 return value if isinstance(value, bool) else bool(value) if value in (0, 1) else None

@@ -190,7 +190,11 @@ def test_a_failing_task_leaves_no_file(tmp_path: Path, bad_tasks: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "code", "left"),
-    [(signal.SIGINT, 130, 0), (signal.SIGTERM, 143, 0), (signal.SIGKILL, -signal.SIGKILL, 1)],
+    [
+        (signal.SIGINT, 130, 0),
+        *((number, 128 + number, 0) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)),
+        (signal.SIGKILL, -signal.SIGKILL, 1),
+    ],
 )
 def test_an_interrupted_job_leaves_no_file(
     tmp_path: Path, bad_tasks: Path, number: signal.Signals, code: int, left: int
@@ -198,11 +202,16 @@ def test_an_interrupted_job_leaves_no_file(
     target = tmp_path / "out"
     target.mkdir()
     command = _command(FULL, "--config", bad_tasks / "Stuck.toml", "--out", target / "events.parquet", "--json")
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as job:
         assert job.stdout is not None
         assert job.stderr is not None
         assert job.stderr.readline() == "Stuck: is here\n"
-        job.send_signal(number)
+        if number == signal.SIGKILL:
+            job.kill()
+        else:  # as a terminal does
+            os.killpg(job.pid, number)
         assert job.wait(20) == code
         assert job.stdout.read() == ""
         expected = {signal.SIGINT: "pixieioc: interrupted, nothing is kept\n"}
