@@ -92,8 +92,8 @@ class Parameter(Declaration, Generic[T]):
             at_least: The name of a parameter of this task that the value must not be below, in the same channel.
             below: The name of a parameter of this task that the value must be below.
             unset: The value that means that there is none; `at_least` and `below` do not apply to it.
-            named: Names of some values of a whole number, which are accepted in their place; true and false are accepted
-                as 1 and 0 then.
+            named: Names of some values of a whole number, which are accepted in their place; true and false are
+                accepted as 1 and 0 then.
             pv: The name of the process variable, without prefix and task; by default `block_size` becomes BlockSize.
                 With `times`, {} stands for the number, which counts from 1.
         """
