@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pixieioc.config import Config, ConfigError, IocTable, RunParameters, with_defaults
-from pixieioc.pipeline import Task
+from pixieioc.config import Config, ConfigError, IocTable, RunParameters, absolute, with_defaults
+from pixieioc.pipeline import Refused, Task
 from pixieioc.pipeline.resolve import resolve
 
 
@@ -22,12 +22,18 @@ def config_of(
     if unknown := [name for name in chain if name not in Task.class_registry]:
         raise ConfigError(f"no task {unknown[0]!r}")
     classes = {name: Task.class_registry[name] for name in chain}
-    given = resolve(tasks, classes, commands=False)
+    try:
+        given = resolve(tasks, classes, commands=False)
+    except Refused as error:
+        raise ConfigError("; ".join(f"tasks.{problem}" for problem in error.problems)) from None
+    folder = Path("/data")
     return Config(
         chain=chain,
         prefix=prefix,
-        settings={name: with_defaults(cls, given.get(name, {})) for name, cls in classes.items()},
+        settings={
+            name: absolute(cls, with_defaults(cls, given.get(name, {})), folder) for name, cls in classes.items()
+        },
         run=with_defaults(RunParameters, {}),
         ioc=ioc or IocTable(),
-        folder=Path("/data"),
+        folder=folder,
     )

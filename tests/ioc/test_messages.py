@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -51,14 +51,15 @@ _payloads = _report | st.dictionaries(_names, _values, max_size=4) | _values
 async def _ioc(folder: Path) -> AsyncIterator[RunControl]:
     """An IOC whose tasks have no processes: their messages are made by the test."""
     config = config_of(CHAIN, {"FillSpectra": {"modules": 1, "channels": 2, "bins": 16}}, prefix="X:")
-    config = dataclasses.replace(config, folder=folder)
-    control = RunControl(Board(all_pvs(config), "X:"), config, State(folder))
+    state = State(Path(tempfile.mkdtemp(dir=folder)))
+    control = RunControl(Board(all_pvs(config), "X:"), config, state)
     for name, cls in config.tasks.items():
         control.pipeline.members.enrol(cls, config.settings[name])
     try:
         yield control
     finally:
         await control.pipeline.end()
+        state.close()
 
 
 def _hear(control: RunControl, task: str, kind: str, payload: Any, run: int = 0) -> None:
@@ -83,7 +84,7 @@ def test_random_messages_are_the_error_of_their_task(tmp_path: Path, said: list[
             assert control.pipeline.members["DummyData"].reports["events"] == 7
             assert board["DummyData:ERROR"].value == 0
             for record in board.values():
-                record.pack(record.native, 0)
+                record.packed(record.native, 0)
             assert bool(control.pipeline.errors) == bool(board["FillSpectra:ERROR"].value)
 
     asyncio.run(story())
