@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from typing import Any
 
@@ -241,3 +242,30 @@ class ToyRaiser(Task):
 
     def do_quit(self) -> None:
         self._fail_in("quit")
+
+
+class ToySlips(Task):
+    """Makes one of the mistakes that a task's author may make."""
+
+    slip = Parameter("", doc="Which one.")
+    total = Report(0, doc="A whole number.")
+
+    def do_work(self, datum: Any) -> Any:
+        match self.slip:
+            case "type":
+                self.total = "many"  # pyright: ignore[reportAttributeAccessIssue]
+            case "name":
+                self.report({"ack": 1})
+            case "frame":
+                self.counter = 5
+            case "undeclared":
+                self.report({"what": {1, 2}})
+            case "return":
+                return {"number": 1}
+            case "thread":
+                threading.Thread(target=lambda: {}["no such key"]).start()
+                time.sleep(0.2)
+            case "send in a thread":
+                threading.Thread(target=self.send, args=(datum,)).start()
+                time.sleep(0.2)
+        return None
