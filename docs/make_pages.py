@@ -1,6 +1,6 @@
 """Writes the pages of this folder that follow from the code: states.md from the tables of rules, configuration.md from
-the declarations of parameters and reports, events.md from those of columns, fields.md from the table of fields. Run it
-as `python docs/make_pages.py`."""
+the declarations of parameters and reports, events.md from those of columns, fields.md from the table of fields,
+tasks.md from docstrings and signatures. Run it as `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from typing import Any, get_args
 
 import msgspec
 import numpy as np
+
+try:
+    from docs import task_page
+except ImportError:  # run as a script, from any folder
+    import task_page  # pyright: ignore[reportMissingImports]
 
 from pixieioc.config import IocTable, LimitsTable, PipelineTable, RunParameters
 from pixieioc.ioc.ca.field_table import FIELDS
@@ -350,6 +355,11 @@ def fields() -> str:
     return FIELD_PAGE.format(fields=_fields())
 
 
+def tasks() -> str:
+    """The page for authors of tasks."""
+    return task_page.page(_code)
+
+
 def states() -> str:
     """The page of messages and states."""
     return STATES
@@ -380,7 +390,13 @@ def events() -> str:
     )
 
 
-PAGES = {"states.md": states, "configuration.md": configuration, "events.md": events, "fields.md": fields}
+PAGES = {
+    "states.md": states,
+    "configuration.md": configuration,
+    "events.md": events,
+    "fields.md": fields,
+    "tasks.md": tasks,
+}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

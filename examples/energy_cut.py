@@ -4,11 +4,13 @@ from typing import Any
 
 from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.tasks.items import EVENTS
 
 
 class EnergyCut(Task):
     """Lets events through whose energy is from lowest to highest."""
 
+    takes = EVENTS
     events_known = True
 
     lowest = Parameter(0, low=0, high=65535, live=True, doc="Lowest energy that passes.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import contextlib
 import enum
 import logging
 import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +18,7 @@ import typer
 
 import pixieioc
 from pixieioc import account
-from pixieioc.config import Config, ConfigError, load
+from pixieioc.config import Config, ConfigError, examine, load
 
 if TYPE_CHECKING:
     from pixieioc.offline.job import Job
@@ -78,17 +80,32 @@ def run(
 
 @app.command()
 def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
-    """Check a configuration file, and the access file that it names; say what is wrong, or what they describe."""
-    checked = load(config, sets or (), prefix)
+    """Check a configuration file, and the files that it names; say everything that is wrong, or what they describe."""
     from pixieioc.pvinfo import all_pvs
 
-    if checked.access_file is not None:
+    examined = examine(config, sets or (), prefix, files=True)
+    problems, pvs = list(examined.problems), {}
+    if examined.access_file is not None:
         from pixieioc.ioc.access import AccessRules
 
-        AccessRules.read(checked.access_file)
-    typer.echo(
-        f"{config}: {' > '.join(checked.chain)}, prefix {checked.prefix}, {len(all_pvs(checked))} process variables"
-    )
+        with _collecting(problems):
+            AccessRules.read(examined.access_file)
+    checked = examined.config
+    if checked is not None:
+        with _collecting(problems):
+            pvs = all_pvs(checked)
+    if checked is None or problems:
+        raise ConfigError("; ".join(problems), problems=tuple(problems))
+    typer.echo(f"{config}: {' > '.join(checked.chain)}, prefix {checked.prefix}, {len(pvs)} process variables")
+
+
+@contextlib.contextmanager
+def _collecting(problems: list[str]) -> Iterator[None]:
+    """What is wrong in here is one more problem."""
+    try:
+        yield
+    except ConfigError as error:
+        problems += error.problems
 
 
 @app.command()
@@ -282,8 +299,16 @@ def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = 
 
     if name is not None and name not in Task.class_registry:
         raise ConfigError(f"no task {name!r}; there are: {', '.join(Task.class_registry)}")
+    broken: list[str] = []
     for each in [name] if name else Task.class_registry:
-        _print_task(each, Task.class_registry[each])
+        try:
+            cls = Task.class_registry[each]
+        except Exception as error:  # whatever a site's package does when it is imported
+            broken.append(f"{each} cannot be imported: {type(error).__name__}: {error}")
+        else:
+            _print_task(each, cls)
+    if broken:
+        raise ConfigError("; ".join(broken), problems=tuple(broken))
 
 
 def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: str, *, start: bool = False) -> None:
@@ -338,10 +363,13 @@ def _print_pvs(config: Config, *, json: bool) -> None:
 
 def _print_task(name: str, cls: type) -> None:
     from pixieioc.pipeline import Task
+    from pixieioc.pipeline.chain import described
     from pixieioc.pipeline.standard import StandardReports
 
-    assert issubclass(cls, Task)
-    typer.echo(f"{name}: {(cls.__doc__ or '').strip().splitlines()[0]}")
+    if not issubclass(cls, Task):
+        raise ConfigError(f"{name} is {cls.__module__}.{cls.__qualname__}, which is no task")
+    typer.echo(f"{name}: {next(iter((cls.__doc__ or '').strip().splitlines()), 'no description')}")
+    typer.echo(f"    {described(cls)}")
     for parameter in cls.parameters().values():
         flags = "".join(f" [{flag}]" for flag in ("live", "fixed", "shared") if getattr(parameter, flag))
         flags += " [per channel]" * (parameter.per == "channel")
@@ -352,11 +380,13 @@ def _print_task(name: str, cls: type) -> None:
 
 
 def main() -> None:
-    """The program: what cannot be done is one line on stderr and exit code 1."""
-    from pixieioc.pipeline import Error
+    """The program: what cannot be done is told on stderr, a line for each problem, with exit code 1."""
+    from pixieioc.pipeline import Error, Refused
 
     try:
         app()
+    except Refused as error:
+        sys.exit("\n".join(f"pixieioc: {problem}" for problem in error.problems))
     except (Error, OSError) as error:
         sys.exit(f"pixieioc: {error}")
 

@@ -6,22 +6,23 @@ Everything is checked when a file is read; what is wrong is said with its place,
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
-import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 
 from pixieioc import account
+from pixieioc.config_lines import Place, lines_of
+from pixieioc.config_tables import Problem, plain_tables, read_table, with_places
+from pixieioc.config_tasks import classes_of, disagreements, import_modules, missing_files
 from pixieioc.pipeline import places
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
-from pixieioc.pipeline.resolve import defaults_for, resolve
+from pixieioc.pipeline.resolve import defaults_for, like, resolve
 from pixieioc.pipeline.task import Task
 
 #: The name under which the run control's own parameters stand in a configuration.
@@ -121,13 +122,6 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Annotated[LimitsTable, _said("What clients may cost, see below.")] = LimitsTable()
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pipeline: PipelineTable
-    run: dict[str, Any] = {}
-    tasks: dict[str, dict[str, Any]] = {}
-    ioc: IocTable = IocTable()
-
-
 @dataclasses.dataclass(frozen=True)
 class Config:
     """A configuration that has been checked: `settings` are all initial values by task, `run` those of runs."""
@@ -157,24 +151,63 @@ class Config:
         return account.state_home() / "pixieioc" / (self.prefix.strip(":").replace("/", "_") or "_")
 
 
+@dataclasses.dataclass(frozen=True)
+class Examined:
+    """What was found in a configuration file: sentences with their places, and the configuration if there are none."""
+
+    problems: tuple[str, ...]
+    config: Config | None
+    #: The file that says who may write, if that could be read at all.
+    access_file: Path | None = None
+
+
 def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:
     """Reads and checks a configuration file; `sets` are texts `task.parameter=value` that override it.
 
     Raises ConfigError with every problem that was found.
     """
+    examined = examine(path, sets, prefix)
+    if examined.config is None:
+        raise ConfigError("; ".join(examined.problems), problems=examined.problems)
+    return examined.config
+
+
+def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, files: bool = False) -> Examined:
+    """Everything that is wrong with a configuration file, each with file and line; with `files`, missing files too."""
     try:
-        content = tomllib.loads(path.read_bytes().decode())
+        text = path.read_bytes().decode()
+        content: dict[str, Any] = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
-    try:
-        file = msgspec.convert(content, _File)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    for text in sets:
-        _override(file, text)
-    return check(file.pipeline, file.run, file.tasks, file.ioc, path.parent.resolve(), prefix, str(path))
+    overridden = _override(content, sets)
+    problems: list[Problem] = []
+    folder = path.parent.resolve()
+    for name in content:
+        if name not in _TABLES:
+            kind = "table" if isinstance(content[name], Mapping) else "key"
+            problems.append(Problem((name,), f"{name}: unknown {kind}{like(name, list(_TABLES))}"))
+    if "pipeline" not in content:
+        problems.append(Problem((), "pipeline: this table is missing"))
+    pipeline = read_table(PipelineTable, content.get("pipeline", {"chain": []}), ("pipeline",), problems)
+    ioc = read_table(IocTable, content.get("ioc", {}), ("ioc",), problems)
+    tables = {
+        name: plain_tables(content.get(name, {}), (name,), problems, deep=name == "tasks") for name in (RUN, "tasks")
+    }
+    config = None
+    if pipeline is not None and "pipeline" in content:
+        config = _check(
+            pipeline, tables[RUN], tables["tasks"], ioc or IocTable(), folder, prefix, problems, files=files
+        )
+    else:
+        _resolve(RUN, RunParameters, tables[RUN], (RUN,), problems)
+    said = with_places(problems, path, lines_of(text), overridden)
+    access_file = Path(_from(folder, ioc.access_file)) if ioc is not None and ioc.access_file else None
+    return Examined(said, None if said else config, access_file)
+
+
+_TABLES = ("pipeline", RUN, "tasks", "ioc")
 
 
 def check(
@@ -187,40 +220,55 @@ def check(
     where: str,
 ) -> Config:
     """The configuration that these tables describe; ConfigError with every problem that was found."""
+    problems: list[Problem] = []
+    config = _check(pipeline, run, tasks, ioc, folder, prefix, problems)
+    if config is None:
+        said = tuple(f"{where}: {problem.text}" for problem in problems)
+        raise ConfigError("; ".join(said), problems=said)
+    return config
+
+
+def _check(
+    pipeline: PipelineTable,
+    run: Mapping[str, Any],
+    tasks: Mapping[str, Mapping[str, Any]],
+    ioc: IocTable,
+    folder: Path,
+    prefix: str | None,
+    problems: list[Problem],
+    *,
+    files: bool = False,
+) -> Config | None:
+    before = len(problems)
     prefix = pipeline.prefix if prefix is None else prefix
-    problems: list[str] = []
-    if pipeline.imports and str(folder) not in sys.path:
-        sys.path.append(str(folder))
-    for module in pipeline.imports:
-        try:
-            importlib.import_module(module)
-        except Exception as error:  # whatever a site's module does when it is imported
-            problems.append(f"pipeline.imports: {module}: {type(error).__name__}: {error}")
     if not 0 < len(prefix) <= LONGEST_PREFIX or any(c in prefix for c in " ./$") or not prefix.isprintable():
-        problems.append(
-            f"prefix {prefix!r}: must have 1 to {LONGEST_PREFIX} characters, no space, dot, slash or dollar"
-        )
-    classes: dict[str, type[Task]] = {}
-    for name in pipeline.chain:
-        try:
-            classes[name] = Task.class_registry[name]
-        except KeyError:
-            problems.append(f"pipeline.chain: no task {name!r}; there are: {', '.join(Task.class_registry)}")
-    if not pipeline.chain or len(set(pipeline.chain)) < len(pipeline.chain):
-        problems.append("pipeline.chain: must name at least one task, and each at most once")
-    strangers = [name for name in tasks if name not in pipeline.chain]
-    problems += [f"tasks.{name}: not in pipeline.chain ({', '.join(pipeline.chain)})" for name in strangers]
-    settings = _resolve({k: v for k, v in tasks.items() if k in classes}, classes, "tasks.", problems)
-    of_run = _resolve({RUN: dict(run)}, {RUN: RunParameters}, "", problems)
-    if problems:
-        raise ConfigError("; ".join(f"{where}: {problem}" for problem in problems))
+        allowed = f"must have 1 to {LONGEST_PREFIX} characters, no space, dot, slash or dollar"
+        problems.append(Problem(("pipeline", "prefix"), f"prefix {prefix!r}: {allowed}"))
+    problems += import_modules(pipeline.imports, folder)
+    classes, wrong = classes_of(pipeline.chain)
+    problems += wrong
+    for name in tasks:
+        if name not in pipeline.chain:
+            close = like(name, pipeline.chain) if pipeline.chain else ""
+            text = f"tasks.{name}: not in pipeline.chain ({', '.join(pipeline.chain)})"
+            problems.append(Problem(("tasks", name), text + (close if close.endswith("?") else "")))
+    settings: dict[str, dict[str, Value]] = {}
+    for name, cls in classes.items():
+        count = len(problems)
+        accepted = _resolve(name, cls, tasks.get(name, {}), ("tasks", name), problems)
+        settings[name] = absolute(cls, with_defaults(cls, accepted), folder)
+        if len(problems) == count:
+            problems += disagreements(cls, settings[name], ("tasks", name))
+        if files:
+            problems += missing_files(cls, settings[name], ("tasks", name))
+    of_run = _resolve(RUN, RunParameters, run, (RUN,), problems)
+    if len(problems) > before:
+        return None
     return Config(
         chain=tuple(pipeline.chain),
         prefix=prefix,
-        settings={
-            name: absolute(cls, with_defaults(cls, settings.get(name, {})), folder) for name, cls in classes.items()
-        },
-        run=with_defaults(RunParameters, of_run.get(RUN, {})),
+        settings=settings,
+        run=with_defaults(RunParameters, of_run),
         ioc=ioc,
         folder=folder,
     )
@@ -248,20 +296,29 @@ def _from(folder: Path, text: str) -> str:
     return os.path.join(folder, os.path.expanduser(text))  # noqa: PTH111, PTH118
 
 
-def _resolve(
-    tables: Mapping[str, Mapping[str, Any]], classes: Mapping[str, type], where: str, problems: list[str]
-) -> dict[str, dict[str, Value]]:
+def _resolve(task: str, cls: type, given: Mapping[str, Any], place: Place, problems: list[Problem]) -> dict[str, Value]:
     try:
-        return resolve(tables, classes, commands=False)
+        return resolve({task: given}, {task: cls}, commands=False).get(task, {})
     except Refused as error:
-        problems += [where + problem for problem in error.problems]
+        above = "".join(f"{part}." for part in place[:-1])
+        for text, (_, name) in zip(error.problems, error.about, strict=True):
+            problems.append(Problem((*place, name) if name else place, above + text))
         return {}
 
 
-def _override(file: _File, text: str) -> None:
-    task, name, value = parse_set(text)
-    table = file.run if task == RUN else file.tasks.setdefault(task, {})
-    table[name] = value
+def _override(content: dict[str, Any], sets: Iterable[str]) -> dict[Place, str]:
+    """Puts what `--set` says into the content of a file; returns which text each place has come from."""
+    places: dict[Place, str] = {}
+    for text in sets:
+        task, name, value = parse_set(text)
+        place = (RUN, name) if task == RUN else ("tasks", task, name)
+        table: Any = content
+        for key in place[:-1]:
+            table = cast("dict[str, Any]", table).setdefault(key, {}) if isinstance(table, dict) else None
+        if isinstance(table, dict):  # otherwise the file is wrong there, which is told
+            table[name] = value
+            places[place] = text
+    return places
 
 
 def parse_set(text: str) -> tuple[str, str, Any]:

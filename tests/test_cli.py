@@ -67,12 +67,12 @@ def good(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_bad_file_is_one_line_and_exit_code_1(good: Path) -> None:
+def test_a_bad_file_is_a_line_for_each_problem_and_exit_code_1(good: Path) -> None:
     good.write_text(GOOD + "[tasks.ToySource]\nlength = -1\nnonsense = 1\n")
     code, out, err = _program(good.parent, "run", "good.toml")
     assert (code, out) == (1, "")
     one, other = r"tasks.ToySource.length = -1: must be .* from 0 to 10000000", r"tasks.ToySource.nonsense: .*"
-    assert re.fullmatch(rf"pixieioc: good.toml: {one}; good.toml: {other}\n", err)
+    assert re.fullmatch(rf"pixieioc: good.toml:9: {one}\npixieioc: good.toml:10: {other}\n", err)
 
 
 @pytest.mark.parametrize("command", ["check", "run"])

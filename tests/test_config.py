@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pixieioc.config import LONGEST_PREFIX, RUN, Config, ConfigError, RunParameters, load, to_json
+from pixieioc.config import LONGEST_PREFIX, RUN, Config, ConfigError, RunParameters, examine, load, to_json
 from pixieioc.pipeline import Task
 from pixieioc.pipeline.resolve import resolve
 from tests.conftest import DATA
@@ -20,7 +20,7 @@ __all__ = ["toys"]  # importing it defines the tasks
 
 EXAMPLES = DATA.parent
 #: Tasks of the tests, which stay as they are, and some of the project's.
-CHAIN = '[pipeline]\nchain = ["ToySource", "ToyFilter", "GatherData", "SortEvents", "FillSpectra"]\n'
+CHAIN = '[pipeline]\nchain = ["ToySource", "ToyFilter", "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra"]\n'
 
 
 def _load(folder: Path, content: str | bytes, *sets: str, prefix: str | None = None) -> Config:
@@ -61,15 +61,15 @@ def test_the_examples(name: str, values: dict[tuple[str, str], Any]) -> None:
     [
         ("[pipeline\n", ["not TOML: Expected ']'"]),
         (CHAIN.encode() + "# é".encode("latin-1"), ["not TOML: 'utf-8' codec can't decode"]),
-        ("", ["missing required field `pipeline`"]),
-        ("[pipeline]\n", ["missing required field `chain`", "$.pipeline"]),
-        (CHAIN + "[taks]\n", ["unknown field `taks`"]),
-        (CHAIN + 'prefx = "A"\n', ["unknown field `prefx`", "$.pipeline"]),
-        (CHAIN + "[ioc]\ndisk = 3\n", ["unknown field `disk`", "$.ioc"]),
-        (CHAIN + '[ioc]\ndisk_low = "much"\n', ["Expected `float`, got `str`", "$.ioc.disk_low"]),
-        ("tasks = 3\n" + CHAIN, ["Expected `object`, got `int`", "$.tasks"]),
-        ('[pipeline]\nchain = "ToySource"\n', ["Expected `array`, got `str`", "$.pipeline.chain"]),
-        ('[pipeline]\nchain = ["ToySorce"]\n', ["pipeline.chain: no task 'ToySorce'; there are: ", ", ToySource"]),
+        ("", [": pipeline: this table is missing"]),
+        ("[pipeline]\n", [":1: pipeline.chain: this key is missing"]),
+        (CHAIN + "[taks]\n", [":3: taks: unknown table; did you mean tasks?"]),
+        (CHAIN + 'prefx = "A"\n', [":3: pipeline.prefx: unknown key; did you mean prefix?"]),
+        (CHAIN + "[ioc]\ndisk = 3\n", [":4: ioc.disk: unknown key; did you mean disk_low?"]),
+        (CHAIN + '[ioc]\ndisk_low = "much"\n', [":4: ioc.disk_low = 'much': Expected `float`, got `str`"]),
+        ("tasks = 3\n" + CHAIN, [":1: tasks = 3: must be a table"]),
+        ('[pipeline]\nchain = "ToySource"\n', [":2: pipeline.chain = 'ToySource': Expected `array`, got `str`"]),
+        ('[pipeline]\nchain = ["ToySorce"]\n', [":2: pipeline.chain: no task 'ToySorce'; did you mean ToySource?"]),
         ('[pipeline]\nchain = ["ToySource", "ToySource"]\n', ["at least one task, and each at most once"]),
         ("[pipeline]\nchain = []\n", ["at least one task, and each at most once"]),
         (CHAIN + "[tasks.LoadFiles]\n", ["tasks.LoadFiles: not in pipeline.chain (ToySource, ToyFilter, "]),
@@ -108,7 +108,7 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, content: str | byt
     with pytest.raises(ConfigError) as caught:
         _load(tmp_path, content)
     text = str(caught.value)
-    assert text.startswith(f"{tmp_path / 'test.toml'}: ")
+    assert text.startswith(f"{tmp_path / 'test.toml'}:")
     assert [part for part in says if part not in text] == [], text
     assert "\n" not in text
 
@@ -130,7 +130,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
     def with_code(code: str) -> Config:
         (tmp_path / "site_tasks.py").write_text(code)
-        return _load(tmp_path, '[pipeline]\nchain = ["GatherData", "SiteTask"]\nimports = ["site_tasks"]\n')
+        return _load(tmp_path, '[pipeline]\nchain = ["LoadFiles", "SiteTask"]\nimports = ["site_tasks"]\n')
 
     yield with_code
     sys.modules.pop("site_tasks", None)
@@ -139,6 +139,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def test_a_site_defines_tasks_in_a_module_beside_the_file(site: Site) -> None:
     code = (
         'from pixieioc.pipeline import *\nclass SiteTask(Task):\n    "One."\n    knob = Parameter(3, doc="A knob.")\n'
+        "    def do_work(self, datum): self.send(datum)\n"
     )
     assert site(code).settings["SiteTask"] == {"knob": 3}
 
@@ -152,7 +153,9 @@ def test_a_site_defines_tasks_in_a_module_beside_the_file(site: Site) -> None:
     ],
 )
 def test_a_module_that_cannot_be_imported_is_named(site: Site, code: str, says: str) -> None:
-    with pytest.raises(ConfigError, match=f"pipeline.imports: site_tasks: {says}.*no task 'SiteTask'"):
+    with pytest.raises(
+        ConfigError, match=rf"no task 'SiteTask'.*pipeline.imports: site_tasks: {says}.*\(site_tasks.py, line 1\)"
+    ):
         site(code)
 
 
@@ -206,9 +209,15 @@ def test_a_bad_set(tmp_path: Path, text: str, says: str) -> None:
         _load(tmp_path, CHAIN, text)
 
 
-@pytest.mark.parametrize("content", ["run = 5\n" + CHAIN, "tasks.ToySource = 5\n" + CHAIN])
-def test_a_set_on_top_of_a_bad_file(tmp_path: Path, content: str) -> None:
-    with pytest.raises(ConfigError, match="Expected `object`, got `int`"):
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("run = 5\n" + CHAIN, "test.toml:1: run = 5: must be a table"),
+        ("tasks.ToySource = 5\n" + CHAIN, "test.toml:1: tasks.ToySource = 5: must be a table"),
+    ],
+)
+def test_a_set_on_top_of_a_bad_file(tmp_path: Path, content: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
         _load(tmp_path, content, "run.stop_timeout=3", "ToySource.length=2")
 
 
@@ -285,3 +294,111 @@ def test_a_configuration_can_be_read_back_from_its_json(name: str) -> None:
     used = {**config.settings, RUN: config.run}
     text = to_json(used, {**config.tasks, RUN: RunParameters})
     assert resolve(json.loads(text), {**config.tasks, RUN: RunParameters}, commands=False) == used
+
+
+def test_everything_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    content = """\
+# A comment, and a text that looks like a table.
+title = '''
+[tasks.GatherData]
+max_delay = -1
+'''
+
+[pipeline]
+prefix = "A B"
+chain = [
+    "LoadFiles",   # "ConvertToEvents" is forgotten
+    "SortEvents",
+    "FillSpektra",
+]
+
+[ioc.limits]
+clients = 0
+chanels = 4
+
+[tasks.SortEvents]
+window = -1
+[tasks."FillSpectra"]
+bins = 3
+
+[run]
+preset_mode = "Real"
+[tsks.LoadFiles]
+"""
+    file = tmp_path / "test.toml"
+    file.write_text(content)
+    examined = examine(file, ["LoadFiles.block_size=0", "SortEvents.max_event=5"])
+    assert examined.config is None
+    told = [text.removeprefix(str(file)) for text in examined.problems]
+    starts = (
+        "--set LoadFiles.block_size=0: tasks.LoadFiles.block_size = 0: must be a whole number from 1 to",
+        "--set SortEvents.max_event=5: tasks.SortEvents.max_event: SortEvents has no such parameter; did you mean max_",
+        ":2: title: unknown key",
+        ":8: prefix 'A B': must have",
+        ":9: pipeline.chain: no task 'FillSpektra'; did you mean FillSpectra?",
+        ":16: ioc.limits.clients = 0: Expected `int` >= 1",
+        ":17: ioc.limits.chanels: unknown key; did you mean channels?",
+        ":20: tasks.SortEvents.window = -1: must be a number from 0",
+        ":21: tasks.FillSpectra: not in pipeline.chain (LoadFiles, SortEvents, FillSpektra); did you mean FillSpektra?",
+        ":25: run.preset_mode = 'Real': must be one of No preset, Real time",
+        ":26: tsks: unknown table; did you mean tasks?",
+    )
+    assert sorted(start for start in starts if not any(text.startswith(start) for text in told)) == [], told
+    assert len(told) == len(starts)
+    lines = [int(text.split(":")[1]) for text in told if text.startswith(":")]
+    assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "says"),
+    [
+        ("FillSpectra SortEvents ConvertToEvents LoadFiles", "the chain is backwards: .*write LoadFiles, ConvertToEve"),
+        (
+            "LoadFiles SortEvents ConvertToEvents",
+            "SortEvents takes events, but gets list-mode words from LoadFiles; put",
+        ),
+        ("ConvertToEvents FillSpectra", "ConvertToEvents takes list-mode words, so it cannot be the first"),
+        ("LoadFiles ConvertToEvents DummyData", "DummyData is a source, so it must be the first"),
+    ],
+)
+def test_a_chain_in_the_wrong_order(tmp_path: Path, tasks: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=f"test.toml:2: pipeline.chain: {says}"):
+        _load(tmp_path, f"[pipeline]\nchain = {json.dumps(tasks.split())}\n")
+
+
+DECODE = '[pipeline]\nchain = ["LoadFiles", "GatherData", "ConvertToEvents"]\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            "[tasks.ConvertToEvents]\nadc_mhz = [300]\n",
+            r":4: tasks.ConvertToEvents.adc_mhz = \[300.0\]: module 0: .*300",
+        ),
+        ("[tasks.ConvertToEvents]\nadc_mhz = [500, 100, 250]\nfirmware_revision = [34688, 17562]\n", "module 2: "),
+        ('[tasks.ConvertToEvents]\ncfd_off = ["0:77"]\n', ":4: tasks.ConvertToEvents.cfd_off = .*'0:77' must be"),
+        ('[tasks.LoadFiles]\nmodule_pattern = "mod(\\\\d+"\n', ":4: tasks.LoadFiles.module_pattern = .*unterminated"),
+        ('[tasks.LoadFiles]\nmodule_pattern = "mod"\n', "must have exactly one group"),
+        (
+            '[tasks.GatherData]\nfile_name = "a/b"\n',
+            ":4: tasks.GatherData.file_name = 'a/b': .*must not contain a slash",
+        ),
+        ('[tasks.GatherData]\nfile_template = "%s"\n', ":4: tasks.GatherData.file_template = '%s': "),
+    ],
+)
+def test_settings_that_are_each_acceptable_and_do_not_fit(tmp_path: Path, more: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        _load(tmp_path, DECODE + more)
+
+
+def test_missing_input_files_are_told_by_check_only(tmp_path: Path) -> None:
+    file = tmp_path / "test.toml"
+    file.write_text(DECODE + '[tasks.LoadFiles]\nfiles = ["there.bin", "not*.bin", "run[1].bin", "no.bin"]\n')
+    for name in ("there.bin", "run[1].bin"):
+        (tmp_path / name).touch()
+    assert load(file).chain  # they may come until a run starts
+    assert examine(file, files=True).problems == (
+        f"{file}:4: tasks.LoadFiles.files: no file matches {tmp_path}/not*.bin",
+        f"{file}:4: tasks.LoadFiles.files: there is no {tmp_path}/no.bin",
+    )

@@ -19,8 +19,8 @@ _LOOK_INTERVAL = 0.1
 class Listener(Protocol):
     """Who hears what the tasks say."""
 
-    def on_report(self, task: str, report: dict[str, Any]) -> None:
-        """Values that changed; `time` is the Unix time of the report."""
+    def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
+        """Values that changed, with the Unix time of the report."""
 
     def on_print(self, task: str, text: str) -> None:
         """Lines that the task printed."""
@@ -49,7 +49,7 @@ class LivePipeline(Pipeline):
     # -- what the tasks say -------------------------------------------------------------------------------------------
 
     def handle_report(self, name: str, report: dict[str, Any]) -> None:
-        self._listener.on_report(name, report)
+        self._listener.on_report(name, report, self.members[name].report_time)
 
     def handle_print(self, name: str, string: str) -> None:
         self._listener.on_print(name, string)
@@ -116,8 +116,13 @@ class LivePipeline(Pipeline):
         self._watch_processes()
         self._on_change()
         for done, future in list(self._waiters):
-            if not future.done() and done():
-                future.set_result(None)
+            if future.done():
+                continue
+            try:
+                if done():
+                    future.set_result(None)
+            except Exception as error:  # whoever waits for that hears of it, and nobody else
+                future.set_exception(error)
 
     def _watch_processes(self) -> None:
         """Has the loop wake up when a process ends."""

@@ -57,7 +57,7 @@ class RunControl:
         self._gone = True  # the tasks are not there on purpose
         self._starting = "the tasks are starting"  #: empty when they have started, or could not
         self.run: Run | None = None
-        self.tasks = {name: TaskBoard(board, cls) for name, cls in config.tasks.items()}
+        self.tasks = {name: TaskBoard(board, cls, config.settings[name]) for name, cls in config.tasks.items()}
         self.errors = ErrorBoard(board, config.chain)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = LivePipeline(self, self._on_change, kwargs)
@@ -338,9 +338,9 @@ class RunControl:
 
     # -- what the pipeline says ---------------------------------------------------------------------------------------
 
-    def on_report(self, task: str, report: dict[str, Any]) -> None:
+    def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
         """A task's report; one that was on its way when its process was lost changes nothing about that."""
-        self.tasks[task].report(dict(report))
+        self.tasks[task].report(report, time)
         member = self.pipeline.members.get(task)
         if member is not None and member.lost:
             self.tasks[task].show_status("LOST")
@@ -370,7 +370,7 @@ class RunControl:
         member = self.pipeline.members.get(task)
         if member is not None and member.lost:
             self.tasks[task].show_status("LOST")
-        if self._gone:
+        if self._gone and error.cause is not Cause.ERROR:
             return  # its end was wanted
         log.error("%s: %s", task, error)
         self.errors.record(task, error)

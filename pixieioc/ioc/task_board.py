@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,9 @@ import numpy as np
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import Stamp, stamp
+from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.undeclared import as_json
 from pixieioc.pvinfo.model import Source
 
 _LINES = 20
@@ -22,10 +23,11 @@ _LINES = 20
 class TaskBoard:
     """The process variables of one task. All that one report changes has the time stamp of the report."""
 
-    def __init__(self, board: Board, cls: type[Task]) -> None:
+    def __init__(self, board: Board, cls: type[Task], settings: Mapping[str, Value]) -> None:
         self._board = board
         self.name = cls.__name__
         self._reports = cls.reports()
+        self._settings = settings
         self._targets: dict[str, list[tuple[str, Source]]] = {}
         for name, record in board.items():
             source = record.info.source
@@ -38,9 +40,12 @@ class TaskBoard:
         self._heard: float | None = None
         self._lost = False
 
-    def report(self, report: dict[str, Any]) -> None:
-        """Posts what a report has changed."""
-        when = stamp(report.pop("time", None))
+    def report(self, report: dict[str, Any], time_made: float) -> None:
+        """Posts what a report has changed; `time_made` is its Unix time. BadReport for channels that are not there."""
+        for name, value in report.items():
+            if isinstance(value, np.ndarray) and name in self._reports:
+                self._reports[name].accept(self.name, value, self._settings)
+        when = stamp(time_made)
         self._heard = time.monotonic()
         self._latest.update(report)
         if self._lost:  # a new process: what it has not said yet is what its predecessor said last
@@ -55,8 +60,7 @@ class TaskBoard:
         if report.keys() & {"rate", "status", "queue_size"} or not report:
             self._post_rate(when)
         if report.keys() - self._reports.keys():
-            shown = json.dumps(self._undeclared, default=_as_json, ensure_ascii=False)
-            self._board.post(f"{self.name}:REPORT:JSON_RBV", shown, when)
+            self._board.post(f"{self.name}:REPORT:JSON_RBV", as_json(self._undeclared), when)
 
     def show_status(self, status: str) -> None:
         """Posts a status that the task cannot report itself any more."""
@@ -115,11 +119,3 @@ class TaskBoard:
         idle = latest["status"] == "RUNNING" and latest["rate"] == 0 and latest["queue_size"] > 0
         for target, _ in self._targets["rate"]:
             self._board.post_with(target, latest["rate"], dbr.MINOR if idle else dbr.NO_ALARM, when)
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist() if value.size <= 100 else f"{value.dtype}{list(value.shape)}"
-    if isinstance(value, np.generic):
-        return value.item()
-    return repr(value)

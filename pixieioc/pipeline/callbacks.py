@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
 class Callbacks:
     """What a task does of its own; most tasks need one or two of these."""
+
+    @classmethod
+    def do_check(cls, settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        """`check` callback: what is wrong with settings that do not fit together, by parameter, with what is allowed.
+
+        Called without a process, by `pixieioc check` and whenever a configuration is read, and before `do_configure`;
+        each of the values is within its own limits. Look at nothing but `settings`; yield nothing if all is well.
+        """
+        return ()
 
     def do_init(self) -> None:
         """`init` callback: the process has started; load what is slow to load."""

@@ -1,7 +1,8 @@
-"""The control plane as a task sees it: one DEALER to the pipeline, and what it prints and reports on its way there."""
+"""The control plane as a task sees it: one DEALER to the pipeline, and what it prints on its way there."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from typing import Any
 import zmq
 
 from pixieioc.pipeline.frames import Packet, pack, unpack
+from pixieioc.pipeline.payloads import clean
 
 #: Lines of one PRINT message, and lines that wait for the pipeline before the oldest are dropped (and counted).
 _LINES_AT_ONCE, _LINES_KEPT = 100, 1000
-#: A report leaves at most every so many seconds; values wait, the newest wins.
-REPORT_INTERVAL = 0.5
+#: Lines are sent at most every so many seconds; a longer line is cut, at so many characters.
+_PRINT_INTERVAL, _LONGEST_LINE = 0.1, 4096
 
 
 @dataclass(frozen=True)
@@ -63,68 +65,66 @@ class ControlLine:
         self.socket.close()
 
 
-class Reports:
-    """Values on their way to the pipeline: merged, the newest wins, at most two messages a second unless forced."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, Any] = {}
-        self._last = 0.0
-
-    def add(self, values: dict[str, Any]) -> None:
-        """Puts values into the next report."""
-        self._values.update(values)
-
-    @property
-    def empty(self) -> bool:
-        """True if no value waits."""
-        return not self._values
-
-    @property
-    def due_in(self) -> float:
-        """Seconds until the next report may leave."""
-        return self._last + REPORT_INTERVAL - time.monotonic()
-
-    def take(self) -> dict[str, Any]:
-        """The values that wait; they count as reported now."""
-        values, self._values = self._values, {}
-        self._last = time.monotonic()
-        return values
-
-
 class Printer:
-    """Stands in for `sys.stdout` in a task: whole lines become PRINT messages."""
+    """Stands in for `sys.stdout` in a task: whole lines become PRINT messages. Any thread may print."""
 
     encoding = "utf-8"
+    errors = "backslashreplace"
 
     def __init__(self) -> None:
         self._begun = ""
         self._lines: deque[str] = deque()
         self._dropped = 0
+        self._next = 0.0
+        self._lock = threading.Lock()
 
     def write(self, text: str) -> int:
         """Takes text as a file would."""
-        *lines, self._begun = (self._begun + text).split("\n")
-        for line in lines:
-            if len(self._lines) == _LINES_KEPT:
-                self._lines.popleft()
-                self._dropped += 1
-            self._lines.append(line)
+        with self._lock:
+            *lines, begun = (self._begun + text).split("\n")
+            for line in lines:
+                self._keep(line)
+            if len(begun) > _LONGEST_LINE:  # a line that never ends is shown as far as it goes
+                self._keep(begun)
+                begun = ""
+            self._begun = begun
         return len(text)
+
+    def _keep(self, line: str) -> None:
+        if len(self._lines) == _LINES_KEPT:
+            self._lines.popleft()
+            self._dropped += 1
+        self._lines.append(clean(line, _LONGEST_LINE))
 
     def flush(self) -> None:
         """Does nothing: lines leave when the task comes around to it."""
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
 
     def isatty(self) -> bool:
         """Never a terminal."""
         return False
 
     def take(self, *, last: bool = False) -> str | None:
-        """The next lines to be sent, or None; with `last`, a line that was not ended too."""
-        if last and self._begun:
-            self.write("\n")
-        if self._dropped:
-            self._lines.appendleft(f"[{self._dropped} lines dropped here: printed faster than they can be shown]")
-            self._dropped = 0
-        if not self._lines:
-            return None
-        return "\n".join(self._lines.popleft() for _ in range(min(len(self._lines), _LINES_AT_ONCE)))
+        """The next lines to be sent, or None; with `last`, a line that was not ended too, and at once.
+
+        A few messages a second at most: a task that prints without end must not keep the pipeline from its work.
+        """
+        with self._lock:
+            if last and self._begun:
+                self._keep(self._begun)
+                self._begun = ""
+            if not self._lines or (not last and time.monotonic() < self._next):
+                return None
+            self._next = time.monotonic() + _PRINT_INTERVAL
+            if self._dropped:
+                self._lines.appendleft(f"[{self._dropped} lines dropped here: printed faster than they can be shown]")
+                self._dropped = 0
+            return "\n".join(self._lines.popleft() for _ in range(min(len(self._lines), _LINES_AT_ONCE)))
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next lines may leave; infinite if there are none."""
+        return self._next - time.monotonic() if self._lines else float("inf")

@@ -15,7 +15,7 @@ import zmq
 from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.error import Cause, Error
-from pixieioc.pipeline.frames import Packet, pack, unpack
+from pixieioc.pipeline.frames import Packet, pack
 from pixieioc.pipeline.keeper import Keeper
 from pixieioc.pipeline.link import files_of
 from pixieioc.pipeline.member import Member
@@ -154,17 +154,15 @@ class Crew(Mapping[str, Member]):
                 self.socket.send_multipart([member.identity.encode(), *frames], zmq.DONTWAIT)
         return self._number
 
-    def hear(self) -> tuple[Member | None, Packet] | None:
-        """The next message with who sent it (None: a process that has been replaced), or None if there is none.
-
-        Raises MalformedMessage.
-        """
+    def hear(self) -> tuple[Member | None, list[bytes]] | None:
+        """The frames of the next message with who sent it (None: a process that has been replaced), or None."""
         try:
             identity, *frames = self.socket.recv_multipart(zmq.DONTWAIT)
         except zmq.Again:
             return None
-        member = self._members.get(identity.decode().rpartition(".")[0])
-        return member if member is not None and member.identity == identity.decode() else None, unpack(frames)
+        who = identity.decode(errors="replace")
+        member = self._members.get(who.rpartition(".")[0])
+        return member if member is not None and member.identity == who else None, frames
 
     def answers(self, numbers: Mapping[str, int], seconds: float) -> Procedure[list[str]]:
         """Waits for the answers to messages, by member and number; returns what went wrong, a sentence a member."""
@@ -179,7 +177,7 @@ class Crew(Mapping[str, Member]):
         member = self._members[name]
         answer = member.answers.pop(number, None)
         if answer is None and member.failed:
-            return f"{name}: {member.error}"
+            return f"{name}: {str(member.error).removeprefix(f'{name}: ')}"
         if answer is None:
             return f"{name}: no answer within {seconds:g} s"
         return f"{name}: {answer.removeprefix(f'{name}: ')}" if answer else ""

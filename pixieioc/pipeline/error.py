@@ -64,7 +64,10 @@ class Error(Exception):
 class Refused(Error):
     """The caller's fault: something was asked for that is not allowed; nothing has changed."""
 
-    def __init__(self, msg: str, *, task: str = "", problems: tuple[str, ...] = ()) -> None:
-        """`problems`: the sentences of `msg`, where it has several."""
+    def __init__(
+        self, msg: str, *, task: str = "", problems: tuple[str, ...] = (), about: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """`problems`: the sentences of `msg`, where it has several; `about`: task and parameter of each."""
         super().__init__(msg, task=task, cause=Cause.REFUSED)
         self.problems = problems or (msg,)
+        self.about = about or (("", ""),) * len(self.problems)

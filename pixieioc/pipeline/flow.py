@@ -15,7 +15,7 @@ from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.frames import Buffer, Packet, pack
 from pixieioc.pipeline.link import CAPACITY, Inlet, Offered, Outlet
 from pixieioc.pipeline.message import Message
-from pixieioc.pipeline.standard import StandardReports
+from pixieioc.pipeline.standard import StandardReports, keep
 
 #: A stream whose sender has died has ended when nothing more has come for so many seconds.
 SILENCE = 0.1
@@ -142,22 +142,26 @@ class Flow:
     def measure(self, reports: StandardReports, handled: int, *, running: bool) -> None:
         """Brings the reports about the links up to date; `handled` is what the rate is the rate of."""
         outlet, inlet = self._outlet, self._inlet
-        reports.dropped = self.dropped
-        reports.messages_out, reports.bytes_out = outlet.items, outlet.bytes
+        keep(reports, dropped=self.dropped, messages_out=outlet.items, bytes_out=outlet.bytes)
         if inlet is not None:
-            waiting = inlet.waiting
-            reports.queue_size, reports.queue_use = waiting, inlet.use
-            reports.queue_free = int(CAPACITY * (1.0 - reports.queue_use / 100.0))
-            reports.balance, reports.bytes_in = inlet.missing, inlet.bytes
+            use = inlet.use
+            keep(
+                reports,
+                queue_size=inlet.waiting,
+                queue_use=use,
+                queue_free=int(CAPACITY * (1.0 - use / 100.0)),
+                balance=inlet.missing,
+                bytes_in=inlet.bytes,
+            )
         if not running:
-            reports.rate = reports.byte_rate = 0.0
+            keep(reports, rate=0.0, byte_rate=0.0)
             return
         moved = inlet.bytes if inlet is not None else outlet.bytes
         now = time.monotonic()
         then, handled_then, moved_then = self._measured[0]
         if now - then >= RATE_SHORTEST:
-            reports.rate = (handled - handled_then) / (now - then)
-            reports.byte_rate = (moved - moved_then) / (now - then) / 1e6
+            rate, byte_rate = (handled - handled_then) / (now - then), (moved - moved_then) / (now - then) / 1e6
+            keep(reports, rate=rate, byte_rate=byte_rate)
         if now - self._measured[-1][0] >= RATE_SHORTEST:
             self._measured.append((now, handled, moved))
         while len(self._measured) > 1 and now - self._measured[1][0] >= RATE_WINDOW:

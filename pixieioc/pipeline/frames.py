@@ -54,6 +54,12 @@ def pack(packet: Packet) -> list[Buffer]:
     return [msgspec.msgpack.encode([packet.kind, packet.run, packet.number, tree]), *buffers]
 
 
+def pack_value(value: Any) -> None:
+    """Raises UnsupportedType if `value` cannot be part of a message."""
+    buffers: list[Buffer] = []
+    msgspec.msgpack.encode(_describe(value, buffers, "", {}))
+
+
 def unpack(frames: Sequence[Buffer]) -> Packet:
     """The packet that `frames` hold; its arrays are read-only views of the frames.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.undeclared import Undeclared
 
 
 @dataclass
@@ -26,13 +28,27 @@ class Member:
     lost: bool = False  #: its process has ended without being asked to
     error: Error | None = None
     heard: float = field(default_factory=time.monotonic)
+    report_time: float = 0.0  #: Unix time of the latest report
     #: The latest value of every report.
     reports: dict[str, Any] = field(init=False)
     #: Numbers of messages that were answered, with the reason if they were refused.
     answers: dict[int, str] = field(default_factory=dict[int, str])
 
     def __post_init__(self) -> None:
-        self.reports = {name: report.initial for name, report in type(self.task).reports().items()}
+        self._declared = type(self.task).reports()
+        self._undeclared = Undeclared()
+        self.reports = {name: report.initial for name, report in self._declared.items()}
+
+    def accept(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a report; BadReport if one of them cannot be, however it came to be sent.
+
+        How many channels an array has is not looked at: the task may just have been configured.
+        """
+        known = {name: value for name, value in values.items() if name in self._declared}
+        accepted = {name: self._declared[name].accept(self.name, value, None) for name, value in known.items()}
+        others = {name: value for name, value in values.items() if name not in known}
+        self._undeclared.check(self.name, others)
+        return {**accepted, **others}
 
     @property
     def alive(self) -> bool:

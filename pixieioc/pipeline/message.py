@@ -66,6 +66,16 @@ class Message:
 
         emoji = "🆗"
 
+    class ANSWER(_Message[dict[str, Any]]):
+        """Beyond the reference: a message of the pipeline was dealt with: its number, and why it was refused, if so."""
+
+        emoji = "☑️"
+
+    class BUSY(_Message[dict[str, Any]]):
+        """Beyond the reference: what takes a task long from now on; it says nothing else until that is done."""
+
+        emoji = "⏳"
+
     FINISHED = "🏁"
     QUIT = "⏏️"
     START = "▶️"
@@ -86,6 +96,8 @@ KINDS: dict[str, str] = {
     Message.FINISHED: "FINISHED",
     Message.REPORT.emoji: "REPORT",
     Message.PRINT.emoji: "PRINT",
+    Message.ANSWER.emoji: "ANSWER",
+    Message.BUSY.emoji: "BUSY",
     Message.ERROR.emoji: "ERROR",
 }
 

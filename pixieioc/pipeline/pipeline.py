@@ -7,17 +7,20 @@ event loop follows `starting()` and watches `fileno()` and `sentinels()`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import zmq
 
+from pixieioc.pipeline.contract import problems_in_use
 from pixieioc.pipeline.crew import Crew
-from pixieioc.pipeline.declare import Value, settings_of
+from pixieioc.pipeline.declare import BadReport, Value, settings_of
 from pixieioc.pipeline.error import Cause, Error, Refused
-from pixieioc.pipeline.frames import MalformedMessage, Packet
+from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, unpack
 from pixieioc.pipeline.member import Member
-from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.message import KINDS, Message
+from pixieioc.pipeline.payloads import Answered, Busy, Failed, Printed, Reported, clean, read
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 from pixieioc.pipeline.resolve import resolve
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
@@ -28,6 +31,7 @@ T = TypeVar("T")
 
 _CONFIGURE, _CONNECT = Message.CONFIGURE.emoji, Message.CONNECT.emoji
 _ERROR, _PRINT, _REPORT = Message.ERROR.emoji, Message.PRINT.emoji, Message.REPORT.emoji
+_ANSWER, _BUSY = Message.ANSWER.emoji, Message.BUSY.emoji
 #: How often the processes are looked at while messages are polled, in seconds.
 _WATCH_INTERVAL = 0.05
 
@@ -117,16 +121,12 @@ class Pipeline:
     def poll(self) -> bool:
         """Handles at most one message; True if there was one. Never blocks."""
         self._look()
-        try:
-            heard = self.members.hear()
-        except MalformedMessage as error:
-            self.handle_error("", Error(f"control plane: {error}", time=time.time()))
-            return True
+        heard = self.members.hear()
         if heard is None:
             return False
-        member, packet = heard
+        member, frames = heard
         if member is not None:  # otherwise the last word of a process that has been replaced
-            self._receive(member, packet)
+            self._take(member, frames)
         return True
 
     # -- handlers: to be overridden -----------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ class Pipeline:
         print(f"{name}: {string}")
 
     def handle_report(self, name: str, report: dict[str, Any]) -> None:
-        """Handles `Message.REPORT`: what has changed; `time` is the Unix time of the report."""
+        """Handles `Message.REPORT`: the values that changed; `members[name].report_time` is the report's Unix time."""
 
     def handle_starting(self, name: str, what: str) -> None:
         """Handles a report of what takes a task long: before it is there, or in between, as to compile something."""
@@ -183,6 +183,8 @@ class Pipeline:
     def creating(self, names: Iterable[str]) -> Procedure[None]:
         """Starts the processes of several tasks side by side."""
         classes = {name: _task_class(name) for name in names}
+        if wrong := [problem for name, cls in classes.items() for problem in problems_in_use(cls, name)]:
+            raise ValueError("; ".join(wrong))
         if taken := [name for name in classes if name in self.members]:
             raise ValueError(f"{', '.join(taken)}: this pipeline has such a task already")
         settings = self._initial_values(classes)
@@ -280,6 +282,8 @@ class Pipeline:
             self._tell(member.name, Message.QUIT, None)
             member.status = Status.DYING
         yield Wait(lambda: not any(member.alive for member in polite), self.watch.stop_timeout)
+        while self.poll():  # their last words, such as an error in do_quit
+            pass
         yield from self.killing()
 
     def killing(self) -> Procedure[None]:
@@ -291,36 +295,60 @@ class Pipeline:
 
     # -- messages that come in ----------------------------------------------------------------------------------------
 
+    def _take(self, member: Member, frames: Sequence[Buffer]) -> None:
+        """Handles a message of a task; whatever is wrong with it is the error of that task, and of nobody else."""
+        try:
+            self._receive(member, unpack(frames))
+        except BadReport as error:
+            self._fail_once(member, Error(str(error)))
+        except MalformedMessage as error:
+            self._fail_once(member, Error(f"{member.name}: {error}"))
+        except Exception as error:  # a handler's: the process that serves everybody goes on
+            trace = "".join(traceback.format_exception(error))
+            what = f"{member.name}: its message could not be handled: {type(error).__name__}: {error}"
+            self._fail_once(member, Error(what, traceback=trace))
+
     def _receive(self, member: Member, packet: Packet) -> None:
         try:
             after(member.status, packet.kind)
-        except Refused as error:
-            self._fail(member, Error(f"{member.name} said what it must not: {error}"))
-            return
+        except (Refused, TypeError) as error:
+            raise MalformedMessage(f"said what it must not: {error}") from None
         member.heard = time.monotonic()
-        payload: Any = packet.payload
-        if packet.kind == _REPORT and "starting" in payload:
-            member.starting = payload["starting"]
+        if packet.kind == _BUSY:  # which may be said before the task is there
+            member.starting = clean(read(packet.kind, packet.payload, Busy).what)
             self.handle_starting(member.name, member.starting)
-        elif packet.kind == _REPORT:
+            return
+        if packet.kind != _PRINT:  # which may be said before the task is there, too
             member.known, member.starting = True, ""
-            self._take_report(member, payload)
-        elif packet.kind == _PRINT:
-            self.handle_print(member.name, payload["text"])
-        elif packet.kind == _ERROR:
-            member.known, member.starting = True, ""
-            self._fail(member, Error.from_dict(payload))
-        elif packet.kind == Message.FINISHED and packet.run == self.run_id:
-            member.finished = True
-            self._look_whether_finished()
+        match packet.kind:
+            case kind if kind == _REPORT:
+                self._take_report(member, read(kind, packet.payload, Reported))
+            case kind if kind == _ANSWER:
+                answer = read(kind, packet.payload, Answered)
+                member.answers[answer.ack] = answer.refused
+            case kind if kind == _PRINT:
+                self.handle_print(member.name, clean(read(kind, packet.payload, Printed).text))
+            case kind if kind == _ERROR:
+                self._fail(member, read(kind, packet.payload, Failed).error())
+            case Message.FINISHED:
+                if packet.run == self.run_id:
+                    member.finished = True
+                    self._look_whether_finished()
+            case kind:
+                raise MalformedMessage(f"said what only the pipeline says: {kind} {KINDS[kind]}")
 
-    def _take_report(self, member: Member, report: dict[str, Any]) -> None:
-        if "ack" in report:
-            member.answers[report.pop("ack")] = report.pop("refused")
-        if "status" in report and not member.failed:
-            member.status = Status[report["status"]]
-        member.reports.update(report)
-        self.handle_report(member.name, report)
+    def _take_report(self, member: Member, report: Reported) -> None:
+        values = member.accept(report.values)
+        if not member.failed:
+            member.status = Status[report.status]
+        member.reports.update(values)
+        member.report_time = report.time
+        self.handle_report(member.name, values)
+
+    def _fail_once(self, member: Member, error: Error) -> None:
+        """A task that says what is wrong is taken for failed; what follows from that is not told again."""
+        if member.error is None:
+            self._fail(member, error)
 
     def _look_whether_finished(self) -> None:
         """Ends the run if all its tasks are through: those that finished go back to WAITING."""
@@ -331,7 +359,8 @@ class Pipeline:
             if member.lost and before is not None:  # what was sent to it and that it did not say it has handled
                 told = member.reports
                 told["balance"] = before.reports["messages_out"] - told["counter"] - told["dropped"]
-                self.handle_report(member.name, {"balance": told["balance"], "time": time.time()})
+                member.report_time = time.time()
+                self.handle_report(member.name, {"balance": told["balance"]})
             elif member.finished and not member.failed:
                 self._tell(member.name, Message.STOP, None)
                 member.status = Status.WAITING
@@ -360,7 +389,7 @@ class Pipeline:
         error.run = error.run or (self.run_id if in_run else 0)
         member.error = error
         if not member.lost:
-            member.status = Status.PANICKING
+            member.status = after(member.status, _ERROR)
             member.finished |= not in_run
         self.errors.append(error)
         self.status = after(self.status, _ERROR, PIPELINE_RULES)

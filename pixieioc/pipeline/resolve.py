@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from pixieioc.pipeline import places
+from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import CHANNELS, MODULES, Parameter, Value, parameters_of
 from pixieioc.pipeline.error import Refused
 
@@ -38,7 +39,7 @@ def resolve(
         of_task = _Resolving(task, parameters[task], (known or {}).get(task, {}), problems)
         accepted[task] = of_task.accept(values, commands=commands)
     if found := problems.in_order():
-        raise Refused("; ".join(found), problems=found)
+        raise Refused("; ".join(found), problems=found, about=problems.about())
     return accepted
 
 
@@ -64,6 +65,11 @@ class _Problems:
         """Notes the place of what was given."""
         return self._order.setdefault((task, name), len(self._order))
 
+    def about(self) -> tuple[tuple[str, str], ...]:
+        """What each of them is about: task and parameter."""
+        names = {number: about for about, number in self._order.items()}
+        return tuple(names[number] for number, _ in sorted(self._found, key=lambda found: found[0]))
+
     def in_order(self) -> tuple[str, ...]:
         """All problems."""
         return tuple(text for _, text in sorted(self._found, key=lambda found: found[0]))
@@ -78,21 +84,21 @@ def _by_task(
         having = [task for task, known in parameters.items() if key in known]
         if key in parameters:
             if not isinstance(value, Mapping):
-                problems.add(f"{key} = {_shorten(value)}: must be a table of this task's parameters", key)
+                problems.add(f"{key} = {shorten(value)}: must be a table of this task's parameters", key)
                 continue
             for name, own in cast("Mapping[str, Any]", value).items():
                 problems.see(key, name)
                 if name in parameters[key]:
                     given.setdefault(key, {})[name] = own
                 else:
-                    problems.add(f"{key}.{name}: {key} has no such parameter{_like(name, parameters[key])}", key, name)
+                    problems.add(f"{key}.{name}: {key} has no such parameter{like(name, parameters[key])}", key, name)
         elif having:
             for task in having:
                 problems.see(task, key)
                 given.setdefault(task, {})[key] = value
         else:
             known = [*parameters, *(name for of_task in parameters.values() for name in of_task)]
-            problems.add(f"{key}: no task has this name and no task has such a parameter{_like(key, known)}", key)
+            problems.add(f"{key}: no task has this name and no task has such a parameter{like(key, known)}", key)
     return given
 
 
@@ -122,7 +128,7 @@ class _Resolving:
             try:
                 accepted[name] = self._accept(parameter, given[name])
             except ValueError as error:
-                self._say(name, f" = {_shorten(given[name])}", str(error))
+                self._say(name, f" = {shorten(given[name])}", str(error))
                 continue
             self._values[name] = accepted[name]
         if not self._problems.in_order():
@@ -139,7 +145,7 @@ class _Resolving:
             try:
                 return parameter.check(one)
             except ValueError as error:
-                self._say(parameter.name, f" of {_where(parameter, place)} = {_shorten(one)}", str(error))
+                self._say(parameter.name, f" of {_where(parameter, place)} = {shorten(one)}", str(error))
                 return None
 
         return places.each(value, shape, check)
@@ -189,14 +195,10 @@ def _where(parameter: Parameter[Any], place: tuple[int, ...]) -> str:
     return f"{name}:{places.numbered(parameter.pv, number[0]).rpartition(':')[0]}" if number else name
 
 
-def _like(name: str, known: Mapping[str, object] | list[str]) -> str:
+def like(name: str, known: Mapping[str, object] | list[str]) -> str:
+    """The known name that may have been meant, or those that there are, as the end of a sentence."""
     close = difflib.get_close_matches(name, list(known), n=1)
     if close:
         return f"; did you mean {close[0]}?"
     names = list(dict.fromkeys(known))
     return f"; known: {', '.join(names[:_NAMES_SHOWN]) or 'none'}{', ...' if len(names) > _NAMES_SHOWN else ''}"
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

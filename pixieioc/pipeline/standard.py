@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pixieioc.pipeline.declare import Report
+from typing import Any
+
+from pixieioc.pipeline.declare import FrameReport, Report
 from pixieioc.pipeline.link import CAPACITY
 
 TASK_STATUSES = ("WAITING", "RUNNING", "FINISHED", "DYING", "PANICKING", "LOST")
@@ -11,7 +13,7 @@ TASK_STATUSES = ("WAITING", "RUNNING", "FINISHED", "DYING", "PANICKING", "LOST")
 class StandardReports:
     """Declarations only; the frame in `task.py` keeps them current."""
 
-    status: Report[str] = Report(
+    status = FrameReport(
         "WAITING",
         doc="What the task is doing.",
         choices=TASK_STATUSES,
@@ -19,12 +21,10 @@ class StandardReports:
         pv="Status",
         guidance="PANICKING: the task had an error. LOST: its process has died. The next start replaces it.",
     )
-    heart_beat: Report[int] = Report(0, doc="Counts up once a second.", small=True, pv="HeartBeat")
-    queue_size: Report[int] = Report(0, doc="Items that wait for this task.", small=True, pv="QueueSize_RBV")
-    queue_free: Report[int] = Report(
-        CAPACITY, doc="Items that the queue can still take.", small=True, pv="QueueFree_RBV"
-    )
-    queue_use: Report[float] = Report(
+    heart_beat = FrameReport(0, doc="Counts up once a second.", small=True, pv="HeartBeat")
+    queue_size = FrameReport(0, doc="Items that wait for this task.", small=True, pv="QueueSize_RBV")
+    queue_free = FrameReport(CAPACITY, doc="Items that the queue can still take.", small=True, pv="QueueFree_RBV")
+    queue_use = FrameReport(
         0.0,
         doc="How full the task's queue is.",
         unit="%",
@@ -35,14 +35,14 @@ class StandardReports:
         pv="QueueUse_RBV",
         guidance="The task is slower than the one before it, which has to wait. No data are lost.",
     )
-    dropped: Report[int] = Report(
+    dropped = FrameReport(
         0,
         doc="Items that could not be handed on or were discarded in this run.",
         alarm_hihi=1,
         pv="Dropped_RBV",
         guidance="Data of this run are incomplete behind this task.",
     )
-    balance: Report[int] = Report(
+    balance = FrameReport(
         0,
         doc="Items that were sent to this task in this run and never came.",
         alarm_lolo=-1,
@@ -50,25 +50,23 @@ class StandardReports:
         pv="Balance_RBV",
         guidance="Data of this run are incomplete from this task on.",
     )
-    counter: Report[int] = Report(0, doc="Messages handled in this run.", pv="Counter_RBV")
+    counter = FrameReport(0, doc="Messages handled in this run.", pv="Counter_RBV")
     events: Report[int] = Report(0, doc="Events handled in this run.", pv="Events_RBV")
-    rate: Report[float] = Report(
+    rate = FrameReport(
         0.0,
         doc="Events (or messages, if the task knows no events) per second.",
         unit="1/s",
         pv="Rate_RBV",
         guidance="Items wait for the task and it handles none: it is busy with something long, or hangs.",
     )
-    byte_rate: Report[float] = Report(0.0, doc="Data handled per second.", unit="MB/s", pv="ByteRate_RBV")
-    execution_time: Report[float] = Report(
+    byte_rate = FrameReport(0.0, doc="Data handled per second.", unit="MB/s", pv="ByteRate_RBV")
+    execution_time = FrameReport(
         0.0, doc="Time of the last do_work, without waiting for a full link.", unit="ms", pv="ExecutionTime_RBV"
     )
-    execution_time_max: Report[float] = Report(
-        0.0, doc="Longest do_work of this run.", unit="ms", pv="ExecutionTimeMax_RBV"
-    )
-    process_id: Report[int] = Report(0, doc="The task's process.", small=True, pv="ProcessId_RBV")
-    cpu_load: Report[float] = Report(0.0, doc="The task's share of one core.", unit="%", precision=1, pv="CpuLoad_RBV")
-    mem_used: Report[float] = Report(
+    execution_time_max = FrameReport(0.0, doc="Longest do_work of this run.", unit="ms", pv="ExecutionTimeMax_RBV")
+    process_id = FrameReport(0, doc="The task's process.", small=True, pv="ProcessId_RBV")
+    cpu_load = FrameReport(0.0, doc="The task's share of one core.", unit="%", precision=1, pv="CpuLoad_RBV")
+    mem_used = FrameReport(
         0.0,
         doc="The task's resident memory.",
         unit="MB",
@@ -76,18 +74,20 @@ class StandardReports:
         pv="MemUsed_RBV",
         guidance="The task holds much: lower its sizes and delays, or raise memory_high in the configuration.",
     )
-    messages_out: Report[int] = Report(0, doc="Items handed to the next task in this run.", pv="REPORT:MessagesOut_RBV")
-    bytes_in: Report[int] = Report(
-        0, doc="Bytes taken from the task before in this run.", unit="B", pv="REPORT:BytesIn_RBV"
-    )
-    bytes_out: Report[int] = Report(
-        0, doc="Bytes handed to the next task in this run.", unit="B", pv="REPORT:BytesOut_RBV"
-    )
+    messages_out = FrameReport(0, doc="Items handed to the next task in this run.", pv="REPORT:MessagesOut_RBV")
+    bytes_in = FrameReport(0, doc="Bytes taken from the task before in this run.", unit="B", pv="REPORT:BytesIn_RBV")
+    bytes_out = FrameReport(0, doc="Bytes handed to the next task in this run.", unit="B", pv="REPORT:BytesOut_RBV")
 
-    def begin_counting(self) -> None:
-        """Sets what belongs to one run back to its beginning."""
-        for name in _PER_RUN:
-            setattr(self, name, vars(StandardReports)[name].initial)
+
+def keep(task: StandardReports, **values: Any) -> None:
+    """Brings reports of every task up to date; only the frame does that."""
+    for name, value in values.items():
+        vars(StandardReports)[name].keep(task, value)
+
+
+def begin_counting(task: StandardReports) -> None:
+    """Sets what belongs to one run back to its beginning."""
+    keep(task, **{name: vars(StandardReports)[name].initial for name in _PER_RUN})
 
 
 _PER_RUN = (

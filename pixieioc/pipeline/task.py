@@ -25,16 +25,20 @@ from numpy.typing import NDArray
 from pixieioc import account
 from pixieioc.listmode import jit
 from pixieioc.pipeline.callbacks import Callbacks
-from pixieioc.pipeline.control import ControlLine, Printer, Reports, Wiring
+from pixieioc.pipeline.chain import ANYTHING, SAME, Kinds
+from pixieioc.pipeline.contract import check_definition, check_returned
+from pixieioc.pipeline.control import ControlLine, Printer, Wiring
 from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, reports_of
 from pixieioc.pipeline.error import Error, Refused
 from pixieioc.pipeline.flow import Flow
 from pixieioc.pipeline.frames import Packet, UnsupportedType
 from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.payloads import Answered, Busy, Printed, Reported, clean, write
 from pixieioc.pipeline.process import PROCESSES, die_with_parent, keep_memory, leave_signals_to_the_pipeline
 from pixieioc.pipeline.registry import Registry
+from pixieioc.pipeline.reporting import Reporting
 from pixieioc.pipeline.resolve import defaults_for, resolve
-from pixieioc.pipeline.standard import StandardReports
+from pixieioc.pipeline.standard import StandardReports, begin_counting, keep
 from pixieioc.pipeline.status import Status, after
 
 HEART_BEAT_INTERVAL = 1.0
@@ -43,30 +47,39 @@ WAIT_INTERVAL = 0.1
 
 _CONFIGURE, _CONNECT = Message.CONFIGURE.emoji, Message.CONNECT.emoji
 _ERROR, _PRINT, _REPORT = Message.ERROR.emoji, Message.PRINT.emoji, Message.REPORT.emoji
+_BUSY = Message.BUSY.emoji
+_ANSWER = Message.ANSWER.emoji
 
 
 class Task(Callbacks, StandardReports, PROCESSES.Process):
     """Base class of all tasks: subclass it, declare parameters and reports, and fill in one or two callbacks.
 
-    A subclass registers itself under its name. `events_known` says that the task knows events, so that it has a count
-    and a rate of them; `heart_beat_timeout` is how long it may be silent, in seconds, before it counts as hanging
-    (call `send_heart_beat()` in long loops).
+    A subclass registers itself under its name, at the top level of a module that can be imported: the class, not an
+    object, is what reaches the task's process. What it needs for itself it makes in `do_init`, not in `__init__`. Names
+    that begin with `do_` are those of callbacks.
     """
 
+    #: All tasks that there are, by name.
     class_registry: ClassVar[Registry] = Registry()
+    #: Whether the task knows events: then it counts them in its report `events`, and its rate is that of events.
     events_known: ClassVar[bool] = False
+    #: The items that it can handle: a kind such as "events", several, ANYTHING, or NOTHING for a source.
+    takes: ClassVar[Kinds] = ANYTHING
+    #: The items that it hands on: a kind, SAME (as what it takes), or NOTHING.
+    gives: ClassVar[str] = SAME
+    #: How long it may be silent, in seconds, before it counts as hanging: call `send_heart_beat()` in long loops.
     heart_beat_timeout: float = 10.0
 
-    #: Number and Unix time of the current or last run, and the settings of all tasks in it; before the first, nothing.
+    #: Number of the current or last run; 0 before the first.
     run_id: int = 0
+    #: Unix time of the beginning of that run, in seconds.
     run_started: float = 0.0
+    #: The settings of all tasks in that run, by task and parameter.
     run_settings: Mapping[str, Mapping[str, Value]] = MappingProxyType({})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        clashes = [name for name in vars(cls) if name in _RESERVED and not name.startswith(("do_", "__"))]
-        if clashes:
-            raise TypeError(f"task {cls.__name__} cannot define {', '.join(clashes)}: every task has that already")
+        check_definition(cls, Task, _RESERVED)
         if not cls.__name__.startswith("_"):
             Task.class_registry[cls.__name__] = cls
 
@@ -125,7 +138,8 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
     @property
     def stopping(self) -> bool:
         """True once the run is to end; a `do_work` that takes long looks at it and returns."""
-        self.__heed()
+        if threading.get_ident() == self.__thread:
+            self.__heed()
         return self.__flow.ending or self.__flow.discarding
 
     @property
@@ -148,13 +162,17 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
     def send_data(self, data: Any) -> None:
         """Sends `Message.DATA`."""
         try:
-            self.counter += self.__flow.put(data) and self.is_start
+            if threading.get_ident() != self.__thread:
+                raise Error(f"{self.name}: data are sent by the callbacks only, not by a thread", task=self.name)
+            sent = self.__flow.put(data)
         except UnsupportedType as error:
             raise UnsupportedType(f"{self.name}: {error}", task=self.name) from None
+        if sent and self.is_start:
+            keep(self, counter=self.counter + 1)
 
     def send_finished(self) -> None:
         """Sends `Message.FINISHED`: to the next task, behind all data, and to the pipeline, behind the final report."""
-        self.__flow.put_end()
+        self.__put_end()
         self.__to(after(self.__status, Message.FINISHED))
         self.__say_finished()
 
@@ -164,31 +182,38 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         if now - self.__last_beat < HEART_BEAT_INTERVAL:
             return
         self.__last_beat = now
-        self.heart_beat += 1
-        self.cpu_load = self.__process.cpu_percent(None)
-        self.mem_used = self.__process.memory_info().rss / 1e6
+        memory = self.__process.memory_info().rss / 1e6
+        keep(self, heart_beat=self.heart_beat + 1, cpu_load=self.__process.cpu_percent(None), mem_used=memory)
         self.send_report({})
         self.__send_printed()
 
     def send_starting(self, what: str) -> None:
         """Tells what will take long, as to load or to compile something; no other word is expected until it is done."""
-        self.__control.say(_REPORT, {"starting": what}, self.run_id)
+        self.__control.say(_BUSY, write(Busy(what)), self.run_id)
 
     def send_report(self, report: dict[str, Any], force: bool = False) -> None:
-        """Sends `Message.REPORT`: at most two a second, merged, the newest values win; with `force` at once."""
-        self.__reports.add(report)
-        if force or self.__reports.due_in <= 0:
+        """Sends `Message.REPORT`: at most two a second, merged, the newest values win; with `force` at once.
+
+        Raises BadReport, before anything is reported, if a value is not one that its report can have.
+        """
+        self.__reporting.add(report)
+        if force or self.__reporting.due_in <= 0:
             self.flush_report()
 
     def flush_report(self) -> None:
-        """Sends what is still to be reported to the pipeline, at once."""
-        if self.__status is not Status.PANICKING:
-            self.do_report()
+        """Sends what is still to be reported to the pipeline, at once (from a thread, or from `do_report`: soon)."""
+        if threading.get_ident() != self.__thread or self.__making_report:
+            return
+        self.__making_report = True
+        try:
+            if self.__status not in (Status.PANICKING, Status.DYING):
+                self.do_report()
+        finally:
+            self.__making_report = False
         handled = self.events if self.events_known else self.counter
         self.__flow.measure(self, handled, running=self.__status is Status.RUNNING)
-        self.__reports.add({name: self.report_values[name] for name in self.report_changed})
-        self.report_changed.clear()
-        self.__control.say(_REPORT, {**self.__reports.take(), "time": time.time()}, self.run_id)
+        report = Reported(status=self.__status.name, time=time.time(), values=self.__reporting.take())
+        self.__control.say(_REPORT, write(report), self.run_id)
 
     # -- actions of the frame -----------------------------------------------------------------------------------------
 
@@ -211,7 +236,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
     def init(self) -> None:
         """Makes the task ready and tells the pipeline that it is there."""
         self.do_init()
-        self.process_id = os.getpid()
+        keep(self, process_id=os.getpid())
         for name, report in type(self).reports().items():  # the first report is a whole one
             self.report_values.setdefault(name, report.initial)
         self.report_changed.update(self.report_values)
@@ -220,6 +245,9 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
     def poll(self) -> None:
         """Listens to sockets for the task, and does what is to be done."""
         self.__flow.wait(self.__patience())
+        if self.__in_thread is not None:
+            error, self.__in_thread = self.__in_thread, None
+            raise error
         while (packet := self.__inbox.popleft() if self.__inbox else self.__control.hear()) is not None:
             self.__handle(packet)
         if self.__status is Status.RUNNING and self.is_start:
@@ -231,7 +259,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.send_heart_beat()
         self.__send_printed()
         self.__control.flush()
-        if self.__something_to_report and self.__reports.due_in <= 0:
+        if not self.__reporting.empty and self.__reporting.due_in <= 0:
             self.flush_report()
 
     def connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
@@ -249,8 +277,10 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         before = dict(self.parameter_values)
         self.parameter_values.update(accepted)
         try:
+            if problems := [f"{self.name}.{name}: {text}" for name, text in self.do_check(dict(self.parameter_values))]:
+                raise Refused("; ".join(problems), task=self.name, problems=tuple(problems))
             self.do_configure(accepted)
-        except Exception:  # whatever the hook raises, the old values stand
+        except BaseException:  # whatever the hook raises, the old values stand
             self.parameter_values = before
             raise
         self.parameter_values.update({name: False for name in accepted if known[name].command})
@@ -268,10 +298,11 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         """Works for the task: one item, timed."""
         began, self.__flow.blocked = time.perf_counter(), 0.0
         datum, self.__datum = self.__datum, None
-        self.do_work(datum)
-        self.counter += not self.is_start
-        self.execution_time = 1e3 * (time.perf_counter() - began - self.__flow.blocked)
-        self.execution_time_max = max(self.execution_time_max, self.execution_time)
+        check_returned(self.name, self.do_work(datum))
+        took = 1e3 * (time.perf_counter() - began - self.__flow.blocked)
+        keep(self, execution_time=took, execution_time_max=max(self.execution_time_max, took))
+        if not self.is_start:
+            keep(self, counter=self.counter + 1)
 
     def stop(self) -> None:
         """Stops the task: what it holds goes on, its files are closed."""
@@ -293,11 +324,18 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
                 self.__to(then)
         except Refused as error:
             refused = str(error)
-        except (Exception, SystemExit) as error:  # a callback's: configuring and connecting are refused, a run fails
+        except BaseException as error:  # a callback's: configuring and connecting are refused, a run fails
             refused = _text(error)
             if packet.kind not in (_CONFIGURE, _CONNECT):
                 self.__panic(error)
-        self.send_report({"ack": packet.number, "refused": refused}, force=True)
+            elif not isinstance(error, Error):  # a fault of the callback rather than its verdict
+                self.print(self.__trace(error))
+        try:
+            self.flush_report()  # what the answer is about is known before it
+        except BaseException as error:  # `do_report`'s
+            refused = refused or _text(error)
+            self.__panic(error)
+        self.__control.say(_ANSWER, write(Answered(ack=packet.number, refused=clean(refused))), self.run_id)
 
     def __handle_connect(self, place: dict[str, Any]) -> None:
         if self.__status is Status.WAITING:
@@ -307,8 +345,9 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
     def __handle_start(self, run: dict[str, Any]) -> None:
         self.__flow.begin(run["run"])
-        self.begin_counting()
+        begin_counting(self)
         self.__idle_until = 0.0
+        self.__owes_end, self.__end_is_sent, self.__input_ended = True, False, self.is_start
         self.run_id, self.run_started, self.run_settings = run["run"], run["time"], run["settings"]
         self.begin()
 
@@ -351,6 +390,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
             if self.__status is Status.RUNNING:
                 self.__wait_if_due(WAIT_INTERVAL)
         elif packet.kind == Message.FINISHED:
+            self.__input_ended = True
             if self.__status is Status.RUNNING:
                 self.__end_run()
             else:  # what came after the error has been swallowed
@@ -370,37 +410,53 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.__send_printed(last=True)
         self.send_finished()
 
+    def __put_end(self) -> None:
+        """Passes the end of the stream on, once a run."""
+        if not self.__end_is_sent:
+            self.__flow.put_end()
+            self.__end_is_sent = True
+
     def __say_finished(self) -> None:
         """Tells the pipeline that this task is through with the run, behind the final report."""
         self.flush_report()
         self.__control.say(Message.FINISHED, None, self.run_id)
+        self.__owes_end = False
 
     def __to(self, status: Status) -> None:
         if status is self.__status:
             return
         self.__status = status
-        self.status = status.name
+        keep(self, status=status.name)
         self.__flow.listen(status in (Status.RUNNING, Status.PANICKING))
 
     def __guard(self, action: Callable[[], None]) -> None:
-        """Does `action`; whatever a callback raises, also sys.exit(), becomes an error of the task."""
+        """Does `action`; whatever a callback raises, also sys.exit() or ^C, becomes an error of the task."""
         try:
             action()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             self.__panic(error)
 
     def __panic(self, error: BaseException) -> None:
-        in_run = self.__status is Status.RUNNING or (self.__status is Status.WAITING and self.run_id > 0)
+        """Tells the error, once, and ends this task's part of the run, wherever it has come to."""
         self.__to(after(self.__status, _ERROR))
-        trace = "".join(traceback.format_exception(error))
-        failure = Error(_text(error), task=self.name, traceback=trace, time=time.time(), run=self.run_id)
+        failure = Error(
+            clean(_text(error)), task=self.name, traceback=self.__trace(error), time=time.time(), run=self.run_id
+        )
         self.__send_printed(last=True)
         self.__control.say(_ERROR, failure.to_dict(), self.run_id)
         self.flush_report()
-        if in_run:
-            self.__flow.put_end()
-            if self.is_start:
+        if self.__owes_end:
+            self.__put_end()
+            if self.__input_ended:  # otherwise what still comes is swallowed first
                 self.__say_finished()
+
+    def __trace(self, error: BaseException) -> str:
+        """The traceback of an error; of one that the frame raises it ends at the line of the task that was wrong."""
+        told = traceback.TracebackException.from_exception(error)
+        if isinstance(error, Error):
+            while len(told.stack) > 1 and told.stack[-1].filename.startswith(_FRAME):
+                told.stack.pop()
+        return clean("".join(told.format()))
 
     # -- bookkeeping --------------------------------------------------------------------------------------------------
 
@@ -409,7 +465,11 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.__datum: Any = None
         self.__inbox: deque[Packet] = deque()
         self.__last_beat = self.__last_wait = self.__idle_until = 0.0
-        self.__process, self.__reports, self.__printer = psutil.Process(), Reports(), Printer()
+        self.__owes_end = self.__end_is_sent = self.__input_ended = self.__making_report = False
+        self.__thread = threading.get_ident()
+        self.__in_thread: BaseException | None = None
+        self.__process, self.__reporting, self.__printer = psutil.Process(), Reporting(self), Printer()
+        threading.excepthook = self.__thread_failed
         sys.stdout = self.__printer  # pyright: ignore[reportAttributeAccessIssue]  # it has what print() needs of a file
         self.__context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.__control = ControlLine(self.__context, wiring)
@@ -435,21 +495,23 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.__context.term()
 
     def __send_printed(self, *, last: bool = False) -> None:
+        if threading.get_ident() != self.__thread:
+            return
         while (text := self.__printer.take(last=last)) is not None:
-            self.__control.say(_PRINT, {"text": text, "time": time.time()}, self.run_id)
+            self.__control.say(_PRINT, write(Printed(text=text, time=time.time())), self.run_id)
 
-    @property
-    def __something_to_report(self) -> bool:
-        return bool(self.report_changed) or not self.__reports.empty
+    def __thread_failed(self, failed: threading.ExceptHookArgs) -> None:
+        """A thread of the task has ended by an exception: that is the task's."""
+        self.__in_thread = self.__in_thread or failed.exc_value
 
     def __patience(self) -> float:
         """How long the task may sleep on its sockets, in ms."""
         if self.__inbox:
             return 0
         now = time.monotonic()
-        until = self.__last_beat + HEART_BEAT_INTERVAL
-        if self.__something_to_report:
-            until = min(until, now + self.__reports.due_in)
+        until = min(self.__last_beat + HEART_BEAT_INTERVAL, now + self.__printer.due_in)
+        if not self.__reporting.empty:
+            until = min(until, now + self.__reporting.due_in)
         if self.__status is Status.RUNNING and self.is_start:
             until = min(until, now if self.__flow.ending else self.__idle_until)
         elif self.__status is Status.RUNNING:
@@ -458,8 +520,15 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
 
 def _text(error: BaseException) -> str:
-    return str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}"
+    try:
+        return str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}".removesuffix(": ")
+    except Exception as another:  # an exception whose text cannot be made
+        return f"{type(error).__name__}, whose text cannot be shown: {type(another).__name__}"
+
+
+#: Where the code of the frame is.
+_FRAME = os.path.dirname(__file__) + os.sep  # noqa: PTH120
 
 
 #: Names that a subclass must not define; the frame's own private ones are mangled (`__x`) and in nobody's way.
-_RESERVED = {*dir(Task), *vars(Task())} - {"events_known", "heart_beat_timeout"}
+_RESERVED = {*dir(Task), *vars(Task())} - {"events_known", "heart_beat_timeout", "takes", "gives"}

@@ -34,11 +34,17 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
         pvs[pv.name] = pv
     for name, cls in config.tasks.items():
         _refuse_long_lists(name, cls, config.settings[name])
-        for pv in task_pvs(cls, config.settings[name], memory):
+        try:
+            of_task = list(task_pvs(cls, config.settings[name], memory))
+        except ValueError as error:  # a name that no process variable can have
+            raise ConfigError(f"{name}: {error}") from None
+        for pv in of_task:
             if pv.name in pvs and not _shared(config, pvs[pv.name].source, pv.source):
                 raise ConfigError(f"{name}: the process variable {pv.name} is declared twice")
             pvs.setdefault(pv.name, pv)
     for pv in ioc_pvs():
+        if pv.name in pvs:
+            raise ConfigError(f"{pvs[pv.name].source.task}: the process variable {pv.name} is the IOC's own")
         pvs[pv.name] = pv
     room = _ROOM * sum(bool(pv.source.index) and pv.source.kind == "parameter" for pv in pvs.values())
     for name in ("ConfigJSON", "ConfigJSON_RBV"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.stream import Decoder, StreamCounts, warm_up
 from pixieioc.listmode.variant import CHANNELS, Variant, variant
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import Beginning, EventBlock, joined, run_begins, words_of
+from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, joined, run_begins, words_of
 
 #: So many seconds after the chain is there, no run has begun at once.
 _IDLE = 3
@@ -26,6 +27,7 @@ class ConvertToEvents(Task):
     modules, or one a module.
     """
 
+    takes, gives = WORDS, EVENTS
     events_known = True
 
     adc_mhz = Parameter([500.0], items=float, low=100, high=500, unit="MHz", doc="ADC rate: 100, 250 or 500.")
@@ -55,10 +57,18 @@ class ConvertToEvents(Task):
         guidance="The last record of a module was cut off by the end of the run or of its file.",
     )
 
-    def do_init(self) -> None:
-        self.do_configure({})
-        warm_up()
-        self._idle = _IDLE  # not counted while the other tasks still start
+    @classmethod
+    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        rates, revisions = settings["adc_mhz"], settings["firmware_revision"]
+        for module in range(max(len(rates), len(revisions))):
+            try:
+                _variant(rates, revisions, module)
+            except Error as error:
+                yield "adc_mhz", str(error)
+        try:
+            _channels(settings["cfd_off"])
+        except Error as error:
+            yield "cfd_off", str(error)
 
     def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
         self._idle = 0
@@ -68,16 +78,15 @@ class ConvertToEvents(Task):
         if self._idle == _IDLE:  # what only some data need is compiled while nobody waits for it
             warm_up(everything=True)
 
-    def do_configure(self, config: dict[str, Any]) -> None:
-        modules = max(len(self.adc_mhz), len(self.firmware_revision))
-        for module in range(modules):
-            self._variant(module)
-        self._cfd_off = _channels(self.cfd_off)
+    def do_init(self) -> None:
+        warm_up()
+        self._idle = _IDLE  # not counted while the other tasks still start
 
     def do_start(self) -> None:
         self._decoders: dict[int, Decoder] = {}
         self._ended: list[StreamCounts] = []  # of decoders of runs that came before
         self._begins: Beginning | None = None  # a run whose first events are still to come
+        self._cfd_off = _channels(self.cfd_off)
         self._several = False  # modules in this block, whose events are joined for sending
         self.corrupt_regions = self.bytes_lost = self.bytes_left_over = 0
 
@@ -92,7 +101,10 @@ class ConvertToEvents(Task):
         for module, words in block.items():
             if module not in self._decoders:
                 self._decoders[module] = Decoder(
-                    self._variant(module), module, self._cfd_off.get(module, ()), self._memory
+                    _variant(self.adc_mhz, self.firmware_revision, module),
+                    module,
+                    self._cfd_off.get(module, ()),
+                    self._memory,
                 )
             decoder = self._decoders[module]
             broken = decoder.counts.corrupt_regions
@@ -139,13 +151,12 @@ class ConvertToEvents(Task):
         place, length = decoder.counts.regions[-1]
         print(f"module {module}: {4 * length} bytes broken at byte {4 * place} of this run")
 
-    def _variant(self, module: int) -> Variant:
-        try:
-            return variant(
-                int(_of(self.adc_mhz, module, "adc_mhz")), int(_of(self.firmware_revision, module, "firmware_revision"))
-            )
-        except ValueError as error:
-            raise Error(f"module {module}: {error}") from None
+
+def _variant(rates: list[float], revisions: list[float], module: int) -> Variant:
+    try:
+        return variant(int(_of(rates, module, "adc_mhz")), int(_of(revisions, module, "firmware_revision")))
+    except ValueError as error:
+        raise Error(f"module {module}: {error}") from None
 
 
 def _of(values: list[float], module: int, name: str) -> float:

@@ -9,12 +9,13 @@ import numpy as np
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.items import events_of
+from pixieioc.tasks.items import EVENTS, events_of
 
 
 class CountEvents(Task):
     """Counts events, pile-up and trace samples, sums energies, as whole and by channel, and hands the events on."""
 
+    takes = EVENTS
     events_known = True
 
     modules = Parameter(1, low=1, high=256, fixed=True, doc="Number of modules that are counted, from module 0.")

@@ -12,8 +12,9 @@ import numpy as np
 from pixieioc.detector.crate import BadCrate, Crate, Module
 from pixieioc.detector.response import DETECTORS
 from pixieioc.detector.sources import SOURCES
-from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, ChannelRates
+from pixieioc.tasks.items import WORDS
 
 if TYPE_CHECKING:
     from pixieioc.detector.simulation import Simulation
@@ -32,6 +33,8 @@ class DummyData(ChannelRates, Task):
     Where the computer is too slow for the rates, or the tasks behind are, the simulated time falls behind (`lag`) and
     catches up later: no stretch of time is left out.
     """
+
+    takes, gives = NOTHING, WORDS
 
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the source ends; 0: never.")
     channel_rate = Parameter(1000.0, unit="1/s", low=0, high=1e6, live=True, doc="Mean rate of hits in each channel.")

@@ -11,7 +11,7 @@ import numpy as np
 from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Parameter, Report, Task
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, OutputRates
-from pixieioc.tasks.items import events_of
+from pixieioc.tasks.items import EVENTS, events_of
 from pixieioc.tasks.regions import sums
 
 #: Energies of the Pixie-16 have 16 bits.
@@ -26,6 +26,7 @@ _OF_REGIONS = {"roi_low", "roi_high", "roi_background"}
 class FillSpectra(OutputRates, Task):
     """Fills one energy spectrum per module and channel, counts in its regions of interest, and hands the events on."""
 
+    takes = EVENTS
     events_known = True
 
     modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules with spectra, from module 0.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.disk import make_folder
-from pixieioc.tasks.items import WordBlock, run_begins, words_of
+from pixieioc.tasks.items import WORDS, WordBlock, run_begins, words_of
 from pixieioc.tasks.raw_file import RawFile, check_template, file_name, tell_unfinished, unfinished
 
 Words = NDArray[np.uint32]
@@ -30,6 +30,8 @@ class GatherData(Task):
     What is written is byte for byte what came in, one file per module and run. A run's files are named `*.part` until
     they are complete and on disk; a JSON file beside each tells what it is.
     """
+
+    takes = WORDS
 
     heart_beat_timeout = 120.0  # bringing a large file safely to a slow disk takes its time
 
@@ -84,15 +86,21 @@ class GatherData(Task):
     )
     buckets = Report(0, doc="Buckets handed on in this run.")
 
+    @classmethod
+    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        try:
+            check_template(settings["file_template"])
+        except Error as error:
+            yield "file_template", str(error)
+        if "/" in settings["file_name"]:
+            yield "file_name", "must not contain a slash, the folder is file_path"
+
     def do_init(self) -> None:
         self._files: dict[int, RawFile] = {}
         with suppress(Error):  # a template that is none is refused when a run starts
             self._name_unfinished()
 
     def do_configure(self, config: dict[str, Any]) -> None:
-        check_template(self.file_template)
-        if "/" in self.file_name:
-            raise Error(f"file_name {self.file_name!r}: must not contain a slash, the folder is file_path")
         if {"file_path", "file_template"} & config.keys():
             self._name_unfinished()
 

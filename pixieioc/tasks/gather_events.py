@@ -8,13 +8,14 @@ from typing import Any
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.items import Beginning, EventBlock, events_of
+from pixieioc.tasks.items import EVENTS, Beginning, EventBlock, events_of
 
 
 class GatherEvents(Task):
     """Collects events until there are enough, or enough bytes, or they have waited long enough; then hands them on in
     one piece."""
 
+    takes = EVENTS
     events_known = True
 
     chunk_size = Parameter(100_000, low=1, high=100_000_000, live=True, doc="Events of a chunk; it may become larger.")

@@ -13,6 +13,8 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events, Memory
 from pixieioc.pipeline import Error
 
+#: The kinds of items, as tasks name what they take and give.
+WORDS, EVENTS = "list-mode words", "events"
 #: What was read from each module at about the same time, uint32 words. A module without words was read and had nothing;
 #: one that is not in the block was not read.
 WordBlock = dict[int, NDArray[np.uint32]]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import Beginning, RunBegins, WordBlock
+from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
+from pixieioc.tasks.items import WORDS, Beginning, RunBegins, WordBlock
 from pixieioc.tasks.raw_input import size_of
 from pixieioc.tasks.raw_sources import RunFiles, find, runs_of
 from pixieioc.tasks.raw_stream import RawStream
@@ -30,10 +31,13 @@ class LoadFiles(Task):
     each has streams of its own. Files that end with .gz, .bz2, .xz or .zst are decompressed; a FIFO is read, too.
     """
 
+    takes, gives = NOTHING, WORDS
+
     files = Parameter(
         ["*.bin"],
         path=True,
         longest=_LONGEST_LIST,
+        must_exist=True,
         doc="Raw files, or patterns with * and ?, in the order of this list; what a pattern matches in that of names, "
         "numbers by their value.",
     )
@@ -69,9 +73,14 @@ class LoadFiles(Task):
     )
     damage = Report("", doc="Which files are damaged, and where.")
 
-    def do_configure(self, config: dict[str, Any]) -> None:
+    @classmethod
+    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for name in ("module_pattern", "run_pattern"):
-            _check_pattern(name, getattr(self, name))
+            try:
+                if settings[name] and re.compile(settings[name]).groups != 1:
+                    yield name, "must have exactly one group, the number"
+            except re.error as error:
+                yield name, f"is no regular expression: {error}"
 
     def do_start(self) -> None:
         paths = find(self.files)
@@ -185,12 +194,3 @@ class LoadFiles(Task):
                 self.files_damaged += 1
                 self.damage = f"{self.damage}; {text}" if self.damage else text
             stream.damage.clear()
-
-
-def _check_pattern(name: str, pattern: str) -> None:
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        raise Error(f"{name} {pattern!r}: {error}") from None
-    if pattern and groups != 1:
-        raise Error(f"{name} {pattern!r}: must have exactly one group, the number")

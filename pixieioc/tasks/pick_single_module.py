@@ -8,12 +8,13 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.items import EventBlock, events_of
+from pixieioc.tasks.items import EVENTS, EventBlock, events_of
 
 
 class PickSingleModule(Task):
     """Hands on the events of one module; those of others end here, and are counted."""
 
+    takes = EVENTS
     events_known = True
 
     module = Parameter(0, low=0, high=255, live=True, doc="Number of the module.")

@@ -10,12 +10,13 @@ import numpy as np
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.items import events_of
+from pixieioc.tasks.items import EVENTS, events_of
 
 
 class SnapTraces(Task):
     """Shows the trace of a recent event of each channel, and hands the events on."""
 
+    takes = EVENTS
     events_known = True
 
     modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules whose traces are shown, from module 0.")

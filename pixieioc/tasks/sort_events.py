@@ -11,7 +11,7 @@ from pixieioc.listmode.events import CHUNK_COLUMN, PERIOD_COLUMN
 from pixieioc.listmode.order import Stretch, TimeOrder
 from pixieioc.listmode.unixtime import Mode, UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import Beginning, EventBlock, events_of, joined
+from pixieioc.tasks.items import EVENTS, Beginning, EventBlock, events_of, joined
 
 
 class SortEvents(Task):
@@ -22,6 +22,7 @@ class SortEvents(Task):
     after the old one. What cannot be brought into order is let out all the same, with the flag 8, and counted.
     """
 
+    takes = EVENTS
     events_known = True
 
     window = Parameter(100.0, unit="us", low=0, high=1e9, doc="How far one module's events may be out of order.")

@@ -11,9 +11,9 @@ from unittest.mock import NonCallableMock
 
 import numpy as np
 
-from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
-from pixieioc.tasks.items import WordBlock
+from pixieioc.tasks.items import WORDS, WordBlock
 
 
 class TakeData(ChannelRates, Task):
@@ -22,6 +22,8 @@ class TakeData(ChannelRates, Task):
     The package and the SDK are loaded in this task's own process, when the first run starts: the SDK keeps its state in
     the process, and importing it is slow.
     """
+
+    takes, gives = NOTHING, WORDS
 
     heart_beat_timeout = 180.0  # booting a crate of modules takes that long
 

@@ -14,7 +14,7 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Parameter, Report, Task
 from pixieioc.tasks.event_files import RUN, format_of, import_pyarrow, new_file
-from pixieioc.tasks.items import events_of
+from pixieioc.tasks.items import EVENTS, events_of
 
 
 class WriteEvents(Task):
@@ -24,6 +24,7 @@ class WriteEvents(Task):
     events have. Its metadata tell what they mean, the settings of all tasks, and which run the data are of.
     """
 
+    takes = EVENTS
     events_known = True
     heart_beat_timeout = 120.0  # bringing a large file safely to a slow disk takes its time
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pixieioc.config import IocTable, PipelineTable, check, load
+from pixieioc.config import load
 from pixieioc.export import outputs
 from pixieioc.pvinfo.description import Description
+from tests.configs import config_of
 from tests.running_ioc import ROOT
 
 DEMO = ROOT / "examples" / "demo.toml"
@@ -19,7 +20,7 @@ EVERYTHING = (
 
 def described(*chain: str, prefix: str = "PX16:", **tasks: dict[str, Any]) -> Description:
     """The IOC of a chain."""
-    return Description.of(check(PipelineTable(list(chain)), {}, tasks, IocTable(), Path("/data"), prefix, "test"))
+    return Description.of(config_of(chain, tasks, prefix=prefix))
 
 
 def of_file(path: Path, prefix: str | None = None) -> Description:

@@ -38,7 +38,7 @@ state_dir = "state"
 """
 WITHOUT_RATES = """
 [pipeline]
-chain = ["LoadFiles", "FillSpectra"]
+chain = ["LoadFiles", "ConvertToEvents", "FillSpectra"]
 
 [tasks.FillSpectra]
 channels = 1

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
-from pixieioc.config import IocTable, PipelineTable, check
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.errors import ErrorBoard
 from pixieioc.pipeline import Error
 from pixieioc.pvinfo import all_pvs
+from tests.configs import config_of
 
 CHAIN = ("DummyData", "FillSpectra")
 
 
 async def _board() -> tuple[Board, ErrorBoard]:
-    config = check(PipelineTable(list(CHAIN)), {}, {}, IocTable(), Path("/data"), "X:", "test")
+    config = config_of(CHAIN, {}, prefix="X:")
     board = Board(all_pvs(config), "X:")
     return board, ErrorBoard(board, CHAIN)
 

@@ -32,7 +32,7 @@ class Heard:
         self.errors: list[tuple[str, Error]] = []
         self.bursts = 0
 
-    def on_report(self, task: str, report: dict[str, Any]) -> None:
+    def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
         self.reports.setdefault(task, {}).update(report)
 
     def on_print(self, task: str, text: str) -> None:

@@ -27,7 +27,7 @@ class Desk:
     """Settings, and a client that writes to them."""
 
     def __init__(self, pipeline: LivePipeline) -> None:
-        chain = ["LoadFiles", "GatherData", "SortEvents", "FillSpectra"]
+        chain = ["LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra"]
         tasks = {"FillSpectra": {"channels": 2}}
         config = check(PipelineTable(chain), {}, tasks, IocTable(), Path("/data"), "P:", "test")
         self.board = Board(all_pvs(config), config.prefix)
@@ -86,7 +86,7 @@ class _Listener:
 class _Nobody:
     """Tasks are not there, so nobody has to listen to them."""
 
-    def on_report(self, task: str, report: dict[str, Any]) -> None:
+    def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
         raise AssertionError(task)
 
     def on_print(self, task: str, text: str) -> None:

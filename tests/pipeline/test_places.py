@@ -123,7 +123,7 @@ def test_defaults_are_for_all_channels() -> None:
 
 
 def test_lists_have_no_value_a_channel() -> None:
-    with pytest.raises(TypeError, match="one value a place"):
+    with pytest.raises(TypeError, match="one value a channel"):
         Parameter([[["a"]]], per="channel", doc="")
 
 

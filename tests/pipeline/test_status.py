@@ -23,6 +23,7 @@ DATA      . R . P .
 FINISHED  . F F P .
 REPORT    W R F P D
 PRINT     W R F P D
+ANSWER    W R F P D
 ERROR     P P P P D
 """
 PIPELINE = """
@@ -36,6 +37,7 @@ DATA      . . . .
 FINISHED  . W P W
 REPORT    W R P D
 PRINT     W R P D
+ANSWER    W R P D
 ERROR     P P P P
 """
 LETTERS = {"W": W, "R": R, "F": F, "D": D, "P": P}

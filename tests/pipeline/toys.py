@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from typing import Any
 
@@ -96,6 +97,9 @@ class ToyBeating(Task):
     def do_report(self) -> None:
         self.last_beat = getattr(self, _LAST_BEAT)
 
+    def do_work(self, datum: Any) -> None:
+        self.finish()
+
 
 class ToyHolder(Task):
     """Holds everything back until the run ends."""
@@ -128,12 +132,18 @@ class ToyUnready(Task):
     def do_init(self) -> None:
         raise RuntimeError("no detector is connected")
 
+    def do_work(self, datum: Any) -> None:
+        self.finish()
+
 
 class ToyQuitter(Task):
     """Leaves the process the hard way."""
 
     def do_init(self) -> None:
         os._exit(5)
+
+    def do_work(self, datum: Any) -> None:
+        self.finish()
 
 
 class ToyExiter(Task):
@@ -194,3 +204,79 @@ class ToyReporter(Task):
             self.ticks += 1
             self.send_report({"undeclared": self.ticks})
         self.finish()
+
+
+class ToyRaiser(Task):
+    """Raises in the callback that it is told; as a source it makes five items, elsewhere it hands them on."""
+
+    raise_in = Parameter("", live=True, doc="The callback that raises.")
+    what = Parameter("KeyError", live=True, doc="What it raises.")
+
+    def _fail_in(self, callback: str) -> None:
+        if self.raise_in == callback:
+            errors = {"KeyError": KeyError, "SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}
+            raise errors[self.what](f"in {callback}")
+
+    def do_init(self) -> None:
+        self._fail_in("init")
+
+    def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
+        self._fail_in("connect")
+
+    def do_configure(self, config: dict[str, Any]) -> None:
+        self._fail_in("configure")
+
+    def do_start(self) -> None:
+        self._fail_in("start")
+        self._next = 0
+
+    def do_wait(self) -> None:
+        self._fail_in("wait" if self.running else "wait idle")
+
+    def do_work(self, datum: Any) -> None:
+        self._fail_in("work")
+        if not self.is_start:
+            self.send(datum)
+        elif self._next < 5:
+            self.send({"number": self._next, "array": np.full(10, self._next)})
+            self._next += 1
+            self.idle(0.15)
+        else:
+            self.finish()
+
+    def do_report(self) -> None:
+        if self.running:
+            self._fail_in("report")
+
+    def do_stop(self) -> None:
+        self._fail_in("stop")
+
+    def do_quit(self) -> None:
+        self._fail_in("quit")
+
+
+class ToySlips(Task):
+    """Makes one of the mistakes that a task's author may make."""
+
+    slip = Parameter("", doc="Which one.")
+    total = Report(0, doc="A whole number.")
+
+    def do_work(self, datum: Any) -> Any:
+        match self.slip:
+            case "type":
+                self.total = "many"  # pyright: ignore[reportAttributeAccessIssue]
+            case "name":
+                self.report({"ack": 1})
+            case "frame":
+                self.counter = 5
+            case "undeclared":
+                self.report({"what": {1, 2}})
+            case "return":
+                return {"number": 1}
+            case "thread":
+                threading.Thread(target=lambda: {}["no such key"]).start()
+                time.sleep(0.2)
+            case "send in a thread":
+                threading.Thread(target=self.send, args=(datum,)).start()
+                time.sleep(0.2)
+        return None

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pixieioc.config import Config, ConfigError, IocTable, PipelineTable, RunParameters, check
+from pixieioc.config import Config, ConfigError, IocTable, RunParameters
 from pixieioc.pipeline import Parameter, Report, Task
 from pixieioc.pipeline.declare import parameters_of
 from pixieioc.pvinfo import PvInfo, all_pvs
 from pixieioc.pvinfo.model import NO_LIMITS
+from tests.configs import config_of
 
 EVERYTHING = (
     "TakeData", "DummyData", "LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "PickSingleModule",
@@ -22,7 +22,7 @@ EVERYTHING = (
 
 
 def _config(*chain: str, prefix: str = "PX16:", ioc: IocTable | None = None, **tasks: dict[str, Any]) -> Config:
-    return check(PipelineTable(list(chain)), {}, tasks, ioc or IocTable(), Path("/data"), prefix, "test")
+    return config_of(chain, tasks, prefix=prefix, ioc=ioc)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,97 @@
+"""The plain tables of a configuration file, read key by key so that everything that is wrong is found at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
+
+import msgspec
+
+from pixieioc.config_lines import Place
+from pixieioc.pipeline.declaration import shorten
+from pixieioc.pipeline.resolve import like
+
+Table = TypeVar("Table", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong with a configuration, and the key that it is about."""
+
+    place: Place
+    text: str
+
+
+def read_table(as_type: type[Table], given: object, place: Place, problems: list[Problem]) -> Table | None:
+    """A table as this type; what is wrong with it is added to `problems`, and None returned."""
+    if not isinstance(given, Mapping):
+        problems.append(Problem(place, f"{name_of(place)} = {shorten(given)}: must be a table"))
+        return None
+    content = cast("Mapping[str, Any]", given)
+    fields = {field.name: field for field in msgspec.structs.fields(as_type)}
+    before = len(problems)
+    for key in content:
+        if key not in fields:
+            kind = "table" if isinstance(content[key], Mapping) else "key"
+            problems.append(Problem((*place, key), f"{name_of((*place, key))}: unknown {kind}{like(key, fields)}"))
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in content:
+            values[name] = _read_value(field.type, content[name], (*place, name), problems)
+        elif field.required:
+            kind = "table" if _struct(field.type) else "key"
+            problems.append(Problem(place, f"{name_of((*place, name))}: this {kind} is missing"))
+    return as_type(**values) if len(problems) == before else None
+
+
+def _read_value(as_type: Any, value: object, place: Place, problems: list[Problem]) -> Any:
+    struct = _struct(as_type)
+    if struct is not None:
+        return read_table(struct, value, place, problems)
+    try:
+        return msgspec.convert(value, as_type)
+    except msgspec.ValidationError as error:
+        problems.append(Problem(place, f"{name_of(place)} = {shorten(value)}: {error}"))
+        return None
+
+
+def _struct(as_type: Any) -> type[msgspec.Struct] | None:
+    bare = get_args(as_type)[0] if get_origin(as_type) is Annotated else as_type
+    return bare if isinstance(bare, type) and issubclass(bare, msgspec.Struct) else None
+
+
+def name_of(place: Place) -> str:
+    """A key's full name: `tasks.LoadFiles.files`."""
+    return ".".join(place)
+
+
+def plain_tables(given: object, place: Place, problems: list[Problem], *, deep: bool) -> dict[str, Any]:
+    """A table of the file, and with `deep` a table of tables, without what is none."""
+    if not isinstance(given, Mapping):
+        problems.append(Problem(place, f"{name_of(place)} = {shorten(given)}: must be a table"))
+        return {}
+    content = dict(cast("Mapping[str, Any]", given))
+    for name, value in list(content.items()) if deep else ():
+        if not isinstance(value, Mapping):
+            problems.append(Problem((*place, name), f"{name_of((*place, name))} = {shorten(value)}: must be a table"))
+            del content[name]
+    return content
+
+
+def with_places(
+    problems: Iterable[Problem], path: Path, lines: Mapping[Place, int], overridden: Mapping[Place, str]
+) -> tuple[str, ...]:
+    """The problems in the order of the file: `FILE:LINE: sentence`, or `--set ...: sentence`."""
+
+    def line(problem: Problem) -> int:
+        place = problem.place
+        return next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), 0)
+
+    def said(problem: Problem) -> str:
+        if problem.place in overridden:
+            return f"--set {overridden[problem.place]}: {problem.text}"
+        return f"{path}:{line(problem)}: {problem.text}" if line(problem) else f"{path}: {problem.text}"
+
+    return tuple(said(problem) for problem in sorted(problems, key=line))

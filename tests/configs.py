@@ -1,0 +1,39 @@
+"""Configurations of tasks in any order, for tests of what is said about tasks: they could not run as a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pixieioc.config import Config, ConfigError, IocTable, RunParameters, absolute, with_defaults
+from pixieioc.pipeline import Refused, Task
+from pixieioc.pipeline.resolve import resolve
+
+
+def config_of(
+    chain: tuple[str, ...],
+    tasks: Mapping[str, Mapping[str, Any]],
+    *,
+    prefix: str = "PX16:",
+    ioc: IocTable | None = None,
+) -> Config:
+    """The configuration of these tasks; ConfigError for one that is not there."""
+    if unknown := [name for name in chain if name not in Task.class_registry]:
+        raise ConfigError(f"no task {unknown[0]!r}")
+    classes = {name: Task.class_registry[name] for name in chain}
+    try:
+        given = resolve(tasks, classes, commands=False)
+    except Refused as error:
+        raise ConfigError("; ".join(f"tasks.{problem}" for problem in error.problems)) from None
+    folder = Path("/data")
+    return Config(
+        chain=chain,
+        prefix=prefix,
+        settings={
+            name: absolute(cls, with_defaults(cls, given.get(name, {})), folder) for name, cls in classes.items()
+        },
+        run=with_defaults(RunParameters, {}),
+        ioc=ioc or IocTable(),
+        folder=folder,
+    )
