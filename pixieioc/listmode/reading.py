@@ -117,7 +117,11 @@ class Reader:
             )  # fmt: skip
             follows = not odds and not backs
             for part in self._parts[:parts].tolist():
-                begin, stop, waited = part[Part.BEGIN], part[Part.END], max(0, min(at, part[Part.END]) - part[Part.BEGIN])
+                begin, stop, waited = (
+                    part[Part.BEGIN],
+                    part[Part.END],
+                    max(0, min(at, part[Part.END]) - part[Part.BEGIN]),
+                )
                 place = Place(part[Part.PERIOD], part[Part.ORIGIN], module if stream.apart else -1)
                 if not part[Part.SETTLED]:
                     _sort(batch, begin, stop)
@@ -195,9 +199,7 @@ def _discard(reading: Reading, module: int, period: int, groups: Mapping[Place, 
             reading.odd.append(Odd(period, ev.compact(reading.batch.copied(numbers, (), ev.heap))))
 
 
-def _add_back(
-    reading: Reading, module: int, stream: Stream, rows: NDArray[np.uint32], first: int, at: int
-) -> int:
+def _add_back(reading: Reading, module: int, stream: Stream, rows: NDArray[np.uint32], first: int, at: int) -> int:
     """Adds events of the period before, which have come behind the first of this one."""
     batch = reading.batch
     units = (batch.block["cfd"][rows] * np.float32(1 << CFD_BITS)).astype(np.int64)

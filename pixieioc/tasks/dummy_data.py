@@ -14,6 +14,7 @@ from pixieioc.detector.response import DETECTORS
 from pixieioc.detector.sources import SOURCES
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, ChannelRates
+from pixieioc.tasks.items import Silence
 
 if TYPE_CHECKING:
     from pixieioc.detector.simulation import Simulation
@@ -134,6 +135,7 @@ class DummyData(ChannelRates, Task):
 
         self._simulation: Simulation = Simulation(self._crate(), np.random.default_rng(self.seed or None))
         self._reset = self._ended = False
+        self._silence = Silence()
         self._rated = (0, np.zeros((2, self.modules * self.channels)))
         self._tell_rates(*self._rated[1])
         self.live_share = 0.0
@@ -147,7 +149,8 @@ class DummyData(ChannelRates, Task):
         if self._reset:
             self._reset = False
             self._send(simulation.reset_counters())
-        self._send(simulation.advance(int(1e9 * due), MOST_WORDS))
+        if not simulation.is_at(int(1e9 * due)):
+            self._send(simulation.advance(int(1e9 * due), MOST_WORDS))
         if not simulation.is_at(int(1e9 * due)):
             self._tell(due)
             return
@@ -184,8 +187,7 @@ class DummyData(ChannelRates, Task):
             self._loading.start()
 
     def _send(self, block: dict[int, Any]) -> None:
-        if any(len(words) for words in block.values()):
-            self.send(block)
+        self._silence.send(block, self.send)
 
     def _tell(self, due: float) -> None:
         counts, hits = self._simulation.counts, self._simulation.hits_of

@@ -1,4 +1,4 @@
-"""The order of time against a model in plain Python: any crate, read in any pieces, comes out in the one right order."""
+"""The order of time against a model in plain Python: any crate, read in any pieces, in the one right order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ RATES = st.sampled_from([1.0, 30.0, 1000.0, 50_000.0, 1e6])
 def _right(modules: list[Module], shown: list[list[int]], out: list[Stretch]) -> None:
     """Nothing lost, invented or doubled; what is true in the right order, what is wrong marked."""
     found = rows(out)
-    assert sorted((m, p) for _, m, p, _ in found) == [(m, p) for m, x in enumerate(modules) for p in range(len(x.times))]
+    assert sorted((m, p) for _, m, p, _ in found) == [
+        (m, p) for m, x in enumerate(modules) for p in range(len(x.times))
+    ]
     assert [(q, m, p) for q, m, p, late in found if not late] == model(modules, shown)
     assert {(m, p) for _, m, p, late in found if late} == {(m, p) for m, x in enumerate(modules) for p in x.wrong}
 
@@ -78,7 +80,7 @@ def test_restarts_that_are_confirmed_begin_periods(seed: int, count: int, pieces
     modules: list[Module] = []
     for _ in range(count):
         runs = [stream(random, int(random.integers(20, 150)), 1000.0, 100 * SECOND * (3 - i)) for i in range(3)]
-        modules.append(Module(sum(runs, []), [i for i, run in enumerate(runs) for _ in run]))
+        modules.append(Module([t for run in runs for t in run], [i for i, run in enumerate(runs) for _ in run]))
     shown = [m.times for m in modules]
     order = TimeOrder(WINDOW, 10**9, RESET)
     _right(modules, shown, ordered(cuts(random, modules, shown, pieces), count, order))
