@@ -218,7 +218,7 @@ def survey(
                 break
             ahead = reset
             mark = max(mark, min(last - window, t))
-            latest, last = max(latest, t), t
+            latest, last = max(latest, int(t)), int(t)
             keys[a] = key
             order[a] = np.uint32(number + i)
             low[n_low] = np.uint32(a)
@@ -271,7 +271,7 @@ def survey(
                 remains = 1
             elif known:
                 period += 1
-            latest = last = t
+            latest = last = int(t)
             mark, wrap, count = np.int64(NEVER), np.int64(0), 0 if final and not known else START
             known = True
         origin = ((t + (np.int64(np.int32(cfd[i] * np.float32(32768))) >> CFD_BITS)) >> CELL_BITS) << CELL_BITS
