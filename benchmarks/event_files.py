@@ -82,7 +82,7 @@ def _rows(name: str, blocks: list[Events], count: int, turns: int, path: Path) -
     rows = [common.rivalled(name, unit, ours, rival, ratio)]
     if ev.TRACES in blocks[0]:
         rows.append(common.Row(f"{name}, at least", unit, ours, None, TRACES_BAR, ours >= TRACES_BAR))
-    return [*rows, common.rivalled_at_most(f"{name}: size", "B/event", *sizes.values(), 1.0)]
+    return [*rows, common.rivalled_at_most(f"{name}: size", "B/event", sizes[_ours], sizes[_rival], 1.0)]
 
 
 def _ours(blocks: list[Events], path: Path) -> None:

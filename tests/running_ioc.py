@@ -34,6 +34,7 @@ class Ioc(CaClient):
         super().__init__(f"T{secrets.token_hex(4)}:")
         self.folder = folder
         self.arguments = arguments
+        self.environment: dict[str, str] = {}  #: what is different in that of the process
         self.port = 0  #: for Channel Access; 0: the next one of the tests
 
     def start(self, **options: Any) -> None:
@@ -47,6 +48,7 @@ class Ioc(CaClient):
                 "HOME": str(self.folder),
                 "XDG_STATE_HOME": str(self.folder / "state"),
                 "EPICS_CAS_SERVER_PORT": str(self.port or next(_PORTS)),
+                **self.environment,
             },
             **{"stdout": self.log, "stderr": self.log, "cwd": self.folder, **options},
         )

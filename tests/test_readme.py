@@ -107,13 +107,17 @@ def test_there_are_exactly_two_commands_of_set_up() -> None:
         assert block.text.count("\n") == 1
 
 
-def test_the_tutorial_and_the_scan_that_follows() -> None:
+def test_the_tutorial_and_what_follows() -> None:
     tutorial = "Tutorial: from the installation to the first spectrum"
     assert "pixieioc run examples/replay.toml" in section(tutorial)[0].text
     with example("replay.toml") as terminal:
         terminal.follow(tutorial)
-        terminal.follow("Take a scan point")
         terminal.follow("Watch lines: regions of interest")
+
+
+def test_a_scan_reaches_its_preset() -> None:
+    with example("demo.toml") as terminal:
+        terminal.follow("Take a scan point")
 
 
 def test_analysing_files_offline(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ class Stats:
             "CA_CLNT_CNT": len(circuits),
             "CA_CONN_CNT": sum(circuit.channels for circuit in circuits),
             "CA_COALESCED_CNT": self._server.coalesced + sum(circuit.outbox.coalesced for circuit in circuits),
+            "NAME_ERROR_CNT": self._server.name_faults,
             "RECORD_CNT": len(self._board),
             "FD_CNT": files,
             "FD_FREE": self._board["IOC:FD_MAX"].value - files,

@@ -234,9 +234,9 @@ class Report(Generic[T]):
     `alarm_high` up and from `alarm_low` down, with `hysteresis` on the way back; `severities` are those of a bool's two
     states or of the choices. An int may count up to 2^53; a `small` one fits 32 bits. With `per="channel"` the value is
     an array whose first two axes are modules and channels, as many as the task's `fixed` parameters `modules` and
-    `channels` say; `length` names the parameter that is the length of a third axis, an array for each channel (NaN at
-    its end is left out), or `times` one that says how many values a channel has, which `pv` numbers from 1 in the place
-    of `{}`.
+    `channels` say; `length` names the parameter that is the length of a third axis, an array for each channel (filled
+    up with NaN), or `times` one that says how many values a channel has, which `pv` numbers from 1 in the place of
+    `{}`.
     """
 
     name = ""

@@ -39,7 +39,7 @@ class GatherData(Task):
     disk_bucket_size = Parameter(
         1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is written."
     )
-    max_delay = Parameter(0.25, unit="s", low=0, high=3600, live=True, doc="How long data wait here at most.")
+    max_delay = Parameter(0.25, unit="s", low=0, high=3600, live=True, doc="Longest time that data wait here.")
     auto_save = Parameter(False, shared=True, doc="Whether raw files are written.")
     file_path = Parameter("data/", shared=True, path=True, doc="Folder of the raw files.")
     file_name = Parameter("pixie16", shared=True, doc="First part of the raw files' names.")

@@ -139,7 +139,7 @@ def test_files_that_were_cut_off_are_named_after_a_full_disk_and_at_the_next_sta
             with pytest.raises(PutFailed):
                 ioc.put("Acquire", 1)
             assert "No space left on device" in ioc.get("WriteMessage_RBV")
-            [part] = raw.glob("*.part")
+            [part] = raw.glob("*.bin.part")
             ioc.until("UnfinishedFiles_RBV", f"1 raw file was cut off, pixieioc recover finishes them: {part}")
             assert ioc.end() == 0
             ioc.start()

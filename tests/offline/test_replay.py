@@ -348,37 +348,28 @@ def test_any_number_of_files_in_the_order_of_their_numbers(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("how", ["pipe", "socket", "file", "rest of a file", "fifo"])
 def test_what_another_program_writes_is_read(tmp_path: Path, how: str) -> None:
-    name, ours = "-", subprocess.PIPE
-    if how in ("file", "rest of a file"):
-        source = (tmp_path / "mod05.bin").open("w+b")
-        source.write(b"12345678" * (how != "file") + Path(FULL).read_bytes())
+    name, whole = "-", Path(FULL).read_bytes()
+    path, (theirs, mine) = tmp_path / "mod05.bin", socket.socketpair()
+    if how == "fifo":
+        name = str(path)
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"12345678" * (how != "file") + whole)
+    with theirs, mine, (path if how != "fifo" else Path(FULL)).open("rb", buffering=0) as source:
         source.seek(0 if how == "file" else 8)
-        ours = source.fileno()
-    elif how == "socket":
-        theirs, mine = socket.socketpair()
-        ours = theirs.fileno()
-    elif how == "fifo":
-        name = str(tmp_path / "fifo_mod05.bin")
-        os.mkfifo(name)
-    with subprocess.Popen(_command(name, "--json"), cwd=ROOT, stdin=ours, stdout=subprocess.PIPE) as job:
-        if how == "pipe":
-            assert job.stdin is not None
-            job.stdin.write(Path(FULL).read_bytes())
-            job.stdin.close()
-            job.stdin = None
-        elif how == "socket":
+        given = {"pipe": subprocess.PIPE, "socket": theirs.fileno()}.get(how, source.fileno())
+        with subprocess.Popen(_command(name, "--json"), cwd=ROOT, stdin=given, stdout=subprocess.PIPE) as job:
             theirs.close()
-            mine.sendall(Path(FULL).read_bytes())
-            mine.close()
-        elif how == "fifo":
-            Path(name).write_bytes(Path(FULL).read_bytes())
-        out, _ = job.communicate(timeout=50)
+            if how == "fifo":
+                path.write_bytes(whole)
+            elif how == "socket":
+                mine.sendall(whole)
+                mine.close()
+            out, _ = job.communicate(whole if how == "pipe" else None, timeout=50)
     told = json.loads(out)
     assert (told["events"], told["bytes"], told["late_events"]) == (24_598, 393_568, 0)
     assert list(told["counts"]) == ["5" if how in ("file", "fifo") else "0"]
     assert told["files"] == [name]
-    if how in ("file", "rest of a file"):
-        source.close()
 
 
 def test_a_compressed_file_that_is_cut_is_an_error_and_what_it_has_is_kept(tmp_path: Path) -> None:

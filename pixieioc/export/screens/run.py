@@ -68,7 +68,7 @@ def _commands(site: Site, display: Display, box: Box) -> None:
     lamp, message = inside.columns(26, 74)
     states = [("Not ready", style.CALM), ("Ready", style.ACTIVE)]
     display.add(
-        # Not ready is what an IOC is while a run is on: no frame then.
+        # An IOC is never ready during a run: no frame then.
         bob.lamp(lamp, site("Ready_RBV"), states, style.HEADING, border=False),
         bob.value(message, site("ReadyMessage_RBV"), text=True, wrap=True, background=None),
     )
