@@ -89,7 +89,8 @@ def main(
 ) -> None:
     """Measure what the order of time costs."""
     if worker:
-        return _work()
+        _work()
+        return
     folder = common.private_folder()
     rows: list[common.Row] = []
     with Worker(common.ROOT) as ours, Worker(against.resolve() if against else common.ROOT) as other:

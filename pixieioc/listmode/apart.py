@@ -21,5 +21,5 @@ def apart_from_most(positions: Mapping[int, Position], gap_ns: int) -> set[int]:
         else:
             together.append([module])
         latest = position
-    most = max(together, key=len, default=[])
+    most: list[int] = max(together, key=len) if together else []
     return set(positions) - set(most)

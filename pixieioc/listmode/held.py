@@ -27,7 +27,7 @@ _DISPLACED = 0.4
 
 
 class Place(NamedTuple):
-    """Where events belong: a period, a cell of its times, and, for a module that is apart, that module (otherwise -1)."""
+    """Where events belong: a period, a cell of its times, and, of a module that is apart, that module (or else -1)."""
 
     period: int
     origin: int
@@ -108,9 +108,8 @@ class Group:
         """Takes out what is before a key, with its module."""
         due: list[tuple[int, Chunk]] = []
         for module, chunks in self.waiting.items():
-            for chunk in chunks:
-                if chunk.first < key and (count := chunk.count_before(key)):
-                    due.append((module, chunk.split(count)))
+            some = ((chunk, chunk.count_before(key)) for chunk in chunks if chunk.first < key)
+            due += [(module, chunk.split(count)) for chunk, count in some]
         if due:
             self.waiting = {m: kept for m, chunks in self.waiting.items() if (kept := [c for c in chunks if c.size])}
         return due

@@ -140,7 +140,7 @@ def displaced(order: Rows, first: int, places: Rows) -> int:
     for i in range(len(order)):
         places[count] = i
         count += np.uint64(order[i] != first + i)
-    return np.int64(count)
+    return int(np.int64(count))
 
 
 @compiled

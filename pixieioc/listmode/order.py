@@ -16,47 +16,22 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.apart import apart_from_most
 from pixieioc.listmode.events import Column, Events, Memory
 from pixieioc.listmode.held import EVERYTHING, Batch, Chunk, Group, Odd, OfModule, Place, Run, Store, store_of
-from pixieioc.listmode.merge import Rows
 from pixieioc.listmode.reading import Reader, Reading
 from pixieioc.listmode.streams import END, Position, Stream
+from pixieioc.listmode.stretches import Due, Stretch, stretches_of
 from pixieioc.listmode.survey import CELL_BITS, CFD_BITS
 
-_BASE = {column.name for column in ev.BASE_COLUMNS}
 _FIRST = Place(-1, 0)
 #: When too many events are held, modules are apart whose times are further from the others', s.
 _FAR = 600.0
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Events of one period, in time order; or, if they are `odd`, such whose time is not that of others around.
-
-    `whole`: the columns that all stretches of one answer are the parts of, in their order; None if they are apart.
-    """
-
-    period: int
-    events: Events
-    whole: Events | None = None
-    odd: bool = False
-
-
-@dataclass(frozen=True)
-class _Due:
-    """Events that are to be let out, in that order: the first `late` of them are late."""
-
-    period: int
-    batch: Batch
-    numbers: Rows
-    run: Run | None
-    late: int
 
 
 @dataclass
 class TimeOrder:
     """Merges the events of several modules into one stream in time order.
 
-    `window_ns`: how far one module's events can be out of order. `reset_ns`: a time that is further than that from those
-    before is judged by those that follow. `longest`: nothing is held back longer, s (0: no matter). `max_events`: so
+    `window_ns`: how far one module's events can be out of order. `reset_ns`: a time further than that from those before
+    is judged by those that follow. `longest`: nothing is held back longer, s (0: no matter). `max_events`: so
     many are held back at most. An event that comes too late for its place, or whose time cannot be true, is marked with
     FLAG_LATE, counted, and let out at once: nothing is dropped, nothing is misplaced silently. What is let out is put
     into `memory`, and has room for the columns `spare`, for whoever fills them.
@@ -81,7 +56,7 @@ class TimeOrder:
 
     def __post_init__(self) -> None:
         self._reader = Reader(self.window_ns, self.reset_ns, self.memory)
-        self._dues: list[_Due] = []
+        self._dues: list[Due] = []
         self._odd: list[Odd] = []
 
     def begin(self, modules: Iterable[int]) -> list[Stretch]:
@@ -216,7 +191,7 @@ class TimeOrder:
             group.marks[module] = max(group.marks.get(module, -EVERYTHING), int(batch.keys[run.end - 1]))
         return len(self._dues[-1].numbers)
 
-    def _due(self, place: Place, group: Group, batch: Batch, runs: list[Run]) -> _Due:
+    def _due(self, place: Place, group: Group, batch: Batch, runs: list[Run]) -> Due:
         numbers = batch.merged(runs)
         late = 0
         if place.apart >= 0:
@@ -230,7 +205,7 @@ class TimeOrder:
         if place.apart < 0:
             self._last = max(self._last, place)
         self.late += late
-        return _Due(place.period, batch, numbers, runs[0] if len(runs) == 1 else None, late)
+        return Due(place.period, batch, numbers, runs[0] if len(runs) == 1 else None, late)
 
     # -- bounds -------------------------------------------------------------------------------------------------------
 
@@ -302,7 +277,8 @@ class TimeOrder:
             excess = self.held - self.max_events // 2
             if self.held <= self.max_events or excess <= 0:
                 break
-            keys = np.concatenate([c.keys for chunks in self._groups[place].waiting.values() for c in chunks] or [[]])
+            chunks = [chunk for chunks in self._groups[place].waiting.values() for chunk in chunks]
+            keys = np.concatenate([np.empty(0, np.int64), *(chunk.keys for chunk in chunks)])
             key = EVERYTHING if len(keys) <= excess else int(np.partition(keys, excess)[excess])
             self.held -= self._let_go_of(place, key, None, [])
         self._count()
@@ -316,35 +292,13 @@ class TimeOrder:
         done = [place for place, group in self._groups.items() if not group.waiting and place < self._last]
         for place in done:
             del self._groups[place]
-        stretches = self._alone(dues) if any(due.batch.rich for due in dues) else self._together(dues)
+        stretches = stretches_of(dues, self.spare, self.memory)
         for period, events in self._odd:
             flagged = {**events, **ev.allocate(self.spare, ev.size(events))}
             flagged["flags"] = events["flags"] | np.uint8(ev.FLAG_LATE)
             self.late += ev.size(events)
             stretches.append(Stretch(period, flagged, odd=True))
         self._odd = []
-        return stretches
-
-    def _together(self, dues: list[_Due]) -> list[Stretch]:
-        whole = ev.allocate((*ev.BASE_COLUMNS, *self.spare), sum(len(due.numbers) for due in dues), self.memory)
-        stretches: list[Stretch] = []
-        begin = 0
-        for due in dues:
-            out = whole if len(dues) == 1 else ev.take(whole, slice(begin, begin + len(due.numbers)))
-            due.batch.fill(out, due.numbers, due.run)
-            if due.late:
-                out["flags"][: due.late] |= ev.FLAG_LATE
-            stretches.append(Stretch(due.period, out, whole))
-            begin += len(due.numbers)
-        return stretches
-
-    def _alone(self, dues: list[_Due]) -> list[Stretch]:
-        stretches: list[Stretch] = []
-        for due in dues:
-            out = due.batch.copied(due.numbers, self.spare, self.memory, due.run)
-            if due.late:
-                out["flags"][: due.late] |= ev.FLAG_LATE
-            stretches.append(Stretch(due.period, _without_spare_traces(out)))
         return stretches
 
 
@@ -375,11 +329,3 @@ def _rows_of(chunk: Chunk, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) ->
     rows = chunk.begin + np.flatnonzero(which)
     store = Store(ev.compact(ev.take(chunk.store.events, rows)), chunk.store.since[rows])
     return Chunk(store, 0, chunk.keys[which])
-
-
-def _without_spare_traces(events: Events) -> Events:
-    """Without the samples of other events, if those are many."""
-    if ev.TRACES not in events:
-        return events
-    used = int(events["trace_length"].sum(dtype=np.int64))
-    return events if used >= 0.75 * len(events[ev.TRACES]) else ev.compact(events)

@@ -37,6 +37,7 @@ class Reader:
     def __init__(self, window_ns: int, reset_ns: int, memory: Memory) -> None:
         self._window_ns, self._reset_ns, self._memory = window_ns, reset_ns, memory
         self._parts = np.empty((_PARTS, len(Part)), np.int64)
+        self._rows = np.empty((3, 1), np.uint32)
 
     def read(
         self,
@@ -93,6 +94,12 @@ class Reader:
                 tails[module] = tail
         return tails
 
+    def _lists(self, count: int) -> NDArray[np.uint32]:
+        """Room for three lists of so many rows: kept, as it is the same memory for every stream."""
+        if self._rows.shape[1] <= count:
+            self._rows = np.empty((3, count + 1), np.uint32)
+        return self._rows
+
     def _survey(
         self,
         reading: Reading,
@@ -106,9 +113,7 @@ class Reader:
     ) -> int:
         """Surveys one stream's events in `rows`; returns where its keys end."""
         block, batch, row = reading.batch.block, reading.batch, rows.start
-        count = rows.stop - row
-        low, odd, back = (np.empty(count + 1, np.uint32) for _ in range(3))
-        time, cfd = ev.constant(block["time"]), ev.constant(block["cfd"])
+        time, cfd, (low, odd, back) = ev.constant(block["time"]), ev.constant(block["cfd"]), self._lists(ev.size(block))
         first = len(batch.before.since)
         while True:
             parts, odds, backs, end, next_row = survey(

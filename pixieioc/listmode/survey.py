@@ -29,7 +29,7 @@ _WRAPS = (8 << 48, 10 << 48)
 #: A new period, or a jump ahead, is believed when so many times near each other confirm it; at the beginning of a
 #: stream, where there is nothing to compare with, so many.
 NEAR, START = 4, 8
-#: Or so many that follow each other, each later than the one before, in a stream with less than an event per reset time.
+#: Or so many that follow each other, each later than the one before: there is less than an event per reset time.
 _AHEAD, _SLOW = 3, 4
 #: Events that are looked at together.
 BATCH = 256
@@ -75,7 +75,7 @@ def look_at(
     """Keys and numbers of some events, many at a time; the earliest and the latest time, how far they say that the
     stream has come after an event at `last`, and all bits that a key has."""
     lowest = highest = time[0]
-    mark, bits = min(last - window, time[0]), np.int64(0)
+    mark, bits = min(last - window, int(time[0])), 0
     for k in range(len(time)):
         t = time[k]
         lowest, highest = min(lowest, t), max(highest, t)
@@ -176,7 +176,7 @@ def survey(
     Returns the number of parts, of rows in `odd` and in `back`, where `keys` end, and the first row that nothing could
     be said about: what it is depends on events that are not here yet. With `final`, nothing else will come.
     """
-    known, latest, last, mark = state[0] != 0, state[2], state[3], state[4]
+    known, latest, last, mark = bool(state[0] != 0), int(state[2]), int(state[3]), int(state[4])
     period, origin, wrap, count, ahead = state[1], state[5], state[6], state[7], reset + state[8]
     n_odd, n_back, n_parts, start, remains = 0, 0, 0, tail, 0
     top = keys[at - 1] if at > tail else np.int64(NEVER)
@@ -187,14 +187,21 @@ def survey(
         far, went = True, a
         while known and i + many <= stop:
             earliest, newest, far_as, bits = look_at(
-                time[i : i + many], cfd[i : i + many], origin, window, last, np.int64(number + i), keys[a:], order[a:]
+                time[i : i + many],
+                cfd[i : i + many],
+                origin,
+                window,
+                last,
+                int(np.int64(number + i)),
+                keys[a:],
+                order[a:],
             )
             if newest > latest + reset or earliest < max(newest, latest) - reset:
                 break
             if np.uint64(bits) >> np.uint64(CELL_BITS + CFD_BITS):
                 break
             ahead = reset
-            mark, latest, last = max(mark, far_as), max(latest, newest), time[i + many - one]
+            mark, latest, last = max(mark, far_as), max(latest, newest), int(time[i + many - one])
             for _ in range(BATCH):
                 key = keys[a]
                 low[n_low] = np.uint32(a)
@@ -211,7 +218,7 @@ def survey(
                 break
             ahead = reset
             mark = max(mark, min(last - window, t))
-            latest, last = max(latest, t), t
+            latest, last = max(latest, int(t)), int(t)
             keys[a] = key
             order[a] = np.uint32(number + i)
             low[n_low] = np.uint32(a)
@@ -219,7 +226,7 @@ def survey(
             top = max(top, key)
             a += one
             i += one
-        count = min(START, count + np.int64(a - went))
+        count = min(START, count + int(np.int64(a - went)))
         if i >= stop:
             break
         if i == soon and known:
@@ -236,11 +243,11 @@ def survey(
                 i += one
                 continue
         if not known or (far and not wrapped):
-            verdict, rows = judge(time, np.int64(i), end, known, latest, reset, final)
+            verdict, rows = judge(time, int(np.int64(i)), end, known, latest, reset, final)
             if verdict == _WAIT:
                 break
             if verdict == _ODD:
-                for row in range(np.int64(i), np.int64(i) + rows):
+                for row in range(int(np.int64(i)), int(np.int64(i)) + rows):
                     odd[n_odd] = row
                     n_odd += 1
                 i += np.uint64(rows)
@@ -250,9 +257,9 @@ def survey(
                 continue
             begins = True
         # Another part begins here: of another cell, or of another period.
-        if np.int64(a) > start:
-            settled = settle(keys, order, low, np.int64(n_low), start, MOVES * (np.int64(a) - start))
-            note(parts[n_parts], period, origin, start, np.int64(a), remains, settled)
+        if int(np.int64(a)) > start:
+            settled = settle(keys, order, low, int(np.int64(n_low)), start, MOVES * (int(np.int64(a)) - start))
+            note(parts[n_parts], period, origin, start, int(np.int64(a)), remains, settled)
             n_parts += 1
         remains = 0
         if wrapped:
@@ -264,17 +271,17 @@ def survey(
                 remains = 1
             elif known:
                 period += 1
-            latest = last = t
+            latest = last = int(t)
             mark, wrap, count = np.int64(NEVER), np.int64(0), 0 if final and not known else START
             known = True
         origin = ((t + (np.int64(np.int32(cfd[i] * np.float32(32768))) >> CFD_BITS)) >> CELL_BITS) << CELL_BITS
-        start, n_low, top = np.int64(a), none, np.int64(NEVER)
+        start, n_low, top = int(np.int64(a)), none, np.int64(NEVER)
         if n_parts >= len(parts) - 2 and not remains:  # there is room for one more: what follows is for the next call
             break
-    if np.int64(a) > start:
-        settled = settle(keys, order, low, np.int64(n_low), start, MOVES * (np.int64(a) - start))
-        note(parts[n_parts], period, origin, start, np.int64(a), remains, settled)
+    if int(np.int64(a)) > start:
+        settled = settle(keys, order, low, int(np.int64(n_low)), start, MOVES * (int(np.int64(a)) - start))
+        note(parts[n_parts], period, origin, start, int(np.int64(a)), remains, settled)
         n_parts += 1
     state[0], state[1], state[2], state[3], state[4] = known, period, latest, last, mark
     state[5], state[6], state[7], state[8] = origin, wrap, count, ahead - reset
-    return n_parts, n_odd, n_back, np.int64(a), np.int64(i)
+    return n_parts, n_odd, n_back, int(np.int64(a)), int(np.int64(i))

@@ -14,7 +14,7 @@ from pixieioc.detector.response import DETECTORS
 from pixieioc.detector.sources import SOURCES
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, ChannelRates
-from pixieioc.tasks.items import WORDS
+from pixieioc.tasks.items import WORDS, Silence
 
 if TYPE_CHECKING:
     from pixieioc.detector.simulation import Simulation
@@ -137,6 +137,7 @@ class DummyData(ChannelRates, Task):
 
         self._simulation: Simulation = Simulation(self._crate(), np.random.default_rng(self.seed or None))
         self._reset = self._ended = False
+        self._silence = Silence()
         self._rated = (0, np.zeros((2, self.modules * self.channels)))
         self._tell_rates(*self._rated[1])
         self.live_share = 0.0
@@ -150,7 +151,8 @@ class DummyData(ChannelRates, Task):
         if self._reset:
             self._reset = False
             self._send(simulation.reset_counters())
-        self._send(simulation.advance(int(1e9 * due), MOST_WORDS))
+        if not simulation.is_at(int(1e9 * due)):
+            self._send(simulation.advance(int(1e9 * due), MOST_WORDS))
         if not simulation.is_at(int(1e9 * due)):
             self._tell(due)
             return
@@ -187,8 +189,7 @@ class DummyData(ChannelRates, Task):
             self._loading.start()
 
     def _send(self, block: dict[int, Any]) -> None:
-        if any(len(words) for words in block.values()):
-            self.send(block)
+        self._silence.send(block, self.send)
 
     def _tell(self, due: float) -> None:
         counts, hits = self._simulation.counts, self._simulation.hits_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NotRequired, TypedDict, TypeGuard
 
 import numpy as np
@@ -45,6 +45,28 @@ class EventBlock(TypedDict):
     quiet: list[int]
     #: A run begins with this block.
     begins: NotRequired[Beginning]
+
+
+class Silence:
+    """Hands on what a live source has read, and that it had nothing: twice, as then nothing waits for more.
+
+    The first time, the last record is known to be complete; the second time, that nothing came while it was read.
+    """
+
+    _ENOUGH = 2
+
+    def __init__(self) -> None:
+        self._empty = self._ENOUGH
+
+    def send(self, block: WordBlock, send: Callable[[WordBlock], None]) -> None:
+        """Sends the block, unless it says nothing new."""
+        if any(len(words) for words in block.values()):
+            self._empty = 0
+        elif self._empty < self._ENOUGH and block:
+            self._empty += 1
+        else:
+            return
+        send(block)
 
 
 def is_words(datum: Any) -> TypeGuard[WordBlock]:

@@ -31,8 +31,8 @@ class SortEvents(Task):
         unit="s",
         low=0,
         high=3600,
-        doc="Longest time that an event is held back for others, which may be earlier, to come; 0: as long as it takes, "
-        "for data from files.",
+        doc="Longest time that an event is held back, as earlier ones may come; 0: as long as it takes. "
+        "Data from files may be held longer.",
     )
     max_events = Parameter(
         2_000_000, low=1000, high=100_000_000, doc="Most events that are held back, whatever the other bounds."
@@ -60,8 +60,8 @@ class SortEvents(Task):
         alarm_hihi=1,
         doc="Events of this run that are out of order and carry the flag 8: they came too late, their time cannot be "
         "true, or their module is apart.",
-        guidance="See ModulesApart and EventsApart first. Otherwise increase SortEvents:Window or MaxEvents; check that "
-        "all modules are read equally often. Single events with wrong times are damaged records.",
+        guidance="See ModulesApart and EventsApart first. Otherwise increase SortEvents:Window or MaxEvents; check "
+        "that all modules are read equally often. Single events with wrong times are damaged records.",
     )
     events_apart = Report(
         0,

@@ -13,7 +13,7 @@ import numpy as np
 
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
-from pixieioc.tasks.items import WORDS, WordBlock
+from pixieioc.tasks.items import WORDS, Silence, WordBlock
 
 
 class TakeData(ChannelRates, Task):
@@ -85,6 +85,7 @@ class TakeData(ChannelRates, Task):
         self._tell_all(0.0)
         self.live_share = 0.0
         self._call("start_list_mode_run")
+        self._silence = Silence()
         self._taking = True
 
     def do_work(self, datum: Any) -> None:
@@ -128,8 +129,7 @@ class TakeData(ChannelRates, Task):
         block: WordBlock = {module: np.asarray(words, np.uint32) for module, words in enumerate(data)}
         self.words_read += sum(len(words) for words in block.values())
         self.fifo_level = max(100.0 * len(words) / 131072 for words in block.values())
-        if any(len(words) for words in block.values()):
-            self.send(block)
+        self._silence.send(block, self.send)
 
     def _read_statistics(self, now: float) -> None:
         """What the modules have counted since they were asked last; a failure is printed and ends no run."""

@@ -46,7 +46,7 @@ def stream(random: np.random.Generator, count: int, rate: float, start: int = 0)
 
 def cuts(random: np.random.Generator, modules: list[Module], shown: list[list[int]], pieces: int) -> list[Events]:
     """Blocks in which every module is read on by any number of events, together all of them."""
-    ends = [sorted(random.integers(0, len(m.times) + 1, pieces - 1).tolist()) + [len(m.times)] for m in modules]
+    ends = [[*sorted(random.integers(0, len(m.times) + 1, pieces - 1).tolist()), len(m.times)] for m in modules]
     blocks: list[Events] = []
     begins = [0] * len(modules)
     for piece in range(pieces):

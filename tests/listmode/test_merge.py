@@ -1,15 +1,15 @@
-"""Nearly sorted parts are put in order, however many they are and however their times lie."""
+"""Runs that are in order are merged, however many they are and however their keys lie; columns follow."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixieioc.listmode import merge
 
-#: How the times of all parts lie: spread evenly, in bursts far apart, nearly all at once, all at once, over 2^62 ns.
+#: How the keys of all runs lie: spread evenly, in bursts far apart, nearly all at once, all at once, over 2^62.
 SPREADS = {
     "even": lambda rng, count: rng.integers(0, 1_000_000, count),
     "bursts": lambda rng, count: rng.choice([0, 10**9, 10**15], count) + rng.integers(0, 50, count),
@@ -20,19 +20,36 @@ SPREADS = {
 
 
 @pytest.mark.parametrize("spread", SPREADS)
-@given(seed=st.integers(0, 2**32), parts=st.integers(1, 20), each=st.integers(1, 300))
-def test_the_order_is_that_of_a_stable_sort(spread: str, seed: int, parts: int, each: int) -> None:
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**32), runs=st.integers(2, 20), longest=st.integers(1, 3000))
+def test_the_order_is_that_of_a_stable_sort(spread: str, seed: int, runs: int, longest: int) -> None:
     rng = np.random.default_rng(seed)
-    times = np.sort(SPREADS[spread](rng, parts * each).reshape(parts, each), axis=1)
-    swapped = rng.integers(0, each, (parts, 2))  # nearly in order
-    for part, (a, b) in zip(times, swapped, strict=True):
-        part[[a, b]] = part[[b, a]]
-    whole, rest = times.ravel().astype(np.int64), rng.integers(0, 4, parts * each).astype(np.int16)
-    order = merge.put_in_order(whole, rest, np.arange(each, parts * each + 1, each))
-    assert np.array_equal(order, np.lexsort((rest, whole)))
+    ends = np.cumsum(rng.integers(0, longest + 1, runs))
+    keys = SPREADS[spread](rng, ends[-1]).astype(np.int64)
+    bounds = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1)
+    for begin, end in bounds:
+        keys[begin:end].sort()
+    size, order = len(keys), np.arange(len(keys), dtype=np.uint32)
+    spare, rows, out = np.empty(2 * size, np.int64), np.empty(2 * size, np.uint32), np.empty(size, np.uint32)
+    merge.merge_runs(keys, order, bounds, spare, rows, np.empty(2 * runs, np.int64), out)
+    assert np.array_equal(out, np.argsort(keys, kind="stable"))
+
+
+def test_what_is_behind_is_moved_to_its_place_unless_that_takes_too_long() -> None:
+    keys, order = np.array([1, 5, 3, 3, 9, 2]), np.arange(6, dtype=np.uint32)
+    low = np.array([2, 3, 5], np.uint32)
+    assert merge.settle(keys, order, low, 3, 0, 100)
+    assert keys.tolist() == [1, 2, 3, 3, 5, 9]
+    assert order.tolist() == [0, 5, 2, 3, 1, 4]
+    assert not merge.settle(np.arange(100)[::-1].copy(), np.arange(100, dtype=np.uint32), order[1:], 1, 0, 0)
 
 
 def test_values_are_picked_in_order() -> None:
-    out = np.empty(3, np.uint16)
-    merge.pick(np.array([2, 0, 1], np.int32), np.array([10, 20, 30], np.uint16), out)
-    assert out.tolist() == [30, 10, 20]
+    before, column, out = np.array([7], np.uint16), np.array([10, 20, 30], np.uint16), np.empty(4, np.uint16)
+    order, none = np.array([3, 0, 1, 2], np.uint32), np.empty(0, np.uint32)
+    before.flags.writeable = column.flags.writeable = False
+    merge.pick(order, none, before, column, out)
+    assert out.tolist() == [30, 7, 10, 20]
+    out[:] = 0
+    merge.pick(order, np.array([1, 2], np.uint32), before, column, out)
+    assert out.tolist() == [0, 7, 10, 0]

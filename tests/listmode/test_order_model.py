@@ -1,4 +1,4 @@
-"""The order of time against a model in plain Python: any crate, read in any pieces, comes out in the one right order."""
+"""The order of time against a model in plain Python: any crate, read in any pieces, in the one right order."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_restarts_that_are_confirmed_begin_periods(seed: int, count: int, pieces
     modules: list[Module] = []
     for _ in range(count):
         runs = [stream(random, int(random.integers(20, 150)), 1000.0, 100 * SECOND * (3 - i)) for i in range(3)]
-        modules.append(Module(sum(runs, []), [i for i, run in enumerate(runs) for _ in run]))
+        modules.append(Module([t for run in runs for t in run], [i for i, run in enumerate(runs) for _ in run]))
     shown = [m.times for m in modules]
     order = TimeOrder(WINDOW, 10**9, RESET)
     _right(modules, shown, ordered(cuts(random, modules, shown, pieces), count, order))

@@ -26,7 +26,7 @@ def _run(pipeline: Recorder, events: int, seconds: float = 15.0, **config: Any) 
 
 
 def test_a_quiet_module_beside_a_busy_one(pipeline: Recorder) -> None:
-    _run(pipeline, 3003, seconds=20, rates=[1000, 1], **{"Clockwork": {"seconds": 2.9995}})
+    _run(pipeline, 3003, seconds=20, rates=[1000, 1], Clockwork={"seconds": 2.9995})
     assert pipeline.told("SortEvents", "late_events") == 0
     assert pipeline.told("Latency", "had") == [3000, 3]
     assert max(pipeline.told("Latency", "longest")) < 1.0
