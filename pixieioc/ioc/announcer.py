@@ -44,11 +44,12 @@ class Announcer:
         self._board.post("StatusMessage_RBV", message, when)
         self._board.post("DetectorState_RBV", state, when)
 
-    def command(self, status: str, message: str, client: Client, *, about: Run | None = None) -> None:
-        """The outcome of a command; that of one `about` a run is told again at the run's end."""
+    def command(self, status: str, message: str, client: Client, *, about: Run | None = None, pv: str = "") -> None:
+        """The outcome of a command; that of one `about` a run is told again at the run's end. `pv` is what was written."""
         self._last = (about, client) if about is not None else None
         when = stamp()
         self._board.post("CmdUser_RBV", str(client), when)
+        self._board.post("CmdPv_RBV", pv, when)
         self._board.post("CmdMessage_RBV", message, when)
         self._board.post("CmdStatus_RBV", status, when)
         self._board.post("CmdLog_RBV", self._log.add(datetime.now().astimezone(), status, message, str(client)), when)

@@ -9,6 +9,7 @@ from datetime import datetime
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import Client, stamp
+from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
 
 log = logging.getLogger(__name__)
@@ -17,8 +18,9 @@ log = logging.getLogger(__name__)
 class ErrorBoard:
     """The ERROR process variables, of each task and of the pipeline."""
 
-    def __init__(self, board: Board, tasks: tuple[str, ...]) -> None:
+    def __init__(self, board: Board, tasks: tuple[str, ...], run_log: RunLog) -> None:
         self._board = board
+        self._run_log = run_log
         self._tasks = tasks
         self._counts = dict.fromkeys(tasks, 0)
         self._latched: set[str] = set()
@@ -31,11 +33,13 @@ class ErrorBoard:
         board.post("ErrorCount_RBV", board["ErrorCount_RBV"].value + 1, when)
         board.post("LastError_RBV", str(error), when)
         board.post("LastErrorTask_RBV", task, when)
-        board.post(
-            "LastErrorTime_RBV", datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds"), when
-        )
+        time = datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds")
+        board.post("LastErrorTime_RBV", time, when)
+        self._run_log.add(f"ERROR  {task}: {error}", error.time)
         if not self._latched:
             board.post("ErrorFirst_RBV", task, when)
+            board.post("ErrorFirstMessage_RBV", str(error), when)
+            board.post("ErrorFirstTime_RBV", time, when)
         if task in self._counts:
             self._counts[task] += 1
             board.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
@@ -53,7 +57,8 @@ class ErrorBoard:
             self._board.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
         self._latched -= cleared
         if not self._latched:
-            self._board.post("ErrorFirst_RBV", "")
+            for name in ("ErrorFirst_RBV", "ErrorFirstMessage_RBV", "ErrorFirstTime_RBV"):
+                self._board.post(name, "")
             self._board.post("ErrorLatched_RBV", "OK")
 
     def _from_alarm_server(self, task: str, state: int, client: Client) -> None:

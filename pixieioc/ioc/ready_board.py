@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pixieioc.config import Config
 from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
 from pixieioc.ioc.readiness import Place, Readiness, Saving, judge, look_at
@@ -27,12 +28,12 @@ class ReadyBoard:
         """Whether a run could be started now; `run` is the one that is on."""
         return self._judge(run, look_at(self._settings.shared("file_path", ".")))
 
-    def show(self, run: Run | None) -> None:
-        """Posts what is to be seen now."""
+    def show(self, run: Run | None) -> Readiness:
+        """Posts what is to be seen now, and returns it. That it is not ready because of a run is no alarm."""
         post, shared = self._board.post, self._settings.shared
         place, rate = look_at(shared("file_path", ".")), self._progress.counter("write_rate")
         readiness = self._judge(run, place)
-        post("Ready_RBV", int(readiness.ready))
+        self._board.post_with("Ready_RBV", int(readiness.ready), dbr.NO_ALARM if run is not None else None)
         post("ReadyBits_RBV", readiness.bits)
         post("ReadyMessage_RBV", readiness.message)
         post("ConfigLocked_RBV", int(run is not None))
@@ -40,6 +41,7 @@ class ReadyBoard:
         post("FilePathExists_RBV", int(place.exists or not wanted))
         post("DiskFree_RBV", place.free_gb)
         post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)
+        return readiness
 
     def _judge(self, run: Run | None, place: Place) -> Readiness:
         shared = self._settings.shared

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pixieioc.config import Config
 from pixieioc.pvinfo import all_pvs
 from pixieioc.pvinfo.model import LIMIT_NAMES, LIMIT_SEVERITIES, SEVERITIES, PvInfo
+from pixieioc.pvinfo.overview import FOR_SCREENS
 
 #: When an archiver keeps a process variable: always, only while a run is on, never.
 Archive = Literal["always", "running", ""]
@@ -35,7 +36,7 @@ NOT_IN_ALARM_TREE: Mapping[str, str] = {
 }
 #: What is worth keeping between runs, too, and what is not worth keeping.
 ALWAYS_ARCHIVED = ("RunId_RBV", "DiskFree_RBV", "ErrorCount_RBV")
-NOT_ARCHIVED = ("HeartBeat", "IOC:HEARTBEAT")
+NOT_ARCHIVED = ("HeartBeat", "IOC:HEARTBEAT", *FOR_SCREENS)
 #: How long what flickers must be in alarm before an alarm handler hears of it, in seconds; it flickers if it declares a
 #: hysteresis, or is named here.
 FLICKER_DELAY = 10

@@ -56,7 +56,7 @@ def _task(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
     )
     rest = Box(inside.x, inside.y + 110, inside.width, inside.height - 110)
     rows, font = rest.rows((rest.height + 6) // 4 - 6, 6), style.LARGE_BOLD if box.height == _TALL else style.HEADING
-    reading(display, next(rows), "Rate", site(f"{name}:Rate_RBV"), 0.38, font, precision=0)
+    reading(display, next(rows), "Rate", site(f"{name}:Rate_RBV"), 0.38, font, per_second=True)
     counted = "Events_RBV" if f"{name}:Events_RBV" in site else "Counter_RBV"
     caption = "Events" if counted == "Events_RBV" else "Messages"
     reading(display, next(rows), caption, site(f"{name}:{counted}"), 0.38, font)
@@ -105,12 +105,12 @@ def _strip(site: Site, display: Display, box: Box) -> None:
     """What is going on, and the task that failed first."""
     left, right = box.columns(1, 1)
     inside = panel(display, left, "What is going on")
-    display.add(bob.value(inside, site("StatusMessage_RBV"), style.HEADING, text=True, wrap=True))
-    inside = panel(display, right, "Last error, and which task failed first")
+    display.add(bob.value(inside, site("StatusMessage_RBV"), style.TEXT_BOLD, text=True, wrap=True))
+    inside = panel(display, right, "Error: the first, from which others may follow")
     last, side = inside.columns(72, 28)
     first, button = islice(side.rows(44, 8), 2)
     display.add(
-        bob.value(last, site("LastError_RBV"), text=True, wrap=True),
+        bob.value(last, site("ErrorFirstMessage_RBV"), text=True, wrap=True),
         bob.value(first, site("ErrorFirst_RBV"), style.HEADING, bob.CENTER, text=True),
         bob.command(button, "Acknowledge", site("ErrorAck"), style.TEXT_BOLD),
     )
