@@ -45,7 +45,7 @@ class Announcer:
         self._board.post("DetectorState_RBV", state, when)
 
     def command(self, status: str, message: str, client: Client, *, about: Run | None = None, pv: str = "") -> None:
-        """The outcome of a command; that of one `about` a run is told again at the run's end. `pv` is what was written."""
+        """The outcome of a command; one `about` a run is told again at the run's end. `pv` was written."""
         self._last = (about, client) if about is not None else None
         when = stamp()
         self._board.post("CmdUser_RBV", str(client), when)

@@ -35,7 +35,8 @@ class ErrorBoard:
         board.post("LastErrorTask_RBV", task, when)
         time = datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds")
         board.post("LastErrorTime_RBV", time, when)
-        self._run_log.add(f"ERROR  {task}: {error}", error.time)
+        said = str(error) if str(error).startswith(f"{task}:") else f"{task}: {error}"
+        self._run_log.add(f"ERROR {said}", error.time)
         if not self._latched:
             board.post("ErrorFirst_RBV", task, when)
             board.post("ErrorFirstMessage_RBV", str(error), when)

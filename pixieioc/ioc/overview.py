@@ -30,7 +30,7 @@ _SAID: dict[str, Callable[[float], str]] = {
     "GB": lambda gigabytes: size(gigabytes * 1e9),
 }
 #: The longest value that is shown in the list of alarms, in characters, and the most entries of the whole list.
-_LONGEST, _MOST = 60, 50
+_LONGEST, _MOST = 120, 50
 #: What keeps an IOC from being ready, by the name of the check, and what is to be done about it.
 _CURES = {"links empty": "Wait", "settings valid": "Preset", "disk space": "File", "file path": "File"}
 
@@ -64,7 +64,7 @@ class Overview:
     def count(self) -> None:
         """Times and sizes as they are now."""
         for name, number in self._in_words:
-            self._board.post(name, _SAID[number.info.unit](float(number.value)))
+            self._board.post_with(name, _SAID[number.info.unit](float(number.value)), number.severity)
         deadline = self._pipeline.watch.deadline
         left = 0.0 if deadline is None else max(0.0, deadline - time.monotonic())
         self._board.post("StopTimeLeft_RBV", np.ceil(left))
@@ -88,8 +88,7 @@ class Overview:
 
     def _show_alarms(self) -> None:
         board = self._board
-        alarms = (_in_alarm(board[name], since) for name, since in board.alarms.items())
-        rows = entries(alarm for alarm in alarms if alarm.pv.name != "SumSevr_RBV")
+        rows = entries(self._in_alarm(board[name], since) for name, since in board.alarms.items() if _is_listed(name))
         board.post("AlarmCount_RBV", len(rows))
         lines = [f"{SEVERITIES[row.severity]:7}  {_said(row)}" for row in rows[:_MOST]]
         lines += [f"and {len(rows) - _MOST} more"] if len(rows) > _MOST else []
@@ -104,15 +103,27 @@ class Overview:
         post(f"{name}:Guidance_RBV", row.guidance[:500] if row else "")
         post(f"{name}:Screen_RBV", screen_number(row.screen, self._chain) if row else 0)
 
+    def _in_alarm(self, record: Record, since: float) -> InAlarm:
+        """What is in alarm, with its value; of a task's ERROR that is what has happened."""
+        info = record.info
+        if info.record == "waveform" and not info.is_text:
+            return InAlarm(info, record.severity, "", since)
+        shown = self._board[f"{info.name[: -len('ERROR')]}{_MESSAGE}"] if info.name.endswith(":ERROR") else record
+        value = " ".join(str(shown.values.shown(shown.value, info.precision)).split())
+        short = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
+        return InAlarm(info, record.severity, f"{short} {info.unit}".rstrip(), since)
+
+
+#: The text of ERROR, with which it is listed.
+_MESSAGE = "ErrorMessage_RBV"
+#: What says the same as others in the list.
+_SAME_AS_OTHERS = ("SumSevr_RBV", *(name for name, _, _ in IN_WORDS))
+
+
+def _is_listed(name: str) -> bool:
+    return name not in _SAME_AS_OTHERS and not name.endswith(f":{_MESSAGE}")
+
 
 def _said(row: Entry) -> str:
     since = datetime.fromtimestamp(row.since)
     return f"{row.text}, since {since:%m-%d %H:%M:%S}"
-
-
-def _in_alarm(record: Record, since: float) -> InAlarm:
-    info = record.info
-    value = " ".join(record.values.shown(record.value, info.precision).split())
-    short = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
-    unit = f" {info.unit}" if info.unit and short else ""
-    return InAlarm(info, record.severity, "" if info.record == "waveform" and not info.is_text else short + unit, since)

@@ -54,7 +54,7 @@ def overview_pvs() -> Iterator[PvInfo]:
 
 
 def _alarm_row(row: int) -> Iterator[PvInfo]:
-    number = f"Number {row} of what is in alarm"
+    number = f"Of {ALARM_ROWS} that are in alarm, 1 is the worst"
     yield PvInfo(f"Alarm{row}:Severity_RBV", "mbbi", f"{number}: its severity.", labels=SEVERITIES)
     yield text_pv(f"Alarm{row}:Text_RBV", f"{number}: what it is, and since when.")
     yield text_pv(f"Alarm{row}:Guidance_RBV", f"{number}: what to do.", 512)

@@ -101,7 +101,7 @@ def test_a_severity_has_one_colour(files: dict[str, str]) -> None:
 
 
 def test_from_every_screen_a_button_leads_to_all_others(files: dict[str, str]) -> None:
-    parts = {file for file in files if "_cell" in file or file.startswith("rates_")}
+    parts = {file for file in files if "_cell" in file or "_row" in file or file.startswith("rates_")}
     places = {file for file in files if file not in parts and not file.startswith("task_")}
     for file, text in files.items():
         if file not in parts:
@@ -120,7 +120,9 @@ def test_what_hurts_asks_first(files: dict[str, str]) -> None:
             for action in widget.findall("actions/action[@type='write_pv']"):
                 name = re.sub(r"\$\(P=.*?\)", "", action.findtext("pv_name", ""))
                 asks[name] = widget.findtext("show_confirm_dialog") == "true"
+    of_tasks = {name for name in asks if ":" in name and not name.startswith("IOC:")}
     assert {name for name, asked in asks.items() if asked} == {
-        "Abort", "Erase", "EraseStart", "Reset", "Quit", "Kill", "IOC:SYSRESET",
+        "Abort", "Erase", "EraseStart", "Reset", "Quit", "Kill", "IOC:SYSRESET", *of_tasks,
     }  # fmt: skip
+    assert all(name.endswith((":Erase", ":ResetCounters")) for name in of_tasks)
     assert {"Acquire", "Stop", "Configure", "ErrorAck"} <= set(asks)

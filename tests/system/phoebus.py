@@ -66,7 +66,8 @@ class Phoebus:
         for widget in root.iter("widget"):
             x, y, height = (int(widget.findtext(tag, "0")) for tag in ("x", "y", "height"))
             fill = widget.find("background_color/color")
-            if widget.get("type") == "action_button" and y < HEADER and fill is not None:
+            seen = widget.findtext("transparent") != "true"
+            if widget.get("type") == "action_button" and y < HEADER and fill is not None and seen:
                 light = int(fill.get("red", "0")) > 128
                 if (pixels[y + height // 2, x + 8].mean() > 170) != light:
                     return False
@@ -84,6 +85,46 @@ class Phoebus:
         if confirm:
             self._until(lambda: "Confirm" in self._windows(), "nothing asks for confirmation", 10)
             self._screen.type("\n")
+
+    def enter(self, pv: str, text: str) -> None:
+        """Types into the field of a process variable (its name without prefix), and presses the return key."""
+        self._screen.click(*self._field("textentry", pv))
+        self._screen._run("xdotool", "key", "ctrl+a")
+        self._screen._run("xdotool", "type", "--delay", "30", "--", text)
+        self._screen.type("\n")
+
+    def choose(self, pv: str, number: int) -> None:
+        """Chooses among the labels of an enum, as with the arrow keys."""
+        self._screen.click(*self._field("combo", pv))
+        self._screen._run("xdotool", "key", "Home", *["Down"] * number, "Return")
+
+    def _field(self, kind: str, pv: str) -> tuple[int, int]:
+        """The middle of the widget that writes this on the present screen."""
+        for widget in ET.parse(self._folder / self._file).getroot().iter("widget"):
+            name = re.sub(r"\$\((\w+)=([^)]*)\)", lambda m: "" if m[1] == "P" else m[2], widget.findtext("pv_name", ""))
+            if widget.get("type") == kind and name == pv:
+                x, y, width, height = (int(widget.findtext(tag, "0")) for tag in ("x", "y", "width", "height"))
+                return x + width // 2, y + height // 2
+        raise KeyError(f"{self._file} has no {kind} for {pv!r}")
+
+    def click(self, x: int, y: int) -> None:
+        """A click there, in pixels."""
+        self._screen.click(x, y)
+
+    def columns_of(self, color: tuple[int, int, int]) -> list[int]:
+        """The columns of pixels in which this colour stands over much of the height, as a cursor in a plot does."""
+        pixels = self._pixels().reshape(-1, WIDTH, 3).astype(int)
+        close = (abs(pixels - np.array(color)).sum(axis=2) < 60).sum(axis=0)
+        return [int(column) for column in np.flatnonzero(close > 200)]
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Moves the mouse from one point to another with its button held down."""
+        run = self._screen._run
+        run("xdotool", "mousemove", *map(str, start), "mousedown", "1")
+        for i in range(1, 6):
+            step = [str(a + (b - a) * i // 5) for a, b in zip(start, end, strict=True)]
+            run("xdotool", "mousemove", *step, "sleep", "0.1")
+        run("xdotool", "mouseup", "1")
 
     def go(self, text: str, file: str) -> None:
         """Clicks the button with this text, which shows another screen."""

@@ -248,7 +248,7 @@ def copies(box: Box, file: str, macros: Sequence[Mapping[str, str]], columns: in
 # -- what can be operated ----------------------------------------------------------------------------------------------
 
 
-def entry(box: Box, pv: str, font: Font = style.TEXT, *, text: bool = False) -> ET.Element:
+def entry(box: Box, pv: str, font: Font = style.TEXT, *, text: bool = False, units: bool = True) -> ET.Element:
     """A number or a text that can be typed."""
     widget = _widget(
         "textentry", f"entry {pv}", box, pv_name=pv, font=font, foreground_color=style.INK,
@@ -256,6 +256,8 @@ def entry(box: Box, pv: str, font: Font = style.TEXT, *, text: bool = False) -> 
     )  # fmt: skip
     if text:
         _set(widget, "format", _STRING)
+    if not units:
+        _set(widget, "show_units", False)
     return widget
 
 

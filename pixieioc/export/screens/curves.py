@@ -115,8 +115,8 @@ def _modules(modules: list[str], display: Display, kind: _Kind, box: Box) -> Non
 
 def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
     """Which channel the large curve is of, and how it is drawn."""
-    title, *rest = box.columns(44, 28, 28) if kind is _TRACES else box.columns(32, 9, 18, 17, 12, 12)
-    widgets = [bob.label(title, "Module $(M=00)  channel $(C=00)", style.LARGE_BOLD)]
+    title, *rest = box.columns(44, 28, 28) if kind is _TRACES else box.columns(27, 9, 16, 20, 11, 17)
+    widgets = [bob.label(title, "Module $(M=00)  channel $(C=00)", style.HEADING)]
     if kind is _TRACES:
         return [
             *widgets,
@@ -152,7 +152,6 @@ def _regions(site: Site, display: Display, box: Box, numbers: list[int]) -> None
             bob.value(counts, site.channel(f"ROI{i}:Counts_RBV"), style.HEADING),
             bob.value(net, site.channel(f"ROI{i}:Net_RBV"), style.HEADING),
         )
-
 
     lamp, message = said.columns(14, 86)
     display.add(

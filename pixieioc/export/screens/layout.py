@@ -16,6 +16,8 @@ from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 #: As much of 1600 x 1000 pixels as a window leaves without scroll bars.
 WIDTH, HEIGHT = 1596, 996
 HEADER_HEIGHT, MARGIN, GAP = 64, 12, 8
+#: The unit of rates, which would read as "12 1/s" behind a number.
+PER_SECOND = "1/s"
 #: Colours of what the run or a task is doing; severities of the process variable come first.
 _DOING: dict[str, Color] = {
     "Acquire": style.ACTIVE, "RUNNING": style.ACTIVE, "Acquiring": style.ACTIVE,
@@ -146,7 +148,6 @@ def reading(
 
 def rate(display: Display, box: Box, pv: str, font: Font = style.TEXT, background: Color | None = style.READ) -> None:
     """A number of something a second: "12 /s"."""
-    # The unit of the process variable, 1/s, would read as "12 1/s".
     unit = round(1.5 * font.size)
     number = Box(box.x, box.y, box.width - unit, box.height)
     display.add(
@@ -180,12 +181,13 @@ def control_of(
 
     `mark` is the readback, if it is to be shown here that the value is not the one in use.
     """
-    widget = bob.choice(box, pv, font) if info.is_enum else bob.entry(box, pv, font, text=info.is_text)
+    units = info.unit != PER_SECOND
+    widget = bob.choice(box, pv, font) if info.is_enum else bob.entry(box, pv, font, text=info.is_text, units=units)
     names = [site("CmdStatus_RBV"), site("CmdPv_RBV"), site("ConfigLocked_RBV"), *([pv, mark] if mark else [])]
     refused = site.info("CmdStatus_RBV").labels.index("Refused")
     cases: list[tuple[str, bob.Value]] = [(f"pv0 == {refused} && pvStr1 == {written}", style.NOTE)]
     if mark:
-        cases.append(("pvStr3 != pvStr4" if info.is_text else "pv3 != pv4", style.WAITS))
+        cases.append((_differ(info, 3, 4), style.WAITS))
     if info.locked_in_run:
         cases.append(("pv2 == 1", style.LOCKED))
         bob.ruled(widget, bob.rule("locked", "enabled", [site("ConfigLocked_RBV")], [("pv0 == 1", False)]))
@@ -195,11 +197,15 @@ def control_of(
 def in_use(site: Site, box: Box, name: str, font: Font = style.TEXT, *, wrap: bool = False) -> ET.Element:
     """The readback of a setpoint, marked while something else was written."""
     info, setpoint, readback = site.info(name), site(name), site(f"{name}_RBV")
-    widget = bob.value(box, readback, font, text=info.is_text, wrap=wrap)
-    differs = "pvStr0 != pvStr1" if info.is_text or info.record.startswith("string") else "pv0 != pv1"
-    return bob.ruled(
-        widget, bob.rule("other than written", "background_color", [setpoint, readback], [(differs, style.WAITS)])
-    )
+    widget = bob.value(box, readback, font, text=info.is_text, wrap=wrap, units=info.unit != PER_SECOND)
+    cases = [(_differ(info, 0, 1), style.WAITS)]
+    return bob.ruled(widget, bob.rule("other than written", "background_color", [setpoint, readback], cases))
+
+
+def _differ(info: PvInfo, one: int, other: int) -> str:
+    """The expression for two process variables of a rule, which are like `info`, having different values."""
+    kind = "pvStr" if info.is_text or info.record.startswith("string") else "pv"
+    return f"{kind}{one} != {kind}{other}"
 
 
 def last_command(site: Site, display: Display, box: Box, font: Font = style.TEXT) -> None:
@@ -207,7 +213,9 @@ def last_command(site: Site, display: Display, box: Box, font: Font = style.TEXT
     inside = panel(display, box, "Last command or value")
     lamp, message = inside.columns(108, max(1, inside.width - 116))
     lamp = Box(lamp.x, lamp.y, lamp.width, min(lamp.height, 40))
+    by = Box(box.x + 240, box.y + 7, box.width - 252, 26)
     display.add(
+        bob.value(by, site("CmdUser_RBV"), style.SMALL, bob.RIGHT, text=True, background=None),
         bob.lamp(lamp, site("CmdStatus_RBV"), states_of(site.info("CmdStatus_RBV"))),
         bob.value(message, site("CmdMessage_RBV"), font, text=True, wrap=True),
     )

@@ -61,18 +61,18 @@ def _state(site: Site, display: Display, box: Box) -> None:
     display.add(bob.value(columns[1], site("RunEndReason_RBV")))
     display.add(bob.label(columns[2], "Source", style.TEXT, style.FAINT, bob.RIGHT))
     display.add(bob.lamp(columns[3], site("SimMode_RBV"), states_of(site.info("SimMode_RBV")), style.TEXT))
-    _countdown(site, display, second)
+    _countdown(site, display, Box(second.x, second.y, columns[2].x - second.x, second.height))
 
 
 def _countdown(site: Site, display: Display, box: Box) -> None:
     """While a run is being ended: how long that may still take."""
     left = site("StopTimeLeft_RBV")
-    before, number, after = box.inner(0).columns(26, 9, 65)
+    before, number, after = box.columns(26, 16, 58)
     for widget in (
         bob.rectangle(box, style.PASSING, style.PASSING, 0, "countdown"),
-        bob.label(before, "The run ends within", style.TEXT_BOLD, align=bob.RIGHT),
+        bob.label(before, "Ends within", style.TEXT_BOLD, align=bob.RIGHT),
         bob.value(number, left, style.TEXT_BOLD, bob.CENTER, background=None),
-        bob.label(after, "; tasks that are still busy then are killed.", style.TEXT_BOLD),
+        bob.label(after, "or busy tasks are killed", style.TEXT_BOLD),
     ):
         display.add(bob.shown_while(widget, "pv0 > 0", left))
 
@@ -127,10 +127,7 @@ def _cures(site: Site, box: Box) -> list[tuple[ET.Element, str]]:
         (hint("Correct the file"), "File"),
     ]
     if "CreateDirectory" in site:
-        make = bob.command(
-            box, "Make the folder", site("CreateDirectory"),
-            confirm="Set CreateDirectory, so that the next start makes the folder?",
-        )  # fmt: skip
+        make = bob.command(box, "Make the folder", site("CreateDirectory"))
         cures.append((make, "Make folder"))
     return cures
 
@@ -157,7 +154,7 @@ def _presets(site: Site, display: Display, box: Box) -> None:
     remaining = bob.value(left, site("TimeRemainingText_RBV"), style.TEXT_BOLD)
     display.add(
         bob.label(caption, "Remaining", style.TEXT, style.FAINT),
-        bob.hidden_while(remaining, "pv0 == 0", site("PresetMode_RBV")),
+        bob.shown_while(remaining, "pv0 > 0", site("PresetMode_RBV")),
     )
     caption, dirty, waiting = next(rows).columns(34, 14, 52)
     display.add(
@@ -203,7 +200,7 @@ def _files(site: Site, display: Display, box: Box) -> None:
     display.add(
         bob.label(caption, "Disk left", style.TEXT, style.FAINT),
         bob.value(free, site("DiskFreeText_RBV"), style.TEXT_BOLD),
-        bob.hidden_while(bob.value(left, site("DiskTimeLeftText_RBV")), "pv0 == 0", site("DiskTimeLeft_RBV")),
+        bob.shown_while(bob.value(left, site("DiskTimeLeftText_RBV")), "pv0 > 0", site("DiskTimeLeft_RBV")),
     )
 
 

@@ -13,6 +13,7 @@ from pixieioc.export.screens.layout import (
     GAP,
     HEIGHT,
     MARGIN,
+    PER_SECOND,
     Site,
     control,
     in_use,
@@ -27,7 +28,7 @@ from pixieioc.pvinfo.description import TaskInfo, is_channel, is_command
 from pixieioc.pvinfo.model import PvInfo
 
 _GAP = 4
-#: Rows of parameters and reports: at least, in one column, in larger letters; and in a screen that need not be scrolled.
+#: Rows of parameters and reports: at least, in one column, in larger letters, and where nothing need be scrolled.
 _FEWEST, _MOST, _MOST_LARGE, _MOST_MEDIUM, _MOST_SMALL = 6, 15, 12, 15, 19
 _ROW, _MEDIUM_ROW, _LARGE_ROW = 27, 34, 42
 #: Unset heights of the parts above and below the table.
@@ -197,6 +198,8 @@ def _show_reports(site: Site, display: Display, box: Box, table: _Table) -> None
         display.add(bob.label(caption, _name(pv), plain, tip=pv.doc))
         if pv.is_enum:
             display.add(bob.lamp(shown, site(pv.name), states_of(pv), bold))
+        elif pv.unit == PER_SECOND:
+            rate(display, shown, site(pv.name), bold)
         else:
             display.add(bob.value(shown, site(pv.name), bold, text=pv.is_text))
 
@@ -209,7 +212,7 @@ def _name(pv: PvInfo) -> str:
 def _range(pv: PvInfo) -> str:
     """What may be written, with the unit: "1 to 16"."""
     low, high = pv.drive
-    unit = f" {pv.unit}" if pv.unit else ""
+    unit = f" {pv.unit.replace(PER_SECOND, '/s')}" if pv.unit else ""
     if pv.is_enum or pv.is_text or not (math.isfinite(low) or math.isfinite(high)):
         return ""
     bounds = [_short(x) for x in (low, high)]
