@@ -80,13 +80,29 @@ def generate(
     check_only: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit code 1 if a file there is not what would be written.")
     ] = False,
+    alarm_name: Annotated[
+        str, typer.Option(metavar="NAME", help="The IOC's name in the alarm tree (default: the prefix).")
+    ] = "",
+    alarm_parent: Annotated[
+        str,
+        typer.Option(metavar="CONFIG/GROUP", help="The alarm server's configuration and groups that the tree is in."),
+    ] = "",
+    display_folder: Annotated[
+        str, typer.Option(metavar="DIR", help="Folder of the screens, as alarms link to it (default: Phoebus' own).")
+    ] = "",
 ) -> None:
     """Write database, screens, alarm tree, archiver and save lists and a reference of all PVs of a configuration."""
     from pixieioc.export import outputs
+    from pixieioc.export.alarms import alarm_site
     from pixieioc.export.write import stale, write
     from pixieioc.pvinfo.description import Description
 
-    files = outputs(Description.of(load(config, sets or (), prefix)))
+    description = Description.of(load(config, sets or (), prefix))
+    try:
+        site = alarm_site(alarm_name, alarm_parent, display_folder)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    files = outputs(description, site)
     if check_only:
         if old := stale(out, files):
             typer.echo(f"pixieioc: not current in {out}: {', '.join(old)}", err=True)
@@ -177,7 +193,9 @@ def replay(
         format=form.value,
         plot=plot,
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         _replay(job, as_json=json)
     except (Error, OSError) as error:
@@ -213,12 +231,7 @@ def _replay(job: Job, *, as_json: bool) -> None:
 
     from pixieioc.offline.replay import replay
     from pixieioc.offline.show import following, print_summary
-    from pixieioc.pipeline.process import prepare
 
-    # Processes inherit what a signal means: the tasks' shall not hear the ^C, which is for this one, while they begin.
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    prepare()
-    signal.signal(signal.SIGINT, heard)
     with following(Console(stderr=True)) as listener:
         summary = replay(job, listener)
     if as_json:

@@ -192,7 +192,7 @@ def test_the_list_of_process_variables_is_there_for_programs() -> None:
     }
     assert by_name["M00:C03:Spectrum_RBV"]["length"] == 2048
     assert (by_name["StopTimeout"]["saved"], by_name["StopTimeout"]["drive_limits"]) == (True, [0.5, 3600])
-    assert (by_name["SortEvents:ERROR"]["task"], by_name["SortEvents:ERROR"]["alarm_delay"]) == ("SortEvents", 0)
+    assert (by_name["SortEvents:ERROR"]["task"], by_name["SortEvents:ERROR"]["alarm_delay"]) == ("SortEvents", 1)
     refused = _run("run", DEMO, "--json")
     assert (refused.exit_code, refused.stdout) == (2, "")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pixieioc.export.access import access_security
+from pixieioc.export.alarms import AlarmSite
 from pixieioc.export.alh import alh
 from pixieioc.export.archive import archive
 from pixieioc.export.database import database, substitutions
-from pixieioc.export.phoebus_alarms import phoebus_alarms
+from pixieioc.export.phoebus_alarms import phoebus_alarms, phoebus_component
 from pixieioc.export.reference import reference
 from pixieioc.export.saved import autosave, save_and_restore
 from pixieioc.export.screens import screens
@@ -20,19 +21,24 @@ FILES: Mapping[str, Callable[[Description], str]] = {
     "db/pixieioc.substitutions": substitutions,
     "db/pixieioc.req": autosave,
     "db/pixieioc.acf": access_security,
-    "db/pixieioc-alarms.xml": phoebus_alarms,
-    "db/pixieioc.alhConfig": alh,
     "db/pixieioc-archive.json": archive,
     "db/pixieioc-save-restore.csv": save_and_restore,
     "db/PVS.md": reference,
+}
+#: The files for alarm handlers, which also say where the IOC stands among others.
+ALARM_FILES: Mapping[str, Callable[[Description, AlarmSite], str]] = {
+    "db/pixieioc-alarms.xml": phoebus_alarms,
+    "db/pixieioc-alarms-component.xml": phoebus_component,
+    "db/pixieioc.alhConfig": alh,
 }
 #: Folders of which the description also says which files there are: file name -> text.
 FOLDERS: Mapping[str, Callable[[Description], Mapping[str, str]]] = {"opi": screens}
 
 
-def outputs(description: Description) -> dict[str, str]:
+def outputs(description: Description, site: AlarmSite | None = None) -> dict[str, str]:
     """The text of every file, by its path relative to where they are written."""
     made = {path: render(description) for path, render in FILES.items()}
+    made |= {path: render(description, site or AlarmSite()) for path, render in ALARM_FILES.items()}
     for folder, render in FOLDERS.items():
         made |= {f"{folder}/{name}": text for name, text in render(description).items()}
     return made

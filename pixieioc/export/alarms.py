@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pixieioc.export.words import one_line
 from pixieioc.pvinfo.description import (
     Description,
     Part,
-    alarm_delay,
     alarms_of,
-    in_alarm_tree,
     own_name,
     part_of,
     task_of,
 )
 from pixieioc.pvinfo.model import PvInfo
+from pixieioc.pvinfo.watching import ALIVE, Condition, is_error, watching_of
 
 #: The screen that shows what is wrong; that of rates is there if channels have rates.
 SCREENS: Mapping[Part, str] = {
@@ -32,6 +31,35 @@ CHANNEL_RATE = "OutputCountRate_RBV"
 
 
 @dataclass(frozen=True)
+class AlarmSite:
+    """Where the tree stands among those of other IOCs.
+
+    `name`: the IOC's in the tree, and in what is announced (the prefix, if it is empty). `parents`: the configuration
+    of the alarm server and the groups in it that the tree stands in, from the top; empty: it is a configuration of its
+    own. `folder`: where the screens are, as seen from where Phoebus is started, with a slash at its end.
+    """
+
+    name: str = ""
+    parents: tuple[str, ...] = ()
+    folder: str = ""
+
+
+def alarm_site(name: str, parent: str, folder: str) -> AlarmSite:
+    """The site from three texts, such as those of a command line; `parent` is a path with slashes.
+
+    Raises ValueError if the alarm server could not have such names.
+    """
+    parents = tuple(parent.split("/")) if parent else ()
+    if "/" in name or (name and not name.strip()):
+        raise ValueError(f"alarm name {name!r}: must have no slash, which separates the groups of the alarm tree")
+    if not all(each.strip() for each in parents):
+        raise ValueError(f"alarm parent {parent!r}: must be a configuration and groups, as in SITE/Detectors")
+    if parents and not re.fullmatch(r"[A-Za-z0-9._-]+", parents[0]):
+        raise ValueError(f"alarm parent {parent!r}: a configuration is named with letters, digits and . _ - alone")
+    return AlarmSite(name, parents, f"{folder.rstrip('/')}/" if folder else "")
+
+
+@dataclass(frozen=True)
 class Alarm:
     """A process variable in the alarm tree; its name has the prefix, `delay` is in seconds."""
 
@@ -42,6 +70,8 @@ class Alarm:
     latching: bool
     annunciating: bool
     delay: int
+    #: The alarm counts only while all of these are true.
+    only_while: tuple[Condition, ...] = ()
     #: What an acknowledge in the alarm handler has to write, so that the IOC hears of it.
     acknowledge: str = ""
 
@@ -65,27 +95,36 @@ class Component:
             yield from component.all_alarms()
 
 
-def alarm_tree(description: Description) -> Component:
-    """The tree: Run, Files, Tasks with one group a task, Channels with one a module, IOC."""
-    watched = [pv for pv in description.pvs.values() if in_alarm_tree(pv)]
+def alarm_tree(description: Description, site: AlarmSite) -> Component:
+    """The tree: that the IOC is there; Run, Files, Tasks with one group per task, Channels with one per module, IOC."""
+    name = site.name or config_name(description.prefix)
+    watched = [pv for pv in description.pvs.values() if watching_of(pv)]
 
-    def group(name: str, *parts: Part) -> Component:
-        return Component(name, tuple(_alarm(pv, description) for pv in watched if part_of(pv) in parts))
+    def alarms(pvs: Iterable[PvInfo]) -> tuple[Alarm, ...]:
+        return tuple(_alarm(pv, description, name, site.folder) for pv in pvs)
 
-    tasks = tuple(_task(task.name, watched, description) for task in description.chain)
+    def group(title: str, *parts: Part) -> Component:
+        return Component(title, alarms(pv for pv in watched if part_of(pv) in parts and pv.name != ALIVE))
+
+    def task_group(task: str) -> Component:
+        """A task's group. ERROR has a group to itself: the alarm server writes the severity of groups only."""
+        own = [pv for pv in watched if task_of(pv) == task]
+        error = Component("Error", alarms(filter(is_error, own)), severity_pv=f"{description.prefix}{task}:ErrorAlarm")
+        return Component(task, alarms(pv for pv in own if not is_error(pv)), (error,))
+
     modules = sorted({pv.name.partition(":")[0] for pv in watched if part_of(pv) == "channel"})
     channels = tuple(
-        Component(module, tuple(_alarm(pv, description) for pv in watched if pv.name.startswith(f"{module}:")))
-        for module in modules
+        Component(module, alarms(pv for pv in watched if pv.name.startswith(f"{module}:"))) for module in modules
     )
     groups = (
         group("Run", "run", "errors"),
         group("Files", "files"),
-        Component("Tasks", components=tasks),
+        Component("Tasks", components=tuple(task_group(task.name) for task in description.chain)),
         Component("Channels", components=channels),
         group("IOC", "ioc"),
     )
-    return Component(config_name(description.prefix), components=tuple(each for each in groups if each))
+    above = alarms(pv for pv in watched if pv.name == ALIVE)
+    return Component(name, above, tuple(each for each in groups if each))
 
 
 def config_name(prefix: str) -> str:
@@ -93,35 +132,19 @@ def config_name(prefix: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", prefix).strip("_.") or "pixieioc"
 
 
-def _task(task: str, watched: list[PvInfo], description: Description) -> Component:
-    """A task's group. ERROR has one of its own in it: the alarm server tells the severity of groups only."""
-    own = [pv for pv in watched if task_of(pv) == task]
-    return Component(
-        task,
-        tuple(_alarm(pv, description) for pv in own if own_name(pv) != "ERROR"),
-        (
-            Component(
-                "Error",
-                tuple(_alarm(pv, description) for pv in own if own_name(pv) == "ERROR"),
-                severity_pv=f"{description.prefix}{task}:ErrorAlarm",
-            ),
-        ),
-    )
-
-
-def _alarm(pv: PvInfo, description: Description) -> Alarm:
-    delay = alarm_delay(pv)
-    serious = any(phrase.startswith(("MAJOR", "INVALID")) for phrase in alarms_of(pv))
-    is_error = own_name(pv) == "ERROR" and bool(task_of(pv))
+def _alarm(pv: PvInfo, description: Description, ioc: str, folder: str) -> Alarm:
+    watching = watching_of(pv)
+    assert watching is not None
     return Alarm(
         pv=description.prefix + pv.name,
-        description=_said(pv),
+        description=_said(pv, ioc),
         guidance=guidance(pv),
-        display=display(pv, description),
-        latching=serious and not delay,
-        annunciating=serious,
-        delay=delay,
-        acknowledge=f"{description.prefix}ErrorAck" if is_error else "",
+        display=folder + display(pv, description),
+        latching=watching.latching,
+        annunciating=watching.announced,
+        delay=watching.delay,
+        only_while=watching.only_while,
+        acknowledge=f"{description.prefix}ErrorAck" if is_error(pv) else "",
     )
 
 
@@ -139,8 +162,13 @@ def display(pv: PvInfo, description: Description) -> str:
     return f"{SCREENS[part].format(task=task)}?P={description.prefix}" + (f"&T={task}" if task else "")
 
 
-def _said(pv: PvInfo) -> str:
-    """A name to be read aloud: "TakeData queue use", "disk free"."""
+def _said(pv: PvInfo, ioc: str) -> str:
+    """What is announced: "PX16: the IOC is gone", "PX16 TakeData has failed", "PX16 disk free".
+
+    With an asterisk at its beginning, the alarm server says it without the severity.
+    """
+    if pv.name == ALIVE:
+        return f"*{ioc}: the IOC is gone"
     *where, name = pv.name.removesuffix("_RBV").replace(":REPORT:", ":").split(":")
-    words = name if name.isupper() else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return " ".join([*where, words.lower()])
+    words = name if name.isupper() else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+    return " ".join([ioc, *where, "has failed" if is_error(pv) else words])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pixieioc.export.alarms import Alarm, Component, alarm_tree
+from pixieioc.export.alarms import Alarm, AlarmSite, Component, alarm_tree
 from pixieioc.export.words import GENERATED
 from pixieioc.pvinfo.description import Description
 
 
-def alh(description: Description) -> str:
+def alh(description: Description, site: AlarmSite) -> str:
     """`pixieioc.alhConfig`."""
-    tree = alarm_tree(description)
+    tree = alarm_tree(description, site)
     lines = [f"# {GENERATED}", *_group("NULL", tree)]
     return "\n".join(lines) + "\n"
 

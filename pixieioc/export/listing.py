@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import Any
 
 from pixieioc.export.words import one_line
-from pixieioc.pvinfo.description import Description, alarms_of, archive_of, as_plain, is_saved, part_of
-from pixieioc.pvinfo.model import PvInfo
+from pixieioc.pvinfo.description import Description, alarms_of, archive_of, is_saved, part_of, task_of
+from pixieioc.pvinfo.model import LIMIT_NAMES, PvInfo
+from pixieioc.pvinfo.watching import watching_of
 
 
 def listing(description: Description) -> str:
@@ -40,3 +43,32 @@ def _cells(pv: PvInfo) -> tuple[str, ...]:
         "; ".join(alarms_of(pv)) or "-",
         one_line(pv.doc),
     )
+
+
+def as_plain(pv: PvInfo) -> dict[str, Any]:
+    """All that is known of a process variable in the types of JSON; what has no limit has null there."""
+    plain = {
+        "name": pv.name,
+        "record": pv.record,
+        "part": part_of(pv),
+        "task": task_of(pv),
+        "doc": pv.doc,
+        "unit": pv.unit,
+        "precision": pv.precision,
+        "labels": list(pv.labels),
+        "severities": list(pv.severities),
+        "alarm_limits": {name: _known(limit) for name, limit in zip(LIMIT_NAMES, pv.limits, strict=True)},
+        "hysteresis": pv.hysteresis,
+        "alarm_delay": watching.delay if (watching := watching_of(pv)) else None,
+        "alarms": alarms_of(pv),
+        "guidance": pv.guidance,
+        "drive_limits": [_known(limit) for limit in pv.drive],
+        "access": pv.access,
+        "archive": archive_of(pv),
+        "saved": is_saved(pv),
+    }
+    return plain | ({"element": pv.element, "length": pv.length} if pv.record == "waveform" else {})
+
+
+def _known(limit: float) -> float | None:
+    return limit if math.isfinite(limit) else None

@@ -8,19 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pixieioc.export.words import one_line
 from pixieioc.pvinfo.description import (
-    NOT_IN_ALARM_TREE,
     Description,
     Part,
     TaskInfo,
-    alarm_delay,
     alarms_of,
     archive_of,
-    in_alarm_tree,
     is_saved,
     may_alarm,
     own_name,
 )
 from pixieioc.pvinfo.model import PvInfo
+from pixieioc.pvinfo.watching import NOT_IN_ALARM_TREE, left_out_because, watching_of
 
 PAGE = """\
 # Process variables of {prefix}
@@ -131,8 +129,9 @@ def _row(cells: Iterable[str]) -> str:
 def _cells(pv: PvInfo, name: str) -> tuple[str, ...]:
     kept = {"always": "a", "running": "r", "": ""}[archive_of(pv)] + ("s" if is_saved(pv) else "")
     alarm = f"{'; '.join(alarms_of(pv))}. {pv.guidance}".strip() if may_alarm(pv) else ""
-    if in_alarm_tree(pv) and alarm_delay(pv):
-        alarm += f" (After {alarm_delay(pv)} s in the alarm handler.)"
+    watching = watching_of(pv)
+    if watching is not None and watching.delay:
+        alarm += f" (After {watching.delay} s in the alarm handler.)"
     return (f"`{name}`", _type(pv), ", ".join(_about(pv)), pv.access, kept, pv.doc, alarm)
 
 
@@ -158,7 +157,7 @@ def _about(pv: PvInfo) -> Iterator[str]:
 
 def _left_out(description: Description) -> str:
     """What has severities and is not in the alarm tree, and why."""
-    left = {own_name(pv) for pv in description.pvs.values() if may_alarm(pv) and not in_alarm_tree(pv)}
+    left = {own_name(pv) for pv in description.pvs.values() if may_alarm(pv) and left_out_because(pv)}
     rows = [f"| `{name}` | {reason} |" for name, reason in NOT_IN_ALARM_TREE.items() if name in left]
     return (
         "\n".join(["## Not in the alarm tree\n", "| PV | why not, although it has severities |\n|---|---|", *rows])

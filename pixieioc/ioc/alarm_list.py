@@ -1,13 +1,14 @@
-"""What is in alarm now: the worst first, with what to do, and the screen that shows more."""
+"""What is in alarm now: causes first, then the worst, with what to do, and the screen that shows more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pixieioc.pvinfo.description import is_channel, left_out_because, own_name, part_of, task_of
+from pixieioc.pvinfo.description import is_channel, own_name, part_of, task_of
 from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 from pixieioc.pvinfo.overview import ALARM_SCREENS
+from pixieioc.pvinfo.watching import is_error, left_out_because
 
 INVALID = SEVERITIES.index("INVALID")
 #: Values of one task that may be INVALID by themselves; more of them are one entry.
@@ -33,12 +34,13 @@ class Entry:
     text: str
     guidance: str
     screen: str
-    #: What others follow from comes before what is a sum of others.
+    #: What others follow from comes first, what follows from others, or is a sum of them, last of its severity.
+    cause: bool = False
     summary: bool = False
 
 
 def entries(alarms: Iterable[InAlarm]) -> list[Entry]:
-    """The rows: the worst severity first, then the oldest. What is the same of many channels or of one task is one."""
+    """The rows: causes, then the worst severity, then the oldest; many channels, or values of a lost task, are one."""
     groups: dict[tuple[str, int, str], list[InAlarm]] = {}
     for alarm in alarms:
         groups.setdefault((_group(alarm), alarm.severity, screen_of(alarm.pv)), []).append(alarm)
@@ -54,7 +56,7 @@ def entries(alarms: Iterable[InAlarm]) -> list[Entry]:
             rows.append(replace(one, text=text, guidance="They follow from the error of the task.", summary=True))
         else:
             rows += [_entry(alarm) for alarm in group]
-    return sorted(rows, key=lambda row: (-row.severity, row.summary, row.since, row.text))
+    return sorted(rows, key=lambda row: (not row.cause, -row.severity, row.summary, row.since, row.text))
 
 
 def _group(alarm: InAlarm) -> str:
@@ -74,7 +76,7 @@ def _entry(alarm: InAlarm) -> Entry:
     value = f" is {alarm.value}" if alarm.value else ""
     return Entry(
         alarm.severity, alarm.since, f"{pv.name}{value}", pv.guidance or pv.doc, screen_of(pv),
-        summary=bool(left_out_because(pv)),
+        cause=is_error(pv), summary=bool(left_out_because(pv)),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections.abc import Callable
@@ -16,10 +17,18 @@ from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.run_control import NOBODY, RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
+from pixieioc.pipeline import Error
 from pixieioc.pipeline.process import prepare
 from pixieioc.pvinfo import all_pvs
+from pixieioc.tasks.raw_file import tell_unfinished, unfinished
 
 log = logging.getLogger(__name__)
+
+
+#: Signals that end the IOC as `Stop` and `Quit` do, and those that must not suspend or kill it: an operator's ^Z, a
+#: terminal that wants no output from the background, and what a careless `kill` sends.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+_IGNORED = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class _Server(Server):
@@ -53,28 +62,44 @@ async def run_ioc(
     start: bool = False,
     on_ready: Callable[[], None] | None = None,
 ) -> None:
-    """Serves a pipeline until SIGINT or SIGTERM (or SYSRESET): then a run ends as Stop does, and everything is closed.
+    """Serves a pipeline until SIGINT, SIGTERM or SIGQUIT (or SYSRESET): a run then ends as by Stop, all is closed.
+
+    SIGHUP has the access file read again, if there is one: the terminal may close, the IOC goes on.
 
     `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there.
     Raises BadState, ConfigError, OSError if the IOC cannot begin.
     """
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+    _listen_to_signals(stopping)
     access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
-    board = Board(all_pvs(config), config.prefix)
-    state = State(config.state_folder)
-    prepare()
-    control = RunControl(board, config, state)
-    server = _Server(board.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
-    server.control, server.access = control, access
-    board.post("IOC:ACCESS", str(access))
-    if config.access_file is not None:
-        loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, board)
-    await server.start()
-    if on_ready is not None:
-        on_ready()
+    with State(config.state_folder) as state:
+        board = Board(all_pvs(config), config.prefix)
+        prepare()
+        control = RunControl(board, config, state)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(control.on_fault)
+        server = _Server(board.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
+        server.control, server.access = control, access
+        board.post("IOC:ACCESS", str(access))
+        if config.access_file is not None:
+            loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, board)
+        await server.start()
+        if on_ready is not None:
+            on_ready()
+        await _serve(config, board, server, control, state, stopping, start=start)
+
+
+async def _serve(
+    config: Config,
+    board: Board,
+    server: _Server,
+    control: RunControl,
+    state: State,
+    stopping: asyncio.Event,
+    *,
+    start: bool,
+) -> None:
+    """Lets clients do what they want until the end is asked for, and then ends everything."""
 
     def reset(client: Client) -> None:
         if control.run is not None:
@@ -82,14 +107,36 @@ async def run_ioc(
         log.warning("SYSRESET by %s", client)
         stopping.set()
 
+    loop = asyncio.get_running_loop()
     stats = loop.create_task(Stats(board, server, state.starts, reset).run())
+    unfinished = loop.run_in_executor(None, _warn_of_unfinished_files, config)
     try:
         beginning = loop.create_task(control.begin())
         if start:
             control.start(NOBODY)
         await stopping.wait()
         beginning.cancel()
+        unfinished.cancel()
     finally:
         stats.cancel()
         await control.end()
         await server.stop()
+
+
+def _listen_to_signals(stopping: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in _ENDING:
+        loop.add_signal_handler(number, stopping.set)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    loop.add_signal_handler(signal.SIGHUP, log.warning, "SIGHUP: the IOC goes on; SIGTERM ends it")
+
+
+def _warn_of_unfinished_files(config: Config) -> None:
+    """Says in the log which raw files were cut off, when the computer or the IOC went down or a disk was full."""
+    for values in config.settings.values():
+        template, path = values.get("file_template"), values.get("file_path")
+        if isinstance(template, str) and isinstance(path, str):
+            with contextlib.suppress(Error):  # a template that is none is refused when a run starts
+                if text := tell_unfinished(unfinished(template, path), 10_000):
+                    log.warning("%s", text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
+import traceback
 from datetime import datetime
 
 from pixieioc.ioc.board import Board
@@ -13,6 +15,8 @@ from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
 
 log = logging.getLogger(__name__)
+#: Whose error it is if it is no task's.
+_IOC = "IOC"
 
 
 class ErrorBoard:
@@ -21,7 +25,6 @@ class ErrorBoard:
     def __init__(self, board: Board, tasks: tuple[str, ...], run_log: RunLog) -> None:
         self._board = board
         self._run_log = run_log
-        self._tasks = tasks
         self._counts = dict.fromkeys(tasks, 0)
         self._latched: set[str] = set()
         for task in tasks:
@@ -33,27 +36,33 @@ class ErrorBoard:
         board.post("ErrorCount_RBV", board["ErrorCount_RBV"].value + 1, when)
         board.post("LastError_RBV", str(error), when)
         board.post("LastErrorTask_RBV", task, when)
-        time = datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds")
-        board.post("LastErrorTime_RBV", time, when)
+        shown = datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds")
+        board.post("LastErrorTime_RBV", shown, when)
         said = str(error) if str(error).startswith(f"{task}:") else f"{task}: {error}"
         self._run_log.add(f"ERROR {said}", error.time)
         if not self._latched:
             board.post("ErrorFirst_RBV", task, when)
             board.post("ErrorFirstMessage_RBV", str(error), when)
-            board.post("ErrorFirstTime_RBV", time, when)
+            board.post("ErrorFirstTime_RBV", shown, when)
         if task in self._counts:
             self._counts[task] += 1
             board.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
-            if task not in self._latched:
-                board.post_with(f"{task}:ErrorMessage_RBV", _full_text(error), dbr.MAJOR, when)
-                board.post(f"{task}:ERROR", "ERROR", when)
-        self._latched.add(task)
+        owner = task if task in self._counts else _IOC
+        if owner not in self._latched:
+            board.post_with(f"{owner}:ErrorMessage_RBV", _full_text(error), dbr.MAJOR, when)
+            board.post(f"{owner}:ERROR", "ERROR", when)
+        self._latched.add(owner)
         board.post("ErrorLatched_RBV", "ERROR", when)
+
+    def own(self, what: str, error: BaseException) -> None:
+        """Shows an exception in the IOC's own code."""
+        trace = "".join(traceback.format_exception(error))
+        self.record(_IOC, Error(f"{what}: {type(error).__name__}: {error}", traceback=trace, time=time.time()))
 
     def acknowledge(self, *tasks: str) -> None:
         """Clears the latched alarms of these tasks, or all of them; counts and the last error stay readable."""
         cleared = self._latched & set(tasks or self._latched)
-        for task in cleared & set(self._tasks):
+        for task in cleared:
             self._board.post(f"{task}:ERROR", "OK")
             self._board.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
         self._latched -= cleared

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixieioc.tasks.disk import existing, levels, why_not_made
+
 #: What is looked at, in the order of the bits of ReadyBits_RBV.
 CHECKS = ("no run is on", "links empty", "settings valid", "disk space", "file path")
 
@@ -18,6 +20,12 @@ class Place:
     exists: bool
     writable: bool
     free_gb: float
+    levels: int = 1  #: of its path
+    existing_levels: int = 0  #: those of them that there are
+
+    def why_not_made(self, depth: int) -> str:
+        """Why the next start does not make it with CreateDirectory = `depth`; empty if it does, or need not."""
+        return "" if self.exists else why_not_made(self.path, self.levels, self.existing_levels, depth)
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class Saving:
     """Whether raw files are to be written, and whether their folder may be made."""
 
     on: bool = False
-    create: bool = False
+    depth: int = 0  #: CreateDirectory
     least_gb: float = 0.0
 
 
@@ -58,24 +66,23 @@ class Readiness:
 
 def look_at(path: str) -> Place:
     """The state of a folder."""
-    wanted = folder = Path(path)
+    wanted = Path(path)
     try:
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
+        folder = existing(wanted)
         stat = os.statvfs(folder)
     except OSError:  # a name that is too long, a folder that may not be looked into
         return Place(path, False, False, 0.0)
     writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-    return Place(path, wanted.is_dir(), writable, stat.f_bavail * stat.f_frsize / 1e9)
+    free_gb = stat.f_bavail * stat.f_frsize / 1e9
+    return Place(path, wanted.is_dir(), writable, free_gb, levels(wanted), levels(folder))
 
 
 def judge(run_on: str, draining: str, settings: str, saving: Saving, place: Place) -> Readiness:
     """Puts the checks together; the first three are given as their own problem (empty: well)."""
     disk = folder = ""
-    if saving.on and not place.exists and not saving.create:
-        folder = f"there is no folder {place.path} (CreateDirectory makes it)"
-    elif saving.on and not place.writable:
-        folder = f"the folder {place.path} is not writable"
+    if saving.on:
+        not_writable = "" if place.writable else f"the folder {place.path} is not writable"
+        folder = place.why_not_made(saving.depth) or not_writable
     if saving.on and place.free_gb <= saving.least_gb:
         disk = f"only {place.free_gb:.1f} GB are free at {place.path}, {saving.least_gb:g} GB are the least"
     return Readiness((run_on, draining, settings, disk, folder))

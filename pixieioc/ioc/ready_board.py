@@ -37,8 +37,8 @@ class ReadyBoard:
         post("ReadyBits_RBV", readiness.bits)
         post("ReadyMessage_RBV", readiness.message)
         post("ConfigLocked_RBV", int(run is not None))
-        wanted = shared("auto_save", False) and not shared("create_directory", False)
-        post("FilePathExists_RBV", int(place.exists or not wanted))
+        missing = shared("auto_save", False) and place.why_not_made(shared("create_directory", 0))
+        post("FilePathExists_RBV", int(not missing))
         post("DiskFree_RBV", place.free_gb)
         post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)
         return readiness
@@ -47,5 +47,5 @@ class ReadyBoard:
         shared = self._settings.shared
         run_on = run.describe() if run is not None else ""
         draining = "" if run_on or self._pipeline.at_rest else "the last run still drains"
-        saving = Saving(shared("auto_save", False), shared("create_directory", False), self._config.ioc.disk_lolo)
+        saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
         return judge(run_on, draining, self._progress.problem(), saving, place)

@@ -288,7 +288,11 @@ class RunControl:
                 self._say.run_began(run)
             self._pass_on_the_end(run)  # if it was asked for meanwhile
         except _FAILURES as error:
-            run.fail(error if isinstance(error, Error) else Error(str(error)))
+            failure = error if isinstance(error, Error) else Error(str(error))
+            failure.time = failure.time or time.time()
+            run.fail(failure)
+            if not self.pipeline.errors and not self._gone:  # no task has said it
+                self.errors.record(failure.task, failure)
         await self.pipeline.until(Wait(lambda: self.pipeline.at_rest, float("inf")))
         await self.pipeline.until(Wait(self._settled, _SETTLE))
         if self.pipeline.errors:
@@ -334,8 +338,17 @@ class RunControl:
     # -- what the pipeline says ---------------------------------------------------------------------------------------
 
     def on_report(self, task: str, report: dict[str, Any]) -> None:
-        """A task's report."""
+        """A task's report; one that was on its way when its process was lost changes nothing about that."""
         self.tasks[task].report(dict(report))
+        member = self.pipeline.members.get(task)
+        if member is not None and member.lost:
+            self.tasks[task].show_status("LOST")
+
+    def on_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception that nobody has handled: a fault of the IOC, which operators see."""
+        error = context.get("exception") or RuntimeError(context["message"])
+        log.error("%s", context["message"], exc_info=error)
+        self.errors.own(context["message"], error)
 
     def on_print(self, task: str, text: str) -> None:
         """Lines that a task printed."""
@@ -419,7 +432,12 @@ class RunControl:
         """Lets something go on by itself, until the IOC ends."""
         task = asyncio.get_running_loop().create_task(going_on)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._came_to_its_end)
+
+    def _came_to_its_end(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.on_fault(asyncio.get_running_loop(), {"message": "a job has ended with", "exception": error})
 
     async def _ignoring_refusal(self, going_on: Awaitable[None]) -> None:
         with contextlib.suppress(PutRefused):

@@ -36,12 +36,17 @@ class TaskBoard:
         self._undeclared: dict[str, Any] = {}
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._heard: float | None = None
+        self._lost = False
 
     def report(self, report: dict[str, Any]) -> None:
         """Posts what a report has changed."""
         when = stamp(report.pop("time", None))
         self._heard = time.monotonic()
         self._latest.update(report)
+        if self._lost:  # a new process: what it has not said yet is what its predecessor said last
+            self._lost = False
+            self._posted.clear()
+            report = {name: value for name, value in self._latest.items() if name != "status"} | report
         for name, value in report.items():
             if name not in self._reports:
                 self._undeclared[name] = value
@@ -60,6 +65,16 @@ class TaskBoard:
         if status != "RUNNING":
             self._latest["rate"] = 0.0
             self._post_rate(stamp())
+        if status == "LOST":
+            self._lose()
+
+    def _lose(self) -> None:
+        """Nobody knows the task's values any more: they stay to be read, as INVALID."""
+        self._lost = True
+        for name, targets in self._targets.items():
+            for target, _ in targets:
+                if name != "status":
+                    self._board[target].post_alarm(dbr.INVALID, dbr.STATUS_COMM)
 
     def print(self, text: str) -> None:
         """Posts what the task printed."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
-import weakref
 from collections.abc import Callable, Iterator, Mapping
-from multiprocessing.util import get_temp_dir
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,9 @@ from pixieioc.pipeline.keeper import Keeper
 from pixieioc.pipeline.link import files_of
 from pixieioc.pipeline.member import Member
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
+from pixieioc.pipeline.process import prepare
 from pixieioc.pipeline.task import Task
-
-_LONGEST_SOCKET_PATH = 107
+from pixieioc.pipeline.temporary import KeptFolders, folder_of_multiprocessing, make_again, new_folder
 
 
 class Crew(Mapping[str, Member]):
@@ -34,21 +32,22 @@ class Crew(Mapping[str, Member]):
         self._generation = 0
         self._number = 0
         self.calling = False  #: a procedure is busy with the processes in another thread: leave them alone
-        self.folder = Path(tempfile.mkdtemp(prefix="pixieioc-"))
-        keeper = Keeper(self.folder, get_temp_dir())  # there are our sockets, and that of multiprocessing
+        self.folder = new_folder()
+        folders = (self.folder, folder_of_multiprocessing())  # there are our sockets, and that of multiprocessing
+        keeper, self._kept = Keeper(*folders), KeptFolders(*folders)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = self._context.socket(zmq.ROUTER)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.ROUTER_MANDATORY, 1)
         self.socket.set(zmq.SNDHWM, 0)
-        self._finalizer = weakref.finalize(
-            self, _clean_up, self._members, self.socket, self._context, self.folder, keeper
+        # At the end of the program, before multiprocessing waits for processes: tasks do not heed what it sends them.
+        self._finalizer = Finalize(
+            self,
+            _clean_up,
+            (self._members, self.socket, self._context, self.folder, self._kept, keeper),
+            exitpriority=10,
         )
         self._address = f"ipc://{self.folder}/control"
-        if len(self._address) > _LONGEST_SOCKET_PATH:
-            raise Error(
-                f"the temporary folder's path is too long for sockets: {self.folder} (set TMPDIR to a shorter one)"
-            )
         self.socket.bind(self._address)
 
     def __getitem__(self, name: str) -> Member:
@@ -64,6 +63,7 @@ class Crew(Mapping[str, Member]):
 
     def enrol(self, cls: type[Task], values: Mapping[str, Value]) -> Member:
         """A new member with a task of `cls`, whose process does not run yet; it takes the place of an older one."""
+        self._provide_folder()
         self._generation += 1
         name = cls.__name__
         identity = f"{name}.{self._generation}"
@@ -73,12 +73,28 @@ class Crew(Mapping[str, Member]):
         return member
 
     def _endpoint(self, identity: str) -> str:
-        return f"ipc://{self.folder}/{identity}"
+        return f"ipc://{self.folder}/{identity.rpartition('.')[2]}"  # names may be too long
+
+    def _provide_folder(self) -> None:
+        """Makes folder and control socket again if somebody has tidied them away; who is connected stays so."""
+        if not Path(self._address.removeprefix("ipc://")).exists():
+            make_again(self.folder)
+            self._kept.lock()
+            self.socket.bind(self._address)
+
+    def reachable(self, member: Member) -> bool:
+        """Whether other tasks can be connected to a member: its files are where they were."""
+        return all(path.exists() for path in files_of(self._endpoint(member.identity)))
+
+    def keep_folders(self) -> None:
+        """Keeps the folders from being tidied away; to be called now and then."""
+        self._kept.touch_if_due()
 
     def bring_up(self, members: list[Member], seconds: float) -> Procedure[None]:
         """Starts the processes side by side; Error names the first that does not come up, and none of them stays."""
 
         def start() -> None:
+            prepare()
             for member in members:
                 member.task.start()
 
@@ -175,6 +191,7 @@ def _clean_up(
     socket: zmq.Socket[bytes],
     context: zmq.Context[zmq.Socket[bytes]],
     folder: Path,
+    kept: KeptFolders,
     keeper: Keeper,
 ) -> None:
     started = [m.task for m in members.values() if m.task.pid is not None]
@@ -186,5 +203,6 @@ def _clean_up(
     members.clear()
     socket.close()
     context.term()
+    kept.close()
     shutil.rmtree(folder, ignore_errors=True)
     keeper.dismiss()

@@ -6,10 +6,12 @@ documents.
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
+from typing import Any, Generic, Literal, Never, Self, TypeVar, cast, overload
 
 import numpy as np
 
@@ -26,6 +28,8 @@ Per = Literal["task", "channel"]
 LONG_LOW, LONG_HIGH, DOUBLE_EXACT = -(2**31), 2**31 - 1, 2**53
 #: The longest text of a parameter, in bytes of UTF-8.
 LONGEST_TEXT = 4096
+#: The alarm limits of a report, by EPICS field; plain `low` and `high` are the range that a parameter accepts.
+ALARM_LIMITS = {name: f"alarm_{name}" for name in ("lolo", "low", "high", "hihi")}
 #: The parameters of a task that say how many modules and channels there are of what it declares per channel.
 MODULES, CHANNELS = "modules", "channels"
 
@@ -45,6 +49,9 @@ class Parameter(Generic[T]):
     `modules` and `channels` say; `times` names a third one if a channel has several, which `pv` numbers from 1 in the
     place of `{}`. The value is a list `[module][channel]`, or `[module][channel][number]`, and the default a list of
     one place: `[[0]]`, `[[[0]]]`.
+
+    A whole number may have names for some of its values, `named`, which are accepted in their place; it takes true and
+    false as 1 and 0 then.
 
     `at_least` names a parameter of the same task that the value must not be below, in the same place; `below` names one
     that it must be below. The value `unset` means that there is none, and is always accepted.
@@ -75,11 +82,13 @@ class Parameter(Generic[T]):
         at_least: str = "",
         below: str = "",
         unset: float | None = None,
+        named: Mapping[str, int] | None = None,
         pv: str = "",
     ) -> None:
         self.doc = doc
         self.unit = unit
         self.choices = choices
+        self.named = dict(named or {})
         self.precision = precision
         self.longest = longest
         self.at_once = at_once
@@ -137,7 +146,7 @@ class Parameter(Generic[T]):
             case "numbers":
                 return f"a list of numbers{self._range()}{unit}"
             case "int":
-                return f"a whole number{self._range()}{unit}{self._relation()}"
+                return f"a whole number{self._range()}{unit}{self._relation()}{self._names()}"
             case "float":
                 return f"a number{self._range()}{unit}{self._relation()}"
 
@@ -146,6 +155,9 @@ class Parameter(Generic[T]):
         below = f", below {self.below}" if self.below else ""
         unset = f", or {self.unset:g} for none" if self.unset is not None and self.at_least + self.below else ""
         return at_least + below + unset
+
+    def _names(self) -> str:
+        return "".join(f", or {name} for {value}" for name, value in self.named.items())
 
     def _range(self) -> str:
         low, high = (f"{x:.16g}" for x in (self.low, self.high))
@@ -181,6 +193,8 @@ class Parameter(Generic[T]):
     def _convert(self, value: object) -> Value | None:
         if isinstance(value, np.generic):
             value = cast("object", value.item())
+        if self.named and isinstance(value, bool | str):
+            value = int(value) if isinstance(value, bool) else self.named.get(value, value)
         match self.kind:
             case "bool":
                 return value if isinstance(value, bool) else bool(value) if value in (0, 1) else None
@@ -216,12 +230,13 @@ class Report(Generic[T]):
     """A value that a task tells about itself; assigning it on an instance puts it into the task's next report.
 
     The type is that of the initial value: bool, int, float, str, a numpy array, or, with `choices`, one of those texts.
-    Alarm limits are those of EPICS: `hihi` and `lolo` are MAJOR, `high` and `low` MINOR, with `hysteresis`;
-    `severities` are those of a bool's two states or of the choices. An int may count up to 2^53; a `small` one fits 32
-    bits. With `per="channel"` the value is an array whose first two axes are modules and channels, as many as the
-    task's `fixed` parameters `modules` and `channels` say; `length` names the parameter that is the length of a third
-    axis, an array for each channel (NaN at its end is left out), or `times` one that says how many values a channel
-    has, which `pv` numbers from 1 in the place of `{}`.
+    Alarm limits are those of EPICS: the value is MAJOR from `alarm_hihi` up and from `alarm_lolo` down, MINOR from
+    `alarm_high` up and from `alarm_low` down, with `hysteresis` on the way back; `severities` are those of a bool's two
+    states or of the choices. An int may count up to 2^53; a `small` one fits 32 bits. With `per="channel"` the value is
+    an array whose first two axes are modules and channels, as many as the task's `fixed` parameters `modules` and
+    `channels` say; `length` names the parameter that is the length of a third axis, an array for each channel (NaN at
+    its end is left out), or `times` one that says how many values a channel has, which `pv` numbers from 1 in the place
+    of `{}`.
     """
 
     name = ""
@@ -233,10 +248,10 @@ class Report(Generic[T]):
         doc: str,
         unit: str = "",
         precision: int = 3,
-        lolo: float = math.nan,
-        low: float = math.nan,
-        high: float = math.nan,
-        hihi: float = math.nan,
+        alarm_lolo: float = math.nan,
+        alarm_low: float = math.nan,
+        alarm_high: float = math.nan,
+        alarm_hihi: float = math.nan,
         hysteresis: float = 0.0,
         choices: tuple[str, ...] = (),
         severities: tuple[Severity, ...] = (),
@@ -247,12 +262,15 @@ class Report(Generic[T]):
         shared: bool = False,
         pv: str = "",
         guidance: str = "",
+        **unknown: Never,
     ) -> None:
+        if unknown:
+            raise TypeError(_unknown_arguments("Report", unknown, renamed=ALARM_LIMITS))
         self.initial = initial
         self.doc = doc
         self.unit = unit
         self.precision = precision
-        self.limits = (lolo, low, high, hihi)
+        self.limits = (alarm_lolo, alarm_low, alarm_high, alarm_hihi)
         self.hysteresis = hysteresis
         self.choices = choices
         self.severities = severities
@@ -286,6 +304,18 @@ class Report(Generic[T]):
         if isinstance(value, np.ndarray) or values.get(self.name, self.initial) != value:
             values[self.name] = value
             instance.__dict__["report_changed"].add(self.name)
+
+
+def _unknown_arguments(of: str, unknown: Mapping[str, object], renamed: Mapping[str, str]) -> str:
+    """What is wrong with arguments that a declaration does not have, with those that may have been meant."""
+    known = [name for name in inspect.signature(globals()[of]).parameters if name not in ("default", "unknown")]
+
+    def instead(name: str) -> str:
+        close = difflib.get_close_matches(name, known, n=1)
+        meant = renamed.get(name) or (close[0] if close else "")
+        return f"; did you mean {meant}?" if meant else f"; its arguments are {', '.join(known)}"
+
+    return "; ".join(f"{of} has no argument {name}{instead(name)}" for name in unknown)
 
 
 def pv_name(name: str) -> str:

@@ -11,9 +11,9 @@ class Keeper:
 
     def __init__(self, *folders: Path | str) -> None:
         # Its standard input ends with this process: nobody else has the other end of it. It is in a session of its own
-        # because ^C at the terminal is not for it.
+        # because what comes from the terminal is not for it; nor is what a service manager sends to all processes.
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", 'read -r _; exec rm -rf -- "$@"', "sh", *map(str, folders)],
+            ["/bin/sh", "-c", 'trap "" HUP INT QUIT TERM; read -r _; exec rm -rf -- "$@"', "sh", *map(str, folders)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -254,8 +254,13 @@ class Pipeline:
                 raise Error("start: " + "; ".join(problems), run=self.run_id)
 
     def replacing(self) -> Procedure[None]:
-        """Replaces processes that have died or panicked, with their accepted settings, and wires the chain again."""
+        """Replaces processes that have died or panicked, with their accepted settings, and wires the chain again.
+
+        If there is something to be connected, a process whose sockets somebody has removed is replaced, too.
+        """
         failed = [member for member in self.members.values() if member.failed]
+        if failed or not self._wired or self.status is Status.PANICKING:
+            failed = [m for m in self.members.values() if m.failed or not self.members.reachable(m)]
         if failed:
             self._wired = False
             fresh = [self.members.enrol(type(m.task), m.task.parameter_values) for m in failed]
@@ -332,6 +337,7 @@ class Pipeline:
         if self.members.calling or time.monotonic() - self._looked < _WATCH_INTERVAL:
             return
         self._looked = time.monotonic()
+        self.members.keep_folders()
         for verdict in list(self.watch.verdicts(list(self.members.values()), self._chained(), self.status)):
             verdict.member.lost = True
             if verdict.cause is not Cause.LOST:

@@ -5,19 +5,48 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
-from multiprocessing import forkserver
+import signal
+from multiprocessing import forkserver, resource_tracker
+
+from pixieioc.pipeline.temporary import folder_of_multiprocessing, hold_listener, make_again
 
 #: The parent runs an event loop and threads, so its memory must not be forked; a small server process forks instead.
 PROCESSES = multiprocessing.get_context("forkserver")
 # Imported once there, these cost the tasks nothing.
 PROCESSES.set_forkserver_preload(["__main__", "pixieioc.pipeline.task"])
 
+#: What a terminal, the end of a session or a service manager sends to all processes is for the pipeline's, which ends
+#: its tasks in order: from a terminal (programs that a task starts ignore these, too), and from elsewhere.
+_TERMINAL = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+_ELSEWHERE = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def prepare() -> None:
-    """Starts the process that the tasks' processes come from, so that it is ready when the first is wanted."""
-    forkserver.ensure_running()
+    """Starts the process that the tasks' processes come from, so that it is ready when the first is wanted.
+
+    It, its helper and the tasks, until they have said what signals mean to them, inherit that these are blocked.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    make_again(folder_of_multiprocessing())
+    try:
+        for server in (resource_tracker, forkserver):  # the first of them unblocks some
+            signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINAL | _ELSEWHERE)
+            server.ensure_running()
+        hold_listener()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_signals_to_the_pipeline() -> None:
+    """For a task's process: only SIGKILL ends it, beside the pipeline's messages and the end of the pipeline."""
+    for number in _TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
+    for number in _ELSEWHERE:
+        signal.signal(number, lambda *_: None)
+        signal.siginterrupt(number, False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINAL | _ELSEWHERE)
 
 
 def keep_memory() -> None:

@@ -29,8 +29,8 @@ class StandardReports:
         doc="How full the task's queue is.",
         unit="%",
         precision=0,
-        high=75,
-        hihi=100,
+        alarm_high=75,
+        alarm_hihi=100,
         hysteresis=1,
         pv="QueueUse_RBV",
         guidance="The task is slower than the one before it, which has to wait. No data are lost.",
@@ -38,15 +38,15 @@ class StandardReports:
     dropped: Report[int] = Report(
         0,
         doc="Items that could not be handed on or were discarded in this run.",
-        hihi=1,
+        alarm_hihi=1,
         pv="Dropped_RBV",
         guidance="Data of this run are incomplete behind this task.",
     )
     balance: Report[int] = Report(
         0,
         doc="Items that were sent to this task in this run and never came.",
-        lolo=-1,
-        hihi=1,
+        alarm_lolo=-1,
+        alarm_hihi=1,
         pv="Balance_RBV",
         guidance="Data of this run are incomplete from this task on.",
     )

@@ -8,7 +8,6 @@ small hooks that a subclass fills in. The frame calls the callbacks; a subclass 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -30,7 +29,7 @@ from pixieioc.pipeline.error import Error, Refused
 from pixieioc.pipeline.flow import Flow
 from pixieioc.pipeline.frames import Packet, UnsupportedType
 from pixieioc.pipeline.message import Message
-from pixieioc.pipeline.process import PROCESSES, die_with_parent, keep_memory
+from pixieioc.pipeline.process import PROCESSES, die_with_parent, keep_memory, leave_signals_to_the_pipeline
 from pixieioc.pipeline.registry import Registry
 from pixieioc.pipeline.resolve import defaults_for, resolve
 from pixieioc.pipeline.standard import StandardReports
@@ -191,7 +190,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         """The life of the task's process."""
         if self.wiring is None:
             raise Error(f"{self.name}: a task is started by Pipeline.create_task()", task=self.name)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C at the terminal is for the pipeline, which ends its tasks
+        leave_signals_to_the_pipeline()
         keep_memory()
         self.__open(self.wiring)
         try:

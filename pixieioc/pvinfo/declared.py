@@ -74,7 +74,8 @@ def _of_parameter(name: str, parameter: Parameter[Any], value: Value, access: Ac
         case "int":
             wide = parameter.low < LONG_LOW or parameter.high > LONG_HIGH
             record: RecordType = ("int64out" if out else "int64in") if wide else ("longout" if out else "longin")
-            return PvInfo(name, record, doc, value, drive=(parameter.low, parameter.high), **more)
+            named = tuple(parameter.named.items())
+            return PvInfo(name, record, doc, value, drive=(parameter.low, parameter.high), named=named, **more)
         case "float":
             drive = (parameter.low, parameter.high)
             return PvInfo(name, "ao" if out else "ai", doc, value, precision=parameter.precision, drive=drive, **more)

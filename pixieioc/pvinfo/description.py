@@ -6,11 +6,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pixieioc.config import Config
 from pixieioc.pvinfo import all_pvs
-from pixieioc.pvinfo.model import LIMIT_NAMES, LIMIT_SEVERITIES, SEVERITIES, PvInfo
+from pixieioc.pvinfo.model import LIMIT_SEVERITIES, SEVERITIES, PvInfo
 from pixieioc.pvinfo.overview import FOR_SCREENS
 
 #: When an archiver keeps a process variable: always, only while a run is on, never.
@@ -24,23 +24,9 @@ OTHER_ALARMS: Mapping[str, str] = {
     "Rate_RBV": "MINOR while the task runs, items wait for it, and it handles none",
     "ErrorMessage_RBV": "MAJOR while ERROR is",
 }
-#: What an alarm tree leaves out although it has a severity, and why: the name behind the task's.
-NOT_IN_ALARM_TREE: Mapping[str, str] = {
-    "Ready_RBV": "not ready is what an IOC is while a run is on",
-    "CmdStatus_RBV": "the answer to whoever gave the command",
-    "SumSevr_RBV": "the sum of all others",
-    "SimMode_RBV": "known to whoever has chosen a simulated source",
-    "DetectorState_RBV": "its causes are in the tree: errors of the tasks, and the reason why a run has ended",
-    "ErrorLatched_RBV": "the sum of all tasks' ERROR",
-    "ErrorMessage_RBV": "the text of ERROR",
-}
 #: What is worth keeping between runs, too, and what is not worth keeping.
 ALWAYS_ARCHIVED = ("RunId_RBV", "DiskFree_RBV", "ErrorCount_RBV")
 NOT_ARCHIVED = ("HeartBeat", "IOC:HEARTBEAT", *FOR_SCREENS)
-#: How long what flickers must be in alarm before an alarm handler hears of it, in seconds; it flickers if it declares a
-#: hysteresis, or is named here.
-FLICKER_DELAY = 10
-FLICKERING = ("Rate_RBV",)
 _CHANNEL = re.compile(r"^M\d\d:(C\d\d:)?")
 
 
@@ -135,22 +121,7 @@ def archive_of(pv: PvInfo) -> Archive:
 
 def may_alarm(pv: PvInfo) -> bool:
     """True for what has a severity at times: by its value, or by circumstances."""
-    return pv.has_alarm or bool(_of(OTHER_ALARMS, pv))
-
-
-def in_alarm_tree(pv: PvInfo) -> bool:
-    """True for what an alarm handler must hear of."""
-    return may_alarm(pv) and not left_out_because(pv)
-
-
-def left_out_because(pv: PvInfo) -> str:
-    """Why it is not in the alarm tree; empty: nothing keeps it out."""
-    return _of(NOT_IN_ALARM_TREE, pv)
-
-
-def alarm_delay(pv: PvInfo) -> int:
-    """How long it must be in alarm before an alarm handler hears of it, in seconds."""
-    return FLICKER_DELAY if pv.hysteresis or own_name(pv) in FLICKERING else 0
+    return pv.has_alarm or bool(entry_of(OTHER_ALARMS, pv))
 
 
 def alarms_of(pv: PvInfo) -> list[str]:
@@ -162,11 +133,11 @@ def alarms_of(pv: PvInfo) -> list[str]:
         phrases += [f"{severity}: {', '.join(labels)}"] if labels else []
     for limit, severity, word in zip(pv.limits, LIMIT_SEVERITIES, ("down", "down", "up", "up"), strict=True):
         phrases += [] if math.isnan(limit) else [f"{severity} from {limit:.10g}{unit} {word}"]
-    other = _of(OTHER_ALARMS, pv)
+    other = entry_of(OTHER_ALARMS, pv)
     return [*phrases, other] if other else phrases
 
 
-def _of(table: Mapping[str, str], pv: PvInfo) -> str:
+def entry_of(table: Mapping[str, str], pv: PvInfo) -> str:
     """What a table says of the pipeline's or a task's own; those of channels are nowhere."""
     return "" if is_channel(pv) else table.get(own_name(pv), "")
 
@@ -174,32 +145,3 @@ def _of(table: Mapping[str, str], pv: PvInfo) -> str:
 def own_name(pv: PvInfo) -> str:
     """The name without the task's, or without the module's and the channel's."""
     return _CHANNEL.sub("", pv.name) if is_channel(pv) else pv.name.removeprefix(f"{task_of(pv)}:")
-
-
-def as_plain(pv: PvInfo) -> dict[str, Any]:
-    """All that is known of a process variable in the types of JSON; what has no limit has null there."""
-    plain = {
-        "name": pv.name,
-        "record": pv.record,
-        "part": part_of(pv),
-        "task": task_of(pv),
-        "doc": pv.doc,
-        "unit": pv.unit,
-        "precision": pv.precision,
-        "labels": list(pv.labels),
-        "severities": list(pv.severities),
-        "alarm_limits": {name: _known(limit) for name, limit in zip(LIMIT_NAMES, pv.limits, strict=True)},
-        "hysteresis": pv.hysteresis,
-        "alarm_delay": alarm_delay(pv) if in_alarm_tree(pv) else None,
-        "alarms": alarms_of(pv),
-        "guidance": pv.guidance,
-        "drive_limits": [_known(limit) for limit in pv.drive],
-        "access": pv.access,
-        "archive": archive_of(pv),
-        "saved": is_saved(pv),
-    }
-    return plain | ({"element": pv.element, "length": pv.length} if pv.record == "waveform" else {})
-
-
-def _known(limit: float) -> float | None:
-    return limit if math.isfinite(limit) else None

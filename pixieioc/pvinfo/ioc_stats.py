@@ -11,6 +11,20 @@ _NAN = NO_LIMITS[0]
 
 def ioc_pvs() -> Iterator[PvInfo]:
     """All of them."""
+    yield PvInfo(
+        "IOC:ALIVE", "bi", "Always 1: an alarm handler that has lost it knows that the IOC is gone.", 1,
+        labels=("Gone", "Alive"), severities=("MAJOR", "NO_ALARM"),
+        guidance="The IOC has ended, or its computer or the network is down; all its other alarms wait. See whether "
+        "its process runs, read its log, start it again. A run in progress has ended: `pixieioc recover` completes its "
+        "files.",
+    )  # fmt: skip
+    yield PvInfo(
+        "IOC:ERROR", "bi", "Whether the IOC had an error of its own that nobody has acknowledged.",
+        labels=("OK", "ERROR"), severities=("NO_ALARM", "MAJOR"),
+        guidance="Read IOC:ErrorMessage_RBV and report it to whoever looks after the IOC. Acknowledge in the alarm "
+        "handler, or all errors with ErrorAck.",
+    )  # fmt: skip
+    yield text_pv("IOC:ErrorMessage_RBV", "The IOC's first error of its own since the last acknowledge.", 512)
     yield PvInfo("IOC:HEARTBEAT", "longin", "Counts up once a second.")
     yield text_pv("IOC:STARTTOD", "When the IOC was started.", 40)
     yield text_pv("IOC:TOD", "The IOC's time of day.", 40)

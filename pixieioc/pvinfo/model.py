@@ -77,6 +77,8 @@ class PvInfo:
     mdel: float = 0.0
     adel: float = 0.0
     drive: tuple[float, float] = (-math.inf, math.inf)
+    #: Names for some values of a whole number, which can be written in their place.
+    named: tuple[tuple[str, int], ...] = ()
     #: Of a waveform.
     element: Element = "DOUBLE"
     length: int = 1

@@ -48,13 +48,15 @@ def overview_pvs() -> Iterator[PvInfo]:
     yield text_pv("ErrorFirstTime_RBV", "When that was.", 64)
     yield text_pv("RunLog_RBV", "The last 100 starts, ends and errors, with their times.", 32768)
     yield PvInfo("AlarmCount_RBV", "longin", "Entries in AlarmList_RBV.")
-    yield text_pv("AlarmList_RBV", "What is in alarm now, the worst first: severity, what, since when.", 16384)
+    yield text_pv(
+        "AlarmList_RBV", "What is in alarm now, causes first, then the worst: severity, what, since when.", 16384
+    )
     for row in range(1, ALARM_ROWS + 1):
         yield from _alarm_row(row)
 
 
 def _alarm_row(row: int) -> Iterator[PvInfo]:
-    number = f"Of {ALARM_ROWS} that are in alarm, 1 is the worst"
+    number = f"Of {ALARM_ROWS} that are in alarm, 1 is a cause or the worst"
     yield PvInfo(f"Alarm{row}:Severity_RBV", "mbbi", f"{number}: its severity.", labels=SEVERITIES)
     yield text_pv(f"Alarm{row}:Text_RBV", f"{number}: what it is, and since when.")
     yield text_pv(f"Alarm{row}:Guidance_RBV", f"{number}: what to do.", 512)

@@ -14,13 +14,31 @@ Floats = NDArray[np.float64]
 _TOO_HIGH = "The rate is too high for these settings."
 
 
-class ChannelRates:
+#: Rates are counted over at least this time, in seconds: over less they would tell of chance.
+RATE_INTERVAL = 0.4
+
+
+class OutputRates:
+    """The rate of records in each channel; of several tasks in a chain that report it, the first one's is shown."""
+
+    channel_output_rate = Report(
+        np.zeros((0, 0)),
+        per="channel",
+        unit="1/s",
+        precision=1,
+        doc="Records per second.",
+        pv="OutputCountRate_RBV",
+    )
+
+
+class ChannelRates(OutputRates):
     """The reports of a source that sees hits before they are records; its parameters are `modules` and `channels`.
 
     Dead time is the share of hits that have no record, 1 - output rate / input rate: in the long run the share of the
-    time in which the channel could not take one. Hits that pile up are no dead time if they have a record. A channel
-    without hits has none; NaN is what should be known and is not. Means are those of all channels with hits, as dxp's
-    are those of all detectors.
+    time in which the channel could not take one. The three are counted over the same time and reported together, so
+    that this holds for what is shown, and no output rate is above its input rate. Hits that pile up are no dead time if
+    they have a record. A channel without hits has none; NaN is what should be known and is not. Means are those of all
+    channels with hits, as dxp's are those of all detectors.
     """
 
     channel_input_rate = Report(
@@ -28,7 +46,7 @@ class ChannelRates:
         per="channel",
         unit="1/s",
         precision=1,
-        doc="Hits a second, with those that have no record.",
+        doc="Hits per second, with those that have no record.",
         pv="InputCountRate_RBV",
     )
     channel_dead_time = Report(
@@ -36,8 +54,8 @@ class ChannelRates:
         per="channel",
         unit="%",
         precision=1,
-        high=40,
-        hihi=70,
+        alarm_high=40,
+        alarm_hihi=70,
         hysteresis=2,
         doc="Share of the hits that have no record.",
         pv="DeadTime_RBV",
@@ -51,21 +69,22 @@ class ChannelRates:
         doc="Share of the run in which hits could become records, mean of the channels with hits; 0 until known.",
     )
 
-    def tell_rates(self, rates: Floats, dead: Floats) -> None:
-        """Input rates (1/s) and dead times (%) now, by module and channel."""
-        self.channel_input_rate, self.channel_dead_time = rates, dead
-        self.mean_dead_time = mean(rates, dead)
+    def tell_rates(self, hits: Floats, records: Floats) -> None:
+        """Input and output rates (1/s) now, by module and channel, both of the same time."""
+        dead = dead_times(hits, records)
+        self.channel_input_rate, self.channel_output_rate, self.channel_dead_time = hits, records, dead
+        self.mean_dead_time = mean(hits, dead)
 
-    def tell_live_share(self, hits: Floats, dead: Floats) -> None:
-        """Hits (or their rates) and dead times (%) of the run so far, by module and channel."""
-        self.live_share = 100.0 - mean(hits, dead)
+    def tell_live_share(self, hits: NDArray[Any], records: NDArray[Any]) -> None:
+        """Hits and records (or their rates) of the run so far, by module and channel."""
+        self.live_share = 100.0 - mean(hits, dead_times(hits, records))
 
 
 def dead_times(hits: NDArray[Any], records: NDArray[Any]) -> Floats:
-    """The share (%) of hits (or of their rate) that have no record, at least 0; 0 where there are no hits."""
+    """The share (%) of hits (or of their rate) that have no record; 0 where there are no hits."""
     known = ~(np.isnan(hits) | np.isnan(records))
     found = np.divide(records, hits, out=np.where(known, 1.0, np.nan), where=known & (hits > 0))
-    return 100.0 * np.clip(1 - found, 0, 1)
+    return 100.0 * (1 - found)
 
 
 def mean(hits: NDArray[Any], dead: Floats) -> float:
@@ -79,7 +98,7 @@ def mean(hits: NDArray[Any], dead: Floats) -> float:
 def counted(statistics: Sequence[Mapping[str, Any]], modules: int, channels: int) -> Floats:
     """The modules' own statistics as rows by module and channel: hits, live time (s), records, real time (s).
 
-    `statistics` are those of pypixie16's `get_stats`, one a module; a module that is not among them is NaN.
+    `statistics` are those of pypixie16's `get_stats`, one per module; a module that is not among them is NaN.
     """
     rows = np.full((4, modules, channels), np.nan)
     for module, of_module in enumerate(statistics[:modules]):
@@ -89,15 +108,16 @@ def counted(statistics: Sequence[Mapping[str, Any]], modules: int, channels: int
 
 
 def rates_of(rows: Floats) -> tuple[Floats, Floats]:
-    """Input rates (1/s) and dead times (%) of such statistics, or of what they have grown by.
+    """Input and output rates (1/s) of such statistics, or of what they have grown by.
 
-    Hits are counted while the channel is live, records come in the whole of the time: so rates are compared.
+    Hits are counted while the channel is live, records come in the whole of the time. A module's counters are not read
+    all at one instant, so that at low rates there may be a record more than hits: that one was a hit, too.
     """
     hits, live, records, real = rows
-    rates = _each_second(hits, live)
-    return rates, dead_times(rates, _each_second(records, real))
+    output = _per_second(records, real)
+    return np.maximum(_per_second(hits, live), output), output
 
 
-def _each_second(counts: Floats, seconds: Floats) -> Floats:
+def _per_second(counts: Floats, seconds: Floats) -> Floats:
     known = ~np.isnan(counts)
     return np.divide(counts, seconds, out=np.where(known, 0.0, np.nan), where=known & (seconds > 0))

@@ -33,21 +33,21 @@ class ConvertToEvents(Task):
     )
     corrupt_regions = Report(
         0,
-        hihi=1,
+        alarm_hihi=1,
         doc="Places in this run where the stream was broken and had to be found again.",
         guidance="Records are damaged: check firmware revision and ADC rate, then cables and crate.",
     )
     bytes_lost = Report(
         0,
         unit="B",
-        hihi=1,
+        alarm_hihi=1,
         doc="Bytes in those places, which are not in any event.",
         guidance="Data are lost: see CorruptRegions for what to check.",
     )
     bytes_left_over = Report(
         0,
         unit="B",
-        high=1,
+        alarm_high=1,
         doc="Bytes of records that were not complete when the run ended.",
         guidance="The last record of a module was cut off by the end of the run or of its file.",
     )

@@ -27,7 +27,7 @@ class CountEvents(Task):
     last_time = Report(0, unit="ns", doc="Latest time of an event of this run, by the module's counter.")
     events_elsewhere = Report(
         0,
-        hihi=1,
+        alarm_hihi=1,
         doc="Events of this run from modules or channels that are not counted one by one.",
         guidance="CountEvents' parameters modules and channels do not cover the crate.",
     )

@@ -1,9 +1,11 @@
-"""What makes files safe on disk."""
+"""What makes files safe on disk, and which folders are made for them."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from pixieioc.pipeline import Error
 
 
 def sync(path: Path) -> None:
@@ -13,3 +15,45 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def existing(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that exists; OSError if one may not be looked into."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def levels(folder: Path) -> int:
+    """The number of folders on the way from the root to this one."""
+    return len(folder.absolute().parts) - 1
+
+
+def why_not_made(folder: str | Path, all_levels: int, existing_levels: int, depth: int) -> str:
+    """Why CreateDirectory = `depth` does not have a folder made; empty if it does, or if nothing is missing.
+
+    As areaDetector's: 0 makes nothing, 1 whatever is missing, n whatever is missing below the first n - 1 levels, and
+    -n at most n levels.
+    """
+    missing = all_levels - existing_levels
+    if not missing or 0 < depth <= existing_levels + 1 or missing <= -depth:
+        return ""
+    if not depth:
+        return f"there is no folder {folder} (CreateDirectory makes it)"
+    if depth < 0:
+        return f"there is no folder {folder}: {missing} levels are missing, CreateDirectory = {depth} makes {-depth}"
+    return (
+        f"there is no folder {folder}: CreateDirectory = {depth} needs {depth - 1} levels of it, "
+        f"{existing_levels} are there"
+    )
+
+
+def make_folder(folder: Path, depth: int) -> None:
+    """Makes a folder as far as CreateDirectory = `depth` allows; Error if it does not, or if that is impossible."""
+    try:
+        why_not = why_not_made(folder, levels(folder), levels(existing(folder)), depth)
+        if why_not:
+            raise Error(why_not)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Error(f"cannot make the folder {folder}: {error.strerror}") from error

@@ -13,7 +13,7 @@ from pixieioc.detector.crate import BadCrate, Crate, Module
 from pixieioc.detector.response import DETECTORS
 from pixieioc.detector.sources import SOURCES
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.channel_rates import ChannelRates, dead_times
+from pixieioc.tasks.channel_rates import RATE_INTERVAL, ChannelRates
 
 if TYPE_CHECKING:
     from pixieioc.detector.simulation import Simulation
@@ -93,8 +93,8 @@ class DummyData(ChannelRates, Task):
     lag = Report(
         0.0,
         unit="s",
-        high=1,
-        hihi=10,
+        alarm_high=1,
+        alarm_hihi=10,
         doc="How far the simulated time is behind.",
         guidance="Rates or traces are too much for this computer, or a task behind is slow: data come late.",
     )
@@ -164,9 +164,9 @@ class DummyData(ChannelRates, Task):
             return
         then_ns, before = self._rated
         now_ns, counts = self._simulation.now_ns, np.array([self._simulation.hits_of, self._simulation.lost_of])
-        if now_ns > then_ns:
-            hits, lost = counts - before
-            self._tell_rates(1e9 * hits / (now_ns - then_ns), dead_times(hits, hits - lost))
+        if now_ns - then_ns >= 1e9 * RATE_INTERVAL:
+            hits, lost = 1e9 * (counts - before) / (now_ns - then_ns)
+            self._tell_rates(hits, hits - lost)
             self._rated = (now_ns, counts)
 
     def do_stop(self) -> None:
@@ -174,10 +174,10 @@ class DummyData(ChannelRates, Task):
             self._send(self._simulation.finish())
         self._tell(self._simulation.now_ns * 1e-9)
 
-    def _tell_rates(self, rates: Any, dead: Any) -> None:
+    def _tell_rates(self, hits: Any, records: Any) -> None:
         shape = (self.modules, self.channels)
-        self.tell_rates(rates.reshape(shape), dead.reshape(shape))
-        self.input_count_rate = float(rates.sum())
+        self.tell_rates(hits.reshape(shape), records.reshape(shape))
+        self.input_count_rate = float(hits.sum())
 
     def _load_in_background(self) -> None:
         if self._loading.ident is None:
@@ -190,7 +190,7 @@ class DummyData(ChannelRates, Task):
     def _tell(self, due: float) -> None:
         counts, hits = self._simulation.counts, self._simulation.hits_of
         if hits.any():
-            self.tell_live_share(hits.astype(float), dead_times(hits, hits - self._simulation.lost_of))
+            self.tell_live_share(hits, hits - self._simulation.lost_of)
         self.lag = max(0.0, due - self._simulation.now_ns * 1e-9)
         self.hits_lost, self.events_made, self.words_made = counts.dead, counts.events, counts.words
         self.corrupt_words, self.truncated_blocks = counts.corrupt_words, counts.truncated_blocks

@@ -10,19 +10,20 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Parameter, Report, Task
+from pixieioc.tasks.channel_rates import RATE_INTERVAL, OutputRates
 from pixieioc.tasks.items import events_of
 from pixieioc.tasks.regions import sums
 
 #: Energies of the Pixie-16 have 16 bits.
 _ENERGY_BITS = 16
 _ENERGIES = 1 << _ENERGY_BITS
-#: A rate is counted over at least so many seconds; without events for so long, it is 0.
-_RATE_INTERVAL, _SILENCE = 0.4, 2.0
+#: Without events for so long, in seconds, a rate is 0.
+_SILENCE = 2.0
 #: What the sums of the regions of interest depend on, beside the spectra.
 _OF_REGIONS = {"roi_low", "roi_high", "roi_background"}
 
 
-class FillSpectra(Task):
+class FillSpectra(OutputRates, Task):
     """Fills one energy spectrum per module and channel, counts in its regions of interest, and hands the events on."""
 
     events_known = True
@@ -94,12 +95,9 @@ class FillSpectra(Task):
         doc="Events in the region above a background that is a straight line between its edges.",
         pv="ROI{}:Net_RBV",
     )
-    output_count_rate = Report(
-        np.zeros((0, 0)), per="channel", unit="1/s", doc="Events a second.", precision=1, pv="OutputCountRate_RBV"
-    )
     events_elsewhere = Report(
         0,
-        hihi=1,
+        alarm_hihi=1,
         doc="Events of this run from modules or channels that have no spectrum.",
         guidance="FillSpectra's parameters modules and channels do not cover the crate.",
     )
@@ -158,10 +156,10 @@ class FillSpectra(Task):
         then, before = self._rate_base
         until = self._filled if now - self._filled < _SILENCE else now
         if not self.running:
-            self.output_count_rate = np.zeros((self.modules, self.channels))
-        elif until - then >= _RATE_INTERVAL:
+            self.channel_output_rate = np.zeros((self.modules, self.channels))
+        elif until - then >= RATE_INTERVAL:
             counts = self._counts()
-            self.output_count_rate = (counts - before) / (until - then)
+            self.channel_output_rate = (counts - before) / (until - then)
             self._rate_base = (until, counts)
 
     def _report_regions(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,17 +14,21 @@ from numpy.typing import NDArray
 
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.items import WordBlock, words_of
-from pixieioc.tasks.raw_file import RawFile, check_template, file_name
+from pixieioc.tasks.raw_file import RawFile, check_template, file_name, tell_unfinished, unfinished
 
 Words = NDArray[np.uint32]
+
+#: How often it is looked whether the files are still in their places, in seconds.
+_LOOK_INTERVAL = 0.5
 
 
 class GatherData(Task):
     """Collects words in two buckets, one that is handed on and, with `auto_save`, one that is written to raw files.
 
-    What is written is byte for byte what came in, a file a module and run. A run's files are named `*.part` until they
-    are complete and on disk; a JSON file beside each tells what it is.
+    What is written is byte for byte what came in, one file per module and run. A run's files are named `*.part` until
+    they are complete and on disk; a JSON file beside each tells what it is.
     """
 
     heart_beat_timeout = 120.0  # bringing a large file safely to a slow disk takes its time
@@ -44,7 +50,15 @@ class GatherData(Task):
         shared=True,
         doc="printf template of the full name: path, name, number, run id, module.",
     )
-    create_directory = Parameter(False, shared=True, doc="Whether the folder is made if it does not exist.")
+    create_directory = Parameter(
+        0,
+        low=-99,
+        high=99,
+        named={"No": 0, "Yes": 1},
+        shared=True,
+        doc="Which levels of the folder are made if they do not exist, as in areaDetector: No (0) none, Yes (1) all, "
+        "n all but the first n - 1, -n at most n.",
+    )
 
     bytes_written = Report(
         0, unit="B", doc="Bytes written to raw files in this run.", shared=True, pv="BytesWritten_RBV"
@@ -61,35 +75,54 @@ class GatherData(Task):
     )
     write_message = Report("", doc="What went wrong in writing.", shared=True, pv="WriteMessage_RBV")
     full_file_name = Report("", doc="The raw file that is or was written last.", shared=True, pv="FullFileName_RBV")
+    unfinished_files = Report(
+        "",
+        doc="Raw files in the folder that were cut off, as by a power cut or a full disk: pixieioc recover finishes "
+        "them.",
+        shared=True,
+        pv="UnfinishedFiles_RBV",
+    )
     buckets = Report(0, doc="Buckets handed on in this run.")
+
+    def do_init(self) -> None:
+        self._files: dict[int, RawFile] = {}
+        with suppress(Error):  # a template that is none is refused when a run starts
+            self._name_unfinished()
 
     def do_configure(self, config: dict[str, Any]) -> None:
         check_template(self.file_template)
         if "/" in self.file_name:
             raise Error(f"file_name {self.file_name!r}: must not contain a slash, the folder is file_path")
+        if {"file_path", "file_template"} & config.keys():
+            self._name_unfinished()
 
     def do_start(self) -> None:
         self._next, self._disk = _Bucket(), _Bucket()
-        self._files: dict[int, RawFile] = {}
+        self._files = {}
         self._rate = (time.monotonic(), 0)
         self.buckets = self.bytes_written = 0
         self.write_rate, self.write_message, self.write_status = 0.0, "", "Write OK"
+        self._name_unfinished()
         if self.auto_save:
-            self._check_place()
+            self._prepare_place()
 
     def do_work(self, datum: Any) -> None:
-        block = words_of(datum, self.name)
-        self._next.add(block)
-        if self.auto_save:
-            self._disk.add(block)
-        self._empty_if_due()
+        with self._letting_go():
+            block = words_of(datum, self.name)
+            self._next.add(block)
+            if self.auto_save:
+                self._disk.add(block)
+            self._empty_if_due()
+            self._look_at_place()
 
     def do_wait(self) -> None:
         if self.running:
-            self._empty_if_due()
-            for file in self._files.values():
-                self._guarded(file.check)
-            self._count()
+            with self._letting_go():
+                self._empty_if_due()
+                for file in self._files.values():
+                    self._guarded(file.check)
+                self._look_at_place()
+                self._count()
 
     def do_report(self) -> None:
         if not self.running:
@@ -100,14 +133,15 @@ class GatherData(Task):
             self._rate = (now, self.bytes_written)
 
     def do_stop(self) -> None:
-        self._hand_on()
-        self._write()
-        end = time.time()
-        for module, file in self._files.items():
-            self._guarded(lambda file=file, module=module: file.finish(self._about(module, end)))
-        self._count()
-        self._files.clear()
-        self.write_rate = 0.0
+        with self._letting_go():
+            self._hand_on()
+            self._write()
+            end = time.time()
+            for module, file in self._files.items():
+                self._guarded(lambda file=file, module=module: file.finish(self._about(module, end)))
+            self._count()
+            self._files.clear()
+            self.write_rate = 0.0
 
     def _empty_if_due(self) -> None:
         if self._next.is_due(self.bucket_size, self.max_delay):
@@ -134,7 +168,7 @@ class GatherData(Task):
             path = self._path(module)
             if any(file.path == path for file in self._files.values()):
                 raise Error(f"file_template {self.file_template!r} gives the files of several modules one name: {path}")
-            self._files[module] = RawFile(path, create_folder=self.create_directory)
+            self._files[module] = RawFile(path, depth=self.create_directory)
             if len(self._files) == 1:
                 self.full_file_name = str(path)
         return self._files[module]
@@ -142,13 +176,51 @@ class GatherData(Task):
     def _path(self, module: int) -> Path:
         return file_name(self.file_template, self.file_path, self.file_name, self.file_number, self.run_id, module)
 
-    def _check_place(self) -> None:
-        """Refuses to start a run whose data could not be written, before any data have come."""
+    def _prepare_place(self) -> None:
+        """Makes the folder; refuses to start a run whose data could not be written, before any data have come."""
         path = self._path(0)
-        if not path.parent.is_dir() and not self.create_directory:
-            raise Error(f"there is no folder {path.parent} (CreateDirectory makes it)")
+        make_folder(path.parent, self.create_directory)
         if path.exists():
             raise Error(f"{path} exists already; nothing is overwritten")
+        self._folder, self._device = path.parent, path.parent.stat().st_dev
+        self._looked = time.monotonic()
+
+    def _look_at_place(self) -> None:
+        """Now and then: fails the task if what is written goes to where nobody will find it."""
+        now = time.monotonic()
+        if self.auto_save and now - self._looked >= _LOOK_INTERVAL:
+            self._looked = now
+            for file in self._files.values():
+                self._guarded(file.check_place)
+            if not self._files:
+                self._guarded(self._check_folder)
+
+    def _check_folder(self) -> None:
+        try:
+            known = self._folder.stat().st_dev == self._device
+        except OSError:
+            known = False
+        if not known:
+            raise Error(f"the folder {self._folder} was removed, moved or unmounted in the run, before data had come")
+
+    def _name_unfinished(self) -> None:
+        """Says which files of earlier runs were cut off."""
+        text = tell_unfinished(unfinished(self.file_template, self.file_path))
+        if text and text != self.unfinished_files:
+            self.print(text)
+        self.unfinished_files = text
+
+    @contextmanager
+    def _letting_go(self) -> Iterator[None]:
+        """After an error, of whatever kind, the files are closed as they are: who deletes them then has their space."""
+        try:
+            yield
+        except Exception:
+            for file in self._files.values():
+                file.leave()
+            self._files.clear()
+            self._name_unfinished()
+            raise
 
     def _guarded(self, action: Any) -> None:
         """Does something with files; what goes wrong is shown by the files' own reports, then fails the task."""

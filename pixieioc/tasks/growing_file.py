@@ -8,7 +8,9 @@ through the cache. The kernel keeps the two coherent: a reader always sees all t
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import mmap
 import os
 from pathlib import Path
@@ -16,19 +18,25 @@ from pathlib import Path
 import numpy as np
 
 _PAGE = mmap.PAGESIZE
-#: From so many bytes on, waiting for the disk is cheaper than the page cache.
+#: From this many bytes on, waiting for the disk is cheaper than the page cache.
 _LEAST = 64 * 1024
-#: Data that do not lie as the disk needs them are copied, so much at a time.
+#: Data that do not lie as the disk needs them are copied, this much at a time.
 _STAGE = 1024**2
 
 
 class GrowingFile:
-    """A new file, of which everything that was appended can be read at once; on the disk it is safe after `sync`."""
+    """A new file, of which everything that was appended can be read at once; on the disk it is safe after `sync`.
+
+    It is locked (flock(2)) as long as it is open, where the file system has locks: see `is_open`.
+    """
 
     def __init__(self, path: Path) -> None:
         """Makes the file; OSError if that is impossible, or it is there already."""
         self.size = 0
+        self._path = path
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._direct: int | None = None
         self._stage: mmap.mmap | None = None
         try:
@@ -45,6 +53,17 @@ class GrowingFile:
             self.size += written
             data = data[written:]
 
+    def is_in_place(self) -> bool:
+        """Whether the file is still to be found by its name: it, or a folder above it, may have been taken away.
+
+        Not every file system keeps the number of a file, so that another one is taken for it if it is as large.
+        """
+        try:
+            there, own = self._path.stat(), os.fstat(self._descriptor)
+        except OSError:
+            return False
+        return os.path.samestat(there, own) or (there.st_dev == own.st_dev and there.st_size >= self.size)
+
     def sync(self) -> None:
         """Has the disk take all that was appended; may be called in another thread."""
         os.fdatasync(self._descriptor)
@@ -56,7 +75,7 @@ class GrowingFile:
             os.close(self._direct)
 
     def _write_some(self, data: memoryview) -> int:
-        """Writes the begin of `data` and returns how much: to the end of a page, or whole pages, or the rest."""
+        """Writes the beginning of `data` and returns how much: to the end of a page, or whole pages, or the rest."""
         begun = self.size % _PAGE
         if self._direct is None or len(data) < _LEAST:
             return os.pwrite(self._descriptor, data, self.size)
@@ -73,7 +92,7 @@ class GrowingFile:
             return 0
 
     def _aligned(self, data: memoryview) -> memoryview:
-        """Whole pages from the begin of `data`, in memory that begins with a page: all of them, or a copy of some."""
+        """Whole pages from the start of `data`, in memory that begins with a page: all of them, or a copy of some."""
         if np.frombuffer(data, np.uint8).ctypes.data % _PAGE == 0:
             return data[: len(data) - len(data) % _PAGE]
         if self._stage is None:
@@ -81,3 +100,15 @@ class GrowingFile:
         size = min(len(data) - len(data) % _PAGE, _STAGE)
         self._stage[:size] = data[:size]
         return memoryview(self._stage)[:size]
+
+
+def is_open(path: Path) -> bool:
+    """Whether a GrowingFile of any process is still being written at `path`, as far as locks tell; OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno == errno.EWOULDBLOCK
+    finally:
+        os.close(descriptor)
+    return False

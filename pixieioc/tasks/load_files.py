@@ -42,7 +42,7 @@ class LoadFiles(Task):
     bytes_left_over = Report(
         0,
         unit="B",
-        hihi=1,
+        alarm_hihi=1,
         doc="Bytes at the end of a module's files that are not a whole word.",
         guidance="A file has been cut short: its last record is incomplete.",
     )

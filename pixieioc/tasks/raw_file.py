@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -12,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from pixieioc.pipeline import Error
-from pixieioc.tasks.disk import sync
-from pixieioc.tasks.growing_file import GrowingFile
+from pixieioc.tasks.disk import make_folder, sync
+from pixieioc.tasks.growing_file import GrowingFile, is_open
 
 _CONVERSION = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([sd]))")
-#: After so many bytes that are not on the disk yet, they are brought there.
+#: After this many bytes that are not on the disk yet, they are brought there.
 _SYNC_BYTES = 32 * 1024**2
-#: So many writes may be on their way to the disk.
+#: This many writes may be on their way to the disk.
 _BEHIND = 2
+#: How long a file that is given up waits for a write that is on its way, in seconds.
+_PATIENCE = 1.0
 #: What a template's conversions stand for, in this order.
 FIELDS = ("FilePath", "FileName", "FileNumber", "run id", "module")
 _KINDS = ("s", "s", "d", "d", "d")
@@ -46,6 +50,34 @@ def file_name(template: str, path: str, name: str, number: int, run_id: int, mod
     return Path(template % (folder, name, number, run_id, module)[:count])
 
 
+def unfinished(template: str, path: str) -> list[Path]:
+    """Raw files that such a template has named and that were cut off: they are still `*.part`, and nobody writes them.
+
+    Raises Error for a template that is none.
+    """
+    check_template(template)
+    texts, kinds = _CONVERSION.split(template)[::2], _CONVERSION.findall(template)
+    fields = iter([glob.escape(path if path.endswith("/") else path + "/")])
+    pattern = glob.escape(texts[0])
+    for kind, text in zip(kinds, texts[1:], strict=True):
+        pattern += (next(fields, "*") if kind else "%") + glob.escape(text)
+    found: list[Path] = []
+    for name in sorted(glob.glob(pattern + ".part")):  # noqa: PTH207 (Path.glob takes no absolute pattern)
+        with contextlib.suppress(OSError):  # it has just been finished, or is somebody else's
+            found += [] if is_open(Path(name)) else [Path(name)]
+    return found
+
+
+def tell_unfinished(files: list[Path], longest: int = 500) -> str:
+    """A sentence about such files, of at most so many bytes; empty if there are none."""
+    if not files:
+        return ""
+    text = f"{len(files)} raw file{'s were' if len(files) > 1 else ' was'} cut off, pixieioc recover finishes them: "
+    room, names = longest - 4, [os.fsencode(file).decode(errors="replace") for file in files]
+    text += ", ".join(names)
+    return text if len(text.encode()) <= longest else text.encode()[:room].decode(errors="ignore") + "..."
+
+
 class RawFile:
     """One module's raw data of one run.
 
@@ -54,8 +86,11 @@ class RawFile:
     for all of it, and a power cut costs little.
     """
 
-    def __init__(self, path: Path, *, create_folder: bool) -> None:
-        """Opens `<path>.part`; Error if the file is there already, or cannot be made."""
+    def __init__(self, path: Path, *, depth: int = 0) -> None:
+        """Opens `<path>.part`; Error if the file is there already, or cannot be made.
+
+        `depth` says which folders are made for it, see `why_not_made`.
+        """
         self.path = path
         self.part = path.with_name(path.name + ".part")
         self._hash = hashlib.sha256()
@@ -64,8 +99,7 @@ class RawFile:
         self._safe = 0  # bytes that are on the disk for sure
         self._failed: OSError | None = None
         try:
-            if create_folder:
-                path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent, depth)
             if path.exists():
                 raise Error(f"{path} exists already; nothing is overwritten")
             self._file = GrowingFile(self.part)
@@ -86,6 +120,14 @@ class RawFile:
     def check(self) -> None:
         """Error if the disk has not taken what was written, as far as that is known."""
         self._settle(_BEHIND)
+
+    def check_place(self) -> None:
+        """Error unless the file can still be found where it is being written."""
+        if not self._file.is_in_place():
+            raise Error(
+                f"{self.part} is no longer there: it or its folder was removed, moved or unmounted in the run "
+                f"(after {self.size} bytes)"
+            )
 
     def _settle(self, behind: int) -> None:
         """Waits until at most so many writes are on their way; Error if the disk has not taken one of the others."""
@@ -113,7 +155,9 @@ class RawFile:
     def finish(self, about: dict[str, Any]) -> None:
         """Makes the file safe on disk, gives it its name, and writes `<path>.json` with `about`, size and checksum."""
         self._settle(0)
-        self._end_threads()
+        self.check_place()
+        self._hasher.shutdown()
+        self._writer.shutdown()
         try:
             self._file.sync()
             self._file.close()
@@ -126,13 +170,18 @@ class RawFile:
             raise Error(f"cannot finish {self.part}: {error.strerror}") from error
 
     def leave(self) -> None:
-        """Closes the file as it is, still called `*.part`."""
-        self._end_threads()
-        self._file.close()
+        """Closes the file as it is, still called `*.part`, as soon as a write that is on its way has ended.
 
-    def _end_threads(self) -> None:
-        self._hasher.shutdown()
-        self._writer.shutdown()
+        What has not been written is given up. When the file is deleted afterwards, its space on the disk is free.
+        """
+        for futures in self._pending:
+            for future in futures:
+                future.cancel()
+        self._hasher.shutdown(wait=False)
+        closing = self._writer.submit(self._file.close)
+        self._writer.shutdown(wait=False)
+        with contextlib.suppress(TimeoutError):  # a disk that does not answer
+            closing.result(_PATIENCE)
 
 
 def _write_safely(path: Path, content: bytes) -> None:

@@ -39,7 +39,7 @@ class SortEvents(Task):
 
     late_events = Report(
         0,
-        hihi=1,
+        alarm_hihi=1,
         doc="Events of this run that came too late for their place; they carry the flag 8 and are out of order.",
         guidance="Increase SortEvents:Window or MaxEvents; check that all modules are read equally often.",
     )
@@ -47,7 +47,7 @@ class SortEvents(Task):
     events_held = Report(0, doc="Events that are held back.")
     starts_estimated = Report(
         0,
-        high=1,
+        alarm_high=1,
         doc="Counter periods whose start is not in start_times and was estimated.",
         guidance="Give start_times a time for each start of the counters, if the times between them matter.",
     )

@@ -39,7 +39,12 @@ class TakeData(ChannelRates, Task):
         0.002, unit="s", low=0.0005, high=1, live=True, doc="Time between two looks at the FIFOs."
     )
     statistics_interval = Parameter(
-        1.0, unit="s", low=0, high=3600, live=True, doc="The modules' statistics are read at most so often; 0: never."
+        1.0,
+        unit="s",
+        low=0,
+        high=3600,
+        live=True,
+        doc="The modules' statistics are read at most so often; 0: never, rates are not known then (NaN).",
     )
 
     booted = Report(False, doc="Whether the modules are booted.")
@@ -48,8 +53,8 @@ class TakeData(ChannelRates, Task):
         0.0,
         unit="%",
         precision=0,
-        high=50,
-        hihi=90,
+        alarm_high=50,
+        alarm_hihi=90,
         hysteresis=5,
         doc="Fullest FIFO when it was read.",
         guidance="The read-out is hardly fast enough: events are about to be lost in the module.",
@@ -73,7 +78,7 @@ class TakeData(ChannelRates, Task):
         self.words_read, self.fifo_level = 0, 0.0
         self._began = self._last_read = self._last_statistics = time.monotonic()
         self._counted = np.zeros((4, self.modules, self.channels))
-        self._tell_all(0.0)
+        self._tell_all(0.0 if self.statistics_interval else np.nan)
         self.live_share = 0.0
         self._call("start_list_mode_run")
         self._taking = True

@@ -9,8 +9,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
 
-from pixieioc.pvinfo.description import Description, left_out_because, may_alarm, own_name
+from pixieioc.pvinfo.description import Description, may_alarm, own_name
 from pixieioc.pvinfo.model import PvInfo
+from pixieioc.pvinfo.watching import ALIVE, left_out_because
 
 Files = Mapping[str, str]
 #: What Phoebus' alarm server writes to a severity PV.
@@ -52,20 +53,28 @@ def alarm_tree(files: Files, description: Description) -> Iterator[str]:
             yield f"{name} is not in the IOC"
         elif not may_alarm(pv):
             yield f"{name} is never in alarm"
-        yield from _alarm(name, element, files)
+        yield from _alarm(name, element, files, description)
 
 
-def _alarm(name: str, element: ET.Element, files: Files) -> Iterator[str]:
+def _alarm(name: str, element: ET.Element, files: Files, description: Description) -> Iterator[str]:
     for tag, values in {"enabled": ("true",), "latching": ("true", "false"), "annunciating": ("true", "false")}.items():
         if element.findtext(tag) not in values:
             yield f"{name}: {tag} is {element.findtext(tag)}"
     if not (element.findtext("delay") or "").isdigit():
         yield f"{name}: delay is {element.findtext('delay')}"
-    if name.endswith(":ERROR") and (element.findtext("latching"), element.findtext("delay")) != ("true", "0"):
-        yield f"{name} must latch, at once"
+    if name.endswith(":ERROR") and (element.findtext("latching"), element.findtext("delay")) != ("true", "1"):
+        yield f"{name} must latch, as soon as it is known that the IOC is there"
+    if name.endswith(ALIVE):
+        if (element.findtext("latching"), element.findtext("delay"), element.find("filter")) != ("true", "0", None):
+            yield f"{name} must latch, at once, whatever else is"
+    elif int(element.findtext("delay") or 0) < 1 or f":{ALIVE}'" not in (element.findtext("filter") or ""):
+        yield f"{name} must wait for what it follows from: that the IOC is gone"
     for tag in ("description", "guidance/details", "display/details"):
         if not (element.findtext(tag) or "").strip():
             yield f"{name}: no {tag}"
+    for pv in re.findall("'([^']+)'", element.findtext("filter") or ""):
+        if not pv.startswith("loc://") and known(pv, description) is None:
+            yield f"{name}: its filter's {pv} is not in the IOC"
     yield from display(name, element.findtext("display/details") or "", files)
 
 

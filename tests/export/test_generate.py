@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pixieioc.export import FILES, FOLDERS
+from pixieioc.export import ALARM_FILES, FILES, FOLDERS
 from tests.running_ioc import ROOT
 
 TASK = '''\
@@ -27,7 +27,10 @@ class Chiller(Task):
 '''
 #: The three lines, and where they belong.
 PARAMETER = '    setpoint = Parameter(20.0, unit="degC", low=-40, high=60, doc="The temperature that is wanted.")\n'
-REPORT = '    deviation = Report(0.0, unit="K", high=2, hihi=5, hysteresis=0.5, doc="From it.", guidance="Add ice.")\n'
+REPORT = (
+    '    deviation = Report(0.0, unit="K", alarm_high=2, alarm_hihi=5, hysteresis=0.5, doc="From it.", '
+    'guidance="Add ice.")\n'
+)
 WORK = '        self.deviation = datum["temperature"] - self.setpoint\n'
 CONFIG = """\
 [pipeline]
@@ -70,7 +73,7 @@ def test_three_lines_in_a_task_are_enough(folder: Path) -> None:
     check = _generate(folder, "--check")
     assert check.returncode == 1
     stale = check.stderr.removeprefix("pixieioc: not current in out: ").strip().split(", ")
-    assert {path for path in stale if path.startswith("db/")} == set(FILES) - {
+    assert {path for path in stale if path.startswith("db/")} == {*FILES, *ALARM_FILES} - {
         "db/pixieioc.substitutions",
         "db/pixieioc.acf",
     }
@@ -145,3 +148,38 @@ def test_another_prefix(folder: Path) -> None:
     for path in (folder / "other").rglob("*"):
         if path.is_file():
             assert "LAB:" not in path.read_text(), path
+
+
+def test_a_site_says_where_the_ioc_stands_among_others(folder: Path) -> None:
+    options = ("--alarm-name", "PIXIE1", "--alarm-parent", "SITE/Detectors", "--display-folder", "screens/p1")
+    assert _generate(folder, *options).returncode == 0
+    root = ET.parse(folder / "out" / "db" / "pixieioc-alarms.xml").getroot()
+    assert (root.tag, root.get("name")) == ("config", "SITE")
+    tree = root.find("component[@name='Detectors']/component[@name='PIXIE1']")
+    assert tree is not None
+    assert [pv.get("name") for pv in tree.findall("pv")] == ["LAB:IOC:ALIVE"]
+    assert tree.findtext("pv/description") == "*PIXIE1: the IOC is gone"
+    links = [element.text or "" for element in root.iter("details") if ".bob?" in (element.text or "")]
+    assert links
+    assert all(link.startswith("screens/p1/") for link in links)
+    alone = ET.parse(folder / "out" / "db" / "pixieioc-alarms-component.xml").getroot()
+    assert (alone.tag, alone.get("name")) == ("component", "PIXIE1")
+    assert [pv.get("name") for pv in alone.iter("pv")] == [pv.get("name") for pv in tree.iter("pv")]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--alarm-name", "a/b"), "must have no slash"),
+        (("--alarm-name", " "), "must have no slash"),
+        (("--alarm-parent", "SITE//A"), "a configuration and groups"),
+        (("--alarm-parent", "MY SITE/A"), "letters, digits and . _ -"),
+    ],
+)
+def test_names_that_an_alarm_server_cannot_have_are_refused(folder: Path, options: tuple[str, ...], says: str) -> None:
+    before = _texts(folder)
+    done = _generate(folder, *options)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert _texts(folder) == before

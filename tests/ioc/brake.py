@@ -20,7 +20,9 @@ class Brake(Task):
     refuse = Parameter(0, low=0, high=100, doc="13 is refused by the task itself.")
     mode = Parameter("soft", choices=("soft", "hard"), doc="Nothing depends on it.")
     label = Parameter("", doc="Nothing depends on it.")
-    temperature = Report(20.0, unit="C", high=50, hihi=60, hysteresis=1, doc="Follows delay, for tests of alarms.")
+    temperature = Report(
+        20.0, unit="C", alarm_high=50, alarm_hihi=60, hysteresis=1, doc="Follows delay, for tests of alarms."
+    )
     blocks = Report(0, doc="Blocks so far in this run.")
 
     def do_configure(self, config: dict[str, Any]) -> None:

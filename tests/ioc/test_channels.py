@@ -67,6 +67,23 @@ def test_rates_and_dead_times_while_a_run_is_on(ioc: Ioc) -> None:
     assert ioc.get("ElapsedLive_RBV") / ioc.get("ElapsedReal_RBV") == pytest.approx(0.8, abs=0.02)
 
 
+def test_rates_and_dead_time_of_a_channel_belong_together(ioc: Ioc) -> None:
+    names = [f"M00:C00:{name}_RBV" for name in ("InputCountRate", "OutputCountRate", "DeadTime")]
+    with ioc.watch(*names) as watch:
+        ioc.put_and_forget("Acquire", 1)
+        watch.until(names[0], lambda rate: rate > 0)
+        ioc.until("ElapsedReal_RBV", lambda seconds: seconds > 4)
+        ioc.put("Stop", 1)
+    cycles: dict[float, dict[str, float]] = {}
+    for post in watch.posts:
+        cycles.setdefault(post.stamp, {})[post.name] = post.value
+    measured = [[cycle[name] for name in names] for cycle in cycles.values() if cycle.get(names[0])]
+    assert len(measured) >= 5
+    for hits, records, dead in measured:  # all three are in each cycle
+        assert 0 < records <= hits
+        assert round(dead, 1) == pytest.approx(100 * (1 - round(records, 1) / round(hits, 1)), abs=0.1)
+
+
 def test_a_dead_time_that_is_too_high_is_an_alarm(ioc: Ioc) -> None:
     ioc.put("DummyData:DeadTime", 100.0)
     done = ioc.put_later("Acquire", 1)

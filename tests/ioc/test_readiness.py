@@ -33,10 +33,15 @@ def _place(**other: bool | float) -> Place:
             PATH,
             "there is no folder /data (CreateDirectory makes it)",
         ),
-        (("", "", "", Saving(on=True, create=True), _place(exists=False)), 0, ""),
+        (("", "", "", Saving(on=True, depth=1), _place(exists=False)), 0, ""),
+        (
+            ("", "", "", Saving(on=True, depth=-1), _place(exists=False, levels=5, existing_levels=3)),
+            PATH,
+            "there is no folder /data: 2 levels are missing, CreateDirectory = -1 makes 1",
+        ),
         (("", "", "", Saving(on=True), _place(writable=False)), PATH, "the folder /data is not writable"),
         (
-            ("", "", "", Saving(on=True, create=True), _place(exists=False, writable=False)),
+            ("", "", "", Saving(on=True, depth=1), _place(exists=False, writable=False)),
             PATH,
             "the folder /data is not writable",
         ),
@@ -69,6 +74,9 @@ def test_a_look_at_folders(tmp_path: Path) -> None:
     assert 0 < here.free_gb < 1e9
     above = look_at(f"{tmp_path}/not/made/yet/")
     assert (above.exists, above.writable, above.free_gb > 0) == (False, True, True)
+    assert (above.levels, above.existing_levels) == (here.levels + 3, here.existing_levels)
+    not_made = {0: True, 1: False, -2: True, -3: False, here.levels + 1: False, here.levels + 2: True}
+    assert {depth: bool(above.why_not_made(depth)) for depth in not_made} == not_made
     (tmp_path / "file").write_text("")
     # Where no folder is, and none can be made.
     for path in (f"{tmp_path}/file", f"{tmp_path}/file/below", f"{tmp_path}/{'x' * 300}/below", "/proc/self/nothing"):

@@ -144,12 +144,18 @@ class TestRule2BadEnd:
             with pytest.raises(PutFailed):
                 done.result(5)
         assert ioc.get("RunEndReason_RBV") == "Task lost"
-        assert ioc.severity(f"{task}:Status") == INVALID
+        values = [f"{task}:{name}_RBV" for name in ("Counter", "MemUsed", "ProcessId", "Rate", "Dropped")]
+        values += {"DummyData": ["M00:C00:InputCountRate_RBV"], "FillSpectra": ["M00:C00:Spectrum_RBV"]}.get(task, [])
+        assert {name: ioc.severity(name) for name in (f"{task}:Status", *values)} == dict.fromkeys(
+            (f"{task}:Status", *values), INVALID
+        )
+        assert ioc.severity("SortEvents:Counter_RBV") == 0
         assert f"{task}: its process was killed by signal 9" in ioc.get("CmdMessage_RBV")
         _run_for(ioc, 0.5)
         ioc.put("Acquire", 1)
         assert ioc.get("DetectorState_RBV") == "Idle"
         assert ioc.get(f"{task}:Status") == "WAITING"
+        assert {name: ioc.severity(name) for name in values} == dict.fromkeys(values, 0)
         assert ioc.get("FillSpectra:Events_RBV") == ioc.get("ConvertToEvents:Events_RBV") > 100
 
     def test_a_site_can_choose_a_successful_answer(self, ioc: Ioc) -> None:

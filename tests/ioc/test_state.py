@@ -2,50 +2,56 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from pixieioc.ioc import state as state_module
 from pixieioc.ioc.state import BadState, State
+from tests.tmpfs import tmpfs
 
 
 def test_a_run_number_never_comes_again(tmp_path: Path) -> None:
     numbers = []
     for _ in range(3):
-        state = State(tmp_path)
-        numbers += [state.next_run() for _ in range(3)]
-        assert state.run_id == numbers[-1]
+        with State(tmp_path) as state:
+            numbers += [state.next_run() for _ in range(3)]
+            assert state.run_id == numbers[-1]
     assert numbers == list(range(1, 10))
-    assert State(tmp_path).run_id == 9
+    with State(tmp_path) as state:
+        assert state.run_id == 9
 
 
 def test_it_knows_how_often_it_was_started_and_whether_a_run_was_cut_off(tmp_path: Path) -> None:
     told = []
     for end in ("no run", "run", "no run", "run has ended", "run", "run"):
-        state = State(tmp_path / "made" / "when needed")
-        told.append((state.starts, state.interrupted))
-        if end != "no run":
-            state.next_run()
-        if end == "run has ended":
-            state.run_ended()
+        with State(tmp_path / "made" / "when needed") as state:
+            told.append((state.starts, state.interrupted))
+            if end != "no run":
+                state.next_run()
+            if end == "run has ended":
+                state.run_ended()
     assert told == [(1, False), (2, False), (3, True), (4, False), (5, False), (6, True)]
 
 
 def test_a_number_is_on_disk_before_the_run_begins(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    assert state.next_run() == 1
-    assert json.loads(state.path.read_bytes()) == {"run_id": 1, "starts": 1, "running": True}
-    state.sync()
-    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+    with State(tmp_path) as state:
+        assert state.next_run() == 1
+        assert json.loads(state.path.read_bytes()) == {"run_id": 1, "starts": 1, "running": True}
+        state.sync()
+    assert {path.name for path in tmp_path.iterdir()} == {"state.json", "state.lock"}
 
 
 def test_a_change_that_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
-    State(tmp_path).next_run()
+    with State(tmp_path) as state:
+        state.next_run()
     (tmp_path / "state.json.part").write_text('{"run_id": 7')
-    state = State(tmp_path)
-    assert (state.run_id, state.interrupted) == (1, True)
+    with State(tmp_path) as state:
+        assert (state.run_id, state.interrupted) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -70,5 +76,40 @@ def test_a_file_that_is_a_folder(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=os.strerror(20)):
+    with pytest.raises(BadState, match=rf"the state folder {tmp_path}/file/state cannot be used: {os.strerror(20)}"):
         State(tmp_path / "file" / "state")
+
+
+def test_a_folder_that_is_read_only(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "state") as folder:
+        with State(folder):
+            pass
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        with pytest.raises(BadState, match=rf"{folder} cannot be used: .*Read-only.*set state_dir in \[ioc\]"):
+            State(folder)
+
+
+def test_a_folder_is_one_iocs_only(tmp_path: Path) -> None:
+    with State(tmp_path) as first:
+        first.next_run()
+        before = first.path.read_bytes()
+        for _ in range(2):  # being refused changes nothing
+            with pytest.raises(
+                BadState, match=rf"another IOC \(process {os.getpid()} on \S+\) uses the state folder {tmp_path}: stop"
+            ):
+                State(tmp_path)
+        assert first.path.read_bytes() == before
+    with State(tmp_path) as second:
+        assert second.run_id == 1
+
+
+def test_without_locks_it_goes_on_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flock(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(state_module.fcntl, "flock", flock)
+    with State(tmp_path) as state:
+        assert state.next_run() == 1
+    assert "this file system has no locks" in caplog.text

@@ -154,3 +154,13 @@ def test_a_command_is_not_a_setting() -> None:
     assert resolve({"do_it": True}, {"Derived": Derived}) == {"Derived": {"do_it": True}}
     with pytest.raises(Refused, match="Derived.do_it: is a command"):
         resolve({"do_it": True}, {"Derived": Derived}, commands=False)
+
+
+@pytest.mark.parametrize(
+    ("argument", "meant"),
+    [(name, f"alarm_{name}") for name in ("lolo", "low", "high", "hihi")] + [("hysteresys", "hysteresis")],
+)
+def test_an_unknown_argument_of_a_report_is_refused_with_the_one_that_is_meant(argument: str, meant: str) -> None:
+    arguments: dict[str, Any] = {argument: 3.0}
+    with pytest.raises(TypeError, match=rf"Report has no argument {argument}; did you mean {meant}\?"):
+        Report(0.0, doc="", **arguments)

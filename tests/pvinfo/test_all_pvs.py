@@ -92,7 +92,7 @@ AutoIncrement        | bo           | No, Yes                  |                
 FileTemplate         | CHAR 4097    |                          |                             | EX
 FullFileName_RBV     | CHAR 512     |                          |                             |
 AutoSave             | bo           | No, Yes                  |                             | EX
-CreateDirectory      | bo           | No, Yes                  |                             | EX
+CreateDirectory      | longout      |                          |                             | EX
 WriteStatus_RBV      | mbbi         | Write OK, Write error    | Write error MAJOR           |
 WriteMessage_RBV     | CHAR 512     |                          |                             |
 BytesWritten_RBV     | ai           | B 0                      |                             |
@@ -189,7 +189,7 @@ def test_the_tables(pvs: dict[str, PvInfo], row: list[str]) -> None:
 #: What can be in alarm by its value alone, besides the tasks' own reports; nothing else is, also not at 0.
 ALARMS = """Status ERROR HeartBeatAge_RBV QueueUse_RBV Dropped_RBV Balance_RBV MemUsed_RBV State_RBV DetectorState_RBV
 CmdStatus_RBV RunEndReason_RBV Ready_RBV SimMode_RBV DeadTime_RBV FilePathExists_RBV WriteStatus_RBV DiskFree_RBV
-ErrorLatched_RBV SumSevr_RBV FD_FREE"""
+ErrorLatched_RBV SumSevr_RBV FD_FREE ALIVE"""
 
 
 def test_what_has_no_limit_has_nan_and_never_an_alarm(pvs: dict[str, PvInfo]) -> None:
@@ -275,12 +275,21 @@ def test_every_report_is_a_process_variable(cls: type[Task]) -> None:
 def test_channels_have_two_digits_and_modules_an_array(pvs: dict[str, PvInfo]) -> None:
     for name, base, plural in (
         ("counts", "Counts", "Counts"),
-        ("output_count_rate", "OutputCountRate", "OutputCountRates"),
         ("spectrum", "Spectrum", ""),
     ):
         wanted = {f"M{m:02}:C{c:02}:{base}_RBV": (m, c) for m in (0, 1) for c in (0, 1, 2)}
         wanted |= {f"M{m:02}:{plural}_RBV": (m,) for m in (0, 1) if plural}
         assert {pv.name: pv.source.index for pv in pvs.values() if pv.source.name == name} == wanted
+
+
+def test_an_output_rate_comes_with_the_input_rate_where_there_is_one() -> None:
+    names = [f"M{m:02}:{name}_RBV" for m in (0, 1) for name in ("C00:OutputCountRate", "OutputCountRates")]
+    for chain, sources in (
+        (("DummyData", "FillSpectra"), ["DummyData", "DummyData", "FillSpectra", "FillSpectra"]),
+        (("LoadFiles", "FillSpectra"), ["FillSpectra"] * 4),
+    ):
+        known = all_pvs(_config(*chain, FillSpectra={"modules": 2, "channels": 2}))
+        assert [known[name].source.task for name in names] == sources
 
 
 def test_several_values_of_a_channel_are_numbered_from_1(pvs: dict[str, PvInfo]) -> None:

@@ -9,17 +9,14 @@ from pathlib import Path
 import pytest
 
 from pixieioc.config import IocTable, PipelineTable, check
+from pixieioc.export.listing import as_plain
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.description import (
     Description,
-    alarm_delay,
     alarms_of,
     archive_of,
-    as_plain,
-    in_alarm_tree,
     is_command,
     is_saved,
-    left_out_because,
     may_alarm,
     own_name,
     part_of,
@@ -27,6 +24,7 @@ from pixieioc.pvinfo.description import (
     task_of,
 )
 from pixieioc.pvinfo.model import NO_LIMITS
+from pixieioc.pvinfo.watching import left_out_because, watching_of
 
 CHAIN = ["DummyData", "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra"]
 
@@ -47,33 +45,35 @@ StopTimeout_RBV                    | run     |            | always  |
 ElapsedReal_RBV                    | run     |            | running |
 StatusMessage_RBV                  | run     |            |         |
 RunId_RBV                          | run     |            | always  |
-State_RBV                          | run     |            | always  | watched 0
+State_RBV                          | run     |            | always  |
 Ready_RBV                          | run     |            | always  |
 DeadTime_RBV                       | run     |            | running | watched 10
 ConfigJSON                         | run     |            |         |
 FilePath                           | files   |            |         | saved
 FilePath_RBV                       | files   |            |         |
-DiskFree_RBV                       | files   |            | always  | watched 0
+DiskFree_RBV                       | files   |            | always  | watched 3
 BytesWritten_RBV                   | files   |            | running |
-WriteStatus_RBV                    | files   |            | always  | watched 0
+WriteStatus_RBV                    | files   |            | always  |
 ErrorAck                           | errors  |            |         | command
 ErrorLatched_RBV                   | errors  |            | always  |
-SortEvents:Status                  | task    | SortEvents | always  | watched 0
+SortEvents:Status                  | task    | SortEvents | always  |
 SortEvents:HeartBeat               | task    | SortEvents |         |
-SortEvents:ERROR                   | task    | SortEvents | always  | watched 0
+SortEvents:ERROR                   | task    | SortEvents | always  | watched 1
 SortEvents:ErrorAlarm              | task    | SortEvents |         |
 SortEvents:ErrorMessage_RBV        | task    | SortEvents |         |
 SortEvents:Rate_RBV                | task    | SortEvents | running | watched 10
 SortEvents:QueueUse_RBV            | task    | SortEvents | running | watched 10
 SortEvents:Window                  | task    | SortEvents |         | saved
 SortEvents:Window_RBV              | task    | SortEvents | always  |
-SortEvents:REPORT:LateEvents_RBV   | task    | SortEvents | running | watched 0
+SortEvents:REPORT:LateEvents_RBV   | task    | SortEvents | running | watched 3
 FillSpectra:Erase                  | task    | FillSpectra |        | command
 M00:C00:Counts_RBV                 | channel |            | running |
 M00:C00:Spectrum_RBV               | channel |            |         |
 M00:OutputCountRates_RBV           | channel |            |         |
 IOC:HEARTBEAT                      | ioc     |            |         |
-IOC:FD_FREE                        | ioc     |            | always  | watched 0
+IOC:FD_FREE                        | ioc     |            | always  | watched 3
+IOC:ALIVE                          | ioc     |            | always  | watched 0
+IOC:ERROR                          | ioc     |            | always  | watched 1
 IOC:SYSRESET                       | ioc     |            |         | command
 """
 
@@ -85,7 +85,7 @@ def test_hints(ioc: Description, line: str) -> None:
     kinds = [
         *["command"] * is_command(pv),
         *["saved"] * is_saved(pv),
-        *[f"watched {alarm_delay(pv)}"] * in_alarm_tree(pv),
+        *[f"watched {watching.delay}" for watching in [watching_of(pv)] if watching],
     ]
     assert [part_of(pv), task_of(pv), archive_of(pv), " ".join(kinds)] == [part, task, archive, kind]
 
@@ -94,7 +94,7 @@ def test_every_alarm_is_watched_or_left_out_for_a_reason_and_says_what_to_do(ioc
     alarms = [pv for pv in ioc.pvs.values() if may_alarm(pv)]
     assert len(alarms) > 50
     for pv in alarms:
-        assert in_alarm_tree(pv) != bool(left_out_because(pv)), pv.name
+        assert bool(watching_of(pv)) != bool(left_out_because(pv)), pv.name
         assert pv.guidance or left_out_because(pv), pv.name
         assert alarms_of(pv), pv.name
 

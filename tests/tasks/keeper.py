@@ -62,3 +62,12 @@ class Mumble(Task):
     def do_work(self, datum: Any) -> None:
         self.send("mumble")
         self.finish()
+
+
+class Turncoat(Task):
+    """A source of words, and then of something else."""
+
+    def do_work(self, datum: Any) -> None:
+        self.send({0: np.arange(1000, dtype=np.uint32)})
+        self.send("mumble")
+        self.finish()

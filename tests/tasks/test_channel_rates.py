@@ -26,6 +26,11 @@ def test_rates_and_dead_times_of_the_simulated_detector() -> None:
         assert rates.shape[1] == 3
         assert rates.mean(axis=0) == pytest.approx(20_000, rel=0.05)
         assert dead.mean(axis=0) == pytest.approx(100 * 0.5 / 1.5, rel=0.05)
+        for report in reports:  # the three of one report belong together
+            hits, records = report["channel_input_rate"], report["channel_output_rate"]
+            assert (records <= hits).all()
+            shown = 100 * (1 - np.divide(records, hits, out=np.ones_like(hits), where=hits > 0))
+            assert report["channel_dead_time"] == pytest.approx(shown, abs=1e-9)
         assert told("DummyData", "live_share") == pytest.approx(100 / 1.5, rel=0.03)
         lost = told("DummyData", "hits_lost")
         of_all = 100 * lost / (lost + told("DummyData", "events_made"))
@@ -48,7 +53,11 @@ def test_output_rates_do_not_depend_on_how_events_are_bundled() -> None:
         pipeline.configure({"max_delay": 0.7, "chunk_size": 10**6})
         pipeline.start()
         pipeline.until(lambda: pipeline.told("FillSpectra", "events") > 24_000, 20)
-        heard = [r["output_count_rate"] for _, name, r in pipeline.heard_reports if "output_count_rate" in r]
+        heard = [
+            r["channel_output_rate"]
+            for _, name, r in pipeline.heard_reports
+            if name == "FillSpectra" and "channel_output_rate" in r
+        ]
         pipeline.stop()
         pipeline.wait(10)
     rates = np.array([rate[0] for rate in heard if rate.any()])
@@ -65,19 +74,30 @@ def _module(hits: float, live: float, records: float, real: float) -> dict[str, 
 
 def test_statistics_of_modules() -> None:
     first = counted([_module(8000, 8.0, 9000, 10.0)], 2, 3)
-    rates, dead = rates_of(first)
-    assert rates[0].tolist() == [0, 1000, 0]
-    assert dead[0, 1] == pytest.approx(10.0)
-    assert dead[0, [0, 2]].tolist() == [0, 0]
-    assert np.isnan([rates[1], dead[1]]).all()  # such a module there is not
-    assert mean(rates, dead) == pytest.approx(10.0)
-    now = counted([_module(8000 + 600, 8.5, 9000 + 600, 11.0)], 2, 3) - first
-    rates, dead = rates_of(now)
-    assert (rates[0, 1], dead[0, 1]) == (1200, pytest.approx(50.0))
+    hits, records = rates_of(first)
+    assert (hits[0].tolist(), records[0].tolist()) == ([0, 1000, 0], [0, 900, 0])
+    dead = dead_times(hits, records)
+    assert dead[0] == pytest.approx([0, 10, 0])
+    assert np.isnan([hits[1], records[1], dead[1]]).all()  # such a module there is not
+    assert mean(hits, dead) == pytest.approx(10.0)
+    hits, records = rates_of(counted([_module(8000 + 600, 8.5, 9000 + 600, 11.0)], 2, 3) - first)
+    assert (hits[0, 1], records[0, 1], dead_times(hits, records)[0, 1]) == (1200, 600, pytest.approx(50.0))
 
 
-def test_dead_times_are_between_0_and_100() -> None:
-    assert dead_times(np.array([10, 10, 10]), np.array([12, 5, 0])).tolist() == [0, 50, 100]
+@pytest.mark.parametrize(
+    ("hits", "live", "records", "real"),
+    [(10, 1.0, 12, 1.0), (10, 1.0, 10, 0.999), (0, 0.0, 3, 1.0), (0, 0.5, 1, 1.0), (5, 0.0, 0, 1.0), (0, 0.0, 0, 0.0)],
+)
+def test_no_module_has_more_records_than_hits(hits: float, live: float, records: float, real: float) -> None:
+    rates, output = rates_of(counted([_module(hits, live, records, real)], 1, 2))
+    dead = dead_times(rates, output)
+    assert (output <= rates).all()
+    assert ((dead >= 0) & (dead <= 100)).all()
+    assert output == pytest.approx(rates * (1 - dead / 100))
+
+
+def test_dead_times_are_shares_of_the_hits() -> None:
+    assert dead_times(np.array([10, 10, 10, 0]), np.array([10, 5, 0, 0])).tolist() == [0, 50, 100, 0]
 
 
 def test_a_mean_is_that_of_what_has_hits() -> None:

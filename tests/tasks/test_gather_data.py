@@ -140,9 +140,9 @@ def test_a_full_disk_is_an_error_and_shown(pipeline: Recorder, tmp_path: Path) -
     name = NAME.format(run=1, module=0)
     (tmp_path / f"{name}.part").symlink_to("/dev/full")
     with pytest.raises(Error, match=r"cannot make .*: File exists"):
-        RawFile(tmp_path / name, create_folder=False)
+        RawFile(tmp_path / name)
     (tmp_path / f"{name}.part").unlink()
-    file = RawFile(tmp_path / name, create_folder=False)
+    file = RawFile(tmp_path / name)
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, file._file._descriptor)
     os.close(full)
@@ -154,7 +154,7 @@ def test_a_full_disk_is_an_error_and_shown(pipeline: Recorder, tmp_path: Path) -
 
 
 def test_a_full_disk_is_told_while_the_run_is_on_and_nothing_is_written_behind_a_gap(tmp_path: Path) -> None:
-    file = RawFile(tmp_path / "f", create_folder=False)
+    file = RawFile(tmp_path / "f")
     file.write(b"begin")
     file.check()
     writeable = os.dup(file._file._descriptor)

@@ -17,7 +17,7 @@ def alarms_screens(site: Site) -> dict[str, str]:
     """The files' texts: the screen, and a row of its list."""
     display, room = screen(site, "Alarms", "alarms.bob")
     listed = Box(room.x, room.y, room.width, 46 + ALARM_ROWS * (_ROW_HEIGHT + GAP))
-    inside = panel(display, listed, "In alarm now, the worst first")
+    inside = panel(display, listed, "In alarm now: causes first, then the worst")
     calm = bob.label(Box(inside.x, inside.y, inside.width, 40), "Nothing is in alarm.", style.HEADING)
     display.add(bob.shown_while(calm, "pv0 == 0", site("AlarmCount_RBV")))
     rows = [{"N": str(row + 1)} for row in range(ALARM_ROWS)]

@@ -19,7 +19,7 @@ HIGHEST_DATA_TYPE = int(ChannelType.CTRL_DOUBLE)
 NO_ALARM, MINOR, MAJOR, INVALID = map(int, AlarmSeverity)
 STATUS_NONE, STATUS_HIHI, STATUS_HIGH = int(AlarmStatus.NO_ALARM), int(AlarmStatus.HIHI), int(AlarmStatus.HIGH)
 STATUS_LOLO, STATUS_LOW, STATUS_STATE = int(AlarmStatus.LOLO), int(AlarmStatus.LOW), int(AlarmStatus.STATE)
-STATUS_UDF, STATUS_SOFT = int(AlarmStatus.UDF), int(AlarmStatus.SOFT)
+STATUS_UDF, STATUS_SOFT, STATUS_COMM = int(AlarmStatus.UDF), int(AlarmStatus.SOFT), int(AlarmStatus.COMM)
 
 #: Seconds from the Unix epoch to that of EPICS, 1990-01-01.
 EPICS_EPOCH = 631152000

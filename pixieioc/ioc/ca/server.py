@@ -111,6 +111,13 @@ class Server:
         ignored = self._environment.ignored
         self._searches = [Searches(sock, self.port, self._has, ignored) for sock in searches]
         self._tasks = [loop.create_task(self._send_beacons()), loop.create_task(self._check_circuits())]
+        if self.port != self._environment.server_port != 0:
+            log.warning(
+                "TCP port %d is taken by another server on this computer, this one uses port %d; they share the UDP "
+                "port, so that clients find both by broadcasts, but not all by this computer's address",
+                self._environment.server_port,
+                self.port,
+            )
         log.info(
             "Channel Access on %s, TCP port %d, UDP port %d", self.interfaces, self.port, self._environment.server_port
         )

@@ -111,6 +111,8 @@ class Values:
 
     def _accept_number(self, value: Any) -> float | int:
         if isinstance(value, str):
+            value = dict(self._info.named).get(value, value)
+        if isinstance(value, str):
             try:
                 value = int(value, 0) if value.strip().lstrip("+-").lower().startswith("0x") else float(value)
             except ValueError:

@@ -1,0 +1,149 @@
+"""Raw files through a running IOC: folders that are made, that vanish in a run, and files that were cut off."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.ca_client import PutFailed
+from tests.running_ioc import Ioc, ioc_folder, running
+from tests.tmpfs import tmpfs, unmount
+
+ECA_PUTFAIL = 160
+MAJOR = 2
+CONFIG = """
+[pipeline]
+chain = ["DummyData", "GatherData"]
+
+[tasks.GatherData]
+auto_save = true
+max_delay = 0.05
+create_directory = true
+
+[run]
+preset_mode = "Real time"
+preset_real = 0.2
+
+[ioc]
+state_dir = "state"
+disk_lolo = 0.0
+disk_low = 0.0
+"""
+
+
+@pytest.fixture
+def place(ioc: Ioc, tmp_path: Path) -> Path:
+    """The folder for raw files, which is there."""
+    folder = tmp_path / "raw"
+    ioc.put("FilePath", str(tmp_path))
+    return folder
+
+
+# What is written to CreateDirectory; what it reads then; how many of three new levels are made at most
+@pytest.mark.parametrize(
+    ("depth", "reads", "most"),
+    [
+        ("No", 0, 0),
+        (0, 0, 0),
+        (-1, -1, 1),
+        ("-2", -2, 2),
+        (-3, -3, 3),
+        ("Yes", 1, 3),
+        (1, 1, 3),
+        (2, 2, 3),
+        (90, 90, 0),
+    ],
+)
+@pytest.mark.parametrize("missing", [0, 1, 3])
+def test_folders_are_made_as_by_areadetector(
+    ioc: Ioc, place: Path, depth: int | str, reads: int, most: int, missing: int
+) -> None:
+    folder = place.parent.joinpath(*"abc"[:missing])
+    ioc.put("CreateDirectory", depth, datatype=str if isinstance(depth, str) else None)
+    assert ioc.get("CreateDirectory") == reads
+    ioc.put("FilePath", str(folder))
+    if missing <= most:
+        assert ioc.get("FilePathExists_RBV") == "Yes"
+        ioc.put("Acquire", 1)
+        assert Path(ioc.get("FullFileName_RBV")).parent == folder
+        assert len(list(folder.glob("*.bin"))) == 1
+    else:
+        assert (ioc.get("FilePathExists_RBV"), ioc.severity("FilePathExists_RBV")) == ("No", MAJOR)
+        with pytest.raises(PutFailed) as caught:
+            ioc.put("Acquire", 1)
+        assert caught.value.code == ECA_PUTFAIL
+        assert f"there is no folder {folder}" in ioc.get("CmdMessage_RBV")
+        assert not (place.parent / "a").exists()
+
+
+def test_what_is_no_depth_is_refused_with_the_range(ioc: Ioc) -> None:
+    for value in (100, "Perhaps"):
+        with pytest.raises(PutFailed):
+            ioc.put("CreateDirectory", value, datatype=str if isinstance(value, str) else None)
+    ioc.put("ConfigJSON", '{"create_directory": "Yes"}')
+    assert ioc.get("CreateDirectory") == 1
+
+
+def _taken_away(ioc: Ioc) -> None:
+    """Sees what is to be seen after a folder has vanished, which was just now."""
+    gone = time.monotonic()
+    ioc.until("WriteStatus_RBV", "Write error")
+    assert time.monotonic() - gone < 2
+    assert ioc.severity("WriteStatus_RBV") == MAJOR
+    ioc.until("Acquire", "Done")
+    assert "removed, moved or unmounted in the run" in ioc.get("WriteMessage_RBV")
+    assert (ioc.get("RunEndReason_RBV"), ioc.get("DetectorState_RBV")) == ("Task error", "Error")
+    assert ioc.get("GatherData:ERROR") == "ERROR"
+
+
+def test_a_folder_that_is_removed_in_a_run_is_noticed(ioc: Ioc, place: Path) -> None:
+    ioc.put("FilePath", str(place))
+    ioc.put("PresetMode", "No preset")
+    done = ioc.put_later("Acquire", 1)
+    ioc.until("DetectorState_RBV", "Acquire")
+    ioc.until("BytesWritten_RBV", lambda size: size > 10_000)
+    shutil.rmtree(place)
+    _taken_away(ioc)
+    with pytest.raises(PutFailed):
+        done.result(5)
+    # The next run has its folder made again.
+    ioc.put("PresetMode", "Real time")
+    ioc.put("Acquire", 1)
+    assert (ioc.get("WriteStatus_RBV"), ioc.severity("WriteStatus_RBV")) == ("Write OK", 0)
+    assert len(list(place.glob("*.bin"))) == 1
+
+
+def test_a_disk_that_is_unmounted_in_a_run_is_noticed(ioc: Ioc, place: Path) -> None:
+    with tmpfs(place):
+        ioc.put("FilePath", str(place))
+        ioc.put("PresetMode", "No preset")
+        ioc.put_and_forget("Acquire", 1)
+        ioc.until("DetectorState_RBV", "Acquire")
+        ioc.until("BytesWritten_RBV", lambda size: size > 10_000)
+        unmount(place)
+        _taken_away(ioc)
+    assert list(place.iterdir()) == []  # nothing has gone to the disk below
+
+
+def test_files_that_were_cut_off_are_named_after_a_full_disk_and_at_the_next_start() -> None:
+    with ioc_folder() as folder, tmpfs(folder / "raw", "1m") as raw:
+        config = folder / "test.toml"
+        config.write_text(CONFIG.replace("create", f'file_path = "{raw}"\ncreate').replace("0.2", "60"))
+        ioc = Ioc(folder, "run", config)
+        with running(ioc):
+            assert ioc.get("UnfinishedFiles_RBV") == ""
+            ioc.put("DummyData:ChannelRate", 20_000.0)
+            with pytest.raises(PutFailed):
+                ioc.put("Acquire", 1)
+            assert "No space left on device" in ioc.get("WriteMessage_RBV")
+            [part] = raw.glob("*.part")
+            ioc.until("UnfinishedFiles_RBV", f"1 raw file was cut off, pixieioc recover finishes them: {part}")
+            assert ioc.end() == 0
+            ioc.start()
+            ioc.until("UnfinishedFiles_RBV", lambda text: text.endswith(str(part)))
+            assert f"WARNING pixieioc.ioc.app: 1 raw file was cut off, pixieioc recover finishes them: {part}" in (
+                ioc.output()
+            )
