@@ -1,5 +1,6 @@
 """Writes the pages of this folder that follow from the code: states.md from the tables of rules, configuration.md from
-the declarations of parameters and reports, events.md from those of columns. Run it as `python docs/make_pages.py`."""
+the declarations of parameters and reports, events.md from those of columns, fields.md from the table of fields. Run it
+as `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import msgspec
 import numpy as np
 
 from pixieioc.config import IocTable, LimitsTable, PipelineTable, RunParameters
+from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
 from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
@@ -153,6 +155,56 @@ files; `columns`: type, unit and meaning.
 """
 
 
+FIELD_PAGE = """\
+# Fields and channel filters
+
+Printed by `python docs/make_pages.py` from the table in `pixieioc/ioc/ca/field_table.py`.
+
+## Fields
+
+Every field that a record of this type has in EPICS Base is a process variable here, too, with the same type and the
+same choices, and with alarm and time of its record. What there is not here (links, scans, simulation, conversions)
+reads as its default in Base. Those marked * can be written, by whoever may write the record (of what is read only: by
+the group EX; `ACKS` and `ACKT`: OP), until the next start.
+
+- **A limit** (`HIHI HIGH LOW LOLO`) is for itself, in any order with the others. One that is not set is NaN, of whole
+  numbers 0 with the severity `NO_ALARM`; one that is written has the severity MAJOR (`HIHI`, `LOLO`) or MINOR, unless
+  its severity was written.
+- **`PROC`** processes. What can be written is written once more, with its present value: `Stop.PROC` stops nothing,
+  since `Stop` is 0. What is read only posts what has changed, which is nothing but its time, or, with `MDEL` -1, its
+  value.
+- **`DISP`** other than 0 refuses puts of clients to the record and to all its fields but itself.
+- **`DTYP`** says what kind of thing a value comes from, **`INP`** and **`OUT`** which: `@FillSpectra roi_counts 0 3 1`
+  is that of module 0, channel 3 and region 1 (each from 0), `@IOC NAME` what the IOC has of itself.
+- **`ACKS`** is the highest severity that nobody has acknowledged. Alarm handlers acknowledge with `DBR_PUT_ACKS`, and
+  say with `DBR_PUT_ACKT` whether alarms that have gone want to be acknowledged (`ACKT`); a put to the field does the
+  same. To acknowledge the `ERROR` of a task is an `ErrorAck` of that task. Because alarms of what is read only can be
+  acknowledged, its access rights include writing, but values are refused (ECA_NOWTACCESS).
+- **`SCAN`** is Passive for what can be written, else I/O Intr. **`TSE`** is -2 where a report brings the time.
+- **`$`** behind a field that is a text makes it a long string (characters): `PV.DESC$`, `PV.INP$`. `PV$` and `PV.VAL$`
+  are that of a string's value.
+
+{fields}
+
+## Channel filters
+
+Behind a name and its dot, as in EPICS Base, in JSON or JSON5; a channel has its filters for itself, and a channel
+without any costs nothing more. A filter that is wrong, or is none of these, is not found.
+
+- **`arr`**, as in `PV.[2:5]`, `PV.VAL[0:2:9]` or `PV.{{"arr":{{"s":0,"i":2,"e":9}}}}`: of an array the elements from
+  `s` to `e`, each `i`-th; numbers below 0 count from the end.
+- **`dbnd`**, as in `PV.{{"dbnd":{{"abs":1.5}}}}` or `PV.{{"dbnd":{{"rel":10}}}}`: a number that has changed by no more,
+  absolute or in percent of the value that was last posted, is not posted; alarms are.
+- **`dec`**, as in `PV.{{"dec":{{"n":10}}}}`: of 10 posts one is passed on.
+- **`ts`**, as in `PV.{{"ts":{{}}}}`: the time stamp is the time at which the value is sent. With `"num"` (`"dbl"`,
+  `"sec"`, `"nsec"` or `"ts"`, which is both; with `"epoch":"unix"` if wanted) or `"str"` (`"epics"`, `"iso"`) the
+  value is the record's time stamp.
+
+Several are passed one after the other: `PV.[0:9]{{"dec":{{"n":5}},"ts":{{}}}}`. Each subscription has a first value. A
+put through filters is one to the whole record. `sync` and `utag` are not there: there are no named states and no tags.
+"""
+
+
 def _columns(columns: Iterable[Column]) -> str:
     """The rows of a table of columns."""
     rows = [f"| `{c.name}` | {column_type(c)} | {c.unit} | {c.doc} |" for c in columns]
@@ -212,6 +264,30 @@ def _task(name: str, cls: type[Task]) -> str:
     return "\n\n".join(part for part in [*parts, _reports(own)] if part) + "\n"
 
 
+def _fields() -> str:
+    """One row for all fields that are alike."""
+    of: dict[str, list[str]] = {}
+    for record, own in FIELDS.items():
+        for name in own:
+            of.setdefault(name, []).append(record)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for own in FIELDS.values():
+        for name, field in own.items():
+            records = [r for r in of[name] if FIELDS[r][name].type == field.type and FIELDS[r][name].doc == field.doc]
+            where = "all" if len(records) == len(FIELDS) else ", ".join(records)
+            key = (field.type, field.doc.rstrip(","), where)
+            shown = f"`{name}`{'*' if field.write is not None else ''}"
+            if shown not in alike.setdefault(key, []):
+                alike[key].append(shown)
+    rows = [f"| {' '.join(names)} | {where} | {kind} | {doc} |" for (kind, doc, where), names in alike.items()]
+    return "\n".join(["| field | of | type | meaning |", "|---|---|---|---|", *rows])
+
+
+def fields() -> str:
+    """The page about fields and filters."""
+    return FIELD_PAGE.format(fields=_fields())
+
+
 def states() -> str:
     """The page of messages and states."""
     return STATES
@@ -236,7 +312,7 @@ def events() -> str:
     return EVENTS.format(always=_columns(ALWAYS), optional=_columns((*OPTIONAL, TRACE)))
 
 
-PAGES = {"states.md": states, "configuration.md": configuration, "events.md": events}
+PAGES = {"states.md": states, "configuration.md": configuration, "events.md": events, "fields.md": fields}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

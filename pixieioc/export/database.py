@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from pixieioc.export.words import GENERATED, quoted, shortened, without_macros
 from pixieioc.pvinfo.description import Description, archive_of, is_saved
-from pixieioc.pvinfo.model import DRIVEN, LIMIT_NAMES, LIMIT_SEVERITIES, PvInfo
+from pixieioc.pvinfo.model import DRIVEN, LIMIT_NAMES, PvInfo
 
 #: Most bytes of EGU.
 LONGEST_UNIT = 15
@@ -85,11 +85,10 @@ def _states(pv: PvInfo) -> Iterator[tuple[str, str]]:
 
 
 def _limits(pv: PvInfo) -> Iterator[tuple[str, str]]:
-    names = zip(LIMIT_NAMES, LIMIT_SEVERITY_FIELDS, LIMIT_SEVERITIES, pv.limits, strict=True)
-    for field, severity_field, severity, limit in names:
+    for i, (field, severity_field, limit) in enumerate(zip(LIMIT_NAMES, LIMIT_SEVERITY_FIELDS, pv.limits, strict=True)):
         if not math.isnan(limit):
             yield field, number(pv, limit)
-            yield severity_field, severity
+            yield severity_field, pv.severity_of_limit(i)
     if pv.hysteresis:
         yield "HYST", number(pv, pv.hysteresis)
     low, high = pv.drive

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.ca.acknowledge import forget
 from pixieioc.ioc.ca.record import Client, stamp
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
@@ -29,6 +30,7 @@ class ErrorBoard:
         self._latched: set[str] = set()
         for task in tasks:
             board.on_put(f"{task}:ErrorAlarm", functools.partial(self._from_alarm_server, task))
+            board[f"{task}:ERROR"].on_acknowledge = functools.partial(self._from_alarm_handler, task)
 
     def record(self, task: str, error: Error) -> None:
         """Shows an error. The first of a task since the last acknowledge is the one whose message stays."""
@@ -64,6 +66,7 @@ class ErrorBoard:
         cleared = self._latched & set(tasks or self._latched)
         for task in cleared:
             self._board.post(f"{task}:ERROR", "OK")
+            forget(self._board[f"{task}:ERROR"])
             self._board.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
         self._latched -= cleared
         if not self._latched:
@@ -78,6 +81,11 @@ class ErrorBoard:
         if self._board[name].info.labels[state].endswith("_ACK"):
             log.info("%s acknowledges the error of %s in the alarm server", client, task)
             self.acknowledge(task)
+
+    def _from_alarm_handler(self, task: str, client: Client) -> None:
+        """An alarm handler has acknowledged a task's ERROR over Channel Access."""
+        log.info("%s acknowledges the error of %s", client, task)
+        self.acknowledge(task)
 
 
 def _full_text(error: Error) -> str:

@@ -35,6 +35,22 @@ def ioc_pvs() -> Iterator[PvInfo]:
     yield PvInfo(
         "IOC:CA_COALESCED_CNT", "ai", "Monitors that slow clients have missed because newer ones replaced them.", 0.0
     )
+    yield PvInfo(
+        "IOC:NAME_ERROR_CNT",
+        "ai",
+        "Requests for names that the IOC could not handle by a fault of its own; other names are not concerned.",
+        0.0,
+        limits=(_NAN, _NAN, 1.0, _NAN),
+        guidance="The log of the IOC says which name, and why: report it. A restart of the IOC clears the count.",
+    )
+    yield PvInfo(
+        "IOC:FAULT_CNT",
+        "ai",
+        "Faults of the IOC's own code; each has cost one answer, and the IOC has gone on.",
+        0.0,
+        limits=(_NAN, _NAN, _NAN, 1.0),
+        guidance="The log of the IOC says what has failed: report it. A restart of the IOC clears the count.",
+    )
     yield PvInfo("IOC:RECORD_CNT", "longin", "Process variables of the IOC.")
     yield PvInfo("IOC:FD_CNT", "longin", "Open file descriptors.")
     yield PvInfo("IOC:FD_MAX", "longin", "Largest number of file descriptors.")

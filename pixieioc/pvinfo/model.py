@@ -29,6 +29,7 @@ RecordType = Literal[
     "stringout",
 ]
 Element = Literal["CHAR", "LONG", "DOUBLE"]
+SourceKind = Literal["report", "parameter", "readback", "run"]
 Access = Literal["", "OP", "EX", "EN"]
 
 #: Those with drive limits, DRVL and DRVH.
@@ -43,7 +44,7 @@ LONGEST_NAME = 60
 class Source:
     """Where the value comes from: a task's report or parameter (`task` is empty for the run control's own)."""
 
-    kind: Literal["report", "parameter", "readback", "run"]
+    kind: SourceKind
     task: str = ""
     name: str = ""
     #: Which part of what has one value a channel: (module,) or (module, channel).
@@ -55,6 +56,10 @@ class Source:
     def place(self) -> tuple[int, ...]:
         """The indices of a single value."""
         return self.index if self.number is None else (*self.index, self.number)
+
+    def link(self, pv: str) -> str:
+        """The same as a link of EPICS: `@TASK NAME INDICES`; what the IOC has of itself is `@IOC` and the PV's name."""
+        return " ".join(["@" + (self.task or "IOC"), self.name or pv, *map(str, self.place)])
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,10 @@ class PvInfo:
     labels: tuple[str, ...] = ()
     #: Severity of each state; empty: none has any.
     severities: tuple[Severity, ...] = ()
-    #: LOLO, LOW, HIGH, HIHI with MAJOR, MINOR, MINOR, MAJOR; NaN: not set.
+    #: LOLO, LOW, HIGH, HIHI, each for itself; NaN: not set.
     limits: tuple[float, float, float, float] = NO_LIMITS
+    #: Severities of the limits where they are other ones: None is that of LIMIT_SEVERITIES, if the limit is set.
+    limit_severities: tuple[Severity | None, ...] = (None, None, None, None)
     hysteresis: float = 0.0
     #: How far a number must move to be told to those who monitor it, and to an archiver; 0: each change, -1: always.
     mdel: float = 0.0
@@ -100,6 +107,11 @@ class PvInfo:
     def is_text(self) -> bool:
         """True for a long string: a waveform of characters."""
         return self.record == "waveform" and self.element == "CHAR"
+
+    def severity_of_limit(self, index: int) -> Severity:
+        """The severity of a value beyond a limit, by its index in LIMIT_NAMES."""
+        default: Severity = "NO_ALARM" if math.isnan(self.limits[index]) else LIMIT_SEVERITIES[index]
+        return self.limit_severities[index] or default
 
     @property
     def is_enum(self) -> bool:

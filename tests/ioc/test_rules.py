@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.ca_client import CaClient, PutFailed
+from tests.ioc.ca.libca import NORMAL, PUT_ACKS, STSACK_STRING, Libca
 from tests.running_ioc import ROOT, Ioc
 
 ECA_PUTFAIL = 160
@@ -282,7 +284,8 @@ class TestRule6Configuration:
             ("PresetReal", -1, "must be a number from 0.1 to 10000000 (s)"),
             ("GatherEvents:ChunkSize", 0, "must be a whole number from 1 to 100000000"),
             ("GatherEvents:ChunkSize", "many", "'many' is not a number"),
-            ("GatherEvents:ChunkSize", "2.5", "2.5 is not a whole number"),
+            ("GatherEvents:ChunkSize", "2,5", "'2,5' is not a number"),
+            ("GatherEvents:ChunkSize", 0.9, "must be a whole number from 1 to 100000000"),
             ("Brake:Mode", "loud", "'loud' is none of: 0 soft, 1 hard"),
             ("Brake:Mode", 2, "2 is none of: 0 soft, 1 hard"),
             ("FileTemplate", "%f", ""),
@@ -478,6 +481,22 @@ class TestRule11ErrorsLatch:
         assert (ioc.get("SortEvents:ERROR"), ioc.get("ErrorLatched_RBV")) == ("ERROR", "ERROR")
         ioc.put("SortEvents:ErrorAlarm", "MAJOR_ACK")
         assert (ioc.get("SortEvents:ERROR"), ioc.get("ErrorLatched_RBV")) == ("OK", "OK")
+
+    def test_the_acknowledge_of_an_alarm_handler_is_one_of_that_task(self, ioc: Ioc) -> None:
+        with Libca() as client:
+            brake, sort = (client.channel(f"{ioc.prefix}{task}:ERROR") for task in ("Brake", "SortEvents"))
+            for task in ("Brake", "SortEvents"):
+                ioc.kill_task(task)
+                ioc.until(f"{task}:ERROR", "ERROR")
+                assert ioc.get(f"{task}:ERROR.ACKS") == "MAJOR"
+            assert brake.put(PUT_ACKS, MINOR) == NORMAL  # what it has seen is not what there is
+            assert ioc.get("Brake:ERROR") == "ERROR"
+            assert brake.put(PUT_ACKS, MAJOR) == NORMAL
+            assert (ioc.get("Brake:ERROR"), ioc.severity("Brake:ERROR")) == ("OK", 0)
+            assert (ioc.get("Brake:ErrorMessage_RBV"), ioc.get("Brake:ERROR.ACKS")) == ("", "NO_ALARM")
+            assert (ioc.get("SortEvents:ERROR"), ioc.get("ErrorLatched_RBV")) == ("ERROR", "ERROR")
+            ioc.put("ErrorAck", 1)  # is the alarm handler's, too
+            assert struct.unpack("=4H", sort.get(STSACK_STRING, 1)[:8]) == (0, 0, 1, 0)
 
     def test_the_first_cause_of_a_cascade_is_named(self, ioc: Ioc) -> None:
         done = ioc.put_later("Acquire", 1)

@@ -80,6 +80,9 @@ class _Listener:
     def tell(self, body: Body) -> None:
         self._heard.append(body[2])
 
+    def fail(self) -> None:
+        raise AssertionError("every value is a text")
+
 
 class _Nobody:
     """Tasks are not there, so nobody has to listen to them."""

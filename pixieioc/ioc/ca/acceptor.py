@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Callable
+
+from pixieioc.ioc.ca import faults
 
 log = logging.getLogger(__name__)
 
 #: Seconds after which it is tried again when the process has no file descriptor left, or the system no memory.
 _PAUSE = 1.0
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Acceptor:
@@ -40,8 +44,14 @@ class Acceptor:
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as error:
+            if error.errno not in _EXHAUSTED:  # the connection has gone before it was taken
+                return
             log.error("new clients must wait for %g s: %s", _PAUSE, error.strerror)
             self._loop.remove_reader(self._listening)  # it would be told again at once
             self._timer = self._loop.call_later(_PAUSE, self._resume)
             return
-        self._take(sock, address)
+        try:
+            self._take(sock, address)
+        except Exception as error:
+            sock.close()
+            faults.report(f"the connection from {address[0]} could not be taken", error)

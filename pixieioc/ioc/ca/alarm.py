@@ -7,30 +7,24 @@ import math
 from pixieioc.ioc.ca import dbr
 from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 
-#: The limits in the order in which EPICS looks at them: index into LOLO, LOW, HIGH, HIHI; upper or lower; what it
-#: means.
-_CHECKS = (
-    (3, 1, dbr.STATUS_HIHI, dbr.MAJOR),
-    (0, -1, dbr.STATUS_LOLO, dbr.MAJOR),
-    (2, 1, dbr.STATUS_HIGH, dbr.MINOR),
-    (1, -1, dbr.STATUS_LOW, dbr.MINOR),
-)
+#: The limits in the order in which EPICS looks at them: index into LOLO, LOW, HIGH, HIHI; upper or lower; status.
+_CHECKS = ((3, 1, dbr.STATUS_HIHI), (0, -1, dbr.STATUS_LOLO), (2, 1, dbr.STATUS_HIGH), (1, -1, dbr.STATUS_LOW))
 
 
 class Judge:
     """Tells status and severity of one PV's values; remembers the limit that was last exceeded, for the hysteresis."""
 
-    __slots__ = ("_checks", "_exceeded", "_hysteresis", "_states")
+    __slots__ = ("_checks", "_hysteresis", "_states", "exceeded")
 
-    def __init__(self, info: PvInfo) -> None:
+    def __init__(self, info: PvInfo, exceeded: float = math.nan) -> None:
         self._states = tuple(SEVERITIES.index(severity) for severity in info.severities)
         self._checks = [
-            (info.limits[i], sign, status, severity)
-            for i, sign, status, severity in _CHECKS
-            if not math.isnan(info.limits[i])
+            (info.limits[i], sign, status, SEVERITIES.index(info.severity_of_limit(i)))
+            for i, sign, status in _CHECKS
+            if not math.isnan(info.limits[i]) and info.severity_of_limit(i) != "NO_ALARM"
         ]
         self._hysteresis = info.hysteresis
-        self._exceeded = math.nan
+        self.exceeded = exceeded  #: the limit that was last exceeded, and not come back from; NaN: none
 
     def judge(self, value: float) -> tuple[int, int]:
         """Alarm status and severity of a number or of a state's index."""
@@ -38,11 +32,11 @@ class Judge:
             severity = self._states[int(value)]
             return (dbr.STATUS_STATE if severity else dbr.STATUS_NONE), severity
         for limit, sign, status, severity in self._checks:
-            bound = limit - sign * self._hysteresis if limit == self._exceeded else limit
+            bound = limit - sign * self._hysteresis if limit == self.exceeded else limit
             if sign * value >= sign * bound:
-                self._exceeded = limit
+                self.exceeded = limit
                 return status, severity
         if self._checks and value != value:
             return dbr.STATUS_UDF, dbr.INVALID
-        self._exceeded = math.nan
+        self.exceeded = math.nan
         return dbr.STATUS_NONE, dbr.NO_ALARM

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.listeners import Body
 from pixieioc.ioc.ca.outbox import LONGEST_WRITE, Outbox
@@ -30,6 +31,7 @@ class Channel:
         self.unsubscribe(subscription.id)
         self.subscriptions[subscription.id] = subscription
         self.record.listeners.add(subscription)
+        self.record.subscribed()
 
     def unsubscribe(self, identifier: int) -> Subscription | None:
         """Ends a subscription: nothing more of it leaves. None: there is none with this number."""
@@ -73,6 +75,12 @@ class Subscription:
             outbox.size += self._size
         else:
             outbox.monitor(self, self._size, self._header, payload)
+
+    def fail(self) -> None:
+        """Tells the client that the new value has no form in the type that it wants, as EPICS Base does."""
+        size = dbr.padded_size(self.kind)
+        header = ca.header(ca.EVENT_ADD, size, self.kind, 1, ca.GETFAIL, self.id)
+        self.outbox.monitor(self, len(header) + size, header, bytes(size))
 
     def _renew(self, size: int, count: int) -> None:
         """Makes the header for bodies of another size or count."""

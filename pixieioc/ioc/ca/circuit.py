@@ -5,25 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pixieioc.config import LimitsTable
-from pixieioc.ioc.ca import dbr, sockets
+from pixieioc.ioc.ca import dbr, faults, sockets
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.channel import Channel, Subscription
 from pixieioc.ioc.ca.outbox import Outbox
 from pixieioc.ioc.ca.protocol import Message
-from pixieioc.ioc.ca.record import Client, PutRefused, Record
+from pixieioc.ioc.ca.record import Client
 from pixieioc.ioc.ca.transport import Transport
+from pixieioc.ioc.ca.writes import Writes
 
 if TYPE_CHECKING:
     from pixieioc.ioc.ca.server import Server
 
 log = logging.getLogger(__name__)
-#: Who wrote what, for those who want it logged.
-puts = logging.getLogger("pixieioc.puts")
-
 #: The longest payload of a client that has no channel for anything longer: names, and a string.
 _SHORT = 64 * 1024
 
@@ -40,7 +38,7 @@ class Circuit:
         self._channels: dict[int, Channel] = {}
         self._next_id = 1
         self._subscriptions = 0
-        self._going_on: set[asyncio.Task[None]] = set()
+        self._writes = Writes(self, server, limits.puts)
         self.spoken = False  #: the client has said something that is Channel Access
         host, port = address
         self.client = Client("", host, f"{host}:{port}")
@@ -91,22 +89,46 @@ class Circuit:
         scheduled, outbox.scheduled = outbox.scheduled, True  # all answers leave together at the end
         try:
             for message in self._requests:
-                handler = self._handlers.get(message.command)
-                if handler is None:
-                    raise ValueError(f"unknown command {message.command}")
-                self.spoken = True
-                handler(message)
+                self._handle(message)
                 if outbox.choked:
                     self._requests_wait = True
                     self.transport.pause_reading()
                     return
-        except ca.TooLarge as error:
-            self._fatal(str(error))
-        except (ValueError, IndexError) as error:
-            self._fatal(f"protocol error: {error}")
+        except ca.Broken as error:
+            self._disconnect(str(error))
         finally:
             outbox.scheduled = scheduled
             outbox.flush()
+
+    def _handle(self, message: Message) -> None:
+        """Answers a request; a fault of ours costs its client this answer, and nothing else."""
+        handler = self._handlers.get(message.command)
+        if handler is None:
+            raise ca.Broken(f"unknown command {message.command}")
+        if message.too_large:
+            handler = self._too_large
+        self.spoken = True
+        try:
+            handler(message)
+        except ca.Broken:
+            raise
+        except Exception as error:
+            channel = self._channels.get(message.a)
+            about = f" of {channel.record.name}" if channel is not None else ""
+            faults.report(f"request {message.command}{about} could not be answered", error)
+            self._fail(message)
+
+    def _fail(self, message: Message) -> None:
+        """Answers a request that has failed by a fault of ours."""
+        match message.command:
+            case ca.CREATE_CHANNEL:
+                self.outbox.reply(ca.header(ca.CREATE_FAIL, 0, 0, 0, message.a, 0))
+            case ca.READ_NOTIFY:
+                self.outbox.reply(ca.header(ca.READ_NOTIFY, 0, message.data_type, 0, ca.GETFAIL, message.b))
+            case ca.WRITE_NOTIFY:
+                self._writes.answer(message, ca.PUTFAIL, "")
+            case _:
+                self.error(message, ca.INTERNAL, "this is a fault of the server")
 
     def full(self) -> None:
         """The client does not read as fast as it is written to; it may still ask for something, such as a stop."""
@@ -147,9 +169,6 @@ class Circuit:
     def _close_if_silent(self) -> None:
         if not self.spoken and not self.transport.closing:
             self._disconnect(f"has not said anything in {self._limits.silence:g} s")
-
-    def _fatal(self, why: str) -> None:
-        self._disconnect(why)
 
     def _disconnect(self, why: str) -> None:
         self._server.complain(f"{self.client} at {self.client.address}: {why}; disconnected")
@@ -193,10 +212,20 @@ class Circuit:
             ca.header(ca.CREATE_CHANNEL, 0, record.native, record.length, channel.client_id, channel.server_id),
         )
 
+    def _too_large(self, message: Message) -> None:
+        """Refuses a put of more than is taken; anything else that is so large is no Channel Access."""
+        channel = self._channels.get(message.a)
+        why = f"a message of {message.too_large} bytes was announced, at most {self._cutter.limit} are taken"
+        if message.command not in (ca.WRITE, ca.WRITE_NOTIFY) or channel is None:
+            raise ca.Broken(why)
+        self._server.complain(f"{self.client} at {self.client.address}: put to {channel.record.name}: {why}")
+        self._server.put_refused(channel.record, self.client, why)
+        self._writes.answer(message, ca.TOO_LARGE, why)
+
     def _clear_channel(self, message: Message) -> None:
         channel = self._channels.pop(message.a, None)
         if channel is None:
-            self._error(message, ca.BADCHID, "no such channel")
+            self.error(message, ca.BADCHID, "no such channel")
             return
         self._subscriptions -= len(channel.subscriptions)
         channel.unsubscribe_all()
@@ -213,7 +242,7 @@ class Circuit:
             return False
         try:
             size, count, payload = channel.record.packed(kind, count)
-        except dbr.Unconvertible:
+        except Exception:  # whatever it is: `_read` says so
             return False
         # Whoever has a channel has spoken.
         return self.outbox.reply_alone(ca.header(ca.READ_NOTIFY, size, kind, count, ca.NORMAL, request) + payload)
@@ -228,84 +257,30 @@ class Circuit:
             if message.command == ca.READ_NOTIFY:
                 self.outbox.reply(ca.header(ca.READ_NOTIFY, 0, message.data_type, 0, ca.GETFAIL, message.b))
             else:
-                self._error(message, ca.GETFAIL, str(error))
+                self.error(message, ca.GETFAIL, str(error))
             return
         a = ca.NORMAL if message.command == ca.READ_NOTIFY else channel.client_id
         self.outbox.reply(ca.header(message.command, size, message.data_type, count, a, message.b), payload)
 
     def _write(self, message: Message) -> None:
         channel = self._channel(message)
-        if channel is None:
-            return
-        record = channel.record
-        if record.put is None or not channel.writable:
-            self._answer_write(message, ca.NO_WRITE_ACCESS, "no write access")
-            return
-        try:
-            value = record.accept(message.data_type, message.elements, message.payload)
-        except dbr.Unconvertible as error:
-            self._server.put_refused(record, self.client, str(error))
-            self._fail_write(message, record, error)
-            return
-        puts.info("%s at %s: %s = %.200r", self.client, self.client.address, record.name, value)
-        try:
-            if len(self._going_on) >= self._limits.puts:
-                raise PutRefused(f"{len(self._going_on)} puts of this client have not completed")
-            going_on = record.put(value, self.client)
-        except Exception as error:  # a fault in one hook must not end the client's connection
-            self._fail_write(message, record, error)
-            return
-        if going_on is None:
-            self._answer_write(message, ca.NORMAL, "")
-        else:
-            task = asyncio.ensure_future(self._complete(message, record, going_on))
-            self._going_on.add(task)
-            task.add_done_callback(self._going_on.discard)
-
-    async def _complete(self, message: Message, record: Record, going_on: Awaitable[None]) -> None:
-        """Answers a put-callback when what it started has ended; that goes on if the client disappears."""
-        try:
-            await going_on
-        except Exception as error:
-            if message.command == ca.WRITE_NOTIFY:
-                self._fail_write(message, record, error)
-            else:
-                self._note_failure(record, error)
-        else:
-            if message.command == ca.WRITE_NOTIFY:
-                self._answer_write(message, ca.NORMAL, "")
-
-    def _fail_write(self, message: Message, record: Record, error: Exception) -> None:
-        self._note_failure(record, error)
-        self._answer_write(message, ca.PUTFAIL, f"{record.name}: {error}")
-
-    def _note_failure(self, record: Record, error: Exception) -> None:
-        """A refusal is told to the client alone; a fault of ours is logged."""
-        if isinstance(error, PutRefused | dbr.Unconvertible):
-            puts.info("%s at %s: %s refused: %s", self.client, self.client.address, record.name, error)
-        else:
-            log.error("put to %s failed", record.name, exc_info=error)
-
-    def _answer_write(self, message: Message, code: int, why: str) -> None:
-        if message.command == ca.WRITE_NOTIFY:
-            self.outbox.reply(ca.header(ca.WRITE_NOTIFY, 0, message.data_type, message.elements, code, message.b))
-        elif code != ca.NORMAL:
-            self._error(message, code, why)
+        if channel is not None:
+            self._writes.write(message, channel)
 
     def _event_add(self, message: Message) -> None:
         channel = self._channel(message)
         if channel is None:
             return
         if len(message.payload) < 14:
-            raise ValueError("subscription without a mask")
+            raise ca.Broken("subscription without a mask")
         if self._subscriptions >= self._limits.subscriptions:
-            self._error(message, ca.NO_MEMORY, f"no more than {self._limits.subscriptions} subscriptions")
+            self.error(message, ca.NO_MEMORY, f"no more than {self._limits.subscriptions} subscriptions")
             return
         mask = int.from_bytes(message.payload[12:14])
         try:
             first = channel.record.packed(message.data_type, message.elements)
         except dbr.Unconvertible as error:
-            self._error(message, ca.BADTYPE, str(error))
+            self.error(message, ca.BADTYPE, str(error))
             return
         subscription = Subscription(self.outbox, message.b, message.data_type, message.elements, mask)
         self._subscriptions += message.b not in channel.subscriptions
@@ -318,7 +293,7 @@ class Circuit:
             return
         subscription = channel.unsubscribe(message.b)
         if subscription is None:
-            self._error(message, ca.BADCHID, "no such subscription")
+            self.error(message, ca.BADCHID, "no such subscription")
             return
         self._subscriptions -= 1
         # An empty event is the confirmation; nothing of this subscription may come after it.
@@ -333,16 +308,17 @@ class Circuit:
         """The channel that a request is about; a request of an impossible type or about no channel is answered here."""
         channel = self._channels.get(message.a)
         if channel is None:
-            self._error(message, ca.BADCHID, "no such channel")
+            self.error(message, ca.BADCHID, "no such channel")
         elif message.data_type > dbr.CLASS_NAME:
-            self._error(message, ca.BADTYPE, f"no DBR type {message.data_type}")
+            self.error(message, ca.BADTYPE, f"no DBR type {message.data_type}")
             return None
         elif message.elements > channel.record.length and message.command in (ca.READ, ca.READ_NOTIFY, ca.EVENT_ADD):
-            self._error(message, ca.BADCOUNT, f"{message.elements} elements of {channel.record.length}")
+            self.error(message, ca.BADCOUNT, f"{message.elements} elements of {channel.record.length}")
             return None
         return channel
 
-    def _error(self, message: Message, code: int, why: str) -> None:
+    def error(self, message: Message, code: int, why: str) -> None:
+        """Answers a request with an error."""
         payload = message.header + ca.text_payload(why)
         channel = self._channels.get(message.a)
         self.outbox.reply(

@@ -99,6 +99,12 @@ def pack(dbr: int, values: Buffer, status: int, severity: int, stamp: tuple[int,
     return b"".join((struct.pack(form, *head, *(_limit(limit, base) for limit in limits)), values))
 
 
+def padded_size(dbr: int) -> int:
+    """The size of a payload of type `dbr` with one element, in whole 8 bytes."""
+    size = len(pack(dbr, bytes(ELEMENT_SIZE[dbr % 7]), 0, 0, (0, 0), Meta()))
+    return size + -size % 8
+
+
 def _limit(limit: float, base: int) -> float | int:
     """A limit in the base type; what integers cannot hold (NaN: not set) is 0, as in EPICS Base."""
     if base in (FLOAT, DOUBLE):
@@ -168,7 +174,9 @@ def unpack(dbr: int, count: int, payload: bytes) -> Any:
         payload = payload.ljust(STRING_SIZE, b"\0")
     if dbr != STRING:
         return np.frombuffer(payload, _ARRAYS[dbr], count)
-    parts = (payload[i * STRING_SIZE : (i + 1) * STRING_SIZE] for i in range(count))
+    parts = [payload[i * STRING_SIZE : (i + 1) * STRING_SIZE] for i in range(count)]
+    if not all(b"\0" in part for part in parts):
+        raise Unconvertible(f"a string has more than {STRING_SIZE - 1} bytes")
     return [decode(part) for part in parts]
 
 

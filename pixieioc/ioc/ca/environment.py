@@ -14,7 +14,7 @@ _SERVER_PORT, _REPEATER_PORT = 5064, 5065
 
 @dataclass(frozen=True)
 class Environment:
-    """Where a server listens, whom it does not answer, and to whom it sends beacons.
+    """Where a server listens, whom it does not answer, and to whom it sends beacons: addresses, or names of hosts.
 
     `beacons_automatic` adds the broadcast addresses of the interfaces to `beacons`.
     """
@@ -46,31 +46,31 @@ class Environment:
         def hosts(*names: str) -> list[str]:
             return [address.partition(":")[0] for address in get(*names)[1].split()]
 
-        _, beacons = get("EPICS_CAS_BEACON_ADDR_LIST", "EPICS_CA_ADDR_LIST")
+        of_beacons, beacons = get("EPICS_CAS_BEACON_ADDR_LIST", "EPICS_CA_ADDR_LIST")
         beacon_port = port("EPICS_CAS_BEACON_PORT", "EPICS_CA_REPEATER_PORT", default=_REPEATER_PORT)
         return cls(
             interfaces=tuple(hosts("EPICS_CAS_INTF_ADDR_LIST")),
             server_port=port("EPICS_CAS_SERVER_PORT", "EPICS_CA_SERVER_PORT", default=_SERVER_PORT),
             ignored=frozenset(hosts("EPICS_CAS_IGNORE_ADDR_LIST")),
-            beacons=tuple(_address(text, beacon_port) for text in beacons.split()),
+            beacons=tuple(_address(of_beacons, text, beacon_port) for text in beacons.split()),
             beacons_automatic=get("EPICS_CAS_AUTO_BEACON_ADDR_LIST", "EPICS_CA_AUTO_ADDR_LIST")[1].lower() != "no",
             beacon_port=beacon_port,
-            beacon_period=_period(get("EPICS_CAS_BEACON_PERIOD")[1]),
+            beacon_period=_period(*get("EPICS_CAS_BEACON_PERIOD", "EPICS_CA_BEACON_PERIOD")),
         )
 
 
-def _address(text: str, port: int) -> Address:
+def _address(name: str, text: str, port: int) -> Address:
     host, colon, own = text.partition(":")
     if colon and not (own.isdecimal() and 0 < int(own) < 65536):
-        raise ConfigError(f"EPICS_CAS_BEACON_ADDR_LIST: {text}: must be address or address:port")
+        raise ConfigError(f"{name}: {text}: must be address or address:port")
     return host, int(own) if colon else port
 
 
-def _period(text: str) -> float:
+def _period(name: str, text: str) -> float:
     try:
         period = float(text or 15)
     except ValueError:
         period = 0.0
     if not 0.1 <= period <= 3600:
-        raise ConfigError(f"EPICS_CAS_BEACON_PERIOD={text}: must be from 0.1 to 3600 (s)")
+        raise ConfigError(f"{name}={text}: must be from 0.1 to 3600 (s)")
     return period

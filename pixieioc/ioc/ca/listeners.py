@@ -33,6 +33,9 @@ class Listener(Protocol):
     def tell(self, body: Body) -> None:
         """Takes a message."""
 
+    def fail(self) -> None:
+        """Takes the news of a value that has no form in the DBR type that it wants."""
+
 
 class Listeners:
     """The listeners of one record."""

@@ -32,6 +32,7 @@ def status(name: str) -> int:
 NORMAL = status("ECA_NORMAL")
 PUTFAIL, GETFAIL, NO_WRITE_ACCESS = status("ECA_PUTFAIL"), status("ECA_GETFAIL"), status("ECA_NOWTACCESS")
 BADTYPE, BADCOUNT, BADCHID, NO_MEMORY = map(status, ("ECA_BADTYPE", "ECA_BADCOUNT", "ECA_BADCHID", "ECA_ALLOCMEM"))
+INTERNAL, TOO_LARGE = status("ECA_INTERNAL"), status("ECA_TOLARGE")
 
 
 class Message(NamedTuple):
@@ -44,10 +45,11 @@ class Message(NamedTuple):
     b: int
     payload: bytes
     header: bytes
+    too_large: int = 0  #: the size of a payload that was announced and is not taken
 
 
-class TooLarge(ValueError):
-    """A message that announces a longer payload than is taken."""
+class Broken(Exception):
+    """What a client says is not Channel Access: nothing that it says after it can be understood."""
 
 
 def header(command: int, size: int, data_type: int, count: int, a: int, b: int) -> bytes:
@@ -69,20 +71,26 @@ def text_payload(text: str) -> bytes:
 
 
 class Cutter:
-    """Cuts what comes in over TCP into messages; `limit` is the longest payload that is taken, in bytes."""
+    """Cuts what comes in over TCP into messages; `limit` is the longest payload that is taken, in bytes.
+
+    Of a message with a longer one its size alone is kept, and what comes of it is left out.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._rest = bytearray()
         self._needed = 0  # how long the rest must become before there can be a message in it
+        self._left_out = 0  # bytes of a payload that are still to come, and are not taken
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing of a message waits for its rest."""
-        return not self._rest
+        return not self._rest and not self._left_out
 
     def cut(self, data: bytes) -> Iterator[Message]:
-        """The messages that `data` completes. Raises TooLarge at one that announces too long a payload."""
+        """The messages that `data` completes."""
+        if self._left_out:
+            data = self._leave_out(data, 0)
         if self._rest:
             self._rest += data
             if len(self._rest) < self._needed:
@@ -101,7 +109,11 @@ class Cutter:
                 size, count = struct.unpack_from(">II", data, body)
                 body = at + EXTENDED.size
             if size > self.limit:
-                raise TooLarge(f"a message of {size} bytes was announced, at most {self.limit} are taken")
+                self._left_out = size
+                data, start, at = self._leave_out(data, body), data[at : at + HEADER.size], 0
+                end, self._needed = len(data), HEADER.size
+                yield Message(command, data_type, count, a, b, b"", start, size)
+                continue
             if end - body < size:
                 self._needed = body + size - at
                 break
@@ -109,3 +121,9 @@ class Cutter:
             yield Message(command, data_type, count, a, b, data[body:at], data[start : start + HEADER.size])
             self._needed = HEADER.size
         self._rest += data[at:]
+
+    def _leave_out(self, data: bytes, at: int) -> bytes:
+        """What there is in `data` behind the part that is left out, which begins at `at`."""
+        end = min(len(data), at + self._left_out)
+        self._left_out -= end - at
+        return data[end:]

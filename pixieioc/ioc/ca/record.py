@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.ca import acknowledge, dbr, faults
 from pixieioc.ioc.ca.alarm import Judge
-from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body, Listeners
+from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body, Listener, Listeners
+from pixieioc.ioc.ca.metadata import meta_of
 from pixieioc.ioc.ca.values import Values, same
 from pixieioc.pvinfo.model import PvInfo
 
@@ -54,6 +54,16 @@ class Record:
     those of an enum, if it has others than `info` says.
     """
 
+    #: Other than 0 if puts are refused, as the field DISP has it.
+    disabled = 0
+    #: The puts that go on.
+    active = 0
+    #: As the fields ACKT and ACKS have them: whether alarms that have gone want to be acknowledged, and the highest
+    #: severity that nobody has acknowledged.
+    ackt, acks = 1, dbr.NO_ALARM
+    #: Called when a client has acknowledged an alarm here.
+    on_acknowledge: Callable[[Client], None] | None = None
+
     def __init__(self, info: PvInfo, name: str, put: Put | None = None, labels: tuple[str, ...] = ()) -> None:
         self.info = info
         self.name = name
@@ -74,9 +84,10 @@ class Record:
         self._own = self.values.own
         self._packed: dict[tuple[int, int], Body] = {}
         self.value: Any = self._own(info.initial)
-        self._told: list[Any] = [self.value, self.value]  # last posted as DBE_VALUE, as DBE_LOG
+        self.posted: list[Any] = [self.value, self.value]  #: last posted as DBE_VALUE, as DBE_LOG; if it has deadbands
         self._take_info()
         self.status, self.severity = self._judged(self.value)
+        acknowledge.note(self, self.severity)
 
     def __repr__(self) -> str:
         return f"<Record {self.name} = {self.value!r}>"
@@ -107,6 +118,7 @@ class Record:
         events = DBE_VALUE | DBE_LOG if force else self._change(value)
         if severity != old or status != self.status:
             events |= DBE_ALARM
+            acknowledge.note(self, severity)
         self.value, self.status, self.severity = value, status, severity
         self.stamp = when or stamp()
         self._packed.clear()
@@ -119,16 +131,28 @@ class Record:
         """Changes the severity alone."""
         self.post(self.value, when or self.stamp, severity=severity, status=status)
 
+    def process(self, *, keep_time: bool) -> None:
+        """Posts value and alarm as they are, at the present time or the one that they have."""
+        self.post(self.value, self.stamp if keep_time else None, severity=self.severity, status=self.status)
+
+    def renew(self, events: int) -> None:
+        """Tells of something else than the value that has changed about the record."""
+        self._packed.clear()
+        self._tell(events)
+
     def describe(self, **changes: Any) -> None:
         """Changes what the record says of itself, such as `limits` or `unit` of its info: that is a DBE_PROPERTY.
 
-        The severity follows anew from the value. What `value` may be does not change.
+        The severity follows anew from the value; if it changes, it does so now. What `value` may be does not change.
         """
         self.info = dataclasses.replace(self.info, **changes)
-        self._judge = Judge(self.info)
+        self._judge = Judge(self.info, self._judge.exceeded)
         self._take_info()
         old = (self.status, self.severity)
         self.status, self.severity = self._judged(self.value)
+        if (self.status, self.severity) != old:
+            self.stamp = stamp()
+            acknowledge.note(self, self.severity)
         self._packed.clear()
         self._tell(DBE_PROPERTY | (DBE_ALARM if (self.status, self.severity) != old else 0))
         if self.severity != old[1] and self.on_severity is not None:
@@ -141,28 +165,57 @@ class Record:
         events = 0
         for i, event, deadband in ((0, DBE_VALUE, self.info.mdel), (1, DBE_LOG, self.info.adel)):
             # Written so that a change from or to NaN is one; that it stays NaN is none.
-            if not abs(value - self._told[i]) <= deadband and not (same(value, self._told[i]) and deadband >= 0):
-                self._told[i] = value
+            if not abs(value - self.posted[i]) <= deadband and not (same(value, self.posted[i]) and deadband >= 0):
+                self.posted[i] = value
                 events |= event
         return events
 
     def _tell(self, events: int) -> None:
         for (kind, count, mask), listeners in self.listeners.groups.items():
             if mask & events:
-                body = self.packed(kind, count)
+                try:
+                    body = self.packed(kind, count)
+                except Exception as error:
+                    self._tell_failure(kind, listeners, error)
+                    continue
                 for listener in listeners:
-                    listener.tell(body)
+                    try:
+                        listener.tell(body)
+                    except Exception as error:
+                        faults.report(f"a monitor of {self.name} could not be sent", error)
         if self.fields:
             for field in list(self.fields.values()):
-                field.follow()
+                try:
+                    field.follow(events)
+                except Exception as error:
+                    faults.report(f"{field.name} could not follow its record", error)
 
-    def follow(self) -> None:
-        """For the record that is a field of another: takes over what that is now."""
+    def _tell_failure(self, kind: int, listeners: list[Listener], error: Exception) -> None:
+        """Tells those who want a DBR type in which the value has no form, as a text has none as a number."""
+        if not isinstance(error, dbr.Unconvertible):
+            faults.report(f"{self.name} could not be packed as DBR type {kind}", error)
+        for listener in listeners:
+            listener.fail()
+
+    def follow(self, events: int) -> None:
+        """For the record that follows another, such as a field: takes over what that is now."""
+
+    def subscribed(self) -> None:
+        """For the record of one channel: that has a subscription (more)."""
+
+    @property
+    def owner(self) -> Record:
+        """The record whose alarm this is: itself, unless it is a field of another."""
+        return self
+
+    @property
+    def exceeded(self) -> float:
+        """The limit that the value has exceeded, and not come back from; NaN: none."""
+        return self._judge.exceeded
 
     def _take_info(self) -> None:
         info = self.info
-        drive = _finite(info.drive)
-        self.meta = dbr.Meta(info.unit, info.precision, self.labels, display_limits(info), info.limits, drive)
+        self.meta = meta_of(info, self.labels)
         self._has_deadband = bool(info.mdel or info.adel) and isinstance(self.value, int | float) and not self.labels
 
     @property
@@ -188,9 +241,10 @@ class Record:
             return body
         values, elements = self._elements(kind % 7 if kind <= dbr.HIGHEST_DATA_TYPE else dbr.STRING, count)
         if kind == dbr.CLASS_NAME:
-            payload, elements = dbr.text(self.info.record), 1
+            payload, elements = dbr.text(self.owner.info.record), 1
         elif kind == dbr.STSACK_STRING:
-            payload = self.status.to_bytes(2) + self.severity.to_bytes(2) + b"\0\1\0\0" + bytes(values)
+            parts = (self.status, self.severity, self.owner.ackt, self.owner.acks)
+            payload = b"".join([*(part.to_bytes(2) for part in parts), values])
         else:
             payload = dbr.pack(kind, values, self.status, self.severity, self.stamp, self.meta)
         if len(payload) % 8:
@@ -232,9 +286,45 @@ class Record:
 
         A number is clipped to DRVL and DRVH where the description wants it and there is something between them.
         """
+        if acknowledge.is_one(kind):
+            return acknowledge.unpack(kind, count, payload)
         value = self.values.accept(kind, count, payload)
         high, low = self.meta.control
         return type(value)(min(max(value, low), high)) if self.info.clips and low < high else value
+
+    def takes(self, kind: int) -> bool:
+        """Whether values of a DBR type can be written: an alarm can be acknowledged wherever one can be."""
+        return self.put is not None or (acknowledge.is_one(kind) and self.info.has_alarm)
+
+    @property
+    def refuses_puts(self) -> bool:
+        """Whether nothing can be written at present."""
+        return self.disabled != 0
+
+    def write(self, value: Any, client: Client) -> Awaitable[None] | None:
+        """Does what a client's writing does; `value` is what `accept` gave. Raises if it is refused."""
+        if self.refuses_puts:
+            raise PutRefused(f"puts to {self.owner.name} are disabled, its DISP is {self.owner.disabled}")
+        if isinstance(value, acknowledge.Acknowledgement):
+            acknowledge.perform(self.owner, value, client)
+            return None
+        if self.put is None:
+            raise PutRefused(f"{self.name} cannot be written")
+        going_on = self.put(value, client)
+        return None if going_on is None else self.owner._until_done(going_on)
+
+    async def _until_done(self, going_on: Awaitable[None]) -> None:
+        """Awaits what a put has started; meanwhile the record is active."""
+        self._count_active(1)
+        try:
+            await going_on
+        finally:
+            self._count_active(-1)
+
+    def _count_active(self, change: int) -> None:
+        self.active += change
+        for field in list(self.fields.values()):
+            field.follow(0)
 
     def _judged(self, value: Any) -> tuple[int, int]:
         return self._judge.judge(value) if isinstance(value, int | float) else (dbr.STATUS_NONE, dbr.NO_ALARM)
@@ -245,12 +335,3 @@ def _fit(data: dbr.Buffer, elements: int, count: int, size: int) -> tuple[dbr.Bu
     if not count or count == elements:
         return data, elements
     return bytes(data[: count * size]).ljust(count * size, b"\0"), count
-
-
-def _finite(limits: tuple[float, float]) -> tuple[float, float]:
-    return limits if all(map(math.isfinite, limits)) else (0.0, 0.0)
-
-
-def display_limits(info: PvInfo) -> tuple[float, float]:
-    """LOPR and HOPR: 0 to 100 of a percentage, otherwise those of what may be written; 0, 0: none."""
-    return (0.0, 100.0) if info.unit == "%" else _finite(info.drive)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
+from pixieioc.ioc.ca import faults
 from pixieioc.ioc.ca import protocol as ca
 
 #: Datagrams that are answered before the loop does something else.
@@ -22,7 +22,7 @@ class Searches:
         sock: socket.socket,
         port: int,
         knows: Callable[[bytes], bool],
-        ignored: frozenset[str],
+        ignored: Set[str],
     ) -> None:
         self._socket = sock
         self._port = port
@@ -45,7 +45,11 @@ class Searches:
                 continue
             if address[0] in self._ignored:
                 continue
-            reply = answer(data, self._port, self._knows)
+            try:
+                reply = answer(data, self._port, self._knows)
+            except Exception as error:
+                faults.report(f"searches from {address[0]} could not be answered", error)
+                continue
             if reply:
                 try:
                     self._socket.sendto(reply, address)
@@ -56,22 +60,20 @@ class Searches:
 def answer(data: bytes, port: int, knows: Callable[[bytes], bool]) -> bytes:
     """The reply to a datagram of searches for a server on TCP `port`; empty if there is nothing to say.
 
-    It begins with the datagram's sequence number, without which libca sends few searches at a time.
+    It begins with the datagram's sequence number, without which libca sends few searches at a time. What is no Channel
+    Access is not answered; names before it are.
     """
     found: list[bytes] = []
     sequence = valid = at = 0
     end = len(data)
-    try:
-        while at < end:
-            command, size, data_type, _, a, _ = ca.HEADER.unpack_from(data, at)
-            at += ca.HEADER.size + size
-            if size > _LONGEST - 2 or at > end:
-                return b""  # not Channel Access: whoever sent it expects no answer
-            if command == ca.SEARCH:
-                if knows(data[at - size : at].partition(b"\0")[0]):
-                    found.append(ca.search_reply(port, a))
-            elif command == ca.VERSION and data_type == ca.SEQUENCE_IS_VALID:
-                sequence, valid = a, ca.SEQUENCE_IS_VALID
-    except struct.error:
-        return b""
+    while end - at >= ca.HEADER.size:
+        command, size, data_type, _, a, _ = ca.HEADER.unpack_from(data, at)
+        at += ca.HEADER.size + size
+        if size > _LONGEST - 2 or at > end:
+            break
+        if command == ca.SEARCH:
+            if knows(data[at - size : at].partition(b"\0")[0]):
+                found.append(ca.search_reply(port, a))
+        elif command == ca.VERSION and data_type == ca.SEQUENCE_IS_VALID:
+            sequence, valid = a, ca.SEQUENCE_IS_VALID
     return ca.HEADER.pack(ca.VERSION, 0, valid, ca.MINOR_VERSION, sequence, 0) + b"".join(found) if found else b""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import logging
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from pixieioc.config import LimitsTable
-from pixieioc.ioc.ca import protocol as ca
-from pixieioc.ioc.ca import sockets
+from pixieioc.ioc.ca import dbr, faults, hosts, names, sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
+from pixieioc.ioc.ca.beacons import Beacons
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
-from pixieioc.ioc.ca.fields import find_field, has_field
 from pixieioc.ioc.ca.pinned import check_caproto
 from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.searches import Searches
@@ -26,6 +26,30 @@ log = logging.getLogger(__name__)
 _COMPLAINTS, _COMPLAINTS_PERIOD = 20, 10.0
 #: Bytes of requests that are taken from a client at a time.
 _INBOX = 64 * 1024
+#: Seconds that a start waits for the addresses of hosts to be ignored.
+_LOOK_UP = 2.0
+#: Names that are remembered as logged when their handling has failed.
+_NAMES = 1000
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+def _alone(otherwise: D) -> Callable[[Callable[[Server, str], T]], Callable[[Server, str], T | D]]:
+    """For methods that say what a name is: one whose handling fails costs that name alone, which is `otherwise`."""
+
+    def made(method: Callable[[Server, str], T]) -> Callable[[Server, str], T | D]:
+        @functools.wraps(method)
+        def guarded(server: Server, name: str) -> T | D:
+            try:
+                return method(server, name)
+            except Exception as error:
+                server.note_name(name, error)
+                return otherwise
+
+        return guarded
+
+    return made
 
 
 class Server:
@@ -45,11 +69,14 @@ class Server:
         self.circuits: dict[Circuit, None] = {}  #: in the order in which they came
         self.inbox = memoryview(bytearray(_INBOX))
         self.coalesced = 0  #: monitors that slow clients, now gone, have missed
+        self.name_faults = 0  #: requests for a name whose handling has failed
+        self._names_logged: set[str] = set()
         self.port = 0
         self._environment = Environment.read(os.environ)
         self.interfaces = interfaces or list(self._environment.interfaces) or ["0.0.0.0"]
         self._acceptors: list[Acceptor] = []
         self._searches: list[Searches] = []
+        self._ignored: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._complaints = 0
 
@@ -57,30 +84,30 @@ class Server:
         """Adds a record; clients that are looking for it find it at once."""
         self.records[record.name] = record
 
+    @_alone(None)
     def find(self, name: str) -> Record | None:
-        """The record that a client means by `name`: a record, one of its fields, or a long string (`NAME.DESC$`)."""
-        record = self.records.get(name)
-        if record is not None:
-            return record
-        base, field = _split(name)
-        record = self.records.get(base)
-        if record is None or field == "VAL" or (field == "VAL$" and record.info.is_text):
-            return record
-        return find_field(record, field)
+        """The record that a client means by `name`: a record, one of its fields, a long string, with filters."""
+        return names.find(self.records, name)
 
+    @_alone(False)
     def knows(self, name: str) -> bool:
         """Whether there is something of this name."""
-        if name in self.records:
-            return True
-        base, field = _split(name)
-        record = self.records.get(base)
-        if record is None or not field:
-            return False
-        return field == "VAL" or has_field(record, field) or (field == "VAL$" and record.info.is_text)
+        return names.knows(self.records, name)
+
+    def note_name(self, name: str, error: Exception) -> None:
+        """Counts a name that could not be handled; it is logged once."""
+        self.name_faults += 1
+        if name not in self._names_logged and len(self._names_logged) < _NAMES:
+            self._names_logged.add(name)
+            log.error("the name %.200r could not be handled", name, exc_info=error)
 
     def is_writable(self, record: Record, client: Client) -> bool:
-        """Whether a client's puts to this record are looked at."""
-        return record.put is not None and self.may_write(record, client)
+        """Whether a client's puts to this record are looked at, if only to acknowledge its alarm."""
+        try:
+            return record.takes(dbr.PUT_ACKS) and self.may_write(record, client)
+        except Exception as error:
+            faults.report(f"who may write {record.name} could not be found out", error)
+            return False
 
     def may_write(self, record: Record, client: Client) -> bool:
         """Whether this client may write this record; call `review_rights` when the answer changes."""
@@ -99,18 +126,19 @@ class Server:
     async def start(self) -> None:
         """Opens the sockets and answers from now on."""
         loop = asyncio.get_running_loop()
-        listening = sockets.listening_tcp(self.interfaces, self._environment.server_port)
+        await self._look_up()
+        listening: list[socket.socket] = []
         try:
+            listening = sockets.listening_tcp(self.interfaces, self._environment.server_port)
             searches = sockets.search_udp(self.interfaces, self._environment.server_port)
         except OSError:
             for sock in listening:
                 sock.close()
+            for task in self._tasks:
+                task.cancel()
             raise
         self.port = listening[0].getsockname()[1]
         self._acceptors = [Acceptor(sock, self._take) for sock in listening]
-        ignored = self._environment.ignored
-        self._searches = [Searches(sock, self.port, self._has, ignored) for sock in searches]
-        self._tasks = [loop.create_task(self._send_beacons()), loop.create_task(self._check_circuits())]
         if self.port != self._environment.server_port != 0:
             log.warning(
                 "TCP port %d is taken by another server on this computer, this one uses port %d; they share the UDP "
@@ -118,9 +146,30 @@ class Server:
                 self._environment.server_port,
                 self.port,
             )
+        self._searches = [Searches(sock, self.port, self._has, self._ignored) for sock in searches]
+        beacons = Beacons(self._environment, self.interfaces, self.port)
+        self._tasks += [loop.create_task(beacons.run()), loop.create_task(self._check_circuits())]
         log.info(
             "Channel Access on %s, TCP port %d, UDP port %d", self.interfaces, self.port, self._environment.server_port
         )
+
+    async def _look_up(self) -> None:
+        """Finds the addresses of interfaces and of ignored hosts that were given by name."""
+        known = await hosts.resolve(self.interfaces, "interfaces")
+        if not known:
+            raise OSError(f"cannot listen for clients on TCP {', '.join(self.interfaces)}: no such host is known")
+        self.interfaces = [known[host][0] for host in self.interfaces if host in known]
+        self._ignored.update(filter(hosts.is_address, self._environment.ignored))
+        if len(self._ignored) < len(self._environment.ignored):
+            looking_up = asyncio.get_running_loop().create_task(self._look_up_ignored())
+            self._tasks.append(looking_up)
+            _, late = await asyncio.wait({looking_up}, timeout=_LOOK_UP)
+            if late:
+                log.warning("hosts to be ignored are answered until their addresses are known")
+
+    async def _look_up_ignored(self) -> None:
+        for addresses in (await hosts.resolve(self._environment.ignored, "hosts to be ignored")).values():
+            self._ignored.update(addresses)
 
     async def stop(self) -> None:
         """Closes everything; clients see the disconnect at once."""
@@ -189,32 +238,7 @@ class Server:
         while True:
             await asyncio.sleep(1.0)
             for circuit in list(self.circuits):
-                circuit.check()
-
-    async def _send_beacons(self) -> None:
-        """Tells clients that this server is there: often at first, then every EPICS_CAS_BEACON_PERIOD seconds."""
-        with contextlib.closing(sockets.beacon_udp()) as sock:
-            number, period = 0, 0.02
-            while True:
-                message = ca.HEADER.pack(ca.IS_UP, 0, ca.MINOR_VERSION, self.port, number & 0xFFFFFFFF, 0)
-                for address in self._beacon_addresses():
-                    with contextlib.suppress(OSError):  # a network that is not there (now)
-                        sock.sendto(message, address)
-                number += 1
-                await asyncio.sleep(period)
-                period = min(2 * period, self._environment.beacon_period)
-
-    def _beacon_addresses(self) -> list[tuple[str, int]]:
-        env = self._environment
-        found = sockets.broadcast_addresses(self.interfaces) if env.beacons_automatic else []
-        addresses = dict.fromkeys([*((address, env.beacon_port) for address in found), *env.beacons])
-        local = all(interface.startswith("127.") for interface in self.interfaces)  # then nobody else can connect
-        return [(host, port) for host, port in addresses if not local or host.startswith("127.")]
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Record and field of a name; without a field the latter is empty, and `NAME$` is `NAME.VAL$`."""
-    base, dot, field = name.rpartition(".")
-    if dot:
-        return base, field
-    return (name[:-1], "VAL$") if name.endswith("$") else (name, "")
+                try:
+                    circuit.check()
+                except Exception as error:
+                    faults.report("a circuit could not be checked", error)

@@ -11,12 +11,14 @@ import asyncio
 import socket
 from typing import Protocol
 
+from pixieioc.ioc.ca import faults
+
 #: Bytes that may wait in the program for the kernel before a connection is full.
 FULL = 64 * 1024
 
 
 class User(Protocol):
-    """Who is told what happens to a connection. An exception of `received` ends the connection."""
+    """Who is told what happens to a connection. An exception of `received` or `drained` ends the connection."""
 
     def received(self, size: int) -> None:
         """So many bytes have come: they are at the beginning of the inbox, until this returns."""
@@ -82,9 +84,7 @@ class Transport:
         try:
             self._user.received(size)
         except Exception as error:  # a fault of ours costs this connection, and no other
-            self._loop.call_exception_handler(
-                {"message": "a connection's data could not be handled", "exception": error}
-            )
+            faults.report("a connection's data could not be handled", error)
             self._end(None)
 
     # -- out ----------------------------------------------------------------------------------------------------------
@@ -127,7 +127,11 @@ class Transport:
             self._end(None)
         elif self._full:
             self._full = False
-            self._user.drained()
+            try:
+                self._user.drained()
+            except Exception as error:
+                faults.report("a connection could not go on", error)
+                self._end(None)
 
     # -- the end ------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.ca import conversion, dbr
 from pixieioc.pvinfo.model import PvInfo
 
 #: The type of a record's value in Channel Access.
@@ -76,65 +76,73 @@ class Values:
     # -- from a client ------------------------------------------------------------------------------------------------
 
     def accept(self, kind: int, count: int, payload: bytes) -> Any:
-        """What a client sent, as a value of this record; Unconvertible says why it cannot be one."""
+        """What a client sent, as a value of this record; Unconvertible says why it cannot be one.
+
+        It is converted as by EPICS Base. What Base would take with a loss (the beginning of a text, a number modulo the
+        size of a type, the first of several elements) is refused; docs/puts.md says it in full.
+        """
         sent = dbr.unpack(kind, count, payload)
         if self._info.is_text:
             return self._accept_text(sent)
-        if not len(sent):
-            raise dbr.Unconvertible("no value was sent")
         if self._info.record == "waveform":
             return self._accept_array(sent)
+        if len(sent) != 1:
+            raise dbr.Unconvertible(f"{len(sent)} elements, 1 fits" if len(sent) else "no value was sent")
         value = sent[0].item() if isinstance(sent, np.ndarray) else sent[0]
         if self._labels:
-            return self.index(value)
-        return str(value) if self.native == dbr.STRING else self._accept_number(value)
+            return self._accept_index(value)
+        if self.native == dbr.STRING:
+            return value if isinstance(value, str) else conversion.shown(value, single=kind == dbr.FLOAT)
+        return self._accept_number(value)
 
     def _accept_text(self, sent: Any) -> str:
-        value = dbr.decode(sent.astype(np.uint8).tobytes()) if isinstance(sent, np.ndarray) else "".join(sent[:1])
-        if isinstance(sent, np.ndarray) and sent.dtype != np.uint8:
-            raise dbr.Unconvertible("this is a text: send characters or a string")
+        """One string is the text; numbers of any type, also several written as strings, are its characters."""
+        if isinstance(sent, list) and len(sent) < 2:
+            value = "".join(sent)
+        else:
+            codes = np.array([conversion.whole(text) for text in sent]) if isinstance(sent, list) else sent
+            # Some programs have signed bytes, and send those beyond ASCII as negative numbers.
+            value = dbr.decode((_whole(codes, -128, 255) & 0xFF).astype(np.uint8).tobytes())
         if len(value.encode()) >= self.length:
             raise dbr.Unconvertible(f"the text has {len(value.encode())} bytes, {self.length - 1} fit")
         return value
 
     def _accept_array(self, sent: Any) -> Any:
-        if not isinstance(sent, np.ndarray):
-            raise dbr.Unconvertible("this is an array: send numbers")
         if len(sent) > self.length:
             raise dbr.Unconvertible(f"{len(sent)} elements, {self.length} fit")
-        if self.native == dbr.LONG:
-            low, high = dbr.RANGES[dbr.LONG]
-            wrong = sent[~((sent >= low) & (sent <= high) & (sent == np.trunc(sent)))]  # NaN is neither
-            if len(wrong):
-                raise dbr.Unconvertible(f"{wrong[0].item()!r} is not a whole number from {low} to {high}")
-        return sent
+        is_whole = self.native != dbr.DOUBLE
+        if isinstance(sent, list):
+            sent = np.array([conversion.whole(text) if is_whole else conversion.number(text) for text in sent])
+        return _whole(sent, *dbr.RANGES[self.native]).astype(np.int32) if is_whole else sent.astype(np.float64)
 
     def _accept_number(self, value: Any) -> float | int:
+        is_whole = self.native != dbr.DOUBLE or self._info.record.startswith("int64")
         if isinstance(value, str):
             value = dict(self._info.named).get(value, value)
         if isinstance(value, str):
-            try:
-                value = int(value, 0) if value.strip().lstrip("+-").lower().startswith("0x") else float(value)
-            except ValueError:
-                raise dbr.Unconvertible(f"{value!r} is not a number") from None
-        if self.native == dbr.DOUBLE and not self._info.record.startswith("int64"):
+            value = conversion.whole(value) if is_whole else conversion.number(value)
+        if not is_whole:
             return float(value)
-        if not math.isfinite(value) or value != int(value):
+        if not math.isfinite(value):
             raise dbr.Unconvertible(f"{value!r} is not a whole number")
-        low, high = dbr.RANGES[dbr.LONG] if self.native == dbr.LONG else (-(2**53), 2**53)
-        if not low <= value <= high:
+        low, high = (-(2**53), 2**53) if self.native == dbr.DOUBLE else dbr.RANGES[self.native]
+        if not low <= int(value) <= high:
             raise dbr.Unconvertible(f"{value!r} does not fit: must be from {low} to {high}")
         return int(value)
+
+    def _accept_index(self, value: Any) -> int:
+        if isinstance(value, float) and math.isfinite(value):
+            value = int(value)
+        return self.index(value)
 
     def index(self, value: Any) -> int:
         """The index of a label, or an index as such, also one that is written as text."""
         labels = self._labels
-        if isinstance(value, str):
-            if value in labels:
-                return labels.index(value)
-            value = int(value) if value.strip().isdecimal() else value
-        if isinstance(value, int | float) and value in range(len(labels)):
-            return int(value)
+        if isinstance(value, str) and value in labels:
+            return labels.index(value)
+        number = conversion.integer(value) if isinstance(value, str) else value
+        if isinstance(number, int | float) and number in range(len(labels)):
+            return int(number)
         known = ", ".join(f"{i} {label}" for i, label in enumerate(labels))
         raise dbr.Unconvertible(f"{value!r} is none of: {known}")
 
@@ -154,3 +162,12 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.array_equal(a, b)
     return a == b or (a != a and b != b)
+
+
+def _whole(values: Any, low: int, high: int) -> Any:
+    """The numbers of an array, truncated; Unconvertible names the first that is none from `low` to `high`."""
+    truncated = np.trunc(values)
+    wrong = values[~((truncated >= low) & (truncated <= high))]  # NaN is neither
+    if len(wrong):
+        raise dbr.Unconvertible(f"{wrong[0].item()!r} is not a number from {low} to {high}")
+    return truncated.astype(np.int64)

@@ -9,7 +9,7 @@ import itertools
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import caproto as ca
@@ -49,6 +49,18 @@ async def listened_to(talk: Coroutine[Any, Any, None]) -> None:
         while _PEERS:
             await _PEERS.pop().gone()
     assert faults == []
+
+
+@contextlib.contextmanager
+def faulty() -> Iterator[list[str]]:
+    """Meanwhile, faults of the server are expected: gives what was reported."""
+    loop = asyncio.get_running_loop()
+    handler, reported = loop.get_exception_handler(), list[str]()
+    loop.set_exception_handler(lambda loop, context: reported.append(context["message"]))
+    try:
+        yield reported
+    finally:
+        loop.set_exception_handler(handler)
 
 
 def raw(command: int, size: int = 0, data_type: int = 0, count: int = 0, a: int = 0, b: int = 0) -> bytes:

@@ -20,7 +20,7 @@ from pixieioc.ioc.ca.server import Server
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 from tests.conftest import CA_PORTS
-from tests.ioc.ca.peer import Peer, conversation, number, raw, writable
+from tests.ioc.ca.peer import Peer, conversation, faulty, number, raw, writable
 
 Type = ca.ChannelType
 BIG = 10_000
@@ -330,11 +330,14 @@ def _fault(value: Any, client: Client) -> Awaitable[None] | None:
 async def test_a_put_that_goes_wrong_fails_and_the_connection_lives(value: int) -> None:
     async with _serving(Record(PvInfo("F", "ao", "", 0.0), "F", _fault)) as (_, peer):
         channel = await peer.channel("F")
-        assert await peer.put(channel, value) == "ECA_PUTFAIL"
-        peer.say(raw(4, 8, Type.DOUBLE, 1, channel, 1), struct.pack(">d", value))
-        if value < 3:  # of one that was taken a plain put hears nothing more
-            assert await peer.error() == "ECA_PUTFAIL"
-        assert await peer.get(channel) == [0.0]
+        with faulty() as reported:
+            assert await peer.put(channel, value) == "ECA_PUTFAIL"
+            peer.say(raw(4, 8, Type.DOUBLE, 1, channel, 1), struct.pack(">d", value))
+            if value < 3:  # of one that was taken a plain put hears nothing more
+                assert await peer.error() == "ECA_PUTFAIL"
+            assert await peer.get(channel) == [0.0]
+        # A refusal is none.
+        assert reported == (["put to F failed"] * 2 if value in (2, 4) else [])
 
 
 @conversation
@@ -480,8 +483,8 @@ async def test_what_was_held_back_never_comes_after_something_newer() -> None:
         raw(11),  # a server's word
         raw(5),
         bytes(range(1, 17)) + b"\0" * 2000,
-        raw(4, 0xFFFF, 6, 0, 1, 1) + struct.pack(">II", 2**32 - 8, 1),
-        raw(19, 0xFFFF, 6, 0, 1, 1) + struct.pack(">II", 16 * 1024**2 + 8, 1),
+        raw(4, 0xFFFF, 6, 0, 2, 1) + struct.pack(">II", 2**32 - 8, 1),  # to a channel that it does not have
+        raw(20, 0xFFFF, 6, 0, 1, 1) + struct.pack(">II", 16 * 1024**2 + 8, 1),
         raw(1, 8, 6, 1, 1, 1) + b"\0" * 8,  # a subscription without a mask
     ],
     ids=["unknown command", "server's command", "obsolete command", "garbage", "4 GB", "16 MB", "no mask"],
@@ -497,6 +500,32 @@ async def test_whoever_breaks_the_protocol_is_disconnected_and_nobody_else(said:
         await bad.ends()
         record.post(1.0)
         assert await peer.event() == [1.0]
+        assert len(server.circuits) == 1
+
+
+@pytest.mark.parametrize("piece", [1000, 65_536, 300_000])
+@conversation
+async def test_a_put_of_more_than_is_taken_is_refused_and_the_other_channels_live(piece: int) -> None:
+    """As by EPICS Base: what comes of it is left out, none of it is kept."""
+    size = 200_000
+    async with _serving(number(), limits=Limits(message=2000)) as (server, peer):
+        channel = await peer.channel("number")
+        await peer.monitor(channel)
+        for command, whole in ((19, True), (4, True), (19, False)):
+            header = raw(command, 0xFFFF, 6, 0, channel, 7) + struct.pack(">II", size, size // 8)
+            said = header + b"\1" * size + bytes(peer.writing(channel, 2.5)) + bytes(ca.EchoRequest())
+            for at in range(0, len(said), piece):
+                peer.say(said[at : at + piece])
+                if not whole:
+                    await asyncio.sleep(0)
+            if command == 19:
+                assert (await peer.hear(ca.WriteNotifyResponse)).status.name == "ECA_TOLARGE"
+            else:
+                assert await peer.error() == "ECA_TOLARGE"
+            if command == 19 and whole:
+                assert await peer.event() == [2.5]
+            assert (await peer.hear(ca.WriteNotifyResponse)).status.name == "ECA_NORMAL"
+            await peer.hear(ca.EchoResponse)
         assert len(server.circuits) == 1
 
 

@@ -206,7 +206,7 @@ def test_every_kind_of_record_in_every_type(data_type: ChannelType) -> None:
 def test_acknowledge_type_and_class_name() -> None:
     record = _record(KINDS[0])
     size, count, payload = record.packed(int(ChannelType.STSACK_STRING), 0)
-    acknowledge_transients, severity_to_acknowledge = 1, 0  # as of a record without alarm handling of its own
+    acknowledge_transients, severity_to_acknowledge = 1, AlarmSeverity.MINOR_ALARM  # nobody has yet
     head = (AlarmStatus.HIGH, AlarmSeverity.MINOR_ALARM, acknowledge_transients, severity_to_acknowledge)
     assert (size, count, payload) == (48, 1, struct.pack(">4H40s", *head, b"1234.50"))
     assert record.packed(int(ChannelType.CLASS_NAME), 0) == (40, 1, b"ao".ljust(40, b"\0"))

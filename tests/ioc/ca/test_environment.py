@@ -27,6 +27,8 @@ def test_without_any_variable_it_is_the_usual_server() -> None:
         ({"EPICS_CA_AUTO_ADDR_LIST": "NO", "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "yes"}, "beacons_automatic", True),
         ({"EPICS_CAS_IGNORE_ADDR_LIST": "10.0.0.9 10.0.0.8"}, "ignored", frozenset({"10.0.0.9", "10.0.0.8"})),
         ({"EPICS_CAS_BEACON_PERIOD": "2.5"}, "beacon_period", 2.5),
+        ({"EPICS_CA_BEACON_PERIOD": "3.5"}, "beacon_period", 3.5),
+        ({"EPICS_CA_BEACON_PERIOD": "3.5", "EPICS_CAS_BEACON_PERIOD": "2.5"}, "beacon_period", 2.5),
     ],
 )
 def test_a_variable_or_else_that_of_the_clients(variables: dict[str, str], field: str, value: object) -> None:
@@ -41,7 +43,9 @@ def test_a_variable_or_else_that_of_the_clients(variables: dict[str, str], field
         ("EPICS_CAS_BEACON_PORT", "-1"),
         ("EPICS_CAS_BEACON_PERIOD", "often"),
         ("EPICS_CAS_BEACON_PERIOD", "0"),
+        ("EPICS_CA_BEACON_PERIOD", "never"),
         ("EPICS_CAS_BEACON_ADDR_LIST", "10.0.0.1:x"),
+        ("EPICS_CA_ADDR_LIST", "10.0.0.1:x"),
     ],
 )
 def test_what_is_not_acceptable_is_named(name: str, text: str) -> None:

@@ -241,12 +241,21 @@ async def test_puts_that_do_not_complete_are_limited() -> None:
 @pytest.mark.parametrize("announced", [70_000, 2**24, 2**32 - 8])
 @conversation
 async def test_nobody_may_announce_more_than_its_channels_take(announced: int) -> None:
-    """The number needs 40 bytes: who announces 70 kB would have them kept."""
+    """The number needs 40 bytes: 70 kB of a put are refused, and not kept; of anything else they end the connection."""
     async with _good() as good:
         peer = await Peer.connect(good.server.port)
-        await peer.channel("number")
-        peer.say(raw(4, 0xFFFF, 6, 0, 1, 1) + struct.pack(">II", announced, 1) + b"\0" * 1000)
-        await peer.ends()
+        channel = await peer.channel("number")
+        before = psutil.Process().memory_info().rss
+        peer.say(raw(4, 0xFFFF, 6, 0, channel, 1) + struct.pack(">II", announced, 1) + b"\0" * 1000)
+        assert await peer.error() == "ECA_TOLARGE"
+        for _ in range(min(announced - 1000, 10_000_000) // 60_000):  # what comes of it
+            peer.say(b"\0" * 60_000)
+            await good.hears()
+        assert psutil.Process().memory_info().rss - before < 5e6
+        other = await Peer.connect(good.server.port)
+        await other.channel("number")
+        other.say(raw(20, 0xFFFF, 6, 0, channel, 1) + struct.pack(">II", announced, 1) + b"\0" * 1000)
+        await other.ends()
 
 
 def test_another_version_of_caproto_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

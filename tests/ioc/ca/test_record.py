@@ -49,6 +49,9 @@ class Listening:
         text = payload[4 : 4 + 40 * count].replace(b"\0" * 40, b"-").replace(b"\0", b" ").decode()
         self.told.append(f"{' '.join(text.split())} {payload[3]}")
 
+    def fail(self) -> None:
+        self.told.append("no form")
+
 
 def _told(info: PvInfo, *posts: Any, mask: int = DBE_VALUE | DBE_ALARM, **more: Any) -> list[str]:
     """What a listener hears of some posts; a tuple is a value with options."""
@@ -203,6 +206,8 @@ def _sent(value: Any) -> tuple[int, int, bytes]:
             return dbr.STRING, 1, value.encode()
         case bytes():
             return dbr.CHAR, len(value), value
+        case [str(), *_]:
+            return dbr.STRING, len(value), b"".join(text.encode().ljust(40, b"\0") for text in value)
         case list():
             return dbr.DOUBLE, len(value), np.array(value, ">f8").tobytes()
         case int():
@@ -232,7 +237,13 @@ def _sent(value: Any) -> tuple[int, int, bytes]:
         (LONG, "1e3", 1000),
         (LONG, "-0x10", -16),
         (LONG, 2.0**31 - 1, 2**31 - 1),
-        (LONG, [4.0, 5.0], 4),  # of more than one the first counts
+        (LONG, 158.22, 158),
+        (LONG, -158.9, -158),
+        (LONG, "158.22", 158),
+        (LONG, "010", 8),  # as in C
+        (ENUM, 1.5, 1),
+        (ENUM, "+1", 1),
+        (ENUM, "0x1", 1),
         (WIDE, 2.0**53, 2**53),
         (WIDE, -5, -5),
         (DRIVEN, 9.5, 9.5),
@@ -253,11 +264,23 @@ def _sent(value: Any) -> tuple[int, int, bytes]:
         (TEXT, b"abc", "abc"),
         (TEXT, "äöü".encode(), "äöü"),
         (TEXT, "text", "text"),
+        (TEXT, [65, 66], "AB"),
+        (TEXT, [65.9], "A"),
+        (TEXT, [-61.0, -92.0], "ä"),  # signed bytes
+        (TEXT, ["65", "0x42", "67"], "ABC"),
+        (TEXT, "65", "65"),
         (TEXT, b"", ""),
         (TEXT, "", ""),
         (DOUBLES, [1.5, 2.5], [1.5, 2.5]),
         (DOUBLES, b"\x01\x02\x03", [1, 2, 3]),
+        (DOUBLES, ["1", "0x10", "-2.5"], [1, 16, -2.5]),
+        (DOUBLES, [], []),
         (LONGS, [1.0, -(2.0**31)], [1, -(2**31)]),
+        (LONGS, [0.5, -2.9], [0, -2]),
+        (LONGS, ["1", "2.5"], [1, 2]),
+        (STRING, "a", "a"),
+        (STRING, 158.22, "158.220000"),
+        (STRING, -7, "-7"),
     ],
 )
 def test_accepted(info: PvInfo, sent: Any, value: Any) -> None:
@@ -272,7 +295,7 @@ def test_accepted(info: PvInfo, sent: Any, value: Any) -> None:
         (ENUM, "on", "'on' is none of: 0 Off, 1 On, 2 3, 3 Half way"),
         (ENUM, 4, "4 is none of"),
         (ENUM, -1, "-1 is none of"),
-        (ENUM, 1.5, "1.5 is none of"),
+        (ENUM, INF, "inf is none of"),
         (ENUM, NAN, "nan is none of"),
         (ENUM, "-1", "'-1' is none of"),
         (ENUM, "1.0", "'1.0' is none of"),
@@ -282,26 +305,37 @@ def test_accepted(info: PvInfo, sent: Any, value: Any) -> None:
         (DOUBLE, "0xg", "'0xg' is not a number"),
         (DOUBLE, "", "'' is not a number"),
         (DOUBLE, [], "no value was sent"),
-        (LONG, 2.5, "2.5 is not a whole number"),
-        (LONG, "2.5", "2.5 is not a whole number"),
+        (DOUBLE, "12.5 mm", "'12.5 mm' is not a number"),
+        (DOUBLE, "1_0", "'1_0' is not a number"),
+        (DOUBLE, "1e400", "'1e400' does not fit"),
+        (DOUBLE, [1.0, 2.0], "2 elements, 1 fits"),
+        (LONG, "08", "'08' begins with 0, as an octal number does, and is none"),
+        (LONG, "1,5", "'1,5' is not a number"),
+        (LONG, [4.0, 5.0], "2 elements, 1 fits"),
+        (ENUM, [1.0, 0.0], "2 elements, 1 fits"),
+        (STRING, ["a", "b"], "2 elements, 1 fits"),
+        (STRING, "a" * 40, "a string has more than 39 bytes"),
         (LONG, NAN, "nan is not a whole number"),
-        (LONG, "inf", "inf is not a whole number"),
+        (LONG, "inf", "'inf' is not a whole number"),
         (LONG, 2.0**31, "2147483648.0 does not fit: must be from -2147483648 to 2147483647"),
         (LONG, "1e12", "does not fit"),
         (STEPS, 1e12, "does not fit: must be from -2147483648 to"),
         (WIDE, 2.0**53 + 2, "does not fit: must be from -9007199254740992 to 9007199254740992"),
-        (WIDE, 0.5, "0.5 is not a whole number"),
         (TEXT, b"12345678", "the text has 8 bytes, 7 fit"),
         (TEXT, "ääää".encode(), "the text has 8 bytes, 7 fit"),
         (TEXT, "12345678", "the text has 8 bytes, 7 fit"),
         (TEXT, b"\xff\xfe", "text is not UTF-8"),
-        (TEXT, 5, "this is a text: send characters or a string"),
+        (TEXT, 300, "300 is not a number from -128 to 255"),
+        (TEXT, [65.0, NAN], "nan is not a number from -128 to 255"),
+        (TEXT, [65.0] * 8, "the text has 8 bytes, 7 fit"),
+        (TEXT, ["65", "A"], "'A' is not a number"),
+        (TEXT, -1, "text is not UTF-8"),
         (DOUBLES, [1.0] * 4, "4 elements, 3 fit"),
-        (DOUBLES, "1", "this is an array: send numbers"),
-        (DOUBLES, [], "no value was sent"),
-        (LONGS, [1.0, 1e12], "1000000000000.0 is not a whole number from -2147483648 to 2147483647"),
-        (LONGS, [0.5], "0.5 is not a whole number"),
-        (LONGS, [NAN], "nan is not a whole number"),
+        (DOUBLES, "much", "'much' is not a number"),
+        (DOUBLES, ["1", ""], "'' is not a number"),
+        (LONGS, [1.0, 1e12], "1000000000000.0 is not a number from -2147483648 to 2147483647"),
+        (LONGS, [NAN], "nan is not a number from"),
+        (LONGS, ["1", "1e12"], "is not a number from"),
     ],
 )
 def test_refused(info: PvInfo, sent: Any, says: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from typing import Any
 
 import caproto as ca
 import pytest
 from caproto._commands import read_datagram
 
+from pixieioc.ioc.ca import hosts
 from pixieioc.ioc.ca.server import Server
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.peer import Peer, conversation, listened_to, number, raw
@@ -137,15 +139,85 @@ async def test_a_name_in_an_unknown_alphabet_does_not_hide_the_others() -> None:
             assert await _found(searcher, server) == [1, 2]
 
 
+#: What a slow name server knows.
+HOSTS = {"here": ["127.0.0.1"], "ignored": ["127.0.0.9", "127.0.0.2"]}
+
+
+class NameServer:
+    """One that answers when it is told to; `asked` is what it was asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        self.gate = threading.Event()
+        monkeypatch.setattr(hosts, "look_up", self._look_up)
+
+    def _look_up(self, name: str) -> list[str]:
+        self.asked.append(name)
+        assert self.gate.wait(10)
+        if name not in HOSTS:
+            raise socket.gaierror(-2, "Name or service not known")
+        return HOSTS[name]
+
+
+@pytest.mark.parametrize("listed", ["127.0.0.3 127.0.0.2:5064", "localhost.invalid ignored:5064"])
 @conversation
-async def test_whom_the_environment_says_to_ignore(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EPICS_CAS_IGNORE_ADDR_LIST", "127.0.0.3 127.0.0.2:5064")
+async def test_whom_the_environment_says_to_ignore(listed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    NameServer(monkeypatch).gate.set()
+    monkeypatch.setenv("EPICS_CAS_IGNORE_ADDR_LIST", listed)
     async with Server([number()], LOCAL) as server:
         with Searcher() as searcher, Searcher("127.0.0.2") as ignored:
             ignored.say(_search("number"))
             searcher.say(_search("number"))
             assert await _found(searcher, server) == [0]
             assert ignored.silence()
+
+
+@conversation
+async def test_localhost_can_be_ignored_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPICS_CAS_IGNORE_ADDR_LIST", "localhost")
+    async with Server([number()], LOCAL) as server:
+        with Searcher("127.0.0.2") as searcher, Searcher() as ignored:
+            ignored.say(_search("number"))
+            searcher.say(_search("number"))
+            assert await _found(searcher, server) == [0]
+            assert ignored.silence()
+
+
+@conversation
+async def test_hosts_that_the_name_server_knows_late_are_ignored_late(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It holds up the start for two seconds at most, and then nothing."""
+    names = NameServer(monkeypatch)
+    monkeypatch.setattr("pixieioc.ioc.ca.server._LOOK_UP", 0.1)
+    monkeypatch.setenv("EPICS_CAS_IGNORE_ADDR_LIST", "ignored")
+    async with Server([number()], LOCAL) as server:
+        with Searcher("127.0.0.2") as ignored:
+            ignored.say(_search("number"))
+            assert await _found(ignored, server) == [0]
+            assert "are answered until their addresses are known" in caplog.text
+            names.gate.set()
+            async with asyncio.timeout(5):
+                while "127.0.0.2" not in server._ignored:
+                    await asyncio.sleep(0.01)
+            with Searcher() as searcher:
+                ignored.say(_search("number"))
+                searcher.say(_search("number"))
+                assert await _found(searcher, server) == [0]
+                assert ignored.silence()
+
+
+@conversation
+async def test_interfaces_can_be_names_of_hosts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    NameServer(monkeypatch).gate.set()
+    monkeypatch.setenv("EPICS_CAS_INTF_ADDR_LIST", "nowhere here")
+    async with Server([number()]) as server:
+        assert server.interfaces == ["127.0.0.1"]
+        peer = await Peer.connect(server.port)
+        await peer.lives()
+    assert "interfaces: the host 'nowhere' is left out: Name or service not known" in caplog.text
 
 
 @conversation
@@ -213,6 +285,30 @@ async def test_beacons_tell_where_the_server_is(monkeypatch: pytest.MonkeyPatch)
             beacons = [(await listener.hear())[0] for _ in range(3)]
     assert {type(beacon) for beacon in beacons} == {ca.Beacon}
     assert [(beacon.server_port, beacon.beacon_id) for beacon in beacons] == [(server.port, i) for i in range(3)]
+
+
+@conversation
+async def test_hosts_of_beacons_are_looked_up_once_and_not_in_the_loop(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = NameServer(monkeypatch)
+    with Searcher() as listener, Searcher("127.0.0.2") as other:
+        port, other_port = (searcher.socket.getsockname()[1] for searcher in (listener, other))
+        listed = f"here:{port} 127.0.0.2:{other_port} nowhere"
+        monkeypatch.setenv("EPICS_CAS_BEACON_ADDR_LIST", listed)
+        monkeypatch.setenv("EPICS_CA_BEACON_PERIOD", "0.1")
+        async with Server([number()], LOCAL) as server:
+            # While the name server thinks, the loop goes on: addresses have their beacons, clients their answers.
+            for i in range(3):
+                assert (await other.hear())[0].beacon_id == i
+            peer = await Peer.connect(server.port)
+            await peer.lives()
+            assert listener.silence()
+            names.gate.set()
+            beacons = [(await listener.hear())[0] for _ in range(5)]
+    assert {beacon.server_port for beacon in beacons} == {server.port}
+    assert sorted(names.asked) == ["here", "nowhere"]
+    assert caplog.text.count("beacons: the host 'nowhere' is left out: Name or service not known") == 1
 
 
 def test_it_runs_on_asyncios_own_loop_too() -> None:
