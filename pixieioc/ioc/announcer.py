@@ -21,13 +21,13 @@ class CommandLog:
         self._begun = ""  # by whom, if the last line tells of a command that has no outcome yet
 
     def add(self, when: datetime, status: str, message: str, user: str) -> str:
-        """All lines, with this one."""
+        """All lines, this one first."""
         if self._begun == user and status != "Busy":
             self._lines.pop()
         self._begun = user if status == "Busy" else ""
         short = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
         self._lines.append(f"{when:%m-%d %H:%M:%S} {status:8} {user}: {' '.join(short.split())}")
-        return "\n".join(self._lines)
+        return "\n".join(reversed(self._lines))
 
 
 class Announcer:

@@ -20,7 +20,7 @@ from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.pvinfo.model import SEVERITIES
-from pixieioc.pvinfo.overview import ALARM_ROWS, IN_WORDS
+from pixieioc.pvinfo.overview import ALARM_ROWS, IN_WORDS, in_words
 
 #: How the numbers with these units are said.
 _SAID: dict[str, Callable[[float], str]] = {
@@ -46,6 +46,8 @@ class Overview:
         self._state = state
         self._pipeline = pipeline
         self._settings = settings
+        texts = [(in_words(record.info), record) for record in board.values()]
+        self._sizes = [(text.name, record) for text, record in texts if text is not None]
         self._in_words = [(text, board[number]) for text, number, _ in IN_WORDS if number in board]
         log.add("the IOC has been started")
         if state.interrupted:
@@ -54,6 +56,8 @@ class Overview:
     def look(self, readiness: Readiness, *, in_run: bool) -> None:
         """Alarms, the outlook for a start, and the settings that wait."""
         self._show_alarms()
+        for name, number in self._sizes:
+            self._board.post(name, size(float(number.value)))
         waiting = [f"{task or 'run'}.{name}" for task, of_task in self._settings.dirty.items() for name in of_task]
         self._board.post("ConfigWaiting_RBV", ", ".join(waiting))
         self._board.post("StartMessage_RBV", start_message(self._outlook(readiness, len(waiting), in_run=in_run)))

@@ -12,7 +12,7 @@ _LINES, _LONGEST = 100, 300
 
 
 class RunLog:
-    """Lines with a time, the newest at the end."""
+    """Lines with a time, the newest first."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -24,4 +24,4 @@ class RunLog:
         one_line = " ".join(text.split())
         short = one_line if len(one_line) <= _LONGEST else f"{one_line[:_LONGEST]}..."
         self._lines.append(f"{time:%m-%d %H:%M:%S}  {short}")
-        self._board.post("RunLog_RBV", "\n".join(self._lines))
+        self._board.post("RunLog_RBV", "\n".join(reversed(self._lines)))

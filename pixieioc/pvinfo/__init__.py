@@ -8,6 +8,7 @@ from pixieioc.config import Config, ConfigError
 from pixieioc.pvinfo.declared import task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
 from pixieioc.pvinfo.model import LONGEST_NAME, PvInfo, Severity, Source
+from pixieioc.pvinfo.overview import in_words
 from pixieioc.pvinfo.run_control import run_control_pvs
 
 __all__ = ["PvInfo", "Severity", "Source", "all_pvs"]
@@ -34,6 +35,8 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
             if pv.name in pvs and not _shared(config, pvs[pv.name].source, pv.source):
                 raise ConfigError(f"{name}: the process variable {pv.name} is declared twice")
             pvs.setdefault(pv.name, pv)
+            if (text := in_words(pv)) is not None:
+                pvs.setdefault(text.name, text)
     for pv in ioc_pvs():
         pvs[pv.name] = pv
     room = _ROOM * sum(bool(pv.source.index) and pv.source.kind == "parameter" for pv in pvs.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pixieioc.pvinfo.model import SEVERITIES, PvInfo, text_pv
+from pixieioc.pvinfo.model import SEVERITIES, PvInfo, Source, text_pv
 
 #: Rows of the list of alarms, each with its process variables.
 ALARM_ROWS = 8
@@ -28,6 +28,19 @@ FOR_SCREENS = (
 )  # fmt: skip
 
 
+def in_words(pv: PvInfo) -> PvInfo | None:
+    """The text that says a report's number of bytes in MB and GB; None for other reports."""
+    if pv.unit != "B" or pv.source.kind != "report" or pv.source.index or not pv.source.task:
+        return None
+    if any(number == pv.name for _, number, _ in IN_WORDS):
+        return None  # it has one already
+    doc = f"{pv.doc.rstrip('.')}, in words."
+    return PvInfo(
+        f"{pv.name.removesuffix('_RBV')}Text_RBV", "stringin", doc, "",
+        source=Source("run", pv.source.task, f"{pv.source.name}_text"),
+    )  # fmt: skip
+
+
 def overview_pvs() -> Iterator[PvInfo]:
     """All of them."""
     yield text_pv("StartMessage_RBV", "What a start would do now.", 1024)
@@ -46,7 +59,7 @@ def overview_pvs() -> Iterator[PvInfo]:
         yield PvInfo(name, "stringin", doc, "")
     yield text_pv("ErrorFirstMessage_RBV", "The first error since the last acknowledge: the cause of the others.", 512)
     yield text_pv("ErrorFirstTime_RBV", "When that was.", 64)
-    yield text_pv("RunLog_RBV", "The last 100 starts, ends and errors, with their times.", 32768)
+    yield text_pv("RunLog_RBV", "The last 100 starts, ends and errors, the latest first, with their times.", 32768)
     yield PvInfo("AlarmCount_RBV", "longin", "Entries in AlarmList_RBV.")
     yield text_pv(
         "AlarmList_RBV", "What is in alarm now, causes first, then the worst: severity, what, since when.", 16384

@@ -87,7 +87,7 @@ def _state() -> Iterator[PvInfo]:
     )  # fmt: skip
     yield text_pv("CmdMessage_RBV", "Why the last command had this outcome.", 1024)
     yield text_pv("CmdUser_RBV", "Who gave the last command: user@host.")
-    yield text_pv("CmdLog_RBV", "The last 20 commands: time, outcome, user, message.", 8192)
+    yield text_pv("CmdLog_RBV", "The last 20 commands, the latest first: time, outcome, user, message.", 8192)
     yield PvInfo(
         "RunEndReason_RBV", "mbbi", "Why the last run ended.", labels=END_REASONS,
         severities=_severities(

@@ -32,8 +32,8 @@ def alarms_screens(site: Site) -> dict[str, str]:
     )
     top = listed.y + listed.height + GAP
     below = Box(room.x, top, room.width, room.y + room.height - top)
-    inside = panel(display, below, "Runs and errors, the latest at the bottom")
-    display.add(bob.log_text(inside, site("RunLog_RBV"), bottom=True))
+    inside = panel(display, below, "Runs and errors, the latest first")
+    display.add(bob.log_text(inside, site("RunLog_RBV")))
     return {"alarms.bob": display.text(), _ROW_FILE: _row(site, Box(0, 0, inside.width, _ROW_HEIGHT))}
 
 

@@ -90,13 +90,17 @@ class Display:
 
 
 def label(
-    box: Box, text: str, font: Font = style.TEXT, color: Color = style.INK, align: int = LEFT, tip: str = ""
-) -> ET.Element:
+    box: Box, text: str, font: Font = style.TEXT, color: Color = style.INK, align: int = LEFT, tip: str = "",
+    background: Color | None = None,
+) -> ET.Element:  # fmt: skip
     """A text that never changes; `tip` shows while the mouse is over it."""
     widget = _widget(
         "label", text, box, text=text, font=font, foreground_color=color, horizontal_alignment=align,
         vertical_alignment=MIDDLE, wrap_words=False,
     )  # fmt: skip
+    if background is not None:
+        _set(widget, "transparent", False)
+        _set(widget, "background_color", background)
     if tip:
         _set(widget, "tooltip", tip)
     return widget

@@ -43,7 +43,7 @@ def expert_screen(site: Site) -> str:
     _operate(site, display, commands)
     left, right = lower.columns(50, 50)
     _tasks(site, display, left)
-    display.add(bob.log_text(panel(display, right, "Last commands"), site("CmdLog_RBV"), bottom=True))
+    display.add(bob.log_text(panel(display, right, "Last commands, the latest first"), site("CmdLog_RBV")))
     return display.text()
 
 
@@ -53,6 +53,12 @@ def _numbers(
     inside = panel(display, box, heading)
     for row, (caption, name) in zip(inside.rows(34, 6), shown, strict=False):
         info = site.info(f"IOC:{name}")
+        if name == "ACCESS":
+            left, right = row.columns(share, 1 - share)
+            right = Box(right.x, right.y, right.width, inside.y + inside.height - right.y)
+            display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc))
+            display.add(bob.value(right, site(info.name), style.SMALL, text=True, wrap=True))
+            continue
         reading(display, row, caption, site(info.name), share, text=info.is_text, tip=info.doc)
 
 

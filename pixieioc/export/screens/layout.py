@@ -141,18 +141,21 @@ def reading(
     left, right = box.columns(share, 1 - share)
     display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=tip))
     if per_second:
-        rate(display, right, pv, font)
+        rate(display, right, pv, font, share=0.6)
     else:
         display.add(bob.value(right, pv, font, text=text, precision=precision))
 
 
-def rate(display: Display, box: Box, pv: str, font: Font = style.TEXT, background: Color | None = style.READ) -> None:
-    """A number of something a second: "12 /s"."""
-    unit = round(1.5 * font.size)
+def rate(
+    display: Display, box: Box, pv: str, font: Font = style.TEXT, background: Color | None = style.READ, *,
+    share: float = 1.0,
+) -> None:  # fmt: skip
+    """A number of something a second: "12 /s"; `share` is the part of the box in which it ends."""
+    unit = round(box.width * (1 - share) + 1.5 * font.size * share)
     number = Box(box.x, box.y, box.width - unit, box.height)
     display.add(
         bob.value(number, pv, font, bob.RIGHT, units=False, precision=0, background=background),
-        bob.label(Box(number.x + number.width + 4, box.y, unit - 4, box.height), "/s", font),
+        bob.label(Box(number.x + number.width, box.y, unit, box.height), " /s", font, background=background),
     )
 
 

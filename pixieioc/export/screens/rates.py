@@ -143,7 +143,7 @@ def _channel(
             display.add(bob.label(left, caption, style.TEXT, style.FAINT))
         share = name == "DeadTime_RBV"
         if captions and not share:
-            rate(display, line, pv, font)
+            rate(display, line, pv, font, share=0.65)
         else:
             display.add(bob.value(line, pv, font, bob.CENTER, units=captions, precision=1 if share else 0))
         if bars:

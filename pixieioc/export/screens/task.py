@@ -26,6 +26,7 @@ from pixieioc.export.screens.layout import (
 from pixieioc.export.screens.style import Font
 from pixieioc.pvinfo.description import TaskInfo, is_channel, is_command
 from pixieioc.pvinfo.model import PvInfo
+from pixieioc.pvinfo.overview import in_words
 
 _GAP = 4
 #: Rows of parameters and reports: at least, in one column, in larger letters, and where nothing need be scrolled.
@@ -200,6 +201,8 @@ def _show_reports(site: Site, display: Display, box: Box, table: _Table) -> None
             display.add(bob.lamp(shown, site(pv.name), states_of(pv), bold))
         elif pv.unit == PER_SECOND:
             rate(display, shown, site(pv.name), bold)
+        elif (text := in_words(pv)) is not None:
+            display.add(bob.value(shown, site(text.name), bold))
         else:
             display.add(bob.value(shown, site(pv.name), bold, text=pv.is_text))
 
