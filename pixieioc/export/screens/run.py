@@ -98,8 +98,8 @@ def _commands(site: Site, display: Display, box: Box) -> None:
 def _readiness(site: Site, display: Display, box: Box) -> None:
     """Whether a run can be started, what a start would do, and what leads to readiness if there is none."""
     display.add(bob.rectangle(box))
-    inside = box.inner(8)
-    lamp, message, cure = inside.columns(12, 73, 15)
+    inside = box.inner(3)
+    lamp, message, cure = inside.columns(12, 74, 14)
     states = [("Not ready", style.MINOR), ("Ready", style.ACTIVE)]
     in_run = site("Acquire_RBV")
     idle = bob.lamp(lamp, site("Ready_RBV"), states, style.HEADING)
@@ -108,7 +108,7 @@ def _readiness(site: Site, display: Display, box: Box) -> None:
     display.add(
         bob.hidden_while(idle, "pv0 == 1", in_run),
         bob.shown_while(running, "pv0 == 1", in_run),
-        bob.value(message, site("StartMessage_RBV"), text=True, wrap=True, background=None),
+        bob.value(message, site("StartMessage_RBV"), style.SMALL, text=True, wrap=True, background=None),
     )
     for widget, name in _cures(site, cure):
         display.add(bob.shown_while(widget, f"pv0 == {CURES.index(name)}", site("ReadyCure_RBV")))
@@ -179,7 +179,7 @@ def _files(site: Site, display: Display, box: Box) -> None:
     )
     for caption, name in _FILE_SETTINGS:
         setting(site, display, next(rows), caption, name, (22, 42, 36))
-    caption, last = next(rows).columns(22, 78)
+    caption, last = next(rows).columns(18, 82)
     display.add(
         bob.label(caption, "Last file", style.TEXT, style.FAINT),
         bob.value(last, site("FullFileName_RBV"), style.TINY, text=True, wrap=True),

@@ -127,7 +127,9 @@ def _own(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
 
 
 def _is_its_own(pv: PvInfo) -> bool:
-    return pv.name.split(":")[-1] not in ("Status", "HeartBeat", "QueueFree_RBV")
+    # Texts that are the pipeline's, such as the name of the last file, need the room that they have on Run.
+    is_shared_text = pv.is_text and ":" not in pv.name
+    return pv.name.split(":")[-1] not in ("Status", "HeartBeat", "QueueFree_RBV") and not is_shared_text
 
 
 def _overview(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
@@ -169,7 +171,9 @@ def _show_parameters(site: Site, display: Display, box: Box, table: _Table) -> N
         elif setpoint is not None:
             display.add(control(site, entry, setpoint.name, plain))
         if readback is not None and setpoint is not None:
-            display.add(in_use(site, used, setpoint.name, plain))
+            display.add(
+                in_use(site, used, setpoint.name, style.TINY if setpoint.is_text else plain, wrap=setpoint.is_text)
+            )
         elif readback is not None:
             display.add(bob.value(used, site(readback.name), plain, text=readback.is_text))
         allowed = _range(setpoint) if setpoint is not None else "fixed"
