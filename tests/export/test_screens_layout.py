@@ -94,10 +94,10 @@ def test_texts_fit(files: dict[str, str]) -> None:
 FOLDER = "/data/beamlines/nuclear-structure/2026/proposal-20260417-smith/run-0042/raw"
 PLACE = "there is no folder /data/beamlines/nuclear-structure/2026/proposal-20260417-smith/run-0042/raw"
 LONGEST = {
-    "StatusMessage_RBV": "run 12345 has ended: Task error: RuntimeError in ConvertToEvents: the header of the record at "
-    "byte 123456789 of module 12 has a length of 131071 words",
-    "StartMessage_RBV": f"Start would be refused: {PLACE}: 3 levels are missing, CreateDirectory = -2 makes 2; only 0.9 "
-    "GB are free there, 1 GB are the least; PresetMode Live time: no task of the chain knows the dead time.",
+    "StatusMessage_RBV": "run 12345 has ended: Task error: RuntimeError in ConvertToEvents: the header of the record "
+    "at byte 123456789 of module 12 has a length of 131071 words",
+    "StartMessage_RBV": f"Start would be refused: {PLACE}: 3 levels are missing, CreateDirectory = -2 makes 2; only "
+    "0.9 GB are free there, 1 GB are the least; PresetMode Live time: no task of the chain knows the dead time.",
     "RunEndReason_RBV": "Operator stop",
     "FilePath_RBV": FOLDER,
     "FullFileName_RBV": f"{FOLDER}/pixie16_12345_run012345_mod12.bin",
