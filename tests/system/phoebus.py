@@ -53,7 +53,7 @@ class Phoebus:
         self._screen = screen
         self._folder = folder
         self._prefix = prefix
-        self._file = ""
+        self.file = ""
         self._known = 0
         # A keyboard that has letters beyond ASCII.
         self._run("setxkbmap", "de")
@@ -62,7 +62,7 @@ class Phoebus:
         """Waits until a screen is there, and all of its widgets are connected, in two looks at it."""
         root = ET.parse(self._folder / file).getroot()
         wanted = re.sub(r"\$\(P=[^)]*\)", self._prefix, root.findtext("name", ""))
-        self._file = file
+        self.file = file
         self._until(lambda: f'"{wanted}' in self._windows(), f"no window {wanted!r}", seconds)
         # The window has its new name before it has its new content.
         self._until(lambda: self._shows(root), f"{file} does not show", seconds)
@@ -72,7 +72,7 @@ class Phoebus:
 
     def until_title(self, title: str) -> None:
         """Waits until a screen is there, whatever its widgets show."""
-        self._until(lambda: f'"{title} {self._prefix}' in self._windows(), f"no screen {title}", 20)
+        self._until(lambda: f'"{title} {self._prefix}' in self._windows(), f"no screen {title}", 40)
 
     def _shows(self, root: ET.Element) -> bool:
         """Whether the buttons of the header are as light and dark as in this file: the place where one is, is light."""
@@ -89,13 +89,13 @@ class Phoebus:
 
     def press(self, text: str, *, confirm: bool = False) -> None:
         """Clicks the button with this text on the present screen."""
-        for widget in ET.parse(self._folder / self._file).getroot().iter("widget"):
+        for widget in ET.parse(self._folder / self.file).getroot().iter("widget"):
             if widget.get("type") == "action_button" and widget.findtext("text") == text:
                 x, y, width, height = (int(widget.findtext(tag, "0")) for tag in ("x", "y", "width", "height"))
                 self._screen.click(x + width // 2, y + height // 2)
                 break
         else:
-            raise KeyError(f"{self._file} has no button {text!r}")
+            raise KeyError(f"{self.file} has no button {text!r}")
         if confirm:
             self._until(lambda: "Confirm" in self._windows(), "nothing asks for confirmation", 10)
             self._screen.type("\n")
@@ -156,12 +156,12 @@ class Phoebus:
 
     def _box(self, kind: str, pv: str) -> tuple[int, int, int, int]:
         """Where the widget of this kind that shows `pv` is on the present screen, whose macros have their defaults."""
-        for widget in ET.parse(self._folder / self._file).getroot().iter("widget"):
+        for widget in ET.parse(self._folder / self.file).getroot().iter("widget"):
             name = _DEFAULT.sub(lambda m: "" if m[1] == "P" else m[2], widget.findtext("pv_name", ""))
             if widget.get("type") == kind and name == pv:
                 x, y, width, height = (int(widget.findtext(tag, "0")) for tag in ("x", "y", "width", "height"))
                 return x, y, width, height
-        raise KeyError(f"{self._file} has no {kind} for {pv!r}")
+        raise KeyError(f"{self.file} has no {kind} for {pv!r}")
 
     def go(self, text: str, file: str) -> None:
         """Clicks the button with this text, which shows another screen."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from itertools import islice
 
 from pixieioc.export.screens import bob, style
@@ -66,12 +68,10 @@ def _task(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
 
 def _link(site: Site, display: Display, source: str, target: str, box: Box, to: Box) -> None:
     """The arrow from one task to the next: red if something was lost or waits in vain, orange if much waits."""
-    loss = [site(f"{source}:Dropped_RBV"), site(f"{target}:Balance_RBV"), site(f"{target}:QueueUse_RBV")]
-    # As the records' own limits say: any loss is MAJOR, and so is a full queue.
-    cases = [
-        (" || ".join(f"pvSev{i} {of}" for i in range(3)), c) for of, c in ((">= 2", style.MAJOR), ("== 1", style.MINOR))
-    ]
-    color = bob.rule("loss", "line_color", loss, cases)
+    loss = [f"{source}:Dropped_RBV", f"{target}:Balance_RBV", f"{target}:QueueUse_RBV"]
+    limits = [site.info(name).limits for name in loss]
+    cases = [(_beyond(limits, 0, 3), style.MAJOR), (_beyond(limits, 1, 2), style.MINOR)]
+    color = bob.rule("loss", "line_color", [site(name) for name in loss], cases)
     if to.y == box.y:
         middle = box.y + box.height // 2
         start, end = box.x + box.width + 6, to.x - 20
@@ -99,6 +99,16 @@ def _link(site: Site, display: Display, source: str, target: str, box: Box, to: 
         display.add(bob.value(number, use, style.TEXT_BOLD, background=None), bob.bar(filled, use))
         for caption, pv, column in zip(("dropped", "missing"), (dropped, missing), below.columns(1, 1), strict=True):
             reading(display, column, caption, pv, 0.4, style.TEXT_BOLD)
+
+
+def _beyond(limits: Sequence[tuple[float, float, float, float]], low: int, high: int) -> str:
+    """The expression for one of several numbers being beyond its own limits: those with these places among them.
+
+    The severity itself is not known to rules of web clients.
+    """
+    exceeded = [f"pv{i} <= {of[low]:g}" for i, of in enumerate(limits) if math.isfinite(of[low])]
+    exceeded += [f"pv{i} >= {of[high]:g}" for i, of in enumerate(limits) if math.isfinite(of[high])]
+    return " || ".join(exceeded)
 
 
 def _strip(site: Site, display: Display, box: Box) -> None:
