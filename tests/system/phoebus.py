@@ -63,7 +63,7 @@ class Phoebus:
         root = ET.parse(self._folder / file).getroot()
         wanted = re.sub(r"\$\(P=[^)]*\)", self._prefix, root.findtext("name", ""))
         self.file = file
-        self._until(lambda: f'"{wanted}' in self._windows(), f"no window {wanted!r}", seconds)
+        self._until(lambda: f'{wanted}":' in self._windows(), f"no window {wanted!r}", seconds)
         # The window has its new name before it has its new content.
         self._until(lambda: self._shows(root), f"{file} does not show", seconds)
         for _ in range(2):
@@ -72,7 +72,7 @@ class Phoebus:
 
     def until_title(self, title: str) -> None:
         """Waits until a screen is there, whatever its widgets show."""
-        self._until(lambda: f'"{title} {self._prefix}' in self._windows(), f"no screen {title}", 40)
+        self._until(lambda: f'{title} {self._prefix}":' in self._windows(), f"no screen {title}", 40)
 
     def _shows(self, root: ET.Element) -> bool:
         """Whether the buttons of the header are as light and dark as in this file: the place where one is, is light."""
