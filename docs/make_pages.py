@@ -18,7 +18,7 @@ from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, diagram, table
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
 
 HERE = Path(__file__).parent
 
@@ -63,7 +63,7 @@ right is used. Relative file names start from the file's folder, `~` is the home
 
 Over Channel Access, a parameter `bucket_size` of the task GatherData is the setpoint `$(P)GatherData:BucketSize` with
 the readback `$(P)GatherData:BucketSize_RBV`; *shared* parameters and those of runs are the whole pipeline's:
-`$(P)AutoSave`, `$(P)StopTimeout`. *Live* parameters may be changed while a run is on, *fixed* ones in the file only.
+`$(P)AutoSave`, `$(P)StopTimeout`. *Live* parameters may be changed during a run, *fixed* ones in the file only.
 *At once* ones, which concern only what is shown, are used as soon as they are written. Lists are written as JSON texts.
 
 A *per channel* parameter has a value for each of the task's `modules` and `channels`, and a setpoint for each:
@@ -114,33 +114,73 @@ task WriteEvents write, the columns are:
 
 {always}
 
-`chunk_timestamp` comes from SortEvents. In files that `pixieioc replay` writes it is Unix time if the JSON file that
-GatherData puts beside a raw file tells when the run began (or `--set SortEvents.start_times='[...]'` does), and seconds
-since the first event otherwise.
+## From SortEvents
+
+{sorted}
+
+Within a period the counters go on; times of different periods cannot be compared, so a coincidence is within one. In
+files that `pixieioc replay` writes, `chunk_timestamp` is Unix time if the JSON file that GatherData puts beside a
+raw file tells when the run began (or `--set SortEvents.start_times='[...]'` does), and seconds since the first event
+otherwise. It takes two fifths of a file of events without traces; `--set WriteEvents.chunk_timestamp=false` leaves it
+out.
+
+## Of recorded data
+
+{recorded}
+
+It is there if it is known of which run the data are, see [below](#several-runs).
 
 ## Of events with optional blocks
 
 {optional}
 
+## Which columns a file has
+
+Those that its events have: a column of an optional block, or of traces, is there if at least one event has a value in
+it. If such an event comes late, what has been written is written anew with the further columns, a row group at a time,
+and nothing is lost; a program that reads a file looks which columns there are.
+
 ## Parquet
 
 One file with all columns, but for `trace_start`: the samples themselves are in the column `trace`. What an event does
-not have is null rather than 0. Each column's field has its `unit` and `meaning`. The metadata `pixieioc` of the file is
-a JSON text:
+not have is null rather than 0. Each column's field has its `unit` and `meaning`.
+
+```python
+import pandas
+
+events = pandas.read_parquet("events.parquet", columns=["time", "energy"], filters=[("channel", "=", 9)])
+```
+
+```python
+import polars
+
+events = polars.scan_parquet("events.parquet").filter(polars.col("channel") == 9).collect()
+traces = events.filter(polars.col("trace").is_not_null())["trace"] if "trace" in events.columns else None
+```
 
 ```python
 import json
 import pyarrow.parquet
 
-about = json.loads(pyarrow.parquet.read_metadata("events.parquet").metadata[b"pixieioc"])
+file = pyarrow.parquet.ParquetFile("events.parquet")  # whole row groups at a time: files need not fit into memory
+about = json.loads(file.metadata.metadata[b"pixieioc"])
+for number in range(file.num_row_groups):
+    group = file.read_row_group(number)
+    time = group["time"].to_numpy()
+    if "trace" in group.column_names:
+        traces = group["trace"].combine_chunks()  # trace i is samples[ends[i] : ends[i + 1]]
+        samples, ends = traces.values.to_numpy(), traces.offsets.to_numpy()
 ```
+
+Numbers are laid out so that they compress well and are read fast: times as differences, samples and Unix times by
+significance of their bytes (`BYTE_STREAM_SPLIT`, which pyarrow reads from version 17 on).
 
 ## npy
 
 | file | content |
 |---|---|
-| `events.npy` | A structured array of the columns that every event has. |
-| `events.extra.npy` | The columns of the optional blocks, row by row beside it; only if an event has one. |
+| `events.npy` | A structured array of the columns that every event has, and of those from SortEvents. |
+| `events.extra.npy` | The columns of optional blocks and traces, row by row beside it; only if an event has one. |
 | `events.traces.npy` | The samples of all traces, uint16; only if there are any. |
 | `events.npy.json` | The metadata. |
 
@@ -149,10 +189,32 @@ with `numpy.load(name, mmap_mode="r")`, which reads only what is looked at.
 
 ## Metadata
 
-`software`; `run_id`, `start_time` and `end_time` of the run that wrote the file (Unix times, s); `events`;
-`items_discarded` (blocks that an abort left out); `configuration`: the settings of all tasks, with the names of the raw
-files; `columns`: type, unit and meaning.
+{metadata}
+
+## Several runs
+
+Files that are given to LoadFiles or `pixieioc replay` together may be of several runs: the JSON files beside them tell
+(`run_id` and `start_time`), or, of files without one, their names (`run_pattern`, by default `run_?(\\d+)`). Runs are
+read one after the other, in the order of time as far as that is known. All events of one come before all of the next; a
+new counter period begins between them, which counts as one restart of the counters; a record that is cut off by the end
+of a run is counted, not continued in the next. The files of a module in one run are one stream: a record may begin in
+one and end in the next. Files of which nothing is known are all of one run.
 """
+
+METADATA = """\
+In Parquet the JSON text `pixieioc` of the file's metadata, with npy a file of its own. What is known of the runs of
+recorded data is what the files beside the raw files tell.
+
+| name | what it is |
+|---|---|
+| `software` | What wrote the file. |
+| `events`, `first_time`, `last_time` | How many, and `time` of the first and the last of them; null without events. |
+| `run_id`, `start_time`, `end_time` | The data's run (Unix times, s); null if not known, or if there are several. |
+| `runs` | All runs that the data are of, a list of `run_id`, `start_time` and `end_time`. |
+| `written` | `run_id`, `start_time` and `end_time` of the run, or replay, that has written the file. |
+| `items_discarded` | Blocks that an abort left out. |
+| `configuration` | The settings of all tasks, with the names of the raw files. |
+| `columns` | Type, unit and meaning of each column. |"""
 
 
 FIELD_PAGE = """\
@@ -308,8 +370,14 @@ def configuration() -> str:
 
 def events() -> str:
     """The page about the columns of events and the files that hold them."""
-    assert {c.name for c in (*ALWAYS, *OPTIONAL)} == set(COLUMNS)
-    return EVENTS.format(always=_columns(ALWAYS), optional=_columns((*OPTIONAL, TRACE)))
+    assert {c.name for c in (*ALWAYS, *SORTED, RUN, *OPTIONAL)} == set(COLUMNS)
+    return EVENTS.format(
+        always=_columns(ALWAYS),
+        sorted=_columns(SORTED),
+        recorded=_columns([RUN]),
+        optional=_columns((*OPTIONAL, TRACE)),
+        metadata=METADATA,
+    )
 
 
 PAGES = {"states.md": states, "configuration.md": configuration, "events.md": events, "fields.md": fields}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import logging
 import signal
@@ -150,7 +151,10 @@ class Format(enum.StrEnum):
 
 @app.command()
 def replay(
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Raw list-mode files, or patterns in quotes.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILES...", help="Raw list-mode files, or patterns in quotes; - is the input."),
+    ],
     adc_mhz: Annotated[
         list[float] | None, typer.Option(metavar="MHZ", help="ADC rate (default: 500); several times: one a module.")
     ] = None,
@@ -169,18 +173,16 @@ def replay(
     ] = None,
     sets: Sets = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the sorted events to this file.")] = None,
-    form: Annotated[
-        Format | None, typer.Option("--format", help="Of that file (default: npy if it ends so, else parquet).")
+    form: Annotated[Format | None, typer.Option("--format", help="Of that file (default: that of its name).")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the energy spectra: .png, .pdf or .svg.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the energy spectra.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Decode, sort, count and save recorded data, without EPICS; ^C leaves nothing behind."""
     from pixieioc.offline.job import Job
     from pixieioc.pipeline import Error
 
-    if form is None:
-        form = Format.npy if out is not None and out.suffix == ".npy" else Format.parquet
     job = Job(
         files=tuple(files),
         config=config,
@@ -190,7 +192,7 @@ def replay(
         module_pattern=module_pattern,
         window_us=window,
         out=out,
-        format=form.value,
+        format=form.value if form is not None else None,
         plot=plot,
     )
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
@@ -204,6 +206,47 @@ def replay(
     except KeyboardInterrupt:
         typer.echo("pixieioc: interrupted, nothing is kept", err=True)
         raise typer.Exit(128 + signal.SIGINT) from None
+
+
+@app.command()
+def recover(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILES...", help="Raw files that end with .part, or patterns in quotes.")
+    ],
+    adc_mhz: Annotated[
+        list[float] | None,
+        typer.Option(metavar="MHZ", help="ADC rate (default: that of the run); several times: one per module."),
+    ] = None,
+    firmware: Annotated[
+        list[float] | None,
+        typer.Option(metavar="REVISION", help="Firmware revision (default: that of the run), likewise."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="CONFIG.toml", help="Take ADC rates and firmware revisions from this file.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+) -> None:
+    """Finish raw files of runs that were cut off: count whole records, make sidecars, give them their names."""
+    from pixieioc.offline.recover import layouts_of, recover, unfinished
+    from pixieioc.pipeline import Error
+    from pixieioc.tasks.names import shown, to_json
+
+    layouts = layouts_of(adc_mhz, firmware, load(config) if config else None)
+    done, refused = [], []
+    for path in unfinished(files):
+        try:
+            found = recover(path, layouts)
+        except Error as error:
+            refused.append({"file": str(path), "why": str(error)})
+            typer.echo(shown(f"pixieioc: {error}"), err=True)
+            continue
+        done.append(found)
+        if not json:
+            typer.echo(shown(str(found)))
+    if json:
+        typer.echo(to_json({"recovered": [dataclasses.asdict(found) for found in done], "refused": refused}))
+    if refused:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -231,6 +274,7 @@ def _replay(job: Job, *, as_json: bool) -> None:
 
     from pixieioc.offline.replay import replay
     from pixieioc.offline.show import following, print_summary
+    from pixieioc.pipeline import Error
 
     with following(Console(stderr=True)) as listener:
         summary = replay(job, listener)
@@ -238,6 +282,8 @@ def _replay(job: Job, *, as_json: bool) -> None:
         typer.echo(summary.to_json())
     else:
         print_summary(Console(), summary)
+    if summary.damage:
+        raise Error(f"not all could be read: {summary.damage}")
 
 
 def _example(name: str) -> Path:

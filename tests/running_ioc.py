@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -33,9 +34,11 @@ class Ioc(CaClient):
         super().__init__(f"T{secrets.token_hex(4)}:")
         self.folder = folder
         self.arguments = arguments
+        self.environment: dict[str, str] = {}  #: what is different in that of the process
+        self.port = 0  #: for Channel Access; 0: the next one of the tests
 
-    def start(self) -> None:
-        """Starts the process, and returns when its tasks are there."""
+    def start(self, **options: Any) -> None:
+        """Starts the process, and returns when its tasks are there; `options` are further ones of Popen."""
         self.log = (self.folder / "log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pixieioc", *self.arguments, "--prefix", self.prefix],
@@ -44,11 +47,10 @@ class Ioc(CaClient):
                 "PYTHONPATH": str(ROOT),
                 "HOME": str(self.folder),
                 "XDG_STATE_HOME": str(self.folder / "state"),
-                "EPICS_CAS_SERVER_PORT": str(next(_PORTS)),
+                "EPICS_CAS_SERVER_PORT": str(self.port or next(_PORTS)),
+                **self.environment,
             },
-            stdout=self.log,
-            stderr=self.log,
-            cwd=self.folder,
+            **{"stdout": self.log, "stderr": self.log, "cwd": self.folder, **options},
         )
         self.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 30)
 

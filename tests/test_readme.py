@@ -16,7 +16,7 @@ import pytest
 
 from docs.make_pages import PAGES, column_type
 from pixieioc.export import FILES
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 
 README = (ROOT / "README.md").read_text()
@@ -107,13 +107,17 @@ def test_there_are_exactly_two_commands_of_set_up() -> None:
         assert block.text.count("\n") == 1
 
 
-def test_the_tutorial_and_the_scan_that_follows() -> None:
+def test_the_tutorial_and_what_follows() -> None:
     tutorial = "Tutorial: from the installation to the first spectrum"
     assert "pixieioc run examples/replay.toml" in section(tutorial)[0].text
     with example("replay.toml") as terminal:
         terminal.follow(tutorial)
-        terminal.follow("Take a scan point")
         terminal.follow("Watch lines: regions of interest")
+
+
+def test_a_scan_reaches_its_preset() -> None:
+    with example("demo.toml") as terminal:
+        terminal.follow("Take a scan point")
 
 
 def test_analysing_files_offline(tmp_path: Path) -> None:
@@ -132,7 +136,7 @@ def test_generating_files_and_their_names(tmp_path: Path) -> None:
 
 
 def test_columns_are_named_with_their_types() -> None:
-    for column in (*ALWAYS, *OPTIONAL, TRACE):
+    for column in (*ALWAYS, *SORTED, RUN, *OPTIONAL, TRACE):
         said = f"`{column.name}` {column_type(column)} {column.unit}".strip()
         assert said in " ".join(README.split()), said
 

@@ -28,7 +28,7 @@ Written by `pixieioc generate` from the declarations of the tasks; another confi
 
 All names begin with the prefix `{prefix}`. `X, X_RBV` are a setting and its readback: what was written, and what is
 used. *Access* says who may write: OP operators, EX experts, EN engineers; what has none can be read only. *Kept* says
-what the other files make of it: `a` is archived always, `r` while a run is on, `s` is a setting that is saved and
+what the other files make of it: `a` is archived always, `r` during a run, `s` is a setting that is saved and
 restored.
 """
 TITLES: Mapping[Part, str] = {

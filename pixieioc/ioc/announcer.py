@@ -60,7 +60,7 @@ class Announcer:
         return PutRefused(why)
 
     def run_began(self, run: Run) -> None:
-        """A run is on; the command that started it has not ended, unless there was another one since."""
+        """A run has begun; the command that started it has not ended, unless there was another one since."""
         if self._last == (run, run.client):
             self.command("OK", f"run {run.id} has started", run.client, about=run)
 

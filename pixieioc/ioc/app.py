@@ -14,7 +14,6 @@ from pixieioc.ioc.access import AccessRules
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused, Record
 from pixieioc.ioc.ca.server import Server
-from pixieioc.ioc.faults import Faults
 from pixieioc.ioc.run_control import NOBODY, RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
@@ -73,14 +72,13 @@ async def run_ioc(
     """
     stopping = asyncio.Event()
     _listen_to_signals(stopping)
-    loop = asyncio.get_running_loop()
-    faults = Faults(loop)
     access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
     with State(config.state_folder) as state:
         board = Board(all_pvs(config), config.prefix)
         prepare()
         control = RunControl(board, config, state)
-        faults.shown_by = control.on_fault
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(control.on_fault)
         server = _Server(board.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
         server.control, server.access = control, access
         board.post("IOC:ACCESS", str(access))
@@ -89,7 +87,7 @@ async def run_ioc(
         await server.start()
         if on_ready is not None:
             on_ready()
-        await _serve(config, board, server, control, state, faults, stopping, start=start)
+        await _serve(config, board, server, control, state, stopping, start=start)
 
 
 async def _serve(
@@ -98,7 +96,6 @@ async def _serve(
     server: _Server,
     control: RunControl,
     state: State,
-    faults: Faults,
     stopping: asyncio.Event,
     *,
     start: bool,
@@ -112,7 +109,7 @@ async def _serve(
         stopping.set()
 
     loop = asyncio.get_running_loop()
-    stats = loop.create_task(Stats(board, server, faults, state.starts, reset).run())
+    stats = loop.create_task(Stats(board, server, state.starts, reset).run())
     unfinished = loop.run_in_executor(None, _warn_of_unfinished_files, config)
     try:
         beginning = loop.create_task(control.begin())

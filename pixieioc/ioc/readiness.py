@@ -9,7 +9,7 @@ from pathlib import Path
 from pixieioc.tasks.disk import existing, levels, why_not_made
 
 #: What is looked at, in the order of the bits of ReadyBits_RBV.
-CHECKS = ("no run is on", "links empty", "settings valid", "disk space", "file path")
+CHECKS = ("no run in progress", "links empty", "settings valid", "disk space", "file path")
 
 
 @dataclass(frozen=True)
@@ -84,5 +84,5 @@ def judge(run_on: str, draining: str, settings: str, saving: Saving, place: Plac
         not_writable = "" if place.writable else f"the folder {place.path} is not writable"
         folder = place.why_not_made(saving.depth) or not_writable
     if saving.on and place.free_gb <= saving.least_gb:
-        disk = f"only {place.free_gb:.1f} GB are free at {place.path}, {saving.least_gb:g} GB are the least"
+        disk = f"only {place.free_gb:.1f} GB are free at {place.path}, at least {saving.least_gb:g} GB are needed"
     return Readiness((run_on, draining, settings, disk, folder))

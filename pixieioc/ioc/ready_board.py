@@ -25,7 +25,7 @@ class ReadyBoard:
         self._progress = progress
 
     def judge(self, run: Run | None) -> Readiness:
-        """Whether a run could be started now; `run` is the one that is on."""
+        """Whether a run could be started now; `run` is the one in progress."""
         return self._judge(run, look_at(self._settings.shared("file_path", ".")))
 
     def show(self, run: Run | None) -> Readiness:
@@ -46,6 +46,6 @@ class ReadyBoard:
     def _judge(self, run: Run | None, place: Place) -> Readiness:
         shared = self._settings.shared
         run_on = run.describe() if run is not None else ""
-        draining = "" if run_on or self._pipeline.at_rest else "the last run still drains"
+        draining = "" if run_on or self._pipeline.at_rest else "the tasks are still finishing the last run"
         saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
         return judge(run_on, draining, self._progress.problem(), saving, place)

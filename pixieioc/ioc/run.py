@@ -19,6 +19,14 @@ REASONS = {
 }
 
 
+def duration(seconds: float) -> str:
+    """A time as one says it: "2 s", "3 min", "5 h 12 min"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
 @dataclass(eq=False)
 class Run:
     """A run as the run control sees it. `reason` is why it ends, as soon as that is known."""
@@ -44,8 +52,9 @@ class Run:
         return self.how == Message.ABORT
 
     def describe(self) -> str:
-        """Whose run it is and how old, for those who cannot have another one now."""
-        return f"run {self.id} of {self.client} is on since {time.monotonic() - self.accepted:.1f} s"
+        """Whose run it is and how long it has been running, for those who cannot have another one now."""
+        age = duration(time.monotonic() - self.accepted)
+        return f"run {self.id}, started by {self.client}, has been running for {age}"
 
     def fail(self, error: Error) -> None:
         """Notes what made the run end badly; the first cause stays."""

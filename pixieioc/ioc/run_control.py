@@ -166,7 +166,7 @@ class RunControl:
         if run is None:
             for command in ("Acquire", name):
                 self._board.post(command, 0, force=True)
-            self._say.command("OK", f"{name}: no run is on", client)
+            self._say.command("OK", f"{name}: there is no run", client)
             return None
         self._say.command("Busy", f"{name}: run {run.id} is being ended", client, about=run)
         self._board.post(name, 1)
@@ -284,7 +284,7 @@ class RunControl:
                 await self.pipeline.do(self.pipeline.starting(run.id))
             run.began = time.monotonic()
             if not run.how:
-                self._say.state("Acquire", f"run {run.id} is on")
+                self._say.state("Acquire", f"run {run.id}, started by {run.client}, is running")
                 self._say.run_began(run)
             self._pass_on_the_end(run)  # if it was asked for meanwhile
         except _FAILURES as error:
@@ -385,7 +385,10 @@ class RunControl:
             return
         run.source_done.set()
         if not run.how and not self.pipeline.errors:
-            self._say.state("Saving" if self.settings.shared("auto_save", False) else "Readout", f"run {run.id} drains")
+            self._say.state(
+                "Saving" if self.settings.shared("auto_save", False) else "Readout",
+                f"run {run.id}: the source has ended, the tasks are finishing",
+            )
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ import psutil
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.ca.server import Server
-from pixieioc.ioc.faults import Faults
 
 _PERIOD = 1.0
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -25,12 +24,9 @@ _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 class Stats:
     """Posts what the IOC uses, once a second; `SYSRESET` calls `reset`, which raises PutRefused if it must not be."""
 
-    def __init__(
-        self, board: Board, server: Server, faults: Faults, starts: int, reset: Callable[[Client], None]
-    ) -> None:
+    def __init__(self, board: Board, server: Server, starts: int, reset: Callable[[Client], None]) -> None:
         self._board = board
         self._server = server
-        self._faults = faults
         self._reset = reset
         self._process = psutil.Process()
         self._began = time.time()
@@ -77,7 +73,6 @@ class Stats:
             "CA_CONN_CNT": sum(circuit.channels for circuit in circuits),
             "CA_COALESCED_CNT": self._server.coalesced + sum(circuit.outbox.coalesced for circuit in circuits),
             "NAME_ERROR_CNT": self._server.name_faults,
-            "FAULT_CNT": self._faults.count,
             "RECORD_CNT": len(self._board),
             "FD_CNT": files,
             "FD_FREE": self._board["IOC:FD_MAX"].value - files,

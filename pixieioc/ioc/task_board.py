@@ -104,11 +104,10 @@ class TaskBoard:
         changed: Any = None
         if before is not None and before.shape == value.shape:
             changed = (value != before) & ((value == value) | (before == before))  # NaN is the same as NaN
-        cut = _without_end if self._reports[name].length else np.asarray
         for target, source in targets:
             at = source.index if source.number is None else (*source.index, ..., source.number)
             if changed is None or changed[at].any():
-                self._board.post(target, cut(value[at]) if np.ndim(value[at]) else value[at], when)
+                self._board.post(target, value[at], when)
 
     def _post_rate(self, when: Stamp) -> None:
         """A task that is running, has input and does nothing is worth a look."""
@@ -116,14 +115,6 @@ class TaskBoard:
         idle = latest["status"] == "RUNNING" and latest["rate"] == 0 and latest["queue_size"] > 0
         for target, _ in self._targets["rate"]:
             self._board.post_with(target, latest["rate"], dbr.MINOR if idle else dbr.NO_ALARM, when)
-
-
-def _without_end(value: Any) -> Any:
-    """An array without the NaN at its end, which stand for nothing."""
-    if value.dtype.kind != "f":
-        return value
-    there = np.flatnonzero(~np.isnan(value))
-    return value[: there[-1] + 1 if len(there) else 0]
 
 
 def _as_json(value: Any) -> Any:

@@ -37,7 +37,12 @@ BASE_COLUMNS = (
     Column("slot", "u1", "", "Slot of the crate."),
     Column("crate", "u1", "", "Crate number."),
     Column("module", "u1", "", "Module number in the pipeline, from 0."),
-    Column("flags", "u1", "", "Sum of 1 pileup, 2 trace out of range, 4 CFD forced, failed or off, 8 late."),
+    Column(
+        "flags",
+        "u1",
+        "",
+        "Sum of 1 pileup, 2 trace out of range, 4 CFD forced, failed or off, 8 out of the order of time.",
+    ),
 )
 EXTRA_COLUMNS = (
     Column("parts", "u1", "", "Which blocks the record has: sum of 1 ETS, 2 ESUM, 4 QDC."),
@@ -48,8 +53,14 @@ EXTRA_COLUMNS = (
     Column("trace_start", "<i8", "samples", "Where the event's trace begins in `traces`."),
     Column("trace_length", "<u2", "samples", "Samples of the event's trace; 0 without a trace."),
 )
+PERIOD_COLUMN = Column(
+    "period", "<u4", "", "Period of the module's counter, from 0: times of different periods cannot be compared."
+)
+RUN_COLUMN = Column("run_id", "<u8", "", "Number of the run that the event is of.")
 CHUNK_COLUMN = Column("chunk_timestamp", "<f8", "s", "Unix time of the event, from the start of its counter period.")
-COLUMNS: Mapping[str, Column] = {c.name: c for c in (*BASE_COLUMNS, *EXTRA_COLUMNS, CHUNK_COLUMN)}
+COLUMNS: Mapping[str, Column] = {
+    c.name: c for c in (*BASE_COLUMNS, *EXTRA_COLUMNS, PERIOD_COLUMN, RUN_COLUMN, CHUNK_COLUMN)
+}
 #: Bytes of a line of the processor's cache.
 _LINE = 64
 #: It takes some microseconds, and saves ten times as many for each column when events are sent.

@@ -1,6 +1,8 @@
-"""The loops over event times, compiled: nearly sorted runs are put in order by merging, never by sorting all anew.
+"""The loops that put keys in order, compiled, and those that put columns in the order of the keys.
 
-Two times are compared by their whole ns, and by the rest in 1/32768 ns if those are equal: exact for any counter.
+What comes is nearly in order: a few events of a stream come behind later ones, mostly by one place. Those are moved to
+their places; everything is sorted only if that takes too many moves. Streams are merged two by two, each pair from both
+ends at once: two chains of comparisons that do not wait for each other, and no branch for the processor to guess.
 """
 
 from __future__ import annotations
@@ -12,212 +14,150 @@ from numpy.typing import NDArray
 
 from pixieioc.listmode.jit import compiled
 
-Whole = NDArray[np.int64]
-Rest = NDArray[np.int16]
-Order = NDArray[np.int32]
-#: Up to so many parts, it is faster to merge them two by two than by slices of time.
-_FEW_PARTS = 2
-#: Events of one slice of time, at most.
-_LONGEST_SLICE = 32
+Keys = NDArray[np.int64]
+Rows = NDArray[np.uint32]
+
+#: Keys of a slice of time when runs are merged.
+_SLICE = 8192
 
 
 @compiled
-def forward(time: Whole, latest: int, reset_ns: int) -> tuple[int, int]:
-    """How many events there are before time goes back by more than `reset_ns`, and the latest time among them.
+def settle(keys: Keys, order: Rows, low: Rows, count: int, begin: int, most: int) -> bool:
+    """Moves keys from the first `count` places in `low` down to where they belong; False if that is not all of them,
+    as it would take more than `most` moves."""
+    moves, first, one = 0, np.uint64(begin), np.uint64(1)
+    for k in range(count):
+        place = np.uint64(low[k])
+        key, number, at = keys[place], order[place], place
+        while at > first and keys[at - one] > key:
+            keys[at], order[at] = keys[at - one], order[at - one]
+            at -= one
+        keys[at], order[at] = key, number
+        moves += np.int64(place - at)
+        if moves > most:
+            return False
+    return True
 
-    `latest` is that of the events before these.
+
+@compiled
+def merge_runs(
+    keys: Keys, order: Rows, runs: NDArray[np.int64], spare: Keys, rows: Rows, bounds: NDArray[np.int64], out: Rows
+) -> None:
+    """Merges runs that are in order, and puts their part of `order` into `out`; of equal keys, those of the earlier run
+    come first.
+
+    A slice of time after the other, which stays close to the processor while it goes through `spare` and `rows`; those
+    are as long as all runs together, twice. `runs` holds begin and end of each, and is used up; `bounds` has room for
+    two numbers for each run.
     """
-    for i in range(len(time)):
-        if time[i] > latest:
-            latest = time[i]
-        elif time[i] < latest - reset_ns:
-            return i, latest
-    return len(time), latest
+    half, longest = len(spare) // 2, 0
+    for run in range(len(runs)):
+        if runs[run, 1] - runs[run, 0] > runs[longest, 1] - runs[longest, 0]:
+            longest = run
+    done = 0
+    while done < len(out):
+        pivot = runs[longest, 0] + _SLICE // len(runs)
+        last = pivot >= runs[longest, 1] or keys[pivot] == keys[runs[longest, 0]]
+        size = 0
+        for run in range(len(runs)):
+            begin = runs[run, 0]
+            low, high = begin, runs[run, 1]
+            while low < high and not last:
+                middle = (low + high) // 2
+                if keys[middle] < keys[pivot]:
+                    low = middle + 1
+                else:
+                    high = middle
+            runs[run, 0] = high
+            bounds[2 * run], bounds[2 * run + 1] = begin, high
+            size += high - begin
+        left, here = len(runs), 0
+        while True:
+            # The first time from where the runs are, the last time to where they are wanted.
+            merged, to, last_time = 0, half - here, left <= 2
+            from_keys, from_order = (keys, order) if left == len(runs) else (spare, rows)
+            to_order, shift = (out, done - to) if last_time else (rows, 0)
+            for pair in range(0, left, 2):
+                a, a_end = bounds[2 * pair], bounds[2 * pair + 1]
+                b, b_end = (bounds[2 * pair + 2], bounds[2 * pair + 3]) if pair + 1 < left else (a_end, a_end)
+                merge(from_keys, from_order, a, a_end, b, b_end, spare, to_order, to, to + shift)
+                bounds[2 * merged], bounds[2 * merged + 1] = to, to + a_end - a + b_end - b
+                to = bounds[2 * merged + 1]
+                merged += 1
+            if last_time:
+                break
+            left, here = merged, half - here
+        done += size
 
 
 @compiled
-def split(time: Whole, cfd: NDArray[np.float32], whole: Whole, rest: Rest) -> bool:
-    """Splits `time + cfd` (ns) into whole ns and 1/32768 ns; True if the events are in order already."""
-    ordered = True
-    for i in range(len(time)):
-        fine = np.int64(cfd[i] * np.float32(32768.0))
-        whole[i] = time[i] + (fine >> 15)
-        rest[i] = fine & 32767
-        if i and (whole[i] < whole[i - 1] or (whole[i] == whole[i - 1] and rest[i] < rest[i - 1])):
-            ordered = False
-    return ordered
+def merge(
+    keys: Keys,
+    order: Rows,
+    begin: int,
+    end: int,
+    second_begin: int,
+    second_end: int,
+    to_keys: Keys,
+    to_order: Rows,
+    at: int,
+    order_at: int,
+) -> None:
+    """Merges `keys[begin:end]` and `keys[second_begin:second_end]` into `to_keys` from `at` on; `order` likewise."""
+    one = np.uint64(1)
+    # What is left of the first run is [a, a_end), of the second [b, b_end), of the place for both [low, high).
+    a, a_end, b, b_end = np.uint64(begin), np.uint64(end), np.uint64(second_begin), np.uint64(second_end)
+    low, shift = np.uint64(at), np.uint64(order_at - at)
+    high = low + (a_end - a) + (b_end - b)
+    while a < a_end and b < b_end:
+        # So many steps can be made from either end before any of the runs is used up.
+        for _ in range(min(a_end - a, b_end - b)):
+            x, y = keys[a], keys[b]
+            second = y < x
+            to_keys[low] = y if second else x
+            to_order[low + shift] = order[b] if second else order[a]
+            b += np.uint64(second)
+            a += np.uint64(not second)
+            low += one
+            x, y = keys[a_end - one], keys[b_end - one]
+            second = y >= x
+            high -= one
+            to_keys[high] = y if second else x
+            to_order[high + shift] = order[b_end - one] if second else order[a_end - one]
+            b_end -= np.uint64(second)
+            a_end -= np.uint64(not second)
+    if b < b_end:
+        a, a_end = b, b_end
+    for i in range(a_end - a):
+        to_keys[low + i] = keys[a + i]
+        to_order[low + shift + i] = order[a + i]
 
 
 @compiled
-def put_in_order(whole: Whole, rest: Rest, bounds: Whole) -> Order:
-    """The events' numbers in the order of time, stable. `bounds` are the ends of parts, each nearly in order by itself.
+def displaced(order: Rows, first: int, places: Rows) -> int:
+    """Where `order` is not `first`, `first + 1` and so on: how many places that are, and which, in `places`."""
+    count = np.uint64(0)
+    for i in range(len(order)):
+        places[count] = i
+        count += np.uint64(order[i] != first + i)
+    return np.int64(count)
 
-    Many parts that span about the same time are merged slice by slice. Otherwise, in each part, events that are earlier
-    than one before them are taken out and sorted (there are few), then merged with the others; then the parts are
-    merged, two by two.
+
+@compiled
+def pick(order: Rows, places: Rows, before: NDArray[Any], column: NDArray[Any], out: NDArray[Any]) -> None:
+    """Puts values in order: those of `before` have the first numbers, those of `column` the next ones.
+
+    At these `places` of `out` only, or at all of them if there are none.
     """
-    count = len(whole)
-    if len(bounds) > _FEW_PARTS:
-        order = _by_slices(whole, rest)
-        if len(order):
-            return order
-    order, spare = np.empty(count, np.int32), np.empty(count, np.int32)
-    ends = bounds.copy()
-    begin = 0
-    for end in ends:
-        _sort_part(whole, rest, begin, end, order, spare)
-        begin = end
-    return _merge_all(whole, rest, order, spare, ends, len(ends))
-
-
-@compiled
-def _by_slices(whole: Whole, rest: Rest) -> Order:
-    """Deals the events out to slices of time, about one an event, then puts each slice in order.
-
-    Parts that are nearly in order walk along the slices side by side, so it takes the same time for any number of them.
-    Nothing if any slice gets so many that to insert one by one would take long.
-    """
-    count = len(whole)
-    first = last = whole[0]
-    for i in range(1, count):
-        first, last = min(first, whole[i]), max(last, whole[i])
-    shift = 0
-    while (last - first) >> shift > count:
-        shift += 1
-    begins = np.zeros(((last - first) >> shift) + 2, np.int32)
-    for i in range(count):
-        begins[((whole[i] - first) >> shift) + 1] += 1
-    for number in range(1, len(begins)):
-        if begins[number] > _LONGEST_SLICE:
-            return np.empty(0, np.int32)
-        begins[number] += begins[number - 1]
-    order = np.empty(count, np.int32)
-    for i in range(count):
-        number = (whole[i] - first) >> shift
-        order[begins[number]] = i
-        begins[number] += 1
-    late, late_rest = whole[order[0]], rest[order[0]]
-    for place in range(1, count):
-        moved = order[place]
-        if whole[moved] > late or (whole[moved] == late and rest[moved] >= late_rest):
-            late, late_rest = whole[moved], rest[moved]
-            continue
-        at = place
-        while at and _less(whole, rest, moved, order[at - 1]):
-            order[at] = order[at - 1]
-            at -= 1
-        order[at] = moved
-    return order
-
-
-@compiled
-def _sort_part(whole: Whole, rest: Rest, begin: int, end: int, order: Order, spare: Order) -> None:
-    """Puts the numbers of one part in order, into the same part of `order`."""
-    # Those that are in order stay at the front of `order`, the others go to the back of it, for the moment. What is
-    # compared is kept at hand: to look it up through `order` takes twice as long.
-    kept, back = begin, end
-    last, last_rest = np.int64(-(2**63)), np.int16(0)
-    for i in range(begin, end):
-        if whole[i] < last or (whole[i] == last and rest[i] < last_rest):
-            back -= 1
-            spare[back] = i
-        else:
-            order[kept] = i
-            kept += 1
-            last, last_rest = whole[i], rest[i]
-    if back == end:
-        return
-    # They were put there from the end: turn them round, and find the runs that are in order.
-    taken = spare[back:end][::-1].copy()
-    ends = np.empty(len(taken), np.int64)
-    runs = 0
-    for i in range(1, len(taken)):
-        if _less(whole, rest, taken[i], taken[i - 1]):
-            ends[runs] = i
-            runs += 1
-    ends[runs] = len(taken)
-    sorted_ = _merge_all(whole, rest, taken, np.empty_like(taken), ends, runs + 1)
-    # Merge from the back, so that what is kept needs no room of its own.
-    a, b = kept - 1, len(sorted_) - 1
-    moved = sorted_[b]
-    late, late_rest = whole[moved], rest[moved]
-    for place in range(end - 1, begin - 1, -1):
-        # Of equal times, the one that came first goes first.
-        if a >= begin:
-            i = order[a]
-            time = whole[i]
-            if time > late or (time == late and (rest[i] > late_rest or (rest[i] == late_rest and i > moved))):
-                order[place] = i
-                a -= 1
-                continue
-        order[place] = moved
-        b -= 1
-        if b < 0:
-            break
-        moved = sorted_[b]
-        late, late_rest = whole[moved], rest[moved]
-
-
-@compiled
-def _merge_all(whole: Whole, rest: Rest, order: Order, spare: Order, ends: Whole, runs: int) -> Order:
-    """Merges neighbouring runs, two by two, until there is one; `ends` is used up."""
-    while runs > 1:
-        begin, merged = 0, 0
-        for pair in range(0, runs, 2):
-            middle = ends[pair]
-            end = ends[pair + 1] if pair + 1 < runs else middle
-            _merge(whole, rest, order, begin, middle, end, spare)
-            ends[merged] = end
-            merged += 1
-            begin = end
-        order, spare, runs = spare, order, merged
-    return order
-
-
-@compiled
-def _merge(whole: Whole, rest: Rest, order: Order, begin: int, middle: int, end: int, out: Order) -> None:
-    a, b = begin, middle
-    for place in range(begin, end):
-        if a < middle and (b >= end or not _before(whole, rest, order[b], order[a])):
-            out[place] = order[a]
-            a += 1
-        else:
-            out[place] = order[b]
-            b += 1
-
-
-@compiled
-def _less(whole: Whole, rest: Rest, a: int, b: int) -> bool:
-    """True if event `a` is earlier than event `b`."""
-    return whole[a] < whole[b] or (whole[a] == whole[b] and rest[a] < rest[b])
-
-
-@compiled
-def _before(whole: Whole, rest: Rest, a: int, b: int) -> bool:
-    """True if `a` belongs before `b`: it is earlier, or at the same time and came first."""
-    if whole[a] != whole[b]:
-        return whole[a] < whole[b]
-    if rest[a] != rest[b]:
-        return rest[a] < rest[b]
-    return a < b
-
-
-@compiled
-def count_before(whole: Whole, rest: Rest, order: Order, whole_ns: int, rest_ns: int) -> int:
-    """How many of the events in `order` are earlier than a time."""
-    low, high = 0, len(order)
-    while low < high:
-        middle = (low + high) // 2
-        i = order[middle]
-        if whole[i] < whole_ns or (whole[i] == whole_ns and rest[i] < rest_ns):
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@compiled
-def pick(order: Order, column: NDArray[Any], out: NDArray[Any]) -> None:
-    """The values of the events in `order`: column by column, so that few streams of memory are read at a time."""
-    for place in range(len(order)):
-        out[place] = column[order[place]]
+    held = np.uint64(len(before))
+    if len(places):
+        for place in places:
+            i = np.uint64(order[place])
+            out[place] = before[i] if i < held else column[i - held]
+    elif held:
+        for place in range(len(order)):
+            i = np.uint64(order[place])
+            out[place] = before[i] if i < held else column[i - held]
+    else:
+        for place in range(len(order)):
+            out[place] = column[order[place]]

@@ -1,29 +1,35 @@
 """Time order across blocks and modules: events are held back as long as an earlier one may still come, within bounds.
 
-The counter of a module begins anew when its run is restarted: the stretches between are *periods*. Events are ordered
-by period, then by time.
+The model, and what always holds, is docs/decisions/0011. In short: each module's events are a stream, in order but for
+`window_ns`, which says of itself how far it has come (`streams.py`). Events go on when all streams have come further,
+ordered by period, then by time, then by module and place in the stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
-from pixieioc.listmode import merge
+from pixieioc.listmode.apart import apart_from_most
 from pixieioc.listmode.events import Column, Events, Memory
+from pixieioc.listmode.held import EVERYTHING, Batch, Chunk, Group, Odd, OfModule, Place, Run, Store, store_of
+from pixieioc.listmode.merge import Rows
+from pixieioc.listmode.reading import Reader, Reading
+from pixieioc.listmode.streams import END, Position, Stream
+from pixieioc.listmode.survey import CELL_BITS, CFD_BITS
 
-#: Later than any time of any counter, ns.
-_FOREVER = 2**62
 _BASE = {column.name for column in ev.BASE_COLUMNS}
+_FIRST = Place(-1, 0)
+#: When too many events are held, modules are apart whose times are further from the others', s.
+_FAR = 600.0
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Events in time order, all of one period.
+    """Events of one period, in time order; or, if they are `odd`, such whose time is not that of others around.
 
     `whole`: the columns that all stretches of one answer are the parts of, in their order; None if they are apart.
     """
@@ -31,32 +37,17 @@ class Stretch:
     period: int
     events: Events
     whole: Events | None = None
-
-
-@dataclass
-class _Module:
-    period: int = 0
-    last: int | None = None  #: the latest time so far in this period, ns
-    idle: bool = False  #: there was nothing to read, so nothing is to be waited for
-
-
-@dataclass(frozen=True)
-class _Held:
-    """Events that wait. `ends`: where parts end that are nearly in order; `earliest`: no event is before that, ns."""
-
-    events: Events
-    ends: list[int]
-    earliest: int
+    odd: bool = False
 
 
 @dataclass(frozen=True)
 class _Due:
-    """Events that are to be let out: `rows` of some others, in that order; the first `late` of them are late."""
+    """Events that are to be let out, in that order: the first `late` of them are late."""
 
     period: int
-    source: Events
-    rows: merge.Order | slice
-    count: int
+    batch: Batch
+    numbers: Rows
+    run: Run | None
     late: int
 
 
@@ -64,208 +55,326 @@ class _Due:
 class TimeOrder:
     """Merges the events of several modules into one stream in time order.
 
-    `window_ns`: how far one module's events can be out of order. `max_events`: so many are held back at most; then the
-    earliest are let go although earlier ones may still come. `reset_ns`: time that goes backward by more is a counter
-    that began anew. An event that comes too late for its place is marked with FLAG_LATE, counted, and let out at once:
-    nothing is dropped, nothing is misplaced silently. What is let out is put into `memory`, and has room for the
-    columns `spare`, for whoever fills them.
+    `window_ns`: how far one module's events can be out of order. `reset_ns`: a time that is further than that from those
+    before is judged by those that follow. `longest`: nothing is held back longer, s (0: no matter). `max_events`: so
+    many are held back at most. An event that comes too late for its place, or whose time cannot be true, is marked with
+    FLAG_LATE, counted, and let out at once: nothing is dropped, nothing is misplaced silently. What is let out is put
+    into `memory`, and has room for the columns `spare`, for whoever fills them.
     """
 
     window_ns: int
     max_events: int
     reset_ns: int
+    longest: float = 0.0
     spare: tuple[Column, ...] = ()
     memory: Memory = ev.heap
-    late: int = 0
+    late: int = 0  #: events that carry the flag
+    late_apart: int = 0  #: those of them that are of modules that were apart
+    relieved: int = 0  #: events that were let out because too many were held
     resets: int = 0
     held: int = 0
-    _modules: dict[int, _Module] = field(default_factory=dict[int, _Module])
-    _waiting: dict[int, list[_Held]] = field(default_factory=dict[int, list[_Held]])
-    _let_out: tuple[int, int, int] = (-1, 0, 0)  #: period, whole ns and 1/32768 ns of the last event that was let out
+    period: int = 0  #: with which all streams began
+    streams: dict[int, Stream] = field(default_factory=dict[int, Stream])
+    _groups: dict[Place, Group] = field(default_factory=dict[Place, Group])
+    _horizon: Position | None = None  #: how far any module had come before the last block
+    _last: Place = _FIRST  #: of what was let out
 
-    def feed(self, events: Events, words_read: Mapping[int, int]) -> list[Stretch]:
+    def __post_init__(self) -> None:
+        self._reader = Reader(self.window_ns, self.reset_ns, self.memory)
+        self._dues: list[_Due] = []
+        self._odd: list[Odd] = []
+
+    def begin(self, modules: Iterable[int]) -> list[Stretch]:
+        """All streams end, and those of `modules` begin, with a new period; returns what was still held."""
+        out, period = self.finish(), 0
+        if any(stream.known for stream in self.streams.values()):
+            period = self.resets = 1 + max(stream.period for stream in self.streams.values())
+        self.streams = {module: Stream(period) for module in modules}
+        self._groups, self._horizon, self._last, self.period = {}, None, _FIRST, period
+        return out
+
+    def feed(
+        self, events: Events, read: Iterable[int], quiet: Collection[int] = (), now: float | None = None
+    ) -> list[Stretch]:
         """Takes a block, and returns what can be let out now.
 
-        `words_read`: how much was read from each module for this block; nothing is waited for where that is 0. Events
-        of one module must come in the order of its stream.
+        `read`: modules that were read for this block; `quiet`: those of them that had nothing. Events of one module
+        must come in the order of its stream. `now`: when the block was read, s, by any clock that does not go back;
+        None for recorded data, of which it does not matter.
         """
-        for module, words in words_read.items():
-            self._modules.setdefault(module, _Module()).idle = words == 0
-        self._take(events)
-        return self._emit(self._release())
+        self._rejoin()
+        for module in read:
+            self._stream(module, now).quiet = module in quiet
+        quiet_now = {m for m, stream in self.streams.items() if now is not None and stream.quiet and not stream.known}
+        reading = self._read(events, now, quiet_now)
+        self._let_go(self._limit(now), reading)
+        return self._answer(now)
+
+    def wait(self, now: float) -> list[Stretch]:
+        """Nothing has come: returns what must not be held any longer."""
+        return self._answer(now)
 
     def finish(self) -> list[Stretch]:
         """Everything that is still held back, in order."""
-        dues = [due for period in sorted(self._waiting) for due in self._let_go(period, _FOREVER)]
-        self.held = 0
-        return self._emit(dues)
+        self._let_go(END, self._read(ev.empty(), None, set(self.streams)))
+        return self._answer(None)
 
-    def _take(self, events: Events) -> None:
-        """Holds a block back: each period's part of it, in which each module's events are nearly in order."""
-        begin, ends, period, earliest = 0, list[int](), 0, 0
-        for module, rows in _runs(events["module"]):
-            state = self._modules.setdefault(module, _Module())
-            at = rows.start
-            while at < rows.stop:
-                if ends and state.period != period:
-                    self._hold(period, ev.take(events, slice(begin, at)), ends, begin, earliest)
-                    begin, ends = at, []
-                time = events["time"][at : rows.stop]
-                count, latest = merge.forward(time, int(time[0]) if state.last is None else state.last, self.reset_ns)
-                if count:
-                    # Not after the first by more than it can be before the latest.
-                    lowest = int(time[:count].min())
-                    earliest = min(earliest, lowest) if ends else lowest
-                    period, state.last = state.period, latest
-                    at += count
-                    ends.append(at)
-                if at < rows.stop:
-                    state.period, state.last = state.period + 1, None
-                    self.resets = max(self.resets, state.period)
-        if ends:
-            whole = begin == 0 and ends[-1] == ev.size(events)
-            self._hold(period, events if whole else ev.take(events, slice(begin, None)), ends, begin, earliest)
+    def _stream(self, module: int, now: float | None) -> Stream:
+        if module not in self.streams:
+            self.streams[module] = Stream(self.period)
+            self.streams[module].heard = now
+        return self.streams[module]
 
-    def _hold(self, period: int, events: Events, ends: list[int], begin: int, earliest: int) -> None:
-        held = _Held(events, [end - begin for end in ends], earliest)
-        self._waiting.setdefault(period, []).append(held)
-        self.held += ev.size(events)
+    def _read(self, events: Events, now: float | None, final: Collection[int]) -> Reading:
+        """Surveys a block; `final`: modules of which what is undecided is decided now."""
+        reading = self._reader.read(
+            events, self.streams, lambda module: self._stream(module, now), self._groups, final, now
+        )
+        self._odd += reading.odd
+        self.resets = max([self.resets, *(stream.period for stream in self.streams.values())])
+        return reading
 
-    def _release(self) -> list[_Due]:
-        busy = [state for state in self._modules.values() if not state.idle]
-        dues: list[_Due] = []
-        if busy and all(state.last is not None for state in busy):
-            oldest = min(state.period for state in busy)
-            for period in sorted(p for p in self._waiting if p <= oldest):
-                ends = [s.last - self.window_ns for s in busy if s.period == period and s.last is not None]
-                dues += self._let_go(period, min(ends) if ends else _FOREVER)
+    def _answer(self, now: float | None) -> list[Stretch]:
+        if now is not None and self.longest:
+            self._keep_bound(now)
+        self._count()
         if self.held > self.max_events:
-            dues += self._relieve()
-        return dues
+            self._relieve(now)
+        known = [stream.position for stream in self.streams.values() if stream.known and not stream.apart]
+        self._horizon = max(known, default=None)
+        return self._emit()
 
-    def _relieve(self) -> list[_Due]:
-        """Lets the earliest events go: a module that is far behind must not fill the memory."""
-        dues: list[_Due] = []
-        for period in sorted(self._waiting):
-            excess = self.held - self.max_events // 2
-            if excess > 0:
-                dues += self._let_go(period, _FOREVER, excess)
-        return dues
+    def _count(self) -> None:
+        waiting = sum(c.size for group in self._groups.values() for chunks in group.waiting.values() for c in chunks)
+        undecided = [stream.undecided for stream in self.streams.values() if stream.undecided is not None]
+        self.held = waiting + sum(map(ev.size, undecided))
 
-    def _let_go(self, period: int, before_ns: int, most: int | None = None) -> list[_Due]:
-        """The events of a period before a time, in order; at most so many of them."""
-        waiting = self._waiting[period]
-        due = [held for held in waiting if held.earliest < before_ns]
+    def describe_apart(self) -> str:
+        """Which modules are not waited for, why, and what is to be done; nothing if there are none."""
+        texts: list[str] = []
+        for module, stream in sorted(self.streams.items()):
+            if stream.apart:
+                texts.append(f"module {module}: {self._how_apart(stream)}")
+            elif stream.ignored:
+                texts.append(
+                    f"module {module}: it has data, but no whole event has come for {self.longest:g} s; check it"
+                )
+        return "; ".join(texts)
+
+    def _how_apart(self, stream: Stream) -> str:
+        others = self._horizon
+        if others is None:
+            how = "its counter is not where the others' are"
+        elif stream.period != others.period:
+            how = f"its counter has {'restarted' if stream.period > others.period else 'not restarted'}, alone"
+        else:
+            ahead = (stream.position.time - others.time) * 1e-9
+            how = f"its counter is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the others'"
+        return f"{how}; its events are out of order: start a new run, in which all counters begin together"
+
+    # -- what can be let out ------------------------------------------------------------------------------------------
+
+    def _limit(self, now: float | None) -> Position | None:
+        """Nothing that is still to come of any module is earlier; None if that cannot be said of one."""
+        limits = [stream.limit(self._horizon, now is None) for stream in self.streams.values()]
+        return None if None in limits else min((limit for limit in limits if limit), default=None)
+
+    def _let_go(self, limit: Position | None, reading: Reading | None = None) -> None:
+        """Lets out what is before `limit` of what waits and of a block; the rest of the block waits."""
+        runs = {} if reading is None else reading.runs
+        batch = None if reading is None else reading.batch
+        for place in sorted({*self._groups, *runs}):
+            own = limit if place.apart < 0 or limit == END else self.streams[place.apart].own_limit
+            self._let_go_of(place, _key(own, place), batch, runs.get(place, []))
+
+    def _let_go_of(self, place: Place, key: int, batch: Batch | None, runs: list[OfModule]) -> int:
+        """What is before a key of one place; returns how many events that is."""
+        group = self._groups.get(place) or self._groups.setdefault(place, Group())
+        due, rest = list[OfModule](), list[OfModule]()
+        if batch is None:
+            batch = Batch(store_of([]), ev.empty(), np.empty(0, np.int64), np.empty(0, np.uint32), 0.0, self.memory)
+        for module, run in runs:
+            count = run.end - run.begin
+            if key < EVERYTHING:
+                count = int(np.searchsorted(batch.keys[run.begin : run.end], key))
+            if count:
+                due.append(OfModule(module, Run(run.begin, run.begin + count, min(run.tail, count), run.row)))
+            if run.begin + count < run.end:
+                rest.append(OfModule(module, Run(run.begin + count, run.end, 0, -1)))
+        if rest:
+            kept = batch.keep([run for _, run in rest])
+            for (module, _), chunk in zip(rest, kept, strict=True):
+                group.add(module, chunk)
+        if before := group.before(key):
+            batch, more = batch.with_more([chunk for _, chunk in before])
+            due = [*(OfModule(m, run) for (m, _), run in zip(before, more, strict=True)), *due]
         if not due:
-            return []
-        # Traces stay where they are put now; everything else is copied once more, in order.
-        traced = any(ev.TRACES in held.events for held in due)
-        joined = ev.concatenate([held.events for held in due], self.memory if traced else ev.heap)
-        sizes = np.cumsum([0, *(ev.size(held.events) for held in due)]).tolist()
-        ends = [size + end for size, held in zip(sizes, due, strict=False) for end in held.ends]
-        whole, rest, order = _in_order(joined, ends)
-        numbers = np.arange(len(whole), dtype=np.int32) if order is None else order
-        count = len(whole) if before_ns == _FOREVER else merge.count_before(whole, rest, numbers, before_ns, 0)
-        count = count if most is None else min(count, most)
-        self._waiting[period] = [held for held in waiting if held.earliest >= before_ns]
-        if count < len(whole):
-            left = slice(count, None) if order is None else order[count:]
-            first = int(whole[numbers[count]])
-            # A copy of what is left, so that the rest of the memory is free.
-            kept = _Held(ev.compact(_copied(joined, left)), [len(whole) - count], first)
-            self._waiting[period].insert(0, kept)
-        elif not self._waiting[period]:
-            del self._waiting[period]
-        if not count:
-            return []
-        self.held -= count
-        late = self._count_late(period, whole, rest, numbers[:count])
-        return [_Due(period, joined, slice(0, count) if order is None else order[:count], count, late)]
+            return 0
+        due.sort(key=lambda of_module: of_module.module)  # stable: a module's runs stay in their order
+        self._dues.append(self._due(place, group, batch, [run for _, run in due]))
+        for module, run in due:
+            group.marks[module] = max(group.marks.get(module, -EVERYTHING), int(batch.keys[run.end - 1]))
+        return len(self._dues[-1].numbers)
 
-    def _count_late(self, period: int, whole: merge.Whole, rest: merge.Rest, numbers: merge.Order) -> int:
-        last_period, last_whole, last_rest = self._let_out
+    def _due(self, place: Place, group: Group, batch: Batch, runs: list[Run]) -> _Due:
+        numbers = batch.merged(runs)
         late = 0
-        if period < last_period:
+        if place.apart >= 0:
             late = len(numbers)
-        elif period == last_period:
-            late = int(merge.count_before(whole, rest, numbers, last_whole, last_rest))
+            self.late_apart += late
+        elif place < self._last:
+            late = len(numbers)
+        elif group.marks:
+            mark = max(group.marks.values())
+            late = sum(int(np.searchsorted(batch.keys[run.begin : run.end], mark)) for run in runs)
+        if place.apart < 0:
+            self._last = max(self._last, place)
         self.late += late
-        last = numbers[-1]
-        self._let_out = max(self._let_out, (period, int(whole[last]), int(rest[last])))
-        return late
+        return _Due(place.period, batch, numbers, runs[0] if len(runs) == 1 else None, late)
 
-    def _emit(self, dues: list[_Due]) -> list[Stretch]:
+    # -- bounds -------------------------------------------------------------------------------------------------------
+
+    def _keep_bound(self, now: float) -> None:
+        """Lets out what has been held for longer than it may be: whatever it takes, and no more than it takes."""
+        deadline = now - self.longest
+        undecided = {
+            module
+            for module, stream in self.streams.items()
+            if stream.undecided is not None and stream.undecided_since <= deadline
+        }
+        if undecided:
+            reading = self._read(ev.empty(), now, undecided)
+            self._let_go(self._limit(now), reading)
+        if not self._overdue(deadline):
+            return
+        for stream in self.streams.values():  # it should have more, but has not
+            stream.ignored |= not stream.quiet and (stream.heard is None or stream.heard <= deadline)
+        self._let_go(self._limit(now))
+        if self._overdue(deadline):
+            self._part(self.longest)
+            self._let_go(self._limit(now))
+        for place, module, chunk in self._overdue(deadline):  # its time cannot be true, alone among others
+            self._force_out(place, module, chunk, deadline)
+
+    def _overdue(self, deadline: float) -> list[tuple[Place, int, Chunk]]:
+        return [
+            (place, module, chunk)
+            for place, group in self._groups.items()
+            for module, chunks in group.waiting.items()
+            for chunk in chunks
+            if chunk.since <= deadline
+        ]
+
+    def _part(self, gap: float) -> None:
+        """Finds the modules that are apart from most others by more than `gap`, s, and lets each go its own way."""
+        active = {m: s.position for m, s in self.streams.items() if s.known and not s.ignored and not s.apart}
+        for module in apart_from_most(active, round(gap * 1e9)):
+            self.streams[module].apart = True
+            for place, group in list(self._groups.items()):
+                if place.apart < 0 and (chunks := group.take(module)):
+                    own = self._groups.setdefault(place._replace(apart=module), Group())
+                    own.waiting.setdefault(module, []).extend(chunks)
+
+    def _rejoin(self) -> None:
+        """A module that is near the others again is one of them."""
+        others = self._horizon
+        for stream in self.streams.values():
+            if stream.apart and stream.known and others and stream.period == others.period:
+                stream.apart = abs(stream.position.time - others.time) > self.longest * 5e8
+
+    def _force_out(self, place: Place, module: int, chunk: Chunk, deadline: float) -> None:
+        group, since = self._groups[place], chunk.store.since[chunk.rows]
+        old = since <= deadline
+        rows = np.arange(chunk.begin, chunk.begin + chunk.size)
+        self._odd.append(Odd(place.period, ev.compact(ev.take(chunk.store.events, rows[old]))))
+        kept = [] if old.all() else [_rows_of(chunk, ~old)]
+        group.waiting[module] = [c for c in group.waiting[module] if c is not chunk] + kept
+        if not group.waiting[module]:
+            del group.waiting[module]
+
+    def _relieve(self, now: float | None) -> None:
+        """Too many are held: lets modules go that are far apart, then the earliest, although earlier ones may come."""
+        before = self.held
+        self._part(max(_FAR, self.longest))
+        self._let_go(self._limit(now))
+        self._count()
+        for place in sorted(self._groups):
+            excess = self.held - self.max_events // 2
+            if self.held <= self.max_events or excess <= 0:
+                break
+            keys = np.concatenate([c.keys for chunks in self._groups[place].waiting.values() for c in chunks] or [[]])
+            key = EVERYTHING if len(keys) <= excess else int(np.partition(keys, excess)[excess])
+            self.held -= self._let_go_of(place, key, None, [])
+        self._count()
+        self.relieved += before - self.held
+
+    # -- letting out --------------------------------------------------------------------------------------------------
+
+    def _emit(self) -> list[Stretch]:
         """What is let out, in one piece of memory if nobody has traces: so it can travel as one."""
-        if len(dues) < 2 or any(due.source.keys() != _BASE for due in dues):
-            return [Stretch(due.period, self._alone(due)) for due in dues]
-        whole = ev.allocate((*ev.BASE_COLUMNS, *self.spare), sum(due.count for due in dues), self.memory)
+        dues, self._dues = self._dues, []
+        done = [place for place, group in self._groups.items() if not group.waiting and place < self._last]
+        for place in done:
+            del self._groups[place]
+        stretches = self._alone(dues) if any(due.batch.rich for due in dues) else self._together(dues)
+        for period, events in self._odd:
+            flagged = {**events, **ev.allocate(self.spare, ev.size(events))}
+            flagged["flags"] = events["flags"] | np.uint8(ev.FLAG_LATE)
+            self.late += ev.size(events)
+            stretches.append(Stretch(period, flagged, odd=True))
+        self._odd = []
+        return stretches
+
+    def _together(self, dues: list[_Due]) -> list[Stretch]:
+        whole = ev.allocate((*ev.BASE_COLUMNS, *self.spare), sum(len(due.numbers) for due in dues), self.memory)
         stretches: list[Stretch] = []
         begin = 0
         for due in dues:
-            out = ev.take(whole, slice(begin, begin + due.count))
-            _fill(out, due.source, due.rows)
+            out = whole if len(dues) == 1 else ev.take(whole, slice(begin, begin + len(due.numbers)))
+            due.batch.fill(out, due.numbers, due.run)
             if due.late:
                 out["flags"][: due.late] |= ev.FLAG_LATE
             stretches.append(Stretch(due.period, out, whole))
-            begin += due.count
+            begin += len(due.numbers)
         return stretches
 
-    def _alone(self, due: _Due) -> Events:
-        if isinstance(due.rows, slice):
-            out = {**ev.take(due.source, due.rows), **ev.allocate(self.spare, due.count)}
-        else:
-            out = _copied(due.source, due.rows, self.spare, self.memory)
-        if due.late:
-            out["flags"] = out["flags"].copy()
-            out["flags"][: due.late] |= ev.FLAG_LATE
-        return _without_spare_traces(out)
+    def _alone(self, dues: list[_Due]) -> list[Stretch]:
+        stretches: list[Stretch] = []
+        for due in dues:
+            out = due.batch.copied(due.numbers, self.spare, self.memory, due.run)
+            if due.late:
+                out["flags"][: due.late] |= ev.FLAG_LATE
+            stretches.append(Stretch(due.period, _without_spare_traces(out)))
+        return stretches
 
 
 def warm_up() -> None:
     """Makes the compiled code ready, for arrays that can be written and for those that were received."""
-    for writeable in (True, False):
-        block = ev.allocate(ev.BASE_COLUMNS, 4, zero=True)
-        block["time"][:] = (300, 100, 400, 200)
-        for column in block.values():
-            column.flags.writeable = writeable
-        order = TimeOrder(100, 1000, 10**9)
-        order.feed(block, {0: 16})
-        order.finish()
+    block = ev.allocate(ev.BASE_COLUMNS, 40, zero=True)
+    block["time"][:] = np.arange(40) * 100
+    block["time"][[7, 8]] = block["time"][[8, 7]]
+    order = TimeOrder(100, 1000, 10**9)
+    order.feed(block, [0])
+    block["module"][:20] = 1
+    order.feed(block, [0, 1])
+    order.finish()
 
 
-def _in_order(events: Events, ends: list[int]) -> tuple[merge.Whole, merge.Rest, merge.Order | None]:
-    """The times of events, in whole ns and the rest; and the order of the events, None if they are in order already."""
-    count = ev.size(events)
-    whole, rest = np.empty(count, np.int64), np.empty(count, np.int16)
-    if merge.split(events["time"], events["cfd"], whole, rest):
-        return whole, rest, None
-    return whole, rest, merge.put_in_order(whole, rest, np.array(ends, np.int64))
+def _key(limit: Position | None, place: Place) -> int:
+    """The lowest key in a place that is not before `limit`."""
+    if limit is None or limit.period < place.period:
+        return -EVERYTHING
+    if limit.period > place.period:
+        return EVERYTHING
+    after = limit.time - place.origin
+    return EVERYTHING if after >> CELL_BITS > 0 else -EVERYTHING if after < 0 else after << CFD_BITS
 
 
-def _copied(
-    events: Events, rows: merge.Order | slice, spare: tuple[Column, ...] = (), memory: Memory = ev.heap
-) -> Events:
-    """A copy of these events in `memory`, with room for the columns `spare`; traces are shared."""
-    columns = [(n, c.dtype, c.shape[-1] if c.ndim > 1 else 0) for n, c in events.items() if n != ev.TRACES]
-    columns += [(column.name, np.dtype(column.dtype), column.width) for column in spare]
-    count = len(range(*rows.indices(ev.size(events)))) if isinstance(rows, slice) else len(rows)
-    out = ev.lay_out(columns, count, memory)
-    _fill(out, events, rows)
-    return {**out, ev.TRACES: events[ev.TRACES]} if ev.TRACES in events else out
-
-
-def _fill(out: Events, events: Events, rows: merge.Order | slice) -> None:
-    """Copies these events to `out`, without traces; what `out` has beyond the events' columns stays as it is."""
-    if isinstance(rows, slice):
-        for name, column in out.items():
-            if name in events:
-                column[:] = events[name][rows]
-        return
-    for name, column in out.items():
-        if name in _BASE:
-            merge.pick(rows, ev.constant(events[name]), column)
-        elif name in events:
-            np.take(events[name], rows, axis=0, out=column)
+def _rows_of(chunk: Chunk, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Chunk:
+    """Some rows of a chunk, in a store of their own."""
+    rows = chunk.begin + np.flatnonzero(which)
+    store = Store(ev.compact(ev.take(chunk.store.events, rows)), chunk.store.since[rows])
+    return Chunk(store, 0, chunk.keys[which])
 
 
 def _without_spare_traces(events: Events) -> Events:
@@ -274,12 +383,3 @@ def _without_spare_traces(events: Events) -> Events:
         return events
     used = int(events["trace_length"].sum(dtype=np.int64))
     return events if used >= 0.75 * len(events[ev.TRACES]) else ev.compact(events)
-
-
-def _runs(numbers: NDArray[np.uint8]) -> list[tuple[int, slice]]:
-    """The stretches of equal module numbers, in order."""
-    if not len(numbers):
-        return []
-    ends = [*(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
-    begins = [0, *ends[:-1]]
-    return [(int(numbers[begin]), slice(begin, end)) for begin, end in zip(begins, ends, strict=True)]

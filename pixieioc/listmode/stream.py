@@ -1,11 +1,11 @@
 """A stream of list-mode words, cut anywhere, as events: only whole, confirmed records; what is broken is counted.
 
-A record is believed when its own header is consistent and the next record's header is too (or the stream ends with
-it). Where a header breaks an invariant, either it is corrupt itself or the record before it had a wrong length: the
-search for the next chain of consistent records begins within that record, and the answer tells which. So one corrupt
-word costs the record that it is in; what it can change unnoticed is the content of that record, and where that ends, if
-by chance another record begins there: then those between belong to it. The events do not depend on where the stream was
-cut into blocks.
+A record is believed when its own header is consistent and the next record's header is too (or the stream ends with it,
+or the module was read again and had nothing). Where a header breaks an invariant, either it is corrupt itself or the
+record before it had a wrong length: the search for the next chain of consistent records begins within that record, and
+the answer tells which. So one corrupt word costs the record that it is in; what it can change unnoticed is the content
+of that record, and where that ends, if by chance another record begins there: then those between belong to it. The
+events do not depend on where the stream was cut into blocks.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Decoder:
         words = _as_words(block)
         self.counts.words += len(words)
         if not len(words):
-            return []
+            return self._confirm()
         if not len(self._carry):
             return self._decode(words, 0, final=False)
         chunks = self._across_the_cut(words)
@@ -117,6 +117,22 @@ class Decoder:
         self.counts.words_left_over += len(self._carry)
         self._carry, self._searching = np.empty(0, np.uint32), False
         return chunks
+
+    @property
+    def holds_nothing(self) -> bool:
+        """True if all that was fed is in events or lost: no record waits for its end or for the next one's header."""
+        return not len(self._carry)
+
+    def _confirm(self) -> list[Events]:
+        """Nothing followed: a whole record that ends where all that was read ends does not wait for a next header."""
+        carry = ev.constant(self._carry)
+        if self._searching or not len(carry):
+            return []
+        ended, count, at, parts, samples = walk(carry, 0, len(carry), self._form, self._offsets, 0)
+        if ended != END or at != len(carry):
+            return []
+        self._carry = np.empty(0, np.uint32)
+        return [self._chunk(_Piece(carry, self._offsets[:count], parts, samples))]
 
     def _across_the_cut(self, words: Words) -> list[Events] | None:
         """Decodes what was carried over with as little of the new block as it needs, so that the block is not copied.

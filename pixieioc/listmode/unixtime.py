@@ -23,13 +23,15 @@ class UnixClock:
     How the start of a period is known depends on `mode`. "now": the time at which its first event is seen, for live
     data. "start times": the period's entry in `start_times`, for data whose starts were written down. "estimated gap":
     the first period starts at `start_times[0]` (or now), each later one `gap` seconds after the end of the one before.
-    Where `start_times` is too short, the start is estimated with `gap`, and `estimated` counts it.
+    Where `start_times` is too short, the start is estimated with `gap`, and `estimated` counts it. In any mode, `given`
+    are starts of periods that are known otherwise.
     """
 
     mode: Mode
     now: Callable[[], float]
     start_times: list[float] = field(default_factory=list[float])
     gap: float = 35.0
+    given: dict[int, float] = field(default_factory=dict[int, float])
     estimated: int = 0
     starts: list[float] = field(default_factory=list[float])
     _firsts: list[int] = field(default_factory=list[int])  #: time of the first event of each period, ns
@@ -54,7 +56,17 @@ class UnixClock:
         _fill(ev.constant(time), ev.constant(events["cfd"]), self._firsts[period], float(self.starts[period]), unix)
         return unix
 
+    def stamp_odd(self, period: int, count: int) -> NDArray[np.float64]:
+        """The Unix times of events of a period whose `time` cannot be true: that of the latest others."""
+        if period < len(self.starts) - 1:
+            return np.full(count, self.starts[period])
+        if period == len(self.starts) - 1:
+            return np.full(count, self.starts[-1] + (self._last - self._firsts[-1]) * 1e-9)
+        return np.full(count, self.given.get(period, self._start(period)))
+
     def _start(self, period: int) -> float:
+        if period in self.given:
+            return self.given[period]
         if self.mode == "now":
             return self.now()
         if period < len(self.start_times) and (self.mode == "start times" or period == 0):

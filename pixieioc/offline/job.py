@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pixieioc.config import Config, ConfigError, IocTable, PipelineTable, check, load, parse_set
 from pixieioc.pipeline import Error
-from pixieioc.pipeline.declare import LONGEST_TEXT
-from pixieioc.tasks.event_files import import_pyarrow
+from pixieioc.tasks.event_files import format_of, import_pyarrow
+from pixieioc.tasks.names import counted, shown
+from pixieioc.tasks.raw_sources import find
 
 #: Tasks of a configuration that have no place in an offline job, or another one.
 _NOT_AS_CONFIGURED = {"GatherData", "WriteEvents", "CountEvents", "FillSpectra", "SnapTraces"}
@@ -20,6 +19,8 @@ _NOT_AS_CONFIGURED = {"GatherData", "WriteEvents", "CountEvents", "FillSpectra",
 _MODULES, _CHANNELS = 256, 64
 #: All modules and channels that FillSpectra has room for.
 _WITH_SPECTRA = {"modules": 13, "channels": 32}
+#: Pictures that can be drawn, by the ending of their names.
+PICTURES = (".png", ".pdf", ".svg")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Job:
     """What is to be done with `files` (names or patterns of raw files).
 
     `config` is a configuration file whose settings, and whose own tasks between the usual ones, are used; `sets` are
-    texts `task.parameter=value`. `out` is the file for the sorted events, in `format`, `plot` a PNG file for the energy
-    spectra. What is None is as in the configuration or as the task declares it, or not wanted.
+    texts `task.parameter=value`. `out` is the file for the sorted events, in `format` (None: that of its name), `plot`
+    a picture for the energy spectra. What is None is as in the configuration or as the task declares it, or not wanted.
     """
 
     files: tuple[str, ...]
@@ -39,16 +40,15 @@ class Job:
     module_pattern: str | None = None
     window_us: float | None = None
     out: Path | None = None
-    format: str = "parquet"
+    format: str | None = None
     plot: Path | None = None
 
 
 def prepare(job: Job) -> Config:
     """The chain of a job with all its settings; what is wrong with the job is raised before anything is started."""
     names = _existing(job.files)
-    for path in (job.out, job.plot):
-        _refuse_to_overwrite(path)
-    _look_for_packages(job)
+    form = _check_outputs(job)
+    _look_for_packages(job, form)
     given = load(job.config) if job.config else None
     chain = _chain(given.chain if given else (), write=job.out is not None, fill=job.plot is not None)
     tables: dict[str, dict[str, Any]] = {task: {} for task in chain}
@@ -57,9 +57,10 @@ def prepare(job: Job) -> Config:
     for task, values in given.settings.items() if given else ():
         tables.get(task, {}).update(values)
     tables["CountEvents"] |= {"modules": _MODULES, "channels": _CHANNELS}
-    tables["LoadFiles"]["files"] = list(job.files)
+    tables["LoadFiles"]["files"] = names
     if tables["SortEvents"].get("time_mode", "now") == "now":
-        tables["SortEvents"] |= _start_times(names)
+        # Never the present: the same files shall give the same events. Where the files tell, that is what counts.
+        tables["SortEvents"] |= {"time_mode": "estimated gap", "start_times": [0.0]}
     for task, name, value in (
         ("ConvertToEvents", "adc_mhz", job.adc_mhz),
         ("ConvertToEvents", "firmware_revision", job.firmware),
@@ -72,7 +73,7 @@ def prepare(job: Job) -> Config:
         task, name, value = parse_set(text)
         tables.setdefault(task, {})[name] = value
     if job.out is not None:
-        tables["WriteEvents"] |= {"file": str(job.out), "format": job.format}
+        tables["WriteEvents"] |= {"file": str(job.out), "format": form}
     return check(PipelineTable(list(chain)), {}, tables, IocTable(), Path.cwd(), None, "replay")
 
 
@@ -86,55 +87,41 @@ def _chain(configured: Sequence[str], *, write: bool, fill: bool) -> tuple[str, 
     return ("LoadFiles", *middle, *["WriteEvents"] * write, "CountEvents", *["FillSpectra"] * fill)
 
 
-def _existing(patterns: Sequence[str]) -> list[Path]:
-    """The files that are meant; ConfigError if there are none, or too many to be named."""
-    found: list[Path] = []
-    for pattern in patterns:
-        # A file may have a name that looks like a pattern. glob, not Path.glob: a pattern may be absolute.
-        names = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-        files = [path for name in names if (path := Path(name)).is_file()]
-        if not files:
-            raise ConfigError(f"no file {'matches ' * glob.has_magic(pattern)}{pattern}")
-        found += files
-    if len(json.dumps([str(Path.cwd() / pattern) for pattern in patterns])) > LONGEST_TEXT:
-        raise ConfigError(
-            f"the names of {len(patterns)} files are longer than {LONGEST_TEXT} bytes together: "
-            "give a pattern in quotes instead, as in 'run*_mod*.bin'"
-        )
-    return found
+def _existing(names: Sequence[str]) -> list[str]:
+    """The files that are meant; ConfigError if there are none."""
+    try:
+        return [str(path) for path in find(counted(list(names)))]
+    except Error as error:
+        raise ConfigError(str(error)) from None
+
+
+def _check_outputs(job: Job) -> str:
+    """The format of the file of events; ConfigError if what is to be written cannot be."""
+    if job.plot is not None and job.plot.suffix.lower() not in PICTURES:
+        raise ConfigError(f"{shown(job.plot)}: the name of a picture must end with {' or '.join(PICTURES)}")
+    for path in (job.out, job.plot):
+        _refuse_to_overwrite(path)
+    if job.out is None:
+        return ""
+    try:
+        return format_of(job.out, job.format)
+    except Error as error:
+        raise ConfigError(str(error)) from None
 
 
 def _refuse_to_overwrite(path: Path | None) -> None:
     if path is not None and path.exists():
-        raise ConfigError(f"{path} exists already; nothing is overwritten")
+        raise ConfigError(f"{shown(path)} exists already; nothing is overwritten")
     if path is not None and not path.parent.is_dir():
-        raise ConfigError(f"there is no folder {path.parent}")
+        raise ConfigError(f"there is no folder {shown(path.parent)}")
 
 
-def _look_for_packages(job: Job) -> None:
+def _look_for_packages(job: Job, form: str) -> None:
     """Raises Error if a package is missing that would be needed at the end."""
-    if job.out is not None and job.format == "parquet":
+    if form == "parquet":
         import_pyarrow()
     if job.plot is not None:
         try:
             import matplotlib.figure  # noqa: F401 - whether it can be imported is the question
         except ImportError as error:
             raise Error(f"a plot needs the package matplotlib: pip install 'pixieioc[analysis]' ({error})") from error
-
-
-def _start_times(files: Sequence[Path]) -> dict[str, Any]:
-    """When the runs of the files began, if the JSON files beside them tell; otherwise time counts from 0.
-
-    Never the present: the same files shall give the same events.
-    """
-    times = [time for path in files if (time := _start_time(path.with_name(path.name + ".json"))) is not None]
-    if not times:
-        return {"time_mode": "estimated gap", "start_times": [0.0]}
-    return {"time_mode": "start times", "start_times": list(dict.fromkeys(times))}
-
-
-def _start_time(sidecar: Path) -> float | None:
-    try:
-        return float(json.loads(sidecar.read_bytes())["start_time"])
-    except (OSError, ValueError, KeyError, TypeError):  # no such file, or not one of ours
-        return None

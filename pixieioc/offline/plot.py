@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pixieioc.offline.summary import Spectra, Summary
 from pixieioc.pipeline import Error
+from pixieioc.tasks.names import shown
 
 #: Curves in one panel that can still be told apart.
 _CURVES = 6
@@ -20,7 +21,7 @@ _WIDTH, _HEIGHT, _DPI = 8.0, 3.4, 120
 
 
 def plot(spectra: Spectra, summary: Summary, path: Path) -> None:
-    """Writes a PNG file; Error if that is not possible."""
+    """Writes a picture in the format of its name; Error if that is not possible."""
     # The object interface, without pyplot: no display is looked for, nothing global is left.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -40,10 +41,10 @@ def plot(spectra: Spectra, summary: Summary, path: Path) -> None:
         _draw(figure.add_subplot(rows, columns, number + 1), counts[module], width, module, channels, spectra)
     part = path.with_name(path.name + ".part")
     try:
-        figure.savefig(part, format="png")
+        figure.savefig(part, format=path.suffix.lower().removeprefix("."))
         part.rename(path)
     except OSError as error:
-        raise Error(f"cannot write {path}: {error.strerror}") from error
+        raise Error(f"cannot write {shown(path)}: {error.strerror}") from error
 
 
 def _panels(spectra: Spectra) -> list[tuple[int, list[int]]]:
@@ -83,7 +84,7 @@ def _draw(axes: Any, counts: NDArray[Any], width: float, module: int, channels: 
 
 
 def _title(summary: Summary) -> str:
-    first, more = Path(summary.files[0]).name, len(summary.files) - 1
+    first, more = shown(Path(summary.files[0]).name), len(summary.files) - 1
     name = f"{first} and {more} more" if more else first
     lasted = ""
     if summary.first_time is not None and summary.last_time is not None and not summary.counter_resets:

@@ -15,6 +15,7 @@ import numpy as np
 
 from pixieioc.config import Config
 from pixieioc.offline.job import Job, prepare
+from pixieioc.offline.pipes import Handed
 from pixieioc.offline.summary import Channel, Spectra, Summary
 from pixieioc.pipeline import Error, Pipeline, process
 from pixieioc.tasks.disk import sync
@@ -36,7 +37,15 @@ def replay(job: Job, listener: Listener | None = None) -> Summary:
     Raises Error if anything fails. Then, and when it is interrupted, no file that was asked for is there, nor a part.
     """
     process.prepare()
-    config = prepare(job)
+    with Handed(job.files) as handed:
+        try:
+            return _replay(job, prepare(dataclasses.replace(job, files=tuple(handed.names))), listener)
+        except Error as error:
+            error.args = (handed.as_typed(str(error)),)
+            raise
+
+
+def _replay(job: Job, config: Config, listener: Listener | None) -> Summary:
     with _new_files(job.out) as folder, _Followed(config, folder, listener or Listener()) as pipeline:
         pipeline.follow(pipeline.creating(config.chain))
         pipeline.connect(list(config.chain))
@@ -119,7 +128,9 @@ def _summary(pipeline: Pipeline, job: Job, seconds: float) -> Summary:
         corrupt_regions=convert["corrupt_regions"],
         bytes_lost=convert["bytes_lost"],
         bytes_left_over=convert["bytes_left_over"] + load["bytes_left_over"],
+        damage=load["damage"],
         late_events=sort["late_events"],
+        runs=load["runs_read"],
         counter_resets=sort["resets"],
         first_time=count["first_time"] if events else None,
         last_time=count["last_time"] if events else None,

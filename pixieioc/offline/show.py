@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pixieioc.offline.replay import Listener
 from pixieioc.offline.summary import Summary
+from pixieioc.tasks.names import shown
 
 
 @contextlib.contextmanager
@@ -21,7 +22,7 @@ def following(console: Console) -> Iterator[Listener]:
 
     def show(task: str, text: str) -> None:
         for line in text.splitlines():
-            console.print(f"{task}: {line}", markup=False, highlight=False, soft_wrap=True)
+            console.print(shown(f"{task}: {line}"), markup=False, highlight=False, soft_wrap=True)
 
     if not console.is_terminal:
         yield Listener(print=show)
@@ -64,11 +65,14 @@ def _whole(summary: Summary) -> Table:
         ("energy sum", f"{summary.energy_sum} ADC units", False),
         ("trace samples", str(summary.trace_samples), False),
         ("times", _times(summary), summary.counter_resets > 0),
+        ("runs", str(summary.runs), False),
         ("bytes read", str(summary.bytes), False),
         ("corrupt regions", _corrupt(summary), summary.corrupt_regions > 0),
     ]
     if summary.bytes_left_over:
         rows.append(("left over", f"{summary.bytes_left_over} bytes of records that are not complete", True))
+    if summary.damage:
+        rows.append(("damaged files", summary.damage, True))
     if summary.late_events:
         rows.append(("late events", f"{summary.late_events}, out of order: see --window", True))
     rows.append(("run took", f"{summary.seconds:.3g} s", False))
@@ -77,7 +81,7 @@ def _whole(summary: Summary) -> Table:
     if summary.plot:
         rows.append(("spectra are in", summary.plot, False))
     for name, text, warn in rows:
-        table.add_row(name, escape(text), style="bold red" if warn else "")
+        table.add_row(name, escape(shown(text)), style="bold red" if warn else "")
     return table
 
 
@@ -93,7 +97,7 @@ def _times(summary: Summary) -> str:
     text = f"{summary.first_time} to {summary.last_time} ns"
     lasted = _lasted(summary)
     if lasted is None:
-        return f"{text}; the counters began anew {summary.counter_resets} times"
+        return f"{text}; the counters restarted {summary.counter_resets} times"
     return f"{text}, {lasted:.6g} s"
 
 

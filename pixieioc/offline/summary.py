@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pixieioc.tasks.names import to_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Summary:
     corrupt_regions: int
     bytes_lost: int
     bytes_left_over: int
+    damage: str  #: which compressed files could not be read to their end, and where
     late_events: int
+    runs: int  #: recorded runs that the files are of, as far as that is known
     counter_resets: int
     first_time: int | None
     last_time: int | None
@@ -54,13 +57,14 @@ class Summary:
     @property
     def intact(self) -> bool:
         """True if every byte of the files is in an event, and every event in its place."""
-        return not (self.corrupt_regions or self.bytes_lost or self.bytes_left_over or self.late_events)
+        lost = self.corrupt_regions or self.bytes_lost or self.bytes_left_over or self.damage
+        return not (lost or self.late_events)
 
     def to_json(self) -> str:
         """One JSON object; `counts` are events by module and channel."""
         content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         content["channels"] = [dataclasses.asdict(channel) for channel in self.channels]
-        return json.dumps({**content, "counts": self.counts}, ensure_ascii=False)
+        return to_json({**content, "counts": self.counts})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Parameter(Generic[T]):
     the pipeline's prefix, not the task's. `path` texts are file names: a configuration file's folder is their starting
     point. A `command` is something to do rather than a setting: it is true in the `do_configure` that it causes, and
     nowhere else. `at_once` ones concern only what is shown: they are live, and are used as soon as they are written,
-    also without a run. A text has at most `longest` bytes.
+    also without a run. A text has at most `longest` bytes, a list of texts as JSON.
 
     With `per="channel"` there is a value for each channel of each module, as many as the task's `fixed` parameters
     `modules` and `channels` say; `times` names a third one if a channel has several, which `pv` numbers from 1 in the
@@ -142,7 +142,7 @@ class Parameter(Generic[T]):
             case "str":
                 return f"a text of at most {self.longest} bytes"
             case "strings":
-                return f"a list of texts, together at most {LONGEST_TEXT} bytes"
+                return f"a list of texts, together at most {self.longest} bytes"
             case "numbers":
                 return f"a list of numbers{self._range()}{unit}"
             case "int":
@@ -208,7 +208,7 @@ class Parameter(Generic[T]):
                 texts = _from_json(value)
                 if texts is None or not all(isinstance(t, str) and "\0" not in t for t in texts):
                     return None
-                return texts if _fits(json.dumps(texts)) else None
+                return texts if _fits(json.dumps(texts), self.longest) else None
             case "numbers":
                 given = _from_json(value)
                 numbers = [float(n) for item in given or () if (n := self._number(item)) is not None]
@@ -234,9 +234,9 @@ class Report(Generic[T]):
     `alarm_high` up and from `alarm_low` down, with `hysteresis` on the way back; `severities` are those of a bool's two
     states or of the choices. An int may count up to 2^53; a `small` one fits 32 bits. With `per="channel"` the value is
     an array whose first two axes are modules and channels, as many as the task's `fixed` parameters `modules` and
-    `channels` say; `length` names the parameter that is the length of a third axis, an array for each channel (NaN at
-    its end is left out), or `times` one that says how many values a channel has, which `pv` numbers from 1 in the place
-    of `{}`.
+    `channels` say; `length` names the parameter that is the length of a third axis, an array for each channel (filled
+    up with NaN), or `times` one that says how many values a channel has, which `pv` numbers from 1 in the place of
+    `{}`.
     """
 
     name = ""

@@ -17,7 +17,7 @@ import numpy as np
 from pixieioc.pipeline.error import Error
 
 Buffer = bytes | memoryview
-_ARRAY, _SCALAR, _BYTES = 1, 2, 3
+_ARRAY, _SCALAR, _BYTES, _TEXT = 1, 2, 3, 4
 # Made once: to make them takes longer than to use them.
 _FORM = msgspec.msgpack.Decoder(list[Any])
 _SCALAR_FORM = msgspec.msgpack.Decoder(tuple[bytes, Any])
@@ -64,6 +64,8 @@ def unpack(frames: Sequence[Buffer]) -> Packet:
     memory: dict[int, np.ndarray[Any, Any]] = {}
 
     def restore(code: int, data: memoryview) -> Any:
+        if code == _TEXT:
+            return bytes(data).decode(errors="surrogatepass")
         if code == _SCALAR:
             raw, descr = _SCALAR_FORM.decode(data)
             return np.frombuffer(raw, _dtype(descr))[0]
@@ -140,7 +142,9 @@ def _describe(value: Any, buffers: list[Buffer], where: str, places: _Places) ->
         return _array(cast("np.ndarray[Any, Any]", value), buffers, where, places)
     if isinstance(value, np.generic):  # before float, str and bytes, of which some numpy scalars are subclasses
         return _scalar(cast("np.generic[Any]", value), where)
-    if value is None or isinstance(value, bool | float | str):
+    if isinstance(value, str):
+        return value if value.isascii() else _text(value)
+    if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
         if not -(2**63) <= value < 2**64:
@@ -180,6 +184,15 @@ def _scalar(value: np.generic[Any], where: str) -> msgspec.msgpack.Ext:
     if value.dtype.hasobject:
         raise UnsupportedType(f"cannot send {_at(where)}: type {_name(value)}")
     return msgspec.msgpack.Ext(_SCALAR, msgspec.msgpack.encode([value.tobytes(), _descr(value.dtype)]))
+
+
+def _text(value: str) -> Any:
+    """A text as it is, also one that UTF-8 cannot hold: the name of a file may have any bytes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return msgspec.msgpack.Ext(_TEXT, value.encode(errors="surrogatepass"))
+    return value
 
 
 def _bytes(data: bytes, buffers: list[Buffer]) -> Any:

@@ -54,12 +54,12 @@ class StandardReports:
     events: Report[int] = Report(0, doc="Events handled in this run.", pv="Events_RBV")
     rate: Report[float] = Report(
         0.0,
-        doc="Events (or messages, if the task knows no events) a second.",
+        doc="Events (or messages, if the task knows no events) per second.",
         unit="1/s",
         pv="Rate_RBV",
         guidance="Items wait for the task and it handles none: it is busy with something long, or hangs.",
     )
-    byte_rate: Report[float] = Report(0.0, doc="Data handled a second.", unit="MB/s", pv="ByteRate_RBV")
+    byte_rate: Report[float] = Report(0.0, doc="Data handled per second.", unit="MB/s", pv="ByteRate_RBV")
     execution_time: Report[float] = Report(
         0.0, doc="Time of the last do_work, without waiting for a full link.", unit="ms", pv="ExecutionTime_RBV"
     )

@@ -238,7 +238,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         accepted = resolve({self.name: config}, {self.name: type(self)}, known=now).get(self.name, {})
         known = type(self).parameters()
         if self.__status is not Status.WAITING and (locked := [n for n in accepted if not known[n].live]):
-            raise Refused(f"{self.name}: {', '.join(locked)} cannot be changed while a run is on", task=self.name)
+            raise Refused(f"{self.name}: {', '.join(locked)} cannot be changed during a run", task=self.name)
         before = dict(self.parameter_values)
         self.parameter_values.update(accepted)
         try:

@@ -53,7 +53,7 @@ class Watch:
         if self.deadline is not None and time.monotonic() > self.deadline:
             self.deadline = None
             for member in busy:
-                yield Verdict(member, Cause.TIMEOUT, f"did not come to its end within {self.stop_timeout:g} s")
+                yield Verdict(member, Cause.TIMEOUT, f"did not end within {self.stop_timeout:g} s")
         elif status is Status.RUNNING and busy and chain[0].finished:
             yield from self._stalled(chain, busy)
 
@@ -62,7 +62,7 @@ class Watch:
         if not member.alive:
             yield Verdict(member, Cause.LOST, f"its process {member.how_ended}")
         elif member.silent > allowed and not member.failed and self.deadline is None:
-            yield Verdict(member, Cause.HANG, f"no heart beat for {member.silent:.0f} s (allowed are {allowed:g} s)")
+            yield Verdict(member, Cause.HANG, f"no heart beat for {member.silent:.0f} s ({allowed:g} s are allowed)")
 
     def _stalled(self, chain: Sequence[Member], busy: Sequence[Member]) -> Iterator[Verdict]:
         progress = [member.progress for member in chain]

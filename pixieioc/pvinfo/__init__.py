@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from pixieioc.config import Config, ConfigError
-from pixieioc.pvinfo.declared import task_pvs
+from pixieioc.pipeline.declare import LONGEST_TEXT, Value
+from pixieioc.pipeline.task import Task
+from pixieioc.pvinfo.declared import as_pv, task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
 from pixieioc.pvinfo.model import LONGEST_NAME, PvInfo, Severity, Source
 from pixieioc.pvinfo.overview import in_words
@@ -31,6 +34,7 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
     for pv in run_control_pvs(config.chain, config.run, disk):
         pvs[pv.name] = pv
     for name, cls in config.tasks.items():
+        _refuse_long_lists(name, cls, config.settings[name])
         for pv in task_pvs(cls, config.settings[name], memory):
             if pv.name in pvs and not _shared(config, pvs[pv.name].source, pv.source):
                 raise ConfigError(f"{name}: the process variable {pv.name} is declared twice")
@@ -49,6 +53,16 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
             f"{config.prefix}{longest} has at most {LONGEST_NAME}"
         )
     return pvs
+
+
+def _refuse_long_lists(task: str, cls: type[Task], settings: Mapping[str, Value]) -> None:
+    """A list of texts that its process variable could not show would come back cut off from a saved set of settings."""
+    for name, parameter in cls.parameters().items():
+        if parameter.kind == "strings" and (size := len(as_pv(settings[name]).encode(errors="replace"))) > LONGEST_TEXT:
+            raise ConfigError(
+                f"{task}.{name}: the list has {size} bytes, its process variable takes {LONGEST_TEXT}: "
+                "give patterns instead of names"
+            )
 
 
 def _shared(config: Config, known: Source, other: Source) -> bool:

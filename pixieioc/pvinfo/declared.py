@@ -183,7 +183,7 @@ def _of_channel(name: str, report: Report[Any], settings: Mapping[str, Value], s
     if report.length:
         length = settings[report.length]
         assert isinstance(length, int)
-        return PvInfo(name, "waveform", report.doc, [0], element=_element(report), length=length, **more)
+        return PvInfo(name, "waveform", report.doc, [], element=_element(report), length=length, full=True, **more)
     alarm: dict[str, Any] = {"limits": report.limits, "hysteresis": report.hysteresis}
     return PvInfo(name, "ai", report.doc, 0.0, precision=_precision(report), **alarm, **more)
 

@@ -13,7 +13,7 @@ from pixieioc.pvinfo import all_pvs
 from pixieioc.pvinfo.model import LIMIT_SEVERITIES, SEVERITIES, PvInfo
 from pixieioc.pvinfo.overview import FOR_SCREENS
 
-#: When an archiver keeps a process variable: always, only while a run is on, never.
+#: When an archiver keeps a process variable: always, only during a run, never.
 Archive = Literal["always", "running", ""]
 #: The part of the operator's screens that a process variable belongs to.
 Part = Literal["run", "files", "errors", "task", "channel", "ioc"]
@@ -90,7 +90,7 @@ def part_of(pv: PvInfo) -> Part:
         return "task"
     if pv.name.startswith(("Error", "LastError", "SumSevr")):
         return "errors"
-    if pv.name.startswith(("File", "FullFile", "Auto", "CreateDir", "Write", "Bytes", "Disk")):
+    if pv.name.startswith(("File", "FullFile", "Unfinished", "Auto", "CreateDir", "Write", "Bytes", "Disk")):
         return "files"
     return "run"
 
@@ -111,7 +111,7 @@ def readback_of(pv: PvInfo, description: Description) -> PvInfo | None:
 
 
 def archive_of(pv: PvInfo) -> Archive:
-    """When it is archived: states and settings always, what a run counts while one is on; arrays and commands never."""
+    """When it is archived: states and settings always, what a run counts during a run; arrays and commands never."""
     if pv.record in ("waveform", "stringin") or pv.access or own_name(pv) in NOT_ARCHIVED:
         return ""
     if pv.is_enum or pv.source.kind == "readback" or part_of(pv) == "ioc" or pv.name in ALWAYS_ARCHIVED:

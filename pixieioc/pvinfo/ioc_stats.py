@@ -43,14 +43,6 @@ def ioc_pvs() -> Iterator[PvInfo]:
         limits=(_NAN, _NAN, 1.0, _NAN),
         guidance="The log of the IOC says which name, and why: report it. A restart of the IOC clears the count.",
     )
-    yield PvInfo(
-        "IOC:FAULT_CNT",
-        "ai",
-        "Faults of the IOC's own code; each has cost one answer, and the IOC has gone on.",
-        0.0,
-        limits=(_NAN, _NAN, _NAN, 1.0),
-        guidance="The log of the IOC says what has failed: report it. A restart of the IOC clears the count.",
-    )
     yield PvInfo("IOC:RECORD_CNT", "longin", "Process variables of the IOC.")
     yield PvInfo("IOC:FD_CNT", "longin", "Open file descriptors.")
     yield PvInfo("IOC:FD_MAX", "longin", "Largest number of file descriptors.")
@@ -72,7 +64,7 @@ def ioc_pvs() -> Iterator[PvInfo]:
     yield PvInfo(
         "IOC:SYSRESET",
         "bo",
-        "Ends the IOC (its supervisor starts it again); refused while a run is on.",
+        "Ends the IOC (its supervisor starts it again); refused during a run.",
         labels=("Done", "Reset"),
         access="EN",
     )

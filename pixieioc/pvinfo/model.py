@@ -89,6 +89,8 @@ class PvInfo:
     #: Of a waveform.
     element: Element = "DOUBLE"
     length: int = 1
+    #: Whether the array has all its elements at all times: those that are not known are NaN (0 if they are whole).
+    full: bool = False
     access: Access = ""
     guidance: str = ""
     #: Whether a setpoint cannot be written while a run is on.

@@ -63,9 +63,9 @@ def run_control_pvs(tasks: tuple[str, ...], run: Mapping[str, Value], disk: tupl
 
 
 def _state() -> Iterator[PvInfo]:
-    yield PvInfo("Acquire_RBV", "bi", "Whether a run is on.", labels=("Done", "Acquiring"))
+    yield PvInfo("Acquire_RBV", "bi", "Whether a run is in progress.", labels=("Done", "Acquiring"))
     yield PvInfo(
-        "AcquireBusy", "bo", "Whether a run is on or still being brought to its end.", labels=("Done", "Acquiring")
+        "AcquireBusy", "bo", "Whether a run is in progress or still being ended.", labels=("Done", "Acquiring")
     )
     yield PvInfo(
         "State_RBV", "mbbi", "State of the pipeline.", labels=STATES,
@@ -112,7 +112,9 @@ def _readiness(tasks: tuple[str, ...]) -> Iterator[PvInfo]:
         guidance="See ReadyMessage_RBV for what is missing.",
     )  # fmt: skip
     yield PvInfo(
-        "ReadyBits_RBV", "longin", "Sum of 1 no run is on, 2 links empty, 4 settings valid, 8 disk space, 16 file path."
+        "ReadyBits_RBV",
+        "longin",
+        "Sum of 1 no run in progress, 2 links empty, 4 settings valid, 8 disk space, 16 file path.",
     )
     yield text_pv("ReadyMessage_RBV", "What keeps a run from being started.", 1024)
     yield text_pv("Tasks_RBV", "Names of the tasks, in the order of the chain.", 1024, initial=",".join(tasks))
@@ -140,7 +142,7 @@ def _times() -> Iterator[PvInfo]:
         limits=(_NAN, _NAN, 40.0, 70.0), hysteresis=2.0, guidance="The rate is too high for these settings.",
     )  # fmt: skip
     yield PvInfo(
-        "EventRate_RBV", "ai", f"Events a second at the end of the chain, mean of {RATE_MEAN} s.", 0.0, unit="1/s",
+        "EventRate_RBV", "ai", f"Events per second at the end of the chain, mean of {RATE_MEAN} s.", 0.0, unit="1/s",
         precision=0,
     )  # fmt: skip
     yield PvInfo(

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
-from pixieioc.listmode.stream import Decoder, warm_up
+from pixieioc.listmode.stream import Decoder, StreamCounts, warm_up
 from pixieioc.listmode.variant import CHANNELS, Variant, variant
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import EventBlock, joined, words_of
+from pixieioc.tasks.items import Beginning, EventBlock, joined, run_begins, words_of
 
 
 class ConvertToEvents(Task):
@@ -64,10 +64,16 @@ class ConvertToEvents(Task):
 
     def do_start(self) -> None:
         self._decoders: dict[int, Decoder] = {}
+        self._ended: list[StreamCounts] = []  # of decoders of runs that came before
+        self._begins: Beginning | None = None  # a run whose first events are still to come
         self._several = False  # modules in this block, whose events are joined for sending
         self.corrupt_regions = self.bytes_lost = self.bytes_left_over = 0
 
     def do_work(self, datum: Any) -> None:
+        if run_begins(datum):
+            self._end_run()
+            self._begins = datum["begins"]
+            return
         block = words_of(datum, self.name)
         self._several = len(block) > 1
         chunks: list[Events] = []
@@ -81,22 +87,38 @@ class ConvertToEvents(Task):
             chunks += decoder.feed(words)
             if decoder.counts.corrupt_regions > broken:
                 self._tell_broken(module, decoder)
-        self._send(chunks, {module: len(words) for module, words in block.items()})
+        quiet = [module for module, words in block.items() if not len(words) and self._decoders[module].holds_nothing]
+        self._send(chunks, {module: len(words) for module, words in block.items()}, quiet)
 
     def do_stop(self) -> None:
-        chunks = [chunk for decoder in self._decoders.values() for chunk in decoder.finish()]
-        self._send(chunks, {})
+        self._end_run()
 
-    def _send(self, chunks: list[Events], words_read: dict[int, int]) -> None:
-        counts = [decoder.counts for decoder in self._decoders.values()]
+    def _end_run(self) -> None:
+        """Hands on what the decoders still hold, which is the end of these data."""
+        chunks = [chunk for decoder in self._decoders.values() for chunk in decoder.finish()]
+        self._send(chunks, {}, [])
+        self._ended += [decoder.counts for decoder in self._decoders.values()]
+        self._decoders = {}
+        if self._begins:  # nothing has come of it
+            self._send_block(ev.empty(), {}, [])
+
+    def _send(self, chunks: list[Events], words_read: dict[int, int], quiet: list[int]) -> None:
+        counts = [*self._ended, *(decoder.counts for decoder in self._decoders.values())]
         self.events = sum(c.events for c in counts)
         self.corrupt_regions = sum(c.corrupt_regions for c in counts)
         self.bytes_lost = 4 * sum(c.words_lost for c in counts)
         self.bytes_left_over = 4 * sum(c.words_left_over for c in counts)
-        for events in joined(chunks, self.allocate):
-            self.send(EventBlock(events=events, words_read=words_read))
-        if words_read and not chunks:  # the sorter must know that these modules were read and had nothing
-            self.send(EventBlock(events=ev.empty(), words_read=words_read))
+        pieces = list(joined(chunks, self.allocate))
+        for events in pieces[:-1]:  # only behind the last of them is it true that modules have nothing more
+            self._send_block(events, {}, [])
+        if pieces or words_read:  # the sorter must know that these modules were read and had nothing
+            self._send_block(pieces[-1] if pieces else ev.empty(), words_read, quiet)
+
+    def _send_block(self, events: Events, words_read: dict[int, int], quiet: list[int]) -> None:
+        block = EventBlock(events=events, words_read=words_read, quiet=quiet)
+        if self._begins:
+            block["begins"], self._begins = self._begins, None
+        self.send(block)
 
     def _memory(self, size: int) -> NDArray[np.uint8]:
         return ev.heap(size) if self._several else self.allocate(size)

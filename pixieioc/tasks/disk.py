@@ -17,6 +17,20 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def rename_new(old: Path, new: Path) -> None:
+    """Gives a file a new name; FileExistsError if there is one of that name."""
+    try:
+        new.hardlink_to(old)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if new.exists():
+            raise FileExistsError(new) from None
+        old.rename(new)
+    else:
+        old.unlink()
+
+
 def existing(folder: Path) -> Path:
     """The folder itself, or the nearest one above it that exists; OSError if one may not be looked into."""
     while not folder.exists() and folder != folder.parent:

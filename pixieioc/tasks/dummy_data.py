@@ -33,7 +33,7 @@ class DummyData(ChannelRates, Task):
     catches up later: no stretch of time is left out.
     """
 
-    run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="The source ends after so long; 0: never.")
+    run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the source ends; 0: never.")
     channel_rate = Parameter(1000.0, unit="1/s", low=0, high=1e6, live=True, doc="Mean rate of hits in each channel.")
     modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules.")
     channels = Parameter(
@@ -43,13 +43,13 @@ class DummyData(ChannelRates, Task):
     seed = Parameter(0, low=0, doc="The same seed makes the same words; 0: another one each run.")
 
     adc_mhz = Parameter(
-        [500.0], items=float, low=100, high=500, unit="MHz", doc="ADC rate: one value for all, or one a module."
+        [500.0], items=float, low=100, high=500, unit="MHz", doc="ADC rate: one value for all, or one per module."
     )
     firmware_revision = Parameter(
-        [34688.0], items=float, low=17562, high=999999, doc="Firmware revision: one value for all, or one a module."
+        [34688.0], items=float, low=17562, high=999999, doc="Firmware revision: one value for all, or one per module."
     )
     detectors = Parameter(
-        ["LaBr3"], doc=f"Detectors ({', '.join(DETECTORS)}) on the channels: one text for all, or one a module."
+        ["LaBr3"], doc=f"Detectors ({', '.join(DETECTORS)}) on the channels: one text for all, or one per module."
     )
     sources = Parameter(
         ["60Co", "137Cs"],
@@ -59,13 +59,13 @@ class DummyData(ChannelRates, Task):
     coincidence = Parameter(
         0.1, low=0, high=1, doc="Chance that the partner of a photon from a cascade is seen in another channel."
     )
-    energy_gain = Parameter(10.0, unit="1/keV", low=0.01, high=1000, doc="Units of energy in a record a keV.")
+    energy_gain = Parameter(10.0, unit="1/keV", low=0.01, high=1000, doc="Units of energy in a record per keV.")
     pileup = Parameter(True, doc="Whether hits within 2 x rise + flat top spoil each other's energy.")
     energy_rise = Parameter(0.2, unit="us", low=0.01, high=100, doc="Rise time of the energy filter.")
     energy_flat_top = Parameter(0.1, unit="us", low=0.01, high=100, doc="Flat top of the energy filter.")
-    dead_time = Parameter(0.0, unit="us", low=0, high=1e5, doc="A channel sees nothing for so long after a record.")
+    dead_time = Parameter(0.0, unit="us", low=0, high=1e5, doc="Time after a record in which a channel sees nothing.")
     cfd_failure = Parameter(
-        200.0, unit="keV", low=0, high=1e5, doc="The CFD fails with exp(-energy / so much); 0: never."
+        200.0, unit="keV", low=0, high=1e5, doc="Energy E in exp(-energy / E), the chance that the CFD fails; 0: never."
     )
     backwards = Parameter(
         0.09, low=0, high=0.4, doc="Share of records that come before an earlier one, as far as 50 us make it possible."
@@ -79,15 +79,15 @@ class DummyData(ChannelRates, Task):
     external_clock = Parameter(100.0, unit="MHz", low=0.001, high=1000, doc="Rate of the external clock.")
 
     corrupt_rate = Parameter(
-        0.0, unit="1/s", low=0, high=50, live=True, doc="In each module, so many header words become garbage."
+        0.0, unit="1/s", low=0, high=50, live=True, doc="Header words that become garbage, in each module."
     )
     truncate_rate = Parameter(
-        0.0, unit="1/s", low=0, high=50, live=True, doc="In each module, so many blocks lose their end."
+        0.0, unit="1/s", low=0, high=50, live=True, doc="Blocks that lose their end, in each module."
     )
     reset_interval = Parameter(
-        0.0, unit="s", low=0, high=1e7, doc="The modules' counters begin anew after so long; 0: never."
+        0.0, unit="s", low=0, high=1e7, doc="Time after which the modules' counters restart; 0: never."
     )
-    reset_counters = Parameter(False, command=True, live=True, doc="The modules' counters begin anew now.")
+    reset_counters = Parameter(False, command=True, live=True, doc="Restarts the modules' counters now.")
 
     elapsed = Report(0.0, unit="s", doc="Time since the start of the run.")
     lag = Report(
@@ -105,7 +105,7 @@ class DummyData(ChannelRates, Task):
     corrupt_words = Report(0, doc="Header words that were made garbage.")
     truncated_blocks = Report(0, doc="Blocks that lost their end.")
     events_hit = Report(0, doc="Records that are damaged or missing by these faults.")
-    counter_resets = Report(0, doc="How often the modules' counters began anew.")
+    counter_resets = Report(0, doc="How often the modules' counters restarted.")
 
     def do_init(self) -> None:
         self._crate()

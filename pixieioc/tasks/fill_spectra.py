@@ -32,7 +32,7 @@ class FillSpectra(OutputRates, Task):
     channels = Parameter(16, low=1, high=32, fixed=True, doc="Number of channels of each module with spectra.")
     bins = Parameter(2048, low=16, high=65536, fixed=True, doc="Bins of a spectrum, over all energies from 0 to 65535.")
     interval = Parameter(
-        0.5, unit="s", low=0.5, high=60, live=True, doc="Spectra are shown at most so often while a run is on."
+        0.5, unit="s", low=0.5, high=60, live=True, doc="Shortest time between two updates of the spectra during a run."
     )
     erase = Parameter(False, command=True, live=True, doc="Clears the spectra.")
     keep = Parameter(False, live=True, doc="Whether spectra go on growing over several runs.")
@@ -78,7 +78,7 @@ class FillSpectra(OutputRates, Task):
         high=1000,
         unit="bin",
         at_once=True,
-        doc="So many bins on either side of the first and the last bin of a region make the background; -1: none.",
+        doc="Bins on either side of the first and the last bin of a region that make the background; -1: none.",
     )
 
     spectrum = Report(

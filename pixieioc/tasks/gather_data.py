@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.disk import make_folder
-from pixieioc.tasks.items import WordBlock, words_of
+from pixieioc.tasks.items import WordBlock, run_begins, words_of
 from pixieioc.tasks.raw_file import RawFile, check_template, file_name, tell_unfinished, unfinished
 
 Words = NDArray[np.uint32]
@@ -39,7 +39,7 @@ class GatherData(Task):
     disk_bucket_size = Parameter(
         1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is written."
     )
-    max_delay = Parameter(0.25, unit="s", low=0, high=3600, live=True, doc="How long data wait here at most.")
+    max_delay = Parameter(0.25, unit="s", low=0, high=3600, live=True, doc="Longest time that data wait here.")
     auto_save = Parameter(False, shared=True, doc="Whether raw files are written.")
     file_path = Parameter("data/", shared=True, path=True, doc="Folder of the raw files.")
     file_name = Parameter("pixie16", shared=True, doc="First part of the raw files' names.")
@@ -108,6 +108,10 @@ class GatherData(Task):
 
     def do_work(self, datum: Any) -> None:
         with self._letting_go():
+            if run_begins(datum):
+                self._hand_on()
+                self.send(datum)
+                return
             block = words_of(datum, self.name)
             self._next.add(block)
             if self.auto_save:
@@ -138,7 +142,7 @@ class GatherData(Task):
             self._write()
             end = time.time()
             for module, file in self._files.items():
-                self._guarded(lambda file=file, module=module: file.finish(self._about(module, end)))
+                self._guarded(lambda file=file, module=module: file.finish(self._about(module) | self._at_end(end)))
             self._count()
             self._files.clear()
             self.write_rate = 0.0
@@ -168,7 +172,7 @@ class GatherData(Task):
             path = self._path(module)
             if any(file.path == path for file in self._files.values()):
                 raise Error(f"file_template {self.file_template!r} gives the files of several modules one name: {path}")
-            self._files[module] = RawFile(path, depth=self.create_directory)
+            self._files[module] = RawFile(path, depth=self.create_directory, about=self._about(module))
             if len(self._files) == 1:
                 self.full_file_name = str(path)
         return self._files[module]
@@ -230,18 +234,18 @@ class GatherData(Task):
             self.write_status, self.write_message = "Write error", str(error)
             raise
 
-    def _about(self, module: int, end: float) -> dict[str, Any]:
+    def _about(self, module: int) -> dict[str, Any]:
         return {
             "format": "XIA Pixie-16 list mode, little-endian 32-bit words",
             "run_id": self.run_id,
             "module": module,
             "start_time": self.run_started,
-            "end_time": end,
-            "items": self.counter,
-            "items_discarded": self.dropped,
             "configuration": self.run_settings,
             "software": f"pixieioc {pixieioc.__version__}",
         }
+
+    def _at_end(self, end: float) -> dict[str, Any]:
+        return {"end_time": end, "items": self.counter, "items_discarded": self.dropped}
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.items import EventBlock, events_of
+from pixieioc.tasks.items import Beginning, EventBlock, events_of
 
 
 class GatherEvents(Task):
@@ -28,13 +28,19 @@ class GatherEvents(Task):
     def do_start(self) -> None:
         self._held: list[Events] = []
         self._words: dict[int, int] = {}
+        self._quiet: set[int] = set()
+        self._begins: Beginning | None = None
         self._since, self._bytes = 0.0, 0
         self.events_held = self.chunks = 0
 
     def do_work(self, datum: Any) -> None:
         block = events_of(datum, self.name)
+        if "begins" in block:
+            self.do_stop()
+            self._begins = block["begins"]
         for module, words in block["words_read"].items():
             self._words[module] = self._words.get(module, 0) + words
+        self._quiet = self._quiet - block["words_read"].keys() | set(block["quiet"])
         if count := ev.size(block["events"]):
             if not self._held:
                 self._since = time.monotonic()
@@ -49,7 +55,7 @@ class GatherEvents(Task):
             self._send_if_due()
 
     def do_stop(self) -> None:
-        if self._held:
+        if self._held or self._begins:
             self._send()
 
     def _send_if_due(self) -> None:
@@ -58,7 +64,11 @@ class GatherEvents(Task):
             self._send()
 
     def _send(self) -> None:
-        self.send(EventBlock(events=ev.concatenate(self._held, self.allocate), words_read=self._words))
+        events = ev.concatenate(self._held, self.allocate)
+        block = EventBlock(events=events, words_read=self._words, quiet=sorted(self._quiet))
+        if self._begins:
+            block["begins"], self._begins = self._begins, None
+        self.send(block)
         self._held, self._words = [], {}
         self.events_held = self._bytes = 0
         self.chunks += 1

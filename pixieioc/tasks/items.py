@@ -1,10 +1,10 @@
-"""What flows through a chain: blocks of list-mode words, then blocks of events."""
+"""What flows through a chain: blocks of list-mode words, then blocks of events; and where a run begins in them."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, TypedDict, TypeGuard
+from typing import Any, NotRequired, TypedDict, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,25 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events, Memory
 from pixieioc.pipeline import Error
 
-#: What was read from each module at about the same time, uint32 words; a module with no words has nothing to wait for.
+#: What was read from each module at about the same time, uint32 words. A module without words was read and had nothing;
+#: one that is not in the block was not read.
 WordBlock = dict[int, NDArray[np.uint32]]
+
+
+class Beginning(TypedDict):
+    """A run begins: all data before belong to other runs and are complete, all counters have begun a new period."""
+
+    modules: list[int]  #: those that have data in it: each is waited for, until it was read and had nothing
+    run_id: int | None  #: its number, if that is known
+    start_time: float | None  #: the Unix time at which it began, if that is known
+    end_time: NotRequired[float | None]  #: the Unix time at which it ended, if that is known
+    recorded: bool  #: read from files, as fast as can be: the time at which data come means nothing
+
+
+class RunBegins(TypedDict):
+    """What a source sends between blocks of words where a run begins, if it knows; sources of live data need not."""
+
+    begins: Beginning
 
 
 class EventBlock(TypedDict):
@@ -22,6 +39,10 @@ class EventBlock(TypedDict):
 
     events: Events
     words_read: dict[int, int]
+    #: Modules that were read and had nothing, and of which nothing is held back: all that there was is here.
+    quiet: list[int]
+    #: A run begins with this block.
+    begins: NotRequired[Beginning]
 
 
 def is_words(datum: Any) -> TypeGuard[WordBlock]:
@@ -32,6 +53,11 @@ def is_words(datum: Any) -> TypeGuard[WordBlock]:
 def is_events(datum: Any) -> TypeGuard[EventBlock]:
     """True for a block of events."""
     return isinstance(datum, dict) and "events" in datum and "words_read" in datum
+
+
+def run_begins(datum: Any) -> TypeGuard[RunBegins]:
+    """True for what stands between blocks of words where a run begins."""
+    return isinstance(datum, dict) and datum.keys() == {"begins"}
 
 
 def words_of(datum: Any, task: str) -> WordBlock:
@@ -63,6 +89,6 @@ def joined(chunks: list[Events], memory: Memory) -> Iterator[Events]:
 
 
 def _kind(datum: Any) -> str:
-    if is_words(datum):
+    if is_words(datum) or run_begins(datum):
         return "list-mode words"
     return "events" if is_events(datum) else f"a {type(datum).__name__}"

@@ -29,5 +29,13 @@ class PickSingleModule(Task):
         self.events += len(rows)
         self.events_left_out += count - len(rows)
         events = block["events"] if len(rows) == count else ev.compact(ev.take(block["events"], rows))
-        words_read = {module: words for module, words in block["words_read"].items() if module == self.module}
-        self.send(EventBlock(events=events, words_read=words_read))
+        of_it = {self.module}
+        picked = EventBlock(
+            events=events,
+            words_read={module: block["words_read"][module] for module in block["words_read"].keys() & of_it},
+            quiet=[module for module in block["quiet"] if module in of_it],
+        )
+        if "begins" in block:
+            modules = [module for module in block["begins"]["modules"] if module in of_it]
+            picked["begins"] = {**block["begins"], "modules": modules}
+        self.send(picked)

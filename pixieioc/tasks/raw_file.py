@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import hashlib
-import json
 import os
 import re
 from collections import deque
@@ -16,6 +15,7 @@ from typing import Any
 from pixieioc.pipeline import Error
 from pixieioc.tasks.disk import make_folder, sync
 from pixieioc.tasks.growing_file import GrowingFile, is_open
+from pixieioc.tasks.names import to_json
 
 _CONVERSION = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([sd]))")
 #: After this many bytes that are not on the disk yet, they are brought there.
@@ -63,6 +63,8 @@ def unfinished(template: str, path: str) -> list[Path]:
         pattern += (next(fields, "*") if kind else "%") + glob.escape(text)
     found: list[Path] = []
     for name in sorted(glob.glob(pattern + ".part")):  # noqa: PTH207 (Path.glob takes no absolute pattern)
+        if name.endswith(".json.part"):
+            continue
         with contextlib.suppress(OSError):  # it has just been finished, or is somebody else's
             found += [] if is_open(Path(name)) else [Path(name)]
     return found
@@ -86,10 +88,11 @@ class RawFile:
     for all of it, and a power cut costs little.
     """
 
-    def __init__(self, path: Path, *, depth: int = 0) -> None:
+    def __init__(self, path: Path, *, depth: int = 0, about: dict[str, Any] | None = None) -> None:
         """Opens `<path>.part`; Error if the file is there already, or cannot be made.
 
-        `depth` says which folders are made for it, see `why_not_made`.
+        `depth` says which folders are made for it, see `why_not_made`. `about` is written to `<path>.json.part`, for
+        the case that the run is cut off: it is what can be known of it then.
         """
         self.path = path
         self.part = path.with_name(path.name + ".part")
@@ -105,6 +108,9 @@ class RawFile:
             self._file = GrowingFile(self.part)
         except OSError as error:
             raise Error(f"cannot make {self.part}: {error.strerror}") from error
+        if about is not None:
+            begun = self._writer.submit(self._begin, about)
+            self._pending.append((begun, begun))
 
     @property
     def size(self) -> int:
@@ -133,11 +139,19 @@ class RawFile:
         """Waits until at most so many writes are on their way; Error if the disk has not taken one of the others."""
         while self._pending and (len(self._pending) > behind or all(future.done() for future in self._pending[0])):
             hashing, writing = self._pending.popleft()
-            hashing.result()
             try:
+                hashing.result()
                 writing.result()
             except OSError as error:
                 raise Error(f"cannot write {self.part} after {self.size} bytes: {error.strerror}") from error
+
+    def _begin(self, about: dict[str, Any]) -> None:
+        """In the writer's thread, before anything else is written."""
+        try:
+            write_safely(begun(self.path), as_json({"file": self.path.name, **about}))
+        except OSError as error:
+            self._failed = error
+            raise
 
     def _append(self, data: memoryview) -> None:
         """In the writer's thread. After a write that failed there is none: nothing may be missing within the file."""
@@ -161,9 +175,9 @@ class RawFile:
         try:
             self._file.sync()
             self._file.close()
-            sidecar = self.path.with_name(self.path.name + ".json")
             content = {"file": self.path.name, **about, "bytes": self.size, "sha256": self._hash.hexdigest()}
-            _write_safely(sidecar, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
+            write_safely(self.path.with_name(self.path.name + ".json"), as_json(content))
+            begun(self.path).unlink(missing_ok=True)
             self.part.rename(self.path)
             sync(self.path.parent)
         except OSError as error:
@@ -184,10 +198,21 @@ class RawFile:
             closing.result(_PATIENCE)
 
 
-def _write_safely(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+def begun(path: Path) -> Path:
+    """The file that tells of a raw file what is known at its beginning; it is there as long as that is not complete."""
+    return path.with_name(path.name + ".json.part")
+
+
+def as_json(about: dict[str, Any]) -> bytes:
+    """The content of a JSON file beside a raw file."""
+    return to_json(about, indent=2).encode() + b"\n"
+
+
+def write_safely(path: Path, content: bytes) -> None:
+    """Puts `content` onto the disk; the file has its name when all of it is there."""
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    part.rename(path)
+    new.rename(path)

@@ -21,10 +21,15 @@ class SnapTraces(Task):
     modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules whose traces are shown, from module 0.")
     channels = Parameter(16, low=1, high=32, fixed=True, doc="Number of channels of each module with traces.")
     max_samples = Parameter(
-        1000, unit="samples", low=10, high=32768, fixed=True, doc="So much of a trace is shown, from its beginning."
+        1000,
+        unit="samples",
+        low=10,
+        high=32768,
+        fixed=True,
+        doc="Samples of a trace that are shown, from its beginning.",
     )
     interval = Parameter(
-        0.5, unit="s", low=0.5, high=3600, at_once=True, doc="A channel shows another trace at most so often."
+        0.5, unit="s", low=0.5, high=3600, at_once=True, doc="Shortest time between two traces of a channel."
     )
     freeze = Parameter(False, at_once=True, doc="Whether the traces that are shown stay.")
     erase = Parameter(False, command=True, live=True, doc="Clears the traces.")
@@ -34,7 +39,7 @@ class SnapTraces(Task):
         per="channel",
         length="max_samples",
         unit="ADC",
-        doc="Trace of a recent event; empty before the first.",
+        doc="Trace of a recent event; NaN before the first, and behind the end of a short one.",
         pv="Trace_RBV",
     )
     trace_energy = Report(

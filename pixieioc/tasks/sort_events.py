@@ -5,27 +5,44 @@ from __future__ import annotations
 import time
 from typing import Any, cast, get_args
 
+from pixieioc.listmode import events as ev
 from pixieioc.listmode import order, unixtime
-from pixieioc.listmode.events import CHUNK_COLUMN
+from pixieioc.listmode.events import CHUNK_COLUMN, PERIOD_COLUMN
 from pixieioc.listmode.order import Stretch, TimeOrder
 from pixieioc.listmode.unixtime import Mode, UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import EventBlock, events_of, joined
+from pixieioc.tasks.items import Beginning, EventBlock, events_of, joined
 
 
 class SortEvents(Task):
     """Holds events back as long as an earlier one may still come, and lets them out in time order.
 
-    Adds the column `chunk_timestamp`, the Unix time. A module whose counter began anew (its time went backward by more
-    than `reset_time`) starts a new period, which comes after the old one.
+    Adds the columns `period`, the period of the counters, and `chunk_timestamp`, the Unix time. A module whose counter
+    restarts (its time goes back by more than `reset_time`, and goes on from there) begins a new period, which comes
+    after the old one. What cannot be brought into order is let out all the same, with the flag 8, and counted.
     """
 
     events_known = True
 
     window = Parameter(100.0, unit="us", low=0, high=1e9, doc="How far one module's events may be out of order.")
-    max_events = Parameter(2_000_000, low=1000, high=100_000_000, doc="So many events are held back at most.")
+    max_wait = Parameter(
+        5.0,
+        unit="s",
+        low=0,
+        high=3600,
+        doc="Longest time that an event is held back for others, which may be earlier, to come; 0: as long as it takes, "
+        "for data from files.",
+    )
+    max_events = Parameter(
+        2_000_000, low=1000, high=100_000_000, doc="Most events that are held back, whatever the other bounds."
+    )
     reset_time = Parameter(
-        20.0, unit="s", low=1e-3, high=1e6, doc="Time that goes backward by more is a restarted counter."
+        20.0,
+        unit="s",
+        low=1e-3,
+        high=1e6,
+        doc="A time that is further from those before is judged by the next events of the module: it is wrong, or the "
+        "counter has restarted, or nothing has come for long.",
     )
     time_mode = Parameter(
         "now",
@@ -40,10 +57,26 @@ class SortEvents(Task):
     late_events = Report(
         0,
         alarm_hihi=1,
-        doc="Events of this run that came too late for their place; they carry the flag 8 and are out of order.",
-        guidance="Increase SortEvents:Window or MaxEvents; check that all modules are read equally often.",
+        doc="Events of this run that are out of order and carry the flag 8: they came too late, their time cannot be "
+        "true, or their module is apart.",
+        guidance="See ModulesApart and EventsApart first. Otherwise increase SortEvents:Window or MaxEvents; check that "
+        "all modules are read equally often. Single events with wrong times are damaged records.",
     )
-    resets = Report(0, doc="How often the counters began anew in this run.")
+    events_apart = Report(
+        0,
+        alarm_hihi=1,
+        doc="Those of them whose module is apart: its counter is not where the others' are.",
+        guidance="ModulesApart names the modules and what to do: start all counters together, with a new run.",
+    )
+    modules_apart = Report("", doc="Modules that the others do not wait for, why, and what to do.")
+    events_let_go = Report(
+        0,
+        alarm_hihi=1,
+        doc="Events of this run that were let out because too many were held back.",
+        guidance="Earlier events may have followed, see LateEvents. Check that all modules are read equally often; "
+        "increase SortEvents:MaxEvents if there is memory.",
+    )
+    resets = Report(0, doc="How often the counters have restarted in this run.")
     events_held = Report(0, doc="Events that are held back.")
     starts_estimated = Report(
         0,
@@ -60,26 +93,80 @@ class SortEvents(Task):
         if self.time_mode == "start times" and not self.start_times:
             raise Error("time_mode is 'start times', but start_times is an empty list")
         self._order = TimeOrder(
-            round(self.window * 1e3), self.max_events, round(self.reset_time * 1e9), (CHUNK_COLUMN,), self.allocate
+            round(self.window * 1e3),
+            self.max_events,
+            round(self.reset_time * 1e9),
+            self.max_wait,
+            (PERIOD_COLUMN, CHUNK_COLUMN),
+            self.allocate,
         )
         self._clock = UnixClock(cast("Mode", self.time_mode), time.time, list(self.start_times), self.gap)
-        self.late_events = self.resets = self.events_held = self.starts_estimated = 0
+        self._recorded = False
+        self._begins: Beginning | None = None  # a run of which nothing has been sent
+        self.late_events = self.events_apart = self.events_let_go = self.resets = 0
+        self.events_held = self.starts_estimated = 0
+        self.modules_apart = ""
 
     def do_work(self, datum: Any) -> None:
         block = events_of(datum, self.name)
-        self.events += len(block["events"]["time"])
-        self._send(self._order.feed(block["events"], block["words_read"]), block["words_read"])
+        if "begins" in block:
+            self._begin(block["begins"])
+        self.events += ev.size(block["events"])
+        self._send(
+            self._order.feed(block["events"], block["words_read"], block["quiet"], self._now()), block["words_read"]
+        )
+
+    def do_wait(self) -> None:
+        if self.running and (now := self._now()) is not None:
+            self._send(self._order.wait(now), {})
 
     def do_stop(self) -> None:
         self._send(self._order.finish(), {})
+        if self._begins:
+            self._send_block(ev.empty(), {})
+
+    def _begin(self, begins: Beginning) -> None:
+        """A run begins in recorded data: all before it comes first."""
+        self._send(self._order.begin(begins["modules"]), {})
+        if self._begins:  # nothing has come of the one before
+            self._send_block(ev.empty(), {})
+        self._begins, self._recorded = begins, begins["recorded"]
+        if begins["start_time"] is not None:
+            self._clock.given[self._order.period] = begins["start_time"]
+
+    def _now(self) -> float | None:
+        """The time by which the wait is bounded; None if there is no bound."""
+        return None if self._recorded or not self.max_wait else time.monotonic()
 
     def _send(self, stretches: list[Stretch], words_read: dict[int, int]) -> None:
         for stretch in stretches:
-            self._clock.stamp(stretch.period, stretch.events, stretch.events[CHUNK_COLUMN.name])
+            self._fill_in(stretch)
         whole = stretches[0].whole if stretches else None
-        for events in (
-            [whole] if whole is not None else joined([stretch.events for stretch in stretches], self.allocate)
-        ):
-            self.send(EventBlock(events=events, words_read=words_read))
-        self.late_events, self.resets = self._order.late, self._order.resets
-        self.events_held, self.starts_estimated = self._order.held, self._clock.estimated
+        ordered = [stretch.events for stretch in stretches if not stretch.odd]
+        for events in [whole] if whole is not None else joined(ordered, self.allocate):
+            self._send_block(events, words_read)
+        for stretch in stretches:
+            if stretch.odd:
+                self._send_block(stretch.events, {})
+        counts = self._order
+        self.late_events, self.events_apart, self.events_let_go = counts.late, counts.late_apart, counts.relieved
+        self.resets, self.events_held, self.starts_estimated = counts.resets, counts.held, self._clock.estimated
+        if (apart := counts.describe_apart()) != self.modules_apart:
+            self.modules_apart = apart
+            if apart:
+                self.print(apart)
+
+    def _send_block(self, events: ev.Events, words_read: dict[int, int]) -> None:
+        block = EventBlock(events=events, words_read=words_read, quiet=[])
+        if self._begins:
+            block["begins"], self._begins = self._begins, None
+        self.send(block)
+
+    def _fill_in(self, stretch: Stretch) -> None:
+        """The columns that only this task knows."""
+        events = stretch.events
+        events[PERIOD_COLUMN.name].fill(stretch.period)
+        if stretch.odd:
+            events[CHUNK_COLUMN.name][:] = self._clock.stamp_odd(stretch.period, ev.size(events))
+        else:
+            self._clock.stamp(stretch.period, events, events[CHUNK_COLUMN.name])

@@ -30,13 +30,15 @@ class TakeData(ChannelRates, Task):
     channels = Parameter(16, low=1, high=16, fixed=True, doc="Number of channels of each module whose rates are shown.")
     firmware = Parameter("default", doc="Section [Firmware.<name>] of pypixie16's configuration file.")
     synchronous = Parameter(False, doc="Whether all modules start and stop together.")
-    run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="The run ends after so long; 0: not by itself.")
+    run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the run ends; 0: not by itself.")
     threshold = Parameter(
-        16384, unit="words", low=1, high=131072, live=True, doc="A FIFO is read when it holds so many words."
+        16384, unit="words", low=1, high=131072, live=True, doc="A FIFO is read when it holds at least this many words."
     )
-    max_delay = Parameter(0.1, unit="s", low=0.01, high=60, live=True, doc="FIFOs are read at least so often.")
+    max_delay = Parameter(
+        0.1, unit="s", low=0.01, high=60, live=True, doc="Longest time between two reads of the FIFOs."
+    )
     poll_interval = Parameter(
-        0.002, unit="s", low=0.0005, high=1, live=True, doc="Time between two looks at the FIFOs."
+        0.002, unit="s", low=0.0005, high=1, live=True, doc="Time between two looks at the levels of the FIFOs."
     )
     statistics_interval = Parameter(
         1.0,
@@ -44,7 +46,7 @@ class TakeData(ChannelRates, Task):
         low=0,
         high=3600,
         live=True,
-        doc="The modules' statistics are read at most so often; 0: never, rates are not known then (NaN).",
+        doc="Shortest time between two reads of the modules' statistics; 0: never, rates stay 0 then.",
     )
 
     booted = Report(False, doc="Whether the modules are booted.")
@@ -78,7 +80,7 @@ class TakeData(ChannelRates, Task):
         self.words_read, self.fifo_level = 0, 0.0
         self._began = self._last_read = self._last_statistics = time.monotonic()
         self._counted = np.zeros((4, self.modules, self.channels))
-        self._tell_all(0.0 if self.statistics_interval else np.nan)
+        self._tell_all(0.0)
         self.live_share = 0.0
         self._call("start_list_mode_run")
         self._taking = True

@@ -11,16 +11,17 @@ import numpy as np
 
 import pixieioc
 from pixieioc.listmode import events as ev
+from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, import_pyarrow, new_file
+from pixieioc.tasks.event_files import RUN, format_of, import_pyarrow, new_file
 from pixieioc.tasks.items import events_of
 
 
 class WriteEvents(Task):
     """Writes events to a file in the order in which they come, and hands them on.
 
-    The file is named `*.part` until it is complete and on disk; nothing is overwritten. Its metadata tell what the
-    columns mean, the settings of all tasks and the number of the run.
+    The file is named `*.part` until it is complete and on disk; nothing is overwritten. It has the columns that its
+    events have. Its metadata tell what they mean, the settings of all tasks, and which run the data are of.
     """
 
     events_known = True
@@ -34,6 +35,9 @@ class WriteEvents(Task):
     format = Parameter(
         "parquet", choices=("parquet", "npy"), doc="parquet: one file, needs pyarrow; npy: numpy's own, see events.md."
     )
+    chunk_timestamp = Parameter(
+        True, doc="Whether the column chunk_timestamp is written: two fifths of a file of events without traces."
+    )
 
     full_file_name = Report("", doc="The file of this run, or of the last one.")
     bytes_written = Report(0, unit="B", doc="Bytes written in this run.")
@@ -43,22 +47,44 @@ class WriteEvents(Task):
         if self.format == "parquet" and find_spec("pyarrow"):
             import_pyarrow()  # which takes its time; without it, a start says what is missing
 
+    def do_configure(self, config: dict[str, Any]) -> None:
+        path = Path(self.file)
+        if path.suffix:
+            format_of(path)  # whether it is that of `format` is judged when a run starts: they are set one by one
+
     def do_start(self) -> None:
         self.full_file_name, self.bytes_written, self.events_written = "", 0, 0
         path = Path(self.file.replace("{run}", f"{self.run_id:06d}"))
-        self._file = new_file(path, self.format)
+        self._file = new_file(path, format_of(path, self.format))
+        self._runs: list[dict[str, Any]] = []  # of recorded data
+        self._first: int | None = None
+        self._last: int | None = None
         self.full_file_name = str(path)
 
     def do_work(self, datum: Any) -> None:
         try:
             block = events_of(datum, self.name)
-            self._file.append(block["events"])
+            if "begins" in block:
+                self._runs.append({name: block["begins"].get(name) for name in ("run_id", "start_time", "end_time")})
+            self._file.append(self._wanted(block["events"]))
         except Exception:  # a file that lacks something in the middle is of no use
             self._file.discard()
             raise
         self.events += ev.size(block["events"])
         self.events_written = self._file.events
         self.send(block)
+
+    def _wanted(self, events: Events) -> Events:
+        """The columns that are to be written; of recorded data the number of the run, if it is known."""
+        count = ev.size(events)
+        if count:
+            self._last = int(events["time"][-1])
+            self._first = int(events["time"][0]) if self._first is None else self._first
+        left_out = () if self.chunk_timestamp else (CHUNK_COLUMN.name,)
+        wanted = {name: column for name, column in events.items() if name not in left_out}
+        if self._runs and (run_id := self._runs[-1]["run_id"]) is not None:
+            wanted[RUN.name] = np.full(count, run_id, RUN.dtype)
+        return wanted
 
     def do_report(self) -> None:
         if self.running and self.full_file_name:
@@ -72,16 +98,16 @@ class WriteEvents(Task):
     def _about(self) -> dict[str, Any]:
         settings = {task: dict(values) for task, values in self.run_settings.items()}
         settings.get(self.name, {}).pop("file", None)  # it has this name now, and may get another
+        written = {"run_id": self.run_id, "start_time": self.run_started, "end_time": time.time()}
+        runs = self._runs or [written]  # live data are of this run
         return {
             "software": f"pixieioc {pixieioc.__version__}",
-            "run_id": self.run_id,
-            "start_time": self.run_started,
-            "end_time": time.time(),
+            **(runs[0] if len(runs) == 1 else dict.fromkeys(written)),
+            "runs": runs,
             "events": self._file.events,
+            "first_time": self._first,
+            "last_time": self._last,
+            "written": written,
             "items_discarded": self.dropped,
             "configuration": settings,
-            "columns": {
-                column.name: {"type": np.dtype(column.dtype).name, "unit": column.unit, "meaning": column.doc}
-                for column in (*ALWAYS, *OPTIONAL, TRACE)
-            },
         }

@@ -173,10 +173,12 @@ def test_both_edges_at_once(ioc: Ioc) -> None:
 
 def test_traces(ioc: Ioc) -> None:
     ioc.put("Erase", 1)
-    assert [len(ioc.raw(f"M00:C0{c}:Trace_RBV")) for c in (0, 1)] == [0, 0]
+    for channel in ("M00:C00", "M00:C01"):  # as long as they will be
+        trace = ioc.raw(f"{channel}:Trace_RBV")
+        assert (len(trace), np.isnan(trace).all()) == (60, True)
     done = ioc.put_later("Acquire", 1)
     with ioc.watch("M00:C00:Trace_RBV") as watch:
-        watch.until("M00:C00:Trace_RBV", lambda trace: len(trace) == 60)  # of 100 samples
+        watch.until("M00:C00:Trace_RBV", lambda trace: not np.isnan(trace).any())  # 60 of 100 samples
         trace = ioc.raw("M00:C00:Trace_RBV")
         assert (trace.max() > trace[:20].mean()) & (trace > 0).all()
         watch.clear()
@@ -187,6 +189,13 @@ def test_traces(ioc: Ioc) -> None:
     assert np.array_equal(ioc.raw("M00:C01:Trace_RBV"), frozen)
     ioc.put("Stop", 1)
     done.result(5)
+
+
+def test_arrays_of_channels_have_their_length_from_the_start_of_the_ioc() -> None:
+    with ioc_folder() as folder, running(Ioc(folder, "demo")) as demo:
+        for name, length, unknown in (("Trace", 250, True), ("Spectrum", 2048, False)):
+            value = demo.raw(f"M00:C00:{name}_RBV")
+            assert (len(value), np.isnan(value).all()) == (length, unknown)
 
 
 def test_without_a_source_that_knows_there_are_no_rates() -> None:

@@ -1,28 +1,20 @@
-"""Faults of the IOC's own code: logged once each, counted, and shown with an alarm."""
+"""Faults of the IOC's own code that a client's request brings up: shown as an error, and names counted."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+from pathlib import Path
 from typing import Any
 
-import pytest
-
+from pixieioc.config import IocTable, PipelineTable, check
 from pixieioc.ioc.board import Board
-from pixieioc.ioc.ca import faults
-from pixieioc.ioc.ca.record import Record
+from pixieioc.ioc.ca import dbr, faults
+from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.server import Server
-from pixieioc.ioc.faults import Faults
+from pixieioc.ioc.errors import ErrorBoard
 from pixieioc.ioc.loop import run
 from pixieioc.ioc.stats import Stats
-from pixieioc.pvinfo import PvInfo
-from pixieioc.pvinfo.ioc_stats import ioc_pvs
-
-NO_ALARM, MINOR, MAJOR = 0, 1, 2
-
-
-def _break(*_: object) -> None:
-    raise ZeroDivisionError("broken")
+from pixieioc.pvinfo import all_pvs
 
 
 class _Fragile(dict[str, Record]):
@@ -32,31 +24,32 @@ class _Fragile(dict[str, Record]):
         raise ZeroDivisionError(key)
 
 
-async def _look(caplog: pytest.LogCaptureFixture) -> None:
+async def _look() -> None:
     loop = asyncio.get_running_loop()
-    heard = Faults(loop)
-    summary = PvInfo("SumSevr_RBV", "mbbi", "", labels=("NO_ALARM", "MINOR", "MAJOR", "INVALID"))
-    board = Board({pv.name: pv for pv in (*ioc_pvs(), summary)}, "P:")
+    config = check(PipelineTable(["DummyData", "FillSpectra"]), {}, {}, IocTable(), Path("/data"), "X:", "test")
+    board = Board(all_pvs(config), "X:")
+    errors = ErrorBoard(board, config.chain)
+    loop.set_exception_handler(lambda _, context: errors.own(context["message"], context["exception"]))
     server = Server(board.values())
-    stats = Stats(board, server, heard, 1, _break)
 
-    def shown() -> list[tuple[float, int]]:
-        stats._post()
-        return [(board[name].value, board[name].severity) for name in ("IOC:NAME_ERROR_CNT", "IOC:FAULT_CNT")]
+    def reset(_: Client) -> None:
+        raise AssertionError
 
-    assert shown() == [(0, NO_ALARM), (0, NO_ALARM)]
+    stats = Stats(board, server, 1, reset)
+    stats._post()
+    count = board["IOC:NAME_ERROR_CNT"]
+    assert (count.value, count.severity) == (0, dbr.NO_ALARM)
     server.records = _Fragile(server.records)
     for _ in range(3):
-        assert server.find("P:IOC:TOD.DESC") is None
-        assert not server.knows("P:IOC:TOD.NAME")
-        faults.report("something", ZeroDivisionError("broken"))
-    loop.call_soon(_break)  # what nobody catches is heard of, too
-    await asyncio.sleep(0)
-    assert shown() == [(6, MINOR), (4, MAJOR)]
-    logged = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert sum("something; this is a fault of the IOC, please report it" in line for line in logged) == 1
-    assert len([line for line in logged if "fault of the IOC" in line]) == 2
+        assert server.find("X:IOC:TOD.DESC") is None
+        assert not server.knows("X:IOC:TOD.NAME")
+    stats._post()
+    assert (count.value, count.severity) == (6, dbr.MINOR)
+    assert board["IOC:ERROR"].label == "OK"
+    faults.report("the beacon could not be sent", ZeroDivisionError("broken"))
+    assert board["IOC:ERROR"].severity == dbr.MAJOR
+    assert board["IOC:ErrorMessage_RBV"].value.startswith("the beacon could not be sent: ZeroDivisionError: broken")
 
 
-def test_faults_are_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    run(_look(caplog))
+def test_names_that_fail_are_counted_and_other_faults_are_errors() -> None:
+    run(_look())

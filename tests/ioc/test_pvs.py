@@ -75,6 +75,17 @@ def test_the_value_field_is_the_record(ioc: Ioc) -> None:
         ("Brake:Delay.RTYP", "ao"),
         ("Brake:Delay.DRVH", 60),
         ("Brake:Delay.SEVR", "NO_ALARM"),
+        ("Brake:Delay.DTYP", "pixieioc parameter"),
+        ("Brake:Delay.OUT", "@Brake delay"),
+        ("Brake:Delay_RBV.INP", "@Brake delay"),
+        ("Brake:Delay_RBV.DTYP", "pixieioc readback"),
+        ("SortEvents:Events_RBV.INP", "@SortEvents events"),
+        ("SortEvents:Events_RBV.DTYP", "pixieioc report"),
+        ("M00:C01:Spectrum_RBV.INP", "@FillSpectra spectrum 0 1"),
+        ("M00:C01:ROI2:Low.OUT", "@FillSpectra roi_low 0 1 1"),
+        ("Acquire.OUT", "@IOC Acquire"),
+        ("Acquire.FLNK", ""),
+        ("Acquire.OMSL", "supervisory"),
         ("DeadTime_RBV.HIGH", 40),
         ("DeadTime_RBV.HIHI", 70),
         ("DeadTime_RBV.HYST", 2),
@@ -95,6 +106,36 @@ def test_the_value_field_is_the_record(ioc: Ioc) -> None:
 )
 def test_fields(ioc: Ioc, field: str, value: object) -> None:
     assert ioc.get(field) == value
+
+
+def test_processing_writes_the_present_value_once_more(ioc: Ioc) -> None:
+    ioc.put("Stop.PROC", 1)  # is a Stop that is Done
+    ioc.put("Brake:Delay.PROC", 1)
+    assert ioc.get("DetectorState_RBV") == "Idle"
+    done = ioc.put_later("Acquire", 1)
+    ioc.until("DetectorState_RBV", "Acquire")
+    assert (ioc.get("Acquire.PACT"), ioc.get("Stop.PACT")) == (1, 0)
+    with pytest.raises(PutFailed):
+        ioc.put("Acquire.PROC", 1)  # is a second start
+    ioc.put("Stop", 1)
+    done.result(5)
+    assert ioc.get("Acquire.PACT") == 0
+
+
+def test_what_is_disabled_cannot_be_started(ioc: Ioc) -> None:
+    run = ioc.get("RunId_RBV")
+    ioc.put("Acquire.DISP", 1)
+    try:
+        with pytest.raises(PutFailed):
+            ioc.put("Acquire", 1)
+        assert (ioc.get("RunId_RBV"), ioc.get("Acquire")) == (run, "Done")
+    finally:
+        ioc.put("Acquire.DISP", 0)
+
+
+def test_filters_of_an_ioc(ioc: Ioc) -> None:
+    assert len(ioc.get("M00:C00:Spectrum_RBV.[0:9]")) == 10
+    assert ioc.get('DeadTime_RBV.{"dbnd":{"abs":0.5}}') == ioc.get("DeadTime_RBV")
 
 
 def test_the_name_and_time_of_a_record(ioc: Ioc) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from pixieioc.ioc.readiness import CHECKS, Place, Readiness, Saving, judge, look_at
+from pixieioc.ioc.run import duration
 
 HERE = Place("/data", exists=True, writable=True, free_gb=100.0)
+NO_FOLDER = "there is no folder /x (CreateDirectory makes it)"
 ALL = 2 ** len(CHECKS) - 1
 RUN, LINKS, SETTINGS, DISK, PATH = (1 << i for i in range(len(CHECKS)))
 
@@ -21,7 +23,7 @@ def _place(**other: bool | float) -> Place:
     ("given", "missing", "message"),
     [
         (("", "", "", Saving(), HERE), 0, ""),
-        (("run 3 is on", "", "", Saving(), HERE), RUN, "run 3 is on"),
+        (("run 3 is running", "", "", Saving(), HERE), RUN, "run 3 is running"),
         (("", "it drains", "", Saving(), HERE), LINKS, "it drains"),
         (("", "", "no counter", Saving(), HERE), SETTINGS, "no counter"),
         (("a", "b", "c", Saving(), HERE), RUN | LINKS | SETTINGS, "a; b; c"),
@@ -49,12 +51,12 @@ def _place(**other: bool | float) -> Place:
         (
             ("", "", "", Saving(on=True, least_gb=100.0), HERE),
             DISK,
-            "only 100.0 GB are free at /data, 100 GB are the least",
+            "only 100.0 GB are free at /data, at least 100 GB are needed",
         ),
         (
-            ("on", "", "", Saving(on=True, least_gb=1.5), Place("/x", exists=False, writable=True, free_gb=0.25)),
+            ("a", "", "", Saving(on=True, least_gb=1.5), Place("/x", exists=False, writable=True, free_gb=0.25)),
             RUN | DISK | PATH,
-            "on; only 0.2 GB are free at /x, 1.5 GB are the least; there is no folder /x (CreateDirectory makes it)",
+            f"a; only 0.2 GB are free at /x, at least 1.5 GB are needed; {NO_FOLDER}",
         ),
     ],
 )
@@ -82,3 +84,14 @@ def test_a_look_at_folders(tmp_path: Path) -> None:
     for path in (f"{tmp_path}/file", f"{tmp_path}/file/below", f"{tmp_path}/{'x' * 300}/below", "/proc/self/nothing"):
         place = look_at(path)
         assert (place.path, place.exists, place.writable) == (path, False, False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.2, "0 s"), (1.9, "2 s"), (119, "119 s"), (121, "2 min"), (3700, "61 min"), (7200, "2 h 0 min"),
+        (90_061, "25 h 1 min"),
+    ],
+)  # fmt: skip
+def test_durations_are_said_as_one_says_them(seconds: float, said: str) -> None:
+    assert duration(seconds) == said

@@ -110,7 +110,7 @@ class TestRule1PutCompletion:
         ioc.put("Acquire", 1)
         assert ioc.get("Acquire_RBV") == "Acquiring"
         assert ioc.get("Ready_RBV") == "No"
-        assert "is on since" in _refused(ioc, "Acquire", 1)
+        assert "has been running for" in _refused(ioc, "Acquire", 1)
         ioc.until("DetectorState_RBV", "Idle", 20)
         assert ioc.get("FillSpectra:Events_RBV") == ioc.get("ConvertToEvents:Events_RBV")
 
@@ -240,7 +240,7 @@ class TestRule4StartWhileRunning:
         ioc.until("DetectorState_RBV", "Acquire")
         run = ioc.get("RunId_RBV")
         why = _refused(ioc, "Acquire", 1)
-        assert re.fullmatch(rf"run {run} of \S+@\S+ is on since \d+\.\d s", why)
+        assert re.fullmatch(rf"run {run}, started by \S+@\S+, has been running for \d+ s", why)
         assert (ioc.get("Acquire"), ioc.severity("Acquire")) == ("Acquire", 0)
         _refused(ioc, "EraseStart", 1)
         ioc.put_and_forget("Acquire", 1)
@@ -347,7 +347,7 @@ class TestRule7QuitKillReset:
         done = ioc.put_later("Acquire", 1)
         ioc.until("DetectorState_RBV", "Acquire")
         for name in ("Quit", "Reset", "Configure"):
-            assert "is on since" in _refused(ioc, name, 1)
+            assert "has been running for" in _refused(ioc, name, 1)
             assert ioc.get(name) == "Done"
         ioc.put("Stop", 1)
         done.result(5)
@@ -520,7 +520,7 @@ class TestRule12TruthAboutACommand:
             watch.until("CmdMessage_RBV", "PresetReal = 5.0")
             assert ioc.get("CmdStatus_RBV") == "OK"
             ioc.put_and_forget("Stop", 1)
-            watch.until("CmdMessage_RBV", "Stop: no run is on")
+            watch.until("CmdMessage_RBV", "Stop: there is no run")
             _run_for(ioc, 0.3)
             ioc.put("Acquire", 1)
         assert ioc.get("CmdMessage_RBV") == f"run {ioc.get('RunId_RBV')} has ended: Preset"

@@ -169,7 +169,7 @@ async def test_a_bad_value_changes_nothing_and_says_what_is_allowed(name: str, v
 @conversation
 async def test_while_it_is_locked_only_live_parameters_change_and_are_used_at_once() -> None:
     async with _desk() as desk:
-        desk.locked = "run 3 of jan@wall is on since 1.0 s"
+        desk.locked = "run 3, started by jan@wall, has been running for 1 s"
         why = f"Refused SortEvents:Window: SortEvents.window cannot be changed now: {desk.locked}"
         assert await desk.refused("SortEvents:Window", 7.0) == why
         assert await desk.put("SortEvents:Window", 100.0) == "OK SortEvents:Window = 100.0"  # no change
@@ -183,7 +183,7 @@ async def test_while_it_is_locked_only_live_parameters_change_and_are_used_at_on
 @conversation
 async def test_parameters_of_runs_are_used_at_once() -> None:
     async with _desk() as desk:
-        for i, locked in enumerate(("", "run 3 is on")):
+        for i, locked in enumerate(("", "run 3 is running")):
             desk.locked = locked
             assert await desk.put("StopTimeout", 2.0 + i) == f"OK StopTimeout = {2.0 + i}"
             assert desk.shows("StopTimeout") == (2.0 + i, 2.0 + i, "No")

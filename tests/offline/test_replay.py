@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.image import imread
 from rich.console import Console
@@ -104,6 +107,7 @@ def test_one_json_object_and_nothing_else() -> None:
     assert (told["first_time"], told["last_time"]) == (1_170_569_551_910, 1_180_572_322_710)
     assert 0 < told["seconds"] < 30
     assert (told["out"], told["bytes_written"], told["plot"]) == (None, 0, None)
+    assert (told["runs"], told["damage"]) == (1, "")
 
 
 def test_tables_a_file_and_a_picture(tmp_path: Path) -> None:
@@ -190,7 +194,11 @@ def test_a_failing_task_leaves_no_file(tmp_path: Path, bad_tasks: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "code", "left"),
-    [(signal.SIGINT, 130, 0), (signal.SIGTERM, 143, 0), (signal.SIGKILL, -signal.SIGKILL, 1)],
+    [
+        (signal.SIGINT, 130, 0),
+        *((number, 128 + number, 0) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)),
+        (signal.SIGKILL, -signal.SIGKILL, 1),
+    ],
 )
 def test_an_interrupted_job_leaves_no_file(
     tmp_path: Path, bad_tasks: Path, number: signal.Signals, code: int, left: int
@@ -198,11 +206,16 @@ def test_an_interrupted_job_leaves_no_file(
     target = tmp_path / "out"
     target.mkdir()
     command = _command(FULL, "--config", bad_tasks / "Stuck.toml", "--out", target / "events.parquet", "--json")
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as job:
         assert job.stdout is not None
         assert job.stderr is not None
         assert job.stderr.readline() == "Stuck: is here\n"
-        job.send_signal(number)
+        if number == signal.SIGKILL:
+            job.kill()
+        else:  # as a terminal does
+            os.killpg(job.pid, number)
         assert job.wait(20) == code
         assert job.stdout.read() == ""
         expected = {signal.SIGINT: "pixieioc: interrupted, nothing is kept\n"}
@@ -231,13 +244,18 @@ def test_a_file_that_is_there_is_refused_in_one_line(tmp_path: Path) -> None:
         ({"files": ("/nowhere/a.bin",)}, "^no file /nowhere/a.bin$"),
         ({"files": ("/nowhere/*.bin",)}, r"^no file matches /nowhere/\*.bin$"),
         ({"out": Path("/nowhere/a.npy")}, "there is no folder /nowhere"),
-        ({"plot": Path(FULL)}, "full.bin exists already"),
+        ({"plot": ROOT / "docs" / "screens" / "run.png"}, "run.png exists already"),
         ({"adc_mhz": (5.0,)}, r"ConvertToEvents.adc_mhz = \[5.0\]: must be a list of numbers from 100 to 500"),
         ({"sets": ("SortEvents.windw=3",)}, "did you mean window"),
         ({"sets": ("GatherData.auto_save=true",)}, "GatherData: not in pipeline.chain"),
         ({"sets": ("nonsense",)}, "must be task.parameter=value"),
         ({"window_us": -1.0}, "SortEvents.window = -1.0: must be a number from 0"),
-        ({"files": (FULL,) * 90}, "90 files are longer than 4096 bytes together: give a pattern in quotes"),
+        ({"out": Path("x.root")}, "x.root: the name of a file of events must end with .parquet or .pq or .npy"),
+        ({"out": Path("x.npy"), "format": "parquet"}, "of the format parquet must end with .parquet or .pq"),
+        ({"plot": Path("x.root")}, "x.root: the name of a picture must end with .png or .pdf or .svg"),
+        ({"files": ("/dev/null",)}, "^/dev/null is a character device, no raw data$"),
+        ({"files": (str(DATA),)}, "data is a folder: give the files in it"),
+        ({"files": ("/dev/fd/987",)}, "^no file /dev/fd/987: it is not open$"),
         ({"config": Path("/nowhere.toml")}, "/nowhere.toml: No such file"),
     ],
 )
@@ -300,16 +318,6 @@ def test_the_source_and_the_raw_files_of_a_configuration_are_not_used() -> None:
     assert config.settings["CountEvents"] == {"modules": 256, "channels": 64}
 
 
-def test_times_start_where_the_raw_files_say(tmp_path: Path) -> None:
-    for name, start in (("a.bin", 1e9), ("b.bin", 2e9), ("c.bin", 2e9)):
-        (tmp_path / name).touch()
-        (tmp_path / f"{name}.json").write_text(json.dumps({"start_time": start}))
-    sort = prepare(Job((str(tmp_path / "?.bin"),))).settings["SortEvents"]
-    assert (sort["time_mode"], sort["start_times"]) == ("start times", [1e9, 2e9])
-    (tmp_path / "a.bin.json").write_text("notes of mine")
-    assert prepare(Job((str(tmp_path / "a.bin"),))).settings["SortEvents"]["start_times"] == [0.0]
-
-
 def test_a_picture_of_many_channels(tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     counts = np.zeros((13, 32, 256), np.int32)
@@ -317,10 +325,66 @@ def test_a_picture_of_many_channels(tmp_path: Path) -> None:
     counts[7, :16] = random.poisson(5, (16, 256))
     summary = Summary(
         files=("a.bin", "b.bin"), bytes=0, events=int(counts.sum()), channels=(), energy_sum=0, trace_samples=0,
-        pileup=0, corrupt_regions=0, bytes_lost=0, bytes_left_over=0, late_events=0, counter_resets=1, first_time=0,
-        last_time=1, seconds=1.0, out=None, bytes_written=0, plot=None,
+        pileup=0, corrupt_regions=0, bytes_lost=0, bytes_left_over=0, damage="", late_events=0, runs=1,
+        counter_resets=1, first_time=0, last_time=1, seconds=1.0, out=None, bytes_written=0, plot=None,
     )  # fmt: skip
     plot(Spectra(counts, 256.0, 17), summary, tmp_path / "many.png")
     plot(Spectra(counts * 0, 256.0, 0), summary, tmp_path / "none.png")
     heights = {path.name: imread(path).shape[0] for path in tmp_path.iterdir()}
     assert heights["many.png"] > 2 * heights["none.png"]
+
+
+def test_any_number_of_files_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    whole, folder = Path(FULL).read_bytes(), tmp_path / ("long" * 50)
+    folder.mkdir()
+    for part in range(100):
+        (folder / f"part_{part}.bin").write_bytes(whole[part * 4001 : (part + 1) * 4001])
+    names = sorted(str(path) for path in folder.iterdir())  # as a shell does: part_10 before part_2
+    assert sum(map(len, names)) > 20_000
+    summary = replay(Job(tuple(names)))
+    assert (summary.events, summary.bytes, summary.intact) == (24_598, 393_568, True)
+    assert summary.files == tuple(names)
+
+
+@pytest.mark.parametrize("how", ["pipe", "socket", "file", "rest of a file", "fifo"])
+def test_what_another_program_writes_is_read(tmp_path: Path, how: str) -> None:
+    name, whole = "-", Path(FULL).read_bytes()
+    path, (theirs, mine) = tmp_path / "mod05.bin", socket.socketpair()
+    if how == "fifo":
+        name = str(path)
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"12345678" * (how != "file") + whole)
+    with theirs, mine, (path if how != "fifo" else Path(FULL)).open("rb", buffering=0) as source:
+        source.seek(0 if how == "file" else 8)
+        given = {"pipe": subprocess.PIPE, "socket": theirs.fileno()}.get(how, source.fileno())
+        with subprocess.Popen(_command(name, "--json"), cwd=ROOT, stdin=given, stdout=subprocess.PIPE) as job:
+            theirs.close()
+            if how == "fifo":
+                path.write_bytes(whole)
+            elif how == "socket":
+                mine.sendall(whole)
+                mine.close()
+            out, _ = job.communicate(whole if how == "pipe" else None, timeout=50)
+    told = json.loads(out)
+    assert (told["events"], told["bytes"], told["late_events"]) == (24_598, 393_568, 0)
+    assert list(told["counts"]) == ["5" if how in ("file", "fifo") else "0"]
+    assert told["files"] == [name]
+
+
+def test_a_compressed_file_that_is_cut_is_an_error_and_what_it_has_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.bin.gz")  # a name that is not UTF-8
+    path.write_bytes(gzip.compress(Path(FULL).read_bytes())[:-100])
+    out, err = _run(path, "--json", "--out", tmp_path / os.fsdecode(b"caf\xe9.parquet"), code=1)
+    told = json.loads(out)
+    assert 24_000 < told["events"] < 24_598
+    assert told["files"] == [str(path)]
+    assert told["damage"].startswith(
+        f"{tmp_path}/caf\\xe9.bin.gz ends in the middle of its gzip-compressed data, at byte"
+    )
+    assert err.splitlines()[-1] == f"pixieioc: not all could be read: {told['damage']}"
+    [written] = tmp_path.glob("*.parquet")
+    with written.open("rb") as file:
+        assert pq.read_table(file).num_rows == told["events"]
+    shown, _ = _run(path, code=1)
+    assert "damaged files" in shown

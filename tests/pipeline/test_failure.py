@@ -142,7 +142,7 @@ def test_a_stop_is_bounded(pipeline: Recorder) -> None:
     assert pipeline.wait(10) is Status.PANICKING
     assert 0.4 < time.monotonic() - began < 2
     assert pipeline.errors[0].cause is Cause.TIMEOUT
-    assert str(pipeline.errors[0]).endswith("did not come to its end within 0.5 s")
+    assert str(pipeline.errors[0]).endswith("did not end within 0.5 s")
     _run_well(pipeline)
 
 

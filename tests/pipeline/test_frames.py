@@ -14,8 +14,9 @@ from hypothesis.extra import numpy as hnp
 
 from pixieioc.pipeline.frames import MalformedMessage, Packet, UnsupportedType, nbytes, pack, unpack
 
+_TEXTS = st.text() | st.text(st.sampled_from("a\xe9\udce9\udcff\ud800"))  # also those that UTF-8 cannot hold
 _SCALARS = (
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(max_size=3000)
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | _TEXTS | st.binary(max_size=3000)
 )
 _ARRAYS = hnp.arrays(
     hnp.integer_dtypes() | hnp.floating_dtypes() | hnp.unsigned_integer_dtypes() | hnp.boolean_dtypes(),

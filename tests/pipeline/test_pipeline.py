@@ -245,7 +245,7 @@ def test_while_running_only_live_parameters_change(pipeline: Recorder) -> None:
     pipeline.configure({"items": 0, "pause": 0.01})
     pipeline.start()
     pipeline.configure({"pause": 0.02})
-    with pytest.raises(Refused, match="ToySource: items cannot be changed while a run is on"):
+    with pytest.raises(Refused, match="ToySource: items cannot be changed during a run"):
         pipeline.configure({"items": 3})
     assert pipeline.settings["ToySource"]["pause"] == 0.02
     assert pipeline.settings["ToySource"]["items"] == 0

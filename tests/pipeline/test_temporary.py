@@ -29,7 +29,7 @@ def _long(folder: Path, size: int = 150) -> Path:
     return deep
 
 
-@pytest.mark.parametrize("size", [75, 76, 107, 300])
+@pytest.mark.parametrize("size", [75, 76, 107, 250])
 def test_a_folder_is_short_enough(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     deep = _long(Path(tempfile.mkdtemp()), size)
     monkeypatch.setattr("tempfile.tempdir", str(deep))

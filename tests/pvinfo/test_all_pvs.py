@@ -189,7 +189,7 @@ def test_the_tables(pvs: dict[str, PvInfo], row: list[str]) -> None:
 #: What can be in alarm by its value alone, besides the tasks' own reports; nothing else is, also not at 0.
 ALARMS = """Status ERROR HeartBeatAge_RBV QueueUse_RBV Dropped_RBV Balance_RBV MemUsed_RBV State_RBV DetectorState_RBV
 CmdStatus_RBV RunEndReason_RBV Ready_RBV SimMode_RBV DeadTime_RBV FilePathExists_RBV WriteStatus_RBV DiskFree_RBV
-ErrorLatched_RBV SumSevr_RBV FD_FREE FAULT_CNT NAME_ERROR_CNT ALIVE"""
+ErrorLatched_RBV SumSevr_RBV FD_FREE ALIVE NAME_ERROR_CNT"""
 
 
 def test_what_has_no_limit_has_nan_and_never_an_alarm(pvs: dict[str, PvInfo]) -> None:
@@ -394,6 +394,12 @@ def test_a_shared_name_is_one_process_variable(monkeypatch: pytest.MonkeyPatch) 
     pvs = all_pvs(_config("First", "Second"))
     assert (pvs["Folder"].doc, pvs["Folder"].initial, pvs["Folder"].source.task) == ("The first's.", "a", "First")
     assert not [name for name in pvs if name.endswith(":Folder")]
+
+
+def test_a_list_that_its_process_variable_cannot_show_is_refused() -> None:
+    files = [f"a_rather_long_name_{number}.bin" for number in range(200)]
+    with pytest.raises(ConfigError, match=r"LoadFiles.files: the list has \d+ bytes, its process variable takes 4096"):
+        all_pvs(_config("LoadFiles", LoadFiles={"files": files}))
 
 
 def test_initial_values_are_those_of_the_configuration() -> None:

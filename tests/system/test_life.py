@@ -50,7 +50,7 @@ def _saving(folder: Path) -> Path:
     return config
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_a_signal_ends_a_run_as_stop_does(number: int) -> None:
     with ioc_folder() as folder, running(Ioc(folder, "run", _saving(folder))) as ioc:
         pending = ioc.put_later("Acquire", 1)
@@ -73,7 +73,7 @@ def test_a_killed_ioc_leaves_no_task_and_readable_files_and_numbers_go_on() -> N
             _, alive = psutil.wait_procs(below, timeout=5)
             assert not alive
             ioc.process.wait(5)
-            [part] = folder.glob("*.part")
+            [part] = folder.glob("*.bin.part")
             assert part.stat().st_size > 10_000
             ioc.log.close()
             ioc.start()
@@ -85,3 +85,4 @@ def test_a_killed_ioc_leaves_no_task_and_readable_files_and_numbers_go_on() -> N
             assert ioc.get("RunId_RBV") == run + 1
             assert ioc.get("RunEndReason_RBV") == "Preset"
             assert part.exists()
+            assert ioc.get("UnfinishedFiles_RBV").endswith(str(part))

@@ -9,6 +9,7 @@ import numpy as np
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.pipeline import Parameter, Report, Task
+from pixieioc.tasks.items import run_begins
 
 
 class KeepEvents(Task):
@@ -40,12 +41,17 @@ class KeepWords(Task):
 
     keep_in = Parameter("", doc="Start of the files' names.")
     lengths = Report("", doc="Words of each block, by module.")
+    runs = Report("", doc="Number and start of each run that began.")
 
     def do_start(self) -> None:
         self._parts: dict[int, list[Any]] = {}
-        self.lengths = ""
+        self.lengths = self.runs = ""
 
     def do_work(self, datum: Any) -> None:
+        if run_begins(datum):
+            self.runs = f"{self.runs} {datum['begins']['run_id']}@{datum['begins']['start_time']}".strip()
+            self.send(datum)
+            return
         self.lengths = f"{self.lengths} {'+'.join(str(len(words)) for words in datum.values())}".strip()
         for module, words in datum.items():
             self._parts.setdefault(module, []).append(words)

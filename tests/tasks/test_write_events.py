@@ -18,15 +18,16 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
 from pixieioc.listmode.events import Events
 from pixieioc.listmode.variant import variant
-from pixieioc.pipeline import Error, Status
+from pixieioc.pipeline import Error, Refused, Status
 from pixieioc.tasks import event_files
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, new_file
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, format_of, new_file
 from tests.conftest import DATA
 from tests.listmode.samples import random_events, rows, trace_list
 from tests.recorder import Recorder
 
 FULL = DATA / "pixie16_binary_data-full.bin"
 FORMATS = ("parquet", "npy")
+STAMPS = {"chunk_timestamp"}
 
 
 def read(path: Path) -> Events:
@@ -41,19 +42,22 @@ def _read_npy(path: Path) -> Events:
     if extra.exists():
         blocks = np.load(extra)
         events |= {name: blocks[name] for name in blocks.dtype.names}
-        events[ev.TRACES] = np.load(traces) if traces.exists() else np.empty(0, "<u2")
+        if traces.exists():
+            events[ev.TRACES] = np.load(traces)
     return events
 
 
 def _read_parquet(path: Path) -> Events:
     table = pq.read_table(path)
     events: Events = {}
-    for column in (*ALWAYS, *OPTIONAL):
-        if column.name == "trace_start":
+    for column in (*ALWAYS, *SORTED, RUN, *OPTIONAL):
+        if column.name not in table.column_names:
             continue
         shape = (column.width,) if column.width else ()
         values = [np.zeros(shape) if value is None else value for value in table[column.name].to_pylist()]
         events[column.name] = np.array(values, column.dtype).reshape(len(values), *shape)
+    if "trace" not in table.column_names:
+        return events
     traces = [trace or [] for trace in table["trace"].to_pylist()]
     events["trace_start"] = np.cumsum([0, *map(len, traces)])[: len(traces)]
     events[ev.TRACES] = np.array([sample for trace in traces for sample in trace], "<u2")
@@ -75,7 +79,8 @@ def test_the_recording_in_time_order(pipeline: Recorder, tmp_path: Path, form: s
     path = tmp_path / f"events.{form}"
     kept = _write(pipeline, path, [FULL], "SortEvents", block_size=20_000)
     written = read(path)
-    for column in ALWAYS:
+    assert written.keys() == {column.name for column in (*ALWAYS, *SORTED)}
+    for column in (*ALWAYS, *SORTED):
         assert written[column.name].dtype == np.dtype(column.dtype)
         assert written[column.name].tolist() == kept[column.name].tolist(), column.name
     assert len(written["time"]) == 24_598
@@ -95,11 +100,16 @@ def _tells_what_it_is(path: Path) -> None:
         about = json.loads(pq.read_metadata(path).metadata[b"pixieioc"])
         assert pq.read_schema(path).field("time").metadata[b"unit"] == b"ns"
     assert about["software"].startswith("pixieioc ")
-    assert (about["run_id"], about["events"], about["items_discarded"]) == (1, 24_598, 0)
+    assert (about["events"], about["items_discarded"]) == (24_598, 0)
+    assert (about["first_time"], about["last_time"]) == (1_170_569_551_910, 1_180_572_322_710)
+    nothing = {"run_id": None, "start_time": None, "end_time": None}  # is known of the run that the recording is of
+    assert (about["runs"], {name: about[name] for name in nothing}) == ([nothing], nothing)
     assert about["configuration"]["LoadFiles"]["files"] == [str(FULL)]
     assert about["configuration"]["ConvertToEvents"]["firmware_revision"] == [34688]
     assert about["columns"]["cfd"]["unit"] == "ns"
-    assert about["start_time"] <= about["end_time"]
+    assert list(about["columns"]) == [column.name for column in (*ALWAYS, *SORTED)]
+    assert about["written"]["run_id"] == 1
+    assert about["written"]["start_time"] <= about["written"]["end_time"]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -120,8 +130,8 @@ def test_every_field_of_every_variant(pipeline: Recorder, tmp_path: Path, form: 
 def test_large_blocks_are_written_in_pieces(
     tmp_path: Path, form: str, samples: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_files, "_GROUP_SAMPLES", samples)
-    monkeypatch.setattr(event_files, "_GROUP_EVENTS", 150)
+    monkeypatch.setattr(event_files, "GROUP_SAMPLES", samples)
+    monkeypatch.setattr(event_files, "GROUP_EVENTS", 150)
     given = random_events(variant(500, 34688), 500, 1)
     file = new_file(tmp_path / f"events.{form}", form)
     file.append(ev.take(given, slice(0, 400)))
@@ -150,9 +160,147 @@ def test_what_an_event_does_not_have_is_null(tmp_path: Path) -> None:
     file = new_file(tmp_path / "events.parquet", "parquet")
     file.append(random_events(variant(500, 34688), 10, 1, parts=2, traces=False))
     file.finish({})
-    table = pq.read_table(tmp_path / "events.parquet")
-    nulls = {name: table[name].null_count for name in table.column_names if table[name].null_count}
-    assert nulls == {"ets": 10, "qdc": 10, "trace": 10}
+    file = new_file(tmp_path / "mixed.parquet", "parquet")
+    file.append(random_events(variant(500, 34688), 10, 1, parts=2, traces=False))
+    file.append(random_events(variant(500, 34688), 5, 2, parts=1, traces=False))
+    file.finish({})
+    assert _nulls(tmp_path / "events.parquet") == {"parts": 0, "esum": 0, "baseline": 0}
+    assert _nulls(tmp_path / "mixed.parquet") == {"parts": 0, "ets": 10, "esum": 5, "baseline": 5}
+
+
+def _nulls(path: Path) -> dict[str, int]:
+    """How often the optional columns that are in a file are null."""
+    table = pq.read_table(path)
+    return {name: table[name].null_count for name in table.column_names if name not in {c.name for c in ALWAYS}}
+
+
+def _blocks(*, sort: bool = False) -> list[Events]:
+    """Blocks of events with more and more columns, and then with the first ones again."""
+    row = variant(500, 34688)
+    plain = random_events(row, 50, 1, parts=0, traces=False)
+    plain = {name: plain[name] for name in (c.name for c in ev.BASE_COLUMNS)}
+    given = [
+        plain,
+        random_events(row, 40, 2, parts=2, traces=False),
+        random_events(row, 30, 3, parts=4, traces=False),
+        random_events(row, 20, 4, parts=0),
+        random_events(row, 10, 5),
+        plain,
+    ]
+    if sort:
+        for number, events in enumerate(given):
+            events["chunk_timestamp"] = number + np.arange(ev.size(events)) / 100
+    return given
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("group", [1, 45, 1 << 18])
+def test_later_blocks_may_have_more_columns(
+    tmp_path: Path, form: str, group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "GROUP_EVENTS", group)
+    given = _blocks(sort=True)
+    file = new_file(tmp_path / f"events.{form}", form)
+    for events in given:
+        file.append(events)
+    file.finish({})
+    back = read(tmp_path / f"events.{form}")
+    assert rows([back]) == rows(given)
+    stamps = np.concatenate([events["chunk_timestamp"] for events in given])
+    assert back["chunk_timestamp"].tolist() == stamps.tolist()
+    assert {column.name for column in file.columns} >= {"parts", "ets", "esum", "baseline", "qdc", "trace_length"}
+    assert not [path.name for path in tmp_path.iterdir() if ".part" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("parts", "traces", "columns"),
+    [
+        (0, False, []),
+        (1, False, ["parts", "ets"]),
+        (2, False, ["parts", "esum", "baseline"]),
+        (4, False, ["parts", "qdc"]),
+        (0, True, ["trace_length", "trace"]),
+    ],
+)
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_file_has_the_columns_that_its_events_have(
+    tmp_path: Path, form: str, parts: int, traces: bool, columns: list[str]
+) -> None:
+    file = new_file(tmp_path / f"events.{form}", form)
+    given = random_events(variant(500, 34688), 100, 1, parts=parts, traces=traces)
+    file.append(given)
+    file.finish({})
+    start = ["trace_start"] * (traces and form == "npy")
+    assert [column.name for column in file.columns] == [column.name for column in ALWAYS] + start + columns
+    if form == "parquet":
+        # As long in memory as in the records, but for the bits that Arrow adds to what may be null.
+        table = pq.read_table(tmp_path / "events.parquet")
+        plain = sum(np.dtype(c.dtype).itemsize * max(1, c.width) for c in file.columns if c.name != "trace")
+        samples = 2 * int(given["trace_length"].sum(dtype=int)) + 4 * 101 * traces
+        assert table.nbytes <= 100 * plain + samples + 16 * len(columns)
+    assert rows([read(tmp_path / f"events.{form}")]) == rows([given])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_unix_times_can_be_left_out(pipeline: Recorder, tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"events.{form}"
+    _write(pipeline, path, [FULL], "SortEvents", chunk_timestamp=False)
+    assert list(read(path)) == [*(column.name for column in ALWAYS), "period"]
+    if form == "parquet":
+        pipeline.configure({"file": str(tmp_path / "all.parquet"), "chunk_timestamp": True})
+        pipeline.run_through()
+        whole = tmp_path / "all.parquet"
+        group = pq.read_metadata(whole).row_group(0)
+        [stamps] = [group.column(i) for i in range(group.num_columns) if group.column(i).path_in_schema in STAMPS]
+        assert whole.stat().st_size - path.stat().st_size >= stamps.total_compressed_size
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_disk_that_is_full_while_columns_are_added(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "GROUP_EVENTS", 1000)
+    file = new_file(tmp_path / f"events.{form}", form)
+    plain = random_events(variant(500, 34688), 5000, 1, parts=0, traces=False)
+    file.append(plain)
+    stamped = {**plain, "chunk_timestamp": np.random.default_rng(1).random(5000)}
+    with _disk_of(file.bytes + 1000), pytest.raises(Error, match=rf"cannot write .*/events\.{form}: "):
+        file.append(stamped)
+    file.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "found"),
+    [("a.parquet", None, "parquet"), ("a.PQ", None, "parquet"), ("a.npy", "npy", "npy"), ("a", "npy", "npy")],
+)
+def test_the_format_is_that_of_the_name(name: str, form: str | None, found: str) -> None:
+    assert format_of(Path(name), form) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "says"),
+    [
+        ("a.root", None, r"a.root: the name of a file of events must end with .parquet or .pq or .npy"),
+        ("a", None, r"must end with .parquet or .pq or .npy"),
+        ("a.root", "parquet", r"of the format parquet must end with .parquet or .pq$"),
+        ("a.npy", "parquet", r"of the format parquet must end with"),
+        ("a.parquet", "npy", r"of the format npy must end with .npy"),
+    ],
+)
+def test_other_names_are_refused(name: str, form: str | None, says: str) -> None:
+    with pytest.raises(Error, match=says):
+        format_of(Path(name), form)
+
+
+def test_a_task_refuses_a_name_that_no_format_has(pipeline: Recorder, tmp_path: Path) -> None:
+    pipeline.chain_of("LoadFiles", "ConvertToEvents", "WriteEvents")
+    with pytest.raises(Refused, match=r"WriteEvents: .*events.root: the name of a file of events must end with"):
+        pipeline.configure({"file": str(tmp_path / "events.root")})
+    pipeline.configure({"files": [str(FULL)], "file": str(tmp_path / "events.npy")})  # with the format parquet
+    with pytest.raises(Error, match="events.npy: the name of a file of events of the format parquet must end with"):
+        pipeline.start()
+    pipeline.wait(10)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -214,10 +362,10 @@ def _disk_of(size: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_disk_that_is_full(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_files, "_GROUP_EVENTS", 10_000)
+    monkeypatch.setattr(event_files, "GROUP_EVENTS", 10_000)
     file = new_file(tmp_path / f"events.{form}", form)
     events = ev.concatenate([random_events(variant(500, 34688), 10_000, seed, traces=False) for seed in range(10)])
-    with _disk_of(300_000), pytest.raises(Error, match=rf"cannot write .*/events\.{form}: "):
+    with _disk_of(300_000), pytest.raises(Error, match=rf"cannot write .*/events\.(extra\.)?{form}: "):
         file.append(events)
     file.discard()
     assert list(tmp_path.iterdir()) == []

@@ -150,7 +150,10 @@ class Circuit:
         self._server.dismiss(self)
         self.outbox.close()
         for channel in self._channels.values():
-            channel.unsubscribe_all()
+            try:
+                channel.unsubscribe_all()
+            except Exception as fault:
+                faults.report(f"monitors of {channel.record.name} could not be ended", fault)
         self._channels.clear()
 
     def check(self) -> None:

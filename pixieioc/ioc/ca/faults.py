@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 
 log = logging.getLogger(__name__)
+
+_is_reporting = contextvars.ContextVar("is_reporting", default=False)
 
 
 def report(what: str, error: BaseException) -> None:
@@ -15,4 +18,11 @@ def report(what: str, error: BaseException) -> None:
     except RuntimeError:  # before the IOC runs
         log.error("%s", what, exc_info=error)
         return
-    loop.call_exception_handler({"message": what, "exception": error})
+    if _is_reporting.get():  # showing a fault has another as its consequence, which would be shown, too, and so on
+        log.error("%s", what, exc_info=error)
+        return
+    token = _is_reporting.set(True)
+    try:
+        loop.call_exception_handler({"message": what, "exception": error})
+    finally:
+        _is_reporting.reset(token)

@@ -24,9 +24,9 @@ class FilteredRecord(Record):
         self._filters = [make(written) for written in filters]
         self._described = parent.info
         info = _behind(self._filters, parent.info)
-        super().__init__(info, parent.name, parent.put, parent.labels if info.record == parent.info.record else ())
-        self._is_time = info.record != parent.info.record
-        if not self._is_time:
+        self._is_replaced = any(each.replaces for each in self._filters)
+        super().__init__(info, parent.name, parent.put, () if self._is_replaced else parent.labels)
+        if not self._is_replaced:
             self.native = self.values.native = parent.native
         # Nothing else is found under a number.
         parent.fields[str(next(_numbers))] = self
@@ -78,7 +78,7 @@ class FilteredRecord(Record):
         if parent.info is not self._described:
             self._described = parent.info
             self.info = _behind(self._filters, parent.info)
-        if not self._is_time:
+        if not self._is_replaced:
             self.meta = parent.meta
         value, when = parent.value, parent.stamp
         for each in self._filters:

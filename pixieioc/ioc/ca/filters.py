@@ -23,6 +23,9 @@ Options = Mapping[str, Scalar]
 class Filter:
     """One filter of one channel. What it does not change is passed on."""
 
+    #: The value behind it is something else than the record's.
+    replaces = False
+
     def describe(self, info: PvInfo) -> PvInfo:
         """What a value is behind the filter, if it is `info` before."""
         return info
@@ -133,6 +136,8 @@ class _Now(Filter):
 
 class _TimeAsValue(Filter):
     """`ts` with `num` or `str`: the value is the time, as a number, two numbers or a text."""
+
+    replaces = True
 
     def __init__(self, form: Callable[[int, int], Any], info: PvInfo, epoch: int) -> None:
         self._form = form

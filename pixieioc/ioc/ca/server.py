@@ -139,6 +139,9 @@ class Server:
             raise
         self.port = listening[0].getsockname()[1]
         self._acceptors = [Acceptor(sock, self._take) for sock in listening]
+        self._searches = [Searches(sock, self.port, self._has, self._ignored) for sock in searches]
+        beacons = Beacons(self._environment, self.interfaces, self.port)
+        self._tasks += [loop.create_task(beacons.run()), loop.create_task(self._check_circuits())]
         if self.port != self._environment.server_port != 0:
             log.warning(
                 "TCP port %d is taken by another server on this computer, this one uses port %d; they share the UDP "
@@ -146,9 +149,6 @@ class Server:
                 self._environment.server_port,
                 self.port,
             )
-        self._searches = [Searches(sock, self.port, self._has, self._ignored) for sock in searches]
-        beacons = Beacons(self._environment, self.interfaces, self.port)
-        self._tasks += [loop.create_task(beacons.run()), loop.create_task(self._check_circuits())]
         log.info(
             "Channel Access on %s, TCP port %d, UDP port %d", self.interfaces, self.port, self._environment.server_port
         )

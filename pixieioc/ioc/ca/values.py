@@ -71,6 +71,9 @@ class Values:
         array = np.atleast_1d(np.array(value, np.float64 if self.native == dbr.DOUBLE else np.int32))
         if len(array) > self.length:
             raise ValueError(f"{self._name}: {len(array)} elements, {self.length} fit")
+        if self._info.full and len(array) < self.length:
+            unknown = np.nan if self.native == dbr.DOUBLE else 0
+            array = np.concatenate([array, np.full(self.length - len(array), unknown, array.dtype)])
         return array
 
     # -- from a client ------------------------------------------------------------------------------------------------
@@ -100,7 +103,7 @@ class Values:
         if isinstance(sent, list) and len(sent) < 2:
             value = "".join(sent)
         else:
-            codes = np.array([conversion.whole(text) for text in sent]) if isinstance(sent, list) else sent
+            codes = np.array([*map(conversion.whole, sent)], float) if isinstance(sent, list) else sent
             value = _text_of(codes)
         if len(value.encode()) >= self.length:
             raise dbr.Unconvertible(f"the text has {len(value.encode())} bytes, {self.length - 1} fit")
@@ -111,7 +114,7 @@ class Values:
             raise dbr.Unconvertible(f"{len(sent)} elements, {self.length} fit")
         is_whole = self.native != dbr.DOUBLE
         if isinstance(sent, list):
-            sent = np.array([conversion.whole(text) if is_whole else conversion.number(text) for text in sent])
+            sent = np.array([*map(conversion.whole if is_whole else conversion.number, sent)], float)
         return _whole(sent, *dbr.RANGES[self.native]).astype(np.int32) if is_whole else sent.astype(np.float64)
 
     def _accept_number(self, value: Any) -> float | int:
@@ -175,7 +178,7 @@ def _text_of(codes: Any) -> str:
             raise
     # Phoebus sends the code of each letter as a DBR_LONG.
     try:
-        return (whole & 0xFFFF).astype("<u2").tobytes().decode("utf-16-le").partition("\0")[0]
+        return _whole(codes, 0, 0xFFFF).astype("<u2").tobytes().decode("utf-16-le").partition("\0")[0]
     except UnicodeDecodeError as error:
         raise dbr.Unconvertible(f"the numbers are no text: {error}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import math
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pixieioc.ioc.ca import dbr, filter_syntax
 from pixieioc.ioc.ca.filter_syntax import NoFilter
@@ -163,6 +166,10 @@ Nothing.{"ts":{}}
 TIMES = """
 Array.{"ts":{"num":"dbl"}}
 Array.{"ts":{"num":"ts"}}
+Text.{"ts":{"num":"ts"}}
+Text.{"ts":{"num":"dbl"}}
+Switch.{"ts":{"num":"sec"}}
+String.{"ts":{"str":"iso"}}
 Number.{"ts":{"num":"sec"}}
 Number.{"ts":{"num":"nsec"}}
 Number.{"ts":{"num":"dbl","epoch":"unix"}}
@@ -349,3 +356,42 @@ def test_longs_and_texts_are_filtered_as_what_they_are() -> None:
     assert part.packed(LONG, 0)[2][:8] == (2).to_bytes(4) + (3).to_bytes(4)
     assert text.packed(dbr.CHAR, 0)[:2] == (8, 3)
     assert text.packed(dbr.CHAR, 0)[2][:3] == "häll".encode()[:3]
+
+
+_WORDS = "Array Number Text VAL DESC arr dbnd ts dec num dbl -1 1.5 Infinity NaN 1e999 null /* */"
+_PIECES = st.sampled_from(
+    [
+        *_WORDS.split(),
+        *".$[]:{}\"',\\ä\0 0sdn",
+    ]
+)
+_WRITTEN = st.dictionaries(
+    st.sampled_from(["arr", "dbnd", "dec", "ts"]),
+    st.dictionaries(
+        st.sampled_from(["s", "i", "e", "d", "m", "abs", "rel", "n", "num", "str", "epoch"]),
+        st.one_of(
+            st.integers(), st.floats(), st.sampled_from(["abs", "rel", "dbl", "ts", "iso", "unix", "x"]), st.none()
+        ),
+        max_size=3,
+    ),
+    max_size=3,
+).map(json.dumps)
+
+
+@given(
+    st.sampled_from(["Array", "Number", "Text", "String", "Switch"]),
+    st.one_of(st.lists(_PIECES, max_size=25).map("".join), _WRITTEN.map(lambda text: f".{text}")),
+)
+def test_what_is_found_can_be_had_and_read_and_nothing_raises(base: str, behind: str) -> None:
+    records = {record.info.name: record for record in _records()}
+    name = base + behind
+    found = find(records, name)
+    assert (found is not None) == knows(records, name)
+    if found is not None:
+        found.subscribed()
+        for value in (
+            (1.0, 5.0, NAN, 5.0) if base == "Number" else (["", "text"] if base in ("Text", "String") else [1])
+        ):
+            records[base].post(value)
+            found.packed(found.native, 0)
+            found.packed(found.native + TIME, 0)

@@ -242,6 +242,26 @@ async def test_a_listener_that_fails_stops_no_other() -> None:
 
 
 @conversation
+async def test_a_fault_in_showing_a_fault_is_not_shown_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    """As when the process variable that shows faults has the listener that fails."""
+    record = number("R")
+    async with _serving(record):
+        record.listeners.add(_Deaf())
+        loop, shown = asyncio.get_running_loop(), []
+
+        def show(_: object, context: dict[str, Any]) -> None:
+            shown.append(context["message"])
+            record.post(len(shown))
+
+        with faulty():
+            loop.set_exception_handler(show)
+            record.post(-1.0)
+        assert shown == ["a monitor of R could not be sent"]
+        assert caplog.text.count("a monitor of R could not be sent") == 1
+        record.listeners.groups.clear()
+
+
+@conversation
 async def test_a_field_that_cannot_follow_stops_neither_its_record_nor_the_other_fields() -> None:
     record = number("R")
     async with _serving(record) as (server, peer):

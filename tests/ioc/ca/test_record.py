@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -10,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 from caproto import ChannelType
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body
 from pixieioc.ioc.ca.record import Client, Record, stamp
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import Source, text_pv
+from tests.ioc.ca.put_records import RECORDS
 
 NAN, INF = math.nan, math.inf
 DOUBLE = PvInfo("N", "ao", "", 0.0, precision=1, limits=(NAN, NAN, 10.0, 20.0))
@@ -346,6 +350,32 @@ def test_refused(info: PvInfo, sent: Any, says: str) -> None:
     record = Record(info, "N")
     with pytest.raises(dbr.Unconvertible, match=says):
         record.accept(*_sent(sent))
+
+
+_DIGITS = st.text("0123456789abcdefxinXE+-. _", max_size=39)
+_SENT = st.one_of(
+    st.lists(_DIGITS, max_size=4).map(
+        lambda texts: (dbr.STRING, len(texts), b"".join(text.encode().ljust(40, b"\0") for text in texts))
+    ),
+    st.tuples(st.integers(0, 7), st.integers(0, 5), st.binary(max_size=64)),
+    st.lists(st.floats(), max_size=4).map(lambda values: (dbr.DOUBLE, len(values), np.array(values, ">f8").tobytes())),
+)
+
+
+@example((dbr.STRING, 2, b"0x" + b"f" * 37 + b"\0" + b"0" + b"7" * 38 + b"\0"))
+@example((dbr.STRING, 1, b"9" * 39 + b"\0"))
+@given(_SENT)
+def test_whatever_is_sent_is_a_value_of_the_record_or_refused(sent: tuple[int, int, bytes]) -> None:
+    for info in RECORDS:
+        record = Record(info, "N")
+        try:
+            value = record.accept(*sent)
+        except dbr.Unconvertible:
+            continue
+        record.post(value)
+        for kind in range(7):
+            with contextlib.suppress(dbr.Unconvertible):  # a text that is no number
+                record.packed(kind, 0)
 
 
 def test_drive_limits_that_change_hold_from_then_on() -> None:

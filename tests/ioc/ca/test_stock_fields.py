@@ -16,6 +16,7 @@ from pixieioc.ioc.ca.record import Record
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import RecordType, Severity, Source
 from tests.conftest import CA_PORTS
+from tests.export.described import DEMO, of_file
 from tests.ioc.ca.libca import CTRL, DOUBLE, ENUM, NORMAL, Channel, Libca
 from tests.ioc.ca.peer import writable
 from tests.ioc.ca.serving import serving
@@ -110,6 +111,18 @@ def test_all_record_types_that_can_be_declared_are_here() -> None:
 def test_a_client_finds_every_field_that_the_stock_ioc_has(sides: Sides, record: str) -> None:
     assert [field for field, _, stock in sides.fields(record) if not stock.connected] == []
     assert [field for field, ours, _ in sides.fields(record) if not ours.connected] == []
+
+
+def test_every_process_variable_of_an_ioc_has_the_fields_of_its_record_type(sides: Sides) -> None:
+    description = of_file(DEMO)
+    records = {name: Record(pv, name) for name, pv in description.pvs.items()}
+    missing = [
+        f"{name}.{field}"
+        for name, pv in description.pvs.items()
+        for field, definition in sides.definitions[pv.record].items()
+        if definition.type != "NOACCESS" and not knows(records, f"{name}.{field}")
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize("record", INFOS)

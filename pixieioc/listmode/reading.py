@@ -1,0 +1,227 @@
+"""A block of events as runs in order: which period each belongs to, whether its time can be true, what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixieioc.listmode import events as ev
+from pixieioc.listmode.events import Events, Memory
+from pixieioc.listmode.held import Batch, Chunk, Group, Odd, OfModule, Place, Run, Store, store_of
+from pixieioc.listmode.streams import CFD_NS, Stream
+from pixieioc.listmode.survey import CELL_BITS, CFD_BITS, Part, State, survey
+
+#: Parts of a stream, of different periods, that are surveyed at a time.
+_PARTS = 64
+
+
+@dataclass
+class Reading:
+    """What a block says: runs of events, each in order, by place; and events whose time cannot be true."""
+
+    batch: Batch
+    runs: dict[Place, list[OfModule]] = field(default_factory=dict[Place, "list[OfModule]"])
+    odd: list[Odd] = field(default_factory=list[Odd])
+
+    def add(self, place: Place, module: int, run: Run) -> None:
+        """Notes a run."""
+        self.runs.setdefault(place, []).append(OfModule(module, run))
+
+
+class Reader:
+    """Surveys blocks: streams that are nearly in order, one after the other."""
+
+    def __init__(self, window_ns: int, reset_ns: int, memory: Memory) -> None:
+        self._window_ns, self._reset_ns, self._memory = window_ns, reset_ns, memory
+        self._parts = np.empty((_PARTS, len(Part)), np.int64)
+
+    def read(
+        self,
+        events: Events,
+        streams: Mapping[int, Stream],
+        stream_of: Callable[[int], Stream],
+        groups: Mapping[Place, Group],
+        final: Collection[int],
+        now: float | None,
+    ) -> Reading:
+        """The block `events`. `stream_of` makes the streams of modules that are not in `streams` yet.
+
+        `final`: modules whose next events will not tell what is undecided of them.
+        """
+        runs = runs_of(events)
+        for module, _ in runs:
+            stream_of(module)
+        block = _with_undecided(events, runs, streams, final)
+        if block is not events:
+            runs = runs_of(block)
+        tails = self._tails(block, runs, streams, groups)
+        before, firsts = _one_store(tails)
+        size = sum(chunk.size for chunk in tails.values()) + ev.size(block)
+        keys, order = np.empty(size, np.int64), np.empty(size, np.uint32)
+        reading = Reading(Batch(before, block, keys, order, 0.0 if now is None else now, self._memory))
+        at = 0
+        for module, rows in runs:
+            stream, tail = streams[module], tails.pop(module, None)
+            stream.hear(now)
+            begin = at
+            if tail is not None:
+                at += tail.size
+                keys[begin:at] = tail.keys
+                order[begin:at] = np.arange(firsts[module], firsts[module] + tail.size)
+            at = self._survey(reading, module, stream, groups, rows, begin, at, module in final)
+        return reading
+
+    def _tails(
+        self, block: Events, runs: list[tuple[int, slice]], streams: Mapping[int, Stream], groups: Mapping[Place, Group]
+    ) -> dict[int, Chunk]:
+        """What waits of each module that events of the block may come before."""
+        tails: dict[int, Chunk] = {}
+        for module, rows in runs:
+            stream = streams[module]
+            group = groups.get(place_of(module, stream))
+            if module in tails or group is None or module not in group.waiting:
+                continue
+            earliest = -(2**62)
+            if group.waiting[module][-1].size > rows.stop - rows.start:  # not again and again all of it
+                since = int(block["time"][rows].min()) - CFD_NS - stream.origin
+                earliest = max(earliest, min(2**62, since << CFD_BITS))
+            tail = group.end_of(module, earliest)
+            if tail is not None:
+                tails[module] = tail
+        return tails
+
+    def _survey(
+        self,
+        reading: Reading,
+        module: int,
+        stream: Stream,
+        groups: Mapping[Place, Group],
+        rows: slice,
+        tail: int,
+        at: int,
+        final: bool,
+    ) -> int:
+        """Surveys one stream's events in `rows`; returns where its keys end."""
+        block, batch, row = reading.batch.block, reading.batch, rows.start
+        count = rows.stop - row
+        low, odd, back = (np.empty(count + 1, np.uint32) for _ in range(3))
+        time, cfd = ev.constant(block["time"]), ev.constant(block["cfd"])
+        first = len(batch.before.since)
+        while True:
+            parts, odds, backs, end, next_row = survey(
+                time, cfd, row, rows.stop, first, tail, at, batch.keys, batch.order, low, odd, back, self._parts,
+                stream.state, self._window_ns, self._reset_ns, final,
+            )  # fmt: skip
+            follows = not odds and not backs
+            for part in self._parts[:parts].tolist():
+                begin, stop, waited = (
+                    part[Part.BEGIN],
+                    part[Part.END],
+                    max(0, min(at, part[Part.END]) - part[Part.BEGIN]),
+                )
+                place = Place(part[Part.PERIOD], part[Part.ORIGIN], module if stream.apart else -1)
+                if not part[Part.SETTLED]:
+                    _sort(batch, begin, stop)
+                    follows = False
+                if part[Part.REMAINS]:
+                    _discard(reading, module, place.period, groups)
+                begins_at = row + begin + waited - at if follows else -1
+                reading.add(place, module, Run(begin, stop, waited, begins_at))
+            if odds:
+                reading.odd.append(Odd(stream.period, ev.compact(ev.take(block, odd[:odds]))))
+            if backs:
+                end = _add_back(reading, module, stream, back[:backs], first, end)
+            if next_row < rows.stop and parts >= _PARTS - 2:
+                row, tail, at = next_row, end, end
+                continue
+            break
+        stream.undecided = None
+        if next_row < rows.stop:
+            some = ev.compact(ev.take(block, slice(next_row, rows.stop)))
+            stream.undecided = {name: column.copy() for name, column in some.items()}
+            stream.undecided_since = batch.now
+        return end
+
+
+def place_of(module: int, stream: Stream) -> Place:
+    """Where the next events of a stream belong, unless its counter says something else."""
+    return Place(stream.period, stream.origin, module if stream.apart else -1)
+
+
+def _with_undecided(
+    events: Events, runs: list[tuple[int, slice]], streams: Mapping[int, Stream], final: Collection[int]
+) -> Events:
+    """The block, with what is undecided of each module before the module's events; of some modules also without any."""
+    waiting = {module for module, stream in streams.items() if stream.undecided is not None}
+    if not waiting:
+        return events
+    pieces: list[Events] = []
+    for module, rows in runs:
+        if module in waiting:
+            waiting.remove(module)
+            pieces.append(streams[module].undecided or {})
+        pieces.append(ev.take(events, rows))
+    pieces += [streams[module].undecided or {} for module in sorted(waiting & set(final))]
+    return ev.concatenate([ev.compact(piece) for piece in pieces])
+
+
+def _one_store(tails: Mapping[int, Chunk]) -> tuple[Store, dict[int, int]]:
+    """One store with all of these, and where each begins in it."""
+    chunks = list(tails.values())
+    if chunks and all(chunk.store is chunks[0].store for chunk in chunks):
+        store, used = chunks[0].store, sum(chunk.size for chunk in chunks)
+        if 2 * used >= len(store.since) and ev.TRACES not in store.events:
+            return store, {module: chunk.begin for module, chunk in tails.items()}
+    begins = np.cumsum([0, *(chunk.size for chunk in chunks)]).tolist()
+    return store_of(chunks), dict(zip(tails, begins, strict=False))
+
+
+def _sort(batch: Batch, begin: int, end: int) -> None:
+    """Puts keys in order that are far from it."""
+    order = np.argsort(batch.keys[begin:end], kind="stable")
+    batch.keys[begin:end] = batch.keys[begin:end][order]
+    batch.order[begin:end] = batch.order[begin:end][order]
+
+
+def _discard(reading: Reading, module: int, period: int, groups: Mapping[Place, Group]) -> None:
+    """What was believed of a module was of a run that had ended: it is odd."""
+    for place, group in groups.items():
+        if place.period == period and (chunks := group.take(module)):
+            reading.odd.append(Odd(period, store_of(chunks).events))
+            group.marks.pop(module, None)
+    for place, runs in reading.runs.items():
+        for of_module in [r for r in runs if place.period == period and r.module == module]:
+            runs.remove(of_module)
+            numbers = reading.batch.order[of_module.run.begin : of_module.run.end]
+            reading.odd.append(Odd(period, ev.compact(reading.batch.copied(numbers, (), ev.heap))))
+
+
+def _add_back(reading: Reading, module: int, stream: Stream, rows: NDArray[np.uint32], first: int, at: int) -> int:
+    """Adds events of the period before, which have come behind the first of this one."""
+    batch = reading.batch
+    units = (batch.block["cfd"][rows] * np.float32(1 << CFD_BITS)).astype(np.int64)
+    time = batch.block["time"][rows]
+    origins = (time + (units >> CFD_BITS)) >> CELL_BITS << CELL_BITS
+    for origin in np.unique(origins).tolist():
+        here = origins == origin
+        end = at + int(here.sum())
+        batch.keys[at:end] = ((time[here] - origin) << CFD_BITS) + units[here]
+        batch.order[at:end] = first + rows[here]
+        _sort(batch, at, end)
+        place = Place(int(stream.state[State.PERIOD]) - 1, origin, module if stream.apart else -1)
+        reading.add(place, module, Run(at, end, 0, -1))
+        at = end
+    return at
+
+
+def runs_of(events: Events) -> list[tuple[int, slice]]:
+    """The stretches of events of one module, in order."""
+    numbers = events["module"]
+    if not len(numbers):
+        return []
+    ends = [*(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
+    begins = [0, *ends[:-1]]
+    return [(int(numbers[begin]), slice(begin, end)) for begin, end in zip(begins, ends, strict=True)]

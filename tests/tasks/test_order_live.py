@@ -1,0 +1,60 @@
+"""The order of time in live data: a quiet module, one that is apart, one that is alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pixieioc.pipeline import Status
+from tests.recorder import Recorder
+from tests.tasks import clockwork
+
+__all__ = ["clockwork"]  # importing it defines the tasks
+CHAIN = ("Clockwork", "ConvertToEvents", "SortEvents", "Latency")
+
+
+def _run(pipeline: Recorder, events: int, seconds: float = 15.0, **config: Any) -> None:
+    """A run that is stopped when so many events have come to the end while it was going on."""
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"adc_mhz": [250], **config})
+    pipeline.start()
+    pipeline.until(lambda: sum(pipeline.told("Latency", "had")) == events, seconds)
+    pipeline.stop()
+    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.told("Clockwork", "made") == pipeline.told("Latency", "events") == events
+
+
+def test_a_quiet_module_beside_a_busy_one(pipeline: Recorder) -> None:
+    _run(pipeline, 3003, seconds=20, rates=[1000, 1], **{"Clockwork": {"seconds": 2.9995}})
+    assert pipeline.told("SortEvents", "late_events") == 0
+    assert pipeline.told("Latency", "had") == [3000, 3]
+    assert max(pipeline.told("Latency", "longest")) < 1.0
+
+
+@pytest.mark.parametrize("gathered", [False, True])
+def test_a_quiet_module_alone_waits_for_nobody(pipeline: Recorder, gathered: bool) -> None:
+    chain = [*CHAIN[:1], *["GatherData"] * gathered, *CHAIN[1:]]
+    pipeline.chain_of(*chain)
+    pipeline.configure({"adc_mhz": [250], "rates": [1.0], "Clockwork": {"seconds": 1.5}})
+    pipeline.start()
+    pipeline.until(lambda: pipeline.told("Latency", "events") == 2, 10)
+    pipeline.stop()
+    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.told("SortEvents", "late_events") == 0
+    assert pipeline.told("Latency", "longest")[0] < 1.0
+
+
+def test_a_module_that_is_two_hours_ahead_comes_out_in_time_and_is_named(pipeline: Recorder) -> None:
+    ahead = {"ahead": [0, 7200]}
+    settings = {"Clockwork": {"seconds": 1.9995, **ahead}, "Latency": ahead, "SortEvents": {"max_wait": 0.5}}
+    _run(pipeline, 2200, rates=[1000, 100], **settings)
+    assert pipeline.told("Latency", "flagged") == [0, 200]
+    assert pipeline.told("SortEvents", "late_events") == pipeline.told("SortEvents", "events_apart") == 200
+    fast, apart = pipeline.told("Latency", "longest")
+    assert fast < 1.0
+    assert apart < 7200 - 7200 + 1.5
+    told = [text for task, text in pipeline.heard_prints if task == "SortEvents"]
+    assert len(told) == 1
+    assert told[0].startswith("module 1: its counter is 7200.")
+    assert "start a new run" in told[0]
