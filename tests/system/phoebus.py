@@ -30,7 +30,8 @@ FOLDER = Path(os.environ.get("PHOEBUS_SCREEN_FOLDER", ROOT.parent / "shared" / "
 #: What Phoebus says on a computer that is too busy for it, and of channels that are given up before they have answered
 #: because the screen is left: nothing that a screen can cause.
 _BUSY = re.compile(
-    r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING|User destroyed channel|while channel is null"
+    r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING|User destroyed channel|while channel is null|"
+    r"java\.lang\.Exception: Stack trace"
 )
 #: The header of every screen, and what is not connected (opaque or half transparent) or invalid.
 _HEADER = (45, 55, 72)
@@ -110,7 +111,7 @@ class Phoebus:
     def choose(self, pv: str, number: int) -> None:
         """Chooses among the labels of an enum, with the arrow keys."""
         self._screen.click(*self._middle("combo", pv))
-        self._run("xdotool", "key", "Home", *["Down"] * number, "Return")
+        self._run("xdotool", "key", "--delay", "150", "Home", *["Down"] * number, "Return")
 
     def until_filled(self, kind: str, pv: str, color: Color) -> None:
         """Waits until the widget of this kind that shows `pv` is filled with a colour."""
