@@ -27,11 +27,11 @@ from pixieioc.export.screens.style import Color
 from tests.running_ioc import ROOT
 
 FOLDER = Path(os.environ.get("PHOEBUS_SCREEN_FOLDER", ROOT.parent / "shared" / "tools" / "phoebus"))
-#: What Phoebus says on a computer that is too busy for it, and of channels that are given up before they have answered
+#: What Phoebus says on a computer that is too busy for it, with what its threads do then, and of channels that are given up before they have answered
 #: because the screen is left: nothing that a screen can cause.
 _BUSY = re.compile(
     r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING|User destroyed channel|while channel is null|"
-    r"java\.lang\.Exception: Stack trace"
+    r"java\.lang\.Exception: Stack trace|^\t"
 )
 #: The header of every screen, and what is not connected (opaque or half transparent) or invalid.
 _HEADER = (45, 55, 72)
