@@ -27,8 +27,8 @@ from pixieioc.export.screens.style import Color
 from tests.running_ioc import ROOT
 
 FOLDER = Path(os.environ.get("PHOEBUS_SCREEN_FOLDER", ROOT.parent / "shared" / "tools" / "phoebus"))
-#: What Phoebus says on a computer that is too busy for it, with what its threads do then, and of channels that are given
-#: up before they have answered because the screen is left: nothing that a screen can cause.
+#: What Phoebus says on a computer that is too busy for it, with what its threads do then, and of channels that are
+#: given up before they have answered because the screen is left: nothing that a screen can cause.
 _BUSY = re.compile(
     r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING|User destroyed channel|while channel is null|"
     r"java\.lang\.Exception: Stack trace|^\t"
