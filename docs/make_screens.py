@@ -48,9 +48,10 @@ def main() -> None:
             try:
                 with phoebus(ROOT / "opi", "run.bob", ioc.prefix, addresses) as screen:
                     take(screen, "run")
-                    for place in ("Pipeline", "Spectra", "Traces", "Rates", "Expert"):
+                    for place in ("Pipeline", "Spectra", "Traces", "Rates", "Expert", "Alarms"):
                         screen.go(place, f"{place.lower()}.bob")
                         take(screen, place.lower())
+                    screen.go("Pipeline", "pipeline.bob")
                     screen.go("SortEvents", "task_SortEvents.bob")
                     take(screen, "task")
             except Absent as error:

@@ -21,13 +21,13 @@ class CommandLog:
         self._begun = ""  # by whom, if the last line tells of a command that has no outcome yet
 
     def add(self, when: datetime, status: str, message: str, user: str) -> str:
-        """All lines, with this one."""
+        """All lines, this one first."""
         if self._begun == user and status != "Busy":
             self._lines.pop()
         self._begun = user if status == "Busy" else ""
         short = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
         self._lines.append(f"{when:%m-%d %H:%M:%S} {status:8} {user}: {' '.join(short.split())}")
-        return "\n".join(self._lines)
+        return "\n".join(reversed(self._lines))
 
 
 class Announcer:
@@ -44,11 +44,12 @@ class Announcer:
         self._board.post("StatusMessage_RBV", message, when)
         self._board.post("DetectorState_RBV", state, when)
 
-    def command(self, status: str, message: str, client: Client, *, about: Run | None = None) -> None:
-        """The outcome of a command; that of one `about` a run is told again at the run's end."""
+    def command(self, status: str, message: str, client: Client, *, about: Run | None = None, pv: str = "") -> None:
+        """The outcome of a command; one `about` a run is told again at the run's end. `pv` was written."""
         self._last = (about, client) if about is not None else None
         when = stamp()
         self._board.post("CmdUser_RBV", str(client), when)
+        self._board.post("CmdPv_RBV", pv, when)
         self._board.post("CmdMessage_RBV", message, when)
         self._board.post("CmdStatus_RBV", status, when)
         self._board.post("CmdLog_RBV", self._log.add(datetime.now().astimezone(), status, message, str(client)), when)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,9 +22,13 @@ class Board(Mapping[str, Record]):
         self._records = {name: Record(info, prefix + name) for name, info in pvs.items()}
         self._in_alarm = [0] * len(SEVERITIES)
         self._summing = False
+        #: Those that are in alarm, by name, with the Unix time since when.
+        self.alarms: dict[str, float] = {}
         for name, record in self._records.items():
             if name != _SUMMARY:
                 self._in_alarm[record.severity] += 1
+                if record.severity:
+                    self.alarms[name] = time.time()
                 record.on_severity = self._on_severity
         self._sum()
 
@@ -51,6 +56,11 @@ class Board(Mapping[str, Record]):
     def _on_severity(self, record: Record, old: int) -> None:
         self._in_alarm[old] -= 1
         self._in_alarm[record.severity] += 1
+        name = record.info.name
+        if not record.severity:
+            self.alarms.pop(name, None)
+        elif not old:
+            self.alarms[name] = time.time()
         if not self._summing:
             self._summing = True
             asyncio.get_running_loop().call_soon(self._sum)

@@ -12,6 +12,7 @@ from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.acknowledge import forget
 from pixieioc.ioc.ca.record import Client, stamp
+from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,9 @@ _IOC = "IOC"
 class ErrorBoard:
     """The ERROR process variables, of each task and of the pipeline."""
 
-    def __init__(self, board: Board, tasks: tuple[str, ...]) -> None:
+    def __init__(self, board: Board, tasks: tuple[str, ...], run_log: RunLog) -> None:
         self._board = board
+        self._run_log = run_log
         self._counts = dict.fromkeys(tasks, 0)
         self._latched: set[str] = set()
         for task in tasks:
@@ -36,11 +38,14 @@ class ErrorBoard:
         board.post("ErrorCount_RBV", board["ErrorCount_RBV"].value + 1, when)
         board.post("LastError_RBV", str(error), when)
         board.post("LastErrorTask_RBV", task, when)
-        board.post(
-            "LastErrorTime_RBV", datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds"), when
-        )
+        shown = datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds")
+        board.post("LastErrorTime_RBV", shown, when)
+        said = str(error) if str(error).startswith(f"{task}:") else f"{task}: {error}"
+        self._run_log.add(f"ERROR {said}", error.time)
         if not self._latched:
             board.post("ErrorFirst_RBV", task, when)
+            board.post("ErrorFirstMessage_RBV", str(error), when)
+            board.post("ErrorFirstTime_RBV", shown, when)
         if task in self._counts:
             self._counts[task] += 1
             board.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
@@ -65,7 +70,8 @@ class ErrorBoard:
             self._board.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
         self._latched -= cleared
         if not self._latched:
-            self._board.post("ErrorFirst_RBV", "")
+            for name in ("ErrorFirst_RBV", "ErrorFirstMessage_RBV", "ErrorFirstTime_RBV"):
+                self._board.post(name, "")
             self._board.post("ErrorLatched_RBV", "OK")
 
     def _from_alarm_server(self, task: str, state: int, client: Client) -> None:

@@ -49,6 +49,11 @@ class Readiness:
         return not any(self.problems)
 
     @property
+    def failing(self) -> list[str]:
+        """The names of the checks that are not well."""
+        return [name for name, problem in zip(CHECKS, self.problems, strict=True) if problem]
+
+    @property
     def bits(self) -> int:
         """A bit for each check that is well."""
         return sum(1 << i for i, problem in enumerate(self.problems) if not problem)

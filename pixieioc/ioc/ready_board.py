@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pixieioc.config import Config
 from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
 from pixieioc.ioc.readiness import Place, Readiness, Saving, judge, look_at
@@ -27,12 +28,13 @@ class ReadyBoard:
         """Whether a run could be started now; `run` is the one in progress, `starting` what tasks are busy with."""
         return self._judge(run, starting, look_at(self._settings.shared("file_path", ".")))
 
-    def show(self, run: Run | None, starting: str) -> None:
-        """Posts what is to be seen now."""
+    def show(self, run: Run | None, starting: str) -> Readiness:
+        """Posts what is to be seen now, and returns it. That it is not ready because of a run is no alarm."""
         post, shared = self._board.post, self._settings.shared
         place, rate = look_at(shared("file_path", ".")), self._progress.counter("write_rate")
         readiness = self._judge(run, starting, place)
-        post("Ready_RBV", int(readiness.ready))
+        no_alarm = run is not None or bool(starting)
+        self._board.post_with("Ready_RBV", int(readiness.ready), dbr.NO_ALARM if no_alarm else None)
         post("ReadyBits_RBV", readiness.bits)
         post("ReadyMessage_RBV", readiness.message)
         post("ConfigLocked_RBV", int(run is not None))
@@ -40,6 +42,7 @@ class ReadyBoard:
         post("FilePathExists_RBV", int(not missing))
         post("DiskFree_RBV", place.free_gb)
         post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)
+        return readiness
 
     def _judge(self, run: Run | None, starting: str, place: Place) -> Readiness:
         shared = self._settings.shared

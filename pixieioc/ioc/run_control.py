@@ -19,11 +19,14 @@ from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import Client, Put, PutRefused, Record
 from pixieioc.ioc.errors import ErrorBoard
+from pixieioc.ioc.in_words import duration
 from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.overview import Overview
 from pixieioc.ioc.progress import Progress
 from pixieioc.ioc.rate_history import RateHistory
 from pixieioc.ioc.ready_board import ReadyBoard
 from pixieioc.ioc.run import Run
+from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.task_board import TaskBoard
@@ -58,7 +61,8 @@ class RunControl:
         self._starting = "the tasks are starting"  #: empty when they have started, or could not
         self.run: Run | None = None
         self.tasks = {name: TaskBoard(board, cls, config.settings[name]) for name, cls in config.tasks.items()}
-        self.errors = ErrorBoard(board, config.chain)
+        self._run_log = RunLog(board)
+        self.errors = ErrorBoard(board, config.chain, self._run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = LivePipeline(self, self._on_change, kwargs)
         self.settings = Settings(board, config, self.pipeline, self._locked, self._setting_was_put)
@@ -67,6 +71,7 @@ class RunControl:
         self._progress = Progress(board, config, self.pipeline, self.settings)
         self._rates = RateHistory(board, config.chain)
         self._ready = ReadyBoard(board, config, self.pipeline, self.settings, self._progress)
+        self._overview = Overview(board, config, state, self.pipeline, self.settings, self._run_log)
         self._serve_commands()
         board.post("RunId_RBV", state.run_id)
         board.post("SimMode_RBV", "Hardware" if config.chain[0] == "TakeData" else "Simulation")
@@ -152,6 +157,7 @@ class RunControl:
         run = self.run = Run(self._state.next_run(), client)
         post = self._board.post
         self._say.command("Busy", f"run {run.id} is being started", client, about=run)
+        self._run_log.add(f"run {run.id} started by {client}")
         post("RunId_RBV", run.id)
         post("RunEndReason_RBV", "None")
         post("Acquire", 1, force=True)
@@ -220,6 +226,7 @@ class RunControl:
     def _acknowledge(self, client: Client) -> None:
         self._board.post("ErrorAck", 1)
         self.errors.acknowledge()
+        self._run_log.add(f"all errors acknowledged by {client}")
         self._board.post("ErrorAck", 0)
         self._say.command("OK", "ErrorAck: all errors acknowledged", client)
 
@@ -318,6 +325,7 @@ class RunControl:
         post("RunEndReason_RBV", run.reason)
         why = f"run {run.id} has ended: {run.reason}{f': {run.failure}' if run.failure else ''}"
         self._say.run_ended(run, why)
+        self._run_log.add(f"{why}, after {duration(run.elapsed)}")
         self._say.state("Aborted" if run.aborted else "Error" if run.failure else "Idle", why)
         self.run = None
         self._show_readiness()
@@ -403,12 +411,12 @@ class RunControl:
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def _show_readiness(self) -> None:
-        self._ready.show(self.run, self._starting)
+        self._overview.look(self._ready.show(self.run, self._starting), in_run=self.run is not None)
 
-    def _setting_was_put(self, status: str, message: str, client: Client) -> None:
+    def _setting_was_put(self, status: str, message: str, client: Client, pv: str) -> None:
         if status == "OK":
             self._show_readiness()  # it may follow from this setting
-        self._say.command(status, message, client)
+        self._say.command(status, message, client, pv=pv)
 
     async def _tick(self) -> None:
         """Times and presets all the time; readiness and heart beats once a second."""
@@ -417,6 +425,7 @@ class RunControl:
             await asyncio.sleep(_TICK)
             if self._progress.advance(self.run) and self.run is not None and not self.run.how:
                 self._ask_for_end(self.run, Message.STOP, "Preset")
+            self._overview.count()
             if time.monotonic() - looked >= _LOOK:
                 looked = time.monotonic()
                 self._show_readiness()
@@ -436,7 +445,8 @@ class RunControl:
 
     def put_refused(self, record: Record, why: str, client: Client) -> None:
         """A client has sent something that the record cannot take at all."""
-        self._say.command("Refused", f"{record.name.removeprefix(self._board.prefix)}: {why}", client)
+        name = record.name.removeprefix(self._board.prefix)
+        self._say.command("Refused", f"{name}: {why}", client, pv=name)
         record.post(record.value, force=True)
 
     def _keep(self, going_on: Coroutine[Any, Any, None]) -> None:

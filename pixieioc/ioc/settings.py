@@ -20,7 +20,8 @@ from pixieioc.pvinfo.model import Source
 class Settings:
     """The values of all parameters: those that are used, and those that were written and wait.
 
-    `locked` says why nothing but live parameters may be written now, or is empty. `told` gets the outcome of each put.
+    `locked` says why nothing but live parameters may be written now, or is empty. `told` gets the outcome of each put:
+    status, message, client, and the name of what was written.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class Settings:
         config: Config,
         pipeline: LivePipeline,
         locked: Callable[[], str],
-        told: Callable[[str, str, Client], None],
+        told: Callable[[str, str, Client, str], None],
     ) -> None:
         self._board = board
         self._pipeline = pipeline
@@ -122,7 +123,7 @@ class Settings:
                 raise self._refuse(pv, str(error), client) from None
             finally:
                 self._board.post(pv, 0)
-            self._told("OK", f"{pv} done", client)
+            self._told("OK", f"{pv} done", client, pv)
 
         return lambda value, client: order(client) if value and self._pipeline.members else None
 
@@ -162,7 +163,7 @@ class Settings:
             for task, values in accepted.items():
                 self._staged[task].update(values)
             self._show()
-        self._told("OK", said, client)
+        self._told("OK", said, client, pv)
         return None
 
     def _is_for_now(self, changed: list[tuple[str, str]]) -> bool:
@@ -175,12 +176,12 @@ class Settings:
             await self.apply_values(accepted)
         except Refused as error:
             raise self._refuse(pv, str(error), client) from None
-        self._told("OK", said, client)
+        self._told("OK", said, client, pv)
 
     def _refuse(self, pv: str, why: str, client: Client) -> PutRefused:
         """The setpoint goes back to the accepted value, for everybody who looks at it."""
         self._board.post(pv, self._board[pv].value, force=True)
-        self._told("Refused", f"{pv}: {why}", client)
+        self._told("Refused", f"{pv}: {why}", client, pv)
         return PutRefused(why)
 
     # -- showing ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pixieioc.pipeline.task import Task
 from pixieioc.pvinfo.declared import as_pv, task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
 from pixieioc.pvinfo.model import LONGEST_NAME, PvInfo, Severity, Source
+from pixieioc.pvinfo.overview import in_words
 from pixieioc.pvinfo.run_control import run_control_pvs
 
 __all__ = ["PvInfo", "Severity", "Source", "all_pvs"]
@@ -42,6 +43,8 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
             if pv.name in pvs and not _shared(config, pvs[pv.name].source, pv.source):
                 raise ConfigError(f"{name}: the process variable {pv.name} is declared twice")
             pvs.setdefault(pv.name, pv)
+            if (text := in_words(pv)) is not None:
+                pvs.setdefault(text.name, text)
     for pv in ioc_pvs():
         if pv.name in pvs:
             raise ConfigError(f"{pvs[pv.name].source.task}: the process variable {pv.name} is the IOC's own")

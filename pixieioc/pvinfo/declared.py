@@ -64,6 +64,7 @@ def _of_parameter(name: str, parameter: Parameter[Any], value: Value, access: Ac
     doc = parameter.doc if access else f"{parameter.doc.rstrip('.')}: as it is used."
     more: dict[str, Any] = {"unit": parameter.unit, "access": access, "source": source}
     out = bool(access)
+    more["locked_in_run"] = out and not parameter.live
     match parameter.kind:
         case "bool":
             return PvInfo(name, "bo" if out else "bi", doc, int(bool(value)), labels=NO_YES, **more)

@@ -11,6 +11,7 @@ from typing import Literal
 from pixieioc.config import Config
 from pixieioc.pvinfo import all_pvs
 from pixieioc.pvinfo.model import LIMIT_SEVERITIES, SEVERITIES, PvInfo
+from pixieioc.pvinfo.overview import FOR_SCREENS
 
 #: When an archiver keeps a process variable: always, only during a run, never.
 Archive = Literal["always", "running", ""]
@@ -25,7 +26,7 @@ OTHER_ALARMS: Mapping[str, str] = {
 }
 #: What is worth keeping between runs, too, and what is not worth keeping.
 ALWAYS_ARCHIVED = ("RunId_RBV", "DiskFree_RBV", "ErrorCount_RBV")
-NOT_ARCHIVED = ("HeartBeat", "IOC:HEARTBEAT")
+NOT_ARCHIVED = ("HeartBeat", "IOC:HEARTBEAT", *FOR_SCREENS)
 _CHANNEL = re.compile(r"^M\d\d:(C\d\d:)?")
 
 

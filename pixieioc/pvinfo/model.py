@@ -93,6 +93,8 @@ class PvInfo:
     full: bool = False
     access: Access = ""
     guidance: str = ""
+    #: Whether a setpoint cannot be written while a run is on.
+    locked_in_run: bool = False
     source: Source = field(default_factory=lambda: Source("run"))
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from pixieioc.config import RunParameters
 from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pvinfo.declared import NO_YES, parameter_pvs
 from pixieioc.pvinfo.model import NO_LIMITS, SEVERITIES, Access, PvInfo, Severity, text_pv
+from pixieioc.pvinfo.overview import overview_pvs
 
 STATES = ("WAITING", "RUNNING", "DYING", "PANICKING", "UNKNOWN")
 DETECTOR_STATES = (
@@ -58,6 +59,7 @@ def run_control_pvs(tasks: tuple[str, ...], run: Mapping[str, Value], disk: tupl
     yield from _times()
     yield from _files(disk)
     yield from _errors()
+    yield from overview_pvs()
 
 
 def _state() -> Iterator[PvInfo]:
@@ -85,7 +87,7 @@ def _state() -> Iterator[PvInfo]:
     )  # fmt: skip
     yield text_pv("CmdMessage_RBV", "Why the last command had this outcome.", 1024)
     yield text_pv("CmdUser_RBV", "Who gave the last command: user@host.")
-    yield text_pv("CmdLog_RBV", "The last 20 commands: time, outcome, user, message.", 8192)
+    yield text_pv("CmdLog_RBV", "The last 20 commands, the latest first: time, outcome, user, message.", 8192)
     yield PvInfo(
         "RunEndReason_RBV", "mbbi", "Why the last run ended.", labels=END_REASONS,
         severities=_severities(

@@ -181,7 +181,7 @@ def page(files: Files, description: Description) -> Iterator[str]:
     text = files["db/PVS.md"]
     for pv in description.pvs.values():
         own = re.sub(r"^([A-Za-z]+)\d+:", r"\1$(N):", own_name(pv))
-        shown = (pv.name, f"$(T):{own}", f"M$(MM):{own}", f"M$(MM):C$(CC):{own}")
+        shown = (pv.name, own, f"$(T):{own}", f"M$(MM):{own}", f"M$(MM):C$(CC):{own}")
         if not any(f"`{name}`" in text for name in shown) or pv.doc.split(": as it is used")[0].rstrip(".") not in text:
             yield f"{pv.name} is not in PVS.md"
 

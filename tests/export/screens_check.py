@@ -94,6 +94,9 @@ class _Walk:
             for file, root in there.items()
         }
         self._checked: set[tuple[str, frozenset[tuple[str, str]]]] = set()
+        # What only copies of a part are given is theirs: a screen that one of them opens must not need it.
+        given = {macro.tag for root in there.values() for macro in root.iterfind(".//instance/macros/*")}
+        self._of_parts = given - {macro.tag for root in there.values() for macro in root.iterfind(".//action/macros/*")}
 
     @property
     def visited(self) -> set[str]:
@@ -131,8 +134,10 @@ class _Walk:
             if fresh:
                 yield from self._texts(where, widget, scope)
                 yield from self._pvs(where, widget, scope)
+            of_parts = set() if widget.get("type") in ("embedded", "template", "navtabs") else self._of_parts
             for target, given in _opened(widget, macros):
-                yield from self.visit(_expand(target, scope), {**macros, **given})
+                kept = {name: of for name, of in macros.items() if name not in of_parts}
+                yield from self.visit(_expand(target, scope), {**kept, **given})
             yield from self._widgets(file, widget, {**macros, **_macros(widget, macros)}, fresh=fresh)
 
     def _texts(self, where: str, widget: ET.Element, scope: Macros) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pytest
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.errors import ErrorBoard
+from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
 from pixieioc.pvinfo import all_pvs
 from tests.configs import config_of
@@ -19,7 +20,7 @@ CHAIN = ("DummyData", "FillSpectra")
 async def _board() -> tuple[Board, ErrorBoard]:
     config = config_of(CHAIN, {}, prefix="X:")
     board = Board(all_pvs(config), "X:")
-    return board, ErrorBoard(board, CHAIN)
+    return board, ErrorBoard(board, CHAIN, RunLog(board))
 
 
 def _states(board: Board) -> dict[str, str]:

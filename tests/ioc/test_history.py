@@ -21,8 +21,8 @@ def test_a_command_has_one_line_which_tells_what_became_of_it() -> None:
     assert (
         log.add(NOON, "OK", "run 1 has started", "anna@hall") == "03-01 12:00:00 OK       anna@hall: run 1 has started"
     )
-    assert log.add(NOON, "Refused", "a run\nis on", "ben@home").endswith(
-        "\n03-01 12:00:00 Refused  ben@home: a run is on"
+    assert log.add(NOON, "Refused", "a run\nis on", "ben@home").startswith(
+        "03-01 12:00:00 Refused  ben@home: a run is on\n"
     )
 
 
@@ -30,7 +30,7 @@ def test_what_somebody_else_does_meanwhile_has_a_line_of_its_own() -> None:
     log = CommandLog()
     log.add(NOON, "Busy", "run 1 is being started", "anna@hall")
     lines = log.add(NOON, "Refused", "a run is on", "ben@home").split("\n")
-    assert [line.split()[2] for line in lines] == ["Busy", "Refused"]
+    assert [line.split()[2] for line in lines] == ["Refused", "Busy"]
     assert len(log.add(NOON, "OK", "run 1 has started", "anna@hall").split("\n")) == 3
 
 
@@ -38,7 +38,7 @@ def test_the_last_twenty_are_kept_and_none_is_endless() -> None:
     log = CommandLog()
     text = [log.add(NOON, "OK", f"{number}{'!' * 1000}", "anna@hall") for number in range(30)][-1]
     lines = text.split("\n")
-    assert [line.split("anna@hall: ")[1][:2] for line in lines] == [str(number) for number in range(10, 30)]
+    assert [line.split("anna@hall: ")[1][:2] for line in lines] == [str(number) for number in range(29, 9, -1)]
     assert len(text) < 8192
 
 
@@ -49,9 +49,9 @@ def test_the_ioc_logs_commands(ioc: Ioc) -> None:
         ioc.put("Reset", 1)
     ioc.put("Stop", 1)
     lines = ioc.get("CmdLog_RBV").split("\n")
-    assert [line.split()[2] for line in lines[-2:]] == ["Refused", "OK"]
-    assert "Reset" in lines[-2]
-    assert "Operator stop" in lines[-1]
+    assert [line.split()[2] for line in lines[:2]] == ["OK", "Refused"]
+    assert "Operator stop" in lines[0]
+    assert "Reset" in lines[1]
 
 
 def test_the_rate_is_a_mean_and_its_history_ends_now(ioc: Ioc) -> None:

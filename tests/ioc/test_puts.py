@@ -94,7 +94,7 @@ def test_a_whole_number_truncates(ioc: Ioc, name: str, sent: object, datatype: i
         ("PresetReal", 1e9, types.DBR_DOUBLE, "must be a number from"),
         ("PresetMode", 9.0, types.DBR_DOUBLE, "9 is none of"),
         ("FileName", _codes("x" * (LONGEST_TEXT + 1)), types.DBR_LONG, f"the text has {LONGEST_TEXT + 1} bytes"),
-        ("FileName", np.array([65, 300], np.int32), types.DBR_LONG, "300 is not a number from -128 to 255"),
+        ("FileName", np.array([65, 70000], np.int32), types.DBR_LONG, "70000 is not a number from -128 to 65535"),
         ("FileName", ["65", "B"], types.DBR_STRING, "'B' is not a number"),
     ],
 )

@@ -37,8 +37,9 @@ class Desk:
         self.settings = Settings(self.board, config, pipeline, lambda: self.locked, self._told)
         self.settings.on_run_parameters = self._used
 
-    def _told(self, status: str, message: str, client: Client) -> None:
+    def _told(self, status: str, message: str, client: Client, pv: str) -> None:
         assert client is JAN
+        assert message.startswith(pv)
         self.told.append(f"{status} {message}")
 
     def _used(self) -> None:

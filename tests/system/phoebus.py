@@ -22,15 +22,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.export.screens import style
+from pixieioc.export.screens.style import Color
 from tests.running_ioc import ROOT
 
 FOLDER = Path(os.environ.get("PHOEBUS_SCREEN_FOLDER", ROOT.parent / "shared" / "tools" / "phoebus"))
-#: What Phoebus says on a computer that is too busy for it: nothing that a screen can cause.
-_BUSY = re.compile(r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING")
+#: What Phoebus says on a computer that is too busy for it, with what its threads do then, and of channels that are
+#: given up before they have answered because the screen is left: nothing that a screen can cause.
+_BUSY = re.compile(
+    r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING|User destroyed channel|while channel is null|"
+    r"java\.lang\.Exception: Stack trace|^\t"
+)
 #: The header of every screen, and what is not connected (opaque or half transparent) or invalid.
 _HEADER = (45, 55, 72)
 #: Width of the display and height of the screens' header, in pixels.
 WIDTH, HEADER = 1600, 64
+#: A macro with its default.
+_DEFAULT = re.compile(r"\$\((\w+)=([^)]*)\)")
 #: Pixels that change while numbers count and curves move.
 _STILL = 60_000
 
@@ -46,19 +54,26 @@ class Phoebus:
         self._screen = screen
         self._folder = folder
         self._prefix = prefix
-        self._file = ""
+        self.file = ""
+        self._known = 0
+        # A keyboard that has letters beyond ASCII.
+        self._run("setxkbmap", "de")
 
     def wait_for(self, file: str, seconds: float = 40) -> None:
         """Waits until a screen is there, and all of its widgets are connected, in two looks at it."""
         root = ET.parse(self._folder / file).getroot()
         wanted = re.sub(r"\$\(P=[^)]*\)", self._prefix, root.findtext("name", ""))
-        self._file = file
-        self._until(lambda: f'"{wanted}' in self._windows(), f"no window {wanted!r}", seconds)
+        self.file = file
+        self._until(lambda: f'{wanted}":' in self._windows(), f"no window {wanted!r}", seconds)
         # The window has its new name before it has its new content.
         self._until(lambda: self._shows(root), f"{file} does not show", seconds)
         for _ in range(2):
             self._until(lambda: self._strange() == 0, f"{file}: widgets are not connected or invalid", seconds)
             time.sleep(0.2)
+
+    def until_title(self, title: str) -> None:
+        """Waits until a screen is there, whatever its widgets show."""
+        self._until(lambda: f'{title} {self._prefix}":' in self._windows(), f"no screen {title}", 40)
 
     def _shows(self, root: ET.Element) -> bool:
         """Whether the buttons of the header are as light and dark as in this file: the place where one is, is light."""
@@ -66,7 +81,8 @@ class Phoebus:
         for widget in root.iter("widget"):
             x, y, height = (int(widget.findtext(tag, "0")) for tag in ("x", "y", "height"))
             fill = widget.find("background_color/color")
-            if widget.get("type") == "action_button" and y < HEADER and fill is not None:
+            seen = widget.findtext("transparent") != "true"
+            if widget.get("type") == "action_button" and y < HEADER and fill is not None and seen:
                 light = int(fill.get("red", "0")) > 128
                 if (pixels[y + height // 2, x + 8].mean() > 170) != light:
                     return False
@@ -74,16 +90,79 @@ class Phoebus:
 
     def press(self, text: str, *, confirm: bool = False) -> None:
         """Clicks the button with this text on the present screen."""
-        for widget in ET.parse(self._folder / self._file).getroot().iter("widget"):
+        for widget in ET.parse(self._folder / self.file).getroot().iter("widget"):
             if widget.get("type") == "action_button" and widget.findtext("text") == text:
                 x, y, width, height = (int(widget.findtext(tag, "0")) for tag in ("x", "y", "width", "height"))
                 self._screen.click(x + width // 2, y + height // 2)
                 break
         else:
-            raise KeyError(f"{self._file} has no button {text!r}")
+            raise KeyError(f"{self.file} has no button {text!r}")
         if confirm:
             self._until(lambda: "Confirm" in self._windows(), "nothing asks for confirmation", 10)
             self._screen.type("\n")
+
+    def enter(self, pv: str, text: str) -> None:
+        """Types into the field of a process variable (its name without prefix), and presses the return key."""
+        self._screen.click(*self._middle("textentry", pv))
+        self._run("xdotool", "key", "ctrl+a")
+        self._run("xdotool", "type", "--delay", "30", "--", text)
+        self._run("xdotool", "key", "Return")
+
+    def choose(self, pv: str, number: int) -> None:
+        """Chooses among the labels of an enum, with the arrow keys."""
+        self._screen.click(*self._middle("combo", pv))
+        self._run("xdotool", "key", "--delay", "150", "Home", *["Down"] * number, "Return")
+
+    def until_filled(self, kind: str, pv: str, color: Color) -> None:
+        """Waits until the widget of this kind that shows `pv` is filled with a colour."""
+        box = self._box(kind, pv)
+        x, y = box[0] + box[2] - 12, box[1] + box[3] - 5
+        wanted = np.array((color.red, color.green, color.blue))
+
+        def filled() -> bool:
+            return bool(abs(self._pixels().reshape(-1, WIDTH, 3)[y, x].astype(int) - wanted).max() < 12)
+
+        self._until(filled, f"{kind} {pv} is not {color}", 20)
+
+    def cursors(self, color: Color) -> list[tuple[int, int]]:
+        """The places of the cursors of this colour in a plot, from left to right."""
+        pixels = self._pixels().reshape(-1, WIDTH, 3).astype(int)
+        close = abs(pixels - np.array((color.red, color.green, color.blue))).sum(axis=2) < 60
+        columns = np.flatnonzero(close.sum(axis=0) > 200)
+        groups = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+        return [(int(group.mean()), int(np.median(np.flatnonzero(close[:, group[0]])))) for group in groups]
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Moves the mouse from one point to another with its button held down."""
+        self._run("xdotool", "mousemove", *map(str, start), "mousedown", "1")
+        for i in range(1, 6):
+            step = [str(a + (b - a) * i // 5) for a, b in zip(start, end, strict=True)]
+            self._run("xdotool", "mousemove", *step, "sleep", "0.1")
+        self._run("xdotool", "mouseup", "1")
+
+    def click_on(self, kind: str, pv: str) -> None:
+        """A click on the middle of the widget of this kind that shows `pv`."""
+        self._screen.click(*self._middle(kind, pv))
+
+    def has_scroll_bars(self) -> bool:
+        """Whether something covers the margin at the right or at the bottom, where there would be scroll bars."""
+        pixels = self._pixels().reshape(-1, WIDTH, 3).astype(int)
+        margins = np.concatenate((pixels[HEADER + 4 : 990, 1590], pixels[990, 5:1590]))
+        paper = np.array((style.PAPER.red, style.PAPER.green, style.PAPER.blue))
+        return bool(abs(margins - paper).max() > 12)
+
+    def _middle(self, kind: str, pv: str) -> tuple[int, int]:
+        x, y, width, height = self._box(kind, pv)
+        return x + width // 2, y + height // 2
+
+    def _box(self, kind: str, pv: str) -> tuple[int, int, int, int]:
+        """Where the widget of this kind that shows `pv` is on the present screen, whose macros have their defaults."""
+        for widget in ET.parse(self._folder / self.file).getroot().iter("widget"):
+            name = _DEFAULT.sub(lambda m: "" if m[1] == "P" else m[2], widget.findtext("pv_name", ""))
+            if widget.get("type") == kind and name == pv:
+                x, y, width, height = (int(widget.findtext(tag, "0")) for tag in ("x", "y", "width", "height"))
+                return x, y, width, height
+        raise KeyError(f"{self.file} has no {kind} for {pv!r}")
 
     def go(self, text: str, file: str) -> None:
         """Clicks the button with this text, which shows another screen."""
@@ -104,8 +183,10 @@ class Phoebus:
         self._screen.picture(path)
 
     def problems(self) -> list[str]:
-        """What Phoebus complained about."""
-        return [line for line in self._screen.problems() if not _BUSY.search(line)]
+        """What Phoebus complained about since this was asked last."""
+        found = [line for line in self._screen.problems() if not _BUSY.search(line)]
+        self._known, new = len(found), found[self._known :]
+        return new
 
     def _until(self, holds: Any, what: str, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -115,7 +196,7 @@ class Phoebus:
             time.sleep(0.3)
 
     def _windows(self) -> str:
-        return self._command("xwininfo", "-root", "-tree").decode(errors="replace")
+        return self._run("xwininfo", "-root", "-tree").decode(errors="replace")
 
     def _strange(self) -> int:
         """Pixels in the colours of widgets without connection or value; all, if no screen is there yet."""
@@ -127,10 +208,10 @@ class Phoebus:
 
     def _pixels(self) -> NDArray[np.uint8]:
         """Red, green, blue of each pixel, line by line."""
-        raw = self._command("import", "-window", "root", "-depth", "8", "rgb:-")
+        raw = self._run("import", "-window", "root", "-depth", "8", "rgb:-")
         return np.frombuffer(raw, np.uint8).reshape(-1, 3)
 
-    def _command(self, *words: str) -> bytes:
+    def _run(self, *words: str) -> bytes:
         return subprocess.run(words, env=self._screen._environment, check=True, capture_output=True).stdout
 
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from pixieioc.export.screens import style
 from tests.conftest import CA_PORTS
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 from tests.system.phoebus import Absent, Phoebus, phoebus
@@ -15,7 +16,7 @@ DEMO = ROOT / "examples" / "demo.toml"
 OPI = ROOT / "opi"
 ADDRESSES = " ".join(f"127.0.0.1:{port}" for port in CA_PORTS)
 #: Display files that are only parts of others.
-PARTS = {"spectra_cell.bob", "traces_cell.bob", "rates_module.bob"}
+PARTS = {"spectra_cell.bob", "traces_cell.bob", "rates_module.bob", "alarm_row.bob"}
 pytestmark = pytest.mark.timeout(240)
 
 
@@ -24,6 +25,21 @@ def iocs() -> Iterator[list[Ioc]]:
     """Two IOCs of the demo, with different prefixes."""
     with ExitStack() as stack:
         yield [stack.enter_context(running(Ioc(stack.enter_context(ioc_folder()), "run", DEMO))) for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def screen(iocs: list[Ioc]) -> Iterator[Phoebus]:
+    """A Phoebus for the first of them."""
+    with _shown("run.bob", iocs[0]) as shown:
+        yield shown
+
+
+@pytest.fixture
+def ioc(iocs: list[Ioc], screen: Phoebus) -> Ioc:
+    """The IOC that `screen` is for, which shows the Run screen."""
+    if screen.file != "run.bob":  # one that is shown again looks ready while it is still being put together
+        screen.go("Run", "run.bob")
+    return iocs[0]
 
 
 @contextmanager
@@ -35,27 +51,119 @@ def _shown(file: str, ioc: Ioc) -> Iterator[Phoebus]:
         pytest.skip(str(error))
 
 
-def test_every_screen_is_there_by_the_mouse_for_either_prefix_and_nothing_is_wrong_with_it(iocs: list[Ioc]) -> None:
-    """Each place that is gone to waits until no widget is disconnected or invalid."""
+def _visit_all(screen: Phoebus, ioc: Ioc) -> None:
+    seen = {"run.bob"}
+    for task in ioc.tasks():
+        screen.go("Pipeline", "pipeline.bob")
+        screen.go(task, f"task_{task}.bob")
+        assert not screen.has_scroll_bars(), task
+        seen |= {"pipeline.bob", f"task_{task}.bob"}
+    for place in ("Run", "Pipeline", "Spectra", "Traces", "Rates", "Expert", "Alarms"):
+        screen.go(place, f"{place.lower()}.bob")
+        assert not screen.has_scroll_bars(), place
+        seen.add(f"{place.lower()}.bob")
+    assert seen | PARTS == {path.name for path in OPI.iterdir()}
+    assert screen.problems() == []
+
+
+def test_every_screen_is_there_by_the_mouse_for_either_prefix_and_nothing_is_wrong_with_it(
+    iocs: list[Ioc], screen: Phoebus
+) -> None:
+    """Each place that is gone to waits until no widget is disconnected or invalid; nothing has to be scrolled."""
     iocs[1].put_and_forget("Acquire", 1)
-    for ioc in iocs:
-        with _shown("run.bob", ioc) as screen:
-            seen = {"run.bob"}
-            for task in ioc.tasks():
-                screen.go("Pipeline", "pipeline.bob")
-                screen.go(task, f"task_{task}.bob")
-                seen |= {"pipeline.bob", f"task_{task}.bob"}
-            for place in ("Spectra", "Traces", "Rates", "Expert"):
-                screen.go(place, f"{place.lower()}.bob")
-                seen.add(f"{place.lower()}.bob")
-            assert seen | PARTS == {path.name for path in OPI.iterdir()}
-            assert screen.problems() == []
+    _visit_all(screen, iocs[0])
+    with _shown("run.bob", iocs[1]) as other:
+        _visit_all(other, iocs[1])
     iocs[1].put("Stop", 1)
 
 
-def test_the_buttons_of_the_run_screen_do_what_they_say(iocs: list[Ioc]) -> None:
-    ioc = iocs[0]
-    with _shown("run.bob", ioc) as screen, ioc.watch("Acquire_RBV", "RunEndReason_RBV", "ErrorLatched_RBV") as watch:
+#: A process variable, what is typed, what it becomes.
+TYPED = [
+    ("FilePath", "/tmp/a folder with spaces and Umlauten äöüß, which is rather long/2026/run µ/", None),
+    ("FileName", "größe_1", None),
+    ("FileNumber", "17", 17),
+    ("PresetReal", "12.5 s", 12.5),
+    ("PresetLive", "7", 7.0),
+    ("PresetEvents", "1234.7", 1234.0),
+]
+
+
+def test_what_is_typed_arrives(ioc: Ioc, screen: Phoebus) -> None:
+    for pv, typed, value in TYPED:
+        screen.enter(pv, typed)
+        ioc.until(pv, typed if value is None else value)
+    screen.choose("PresetMode", 3)
+    ioc.until("PresetMode", "Events")
+    assert screen.problems() == []
+    screen.until_filled("textupdate", "FileNumber_RBV", style.WAITS)  # until the next start
+    ioc.put("Configure", 1)
+    screen.until_filled("textupdate", "FileNumber_RBV", style.READ)
+    screen.choose("PresetMode", 0)
+    ioc.until("PresetMode_RBV", "No preset")
+
+
+def test_what_is_refused_is_marked_where_it_was_typed(ioc: Ioc, screen: Phoebus) -> None:
+    for typed, said in (("garbage", "'garbage' is not a number"), ("-5", "must be")):
+        screen.enter("PresetTriggers", typed)
+        ioc.until("CmdMessage_RBV", lambda message, said=said: "PresetTriggers" in message and said in message)
+        screen.until_filled("textentry", "PresetTriggers", style.NOTE)
+        assert ioc.get("CmdStatus_RBV") == "Refused"
+    screen.enter("PresetTriggers", "500")
+    screen.until_filled("textentry", "PresetTriggers", style.WRITE)
+    assert ioc.get("PresetTriggers") == 500
+    screen.go("Pipeline", "pipeline.bob")
+    screen.go("SortEvents", "task_SortEvents.bob")
+    screen.enter("SortEvents:Window", "-1")
+    screen.until_filled("textentry", "SortEvents:Window", style.NOTE)
+    screen.problems()  # Phoebus tells in its log of puts that were refused
+
+
+def test_what_is_locked_during_a_run_looks_so_and_cannot_be_typed(ioc: Ioc, screen: Phoebus) -> None:
+    before = ioc.get("FileNumber")
+    ioc.put_and_forget("Acquire", 1)
+    screen.until_filled("textentry", "FileNumber", style.LOCKED)
+    screen.enter("FileNumber", "99")
+    screen.enter("PresetEvents", "4321")
+    ioc.until("PresetEvents", 4321)
+    assert ioc.get("FileNumber") == before
+    ioc.put("Stop", 1)
+    screen.until_filled("textentry", "FileNumber", style.WRITE)
+
+
+def test_the_cursors_of_a_region_can_be_dragged(ioc: Ioc, screen: Phoebus) -> None:
+    screen.go("Spectra", "spectra.bob")
+    screen.settle()
+    low, high = (ioc.get(f"M00:C00:ROI1:{edge}") for edge in ("Low", "High"))
+    left, right = screen.cursors(style.CURSORS[0])
+    bins_a_pixel = (high - low) / (right[0] - left[0])
+    screen.drag(right, (right[0] + 200, right[1]))
+    ioc.until("M00:C00:ROI1:High", lambda value: abs(value - high - 200 * bins_a_pixel) < 0.15 * 200 * bins_a_pixel)
+    screen.drag(left, (left[0] - 50, left[1]))
+    ioc.until("M00:C00:ROI1:Low", lambda value: abs(value - low + 50 * bins_a_pixel) < 0.3 * 50 * bins_a_pixel)
+    assert ioc.get("CmdStatus_RBV") == "OK"
+    screen.until_filled("textentry", "M00:C00:ROI1:Low", style.WRITE)
+    # Beyond its other edge a region cannot begin: that is told where it was tried.
+    screen.enter("M00:C00:ROI1:Low", "2000")
+    screen.until_filled("textentry", "M00:C00:ROI1:Low", style.NOTE)
+    screen.problems()
+
+
+def test_an_ioc_that_is_not_ready_says_why_and_offers_the_cure(ioc: Ioc, screen: Phoebus) -> None:
+    ioc.put("CreateDirectory", 0)
+    ioc.put("AutoSave", 1)
+    ioc.put("FilePath", "/tmp/there/is/no/such/folder")
+    screen.until_filled("multi_state_led", "Ready_RBV", style.MINOR)
+    ioc.until("StartMessage_RBV", lambda text: text.startswith("Start would be refused: there is no folder"))
+    ioc.until("ReadyCure_RBV", "Make folder")
+    screen.press("Make the folder")
+    ioc.until("CreateDirectory", lambda value: value not in (0, "No"))
+    screen.until_filled("multi_state_led", "Ready_RBV", style.ACTIVE)
+    ioc.put("AutoSave", 0)
+    ioc.put("Configure", 1)
+
+
+def test_the_buttons_of_the_run_screen_do_what_they_say(ioc: Ioc, screen: Phoebus) -> None:
+    with ioc.watch("Acquire_RBV", "RunEndReason_RBV", "ErrorLatched_RBV") as watch:
         screen.press("Start")
         watch.until("Acquire_RBV", "Acquiring")
         screen.press("Stop")
@@ -76,3 +184,9 @@ def test_the_buttons_of_the_run_screen_do_what_they_say(iocs: list[Ioc]) -> None
         watch.until("ErrorLatched_RBV", "OK")
         assert ioc.get("SortEvents:ERROR") == "OK"
         assert screen.problems() == []
+
+        # A click on the severity in the header leads to what is in alarm, and from there to the task.
+        screen.click_on("multi_state_led", "SumSevr_RBV")
+        screen.until_title("Alarms")
+        ioc.until("Alarm1:Screen_RBV", lambda number: number > 0)
+    ioc.put("Reset", 1)

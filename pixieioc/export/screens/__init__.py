@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pixieioc.export.screens.alarms import alarms_screens
 from pixieioc.export.screens.curves import spectra_screens, traces_screens
 from pixieioc.export.screens.expert import expert_screen
 from pixieioc.export.screens.layout import Site
@@ -16,6 +17,7 @@ def screens(description: Description) -> dict[str, str]:
     """The text of each display file, by its name; those of channels are only there if channels have what they show."""
     site = Site(description)
     files = {"run.bob": run_screen(site), "pipeline.bob": pipeline_screen(site), "expert.bob": expert_screen(site)}
+    files |= alarms_screens(site)
     files |= {file_of(task): task_screen(site, task) for task in description.chain}
     if site.has_channel("Spectrum_RBV"):
         files |= spectra_screens(site)

@@ -90,13 +90,17 @@ class Display:
 
 
 def label(
-    box: Box, text: str, font: Font = style.TEXT, color: Color = style.INK, align: int = LEFT, tip: str = ""
-) -> ET.Element:
+    box: Box, text: str, font: Font = style.TEXT, color: Color = style.INK, align: int = LEFT, tip: str = "",
+    background: Color | None = None,
+) -> ET.Element:  # fmt: skip
     """A text that never changes; `tip` shows while the mouse is over it."""
     widget = _widget(
         "label", text, box, text=text, font=font, foreground_color=color, horizontal_alignment=align,
         vertical_alignment=MIDDLE, wrap_words=False,
     )  # fmt: skip
+    if background is not None:
+        _set(widget, "transparent", False)
+        _set(widget, "background_color", background)
     if tip:
         _set(widget, "tooltip", tip)
     return widget
@@ -187,21 +191,51 @@ def polyline(points: Sequence[tuple[int, int]], *rules: ET.Element, name: str, a
     return widget
 
 
-def rule(name: str, prop: str, pvs: Sequence[str], cases: Sequence[tuple[str, Value]]) -> ET.Element:
-    """A property that follows process variables: the first case that holds gives it; pv0, pv1 ... are the values."""
-    element = ET.Element("rule", name=name, prop_id=prop, out_exp="false")
+def rule(
+    name: str, prop: str, pvs: Sequence[str], cases: Sequence[tuple[str, Value]], *, computed: bool = False
+) -> ET.Element:
+    """A property that follows process variables: the first case that holds gives it; pv0, pv1 ... are the values.
+
+    What it gives is an expression, too, if it is `computed`.
+    """
+    element = ET.Element("rule", name=name, prop_id=prop, out_exp="true" if computed else "false")
     for expression, then in cases:
         case = ET.SubElement(element, "exp", bool_exp=expression)
-        _set(case, "value", then)
+        _set(case, "expression" if computed else "value", then)
     for pv in pvs:
         _set(element, "pv_name", pv)
     return element
 
 
+def ruled(widget: ET.Element, *rules: ET.Element) -> ET.Element:
+    """The widget, with rules, besides those that it has already."""
+    listed = widget.find("rules")
+    if listed is None:
+        listed = ET.SubElement(widget, "rules")
+    listed.extend(rules)
+    return widget
+
+
 def hidden_while(widget: ET.Element, expression: str, *pvs: str) -> ET.Element:
     """The widget, not to be seen while what it shows means nothing."""
-    _set(widget, "rules", _element("rules", [rule("meaningless", "visible", pvs, [(expression, False)])]))
-    return widget
+    return ruled(widget, rule("meaningless", "visible", pvs, [(expression, False)]))
+
+
+def shown_while(widget: ET.Element, expression: str, *pvs: str) -> ET.Element:
+    """The widget, to be seen only while this holds, and not before that is known."""
+    _set(widget, "visible", False)
+    return ruled(widget, rule("needed", "visible", pvs, [(expression, True)]))
+
+
+def literal(text: str) -> str:
+    """A text in the expression of a rule.
+
+    Web clients replace `or`, `and` and `not` in an expression wherever they stand: a letter of each is written by its
+    code.
+    """
+    for word in ("or", "and", "not"):
+        text = text.replace(word, f"\\x{ord(word[0]):02x}{word[1:]}")
+    return f'"{text}"'
 
 
 def copies(box: Box, file: str, macros: Sequence[Mapping[str, str]], columns: int, gap: int = 8) -> ET.Element:
@@ -218,7 +252,7 @@ def copies(box: Box, file: str, macros: Sequence[Mapping[str, str]], columns: in
 # -- what can be operated ----------------------------------------------------------------------------------------------
 
 
-def entry(box: Box, pv: str, font: Font = style.TEXT, *, text: bool = False) -> ET.Element:
+def entry(box: Box, pv: str, font: Font = style.TEXT, *, text: bool = False, units: bool = True) -> ET.Element:
     """A number or a text that can be typed."""
     widget = _widget(
         "textentry", f"entry {pv}", box, pv_name=pv, font=font, foreground_color=style.INK,
@@ -226,6 +260,8 @@ def entry(box: Box, pv: str, font: Font = style.TEXT, *, text: bool = False) -> 
     )  # fmt: skip
     if text:
         _set(widget, "format", _STRING)
+    if not units:
+        _set(widget, "show_units", False)
     return widget
 
 
@@ -252,9 +288,12 @@ def command(
 
 def opener(
     box: Box, text: str, file: str, macros: Mapping[str, str] | None = None, font: Font = style.TEXT_BOLD,
-    color: Color = style.INK, background: Color = style.BUTTON, align: int = CENTER,
+    color: Color = style.INK, background: Color | None = style.BUTTON, align: int = CENTER,
 ) -> ET.Element:  # fmt: skip
-    """A button that shows another screen in the place of this one; it gets this one's macros, and `macros`."""
+    """A button that shows another screen in the place of this one; it gets this one's macros, and `macros`.
+
+    Without `background` what is behind it is seen.
+    """
     action = ET.Element("action", type="open_display")
     _set(action, "file", file)
     if macros:
@@ -268,12 +307,15 @@ def opener(
 
 
 def _button(
-    box: Box, name: str, text: str, action: ET.Element, font: Font, color: Color, background: Color
+    box: Box, name: str, text: str, action: ET.Element, font: Font, color: Color, background: Color | None
 ) -> ET.Element:
-    return _widget(
+    widget = _widget(
         "action_button", name, box, actions=_element("actions", [action]), text=text, font=font,
-        foreground_color=color, background_color=background, tooltip="$(actions)",
+        foreground_color=color, background_color=background or style.BUTTON, tooltip="$(actions)",
     )  # fmt: skip
+    if background is None:
+        _set(widget, "transparent", True)
+    return widget
 
 
 # -- plots -------------------------------------------------------------------------------------------------------------
@@ -292,11 +334,11 @@ class Axis:
 
 def plot(
     box: Box, pv: str, x: Axis, y: Axis, *, x_pv: str = "", steps: bool = False,
-    markers: Sequence[tuple[str, Color]] = (), font: Font = style.SMALL, toolbar: bool = False,
+    markers: Sequence[tuple[str, Color]] = (), font: Font = style.SMALL, toolbar: bool = False, top_pv: str = "",
 ) -> ET.Element:  # fmt: skip
     """An array as a curve over its index or over `x_pv`, or as a histogram with `steps`.
 
-    `markers` are cursors that show and write a number.
+    `markers` are cursors that show and write a number. The axis of y ends at `top_pv`, if there is one.
     """
     trace = ET.Element("trace")
     for tag, of in (("name", ""), ("x_pv", x_pv), ("y_pv", pv), ("color", style.CURVE), ("line_width", 2)):
@@ -316,6 +358,8 @@ def plot(
         _set(widget, "marker", listed)
     if toolbar:
         _set(widget, "show_toolbar", True)
+    if top_pv:
+        ruled(widget, rule("top", "y_axes[0].maximum", [top_pv], [("pv0 > 0", "pv0")], computed=True))
     return widget
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Axis, Box, Display
-from pixieioc.export.screens.layout import GAP, Site, columns_for, panel, screen, setting
+from pixieioc.export.screens.layout import GAP, Site, columns_for, control_of, panel, rate, screen, setting, states_of
 
 #: Cells that are wide enough for axes.
 _WITH_AXES = 300
@@ -43,7 +43,7 @@ _TRACES = _Kind("Traces", "Trace_RBV", "sample", "ADC units", "TraceEnergy_RBV")
 
 def spectra_screens(site: Site) -> dict[str, str]:
     """The files' texts: the screen, and a small spectrum."""
-    display, large, below = _screen(site, _SPECTRA, 250 if site.has_channel("ROI1:Low") else 0)
+    display, large, below = _screen(site, _SPECTRA, 300 if site.has_channel("ROI1:Low") else 0)
     numbers = range(1, 1 + sum(1 for i in range(1, 33) if site.has_channel(f"ROI{i}:Low")))
     markers = [
         (site.channel(f"ROI{i}:{edge}"), style.CURSORS[(i - 1) % len(style.CURSORS)])
@@ -115,8 +115,8 @@ def _modules(modules: list[str], display: Display, kind: _Kind, box: Box) -> Non
 
 def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
     """Which channel the large curve is of, and how it is drawn."""
-    title, *rest = box.columns(44, 28, 28) if kind is _TRACES else box.columns(34, 12, 24, 15, 15)
-    widgets = [bob.label(title, "Module $(M=00)  channel $(C=00)", style.LARGE_BOLD)]
+    title, *rest = box.columns(44, 28, 28) if kind is _TRACES else box.columns(27, 9, 16, 20, 11, 17)
+    widgets = [bob.label(title, "Module $(M=00)  channel $(C=00)", style.HEADING)]
     if kind is _TRACES:
         return [
             *widgets,
@@ -124,17 +124,19 @@ def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
             bob.value(rest[1], site.channel(kind.number), style.HEADING),
         ]
     buttons = [
-        bob.opener(place, text, kind.file, {"LOG": log, "AUTO": auto})
-        for place, (text, log, auto) in zip(rest[2:], _SCALES, strict=True)
+        bob.opener(place, text, kind.file, {"LOG": log, "AUTO": auto, "SCALE": text})
+        for place, (text, log, auto) in zip(rest[3:], _SCALES, strict=True)
     ]
+    scale = bob.label(rest[2], "scale: $(SCALE=linear)", style.SMALL_BOLD, style.INK, bob.CENTER)
     counts = bob.value(rest[1], site.channel("Counts_RBV"), style.HEADING)
-    return [*widgets, bob.label(rest[0], "events", style.TEXT, style.FAINT, bob.RIGHT), counts, *buttons]
+    return [*widgets, bob.label(rest[0], "events", style.TEXT, style.FAINT, bob.RIGHT), counts, scale, *buttons]
 
 
 def _regions(site: Site, display: Display, box: Box, numbers: list[int]) -> None:
     """The regions of interest: their cursors in the plot, and what is in them."""
     inside = panel(display, box, "Regions of interest")
-    rows = inside.rows(min(34, (inside.height - 26) // max(1, len(numbers)) - 4), 4)
+    said = Box(inside.x, inside.y + inside.height - 44, inside.width, 44)
+    rows = inside.rows(min(34, (inside.height - 44) // max(1, len(numbers)) - 4), 4)
     shares = (3, 30, 16, 16, 18, 18)
     headings = ("", "Name", "First bin", "Last bin", "Counts", "Above background")
     head = Box(inside.x, inside.y - 30, inside.width, 24)
@@ -146,12 +148,23 @@ def _regions(site: Site, display: Display, box: Box, numbers: list[int]) -> None
         color = style.CURSORS[(i - 1) % len(style.CURSORS)]
         display.add(
             bob.rectangle(mark, color, color, 0, f"cursor {i}"),
-            bob.entry(name, site.channel(f"ROI{i}:Name"), text=site.info(f"M00:C00:ROI{i}:Name").is_text),
-            bob.entry(low, site.channel(f"ROI{i}:Low")),
-            bob.entry(high, site.channel(f"ROI{i}:High")),
+            *(_edge(site, place, f"ROI{i}:{what}") for place, what in ((name, "Name"), (low, "Low"), (high, "High"))),
             bob.value(counts, site.channel(f"ROI{i}:Counts_RBV"), style.HEADING),
             bob.value(net, site.channel(f"ROI{i}:Net_RBV"), style.HEADING),
         )
+
+    lamp, message = said.columns(14, 86)
+    display.add(
+        bob.lamp(lamp, site("CmdStatus_RBV"), states_of(site.info("CmdStatus_RBV")), style.SMALL_BOLD),
+        bob.value(message, site("CmdMessage_RBV"), style.SMALL, text=True, wrap=True),
+    )
+
+
+def _edge(site: Site, box: Box, what: str) -> ET.Element:
+    """A region's name or edge; it shows that it was refused, or is not in use yet."""
+    info, pv = site.info(f"M00:C00:{what}"), site.channel(what)
+    written = bob.literal(f"M$(M=00):C$(C=00):{what}")
+    return control_of(site, box, info, pv, written, mark=site.channel(f"{what}_RBV"))
 
 
 def _grid(site: Site, kind: _Kind, box: Box) -> tuple[int, int, Box]:
@@ -180,8 +193,13 @@ def _cell(site: Site, kind: _Kind) -> str:
             style.TEXT_BOLD,
         )
     )
-    display.add(bob.value(number, site.channel(kind.number), style.SMALL_BOLD, bob.RIGHT, background=None, precision=0))
+    if kind is _SPECTRA:
+        rate(display, number, site.channel(kind.number), style.SMALL_BOLD, None)
+    else:
+        pv = site.channel(kind.number)
+        display.add(bob.value(number, pv, style.SMALL_BOLD, bob.RIGHT, background=None, precision=0))
     area = Box(2, 36, cell.width - 4, cell.height - 38)
     axes = cell.width >= _WITH_AXES
-    display.add(bob.plot(area, site.channel(kind.array), Axis(shown=axes), Axis(shown=axes), steps=kind is _SPECTRA))
+    y = Axis("", _LOG_LIMITS, "$(AUTO=true)", "$(LOG=false)", axes) if kind is _SPECTRA else Axis(shown=axes)
+    display.add(bob.plot(area, site.channel(kind.array), Axis(shown=axes), y, steps=kind is _SPECTRA))
     return display.text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
-from pixieioc.export.screens.layout import Site, panel, reading, screen, setting, states_of
+from pixieioc.export.screens.layout import HEIGHT, Site, panel, reading, screen, setting, states_of
 from pixieioc.export.screens.task import file_of
 
 _HEALTH = (
@@ -28,12 +28,14 @@ _TASK_COLUMNS = (
     ("Process", "ProcessId_RBV"), ("Processor", "CpuLoad_RBV"), ("Memory", "MemUsed_RBV"),
     ("Last word", "HeartBeatAge_RBV"), ("Errors", "ErrorCount_RBV"),
 )  # fmt: skip
+#: So many tasks have rows that are high, and that fit at all.
+_FEW_TASKS, _TASKS = 7, 9
 
 
 def expert_screen(site: Site) -> str:
     """The file's text; it is as high as the chain is long."""
-    tasks = max(7, len(site.description.chain))
-    display, room = screen(site, "Expert", "expert.bob", 996 + (tasks - 7) * 40)
+    tasks = max(_TASKS, len(site.description.chain))
+    display, room = screen(site, "Expert", "expert.bob", HEIGHT + (tasks - _TASKS) * 30)
     upper, lower = Box(room.x, room.y, room.width, 530), Box(room.x, room.y + 538, room.width, room.height - 538)
     health, clients, commands = upper.columns(34, 26, 40)
     _numbers(site, display, health, "IOC", _HEALTH, 0.3)
@@ -41,7 +43,7 @@ def expert_screen(site: Site) -> str:
     _operate(site, display, commands)
     left, right = lower.columns(50, 50)
     _tasks(site, display, left)
-    display.add(bob.log_text(panel(display, right, "Last commands"), site("CmdLog_RBV"), bottom=True))
+    display.add(bob.log_text(panel(display, right, "Last commands, the latest first"), site("CmdLog_RBV")))
     return display.text()
 
 
@@ -51,6 +53,12 @@ def _numbers(
     inside = panel(display, box, heading)
     for row, (caption, name) in zip(inside.rows(34, 6), shown, strict=False):
         info = site.info(f"IOC:{name}")
+        if name == "ACCESS":
+            left, right = row.columns(share, 1 - share)
+            right = Box(right.x, right.y, right.width, inside.y + inside.height - right.y)
+            display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc))
+            display.add(bob.value(right, site(info.name), style.SMALL, text=True, wrap=True))
+            continue
         reading(display, row, caption, site(info.name), share, text=info.is_text, tip=info.doc)
 
 
@@ -89,7 +97,7 @@ def _operate(site: Site, display: Display, box: Box) -> None:
 
 def _tasks(site: Site, display: Display, box: Box) -> None:
     inside = panel(display, box, "Tasks")
-    rows = inside.rows(32, 6)
+    rows = inside.rows(32, 6) if len(site.description.chain) <= _FEW_TASKS else inside.rows(26, 4)
     shares = (30, 22, 14, 14, 16, 16, 10)
     headings = ("Task", "State", *(caption for caption, _ in _TASK_COLUMNS))
     for column, heading in zip(next(rows).columns(*shares), headings, strict=True):

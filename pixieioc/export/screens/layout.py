@@ -16,6 +16,8 @@ from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 #: As much of 1600 x 1000 pixels as a window leaves without scroll bars.
 WIDTH, HEIGHT = 1596, 996
 HEADER_HEIGHT, MARGIN, GAP = 64, 12, 8
+#: The unit of rates, which would read as "12 1/s" behind a number.
+PER_SECOND = "1/s"
 #: Colours of what the run or a task is doing; severities of the process variable come first.
 _DOING: dict[str, Color] = {
     "Acquire": style.ACTIVE, "RUNNING": style.ACTIVE, "Acquiring": style.ACTIVE,
@@ -73,7 +75,7 @@ class Site:
                 found.append((title, f"{title.lower()}.bob", {} if same else {"M": "00", "C": "00"}))
         if self.has_channel("OutputCountRate_RBV"):
             found.append(("Rates", "rates.bob", {}))
-        return [*found, ("Expert", "expert.bob", {})]
+        return [*found, ("Expert", "expert.bob", {}), ("Alarms", "alarms.bob", {})]
 
 
 def states_of(pv: PvInfo) -> list[tuple[str, Color]]:
@@ -93,18 +95,19 @@ def screen(site: Site, title: str, file: str, height: int = HEIGHT) -> tuple[Dis
     display = Display(f"{title} {site.prefix}", WIDTH, height)
     display.add(
         bob.rectangle(Box(0, 0, WIDTH, HEADER_HEIGHT), style.HEADER, style.HEADER, 0, "header"),
-        bob.label(Box(16, 8, 312, 48), title, style.TITLE, style.WHITE),
+        bob.label(Box(16, 8, 258, 48), title, style.TITLE, style.WHITE),
     )
-    x = 336
+    x = 278
     for name, target, macros in site.places:
         here = target == file
         colors = (style.INK, style.WHITE) if here else (style.WHITE, style.HEADER_BUTTON)
-        display.add(bob.opener(Box(x, 11, 116, 42), name, target, macros, style.TEXT_BOLD, *colors))
-        x += 122
+        display.add(bob.opener(Box(x, 11, 108, 42), name, target, macros, style.TEXT_BOLD, *colors))
+        x += 114
     severities = [(s.replace("NO_ALARM", "no alarm"), style.SEVERITY[s]) for s in SEVERITIES]
     display.add(
         bob.lamp(Box(1088, 11, 160, 42), site("DetectorState_RBV"), states_of(site.info("DetectorState_RBV"))),
         bob.lamp(Box(1258, 11, 130, 42), site("SumSevr_RBV"), severities),
+        bob.opener(Box(1258, 11, 130, 42), "", "alarms.bob", background=None),
         bob.label(Box(1396, 8, 192, 48), site.prefix, style.HEADING, style.WHITE, bob.RIGHT),
     )
     top = HEADER_HEIGHT + MARGIN
@@ -132,12 +135,28 @@ def panel(display: Display, box: Box, heading: str) -> Box:
 
 def reading(
     display: Display, box: Box, caption: str, pv: str, share: float = 0.42, font: Font = style.TEXT, *,
-    text: bool = False, precision: int = -1, tip: str = "",
+    text: bool = False, precision: int = -1, tip: str = "", per_second: bool = False,
 ) -> None:  # fmt: skip
     """A caption and, to the right of it, a value."""
     left, right = box.columns(share, 1 - share)
     display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=tip))
-    display.add(bob.value(right, pv, font, text=text, precision=precision))
+    if per_second:
+        rate(display, right, pv, font, share=0.6)
+    else:
+        display.add(bob.value(right, pv, font, text=text, precision=precision))
+
+
+def rate(
+    display: Display, box: Box, pv: str, font: Font = style.TEXT, background: Color | None = style.READ, *,
+    share: float = 1.0,
+) -> None:  # fmt: skip
+    """A number of something a second: "12 /s"; `share` is the part of the box in which it ends."""
+    unit = round(box.width * (1 - share) + 1.5 * font.size * share)
+    number = Box(box.x, box.y, box.width - unit, box.height)
+    display.add(
+        bob.value(number, pv, font, bob.RIGHT, units=False, precision=0, background=background),
+        bob.label(Box(number.x + number.width, box.y, unit, box.height), " /s", font, background=background),
+    )
 
 
 def setting(
@@ -147,10 +166,59 @@ def setting(
     info = site.info(name)
     left, middle, right = box.columns(*shares)
     display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc), control(site, middle, name))
-    display.add(bob.value(right, site(f"{name}_RBV"), text=info.is_text))
+    display.add(in_use(site, right, name))
 
 
 def control(site: Site, box: Box, name: str, font: Font = style.TEXT) -> ET.Element:
-    """What fits the kind of a setpoint: a choice, a field for text, one for a number."""
-    info = site.info(name)
-    return bob.choice(box, site(name), font) if info.is_enum else bob.entry(box, site(name), font, text=info.is_text)
+    """What fits the kind of a setpoint: a choice, a field for text, one for a number.
+
+    It shows when what was typed was refused, and when nothing can be typed because a run is in progress.
+    """
+    return control_of(site, box, site.info(name), site(name), bob.literal(name), font)
+
+
+def control_of(
+    site: Site, box: Box, info: PvInfo, pv: str, written: str, font: Font = style.TEXT, *, mark: str = ""
+) -> ET.Element:
+    """The same for a setpoint `pv` like `info`; `written` is the expression of its name without prefix.
+
+    `mark` is the readback, if it is to be shown here that the value is not the one in use.
+    """
+    units = info.unit != PER_SECOND
+    widget = bob.choice(box, pv, font) if info.is_enum else bob.entry(box, pv, font, text=info.is_text, units=units)
+    names = [site("CmdStatus_RBV"), site("CmdPv_RBV"), site("ConfigLocked_RBV"), *([pv, mark] if mark else [])]
+    refused = site.info("CmdStatus_RBV").labels.index("Refused")
+    cases: list[tuple[str, bob.Value]] = [(f"pv0 == {refused} && pvStr1 == {written}", style.NOTE)]
+    if mark:
+        cases.append((_differ(info, 3, 4), style.WAITS))
+    if info.locked_in_run:
+        cases.append(("pv2 == 1", style.LOCKED))
+        bob.ruled(widget, bob.rule("locked", "enabled", [site("ConfigLocked_RBV")], [("pv0 == 1", False)]))
+    return bob.ruled(widget, bob.rule("refused or locked", "background_color", names, cases))
+
+
+def in_use(site: Site, box: Box, name: str, font: Font = style.TEXT, *, wrap: bool = False) -> ET.Element:
+    """The readback of a setpoint, marked while something else was written."""
+    info, setpoint, readback = site.info(name), site(name), site(f"{name}_RBV")
+    widget = bob.value(box, readback, font, text=info.is_text, wrap=wrap, units=info.unit != PER_SECOND)
+    cases = [(_differ(info, 0, 1), style.WAITS)]
+    return bob.ruled(widget, bob.rule("other than written", "background_color", [setpoint, readback], cases))
+
+
+def _differ(info: PvInfo, one: int, other: int) -> str:
+    """The expression for two process variables of a rule, which are like `info`, having different values."""
+    kind = "pvStr" if info.is_text or info.record.startswith("string") else "pv"
+    return f"{kind}{one} != {kind}{other}"
+
+
+def last_command(site: Site, display: Display, box: Box, font: Font = style.TEXT) -> None:
+    """What became of the last command or value, and why."""
+    inside = panel(display, box, "Last command or value")
+    lamp, message = inside.columns(108, max(1, inside.width - 116))
+    lamp = Box(lamp.x, lamp.y, lamp.width, min(lamp.height, 40))
+    by = Box(box.x + 240, box.y + 7, box.width - 252, 26)
+    display.add(
+        bob.value(by, site("CmdUser_RBV"), style.SMALL, bob.RIGHT, text=True, background=None),
+        bob.lamp(lamp, site("CmdStatus_RBV"), states_of(site.info("CmdStatus_RBV"))),
+        bob.value(message, site("CmdMessage_RBV"), font, text=True, wrap=True),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from itertools import islice
 
 from pixieioc.export.screens import bob, style
@@ -56,7 +58,7 @@ def _task(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
     )
     rest = Box(inside.x, inside.y + 110, inside.width, inside.height - 110)
     rows, font = rest.rows((rest.height + 6) // 4 - 6, 6), style.LARGE_BOLD if box.height == _TALL else style.HEADING
-    reading(display, next(rows), "Rate", site(f"{name}:Rate_RBV"), 0.38, font, precision=0)
+    reading(display, next(rows), "Rate", site(f"{name}:Rate_RBV"), 0.38, font, per_second=True)
     counted = "Events_RBV" if f"{name}:Events_RBV" in site else "Counter_RBV"
     caption = "Events" if counted == "Events_RBV" else "Messages"
     reading(display, next(rows), caption, site(f"{name}:{counted}"), 0.38, font)
@@ -66,12 +68,10 @@ def _task(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
 
 def _link(site: Site, display: Display, source: str, target: str, box: Box, to: Box) -> None:
     """The arrow from one task to the next: red if something was lost or waits in vain, orange if much waits."""
-    loss = [site(f"{source}:Dropped_RBV"), site(f"{target}:Balance_RBV"), site(f"{target}:QueueUse_RBV")]
-    # As the records' own limits say: any loss is MAJOR, and so is a full queue.
-    cases = [
-        (" || ".join(f"pvSev{i} {of}" for i in range(3)), c) for of, c in ((">= 2", style.MAJOR), ("== 1", style.MINOR))
-    ]
-    color = bob.rule("loss", "line_color", loss, cases)
+    loss = [f"{source}:Dropped_RBV", f"{target}:Balance_RBV", f"{target}:QueueUse_RBV"]
+    limits = [site.info(name).limits for name in loss]
+    cases = [(_beyond(limits, 0, 3), style.MAJOR), (_beyond(limits, 1, 2), style.MINOR)]
+    color = bob.rule("loss", "line_color", [site(name) for name in loss], cases)
     if to.y == box.y:
         middle = box.y + box.height // 2
         start, end = box.x + box.width + 6, to.x - 20
@@ -101,16 +101,26 @@ def _link(site: Site, display: Display, source: str, target: str, box: Box, to: 
             reading(display, column, caption, pv, 0.4, style.TEXT_BOLD)
 
 
+def _beyond(limits: Sequence[tuple[float, float, float, float]], low: int, high: int) -> str:
+    """The expression for one of several numbers being beyond its own limits: those with these places among them.
+
+    The severity itself is not known to rules of web clients.
+    """
+    exceeded = [f"pv{i} <= {of[low]:g}" for i, of in enumerate(limits) if math.isfinite(of[low])]
+    exceeded += [f"pv{i} >= {of[high]:g}" for i, of in enumerate(limits) if math.isfinite(of[high])]
+    return " || ".join(exceeded)
+
+
 def _strip(site: Site, display: Display, box: Box) -> None:
     """What is going on, and the task that failed first."""
     left, right = box.columns(1, 1)
     inside = panel(display, left, "What is going on")
-    display.add(bob.value(inside, site("StatusMessage_RBV"), style.HEADING, text=True, wrap=True))
-    inside = panel(display, right, "Last error, and which task failed first")
+    display.add(bob.value(inside, site("StatusMessage_RBV"), style.TEXT_BOLD, text=True, wrap=True))
+    inside = panel(display, right, "Error: the first, from which others may follow")
     last, side = inside.columns(72, 28)
     first, button = islice(side.rows(44, 8), 2)
     display.add(
-        bob.value(last, site("LastError_RBV"), text=True, wrap=True),
+        bob.value(last, site("ErrorFirstMessage_RBV"), text=True, wrap=True),
         bob.value(first, site("ErrorFirst_RBV"), style.HEADING, bob.CENTER, text=True),
         bob.command(button, "Acknowledge", site("ErrorAck"), style.TEXT_BOLD),
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
-from pixieioc.export.screens.layout import GAP, Site, columns_for, screen
+from pixieioc.export.screens.layout import GAP, Site, columns_for, rate, screen
 
 #: What each channel shows: caption, unit, and the name behind the channel's.
-_SHOWN = (("in", "1/s", "InputCountRate_RBV"), ("out", "1/s", "OutputCountRate_RBV"), ("dead", "%", "DeadTime_RBV"))
+_SHOWN = (("in", "/s", "InputCountRate_RBV"), ("out", "/s", "OutputCountRate_RBV"), ("dead", "%", "DeadTime_RBV"))
 #: The bars of rates are logarithmic, so that channels can be compared that are far apart.
 _LOWEST, _HIGHEST = 1, 1e6
 _SIDE, _COMPACT_SIDE = 76, 124
@@ -142,7 +142,10 @@ def _channel(
             left, line = line.columns(18, 82)
             display.add(bob.label(left, caption, style.TEXT, style.FAINT))
         share = name == "DeadTime_RBV"
-        display.add(bob.value(line, pv, font, bob.CENTER, units=captions, precision=1 if share else 0))
+        if captions and not share:
+            rate(display, line, pv, font, share=0.65)
+        else:
+            display.add(bob.value(line, pv, font, bob.CENTER, units=captions, precision=1 if share else 0))
         if bars:
             below = Box(place.x, place.y + place.height - 16, place.width, 12)
             limits = (0, 100) if share else (_LOWEST, _HIGHEST)

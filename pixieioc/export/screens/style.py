@@ -53,6 +53,10 @@ ACTIVE = Color(120, 205, 130)
 PASSING = Color(150, 195, 240)
 #: Worth a look, and no alarm.
 NOTE = Color(255, 232, 120)
+#: What was written and is not in use yet.
+WAITS = Color(255, 214, 150)
+#: What cannot be written now.
+LOCKED = Color(226, 228, 232)
 GO = Color(0, 115, 40)
 HALT = Color(170, 30, 20)
 CURVE = Color(20, 80, 170)

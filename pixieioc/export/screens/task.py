@@ -9,15 +9,31 @@ from itertools import islice
 
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
-from pixieioc.export.screens.layout import GAP, HEIGHT, MARGIN, Site, control, panel, screen, states_of
+from pixieioc.export.screens.layout import (
+    GAP,
+    HEIGHT,
+    MARGIN,
+    PER_SECOND,
+    Site,
+    control,
+    in_use,
+    last_command,
+    panel,
+    rate,
+    screen,
+    states_of,
+)
 from pixieioc.export.screens.style import Font
 from pixieioc.pvinfo.description import TaskInfo, is_channel, is_command
 from pixieioc.pvinfo.model import PvInfo
+from pixieioc.pvinfo.overview import in_words
 
-_GAP = 5
-#: Rows of parameters and reports in a screen that need not be scrolled, at least and at most; and of larger ones.
-_FEWEST, _MOST, _MOST_LARGE = 6, 15, 12
-_ROW, _LARGE_ROW = 32, 40
+_GAP = 4
+#: Rows of parameters and reports: at least, in one column, in larger letters, and where nothing need be scrolled.
+_FEWEST, _MOST, _MOST_LARGE, _MOST_MEDIUM, _MOST_SMALL = 6, 15, 12, 15, 19
+_ROW, _MEDIUM_ROW, _LARGE_ROW = 27, 34, 42
+#: Unset heights of the parts above and below the table.
+_OVERVIEW_HEIGHT, _TABLE_HEAD, _LEAST_BELOW = 128, 52, 120
 #: What the strip at the top shows of every task: caption and the name behind the task's.
 _OVERVIEW = (
     ("Rate", "Rate_RBV"), ("Data", "ByteRate_RBV"), ("Events", "Events_RBV"), ("Messages", "Counter_RBV"),
@@ -54,11 +70,13 @@ class _Table:
     @property
     def row(self) -> int:
         """Height of a row, in pixels."""
-        return _LARGE_ROW if self.is_large else _ROW
+        return _LARGE_ROW if self.is_large else _MEDIUM_ROW if self.rows <= _MOST_MEDIUM else _ROW
 
     @property
     def fonts(self) -> tuple[Font, Font]:
         """That of texts, and that of values."""
+        if self.rows > _MOST_MEDIUM:
+            return style.TINY, style.TINY_BOLD
         return (style.TEXT, style.TEXT_BOLD) if self.is_large else (style.SMALL, style.SMALL_BOLD)
 
     def places(self, inside: Box) -> list[Box]:
@@ -70,16 +88,17 @@ class _Table:
 def task_screen(site: Site, task: TaskInfo) -> str:
     """The file's text; it is as high as the parameters need."""
     table = _Table(tuple(_parameters(site, task)), tuple(_reports(site, task)))
-    more = max(0, table.rows - _MOST) * (table.row + _GAP)
+    more = max(0, table.rows - _MOST_SMALL) * (table.row + _GAP)
     display, room = screen(site, task.name, file_of(task), HEIGHT + more)
     x, y, width = room.x, room.y, room.width
-    _overview(site, display, task, Box(x, y, width, 128))
-    middle = Box(x, y + 136, width, 52 + table.rows * (table.row + _GAP))
+    _overview(site, display, task, Box(x, y, width, _OVERVIEW_HEIGHT))
+    middle = Box(x, y + _OVERVIEW_HEIGHT + GAP, width, _TABLE_HEAD + table.rows * (table.row + _GAP))
     left, right = middle.columns(74, 26)
     _show_parameters(site, display, left, table)
     _show_reports(site, display, right, table)
     top = middle.y + middle.height + GAP
-    error, printed = Box(x, top, width, display.height - MARGIN - top).columns(1, 1)
+    command, error, printed = Box(x, top, width, display.height - MARGIN - top).columns(30, 35, 35)
+    last_command(site, display, command, style.SMALL)
     message, lines = site(f"{task.name}:ErrorMessage_RBV"), site(f"{task.name}:PrintLog_RBV")
     display.add(bob.log_text(panel(display, error, "Error, until it is acknowledged"), message))
     display.add(bob.log_text(panel(display, printed, "What it printed"), lines, bottom=True))
@@ -108,7 +127,9 @@ def _own(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
 
 
 def _is_its_own(pv: PvInfo) -> bool:
-    return pv.name.split(":")[-1] not in ("Status", "HeartBeat", "QueueFree_RBV")
+    # Texts that are the pipeline's, such as the name of the last file, need the room that they have on Run.
+    is_shared_text = pv.is_text and ":" not in pv.name
+    return pv.name.split(":")[-1] not in ("Status", "HeartBeat", "QueueFree_RBV") and not is_shared_text
 
 
 def _overview(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
@@ -126,13 +147,16 @@ def _overview(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
     cells = right.inner(10).grid(-(-len(shown) // 3), 3, 6)
     for cell, (caption, pv) in zip(cells, shown, strict=False):
         first, second = cell.columns(44, 56, gap=4)
-        precision = 0 if pv.endswith(":Rate_RBV") else -1
         display.add(bob.label(first, caption, style.SMALL, style.FAINT, bob.RIGHT, tip=site.info(pv).doc))
-        display.add(bob.value(second, site(pv), style.TEXT_BOLD, precision=precision))
+        if pv.endswith(":Rate_RBV"):
+            rate(display, second, site(pv), style.TEXT_BOLD)
+        else:
+            display.add(bob.value(second, site(pv), style.TEXT_BOLD))
 
 
 def _show_parameters(site: Site, display: Display, box: Box, table: _Table) -> None:
-    inside = panel(display, box, "Parameters: what was written, what is in use, what is possible")
+    inside = panel(display, box, "Parameters: written, in use, possible")
+    _show_what_waits(site, display, Box(box.x + 400, box.y + 4, box.width - 412, 32))
     plain, bold = table.fonts
     if not table.parameters:
         display.add(bob.label(table.places(inside)[0], "It has none.", plain, style.FAINT))
@@ -142,14 +166,33 @@ def _show_parameters(site: Site, display: Display, box: Box, table: _Table) -> N
         caption, entry, used, possible = place.columns(*((27, 23, 22, 28) if table.columns > 1 else (18, 36, 30, 16)))
         display.add(bob.label(caption, _name(info), plain, tip=info.doc))
         if setpoint is not None and is_command(setpoint):
-            display.add(bob.command(entry, setpoint.labels[1], site(setpoint.name), bold))
+            asked = f"{setpoint.doc.rstrip('.')}: do it now?"
+            display.add(bob.command(entry, setpoint.labels[1], site(setpoint.name), bold, confirm=asked))
         elif setpoint is not None:
             display.add(control(site, entry, setpoint.name, plain))
-        if readback is not None:
+        if readback is not None and setpoint is not None:
+            display.add(
+                in_use(site, used, setpoint.name, style.TINY if setpoint.is_text else plain, wrap=setpoint.is_text)
+            )
+        elif readback is not None:
             display.add(bob.value(used, site(readback.name), plain, text=readback.is_text))
         allowed = _range(setpoint) if setpoint is not None else "fixed"
         if allowed:
             display.add(bob.label(possible, allowed, plain, style.FAINT))
+
+
+def _show_what_waits(site: Site, display: Display, box: Box) -> None:
+    """What the colours mean, while they are there."""
+    locked, waits, apply = box.columns(40, 40, 20)
+    colored = (
+        (bob.rectangle(locked, style.LOCKED, style.LOCKED, 0, "locked"), "ConfigLocked_RBV"),
+        (bob.label(locked, "grey: locked during the run", style.SMALL_BOLD, align=bob.CENTER), "ConfigLocked_RBV"),
+        (bob.rectangle(waits, style.WAITS, style.WAITS, 0, "waits"), "ConfigDirty_RBV"),
+        (bob.label(waits, "waits for the next start", style.SMALL_BOLD, align=bob.CENTER), "ConfigDirty_RBV"),
+        (bob.command(apply, "Apply now", site("Configure"), style.SMALL_BOLD), "ConfigDirty_RBV"),
+    )
+    for widget, name in colored:
+        display.add(bob.shown_while(widget, "pv0 == 1", site(name)))
 
 
 def _show_reports(site: Site, display: Display, box: Box, table: _Table) -> None:
@@ -160,6 +203,10 @@ def _show_reports(site: Site, display: Display, box: Box, table: _Table) -> None
         display.add(bob.label(caption, _name(pv), plain, tip=pv.doc))
         if pv.is_enum:
             display.add(bob.lamp(shown, site(pv.name), states_of(pv), bold))
+        elif pv.unit == PER_SECOND:
+            rate(display, shown, site(pv.name), bold)
+        elif (text := in_words(pv)) is not None:
+            display.add(bob.value(shown, site(text.name), bold))
         else:
             display.add(bob.value(shown, site(pv.name), bold, text=pv.is_text))
 
@@ -172,7 +219,7 @@ def _name(pv: PvInfo) -> str:
 def _range(pv: PvInfo) -> str:
     """What may be written, with the unit: "1 to 16"."""
     low, high = pv.drive
-    unit = f" {pv.unit}" if pv.unit else ""
+    unit = f" {pv.unit.replace(PER_SECOND, '/s')}" if pv.unit else ""
     if pv.is_enum or pv.is_text or not (math.isfinite(low) or math.isfinite(high)):
         return ""
     bounds = [_short(x) for x in (low, high)]

@@ -104,8 +104,7 @@ class Values:
             value = "".join(sent)
         else:
             codes = np.array([*map(conversion.whole, sent)], float) if isinstance(sent, list) else sent
-            # Some programs have signed bytes, and send those beyond ASCII as negative numbers.
-            value = dbr.decode((_whole(codes, -128, 255) & 0xFF).astype(np.uint8).tobytes())
+            value = _text_of(codes)
         if len(value.encode()) >= self.length:
             raise dbr.Unconvertible(f"the text has {len(value.encode())} bytes, {self.length - 1} fit")
         return value
@@ -165,6 +164,23 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.array_equal(a, b)
     return a == b or (a != a and b != b)
+
+
+def _text_of(codes: Any) -> str:
+    """Bytes of UTF-8 as a text. Numbers that are no characters of Channel Access may be UTF-16, letter by letter."""
+    whole = _whole(codes, -128, 0xFFFF)
+    try:
+        if whole.max(initial=0) <= 255:
+            # Some programs have signed bytes, and send those beyond ASCII as negative numbers.
+            return dbr.decode((whole & 0xFF).astype(np.uint8).tobytes())
+    except dbr.Unconvertible:
+        if codes.dtype == np.uint8 or whole.min() < 0:
+            raise
+    # Phoebus sends the code of each letter as a DBR_LONG.
+    try:
+        return _whole(codes, 0, 0xFFFF).astype("<u2").tobytes().decode("utf-16-le").partition("\0")[0]
+    except UnicodeDecodeError as error:
+        raise dbr.Unconvertible(f"the numbers are no text: {error}") from None
 
 
 def _whole(values: Any, low: int, high: int) -> Any:

@@ -271,6 +271,9 @@ def _sent(value: Any) -> tuple[int, int, bytes]:
         (TEXT, [65, 66], "AB"),
         (TEXT, [65.9], "A"),
         (TEXT, [-61.0, -92.0], "ä"),  # signed bytes
+        (TEXT, [65, 0xC3, 0xA4], "Aä"),
+        (TEXT, [65, 0xE4, 0], "Aä"),  # UTF-16, as Phoebus sends it
+        (TEXT, [0x20AC, 0xD83D, 0xDE00], "€😀"),
         (TEXT, ["65", "0x42", "67"], "ABC"),
         (TEXT, "65", "65"),
         (TEXT, b"", ""),
@@ -329,8 +332,9 @@ def test_accepted(info: PvInfo, sent: Any, value: Any) -> None:
         (TEXT, "ääää".encode(), "the text has 8 bytes, 7 fit"),
         (TEXT, "12345678", "the text has 8 bytes, 7 fit"),
         (TEXT, b"\xff\xfe", "text is not UTF-8"),
-        (TEXT, 300, "300 is not a number from -128 to 255"),
-        (TEXT, [65.0, NAN], "nan is not a number from -128 to 255"),
+        (TEXT, 70000, "70000 is not a number from -128 to 65535"),
+        (TEXT, [0xD83D, 65], "the numbers are no text"),
+        (TEXT, [65.0, NAN], "nan is not a number from -128 to 65535"),
         (TEXT, [65.0] * 8, "the text has 8 bytes, 7 fit"),
         (TEXT, ["65", "A"], "'A' is not a number"),
         (TEXT, -1, "text is not UTF-8"),

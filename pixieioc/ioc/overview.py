@@ -1,0 +1,133 @@
+"""What an operator sees at a glance: what is in alarm, what happened when, what a start would do, numbers in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import numpy as np
+
+from pixieioc.config import Config
+from pixieioc.ioc.alarm_list import Entry, InAlarm, entries, screen_number
+from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca.record import Record
+from pixieioc.ioc.forecast import Outlook, start_message
+from pixieioc.ioc.in_words import duration, round_above, size
+from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.readiness import Readiness
+from pixieioc.ioc.run_log import RunLog
+from pixieioc.ioc.settings import Settings
+from pixieioc.ioc.state import State
+from pixieioc.pvinfo.model import SEVERITIES
+from pixieioc.pvinfo.overview import ALARM_ROWS, IN_WORDS, in_words
+
+#: How the numbers with these units are said.
+_SAID: dict[str, Callable[[float], str]] = {
+    "s": duration,
+    "h": lambda hours: duration(hours * 3600),
+    "B": size,
+    "GB": lambda gigabytes: size(gigabytes * 1e9),
+}
+#: The longest value that is shown in the list of alarms, in characters, and the most entries of the whole list.
+_LONGEST, _MOST = 120, 50
+#: What keeps an IOC from being ready, by the name of the check, and what is to be done about it.
+_CURES = {"links empty": "Wait", "settings valid": "Preset", "disk space": "File", "file path": "File"}
+
+
+class Overview:
+    """Posts it all; `look` is called once a second and when something has changed, `count` more often."""
+
+    def __init__(
+        self, board: Board, config: Config, state: State, pipeline: LivePipeline, settings: Settings, log: RunLog
+    ) -> None:
+        self._board = board
+        self._chain = config.chain
+        self._state = state
+        self._pipeline = pipeline
+        self._settings = settings
+        texts = [(in_words(record.info), record) for record in board.values()]
+        self._sizes = [(text.name, record) for text, record in texts if text is not None]
+        self._in_words = [(text, board[number]) for text, number, _ in IN_WORDS if number in board]
+        log.add("the IOC has been started")
+        if state.interrupted:
+            log.add(f"run {state.run_id} was cut off by the end of the IOC before")
+
+    def look(self, readiness: Readiness, *, in_run: bool) -> None:
+        """Alarms, the outlook for a start, and the settings that wait."""
+        self._show_alarms()
+        for name, number in self._sizes:
+            self._board.post(name, size(float(number.value)))
+        waiting = [f"{task or 'run'}.{name}" for task, of_task in self._settings.dirty.items() for name in of_task]
+        self._board.post("ConfigWaiting_RBV", ", ".join(waiting))
+        self._board.post("StartMessage_RBV", start_message(self._outlook(readiness, len(waiting), in_run=in_run)))
+        self._board.post("ReadyCure_RBV", "None" if in_run else self._cure(readiness))
+        known = self._board["RateHistory_RBV"].value
+        self._board.post("RateHistoryMax_RBV", round_above(float(np.nanmax(known, initial=0.0))))
+
+    def count(self) -> None:
+        """Times and sizes as they are now."""
+        for name, number in self._in_words:
+            self._board.post_with(name, _SAID[number.info.unit](float(number.value)), number.severity)
+        deadline = self._pipeline.watch.deadline
+        left = 0.0 if deadline is None else max(0.0, deadline - time.monotonic())
+        self._board.post("StopTimeLeft_RBV", np.ceil(left))
+
+    def _outlook(self, readiness: Readiness, waiting: int, *, in_run: bool) -> Outlook:
+        there = self._pipeline.members
+        saved_in = self._settings.shared("file_path", "") if self._settings.shared("auto_save", False) else ""
+        return Outlook(
+            self._state.run_id + 1, in_run, readiness.message,
+            failed=[name for name in self._chain if name in there and there[name].failed],
+            missing=[name for name in self._chain if name not in there],
+            waiting=waiting, saved_in=saved_in,
+        )  # fmt: skip
+
+    def _cure(self, readiness: Readiness) -> str:
+        if "there is no folder" in readiness.message:
+            return "Make folder"
+        return next((_CURES.get(name, "Tasks") for name in readiness.failing), "None")
+
+    # -- alarms -------------------------------------------------------------------------------------------------------
+
+    def _show_alarms(self) -> None:
+        board = self._board
+        rows = entries(self._in_alarm(board[name], since) for name, since in board.alarms.items() if _is_listed(name))
+        board.post("AlarmCount_RBV", len(rows))
+        lines = [f"{SEVERITIES[row.severity]:7}  {_said(row)}" for row in rows[:_MOST]]
+        lines += [f"and {len(rows) - _MOST} more"] if len(rows) > _MOST else []
+        board.post("AlarmList_RBV", "\n".join(lines))
+        for i in range(ALARM_ROWS):
+            self._show_row(f"Alarm{i + 1}", rows[i] if i < len(rows) else None)
+
+    def _show_row(self, name: str, row: Entry | None) -> None:
+        post = self._board.post
+        post(f"{name}:Severity_RBV", row.severity if row else 0)
+        post(f"{name}:Text_RBV", _said(row) if row else "")
+        post(f"{name}:Guidance_RBV", row.guidance[:500] if row else "")
+        post(f"{name}:Screen_RBV", screen_number(row.screen, self._chain) if row else 0)
+
+    def _in_alarm(self, record: Record, since: float) -> InAlarm:
+        """What is in alarm, with its value; of a task's ERROR that is what has happened."""
+        info = record.info
+        if info.record == "waveform" and not info.is_text:
+            return InAlarm(info, record.severity, "", since)
+        shown = self._board[f"{info.name[: -len('ERROR')]}{_MESSAGE}"] if info.name.endswith(":ERROR") else record
+        value = " ".join(str(shown.values.shown(shown.value, info.precision)).split())
+        short = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
+        return InAlarm(info, record.severity, f"{short} {info.unit}".rstrip(), since)
+
+
+#: The text of ERROR, with which it is listed.
+_MESSAGE = "ErrorMessage_RBV"
+#: What says the same as others in the list.
+_SAME_AS_OTHERS = ("SumSevr_RBV", *(name for name, _, _ in IN_WORDS))
+
+
+def _is_listed(name: str) -> bool:
+    return name not in _SAME_AS_OTHERS and not name.endswith(f":{_MESSAGE}")
+
+
+def _said(row: Entry) -> str:
+    since = datetime.fromtimestamp(row.since)
+    return f"{row.text}, since {since:%m-%d %H:%M:%S}"

@@ -1,0 +1,27 @@
+"""The log of runs and errors, for whoever comes later: what happened, and when."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime
+
+from pixieioc.ioc.board import Board
+
+#: Lines that are kept, and how long each may be.
+_LINES, _LONGEST = 100, 300
+
+
+class RunLog:
+    """Lines with a time, the newest first."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._lines: deque[str] = deque(maxlen=_LINES)
+
+    def add(self, text: str, when: float | None = None) -> None:
+        """A line; `when` is its Unix time, now if None."""
+        time = datetime.now() if when is None else datetime.fromtimestamp(when)
+        one_line = " ".join(text.split())
+        short = one_line if len(one_line) <= _LONGEST else f"{one_line[:_LONGEST]}..."
+        self._lines.append(f"{time:%m-%d %H:%M:%S}  {short}")
+        self._board.post("RunLog_RBV", "\n".join(reversed(self._lines)))

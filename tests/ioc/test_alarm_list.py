@@ -1,0 +1,56 @@
+"""The list of what is in alarm: causes first, then the worst; what belongs together is one row."""
+
+from __future__ import annotations
+
+from pixieioc.ioc.alarm_list import InAlarm, entries, screen_number
+from pixieioc.pvinfo.model import SEVERITIES, PvInfo, Source
+
+
+def _alarm(name: str, severity: str, since: float = 0.0, value: str = "", task: str = "") -> InAlarm:
+    pv = PvInfo(name, "longin", "What it is.", guidance="What to do.", source=Source("report", task))
+    return InAlarm(pv, SEVERITIES.index(severity), value, since)
+
+
+def _rows(*alarms: InAlarm) -> list[str]:
+    return [f"{SEVERITIES[row.severity]} {row.text} > {row.screen}" for row in entries(alarms)]
+
+
+def test_the_worst_comes_first_and_of_equals_the_oldest() -> None:
+    assert _rows(
+        _alarm("SimMode_RBV", "MINOR", 1, "Simulation"),
+        _alarm("DiskFree_RBV", "MAJOR", 3, "1.0 GB"),
+        _alarm("IOC:FD_FREE", "MAJOR", 2, "10"),
+    ) == [
+        "MAJOR IOC:FD_FREE is 10 > Expert",
+        "MAJOR DiskFree_RBV is 1.0 GB > Run",
+        "MINOR SimMode_RBV is Simulation > Run",
+    ]
+
+
+def test_an_error_of_a_task_comes_before_what_follows_from_it_and_its_lost_values_are_one_row() -> None:
+    lost = [_alarm(f"SortEvents:{name}", "INVALID", 5, "3", "SortEvents") for name in ("A", "B", "C", "D")]
+    rows = _rows(
+        *lost,
+        _alarm("SortEvents:Status", "INVALID", 5, "LOST", "SortEvents"),
+        _alarm("DetectorState_RBV", "MAJOR", 4, "Error"),
+        _alarm("SortEvents:ERROR", "MAJOR", 5, "its process was killed", "SortEvents"),
+        _alarm("ConvertToEvents:Dropped_RBV", "MAJOR", 6, "3", "ConvertToEvents"),
+    )
+    assert rows == [
+        "MAJOR SortEvents:ERROR is its process was killed > SortEvents",
+        "INVALID SortEvents: 4 values are not valid > SortEvents",
+        "INVALID SortEvents:Status is LOST > SortEvents",
+        "MAJOR ConvertToEvents:Dropped_RBV is 3 > ConvertToEvents",
+        "MAJOR DetectorState_RBV is Error > Run",
+    ]
+
+
+def test_the_same_of_many_channels_is_one_row() -> None:
+    channels = [_alarm(f"M00:C{i:02d}:DeadTime_RBV", "MINOR", 10 - i, "45 %") for i in range(4)]
+    assert _rows(*channels) == ["MINOR M00:C03:DeadTime_RBV is 45 % (and DeadTime_RBV of 3 others) > Rates"]
+
+
+def test_every_screen_has_a_number() -> None:
+    chain = ["TakeData", "SortEvents"]
+    assert [screen_number(name, chain) for name in ("Run", "Rates", "Expert", *chain)] == [1, 2, 3, 4, 5]
+    assert screen_number("Elsewhere", chain) == 0
