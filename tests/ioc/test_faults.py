@@ -12,8 +12,8 @@ from pixieioc.ioc.ca import dbr, faults
 from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.errors import ErrorBoard
-from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.loop import run
+from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.stats import Stats
 from pixieioc.pvinfo import all_pvs
 
