@@ -13,6 +13,7 @@ from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.errors import ErrorBoard
 from pixieioc.ioc.loop import run
+from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.stats import Stats
 from pixieioc.pvinfo import all_pvs
 
@@ -28,7 +29,7 @@ async def _look() -> None:
     loop = asyncio.get_running_loop()
     config = check(PipelineTable(["DummyData", "FillSpectra"]), {}, {}, IocTable(), Path("/data"), "X:", "test")
     board = Board(all_pvs(config), "X:")
-    errors = ErrorBoard(board, config.chain)
+    errors = ErrorBoard(board, config.chain, RunLog(board))
     loop.set_exception_handler(lambda _, context: errors.own(context["message"], context["exception"]))
     server = Server(board.values())
 
