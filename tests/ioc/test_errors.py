@@ -11,6 +11,7 @@ from pixieioc.config import IocTable, PipelineTable, check
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.errors import ErrorBoard
+from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
 from pixieioc.pvinfo import all_pvs
 
@@ -20,7 +21,7 @@ CHAIN = ("DummyData", "FillSpectra")
 async def _board() -> tuple[Board, ErrorBoard]:
     config = check(PipelineTable(list(CHAIN)), {}, {}, IocTable(), Path("/data"), "X:", "test")
     board = Board(all_pvs(config), "X:")
-    return board, ErrorBoard(board, CHAIN)
+    return board, ErrorBoard(board, CHAIN, RunLog(board))
 
 
 def _states(board: Board) -> dict[str, str]:
