@@ -100,7 +100,7 @@ def test_every_record_is_there_with_its_description_and_in_no_alarm_that_the_ioc
         ("Whether a put to Acquire also waits for the tasks.", "Whether a put to Acquire also waits..."),
         (
             "Sum of 1 no run in progress, 2 links empty, 4 settings valid.",
-            "Sum of 1 no run in progress, 2 links empty...",
+            "Sum of 1 no run in progress, 2 links...",
         ),
         ("Ä" * 25, "Ä" * 18 + "..."),
         ("N: a colon that comes too early is not the end of it all.", "N: a colon that comes too early is..."),

@@ -42,30 +42,22 @@ def place(ioc: Ioc, tmp_path: Path) -> Path:
     return folder
 
 
-# What is written to CreateDirectory; what it reads then; how many of three new levels are made at most
+# What is written to CreateDirectory; what it reads then; new levels of the path; whether they are made
 @pytest.mark.parametrize(
-    ("depth", "reads", "most"),
+    ("depth", "reads", "missing", "made"),
     [
-        ("No", 0, 0),
-        (0, 0, 0),
-        (-1, -1, 1),
-        ("-2", -2, 2),
-        (-3, -3, 3),
-        ("Yes", 1, 3),
-        (1, 1, 3),
-        (2, 2, 3),
-        (90, 90, 0),
+        ("No", 0, 0, True), ("No", 0, 1, False), (0, 0, 1, False), (-1, -1, 1, True), ("-2", -2, 3, False),
+        (-3, -3, 3, True), ("Yes", 1, 3, True), (1, 1, 3, True), (2, 2, 1, True), (90, 90, 1, False),
     ],
-)
-@pytest.mark.parametrize("missing", [0, 1, 3])
+)  # fmt: skip
 def test_folders_are_made_as_by_areadetector(
-    ioc: Ioc, place: Path, depth: int | str, reads: int, most: int, missing: int
+    ioc: Ioc, place: Path, depth: int | str, reads: int, missing: int, made: bool
 ) -> None:
     folder = place.parent.joinpath(*"abc"[:missing])
     ioc.put("CreateDirectory", depth, datatype=str if isinstance(depth, str) else None)
     assert ioc.get("CreateDirectory") == reads
     ioc.put("FilePath", str(folder))
-    if missing <= most:
+    if made:
         assert ioc.get("FilePathExists_RBV") == "Yes"
         ioc.put("Acquire", 1)
         assert Path(ioc.get("FullFileName_RBV")).parent == folder
@@ -139,7 +131,7 @@ def test_files_that_were_cut_off_are_named_after_a_full_disk_and_at_the_next_sta
             with pytest.raises(PutFailed):
                 ioc.put("Acquire", 1)
             assert "No space left on device" in ioc.get("WriteMessage_RBV")
-            [part] = raw.glob("*.part")
+            [part] = raw.glob("*.bin.part")
             ioc.until("UnfinishedFiles_RBV", f"1 raw file was cut off, pixieioc recover finishes them: {part}")
             assert ioc.end() == 0
             ioc.start()
