@@ -32,7 +32,13 @@ _SAID: dict[str, Callable[[float], str]] = {
 #: The longest value that is shown in the list of alarms, in characters, and the most entries of the whole list.
 _LONGEST, _MOST = 120, 50
 #: What keeps an IOC from being ready, by the name of the check, and what is to be done about it.
-_CURES = {"links empty": "Wait", "settings valid": "Preset", "disk space": "File", "file path": "File"}
+_CURES = {
+    "links empty": "Wait",
+    "tasks started": "Wait",
+    "settings valid": "Preset",
+    "disk space": "File",
+    "file path": "File",
+}
 
 
 class Overview:
