@@ -37,7 +37,6 @@ def code_complaint() -> str:
     )
 
 
-@functools.cache
 def state_home() -> Path:
     """A folder for what survives a restart: XDG_STATE_HOME, STATE_DIRECTORY (systemd's), or ~/.local/state.
 
