@@ -188,7 +188,7 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
         if name not in _TABLES:
             kind = "table" if isinstance(content[name], Mapping) else "key"
             problems.append(Problem((name,), f"{name}: unknown {kind}{like(name, list(_TABLES))}"))
-    if "pipeline" not in content:
+    if "pipeline" not in content and not any("mean pipeline?" in problem.text for problem in problems):
         problems.append(Problem((), "pipeline: this table is missing"))
     pipeline = read_table(PipelineTable, content.get("pipeline", {"chain": []}), ("pipeline",), problems)
     ioc = read_table(IocTable, content.get("ioc", {}), ("ioc",), problems)
@@ -244,12 +244,15 @@ def _check(
     if not 0 < len(prefix) <= LONGEST_PREFIX or any(c in prefix for c in " ./$") or not prefix.isprintable():
         allowed = f"must have 1 to {LONGEST_PREFIX} characters, no space, dot, slash or dollar"
         problems.append(Problem(("pipeline", "prefix"), f"prefix {prefix!r}: {allowed}"))
-    problems += import_modules(pipeline.imports, folder)
-    classes, wrong = classes_of(pipeline.chain)
+    not_imported = list(import_modules(pipeline.imports, folder))
+    problems += not_imported
+    classes, wrong = classes_of(pipeline.chain, complete=not not_imported)
     problems += wrong
     for name in tasks:
         if name not in pipeline.chain:
-            close = like(name, pipeline.chain) if pipeline.chain else ""
+            known = name in Task.class_registry  # then only a name that is no task's can be a slip of it
+            slips = [each for each in pipeline.chain if not (known and each in Task.class_registry)]
+            close = like(name, slips) if slips else ""
             text = f"tasks.{name}: not in pipeline.chain ({', '.join(pipeline.chain)})"
             problems.append(Problem(("tasks", name), text + (close if close.endswith("?") else "")))
     settings: dict[str, dict[str, Value]] = {}
@@ -260,7 +263,9 @@ def _check(
         if len(problems) == count:
             problems += disagreements(cls, settings[name], ("tasks", name))
         if files:
-            problems += missing_files(cls, settings[name], ("tasks", name))
+            wrong_places = {problem.place for problem in problems[count:]}
+            missing = missing_files(cls, settings[name], ("tasks", name))
+            problems += [problem for problem in missing if problem.place not in wrong_places]
     of_run = _resolve(RUN, RunParameters, run, (RUN,), problems)
     if len(problems) > before:
         return None
@@ -303,7 +308,9 @@ def _resolve(task: str, cls: type, given: Mapping[str, Any], place: Place, probl
         above = "".join(f"{part}." for part in place[:-1])
         for text, (_, name) in zip(error.problems, error.about, strict=True):
             problems.append(Problem((*place, name) if name else place, above + text))
-        return {}
+        wrong = {name for _, name in error.about}
+        rest = {name: value for name, value in given.items() if name not in wrong}
+        return _resolve(task, cls, rest, place, []) if wrong and len(rest) < len(given) else {}
 
 
 def _override(content: dict[str, Any], sets: Iterable[str]) -> dict[Place, str]:

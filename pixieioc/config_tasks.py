@@ -32,14 +32,19 @@ def import_modules(names: Iterable[str], folder: Path) -> Iterator[Problem]:
             yield Problem(("pipeline", "imports"), f"pipeline.imports: {name}: {_said(error)}")
 
 
-def classes_of(names: Sequence[str]) -> tuple[dict[str, type[Task]], list[Problem]]:
-    """The classes of a chain, as far as there are any, and what is wrong with them and their order."""
+def classes_of(names: Sequence[str], *, complete: bool = True) -> tuple[dict[str, type[Task]], list[Problem]]:
+    """The classes of a chain, as far as there are any, and what is wrong with them and their order.
+
+    Unless the tasks are `complete`, one that is not known is no problem of its own: its module could not be imported.
+    """
     problems: list[str] = []
     classes: dict[str, type[Task]] = {}
     for name in names:
         try:
             cls = Task.class_registry[name]
         except KeyError:
+            if not complete:
+                continue
             close = like(name, list(Task.class_registry))
             there = close if close.endswith("?") else f"; there are: {', '.join(Task.class_registry)}"
             problems.append(f"no task {name!r}{there}")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
+from pixieioc.config_tasks import disagreements
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.live import LivePipeline
@@ -74,6 +75,12 @@ class Settings:
             for task, values in self._staged.items()
         }
         return {task: values for task, values in changed.items() if values}
+
+    def problem(self) -> str:
+        """What the tasks say against the values that wait, each of which is acceptable by itself; or an empty text."""
+        tasks = [task for task in self.dirty if task != RUN]
+        found = (p.text for t in tasks for p in disagreements(self._classes[t], self._staged[t], (t,)))
+        return "; ".join(found)
 
     async def apply(self) -> None:
         """Has the tasks use what waits; Refused (and nothing has changed) if one of them does not accept it."""
