@@ -49,4 +49,5 @@ class ReadyBoard:
         run_on = run.describe() if run is not None else ""
         draining = "" if run_on or self._pipeline.at_rest else "the tasks are still finishing the last run"
         saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
-        return judge(run_on, draining, self._progress.problem(), saving, place, "" if run_on else starting)
+        settings = self._progress.problem() or self._settings.problem()
+        return judge(run_on, draining, settings, saving, place, "" if run_on else starting)

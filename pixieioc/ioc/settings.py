@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
+from pixieioc.config_tasks import disagreements
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.live import LivePipeline
@@ -74,6 +75,11 @@ class Settings:
             for task, values in self._staged.items()
         }
         return {task: values for task, values in changed.items() if values}
+
+    def problem(self) -> str:
+        """What the tasks have against the settings that the next run will use, or an empty text."""
+        tasks = {name: cls for name, cls in self._classes.items() if name != RUN}
+        return "; ".join(p.text for name, cls in tasks.items() for p in disagreements(cls, self._staged[name], (name,)))
 
     async def apply(self) -> None:
         """Has the tasks use what waits; Refused (and nothing has changed) if one of them does not accept it."""
