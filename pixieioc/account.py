@@ -86,7 +86,7 @@ def _writable(path: Path) -> bool:
 def _for_code() -> Iterator[Path]:
     if told := os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(told)
-    if not (sys.dont_write_bytecode or sys.pycache_prefix):
+    if not sys.pycache_prefix:
         yield _PACKAGE / "__pycache__"
     yield (_told("CACHE_DIRECTORY") or _told("XDG_CACHE_HOME") or _home() / ".cache") / _NAME
     if told := _told("XDG_RUNTIME_DIR"):

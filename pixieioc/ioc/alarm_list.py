@@ -13,6 +13,8 @@ from pixieioc.pvinfo.watching import is_error, left_out_because
 INVALID = SEVERITIES.index("INVALID")
 #: Values of one task that may be INVALID by themselves; more of them are one entry.
 _FEW = 2
+#: What is said of values of a task whose process is gone.
+_FOLLOWS = "Nobody knows these values: their task is gone. The next start, or Reset, makes it again."
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,12 @@ def entries(alarms: Iterable[InAlarm]) -> list[Entry]:
         one = _entry(group[0])
         name = own_name(group[0].pv)
         if is_channel(group[0].pv) and len(group) > 1:
-            rows.append(replace(one, text=f"{one.text} (and {name} of {len(group) - 1} others)"))
+            others = "1 other" if len(group) == 2 else f"{len(group) - 1} others"
+            of_all = replace(one, text=f"{one.text} (and {name} of {others})")
+            rows.append(replace(of_all, guidance=_FOLLOWS, summary=True) if one.severity == INVALID else of_all)
         elif len(group) > _FEW:
             text = f"{task_of(group[0].pv)}: {len(group)} values are not valid"
-            rows.append(replace(one, text=text, guidance="They follow from the error of the task.", summary=True))
+            rows.append(replace(one, text=text, guidance=_FOLLOWS, summary=True))
         else:
             rows += [_entry(alarm) for alarm in group]
     return sorted(rows, key=lambda row: (not row.cause, -row.severity, row.summary, row.since, row.text))
@@ -74,9 +78,10 @@ _SPEAKING = ("ERROR", "Status")
 def _entry(alarm: InAlarm) -> Entry:
     pv = alarm.pv
     value = f" is {alarm.value}" if alarm.value else ""
+    lost = (own_name(pv), alarm.severity) == ("Status", INVALID)  # of all that are INVALID, this says why
     return Entry(
         alarm.severity, alarm.since, f"{pv.name}{value}", pv.guidance or pv.doc, screen_of(pv),
-        cause=is_error(pv), summary=bool(left_out_because(pv)),
+        cause=is_error(pv), summary=bool(left_out_because(pv)) and not lost,
     )  # fmt: skip
 
 

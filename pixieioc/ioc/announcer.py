@@ -36,7 +36,8 @@ class Announcer:
     def __init__(self, board: Board) -> None:
         self._board = board
         self._log = CommandLog()
-        self._last: tuple[Run, Client] | None = None  # if the last command was about a run, whose end is its outcome
+        #: If the last command was about a run, whose end is its outcome: whose it was, and what it wrote.
+        self._last: tuple[Run, Client, str] | None = None
 
     def state(self, state: str, message: str) -> None:
         """The state of the run, one of areaDetector's, and what it means now."""
@@ -46,7 +47,7 @@ class Announcer:
 
     def command(self, status: str, message: str, client: Client, *, about: Run | None = None, pv: str = "") -> None:
         """The outcome of a command; one `about` a run is told again at the run's end. `pv` was written."""
-        self._last = (about, client) if about is not None else None
+        self._last = (about, client, pv) if about is not None else None
         when = stamp()
         self._board.post("CmdUser_RBV", str(client), when)
         self._board.post("CmdPv_RBV", pv, when)
@@ -54,18 +55,18 @@ class Announcer:
         self._board.post("CmdStatus_RBV", status, when)
         self._board.post("CmdLog_RBV", self._log.add(datetime.now().astimezone(), status, message, str(client)), when)
 
-    def refuse(self, why: str, client: Client) -> PutRefused:
+    def refuse(self, why: str, client: Client, pv: str) -> PutRefused:
         """A command that is refused: told, and to be raised."""
-        self.command("Refused", why, client)
+        self.command("Refused", why, client, pv=pv)
         return PutRefused(why)
 
     def run_began(self, run: Run) -> None:
         """A run has begun; the command that started it has not ended, unless there was another one since."""
-        if self._last == (run, run.client):
-            self.command("OK", f"run {run.id} has started", run.client, about=run)
+        if self._last is not None and self._last[:2] == (run, run.client):
+            self.command("OK", f"run {run.id} has started", run.client, about=run, pv=self._last[2])
 
     def run_ended(self, run: Run, why: str) -> None:
         """The outcome of the last command, if it was about this run."""
         if self._last is not None and self._last[0] is run:
             outcome = "OK" if not run.failure else "Timeout" if run.reason == "Timeout" else "Failed"
-            self.command(outcome, why, self._last[1])
+            self.command(outcome, why, self._last[1], pv=self._last[2])

@@ -40,8 +40,7 @@ class ErrorBoard:
         board.post("LastErrorTask_RBV", task, when)
         shown = datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds")
         board.post("LastErrorTime_RBV", shown, when)
-        said = str(error) if str(error).startswith(f"{task}:") else f"{task}: {error}"
-        self._run_log.add(f"ERROR {said}", error.time)
+        self._run_log.add(f"ERROR {said_of(task, error)}", error.time)
         if not self._latched:
             board.post("ErrorFirst_RBV", task, when)
             board.post("ErrorFirstMessage_RBV", str(error), when)
@@ -88,8 +87,16 @@ class ErrorBoard:
         self.acknowledge(task)
 
 
+def said_of(task: str, error: Error) -> str:
+    """An error with the name of its task, once."""
+    return str(error) if str(error).startswith(f"{task}:") else f"{task}: {error}"
+
+
 def _full_text(error: Error) -> str:
-    """The sentence and, as far as there is room, the end of the traceback, which says where."""
+    """The sentence and, as far as there is room, the last lines of the traceback, which say where."""
     text = str(error)
     room = 500 - len(text.encode())
-    return f"{text}\n{error.traceback[-room:]}" if error.traceback and room > 80 else text
+    last = error.traceback[-room:] if room > 80 else ""
+    if len(last) < len(error.traceback):
+        last = last.partition("\n")[2]  # the first line was cut
+    return f"{text}\n{last}" if last else text

@@ -15,7 +15,7 @@ from pixieioc.ioc.ca.record import Record
 from pixieioc.ioc.forecast import Outlook, start_message
 from pixieioc.ioc.in_words import duration, round_above, size
 from pixieioc.ioc.live import LivePipeline
-from pixieioc.ioc.readiness import Readiness
+from pixieioc.ioc.readiness import CHECKS, Readiness
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
@@ -35,7 +35,6 @@ _LONGEST, _MOST = 120, 50
 _CURES = {
     "links empty": "Wait",
     "tasks started": "Wait",
-    "settings valid": "Preset",
     "disk space": "File",
     "file path": "File",
 }
@@ -68,14 +67,19 @@ class Overview:
         self._board.post("ConfigWaiting_RBV", ", ".join(waiting))
         self._board.post("StartMessage_RBV", start_message(self._outlook(readiness, len(waiting), in_run=in_run)))
         self._board.post("ReadyCure_RBV", "None" if in_run else self._cure(readiness))
+        self._show_time_left(in_run=in_run)
         known = self._board["RateHistory_RBV"].value
         self._board.post("RateHistoryMax_RBV", round_above(float(np.nanmax(known, initial=0.0))))
 
-    def count(self) -> None:
+    def count(self, *, in_run: bool) -> None:
         """Times and sizes as they are now."""
         for name, number in self._in_words:
             self._board.post_with(name, _SAID[number.info.unit](float(number.value)), number.severity)
-        deadline = self._pipeline.watch.deadline
+        self._show_time_left(in_run=in_run)
+
+    def _show_time_left(self, *, in_run: bool) -> None:
+        """The deadline of a run that has ended, or of tasks that are shut down, is nobody's any more."""
+        deadline = self._pipeline.watch.deadline if in_run else None
         left = 0.0 if deadline is None else max(0.0, deadline - time.monotonic())
         self._board.post("StopTimeLeft_RBV", np.ceil(left))
 
@@ -92,6 +96,9 @@ class Overview:
     def _cure(self, readiness: Readiness) -> str:
         if "there is no folder" in readiness.message:
             return "Make folder"
+        if "settings valid" in readiness.failing:
+            problem = readiness.problems[CHECKS.index("settings valid")]
+            return "Preset" if problem.startswith("PresetMode") else "File" if ".file_" in problem else "Tasks"
         return next((_CURES.get(name, "Tasks") for name in readiness.failing), "None")
 
     # -- alarms -------------------------------------------------------------------------------------------------------
@@ -114,12 +121,13 @@ class Overview:
         post(f"{name}:Screen_RBV", screen_number(row.screen, self._chain) if row else 0)
 
     def _in_alarm(self, record: Record, since: float) -> InAlarm:
-        """What is in alarm, with its value; of a task's ERROR that is what has happened."""
+        """What is in alarm, with its value; of a task's ERROR that is what has happened, without its traceback."""
         info = record.info
         if info.record == "waveform" and not info.is_text:
             return InAlarm(info, record.severity, "", since)
         shown = self._board[f"{info.name[: -len('ERROR')]}{_MESSAGE}"] if info.name.endswith(":ERROR") else record
-        value = " ".join(str(shown.values.shown(shown.value, info.precision)).split())
+        text = str(shown.values.shown(shown.value, info.precision))
+        value = " ".join((text if shown is record else text.partition("\n")[0]).split())
         short = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
         return InAlarm(info, record.severity, f"{short} {info.unit}".rstrip(), since)
 

@@ -18,7 +18,7 @@ from pixieioc.ioc.announcer import Announcer
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import Client, Put, PutRefused, Record
-from pixieioc.ioc.errors import ErrorBoard
+from pixieioc.ioc.errors import ErrorBoard, said_of
 from pixieioc.ioc.in_words import duration
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.overview import Overview
@@ -81,7 +81,7 @@ class RunControl:
 
     def _serve_commands(self) -> None:
         commands: dict[str, Put] = {
-            "Acquire": lambda value, client: self._start(client) if value else self._stop(client),
+            "Acquire": lambda value, client: self._start(client) if value else self._stop(client, pv="Acquire"),
             "EraseStart": _when_set(lambda client: self._start(client, erase=True)),
             "Stop": _when_set(self._stop),
             "Abort": _when_set(lambda client: self._stop(client, Message.ABORT)),
@@ -148,15 +148,15 @@ class RunControl:
 
     def _start(self, client: Client, *, erase: bool = False) -> Coroutine[Any, Any, None]:
         """Accepts a run at once, or refuses it at once."""
-        readiness = self._ready.judge(self.run, self._starting)
+        readiness, name = self._ready.judge(self.run, self._starting), "EraseStart" if erase else "Acquire"
         if not readiness.ready:
             if self.run is None:
-                self._board.post("EraseStart" if erase else "Acquire", 0, force=True)
+                self._board.post(name, 0, force=True)
                 self._show_readiness()  # what refuses is what is shown
-            raise self._say.refuse(readiness.message, client)
+            raise self._say.refuse(readiness.message, client, name)
         run = self.run = Run(self._state.next_run(), client)
         post = self._board.post
-        self._say.command("Busy", f"run {run.id} is being started", client, about=run)
+        self._say.command("Busy", f"run {run.id} is being started", client, about=run, pv=name)
         self._run_log.add(f"run {run.id} started by {client}")
         post("RunId_RBV", run.id)
         post("RunEndReason_RBV", "None")
@@ -170,14 +170,14 @@ class RunControl:
         self._keep(self._go_through(run, erase=erase))
         return self._completion(run, of_start=True)
 
-    def _stop(self, client: Client, how: str = Message.STOP) -> Awaitable[None] | None:
+    def _stop(self, client: Client, how: str = Message.STOP, *, pv: str = "") -> Awaitable[None] | None:
         run, name = self.run, "Abort" if how == Message.ABORT else "Stop"
         if run is None:
             for command in ("Acquire", name):
                 self._board.post(command, 0, force=True)
-            self._say.command("OK", f"{name}: there is no run", client)
+            self._say.command("OK", f"{name}: there is no run", client, pv=pv or name)
             return None
-        self._say.command("Busy", f"{name}: run {run.id} is being ended", client, about=run)
+        self._say.command("Busy", f"{name}: run {run.id} is being ended", client, about=run, pv=pv or name)
         self._board.post(name, 1)
         self._ask_for_end(run, how, "Abort" if how == Message.ABORT else "Operator stop")
         return self._completion(run, of_start=False)
@@ -208,7 +208,7 @@ class RunControl:
             self.run.fail(Error("all tasks were killed", cause=Cause.LOST))
             self.run.reason, self.run.how = "Abort", Message.ABORT
         self._board.post("Kill", 1)
-        self._say.command("Busy", "Kill: killing all tasks", client)
+        self._say.command("Busy", "Kill: killing all tasks", client, pv="Kill")
         self._gone = True
         for name in self.pipeline.members:
             self.pipeline.send_kill(name)
@@ -221,14 +221,15 @@ class RunControl:
             await self.pipeline.do(self.pipeline.killing())
         self._show_gone("all tasks were killed")
         self._board.post("Kill", 0)
-        self._say.command("OK", "Kill: all tasks were killed; the next start makes new ones", client)
+        self._say.command("OK", "Kill: all tasks were killed; the next start makes new ones", client, pv="Kill")
 
     def _acknowledge(self, client: Client) -> None:
         self._board.post("ErrorAck", 1)
         self.errors.acknowledge()
         self._run_log.add(f"all errors acknowledged by {client}")
         self._board.post("ErrorAck", 0)
-        self._say.command("OK", "ErrorAck: all errors acknowledged", client)
+        self._show_readiness()  # the list of alarms is shorter now
+        self._say.command("OK", "ErrorAck: all errors acknowledged", client, pv="ErrorAck")
 
     async def _erase(self) -> None:
         """Has every task that knows `erase` do it."""
@@ -259,22 +260,22 @@ class RunControl:
 
         async def work(client: Client) -> None:
             self._board.post(name, 1)
-            self._say.command("Busy", name, client)
+            self._say.command("Busy", name, client, pv=name)
             try:
                 async with self._lock:
                     await action()
             except _FAILURES as error:
-                self._say.command("Failed", f"{name}: {error}", client)
+                self._say.command("Failed", f"{name}: {error}", client, pv=name)
                 raise PutRefused(f"{name}: {error}") from None
             finally:
                 self._board.post(name, 0)
                 self._show_readiness()
-            self._say.command("OK", f"{name} done", client)
+            self._say.command("OK", f"{name} done", client, pv=name)
 
         def command(client: Client) -> Awaitable[None]:
             if self.run is not None and not in_run:
                 self._board.post(name, 0, force=True)
-                raise self._say.refuse(f"{name}: {self.run.describe()}", client)
+                raise self._say.refuse(f"{name}: {self.run.describe()}", client, name)
             return work(client)
 
         return command
@@ -380,10 +381,10 @@ class RunControl:
             self.tasks[task].show_status("LOST")
         if self._gone and error.cause is not Cause.ERROR:
             return  # its end was wanted
-        log.error("%s: %s", task, error)
+        log.error("%s", said_of(task, error))
         self.errors.record(task, error)
         if self.run is None:
-            self._say.state("Error", f"{task}: {error}")
+            self._say.state("Error", said_of(task, error))
 
     def _on_change(self) -> None:
         """After each burst of messages: the state of the whole."""
@@ -425,7 +426,7 @@ class RunControl:
             await asyncio.sleep(_TICK)
             if self._progress.advance(self.run) and self.run is not None and not self.run.how:
                 self._ask_for_end(self.run, Message.STOP, "Preset")
-            self._overview.count()
+            self._overview.count(in_run=self.run is not None)
             if time.monotonic() - looked >= _LOOK:
                 looked = time.monotonic()
                 self._show_readiness()

@@ -18,6 +18,8 @@ from pixieioc.pipeline.undeclared import as_json
 from pixieioc.pvinfo.model import Source
 
 _LINES = 20
+#: How long a task may handle nothing while items wait for it, in seconds: at the beginning of a run it has only begun.
+_IDLE = 2.0
 
 
 class TaskBoard:
@@ -39,6 +41,7 @@ class TaskBoard:
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._heard: float | None = None
         self._lost = False
+        self._idle_since: float | None = None
 
     def report(self, report: dict[str, Any], time_made: float) -> None:
         """Posts what a report has changed; `time_made` is its Unix time. BadReport for channels that are not there."""
@@ -114,8 +117,11 @@ class TaskBoard:
                 self._board.post(target, value[at], when)
 
     def _post_rate(self, when: Stamp) -> None:
-        """A task that is running, has input and does nothing is worth a look."""
+        """A task that is running, has input and does nothing for a while is worth a look."""
         latest = self._latest
         idle = latest["status"] == "RUNNING" and latest["rate"] == 0 and latest["queue_size"] > 0
+        now = time.monotonic()
+        self._idle_since = (self._idle_since or now) if idle else None
+        long = self._idle_since is not None and now - self._idle_since >= _IDLE
         for target, _ in self._targets["rate"]:
-            self._board.post_with(target, latest["rate"], dbr.MINOR if idle else dbr.NO_ALARM, when)
+            self._board.post_with(target, latest["rate"], dbr.MINOR if long else dbr.NO_ALARM, when)

@@ -233,7 +233,7 @@ class Pipeline:
             }
             numbers = {name: self._tell(name, _CONFIGURE, values) for name, values in back.items()}
             refused += yield from self.members.answers(numbers, self.answer_timeout)
-            raise Refused("; ".join(refused))
+            raise Refused("; ".join(refused), task=refused[0].partition(":")[0])
         for name, values in accepted.items():
             task = self.members[name].task
             task.parameter_values.update(settings_of(type(task), values))

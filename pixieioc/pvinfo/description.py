@@ -21,7 +21,7 @@ Part = Literal["run", "files", "errors", "task", "channel", "ioc"]
 #: What may be in alarm by more than its value says: the name behind the task's, and when.
 OTHER_ALARMS: Mapping[str, str] = {
     "State_RBV": "MINOR: DYING for more than half of StopTimeout",
-    "Rate_RBV": "MINOR while the task runs, items wait for it, and it handles none",
+    "Rate_RBV": "MINOR while the task runs, items wait for it, and it has handled none for 2 s",
     "ErrorMessage_RBV": "MAJOR while ERROR is",
 }
 #: What is worth keeping between runs, too, and what is not worth keeping.

@@ -70,7 +70,8 @@ def _state() -> Iterator[PvInfo]:
     yield PvInfo(
         "State_RBV", "mbbi", "State of the pipeline.", labels=STATES,
         severities=_severities(STATES, PANICKING="MAJOR", UNKNOWN="INVALID"),
-        guidance="PANICKING: a task has failed, see ErrorFirst_RBV. The next start, or Reset, replaces it.",
+        guidance="PANICKING: a task has failed, see ErrorFirst_RBV; the next start, or Reset, replaces it. "
+        "UNKNOWN: there are no tasks; the next start, or Reset, makes them.",
     )  # fmt: skip
     yield PvInfo(
         "DetectorState_RBV", "mbbi", "State of the run, as areaDetector names it.", labels=DETECTOR_STATES,

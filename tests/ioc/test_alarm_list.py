@@ -38,8 +38,8 @@ def test_an_error_of_a_task_comes_before_what_follows_from_it_and_its_lost_value
     )
     assert rows == [
         "MAJOR SortEvents:ERROR is its process was killed > SortEvents",
-        "INVALID SortEvents: 4 values are not valid > SortEvents",
         "INVALID SortEvents:Status is LOST > SortEvents",
+        "INVALID SortEvents: 4 values are not valid > SortEvents",
         "MAJOR ConvertToEvents:Dropped_RBV is 3 > ConvertToEvents",
         "MAJOR DetectorState_RBV is Error > Run",
     ]
@@ -48,6 +48,16 @@ def test_an_error_of_a_task_comes_before_what_follows_from_it_and_its_lost_value
 def test_the_same_of_many_channels_is_one_row() -> None:
     channels = [_alarm(f"M00:C{i:02d}:DeadTime_RBV", "MINOR", 10 - i, "45 %") for i in range(4)]
     assert _rows(*channels) == ["MINOR M00:C03:DeadTime_RBV is 45 % (and DeadTime_RBV of 3 others) > Rates"]
+
+
+def test_a_lost_task_comes_before_its_values_also_those_of_channels() -> None:
+    channels = [_alarm(f"M00:C{i:02d}:Counts_RBV", "INVALID", 4, "0", "FillSpectra") for i in range(2)]
+    rows = entries([*channels, _alarm("FillSpectra:Status", "INVALID", 5, "LOST", "FillSpectra")])
+    assert [row.text for row in rows] == [
+        "FillSpectra:Status is LOST",
+        "M00:C00:Counts_RBV is 0 (and Counts_RBV of 1 other)",
+    ]
+    assert rows[1].guidance.startswith("Nobody knows these values: their task is gone.")
 
 
 def test_every_screen_has_a_number() -> None:

@@ -30,6 +30,85 @@ def test_a_refused_value_is_named(ioc: Ioc) -> None:
     assert (ioc.get("CmdPv_RBV"), ioc.get("CmdStatus_RBV")) == ("PresetReal", "OK")
 
 
+def test_a_command_is_named(ioc: Ioc) -> None:
+    done = ioc.put_later("Acquire", 1)
+    ioc.until("CmdMessage_RBV", lambda text: text.endswith("has started"))
+    assert ioc.get("CmdPv_RBV") == "Acquire"
+    with pytest.raises(PutFailed):
+        ioc.put("EraseStart", 1)
+    assert (ioc.get("CmdPv_RBV"), ioc.get("CmdStatus_RBV")) == ("EraseStart", "Refused")
+    ioc.put("Stop", 1)
+    done.result(5)
+    assert (ioc.get("CmdPv_RBV"), ioc.get("CmdStatus_RBV")) == ("Stop", "OK")
+    for name, value in (("Acquire", 0), ("Configure", 1), ("ErrorAck", 1), ("Reset", 1)):
+        ioc.put(name, value)
+        assert ioc.get("CmdPv_RBV") == name
+
+
+def test_the_time_left_is_that_of_a_run_that_is_being_ended_and_of_no_other(ioc: Ioc) -> None:
+    ioc.put("Brake:Delay", 0.3)
+    ioc.put("Configure", 1)
+    done = ioc.put_later("Acquire", 1)
+    ioc.until("Brake:REPORT:Blocks_RBV", lambda blocks: blocks >= 1)
+    assert ioc.get("StopTimeLeft_RBV") == 0
+    with ioc.watch("StopTimeLeft_RBV", "Acquire_RBV") as watch:
+        watch.clear()
+        ioc.put("Stop", 1)
+        done.result(5)
+        watch.until("Acquire_RBV", "Done")
+        left = watch.values("StopTimeLeft_RBV")
+    assert 0 < max(left) <= 3
+    assert watch.sequence()[-2:] == [("StopTimeLeft_RBV", 0.0), ("Acquire_RBV", "Done")]
+
+
+def test_settings_that_a_task_cannot_use_keep_it_from_being_ready(ioc: Ioc) -> None:
+    run = ioc.get("RunId_RBV")
+    ioc.put("FileName", "no/slash")
+    why = "GatherData.file_name = 'no/slash': must not contain a slash, the folder is file_path"
+    ioc.until("ReadyMessage_RBV", why)
+    assert ioc.get("ReadyCure_RBV") == "File"
+    assert ioc.get("StartMessage_RBV") == f"Start would be refused: {why}."
+    with pytest.raises(PutFailed):
+        ioc.put("Acquire", 1)
+    assert (ioc.get("CmdStatus_RBV"), ioc.get("CmdMessage_RBV")) == ("Refused", why)
+    assert (ioc.get("RunId_RBV"), ioc.get("ErrorLatched_RBV")) == (run, "OK")
+    ioc.put("FileName", "slashless")
+    ioc.until("Ready_RBV", "Yes")
+
+
+def test_settings_that_a_task_refuses_at_the_start_are_its_error_and_none_of_the_ioc(ioc: Ioc) -> None:
+    ioc.put("Brake:Refuse", 13)
+    with pytest.raises(PutFailed):
+        ioc.put("Acquire", 1)
+    assert (ioc.get("IOC:ERROR"), ioc.get("Brake:ERROR")) == ("OK", "ERROR")
+    assert ioc.get("ErrorFirst_RBV") == "Brake"
+    assert ioc.get("Brake:ErrorMessage_RBV").startswith("Brake: 13 brings bad luck")
+
+
+def test_the_list_of_alarms_says_what_happened_without_a_traceback_until_it_is_acknowledged(ioc: Ioc) -> None:
+    done = ioc.put_later("Acquire", 1)
+    ioc.until("DetectorState_RBV", "Acquire")
+    ioc.put("Brake:Fail", 1)
+    with pytest.raises(PutFailed):
+        done.result(10)
+    ioc.until(
+        "Alarm1:Text_RBV", lambda text: text.startswith("Brake:ERROR is RuntimeError: the brake has failed, since ")
+    )
+    message, *trace = ioc.get("Brake:ErrorMessage_RBV").splitlines()
+    assert message == "RuntimeError: the brake has failed"
+    assert trace[-1] == message
+    assert all(line == message or line.startswith((" ", "Traceback")) for line in trace)
+    ioc.put("Brake:Fail", 0)
+    ioc.put("ErrorAck", 1)
+    assert "Brake:ERROR" not in ioc.get("AlarmList_RBV")
+
+
+def test_a_lost_task_is_named_once(ioc: Ioc) -> None:
+    task = ioc.tasks()[-1]
+    ioc.kill_task(task)
+    ioc.until("StatusMessage_RBV", f"{task}: its process was killed by signal 9")
+
+
 def test_a_lost_task_heads_the_list_of_alarms_and_start_says_that_it_replaces_it(ioc: Ioc) -> None:
     task = ioc.tasks()[-1]
     ioc.kill_task(task)

@@ -1,0 +1,43 @@
+"""What a task reports, as it is shown."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pixieioc.ioc import task_board
+from pixieioc.ioc.board import Board
+from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.task_board import TaskBoard
+from pixieioc.pvinfo import all_pvs
+from pixieioc.tasks.fill_spectra import FillSpectra
+from tests.configs import config_of
+
+CHAIN = ("DummyData", "FillSpectra")
+WAITS = {"status": "RUNNING", "rate": 0.0, "queue_size": 3}
+
+
+def test_a_task_that_handles_nothing_alarms_but_not_one_that_has_only_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(task_board.time, "monotonic", lambda: now)
+
+    async def story() -> None:
+        nonlocal now
+        config = config_of(CHAIN, {}, prefix="X:")
+        board = Board(all_pvs(config), "X:")
+        task, rate = TaskBoard(board, FillSpectra, config.settings["FillSpectra"]), board["FillSpectra:Rate_RBV"]
+        for later, report, severity in [
+            (0.0, WAITS, dbr.NO_ALARM),
+            (1.0, WAITS, dbr.NO_ALARM),
+            (1.0, WAITS, dbr.MINOR),
+            (1.0, {"rate": 5.0}, dbr.NO_ALARM),
+            (1.0, {"rate": 0.0}, dbr.NO_ALARM),
+            (2.0, {"queue_size": 4}, dbr.MINOR),
+            (0.1, {"status": "WAITING"}, dbr.NO_ALARM),
+        ]:
+            now += later
+            task.report(report, now)
+            assert rate.severity == severity, (now, report)
+
+    asyncio.run(story())
