@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import logging
+import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -13,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import pixieioc
+from pixieioc import account
 from pixieioc.config import Config, ConfigError, load
 
 if TYPE_CHECKING:
     from pixieioc.offline.job import Job
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -33,7 +35,24 @@ Interfaces = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS,...", help="Where to listen (default: EPICS_CAS_INTF_ADDR_LIST, or everywhere)."),
 ]
+#: LoadFiles to WriteEvents, and some of a site.
+_TASKS_OF_A_REPLAY = 8
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell what happens.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pixieioc {pixieioc.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """What goes before a command."""
 
 
 @app.command()
@@ -122,14 +141,21 @@ def demo(
 ) -> None:
     """Run an IOC with a simulated source through the whole chain, on this computer only."""
     checked = load(_example("demo.toml"), (), prefix)
-    p = checked.prefix
-    hint = f"""\
-The demo's IOC is up, on this computer only (127.0.0.1). From another terminal:
+    from pixieioc.ioc.ca.environment import Environment
 
-    export EPICS_CA_ADDR_LIST=127.0.0.1 EPICS_CA_AUTO_ADDR_LIST=NO
+    p, port = checked.prefix, Environment.read(os.environ).server_port
+    address = "127.0.0.1" if port == Environment.server_port else f"127.0.0.1:{port}"
+    hint = f"""\
+The demo's IOC is up, on this computer only ({address}). From another terminal:
+
+    export EPICS_CA_ADDR_LIST={address} EPICS_CA_AUTO_ADDR_LIST=NO
     caput {p}Acquire 1           start a run
     caput {p}Stop 1              end it
     caput {p}PresetMode "Real time" ; caput {p}PresetReal 10 ; caput -c -w 60 {p}Acquire 1
+
+Without EPICS' own tools, caproto-put and caproto-monitor do the same:
+
+    PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH
 
 Worth watching with camonitor:
 
@@ -263,7 +289,12 @@ def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = 
 def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: str, *, start: bool = False) -> None:
     from pixieioc.ioc.app import run_ioc
     from pixieioc.ioc.loop import run as run_loop
+    from pixieioc.pipeline.limits import claim
 
+    claim(len(config.chain))
+    for complaint in (account.code_complaint(), account.state_complaint(config.state_folder)):
+        if complaint:
+            typer.echo(f"pixieioc: {complaint}", err=True)
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     run_loop(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
@@ -275,7 +306,11 @@ def _replay(job: Job, *, as_json: bool) -> None:
     from pixieioc.offline.replay import replay
     from pixieioc.offline.show import following, print_summary
     from pixieioc.pipeline import Error
+    from pixieioc.pipeline.limits import claim
 
+    claim(_TASKS_OF_A_REPLAY)
+    if complaint := account.code_complaint():
+        typer.echo(f"pixieioc: {complaint}", err=True)
     with following(Console(stderr=True)) as listener:
         summary = replay(job, listener)
     if as_json:

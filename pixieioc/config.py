@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from pixieioc import account
 from pixieioc.pipeline import places
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
@@ -153,8 +154,7 @@ class Config:
         """Where the run number and the like survive a restart."""
         if self.ioc.state_dir:
             return Path(_from(self.folder, self.ioc.state_dir))
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-        return base / "pixieioc" / (self.prefix.strip(":").replace("/", "_") or "_")
+        return account.state_home() / "pixieioc" / (self.prefix.strip(":").replace("/", "_") or "_")
 
 
 def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:

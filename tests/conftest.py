@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -48,6 +50,10 @@ os.environ.update(
     EPICS_CAS_BEACON_ADDR_LIST="127.0.0.1",
     EPICS_CAS_BEACON_PORT=str(_REPEATER.getsockname()[1]),
 )
+
+# Whoever starts the tests in the background has them ignore ^C, and every program would inherit that.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.load_profile("default")

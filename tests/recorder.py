@@ -17,6 +17,7 @@ class Recorder(Pipeline):
         super().__init__(task_kwargs)
         self.heard_errors: list[tuple[str, Error]] = []
         self.heard_prints: list[tuple[str, str]] = []
+        self.heard_starting: list[tuple[str, str]] = []
         self.heard_reports: list[tuple[float, str, dict[str, Any]]] = []
 
     def handle_error(self, name: str, err: Error) -> None:
@@ -24,6 +25,9 @@ class Recorder(Pipeline):
 
     def handle_print(self, name: str, string: str) -> None:
         self.heard_prints.append((name, string))
+
+    def handle_starting(self, name: str, what: str) -> None:
+        self.heard_starting.append((name, what))
 
     def handle_report(self, name: str, report: dict[str, Any]) -> None:
         self.heard_reports.append((time.monotonic(), name, dict(report)))

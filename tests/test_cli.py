@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import pixieioc
 from pixieioc.cli import app
 from pixieioc.config import ConfigError, load
 from pixieioc.pipeline import Task
@@ -216,3 +217,8 @@ def test_tasks_are_listed_with_what_they_can_be_told_and_tell() -> None:
     assert "    max_delay = 0.5 [live]: a number from 0 to 3600 (s). How long an event waits here at most." in described
     assert "    > events_held: Events that wait here." in described
     assert not [line for line in described if "cpu_load" in line]  # what every task reports is not repeated
+
+
+def test_the_version_and_completion() -> None:
+    assert _printed("--version") == [f"pixieioc {pixieioc.__version__}"]
+    assert "--install-completion" in "\n".join(_printed("--help"))

@@ -14,7 +14,7 @@ from pixieioc.ioc.access import AccessRules
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused, Record
 from pixieioc.ioc.ca.server import Server
-from pixieioc.ioc.run_control import NOBODY, RunControl
+from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
 from pixieioc.pipeline import Error
@@ -112,9 +112,7 @@ async def _serve(
     stats = loop.create_task(Stats(board, server, state.starts, reset).run())
     unfinished = loop.run_in_executor(None, _warn_of_unfinished_files, config)
     try:
-        beginning = loop.create_task(control.begin())
-        if start:
-            control.start(NOBODY)
+        beginning = loop.create_task(control.begin(start=start))
         await stopping.wait()
         beginning.cancel()
         unfinished.cancel()

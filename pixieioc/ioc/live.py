@@ -25,6 +25,9 @@ class Listener(Protocol):
     def on_print(self, task: str, text: str) -> None:
         """Lines that the task printed."""
 
+    def on_starting(self, task: str, what: str) -> None:
+        """What takes the task long just now."""
+
     def on_error(self, task: str, error: Error) -> None:
         """The task, or what the pipeline found wrong with it."""
 
@@ -50,6 +53,9 @@ class LivePipeline(Pipeline):
 
     def handle_print(self, name: str, string: str) -> None:
         self._listener.on_print(name, string)
+
+    def handle_starting(self, name: str, what: str) -> None:
+        self._listener.on_starting(name, what)
 
     def handle_error(self, name: str, err: Error) -> None:
         self._listener.on_error(name, err)

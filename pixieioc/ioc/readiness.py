@@ -9,7 +9,7 @@ from pathlib import Path
 from pixieioc.tasks.disk import existing, levels, why_not_made
 
 #: What is looked at, in the order of the bits of ReadyBits_RBV.
-CHECKS = ("no run in progress", "links empty", "settings valid", "disk space", "file path")
+CHECKS = ("no run in progress", "links empty", "settings valid", "disk space", "file path", "tasks started")
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ def look_at(path: str) -> Place:
     return Place(path, wanted.is_dir(), writable, free_gb, levels(wanted), levels(folder))
 
 
-def judge(run_on: str, draining: str, settings: str, saving: Saving, place: Place) -> Readiness:
-    """Puts the checks together; the first three are given as their own problem (empty: well)."""
+def judge(run_on: str, draining: str, settings: str, saving: Saving, place: Place, starting: str = "") -> Readiness:
+    """Puts the checks together; the first three and the last are given as their own problem (empty: well)."""
     disk = folder = ""
     if saving.on:
         not_writable = "" if place.writable else f"the folder {place.path} is not writable"
         folder = place.why_not_made(saving.depth) or not_writable
     if saving.on and place.free_gb <= saving.least_gb:
         disk = f"only {place.free_gb:.1f} GB are free at {place.path}, at least {saving.least_gb:g} GB are needed"
-    return Readiness((run_on, draining, settings, disk, folder))
+    return Readiness((run_on, draining, settings, disk, folder, starting))

@@ -23,15 +23,15 @@ class ReadyBoard:
         self._settings = settings
         self._progress = progress
 
-    def judge(self, run: Run | None) -> Readiness:
-        """Whether a run could be started now; `run` is the one in progress."""
-        return self._judge(run, look_at(self._settings.shared("file_path", ".")))
+    def judge(self, run: Run | None, starting: str) -> Readiness:
+        """Whether a run could be started now; `run` is the one in progress, `starting` what tasks are busy with."""
+        return self._judge(run, starting, look_at(self._settings.shared("file_path", ".")))
 
-    def show(self, run: Run | None) -> None:
+    def show(self, run: Run | None, starting: str) -> None:
         """Posts what is to be seen now."""
         post, shared = self._board.post, self._settings.shared
         place, rate = look_at(shared("file_path", ".")), self._progress.counter("write_rate")
-        readiness = self._judge(run, place)
+        readiness = self._judge(run, starting, place)
         post("Ready_RBV", int(readiness.ready))
         post("ReadyBits_RBV", readiness.bits)
         post("ReadyMessage_RBV", readiness.message)
@@ -41,9 +41,9 @@ class ReadyBoard:
         post("DiskFree_RBV", place.free_gb)
         post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)
 
-    def _judge(self, run: Run | None, place: Place) -> Readiness:
+    def _judge(self, run: Run | None, starting: str, place: Place) -> Readiness:
         shared = self._settings.shared
         run_on = run.describe() if run is not None else ""
         draining = "" if run_on or self._pipeline.at_rest else "the tasks are still finishing the last run"
         saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
-        return judge(run_on, draining, self._progress.problem(), saving, place)
+        return judge(run_on, draining, self._progress.problem(), saving, place, "" if run_on else starting)

@@ -55,6 +55,7 @@ class RunControl:
         self._background: set[asyncio.Task[None]] = set()
         self._dying_since: float | None = None
         self._gone = True  # the tasks are not there on purpose
+        self._starting = "the tasks are starting"  #: empty when they have started, or could not
         self.run: Run | None = None
         self.tasks = {name: TaskBoard(board, cls) for name, cls in config.tasks.items()}
         self.errors = ErrorBoard(board, config.chain)
@@ -91,9 +92,10 @@ class RunControl:
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
-    async def begin(self) -> None:
-        """Makes the tasks; what goes wrong with that is shown and does not keep the IOC from running."""
+    async def begin(self, *, start: bool = False) -> None:
+        """Makes the tasks, and starts a run if that is wanted; what goes wrong is shown and does not end the IOC."""
         self._keep(self._tick())
+        self._show_readiness()
         try:
             async with self._lock:
                 await self._make_tasks()
@@ -103,6 +105,8 @@ class RunControl:
         else:
             if self.run is None:
                 self._say.state("Idle", "ready")
+            if start:
+                self.start(NOBODY)
 
     def start(self, client: Client) -> None:
         """Starts a run as a client would; if it is refused, that is shown and no more."""
@@ -125,16 +129,21 @@ class RunControl:
         chain = list(self._config.chain)
         missing = [name for name in chain if name not in self.pipeline.members]
         self._gone = False
-        if missing:
-            await self.pipeline.do(self.pipeline.creating(missing))
-        if self.pipeline.chain != chain:
-            await self.pipeline.do(self.pipeline.connecting(chain))
+        self._starting = "the tasks are starting" if missing else ""
+        try:
+            if missing:
+                await self.pipeline.do(self.pipeline.creating(missing))
+            if self.pipeline.chain != chain:
+                await self.pipeline.do(self.pipeline.connecting(chain))
+        finally:
+            self._starting = ""
+            self._show_readiness()
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
     def _start(self, client: Client, *, erase: bool = False) -> Coroutine[Any, Any, None]:
         """Accepts a run at once, or refuses it at once."""
-        readiness = self._ready.judge(self.run)
+        readiness = self._ready.judge(self.run, self._starting)
         if not readiness.ready:
             if self.run is None:
                 self._board.post("EraseStart" if erase else "Acquire", 0, force=True)
@@ -347,6 +356,15 @@ class RunControl:
         log.info("%s: %s", task, text)
         self.tasks[task].print(text)
 
+    def on_starting(self, task: str, what: str) -> None:
+        """What takes a task long, as to compile something."""
+        log.info("%s: %s", task, what)
+        if self._starting:
+            self._starting = f"the tasks are starting: {task} is {what}"
+            self._show_readiness()
+            if self.run is None:
+                self._say.state("Initializing", self._starting)
+
     def on_error(self, task: str, error: Error) -> None:
         """A task has failed, or the pipeline says so of it."""
         member = self.pipeline.members.get(task)
@@ -385,7 +403,7 @@ class RunControl:
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def _show_readiness(self) -> None:
-        self._ready.show(self.run)
+        self._ready.show(self.run, self._starting)
 
     def _setting_was_put(self, status: str, message: str, client: Client) -> None:
         if status == "OK":

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.listmode.jit import compiled
-from pixieioc.listmode.layout import NAMED, Layout, Numbers
+from pixieioc.listmode.layout import LENGTH_MASK, SLOT_MASK, SLOT_SHIFT, TRACE_MASK, Numbers
 from pixieioc.listmode.variant import SLOT_FIRST, SLOT_LAST
 
 #: How a walk ended: all that can be judged is walked; a broken record; room for offsets is used up.
@@ -16,14 +16,14 @@ RUN = 16
 
 
 @compiled
-def record_length(words: NDArray[np.uint32], at: int, form: Layout) -> int:
+def record_length(words: NDArray[np.uint32], at: int, form: Numbers) -> int:
     """The length of the record whose header is at `at`, in words; 0 if it breaks an invariant of the format."""
     here = np.uint64(at)  # with a sign, indices from the end would have to be thought of
     w0 = np.int64(words[here])
     header = (w0 >> 12) & 31
-    length = (w0 >> 17) & form.length_mask
-    slot = (w0 >> form.slot_shift) & form.slot_mask
-    trace = (np.int64(words[here + np.uint64(3)]) >> 16) & form.trace_mask
+    length = (w0 >> 17) & form[LENGTH_MASK]
+    slot = (w0 >> form[SLOT_SHIFT]) & form[SLOT_MASK]
+    trace = (np.int64(words[here + np.uint64(3)]) >> 16) & form[TRACE_MASK]
     if header < 4 or header > 18 or header & 1 or slot < SLOT_FIRST or slot > SLOT_LAST:
         return 0
     if 2 * (length - header) != trace:
@@ -33,7 +33,7 @@ def record_length(words: NDArray[np.uint32], at: int, form: Layout) -> int:
 
 @compiled
 def walk(
-    words: NDArray[np.uint32], start: int, stop: int, numbers: Numbers, offsets: NDArray[np.int64], count: int
+    words: NDArray[np.uint32], start: int, stop: int, form: Numbers, offsets: NDArray[np.int64], count: int
 ) -> tuple[int, int, int, int, int]:
     """Follows the chain of records from `start` as long as whole headers lie before `stop`.
 
@@ -41,9 +41,8 @@ def walk(
     ended, the parts (ETS, ESUM, QDC) that any record has, and the number of trace samples. A header behind `stop` must
     be consistent too, as it confirms the last record.
     """
-    form = numbers.view(NAMED)[0]
     at, parts, samples, last = start, 0, 0, len(words)
-    length, header = 0, 0
+    length = header = last - last  # not 0: that is a type of its own, for which all would be compiled once more
     while at < stop and at + 4 <= last:
         # One by one, because where a record begins is known only when the one before is read ...
         alike = True
@@ -66,10 +65,9 @@ def walk(
             alike &= length == before
         # ... unless its length can be guessed.
         if alike:
-            room = min((stop - at + length - 1) // length, (last - at) // length, len(offsets) - count)
-            run = count_alike(words, at, length, form, room)
+            run = count_alike(words, at, stop, length, form, len(offsets) - count)
             for i in range(run):
-                offsets[count + i] = at + i * length
+                offsets[np.uint64(count + i)] = at + i * length
             samples += 2 * run * (length - header)
             count += run
             at += run * length
@@ -79,22 +77,22 @@ def walk(
 
 
 @compiled
-def count_alike(words: NDArray[np.uint32], at: int, length: int, form: Layout, room: int) -> int:
+def count_alike(words: NDArray[np.uint32], at: int, stop: int, length: int, form: Numbers, room: int) -> int:
     """How many records from `at` on have the length, parts and slot of the one before: a multiple of RUN up to `room`.
 
-    As that one is consistent, so are they: what the invariants of the format ask is the same in all.
+    They begin before `stop`. As that one is consistent, so are they: what the format asks is the same in all.
     """
-    shape = np.uint32(form.length_mask << 17 | 31 << 12 | form.slot_mask << form.slot_shift)
-    trace = np.uint32(form.trace_mask << 16)
-    w0, w3 = words[at - length], words[at - length + 3]
-    run = 0
-    while run + RUN <= room:
+    shape = np.uint32(form[LENGTH_MASK] << 17 | 31 << 12 | form[SLOT_MASK] << form[SLOT_SHIFT])
+    trace = np.uint32(form[TRACE_MASK] << 16)
+    w0, w3 = words[np.uint64(at - length)], words[np.uint64(at - length + 3)]
+    run, last = 0, len(words)
+    while run + RUN <= room and at + (run + RUN - 1) * length < stop and at + (run + RUN) * length <= last:
         begin = at + run * length
         differ = np.uint32(0)
         if length == 4:  # a step that the compiler knows: many at once
-            these = words[begin : begin + 4 * RUN]
             for i in range(RUN):
-                differ |= ((these[4 * i] ^ w0) & shape) | ((these[4 * i + 3] ^ w3) & trace)
+                here = np.uint64(begin + 4 * i)
+                differ |= ((words[here] ^ w0) & shape) | ((words[here + np.uint64(3)] ^ w3) & trace)
         else:
             for i in range(RUN):
                 here = np.uint64(begin + i * length)
@@ -106,13 +104,12 @@ def count_alike(words: NDArray[np.uint32], at: int, length: int, form: Layout, r
 
 
 @compiled
-def find_chain(words: NDArray[np.uint32], start: int, numbers: Numbers, links: int, final: bool) -> tuple[bool, int]:
+def find_chain(words: NDArray[np.uint32], start: int, form: Numbers, links: int, final: bool) -> tuple[bool, int]:
     """The first place from `start` where `links` consistent records follow each other.
 
     Returns (True, place), or (False, place) where nothing before `place` can begin a chain and more words are needed to
     judge what begins there. With `final` no more words will come: a chain that ends exactly with the words counts too.
     """
-    form = numbers.view(NAMED)[0]
     last = len(words)
     for begin in range(start, last):
         at, found, broken = begin, 0, False

@@ -142,13 +142,13 @@ def compact(events: Events) -> Events:
     """The same events with `traces` that hold no other samples; without traces, the events as they are."""
     if TRACES not in events:
         return events
-    # Not above: whoever has no traces needs no compiler.
-    from pixieioc.listmode.fill import copy_traces, end_to_end
+    # Not above: fill imports this module.
+    from pixieioc.listmode.fill import copy_traces
 
     begins, lengths = constant(events["trace_start"]), constant(events["trace_length"])
     starts = np.empty(len(lengths), np.int64)
-    samples = np.empty(end_to_end(lengths, starts), events[TRACES].dtype)
-    copy_traces(constant(events[TRACES]), begins, lengths, samples)
+    samples = np.empty(int(lengths.sum(dtype=np.int64)), events[TRACES].dtype)
+    copy_traces(constant(events[TRACES]), begins, lengths, samples, starts)
     return {**events, "trace_start": starts, TRACES: samples}
 
 

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.chain import CORRUPT, END, FULL, find_chain, walk
 from pixieioc.listmode.events import Events, Memory
-from pixieioc.listmode.fill import fill_columns
+from pixieioc.listmode.fill import BATCH, fill_base, fill_parts, fill_traces
 from pixieioc.listmode.layout import numbers_of
 from pixieioc.listmode.variant import (
     LONGEST_RECORD,
@@ -45,8 +45,10 @@ REGIONS_KEPT = 100
 _OF_PART = {PART_ETS: ("ets",), PART_ESUM: ("esum", "baseline"), PART_QDC: ("qdc",)}
 _OF_TRACE = ("trace_start", "trace_length")
 _SAMPLES = np.dtype("<u2")
-#: Stands for the columns that are not there; in the order in which `fill_columns` takes them.
-_NO_ROWS = ev.allocate((*ev.BASE_COLUMNS, *ev.EXTRA_COLUMNS), 0)
+_BASE = tuple(column.name for column in ev.BASE_COLUMNS)
+_IN_BLOCKS = ("parts", "ets", "esum", "baseline", "qdc")
+#: Stands for the columns of optional blocks that are not there.
+_NO_ROWS = ev.allocate(ev.EXTRA_COLUMNS, 0)
 
 
 class _Piece(NamedTuple):
@@ -88,6 +90,7 @@ class Decoder:
         self.counts = StreamCounts()
         self._form = numbers_of(layout, sum(1 << channel for channel in set(cfd_off)))
         self._offsets = np.empty(1 << 15, np.int64)
+        self._scratch, self._rows = np.empty(4 * BATCH, np.uint32), np.empty(BATCH, np.int64)
         self._carry: Words = np.empty(0, np.uint32)
         self._searching = False
 
@@ -225,11 +228,31 @@ class Decoder:
         self.counts.events += count
         samples = before.samples + piece.samples
         chunk = ev.lay_out(_columns(before.parts | piece.parts, samples > 0), count, self._memory)
-        columns = [chunk.get(name, no_rows) for name, no_rows in _NO_ROWS.items()]
-        fill_columns(before.words, before.offsets, piece.words, piece.offsets, self._form, self.module, *columns)
+        base = [chunk[name] for name in _BASE]
+        fill_base(
+            before.words, before.offsets, piece.words, piece.offsets, self._form, self._scratch, self.module, *base
+        )
+        if "parts" in chunk:
+            split = len(before.offsets)
+            if split in (0, count):
+                self._fill_extra(before if split else piece, chunk)
+            else:
+                self._fill_extra(before, ev.take(chunk, slice(0, split)))
+                self._fill_extra(piece, ev.take(chunk, slice(split, count)))
         if samples:  # of one piece alone
             chunk[ev.TRACES] = piece.words.view(_SAMPLES)
         return chunk
+
+    def _fill_extra(self, piece: _Piece, rows: Events) -> None:
+        """The columns of optional blocks and traces, those that are there."""
+        if len(rows) > len(_BASE) + 1 + len(_OF_TRACE) or "trace_start" not in rows:
+            parts, ets, esum, baseline, qdc = (rows.get(name, _NO_ROWS[name]) for name in _IN_BLOCKS)
+            bits = baseline.view(np.uint32)
+            fill_parts(piece.words, piece.offsets, self._rows, parts, ets, esum.ravel(), bits, qdc.ravel())
+        else:
+            rows["parts"].fill(0)
+        if "trace_start" in rows:
+            fill_traces(piece.words, piece.offsets, self._form, rows["trace_start"], rows["trace_length"])
 
 
 @functools.cache
@@ -242,15 +265,22 @@ def _columns(parts: int, samples: bool) -> tuple[tuple[str, np.dtype[Any], int],
     return tuple((column.name, np.dtype(column.dtype), column.width) for column in columns)
 
 
-def warm_up() -> None:
-    """Compiles the loops, or loads them from the cache, so that the first data need not wait for it."""
+def warm_up(*, everything: bool = False) -> None:
+    """Compiles the loops, or loads them from the cache, so that the first data need not wait for it.
+
+    What only optional blocks, traces and broken streams need is left out unless `everything` is wanted.
+    """
     decoder = Decoder(VARIANTS[0])
-    for header in (4, 18):  # a record with nothing and one with everything, and a word that is no record
-        record = np.zeros(header + 2, np.uint32)
-        record[0] = (header + 1) << 17 | header << 12 | SLOT_FIRST << 4
-        record[3] = 2 << 16
-        for events in decoder.feed(record) + decoder.finish():
+    blocks = [np.array([_header(4, 4), 0, 0, 0], np.uint32)]
+    if everything:  # a record with all blocks and a trace, and a word that is no record
+        blocks.append(np.array([_header(19, 18), 0, 0, 2 << 16, *[0] * 15, 0], np.uint32))
+    for block in blocks:
+        for events in decoder.feed(block) + decoder.finish():
             ev.compact(events)
+
+
+def _header(length: int, header: int) -> int:
+    return length << 17 | header << 12 | SLOT_FIRST << 4
 
 
 def _as_words(block: ArrayLike) -> Words:

@@ -29,6 +29,8 @@ class Listener:
     progress: Callable[[float, int], None] = lambda percent, events: None
     #: A task's name and what it printed.
     print: Callable[[str, str], None] = lambda task, text: None
+    #: A task's name and what takes it long just now.
+    starting: Callable[[str, str], None] = lambda task, what: None
 
 
 def replay(job: Job, listener: Listener | None = None) -> Summary:
@@ -81,6 +83,9 @@ class _Followed(Pipeline):
 
     def handle_print(self, name: str, string: str) -> None:
         self._listener.print(name, string)
+
+    def handle_starting(self, name: str, what: str) -> None:
+        self._listener.starting(name, what)
 
     def look_for_losses(self) -> None:
         """Raises what went wrong first, or Error if not everything has come to the end of the chain."""

@@ -25,7 +25,7 @@ def following(console: Console) -> Iterator[Listener]:
             console.print(shown(f"{task}: {line}"), markup=False, highlight=False, soft_wrap=True)
 
     if not console.is_terminal:
-        yield Listener(print=show)
+        yield Listener(print=show, starting=show)
         return
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[events]} events"),
@@ -33,7 +33,11 @@ def following(console: Console) -> Iterator[Listener]:
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:
         job = bar.add_task("replay", total=100.0, events=0)
-        yield Listener(progress=lambda percent, events: bar.update(job, completed=percent, events=events), print=show)
+
+        def progress(percent: float, events: int) -> None:
+            bar.update(job, completed=percent, events=events, description="replay")
+
+        yield Listener(progress, show, lambda task, what: bar.update(job, description=f"{task}: {what}"))
 
 
 def print_summary(console: Console, summary: Summary) -> None:

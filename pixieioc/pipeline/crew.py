@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -91,18 +92,26 @@ class Crew(Mapping[str, Member]):
         self._kept.touch_if_due()
 
     def bring_up(self, members: list[Member], seconds: float) -> Procedure[None]:
-        """Starts the processes side by side; Error names the first that does not come up, and none of them stays."""
+        """Starts the processes side by side; Error names the first that does not come up, and none of them stays.
+
+        One that says nothing for so many seconds does not come up; one that has said what takes it long is waited for.
+        """
 
         def start() -> None:
             prepare()
             for member in members:
                 member.task.start()
+                member.heard = time.monotonic()
+
+        def decided(member: Member) -> bool:
+            silent = not member.starting and member.silent > seconds
+            return member.known or member.failed or silent or not member.alive
 
         yield from self._call(start)
-        yield Wait(lambda: all(m.known or m.failed or not m.alive for m in members), seconds)
+        yield Wait(lambda: all(map(decided, members)), float("inf"))
         for member in members:
             if not member.known or member.failed:
-                silence = f"its process did not come up within {seconds:g} s"
+                silence = f"its process has said nothing for {seconds:g} s"
                 why = member.error or (silence if member.alive else f"its process {member.how_ended}")
                 yield from self.put_away(members)
                 raise Error(f"{member.name}: {why}", task=member.name, cause=Cause.LOST)

@@ -20,7 +20,8 @@ class Member:
     identity: str
     #: The task's own word, until it dies.
     status: Status = Status.WAITING
-    known: bool = False  #: it has said something
+    known: bool = False  #: it has said that it is there
+    starting: str = ""  #: what takes it long just now, as to compile; it is not expected to say anything else meanwhile
     finished: bool = False  #: it is through with the run (after an error: it has swallowed the rest)
     lost: bool = False  #: its process has ended without being asked to
     error: Error | None = None

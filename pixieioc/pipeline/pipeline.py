@@ -36,9 +36,9 @@ class Pipeline:
     """Orchestrates tasks as a chain of processes; a context manager that leaves nothing behind.
 
     `task_kwargs` are initial values of parameters: a parameter's name, for every task that declares it, or a task's
-    name with a dict. Override the handlers `handle_error`, `handle_print` and `handle_report` to listen. All times are
-    in seconds: `answer_timeout` for a task to begin, to be connected or configured; `watch` has those for the end of a
-    run and of a process.
+    name with a dict. Override the handlers `handle_error`, `handle_print`, `handle_report` and `handle_starting` to
+    listen. All times are in seconds: `answer_timeout` for a task to begin (unless it has said what takes it longer), to
+    be connected or configured; `watch` has those for the end of a run and of a process.
     """
 
     def __init__(self, task_kwargs: dict[str, Any] | None = None) -> None:
@@ -140,6 +140,9 @@ class Pipeline:
 
     def handle_report(self, name: str, report: dict[str, Any]) -> None:
         """Handles `Message.REPORT`: what has changed; `time` is the Unix time of the report."""
+
+    def handle_starting(self, name: str, what: str) -> None:
+        """Handles a report of what takes a task long: before it is there, or in between, as to compile something."""
 
     # -- senders ------------------------------------------------------------------------------------------------------
 
@@ -294,13 +297,18 @@ class Pipeline:
         except Refused as error:
             self._fail(member, Error(f"{member.name} said what it must not: {error}"))
             return
-        member.known, member.heard = True, time.monotonic()
+        member.heard = time.monotonic()
         payload: Any = packet.payload
-        if packet.kind == _REPORT:
+        if packet.kind == _REPORT and "starting" in payload:
+            member.starting = payload["starting"]
+            self.handle_starting(member.name, member.starting)
+        elif packet.kind == _REPORT:
+            member.known, member.starting = True, ""
             self._take_report(member, payload)
         elif packet.kind == _PRINT:
             self.handle_print(member.name, payload["text"])
         elif packet.kind == _ERROR:
+            member.known, member.starting = True, ""
             self._fail(member, Error.from_dict(payload))
         elif packet.kind == Message.FINISHED and packet.run == self.run_id:
             member.finished = True

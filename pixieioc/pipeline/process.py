@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import json
 import multiprocessing
 import os
 import signal
+import site
+from collections.abc import Iterator
 from multiprocessing import forkserver, resource_tracker
+from pathlib import Path
 
 from pixieioc.pipeline.temporary import folder_of_multiprocessing, hold_listener, make_again
 
 #: The parent runs an event loop and threads, so its memory must not be forked; a small server process forks instead.
 PROCESSES = multiprocessing.get_context("forkserver")
-# Imported once there, these cost the tasks nothing.
-PROCESSES.set_forkserver_preload(["__main__", "pixieioc.pipeline.task"])
+# Imported once there, it costs the tasks nothing.
+PROCESSES.set_forkserver_preload(["pixieioc.pipeline.task"])
 
+#: Has Python not look for modules in the folder in which it is started, and where else.
+_SAFE_PATH, _PATH = "PYTHONSAFEPATH", "PYTHONPATH"
+#: What these were for whoever started us, while a helper begins.
+_BEFORE = "PIXIEIOC_ENVIRONMENT"
 #: What a terminal, the end of a session or a service manager sends to all processes is for the pipeline's, which ends
 #: its tasks in order: from a terminal (programs that a task starts ignore these, too), and from elsewhere.
 _TERMINAL = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
@@ -33,7 +42,8 @@ def prepare() -> None:
     try:
         for server in (resource_tracker, forkserver):  # the first of them unblocks some
             signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINAL | _ELSEWHERE)
-            server.ensure_running()
+            with _importing_as_we_do():
+                server.ensure_running()
         hold_listener()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -47,6 +57,40 @@ def leave_signals_to_the_pipeline() -> None:
         signal.signal(number, lambda *_: None)
         signal.siginterrupt(number, False)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINAL | _ELSEWHERE)
+
+
+@contextlib.contextmanager
+def _importing_as_we_do() -> Iterator[None]:
+    """Processes that begin in here import the modules that this process does.
+
+    multiprocessing starts its helpers with `python -c`, which looks into the current folder first: a `random.py` there
+    would be taken for Python's, and a copy of this package for the one that runs.
+    """
+    before = {name: os.environ.get(name) for name in (_SAFE_PATH, _PATH)}
+    os.environ[_SAFE_PATH] = "1"
+    # Where the package was installed is looked at anyway, but behind Python's own modules, as it should be.
+    root = str(Path(__file__).parents[2])
+    if root not in (*site.getsitepackages(), site.getusersitepackages()):
+        os.environ[_PATH] = os.pathsep.join(filter(None, (root, before[_PATH])))
+    os.environ[_BEFORE] = json.dumps(before)
+    try:
+        yield
+    finally:
+        _restore_environment()
+
+
+def _restore_environment() -> None:
+    """What tasks start has the environment that this program was started with."""
+    before: dict[str, str | None] = json.loads(os.environ.pop(_BEFORE, "{}"))
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+# Here, because this is imported first in a helper.
+_restore_environment()
 
 
 def keep_memory() -> None:

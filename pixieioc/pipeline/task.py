@@ -22,6 +22,8 @@ import psutil
 import zmq
 from numpy.typing import NDArray
 
+from pixieioc import account
+from pixieioc.listmode import jit
 from pixieioc.pipeline.callbacks import Callbacks
 from pixieioc.pipeline.control import ControlLine, Printer, Reports, Wiring
 from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, reports_of
@@ -168,6 +170,10 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.send_report({})
         self.__send_printed()
 
+    def send_starting(self, what: str) -> None:
+        """Tells what will take long, as to load or to compile something; no other word is expected until it is done."""
+        self.__control.say(_REPORT, {"starting": what}, self.run_id)
+
     def send_report(self, report: dict[str, Any], force: bool = False) -> None:
         """Sends `Message.REPORT`: at most two a second, merged, the newest values win; with `force` at once."""
         self.__reports.add(report)
@@ -193,6 +199,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         leave_signals_to_the_pipeline()
         keep_memory()
         self.__open(self.wiring)
+        jit.listener = self.__tell_of_compiling
         try:
             self.__guard(self.init)
             while self.__status is not Status.DYING:
@@ -417,6 +424,9 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
             Message.QUIT: self.__handle_quit,
         }
         threading.Thread(target=die_with_parent, name="parent", daemon=True).start()
+
+    def __tell_of_compiling(self, loop: str) -> None:
+        self.send_starting(f"compiling {loop} ({'once' if account.code_folder() else 'at every start'})")
 
     def __close(self) -> None:
         self.__send_printed(last=True)

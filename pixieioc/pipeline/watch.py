@@ -61,7 +61,7 @@ class Watch:
         allowed = member.task.heart_beat_timeout
         if not member.alive:
             yield Verdict(member, Cause.LOST, f"its process {member.how_ended}")
-        elif member.silent > allowed and not member.failed and self.deadline is None:
+        elif member.silent > allowed and not (member.failed or member.starting) and self.deadline is None:
             yield Verdict(member, Cause.HANG, f"no heart beat for {member.silent:.0f} s ({allowed:g} s are allowed)")
 
     def _stalled(self, chain: Sequence[Member], busy: Sequence[Member]) -> Iterator[Verdict]:

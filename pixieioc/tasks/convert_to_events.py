@@ -15,6 +15,9 @@ from pixieioc.listmode.variant import CHANNELS, Variant, variant
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.items import Beginning, EventBlock, joined, run_begins, words_of
 
+#: So many seconds after the chain is there, no run has begun at once.
+_IDLE = 3
+
 
 class ConvertToEvents(Task):
     """Decodes the stream of each module; a record that is cut by a block boundary is carried over.
@@ -55,6 +58,15 @@ class ConvertToEvents(Task):
     def do_init(self) -> None:
         self.do_configure({})
         warm_up()
+        self._idle = _IDLE  # not counted while the other tasks still start
+
+    def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
+        self._idle = 0
+
+    def do_wait(self) -> None:
+        self._idle += not self.running
+        if self._idle == _IDLE:  # what only some data need is compiled while nobody waits for it
+            warm_up(everything=True)
 
     def do_configure(self, config: dict[str, Any]) -> None:
         modules = max(len(self.adc_mhz), len(self.firmware_revision))

@@ -38,6 +38,9 @@ class Heard:
     def on_print(self, task: str, text: str) -> None:
         self.prints += [f"{task}: {line}" for line in text.split("\n")]
 
+    def on_starting(self, task: str, what: str) -> None:
+        pass
+
     def on_error(self, task: str, error: Error) -> None:
         self.errors.append((task, error))
 

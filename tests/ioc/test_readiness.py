@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from pixieioc.ioc.run import duration
 HERE = Place("/data", exists=True, writable=True, free_gb=100.0)
 NO_FOLDER = "there is no folder /x (CreateDirectory makes it)"
 ALL = 2 ** len(CHECKS) - 1
-RUN, LINKS, SETTINGS, DISK, PATH = (1 << i for i in range(len(CHECKS)))
+RUN, LINKS, SETTINGS, DISK, PATH, TASKS = (1 << i for i in range(len(CHECKS)))
 
 
 def _place(**other: bool | float) -> Place:
@@ -26,6 +27,7 @@ def _place(**other: bool | float) -> Place:
         (("run 3 is running", "", "", Saving(), HERE), RUN, "run 3 is running"),
         (("", "it drains", "", Saving(), HERE), LINKS, "it drains"),
         (("", "", "no counter", Saving(), HERE), SETTINGS, "no counter"),
+        (("", "", "", Saving(), HERE, "the tasks are starting"), TASKS, "the tasks are starting"),
         (("a", "b", "c", Saving(), HERE), RUN | LINKS | SETTINGS, "a; b; c"),
         # The folder matters only to a run that saves.
         (("", "", "", Saving(), Place("/x", exists=False, writable=False, free_gb=0.0)), 0, ""),
@@ -60,7 +62,7 @@ def _place(**other: bool | float) -> Place:
         ),
     ],
 )
-def test_what_is_missing(given: tuple[str, str, str, Saving, Place], missing: int, message: str) -> None:
+def test_what_is_missing(given: tuple[Any, ...], missing: int, message: str) -> None:
     readiness = judge(*given)
     assert (readiness.bits, readiness.message, readiness.ready) == (ALL - missing, message, not missing)
 

@@ -92,6 +92,9 @@ class _Nobody:
     def on_print(self, task: str, text: str) -> None:
         raise AssertionError(task)
 
+    def on_starting(self, task: str, what: str) -> None:
+        pass
+
     def on_error(self, task: str, error: Error) -> None:
         raise AssertionError(task)
 

@@ -167,6 +167,7 @@ def test_warming_up_compiles_everything() -> None:
     forms = json.loads(child.stdout)
     assert forms["warm"] == forms["used"]
     assert set(forms["warm"].values()) == {1}
+    assert {name for name, number in forms["first"].items() if number} == {"walk", "fill_base"}
 
 
 #: What the loops that Python calls are compiled for: after warming up, and after all kinds of blocks.
@@ -180,10 +181,12 @@ from pixieioc.listmode.variant import VARIANTS
 from tests.listmode.samples import random_events
 
 def forms():
-    loops = chain.walk, chain.find_chain, fill.fill_columns, fill.end_to_end, fill.copy_traces
-    return {loop.__name__: len(loop.signatures) for loop in loops}
+    loops = chain.walk, chain.find_chain, fill.fill_base, fill.fill_parts, fill.fill_traces, fill.copy_traces
+    return {loop.__name__: len(loop.outer.signatures) for loop in loops}
 
 warm_up()
+first = forms()
+warm_up(everything=True)
 warm = forms()
 for row in VARIANTS:
     for traces in False, True:
@@ -195,7 +198,7 @@ for row in VARIANTS:
             for events in decoder.feed(block[:500]) + decoder.feed(block[500:]) + decoder.finish():
                 for some in events, ev.take(events, slice(1, None)), ev.take(events, np.arange(0)):
                     ev.compact(some)
-print(json.dumps({"warm": warm, "used": forms()}))
+print(json.dumps({"first": first, "warm": warm, "used": forms()}))
 """
 
 

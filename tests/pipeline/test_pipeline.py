@@ -303,3 +303,17 @@ def test_a_forgotten_pipeline_leaves_nothing() -> None:
     del pipeline
     assert not folder.exists()
     assert not process.is_running()
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_task_that_says_what_takes_it_long_is_waited_for(pipeline: Recorder, says: bool) -> None:
+    pipeline.create_task("ToySink")  # so that the process that the others come from is there
+    pipeline.answer_timeout = 3.0
+    pipeline.task_kwargs["ToyCompiler"] = {"says": says}
+    if says:
+        pipeline.create_task("ToyCompiler")
+        assert pipeline.heard_starting == [("ToyCompiler", "compiling")]
+        assert pipeline.members["ToyCompiler"].starting == ""
+    else:
+        with pytest.raises(Error, match="ToyCompiler: its process has said nothing for 3 s"):
+            pipeline.create_task("ToyCompiler")

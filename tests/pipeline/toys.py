@@ -111,6 +111,17 @@ class ToyHolder(Task):
             self.send(datum)
 
 
+class ToyCompiler(Task):
+    """Takes its time to begin; says so, or does not."""
+
+    says = Parameter(True, doc="Whether it says so.")
+
+    def do_init(self) -> None:
+        if self.says:
+            self.send_starting("compiling")
+        time.sleep(4.0)  # what a compiler does
+
+
 class ToyUnready(Task):
     """Cannot be made."""
 

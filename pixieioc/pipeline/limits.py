@@ -1,0 +1,27 @@
+"""What the system must allow this program, looked at before anything starts."""
+
+from __future__ import annotations
+
+import resource
+
+from pixieioc.pipeline.error import Error
+
+#: Open files of the controlling process: its own, its sockets and files; for each task; and for clients.
+_OWN, _EACH_TASK, _CLIENTS = 40, 6, 16
+#: More than that is not asked for: some programs that tasks may start look at each that is possible.
+_ENOUGH = 65536
+
+
+def claim(tasks: int) -> None:
+    """Asks for as many open files as the system allows; Error in one line if they are too few for so many tasks."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        soft = allowed
+    needed = _OWN + _EACH_TASK * tasks + _CLIENTS
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        raise Error(
+            f"only {soft} files may be open at a time, at least {needed} are needed for {tasks} tasks and some clients "
+            "(see ulimit -n, or LimitNOFILE= of systemd)"
+        )
