@@ -171,6 +171,7 @@ class Batch:
         """
         before, column_of, first = self._sources()
         places = None if run is None else self._displaced(numbers, run)
+        mixed = len(numbers) if places is not None else _end_of(numbers, ev.size(before))
         for name, column in column_of.items():
             if name == ev.TRACES:
                 continue
@@ -179,9 +180,11 @@ class Batch:
                 out[name][run.tail :] = column[row : row + len(numbers) - run.tail]
                 if not len(places):
                     continue
-            if name in _BASE:
-                some = _NO_ROWS if places is None else places
-                merge.pick(numbers, some, _bits(before[name]), _bits(column), out[name].view(f"u{column.itemsize}"))
+            if places is None and _constant(column, before.get(name), len(numbers)):
+                out[name].fill(column[0])
+            elif name in _BASE:
+                some, to = _NO_ROWS if places is None else places, out[name].view(f"u{column.itemsize}")
+                merge.pick(numbers, some, mixed, _bits(before[name]), _bits(column), to)
             elif places is None:
                 np.take(column, numbers, axis=0, out=out[name])
             else:
@@ -239,6 +242,20 @@ def store_of(chunks: list[Chunk]) -> Store:
         return Store(_NOTHING, np.empty(0))
     events = ev.concatenate([ev.compact(ev.take(chunk.store.events, chunk.rows)) for chunk in parts])
     return Store(events, np.concatenate([chunk.store.since[chunk.rows] for chunk in parts]))
+
+
+def _end_of(numbers: Rows, held: int) -> int:
+    """Behind the last of the numbers that are below `held`, or a bit further: they are among the first, mostly."""
+    soon = 4 * held
+    return soon if soon < len(numbers) and numbers[soon:].min() >= held else len(numbers) if held else 0
+
+
+def _constant(column: Array, before: Array | None, wanted: int) -> bool:
+    """True if both have one value only: crates, slots and flags often do. Not looked at if that takes too long."""
+    if column.itemsize > 1 or column.ndim > 1 or 2 * wanted < len(column) or not len(column) or column[0] != column[-1]:
+        return False
+    first = column[0]
+    return column.max() == first == column.min() and (before is None or bool((before == first).all()))
 
 
 def _bits(column: Array) -> Array:
