@@ -175,14 +175,15 @@ class Batch:
         for name, column in column_of.items():
             if name == ev.TRACES:
                 continue
+            if _constant(column, before.get(name), len(numbers)):
+                out[name].fill(column[0])
+                continue
             if run is not None and places is not None:
                 row = len(self.before.since) + run.row - first
                 out[name][run.tail :] = column[row : row + len(numbers) - run.tail]
                 if not len(places):
                     continue
-            if places is None and _constant(column, before.get(name), len(numbers)):
-                out[name].fill(column[0])
-            elif name in _BASE:
+            if name in _BASE:
                 some, to = _NO_ROWS if places is None else places, out[name].view(f"u{column.itemsize}")
                 merge.pick(numbers, some, mixed, _bits(before[name]), _bits(column), to)
             elif places is None:

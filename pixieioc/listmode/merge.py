@@ -123,7 +123,7 @@ def merge(a: Keys, b: Keys, out: Keys) -> None:
     a1, b1, out1, a2, b2, out2 = a[:low], b[: half - low], out[:half], a[low:], b[half - low :], out[half:]
     # So many steps can be made from each end before any of the four runs is used up. Of the runs `b` so many have been
     # taken, from the beginning and up to the end; all others are of `a`.
-    steps, one = min(min(len(a1), len(b1)), min(len(a2), len(b2))), np.uint64(1)
+    steps, one = min(len(a1), len(b1), len(a2), len(b2)), np.uint64(1)
     from1, from2, to1, to2 = np.uint64(0), np.uint64(0), np.uint64(len(b1)) - one, np.uint64(len(b2)) - one
     last1, last2 = np.uint64(len(out1)) - one, np.uint64(len(out2)) - one
     for step in range(steps):
