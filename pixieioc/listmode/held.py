@@ -49,7 +49,14 @@ class Chunk:
         self.store, self.begin, self.keys = store, begin, keys
         self.size = len(keys)
         self.first = int(keys[0]) if self.size else EVERYTHING
-        self.since = float(store.since[self.rows].min()) if self.size else 0.0  #: when the oldest of them was read
+        self._since: float | None = None
+
+    @property
+    def since(self) -> float:
+        """When the oldest of them was read, s."""
+        if self._since is None:
+            self._since = float(self.store.since[self.rows].min()) if self.size else 0.0
+        return self._since
 
     @property
     def rows(self) -> slice:

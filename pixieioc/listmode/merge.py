@@ -59,10 +59,10 @@ def merge_runs(
     span, mask = np.int64(1) << (62 - bits), np.uint64((1 << bits) - 1)
     done = 0
     while done < len(out):
-        longest, first = 0, np.int64(2**62)
+        longest, first = 0, 2**62
         for run in range(len(runs)):
             if runs[run, 0] < runs[run, 1]:
-                first = min(first, keys[runs[run, 0]])
+                first = min(first, int(keys[runs[run, 0]]))
             if runs[run, 1] - runs[run, 0] > runs[longest, 1] - runs[longest, 0]:
                 longest = run
         end, pivot = first + span, runs[longest, 0] + _SLICE // len(runs)
