@@ -6,6 +6,7 @@ those of the block. So an order is an array of numbers, and nothing is copied be
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -164,6 +165,9 @@ class Batch:
         """The numbers of all events in the runs in the order of their keys; of equal ones, the earlier run's first."""
         if len(runs) == 1:
             return self.order[runs[0].begin : runs[0].end]
+        parts = [run for run in runs if run.end > run.begin]
+        if all(self.keys[a.end - 1] <= self.keys[b.begin] for a, b in itertools.pairwise(parts)):
+            return np.concatenate([_NO_ROWS, *(self.order[run.begin : run.end] for run in parts)])
         bounds = np.array([(run.begin, run.end) for run in runs], np.int64).reshape(-1, 2)
         size = int(np.diff(bounds).sum())
         out, spare, rows = np.empty(size, np.uint32), np.empty(2 * size, np.int64), np.empty(2 * size, np.uint32)
