@@ -6,6 +6,7 @@ those of the block. So an order is an array of numbers, and nothing is copied be
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -49,7 +50,14 @@ class Chunk:
         self.store, self.begin, self.keys = store, begin, keys
         self.size = len(keys)
         self.first = int(keys[0]) if self.size else EVERYTHING
-        self.since = float(store.since[self.rows].min()) if self.size else 0.0  #: when the oldest of them was read
+        self._since: float | None = None
+
+    @property
+    def since(self) -> float:
+        """When the oldest of them was read, s."""
+        if self._since is None:
+            self._since = float(self.store.since[self.rows].min()) if self.size else 0.0
+        return self._since
 
     @property
     def rows(self) -> slice:
@@ -157,6 +165,9 @@ class Batch:
         """The numbers of all events in the runs in the order of their keys; of equal ones, the earlier run's first."""
         if len(runs) == 1:
             return self.order[runs[0].begin : runs[0].end]
+        parts = [run for run in runs if run.end > run.begin]
+        if all(self.keys[a.end - 1] <= self.keys[b.begin] for a, b in itertools.pairwise(parts)):
+            return np.concatenate([_NO_ROWS, *(self.order[run.begin : run.end] for run in parts)])
         bounds = np.array([(run.begin, run.end) for run in runs], np.int64).reshape(-1, 2)
         size = int(np.diff(bounds).sum())
         out, spare, rows = np.empty(size, np.uint32), np.empty(2 * size, np.int64), np.empty(2 * size, np.uint32)
@@ -171,8 +182,12 @@ class Batch:
         """
         before, column_of, first = self._sources()
         places = None if run is None else self._displaced(numbers, run)
+        mixed = len(numbers) if places is not None else _end_of(numbers, ev.size(before))
         for name, column in column_of.items():
             if name == ev.TRACES:
+                continue
+            if _constant(column, before.get(name), len(numbers)):
+                out[name].fill(column[0])
                 continue
             if run is not None and places is not None:
                 row = len(self.before.since) + run.row - first
@@ -180,8 +195,8 @@ class Batch:
                 if not len(places):
                     continue
             if name in _BASE:
-                some = _NO_ROWS if places is None else places
-                merge.pick(numbers, some, _bits(before[name]), _bits(column), out[name].view(f"u{column.itemsize}"))
+                some, to = _NO_ROWS if places is None else places, out[name].view(f"u{column.itemsize}")
+                merge.pick(numbers, some, mixed, _bits(before[name]), _bits(column), to)
             elif places is None:
                 np.take(column, numbers, axis=0, out=out[name])
             else:
@@ -239,6 +254,20 @@ def store_of(chunks: list[Chunk]) -> Store:
         return Store(_NOTHING, np.empty(0))
     events = ev.concatenate([ev.compact(ev.take(chunk.store.events, chunk.rows)) for chunk in parts])
     return Store(events, np.concatenate([chunk.store.since[chunk.rows] for chunk in parts]))
+
+
+def _end_of(numbers: Rows, held: int) -> int:
+    """Behind the last of the numbers that are below `held`, or a bit further: they are among the first, mostly."""
+    soon = 4 * held
+    return soon if soon < len(numbers) and numbers[soon:].min() >= held else len(numbers) if held else 0
+
+
+def _constant(column: Array, before: Array | None, wanted: int) -> bool:
+    """True if both have one value only: crates, slots and flags often do. Not looked at if that takes too long."""
+    if column.itemsize > 1 or column.ndim > 1 or 2 * wanted < len(column) or not len(column) or column[0] != column[-1]:
+        return False
+    first = column[0]
+    return column.max() == first == column.min() and (before is None or bool((before == first).all()))
 
 
 def _bits(column: Array) -> Array:

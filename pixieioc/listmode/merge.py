@@ -18,7 +18,7 @@ Keys = NDArray[np.int64]
 Rows = NDArray[np.uint32]
 
 #: Keys of a slice of time when runs are merged.
-_SLICE = 8192
+_SLICE = 16384
 
 
 @compiled
@@ -46,91 +46,128 @@ def merge_runs(
     """Merges runs that are in order, and puts their part of `order` into `out`; of equal keys, those of the earlier run
     come first.
 
-    A slice of time after the other, which stays close to the processor while it goes through `spare` and `rows`; those
-    are as long as all runs together, twice. `runs` holds begin and end of each, and is used up; `bounds` has room for
-    two numbers for each run.
+    A slice of time after the other, which stays close to the processor while it goes to and fro in `spare`: as words
+    that hold how much later a key is than the first one, and, below that, which one it is. No two are equal, and one
+    word moves instead of a key and a number; a slice ends where the words have no more bits.
+
+    `spare` is as long as all runs together, twice; `rows` is as long as they are. `runs` holds begin and end of each,
+    and is used up; `bounds` has room for a number for each run, and one more.
     """
-    half, longest = len(spare) // 2, 0
-    for run in range(len(runs)):
-        if runs[run, 1] - runs[run, 0] > runs[longest, 1] - runs[longest, 0]:
-            longest = run
+    half, bits = len(spare) // 2, 1
+    while len(out) >> bits:
+        bits += 1
+    span, mask = np.int64(1) << (62 - bits), np.uint64((1 << bits) - 1)
     done = 0
     while done < len(out):
-        pivot = runs[longest, 0] + _SLICE // len(runs)
-        last = pivot >= runs[longest, 1] or keys[pivot] == keys[runs[longest, 0]]
+        longest, first = 0, 2**62
+        for run in range(len(runs)):
+            if runs[run, 0] < runs[run, 1]:
+                first = min(first, int(keys[runs[run, 0]]))
+            if runs[run, 1] - runs[run, 0] > runs[longest, 1] - runs[longest, 0]:
+                longest = run
+        end, pivot = first + span, runs[longest, 0] + _SLICE // len(runs)
+        if pivot < runs[longest, 1]:
+            end = min(end, max(keys[pivot], first + 1))
         size = 0
         for run in range(len(runs)):
             begin = runs[run, 0]
             low, high = begin, runs[run, 1]
-            while low < high and not last:
+            while low < high:
                 middle = (low + high) // 2
-                if keys[middle] < keys[pivot]:
+                if keys[middle] < end:
                     low = middle + 1
                 else:
                     high = middle
-            runs[run, 0] = high
-            bounds[2 * run], bounds[2 * run + 1] = begin, high
+            runs[run, 0], bounds[run] = high, size
+            pack(keys[begin:high], order[begin:high], first, size, bits, spare[size:], rows[size:])
             size += high - begin
-        left, here = len(runs), 0
-        while True:
-            # The first time from where the runs are, the last time to where they are wanted.
-            merged, to, last_time = 0, half - here, left <= 2
-            from_keys, from_order = (keys, order) if left == len(runs) else (spare, rows)
-            to_order, shift = (out, done - to) if last_time else (rows, 0)
+        left, here, there = len(runs), spare[:half], spare[half:]
+        while left > 1:
+            bounds[left] = size
             for pair in range(0, left, 2):
-                a, a_end = bounds[2 * pair], bounds[2 * pair + 1]
-                b, b_end = (bounds[2 * pair + 2], bounds[2 * pair + 3]) if pair + 1 < left else (a_end, a_end)
-                merge(from_keys, from_order, a, a_end, b, b_end, spare, to_order, to, to + shift)
-                bounds[2 * merged], bounds[2 * merged + 1] = to, to + a_end - a + b_end - b
-                to = bounds[2 * merged + 1]
-                merged += 1
-            if last_time:
-                break
-            left, here = merged, half - here
+                begin, middle, stop = bounds[pair], bounds[pair + 1], bounds[min(pair + 2, left)]
+                merge(here[begin:middle], here[middle:stop], there[begin:stop])
+                bounds[pair // 2] = begin
+            left, here, there = (left + 1) // 2, there, here
+        unpack(here[:size], mask, rows, out[done:])
         done += size
 
 
 @compiled
-def merge(
-    keys: Keys,
-    order: Rows,
-    begin: int,
-    end: int,
-    second_begin: int,
-    second_end: int,
-    to_keys: Keys,
-    to_order: Rows,
-    at: int,
-    order_at: int,
-) -> None:
-    """Merges `keys[begin:end]` and `keys[second_begin:second_end]` into `to_keys` from `at` on; `order` likewise."""
+def pack(keys: Keys, order: Rows, first: int, number: int, bits: int, words: Keys, rows: Rows) -> None:
+    """Makes words of keys, with numbers from `number` on in their lowest bits; copies `order`."""
+    for k in range(len(keys)):
+        words[k] = ((keys[k] - first) << bits) | (number + k)
+    for k in range(len(order)):
+        rows[k] = order[k]
+
+
+@compiled
+def unpack(words: Keys, mask: np.uint64, rows: Rows, out: Rows) -> None:
+    """Puts rows into the order of the words."""
+    for k in range(len(words)):
+        out[k] = rows[np.uint64(words[k]) & mask]
+
+
+@compiled
+def merge(a: Keys, b: Keys, out: Keys) -> None:
+    """Merges words, of which no two are equal: from both ends at once, and from the middle to both sides."""
+    half = len(out) // 2
+    low, high = max(0, half - len(b)), min(len(a), half)
+    while low < high:
+        middle = (low + high) // 2
+        if a[middle] < b[half - 1 - middle]:
+            low = middle + 1
+        else:
+            high = middle
+    a1, b1, out1, a2, b2, out2 = a[:low], b[: half - low], out[:half], a[low:], b[half - low :], out[half:]
+    # So many steps can be made from each end before any of the four runs is used up. Of the runs `b` so many have been
+    # taken, from the beginning and up to the end; all others are of `a`.
+    steps, one = min(len(a1), len(b1), len(a2), len(b2)), np.uint64(1)
+    from1, from2, to1, to2 = np.uint64(0), np.uint64(0), np.uint64(len(b1)) - one, np.uint64(len(b2)) - one
+    last1, last2 = np.uint64(len(out1)) - one, np.uint64(len(out2)) - one
+    for step in range(steps):
+        k = np.uint64(step)
+        x, y = a1[k - from1], b1[from1]
+        out1[k] = min(x, y)
+        from1 += np.uint64(y < x)
+        x, y = a2[k - from2], b2[from2]
+        out2[k] = min(x, y)
+        from2 += np.uint64(y < x)
+        x, y = a1[last1 - one - k - to1], b1[to1]
+        out1[last1 - k] = max(x, y)
+        to1 -= np.uint64(y > x)
+        x, y = a2[last2 - one - k - to2], b2[to2]
+        out2[last2 - k] = max(x, y)
+        to2 -= np.uint64(y > x)
+    merge_rest(a1, b1, out1, np.uint64(steps), from1, to1 + one)
+    merge_rest(a2, b2, out2, np.uint64(steps), from2, to2 + one)
+
+
+@compiled
+def merge_rest(a: Keys, b: Keys, out: Keys, done: np.uint64, b_at: np.uint64, b_end: np.uint64) -> None:
+    """Merges what is left when so many words have been put to either end of `out`: of `b` from `b_at` to `b_end`."""
     one = np.uint64(1)
-    # What is left of the first run is [a, a_end), of the second [b, b_end), of the place for both [low, high).
-    a, a_end, b, b_end = np.uint64(begin), np.uint64(end), np.uint64(second_begin), np.uint64(second_end)
-    low, shift = np.uint64(at), np.uint64(order_at - at)
-    high = low + (a_end - a) + (b_end - b)
-    while a < a_end and b < b_end:
-        # So many steps can be made from either end before any of the runs is used up.
-        for _ in range(min(a_end - a, b_end - b)):
-            x, y = keys[a], keys[b]
+    low, high = done, np.uint64(len(out)) - done
+    a_at, a_end = low - b_at, high - b_end
+    while a_at < a_end and b_at < b_end:
+        for _ in range(min(a_end - a_at, b_end - b_at)):
+            x, y = a[a_at], b[b_at]
             second = y < x
-            to_keys[low] = y if second else x
-            to_order[low + shift] = order[b] if second else order[a]
-            b += np.uint64(second)
-            a += np.uint64(not second)
+            out[low] = min(x, y)
+            b_at += np.uint64(second)
+            a_at += np.uint64(not second)
             low += one
-            x, y = keys[a_end - one], keys[b_end - one]
-            second = y >= x
+            x, y = a[a_end - one], b[b_end - one]
+            second = y > x
             high -= one
-            to_keys[high] = y if second else x
-            to_order[high + shift] = order[b_end - one] if second else order[a_end - one]
+            out[high] = max(x, y)
             b_end -= np.uint64(second)
             a_end -= np.uint64(not second)
-    if b < b_end:
-        a, a_end = b, b_end
-    for i in range(a_end - a):
-        to_keys[low + i] = keys[a + i]
-        to_order[low + shift + i] = order[a + i]
+    for i in range(a_end - a_at):
+        out[low + i] = a[a_at + i]
+    for i in range(b_end - b_at):
+        out[low + i] = b[b_at + i]
 
 
 @compiled
@@ -144,20 +181,21 @@ def displaced(order: Rows, first: int, places: Rows) -> int:
 
 
 @compiled
-def pick(order: Rows, places: Rows, before: NDArray[Any], column: NDArray[Any], out: NDArray[Any]) -> None:
+def pick(order: Rows, places: Rows, mixed: int, before: NDArray[Any], column: NDArray[Any], out: NDArray[Any]) -> None:
     """Puts values in order: those of `before` have the first numbers, those of `column` the next ones.
 
-    At these `places` of `out` only, or at all of them if there are none.
+    At these `places` of `out` only, or at all of them if there are none: those of `before` are then among the first
+    `mixed`, so that nothing has to be asked of the others.
     """
     held = np.uint64(len(before))
     if len(places):
         for place in places:
             i = np.uint64(order[place])
             out[place] = before[i] if i < held else column[i - held]
-    elif held:
-        for place in range(len(order)):
-            i = np.uint64(order[place])
-            out[place] = before[i] if i < held else column[i - held]
-    else:
-        for place in range(len(order)):
-            out[place] = column[order[place]]
+        return
+    for place in range(len(order[:mixed])):
+        i = np.uint64(order[place])
+        out[place] = before[i] if i < held else column[i - held]
+    numbers, to = order[mixed:], out[mixed:]
+    for place in range(len(numbers)):
+        to[place] = column[np.uint64(numbers[place]) - held]

@@ -1,7 +1,8 @@
 """How a message travels: a small MessagePack head, then the raw buffers that it refers to, without copying them.
 
 Nothing is ever unpickled: what a head can describe is numpy arrays (also structured ones), dicts with text or integer
-keys, lists, numbers, text, bytes, booleans and None.
+keys, lists, numbers, text, bytes, booleans and None. An array that is one value many times (`np.broadcast_to`) travels
+as that value.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import numpy as np
 from pixieioc.pipeline.error import Error
 
 Buffer = bytes | memoryview
-_ARRAY, _SCALAR, _BYTES, _TEXT = 1, 2, 3, 4
+_ARRAY, _SCALAR, _BYTES, _TEXT, _CONSTANT = 1, 2, 3, 4, 5
 # Made once: to make them takes longer than to use them.
 _FORM = msgspec.msgpack.Decoder(list[Any])
 _SCALAR_FORM = msgspec.msgpack.Decoder(tuple[bytes, Any])
+_CONSTANT_FORM = msgspec.msgpack.Decoder(tuple[bytes, Any, int])
 #: Bytes up to this length travel in the head.
 _SMALL = 1024
 
@@ -75,6 +77,9 @@ def unpack(frames: Sequence[Buffer]) -> Packet:
         if code == _SCALAR:
             raw, descr = _SCALAR_FORM.decode(data)
             return np.frombuffer(raw, _dtype(descr))[0]
+        if code == _CONSTANT:
+            raw, descr, count = _CONSTANT_FORM.decode(data)
+            return np.broadcast_to(np.frombuffer(raw, _dtype(descr))[0], count)
         index, *form = _FORM.decode(data)
         if not 0 < index < len(frames):
             raise ValueError(f"it refers to frame {index} of {len(frames)}")
@@ -176,6 +181,9 @@ def _describe(value: Any, buffers: list[Buffer], where: str, places: _Places) ->
 def _array(value: np.ndarray[Any, Any], buffers: list[Buffer], where: str, places: _Places) -> msgspec.msgpack.Ext:
     if value.dtype.hasobject:
         raise UnsupportedType(f"cannot send {_at(where)}: numpy array of Python objects (dtype {value.dtype})")
+    if value.strides == (0,) and value.size > 1:
+        form = [value[:1].tobytes(), _descr(value.dtype), value.size]
+        return msgspec.msgpack.Ext(_CONSTANT, msgspec.msgpack.encode(form))
     index, offset = places.get(id(value), (0, 0))
     if not index:
         # A zero-size array has no buffer that memoryview could cast.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any, cast, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pixieioc.listmode import events as ev
 from pixieioc.listmode import order, unixtime
 from pixieioc.listmode.events import CHUNK_COLUMN, PERIOD_COLUMN
@@ -12,6 +15,9 @@ from pixieioc.listmode.order import Stretch, TimeOrder
 from pixieioc.listmode.unixtime import Mode, UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.items import EVENTS, Beginning, EventBlock, events_of, joined
+
+#: So many seconds after the chain is there, no run has begun at once.
+_IDLE = 3
 
 
 class SortEvents(Task):
@@ -89,6 +95,10 @@ class SortEvents(Task):
     def do_init(self) -> None:
         order.warm_up()
         unixtime.warm_up()
+        self._idle = _IDLE  # not counted while the other tasks still start
+
+    def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
+        self._idle = 0
 
     def do_start(self) -> None:
         if self.time_mode == "start times" and not self.start_times:
@@ -98,7 +108,7 @@ class SortEvents(Task):
             self.max_events,
             round(self.reset_time * 1e9),
             self.max_wait,
-            (PERIOD_COLUMN, CHUNK_COLUMN),
+            (CHUNK_COLUMN,),
             self.allocate,
         )
         self._clock = UnixClock(cast("Mode", self.time_mode), time.time, list(self.start_times), self.gap)
@@ -118,6 +128,9 @@ class SortEvents(Task):
         )
 
     def do_wait(self) -> None:
+        self._idle += not self.running
+        if self._idle == _IDLE:  # what only several modules need is compiled while nobody waits for it
+            order.warm_up(everything=True)
         if self.running and (now := self._now()) is not None:
             self._send(self._order.wait(now), {})
 
@@ -142,8 +155,10 @@ class SortEvents(Task):
     def _send(self, stretches: list[Stretch], words_read: dict[int, int]) -> None:
         for stretch in stretches:
             self._fill_in(stretch)
-        whole = stretches[0].whole if stretches else None
         ordered = [stretch.events for stretch in stretches if not stretch.odd]
+        whole = stretches[0].whole if stretches else None
+        if whole is not None:
+            whole[PERIOD_COLUMN.name] = _joined_periods([stretch for stretch in stretches if not stretch.odd])
         for events in [whole] if whole is not None else joined(ordered, self.allocate):
             self._send_block(events, words_read)
         for stretch in stretches:
@@ -166,8 +181,18 @@ class SortEvents(Task):
     def _fill_in(self, stretch: Stretch) -> None:
         """The columns that only this task knows."""
         events = stretch.events
-        events[PERIOD_COLUMN.name].fill(stretch.period)
+        events[PERIOD_COLUMN.name] = _periods(stretch)
         if stretch.odd:
             events[CHUNK_COLUMN.name][:] = self._clock.stamp_odd(stretch.period, ev.size(events))
         else:
             self._clock.stamp(stretch.period, events, events[CHUNK_COLUMN.name])
+
+
+def _periods(stretch: Stretch) -> NDArray[np.uint32]:
+    """The column `period` of a stretch: one value, which takes no memory."""
+    return np.broadcast_to(np.uint32(stretch.period), ev.size(stretch.events))
+
+
+def _joined_periods(stretches: list[Stretch]) -> NDArray[np.uint32]:
+    """The same of several that are joined: mostly, they are one."""
+    return _periods(stretches[0]) if len(stretches) == 1 else np.concatenate([_periods(s) for s in stretches])

@@ -48,8 +48,10 @@ def test_values_are_picked_in_order() -> None:
     before, column, out = np.array([7], np.uint16), np.array([10, 20, 30], np.uint16), np.empty(4, np.uint16)
     order, none = np.array([3, 0, 1, 2], np.uint32), np.empty(0, np.uint32)
     before.flags.writeable = column.flags.writeable = False
-    merge.pick(order, none, before, column, out)
-    assert out.tolist() == [30, 7, 10, 20]
+    for mixed in (2, 3, 4):  # the one that had waited is among so many
+        out[:] = 0
+        merge.pick(order, none, mixed, before, column, out)
+        assert out.tolist() == [30, 7, 10, 20]
     out[:] = 0
-    merge.pick(order, np.array([1, 2], np.uint32), before, column, out)
+    merge.pick(order, np.array([1, 2], np.uint32), 4, before, column, out)
     assert out.tolist() == [0, 7, 10, 0]

@@ -86,6 +86,18 @@ def test_a_strided_array_arrives_whole() -> None:
     assert np.array_equal(_over(array), array)
 
 
+@pytest.mark.parametrize("value", [np.uint32(7), np.float64(0.1), np.zeros(1, [("a", "<u2"), ("b", "<f8")])[0]])
+def test_one_value_many_times_travels_as_that_value(value: np.generic) -> None:
+    array = np.broadcast_to(value, 1_000_000)
+    frames = pack(Packet("📶", 0, 0, {"period": array}))
+    assert nbytes(frames) < 200
+    back = unpack(frames).payload["period"]
+    assert back.dtype == array.dtype
+    assert np.array_equal(back, array)
+    assert not back.flags.writeable
+    assert nbytes(pack(Packet("📶", 0, 0, back))) < 200  # and on from there
+
+
 def test_the_head_carries_kind_run_and_number() -> None:
     assert unpack(pack(Packet("🏁", 12, 34))) == Packet("🏁", 12, 34, None)
     assert nbytes(pack(Packet("📶", 0, 0, np.zeros(100)))) > 800
