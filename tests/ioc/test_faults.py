@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
-from pixieioc.config import IocTable, PipelineTable, check
 from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr, faults
 from pixieioc.ioc.ca.record import Client, Record
@@ -16,6 +14,7 @@ from pixieioc.ioc.loop import run
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.stats import Stats
 from pixieioc.pvinfo import all_pvs
+from tests.configs import config_of
 
 
 class _Fragile(dict[str, Record]):
@@ -27,7 +26,7 @@ class _Fragile(dict[str, Record]):
 
 async def _look() -> None:
     loop = asyncio.get_running_loop()
-    config = check(PipelineTable(["DummyData", "FillSpectra"]), {}, {}, IocTable(), Path("/data"), "X:", "test")
+    config = config_of(("DummyData", "FillSpectra"), {}, prefix="X:")
     board = Board(all_pvs(config), "X:")
     errors = ErrorBoard(board, config.chain, RunLog(board))
     loop.set_exception_handler(lambda _, context: errors.own(context["message"], context["exception"]))

@@ -24,6 +24,7 @@ FINISHED  . F F P .
 REPORT    W R F P D
 PRINT     W R F P D
 ANSWER    W R F P D
+BUSY      W R F P D
 ERROR     P P P P D
 """
 PIPELINE = """
@@ -38,6 +39,7 @@ FINISHED  . W P W
 REPORT    W R P D
 PRINT     W R P D
 ANSWER    W R P D
+BUSY      W R P D
 ERROR     P P P P
 """
 LETTERS = {"W": W, "R": R, "F": F, "D": D, "P": P}

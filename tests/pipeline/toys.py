@@ -125,6 +125,9 @@ class ToyCompiler(Task):
             self.send_starting("compiling")
         time.sleep(4.0)  # what a compiler does
 
+    def do_work(self, datum: Any) -> None:
+        self.finish()
+
 
 class ToyUnready(Task):
     """Cannot be made."""

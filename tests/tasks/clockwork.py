@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -50,9 +51,12 @@ class Latency(Task):
 
     events_known = True
     ahead = Parameter([0.0, 0.0], items=float, unit="s", doc="How far each counter is ahead.")
-    longest = Report([0.0, 0.0], doc="Longest time on the way, by module, s.")
-    flagged = Report([0, 0], doc="Events that are out of order, by module.")
-    had = Report([0, 0], doc="Events, by module.")
+    longest = Report("[0, 0]", doc="Longest time on the way, by module, s, as JSON.")
+    flagged = Report("[0, 0]", doc="Events that are out of order, by module, as JSON.")
+    had = Report("[0, 0]", doc="Events, by module, as JSON.")
+
+    def do_start(self) -> None:
+        self._longest, self._flagged, self._had = [0.0, 0.0], [0, 0], [0, 0]
 
     def do_work(self, datum: Any) -> None:
         events, now = datum["events"], time.monotonic_ns()
@@ -61,8 +65,8 @@ class Latency(Task):
             mine = events["module"] == module
             if mine.any():
                 oldest = (now - int(events["time"][mine].min())) * 1e-9 + self.ahead[module]
-                self.longest = [max(t, oldest) if m == module else t for m, t in enumerate(self.longest)]
-                late = int((events["flags"][mine] & ev.FLAG_LATE > 0).sum())
-                self.flagged = [n + late * (m == module) for m, n in enumerate(self.flagged)]
-                self.had = [n + int(mine.sum()) * (m == module) for m, n in enumerate(self.had)]
+                self._longest[module] = max(self._longest[module], oldest)
+                self._flagged[module] += int((events["flags"][mine] & ev.FLAG_LATE > 0).sum())
+                self._had[module] += int(mine.sum())
+        self.longest, self.flagged, self.had = map(json.dumps, (self._longest, self._flagged, self._had))
         self.send(datum)
