@@ -92,7 +92,7 @@ def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
             AccessRules.read(examined.access_file)
     checked = examined.config
     if checked is not None:
-        with _collecting(problems):
+        with _collecting(problems, f"{config}: "):
             pvs = all_pvs(checked)
     if checked is None or problems:
         raise ConfigError("; ".join(problems), problems=tuple(problems))
@@ -100,12 +100,12 @@ def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
 
 
 @contextlib.contextmanager
-def _collecting(problems: list[str]) -> Iterator[None]:
+def _collecting(problems: list[str], where: str = "") -> Iterator[None]:
     """What is wrong in here is one more problem."""
     try:
         yield
     except ConfigError as error:
-        problems += error.problems
+        problems += [f"{where}{problem}" for problem in error.problems]
 
 
 @app.command()
@@ -170,7 +170,7 @@ The demo's IOC is up, on this computer only ({address}). From another terminal:
     caput {p}Stop 1              end it
     caput {p}PresetMode "Real time" ; caput {p}PresetReal 10 ; caput -c -w 60 {p}Acquire 1
 
-Without EPICS' own tools, caproto-put and caproto-monitor do the same:
+Without EPICS' own tools, caproto-put (-S for texts), caproto-get and caproto-monitor do the same:
 
     PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH
 
@@ -226,6 +226,8 @@ def replay(
     from pixieioc.offline.job import Job
     from pixieioc.pipeline import Error
 
+    if form is not None and out is None:
+        raise typer.BadParameter("goes with --out only", param_hint="--format")
     job = Job(
         files=tuple(files),
         config=config,
@@ -244,7 +246,7 @@ def replay(
     try:
         _replay(job, as_json=json)
     except (Error, OSError) as error:
-        typer.echo(f"pixieioc: {error}", err=True)
+        typer.echo(f"pixieioc: {_why(error)}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("pixieioc: interrupted, nothing is kept", err=True)
@@ -388,7 +390,14 @@ def main() -> None:
     except Refused as error:
         sys.exit("\n".join(f"pixieioc: {problem}" for problem in error.problems))
     except (Error, OSError) as error:
-        sys.exit(f"pixieioc: {error}")
+        sys.exit(f"pixieioc: {_why(error)}")
+
+
+def _why(error: Exception) -> str:
+    """An error in words: one of the system as `FILE: reason`."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
 
 
 if __name__ == "__main__":

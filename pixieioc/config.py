@@ -181,7 +181,7 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
-    overridden = _override(content, sets)
+    overridden = _override(content, sets, prefix)
     problems: list[Problem] = []
     folder = path.parent.resolve()
     for name in content:
@@ -313,9 +313,9 @@ def _resolve(task: str, cls: type, given: Mapping[str, Any], place: Place, probl
         return _resolve(task, cls, rest, place, []) if wrong and len(rest) < len(given) else {}
 
 
-def _override(content: dict[str, Any], sets: Iterable[str]) -> dict[Place, str]:
-    """Puts what `--set` says into the content of a file; returns which text each place has come from."""
-    places: dict[Place, str] = {}
+def _override(content: dict[str, Any], sets: Iterable[str], prefix: str | None) -> dict[Place, str]:
+    """Puts what `--set` says into the content of a file; returns which option each place has come from."""
+    places: dict[Place, str] = {} if prefix is None else {("pipeline", "prefix"): f"--prefix {prefix}"}
     for text in sets:
         task, name, value = parse_set(text)
         place = (RUN, name) if task == RUN else ("tasks", task, name)
@@ -324,7 +324,7 @@ def _override(content: dict[str, Any], sets: Iterable[str]) -> dict[Place, str]:
             table = cast("dict[str, Any]", table).setdefault(key, {}) if isinstance(table, dict) else None
         if isinstance(table, dict):  # otherwise the file is wrong there, which is told
             table[name] = value
-            places[place] = text
+            places[place] = f"--set {text}"
     return places
 
 

@@ -52,9 +52,25 @@ def _read_value(as_type: Any, value: object, place: Place, problems: list[Proble
         return read_table(struct, value, place, problems)
     try:
         return msgspec.convert(value, as_type)
-    except msgspec.ValidationError as error:
-        problems.append(Problem(place, f"{name_of(place)} = {shorten(value)}: {error}"))
+    except msgspec.ValidationError:
+        problems.append(Problem(place, f"{name_of(place)} = {shorten(value)}: must be {_allowed(as_type)}"))
         return None
+
+
+_WORDS: dict[Any, str] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list[str]: "a list of texts",
+}
+
+
+def _allowed(as_type: Any) -> str:
+    """What a key of this type may be."""
+    bare, *metas = get_args(as_type) if get_origin(as_type) is Annotated else (as_type,)
+    least = next((meta.ge for meta in metas if isinstance(meta, msgspec.Meta) and meta.ge is not None), None)
+    return _WORDS[bare] + (f" of at least {least:g}" if least is not None else "")
 
 
 def _struct(as_type: Any) -> type[msgspec.Struct] | None:
@@ -83,7 +99,7 @@ def plain_tables(given: object, place: Place, problems: list[Problem], *, deep: 
 def with_places(
     problems: Iterable[Problem], path: Path, lines: Mapping[Place, int], overridden: Mapping[Place, str]
 ) -> tuple[str, ...]:
-    """The problems in the order of the file: `FILE:LINE: sentence`, or `--set ...: sentence`."""
+    """The problems in the order of the file: `FILE:LINE: sentence`, or `--set ...: sentence` by option."""
 
     def line(problem: Problem) -> int:
         place = problem.place
@@ -91,7 +107,7 @@ def with_places(
 
     def said(problem: Problem) -> str:
         if problem.place in overridden:
-            return f"--set {overridden[problem.place]}: {problem.text}"
+            return f"{overridden[problem.place]}: {problem.text}"
         return f"{path}:{line(problem)}: {problem.text}" if line(problem) else f"{path}: {problem.text}"
 
     return tuple(said(problem) for problem in sorted(problems, key=line))

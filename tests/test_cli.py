@@ -91,6 +91,22 @@ def test_a_bad_access_file_is_one_line_with_file_line_and_what_is_allowed(good: 
     assert _program(good.parent, "check", "good.toml")[0] == 0
 
 
+def test_every_problem_of_an_access_file_is_a_line(good: Path) -> None:
+    access = good.parent / "access.toml"
+    good.write_text(GOOD + 'access_file = "access.toml"\n')
+    access.write_text('EX = 5\nZZ = ["x"]\n')
+    code, _, err = _program(good.parent, "check", "good.toml")
+    assert code == 1
+    one, other = err.splitlines()
+    assert one.startswith(f"pixieioc: {access}:1: EX = 5: must be lists of user@host")
+    assert other == f"pixieioc: {access}:2: ZZ: no access group; there are: OP, EX, EN"
+
+
+def test_a_folder_that_cannot_be_made_is_told_as_file_and_reason(good: Path) -> None:
+    code, out, err = _program(good.parent, "generate", "good.toml", "--out", "good.toml")
+    assert (code, out, err) == (1, "", "pixieioc: good.toml/db: Not a directory\n")
+
+
 def test_an_address_that_is_not_here(good: Path) -> None:
     code, out, err = _program(good.parent, "run", good, "--interfaces", "127.0.0.1,192.0.2.1")
     assert (code, out) == (1, "")
@@ -122,8 +138,8 @@ def test_a_state_that_cannot_be_read(good: Path) -> None:
         (("check", "missing.toml"), "missing.toml: No such file or directory"),
         (("run", DEMO, "--set", "DummyData.channels=0"), "tasks.DummyData.channels = 0: must be"),
         (("check", DEMO, "--set", "nonsense"), "--set nonsense: must be task.parameter=value"),
-        (("check", DEMO, "--prefix", "A B"), "prefix 'A B': must have"),
-        (("check", DEMO, "--prefix", "P" * 29), "prefix 'P{29}': must have at most .. characters"),
+        (("check", DEMO, "--prefix", "A B"), "^--prefix A B: prefix 'A B': must have"),
+        (("check", DEMO, "--prefix", "P" * 29), r"^.*demo.toml: prefix 'P{29}': must have at most .. characters"),
         (("run", DEMO, "--list-pvs", "--prefix", "P" * 29), "prefix 'P{29}': must have at most .. characters"),
         (("demo", "--prefix", ""), "prefix '': must have"),
         (("tasks", "DumyData"), "no task 'DumyData'; there are: .*DummyData"),
@@ -136,7 +152,10 @@ def test_what_cannot_be_done(arguments: tuple[str | Path, ...], says: str) -> No
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [("run",), ("nonsense",), ("run", DEMO, "--nonsense"), ("tasks", "A", "B")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("run",), ("nonsense",), ("run", DEMO, "--nonsense"), ("tasks", "A", "B"), ("replay", "x.bin", "--format", "npy")],
+)
 def test_what_cannot_be_understood(arguments: tuple[str | Path, ...]) -> None:
     result = _run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -39,7 +39,8 @@ class AccessRules:
             raise ConfigError(f"{file}: {error}; {_ALLOWED}") from None
         if problems := list(_problems(rules)):
             lines = text.splitlines()
-            raise ConfigError("; ".join(f"{file}:{_line(lines, *where)}: {what}" for where, what in problems))
+            said = tuple(f"{file}:{_line(lines, *where)}: {what}" for where, what in problems)
+            raise ConfigError("; ".join(said), problems=said)
         return cls(rules)
 
     def __str__(self) -> str:

@@ -64,7 +64,8 @@ class Recovered:
         if self.bytes_left_over:
             text += f", {self.bytes_left_over} bytes of a record that is not whole are kept at the end"
         if self.corrupt_regions:
-            text += f", {self.corrupt_regions} corrupt regions with {self.bytes_lost} bytes that are in no record"
+            regions = "1 corrupt region" if self.corrupt_regions == 1 else f"{self.corrupt_regions} corrupt regions"
+            text += f", {regions} with {self.bytes_lost} bytes that are in no record"
         return text
 
 

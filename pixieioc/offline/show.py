@@ -74,7 +74,8 @@ def _whole(summary: Summary) -> Table:
         ("corrupt regions", _corrupt(summary), summary.corrupt_regions > 0),
     ]
     if summary.bytes_left_over:
-        rows.append(("left over", f"{summary.bytes_left_over} bytes of records that are not complete", True))
+        left = "1 byte" if summary.bytes_left_over == 1 else f"{summary.bytes_left_over} bytes"
+        rows.append(("left over", f"{left} of records that are not complete", True))
     if summary.damage:
         rows.append(("damaged files", summary.damage, True))
     if summary.late_events:

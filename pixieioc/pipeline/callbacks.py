@@ -13,8 +13,9 @@ class Callbacks:
     def do_check(cls, settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """`check` callback: what is wrong with settings that do not fit together, by parameter, with what is allowed.
 
-        Called without a process, by `pixieioc check` and whenever a configuration is read, and before `do_configure`;
-        each of the values is within its own limits. Look at nothing but `settings`; yield nothing if all is well.
+        A classmethod that yields pairs of parameter and sentence, nothing if all is well; look at nothing but
+        `settings`. Called without a process, by `pixieioc check`, whenever a configuration is read, while settings
+        wait for a run, and before `do_configure`; each of the values is within its own limits.
         """
         return ()
 

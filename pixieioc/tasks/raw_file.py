@@ -40,6 +40,9 @@ def check_template(template: str) -> int:
         raise Error(
             f"file template {template!r}: must have %s %s and up to three %d, for {', '.join(FIELDS)}, not {given}"
         )
+    first = _CONVERSION.match(template)
+    if not (template.startswith("/") or (first and first[1])):  # otherwise it would be wherever the IOC was started
+        raise Error(f"file template {template!r}: must begin with %s, the FilePath, or with a slash")
     return len(kinds)
 
 

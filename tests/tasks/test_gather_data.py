@@ -182,13 +182,15 @@ def test_a_full_disk_is_told_while_the_run_is_on_and_nothing_is_written_behind_a
         ("%s%s_%f", "only %s and %d"),
         ("%s%s_%", "only %s and %d"),
         ("%s%s_%(x)d", "only %s and %d"),
+        ("a/../../b%s%s_%d", "must begin with %s, the FilePath, or with a slash"),
+        ("%%%s%s_%d", "must begin with %s, the FilePath, or with a slash"),
     ],
 )
 def test_bad_templates_are_refused(pipeline: Recorder, template: str, says: str) -> None:
     with pytest.raises(Error, match=says):
         check_template(template)
     pipeline.create_task("GatherData")
-    with pytest.raises(Refused, match="GatherData.file_template: file template"):
+    with pytest.raises(Refused, match=r"GatherData\.file_template: file template"):
         pipeline.configure({"file_template": template})
 
 
