@@ -77,9 +77,10 @@ class Settings:
         return {task: values for task, values in changed.items() if values}
 
     def problem(self) -> str:
-        """What the tasks have against the settings that the next run will use, or an empty text."""
-        tasks = {name: cls for name, cls in self._classes.items() if name != RUN}
-        return "; ".join(p.text for name, cls in tasks.items() for p in disagreements(cls, self._staged[name], (name,)))
+        """What the tasks say against the values that wait, each of which is acceptable by itself; or an empty text."""
+        tasks = [task for task in self.dirty if task != RUN]
+        found = (p.text for t in tasks for p in disagreements(self._classes[t], self._staged[t], (t,)))
+        return "; ".join(found)
 
     async def apply(self) -> None:
         """Has the tasks use what waits; Refused (and nothing has changed) if one of them does not accept it."""
