@@ -65,7 +65,7 @@ def test_that_there_are_no_tasks_comes_before_their_values() -> None:
     state = InAlarm(PvInfo("State_RBV", "longin", "State."), SEVERITIES.index("INVALID"), "UNKNOWN", 5)
     assert _rows(rates, state) == [
         "INVALID State_RBV is UNKNOWN > Run",
-        "INVALID M00:OutputCountRates_RBV > DummyData",
+        "INVALID M00:OutputCountRates_RBV > Rates",
     ]
 
 

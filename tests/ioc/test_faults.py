@@ -27,7 +27,9 @@ class _Fragile(dict[str, Record]):
 
 async def _look() -> None:
     loop = asyncio.get_running_loop()
-    config = check(PipelineTable(["DummyData", "GatherData"]), {}, {}, IocTable(), Path("/data"), "X:", "test")
+    config = check(
+        PipelineTable(["DummyData", "ConvertToEvents", "FillSpectra"]), {}, {}, IocTable(), Path("/data"), "X:", "test"
+    )
     board = Board(all_pvs(config), "X:")
     errors = ErrorBoard(board, config.chain, RunLog(board))
     loop.set_exception_handler(lambda _, context: errors.own(context["message"], context["exception"]))
