@@ -78,10 +78,12 @@ _SPEAKING = ("ERROR", "Status")
 def _entry(alarm: InAlarm) -> Entry:
     pv = alarm.pv
     value = f" is {alarm.value}" if alarm.value else ""
-    lost = (own_name(pv), alarm.severity) == ("Status", INVALID)  # of all that are INVALID, this says why
+    invalid = alarm.severity == INVALID
+    says_why = invalid and own_name(pv) in ("Status", "State_RBV")  # of all that are INVALID
+    follows = bool(left_out_because(pv)) or (invalid and pv.source.kind == "report")
     return Entry(
         alarm.severity, alarm.since, f"{pv.name}{value}", pv.guidance or pv.doc, screen_of(pv),
-        cause=is_error(pv), summary=bool(left_out_because(pv)) and not lost,
+        cause=is_error(pv), summary=follows and not says_why,
     )  # fmt: skip
 
 

@@ -233,7 +233,7 @@ class Pipeline:
             }
             numbers = {name: self._tell(name, _CONFIGURE, values) for name, values in back.items()}
             refused += yield from self.members.answers(numbers, self.answer_timeout)
-            raise Refused("; ".join(refused), task=refused[0].partition(":")[0])
+            raise Refused("; ".join(map(_named_once, refused)), task=refused[0].partition(":")[0])
         for name, values in accepted.items():
             task = self.members[name].task
             task.parameter_values.update(settings_of(type(task), values))
@@ -466,3 +466,9 @@ def _task_class(name: str) -> type[Task]:
         return Task.class_registry[name]
     except KeyError:
         raise ValueError(f"no task class {name!r}; there are: {', '.join(Task.class_registry)}") from None
+
+
+def _named_once(problem: str) -> str:
+    """`Task: Task.parameter: why` without its beginning."""
+    task, _, why = problem.partition(": ")
+    return why if why.startswith(f"{task}.") else problem

@@ -60,6 +60,15 @@ def test_a_lost_task_comes_before_its_values_also_those_of_channels() -> None:
     assert rows[1].guidance.startswith("Nobody knows these values: their task is gone.")
 
 
+def test_that_there_are_no_tasks_comes_before_their_values() -> None:
+    rates = _alarm("M00:OutputCountRates_RBV", "INVALID", 4, task="DummyData")
+    state = InAlarm(PvInfo("State_RBV", "longin", "State."), SEVERITIES.index("INVALID"), "UNKNOWN", 5)
+    assert _rows(rates, state) == [
+        "INVALID State_RBV is UNKNOWN > Run",
+        "INVALID M00:OutputCountRates_RBV > Rates",
+    ]
+
+
 def test_every_screen_has_a_number() -> None:
     chain = ["TakeData", "SortEvents"]
     assert [screen_number(name, chain) for name in ("Run", "Rates", "Expert", *chain)] == [1, 2, 3, 4, 5]

@@ -299,7 +299,8 @@ class TestRule6Configuration:
             with pytest.raises(PutFailed):
                 ioc.put("Configure", 1)
             assert ioc.get("CmdStatus_RBV") == "Failed"
-            assert "GatherData: file template '%f': only %s and %d" in ioc.get("CmdMessage_RBV")
+            why = ioc.get("CmdMessage_RBV")
+            assert why.startswith("Configure: GatherData.file_template: file template '%f': only %s and %d")
             assert ioc.get("Brake:Label_RBV") == ""
             assert ioc.get("FileTemplate_RBV") == before
             return
