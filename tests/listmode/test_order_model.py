@@ -73,6 +73,32 @@ def test_a_counter_that_passes_its_end_begins_one_period(seed: int, count: int, 
     assert order.resets == max((p for m in modules for p in m.periods), default=0)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_counter_that_passes_its_end_delays_nothing(seed: int) -> None:
+    """Live, polled every 50 ms: what was read comes out with the next reading, before, at and behind the end."""
+    random = np.random.default_rng(seed)
+    modules: list[Module] = []
+    for _ in range(3):
+        true = [t for t in stream(random, 40_000, 10_000.0, WRAP - SECOND) if t < WRAP + SECOND]
+        modules.append(Module([t % WRAP for t in true], [t // WRAP for t in true]))
+    order = TimeOrder(WINDOW, 10**9, RESET, longest=5.0)
+    at, read_at, out = [0] * 3, dict[tuple[int, int], int](), list[tuple[int, int, int, int, bool]]()
+    for poll in range(1, 43):
+        until, parts = WRAP - SECOND + poll * SECOND // 20, list[ev.Events]()
+        for number, module in enumerate(modules):
+            end = at[number]
+            while end < len(module.times) and module.times[end] + module.periods[end] * WRAP < until:
+                end += 1
+            parts.append(module.events(number, at[number], end, module.times))
+            read_at |= {(number, place): poll for place in range(at[number], end)}
+            at[number] = end
+        quiet = [number for number, part in enumerate(parts) if not ev.size(part)]
+        out += [(poll, *row) for row in rows(order.feed(ev.concatenate(parts), range(3), quiet, poll * 0.05))]
+    assert len(out) == sum(len(module.times) for module in modules)
+    assert (order.late, order.resets, order.held) == (0, 1, 0)
+    assert max(poll - read_at[module, place] for poll, _, module, place, _ in out) <= 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 20))
 def test_restarts_that_are_confirmed_begin_periods(seed: int, count: int, pieces: int) -> None:
