@@ -22,7 +22,8 @@ from pixieioc.listmode.stretches import Due, Stretch, stretches_of
 from pixieioc.listmode.survey import CELL_BITS, CFD_BITS
 
 _FIRST = Place(-1, 0)
-#: When too many events are held, modules are apart whose times are further from the others', s.
+#: When too many events are held, modules are apart whose times are further from the others', s; of recorded data, it is
+#: told which modules' first times are.
 _FAR = 600.0
 
 
@@ -58,6 +59,7 @@ class TimeOrder:
         self._reader = Reader(self.window_ns, self.reset_ns, self.memory)
         self._dues: list[Due] = []
         self._odd: list[Odd] = []
+        self._elsewhere: set[int] = set()  # modules of recorded data that began far from where most did
 
     def begin(self, modules: Iterable[int]) -> list[Stretch]:
         """All streams end, and those of `modules` begin, with a new period; returns what was still held."""
@@ -66,6 +68,7 @@ class TimeOrder:
             period = self.resets = 1 + max(stream.period for stream in self.streams.values())
         self.streams = {module: Stream(period) for module in modules}
         self._groups, self._horizon, self._last, self.period = {}, None, _FIRST, period
+        self._elsewhere = set()
         return out
 
     def feed(
@@ -82,6 +85,9 @@ class TimeOrder:
             self._stream(module, now).quiet = module in quiet
         quiet_now = {m for m, stream in self.streams.items() if now is not None and stream.quiet and not stream.known}
         reading = self._read(events, now, quiet_now)
+        if now is None:
+            began = {module: stream.began for module, stream in self.streams.items() if stream.began is not None}
+            self._elsewhere = apart_from_most(began, round(_FAR * 1e9))
         self._let_go(self._limit(now), reading)
         return self._answer(now)
 
@@ -124,8 +130,8 @@ class TimeOrder:
         undecided = [stream.undecided for stream in self.streams.values() if stream.undecided is not None]
         self.held = waiting + sum(map(ev.size, undecided))
 
-    def describe_apart(self) -> str:
-        """Which modules are not waited for, why, and what is to be done; nothing if there are none."""
+    def describe_apart(self) -> list[str]:
+        """Which modules are not waited for or began elsewhere, why, and what is to be done; a text for each."""
         texts: list[str] = []
         for module, stream in sorted(self.streams.items()):
             if stream.apart:
@@ -134,7 +140,13 @@ class TimeOrder:
                 texts.append(
                     f"module {module}: it has data, but no whole event has come for {self.longest:g} s; check it"
                 )
-        return "; ".join(texts)
+            elif module in self._elsewhere and stream.began is not None:
+                texts.append(
+                    f"module {module}: its data begin at {stream.began.time * 1e-9:.1f} s of its counter, far from "
+                    "where those of most others do; they are ordered by that: if the counters did not start together, "
+                    "they are not beside the others' of the same moment"
+                )
+        return texts
 
     def _how_apart(self, stream: Stream) -> str:
         others = self._horizon

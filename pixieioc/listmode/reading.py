@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events, Memory
 from pixieioc.listmode.held import Batch, Chunk, Group, Odd, OfModule, Place, Run, Store, store_of
-from pixieioc.listmode.streams import CFD_NS, Stream
+from pixieioc.listmode.streams import CFD_NS, Position, Stream
 from pixieioc.listmode.survey import CELL_BITS, CFD_BITS, Part, State, survey
 
 #: Parts of a stream, of different periods, that are surveyed at a time.
@@ -121,6 +121,8 @@ class Reader:
                 stream.state, self._window_ns, self._reset_ns, final,
             )  # fmt: skip
             follows = not odds and not backs
+            if parts and stream.began is None:
+                stream.began = _time_of(self._parts[0], batch)
             for part in self._parts[:parts].tolist():
                 begin, stop, waited = (
                     part[Part.BEGIN],
@@ -149,6 +151,11 @@ class Reader:
             stream.undecided = {name: column.copy() for name, column in some.items()}
             stream.undecided_since = batch.now
         return end
+
+
+def _time_of(part: NDArray[np.int64], batch: Batch) -> Position:
+    """The earliest time in a part of a stream."""
+    return Position(int(part[Part.PERIOD]), int(part[Part.ORIGIN]) + (int(batch.keys[part[Part.BEGIN]]) >> CFD_BITS))
 
 
 def place_of(module: int, stream: Stream) -> Place:

@@ -32,6 +32,7 @@ class Stream:
         self.quiet = False  #: it was read and had nothing
         self.ignored = False  #: it should have more, but nothing has come for too long: it is not waited for
         self.apart = False  #: its times are not those of the others
+        self.began: Position | None = None  #: the first time that was believed
         self.heard: float | None = None  #: when events came last, or when it was first read, s
         self.undecided: Events | None = None  #: events that those to come will judge
         self.undecided_since = 0.0

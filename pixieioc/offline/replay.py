@@ -142,6 +142,7 @@ def _summary(pipeline: Pipeline, job: Job, seconds: float) -> Summary:
         seconds=round(seconds, 3),
         out=str(job.out) if job.out else None,
         plot=str(job.plot) if job.plot else None,
+        modules_apart=sort["modules_apart"],
         bytes_written=pipeline.members["WriteEvents"].reports["bytes_written"] if job.out else 0,
     )
 

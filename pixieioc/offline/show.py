@@ -80,6 +80,8 @@ def _whole(summary: Summary) -> Table:
         rows.append(("damaged files", summary.damage, True))
     if summary.late_events:
         rows.append(("late events", f"{summary.late_events}, out of order: see --window", True))
+    if summary.modules_apart:
+        rows.append(("modules apart", summary.modules_apart, True))
     rows.append(("run took", f"{summary.seconds:.3g} s", False))
     if summary.out:
         rows.append(("events are in", f"{summary.out}, {summary.bytes_written} bytes", False))

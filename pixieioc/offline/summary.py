@@ -45,6 +45,7 @@ class Summary:
     out: str | None
     bytes_written: int  #: to `out` and the files beside it
     plot: str | None
+    modules_apart: str = ""  #: which modules' times are far from the others', and what that means
 
     @property
     def counts(self) -> dict[int, dict[int, int]]:

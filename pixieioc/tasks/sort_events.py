@@ -75,7 +75,17 @@ class SortEvents(Task):
         doc="Those of them whose module is apart: its counter is not where the others' are.",
         guidance="ModulesApart names the modules and what to do: start all counters together, with a new run.",
     )
-    modules_apart = Report("", doc="Modules that the others do not wait for, why, and what to do.")
+    modules_apart = Report(
+        "",
+        doc="Modules that the others do not wait for, or whose recorded times begin far from the others', why, and "
+        "what to do.",
+    )
+    number_apart = Report(
+        0,
+        alarm_high=1,
+        doc="How many modules ModulesApart names.",
+        guidance="ModulesApart says why and what to do: mostly, the counters were not started together.",
+    )
     events_let_go = Report(
         0,
         alarm_hihi=1,
@@ -116,7 +126,7 @@ class SortEvents(Task):
         self._begins: Beginning | None = None  # a run of which nothing has been sent
         self.late_events = self.events_apart = self.events_let_go = self.resets = 0
         self.events_held = self.starts_estimated = 0
-        self.modules_apart = ""
+        self.modules_apart, self.number_apart = "", 0
 
     def do_work(self, datum: Any) -> None:
         block = events_of(datum, self.name)
@@ -167,7 +177,9 @@ class SortEvents(Task):
         counts = self._order
         self.late_events, self.events_apart, self.events_let_go = counts.late, counts.late_apart, counts.relieved
         self.resets, self.events_held, self.starts_estimated = counts.resets, counts.held, self._clock.estimated
-        if (apart := counts.describe_apart()) != self.modules_apart:
+        texts = counts.describe_apart()
+        self.number_apart = len(texts)
+        if (apart := "; ".join(texts)) != self.modules_apart:
             self.modules_apart = apart
             if apart:
                 self.print(apart)

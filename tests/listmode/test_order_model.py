@@ -73,6 +73,32 @@ def test_a_counter_that_passes_its_end_begins_one_period(seed: int, count: int, 
     assert order.resets == max((p for m in modules for p in m.periods), default=0)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_counter_that_passes_its_end_delays_nothing(seed: int) -> None:
+    """Live, polled every 50 ms: what was read comes out with the next reading, before, at and behind the end."""
+    random = np.random.default_rng(seed)
+    modules: list[Module] = []
+    for _ in range(3):
+        true = [t for t in stream(random, 40_000, 10_000.0, WRAP - SECOND) if t < WRAP + SECOND]
+        modules.append(Module([t % WRAP for t in true], [t // WRAP for t in true]))
+    order = TimeOrder(WINDOW, 10**9, RESET, longest=5.0)
+    at, read_at, out = [0] * 3, dict[tuple[int, int], int](), list[tuple[int, int, int, int, bool]]()
+    for poll in range(1, 43):
+        until, parts = WRAP - SECOND + poll * SECOND // 20, list[ev.Events]()
+        for number, module in enumerate(modules):
+            end = at[number]
+            while end < len(module.times) and module.times[end] + module.periods[end] * WRAP < until:
+                end += 1
+            parts.append(module.events(number, at[number], end, module.times))
+            read_at |= {(number, place): poll for place in range(at[number], end)}
+            at[number] = end
+        quiet = [number for number, part in enumerate(parts) if not ev.size(part)]
+        out += [(poll, *row) for row in rows(order.feed(ev.concatenate(parts), range(3), quiet, poll * 0.05))]
+    assert len(out) == sum(len(module.times) for module in modules)
+    assert (order.late, order.resets, order.held) == (0, 1, 0)
+    assert max(poll - read_at[module, place] for poll, _, module, place, _ in out) <= 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 20))
 def test_restarts_that_are_confirmed_begin_periods(seed: int, count: int, pieces: int) -> None:
@@ -150,6 +176,32 @@ def test_nothing_is_held_longer_than_its_bound_whatever_comes(seed: int, kinds: 
 
 
 @pytest.mark.parametrize("ahead", [7200, -7200])
+def test_recorded_data_that_begin_elsewhere_are_named_and_ordered_by_their_times(ahead: int) -> None:
+    """Of three recorded modules one begins two hours apart: nothing is late, and the text names the one."""
+    random = np.random.default_rng(1)
+    base = 10_000 * SECOND
+    modules = [Module(t := stream(random, 3000, 1000.0), [0] * len(t)) for _ in range(3)]
+    shown = [[t + base + (ahead * SECOND if m == 1 else 0) for t in x.times] for m, x in enumerate(modules)]
+    order = TimeOrder(WINDOW, 10**9, RESET, longest=1.0)
+    found = rows(ordered(cuts(random, modules, shown, 7), 3, order))
+    assert order.late == 0
+    first = [m for _, m, _, _ in found[:3000]], [m for _, m, _, _ in found[-3000:]]
+    assert (set(first[0]) == {1}, set(first[1]) == {1}) == (ahead < 0, ahead > 0)
+    (text,) = order.describe_apart()
+    assert text.startswith(f"module 1: its data begin at {10_000 + ahead}.0 s of its counter")
+    order.begin([0, 1, 2])
+    assert order.describe_apart() == []
+
+
+def test_recorded_modules_that_begin_at_different_moments_of_a_run_are_not_named() -> None:
+    order = TimeOrder(WINDOW, 10**9, RESET)
+    modules = [Module([n * SECOND + start for n in range(20)], [0] * 20) for start in (0, 500 * SECOND)]
+    found = rows(ordered(cuts(np.random.default_rng(1), modules, [m.times for m in modules], 3), 2, order))
+    assert len(found) == 40
+    assert order.describe_apart() == []
+
+
+@pytest.mark.parametrize("ahead", [7200, -7200])
 def test_a_wrong_module_takes_no_others_with_it(ahead: int) -> None:
     """Of three modules one is two hours apart: the two others are in order, and the text names the one."""
     random = np.random.default_rng(1)
@@ -169,7 +221,8 @@ def test_a_wrong_module_takes_no_others_with_it(ahead: int) -> None:
             at[number] = end
         out += order.feed(ev.concatenate(parts), [0, 1, 2], quiet, poll * 0.05)
         if poll == 40:
-            assert order.describe_apart().startswith("module 1: its counter is 7200")
+            (text,) = order.describe_apart()
+            assert text.startswith("module 1: its counter is 7200")
     found = rows(out)
     assert len(found) == 9000
     assert {m for _, m, _, late in found if late} == {1}

@@ -87,3 +87,13 @@ def test_a_record_that_the_end_of_a_run_cuts_is_not_continued_in_the_next(tmp_pa
     first.write_bytes(first.read_bytes()[:-6])
     summary = replay(Job((str(first), str(second))))
     assert (summary.events, summary.bytes_left_over, summary.corrupt_regions) == (5999, 10, 0)
+
+
+def test_a_module_that_is_two_hours_ahead_is_named(tmp_path: Path) -> None:
+    names = [str(tmp_path / f"x_1_mod0{module}.bin") for module in (0, 1, 2)]
+    for module, name in enumerate(names):
+        module_words(module, 10.0, 300, start=7200.0 if module == 1 else 0.0).tofile(name)
+    summary = replay(Job(tuple(names), out=tmp_path / "events.parquet"))
+    assert (summary.events, summary.late_events) == (9000, 0)
+    assert summary.modules_apart.startswith("module 1: its data begin at 7200.")
+    assert _in_order(read(tmp_path / "events.parquet"))
