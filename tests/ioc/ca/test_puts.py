@@ -92,9 +92,9 @@ _NO_STATE = [
 _NO_THIRD_STATE = [*_puts("SHORT", "2"), *_puts("ENUM", "2"), *_puts("CHAR", "2"), *_puts("LONG", "2")]
 _NO_CHARACTERS = [
     *_NOT_FINITE, *_BEYOND_INT64,
-    *_puts("SHORT", "-5", "300", "32767", "1|300"), *_puts("FLOAT", "158.22", "-2.5"), *_puts("ENUM", "40000"),
-    *_puts("CHAR", "200"), *_puts("LONG", "-1", "300", "-70000", "2147483647", "1|300"),
-    *_puts("DOUBLE", "158.22", "-158.9", "-1", "1e12", "2147483648", "2147483647.5", "-2147483648", "12345678.9"),
+    *_puts("SHORT", "-5"), *_puts("FLOAT", "-2.5"),
+    *_puts("CHAR", "200"), *_puts("LONG", "-1", "-70000", "2147483647"),
+    *_puts("DOUBLE", "-158.9", "-1", "1e12", "2147483648", "2147483647.5", "-2147483648", "12345678.9"),
     *_puts("DOUBLE", "1|nan", "1|1e12"),
 ]  # fmt: skip
 _TWO_STATES = [*_NO_STATE, *_NO_THIRD_STATE, *_puts("DOUBLE", "2.9")]
