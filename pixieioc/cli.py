@@ -7,7 +7,6 @@ import dataclasses
 import enum
 import logging
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -157,32 +156,14 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Run an IOC with a simulated source through the whole chain, on this computer only."""
-    checked = load(_example("demo.toml"), (), prefix)
+    # Its own folder is that of the installation; what an operator names without a folder is not meant to go there.
+    checked = dataclasses.replace(load(_example("demo.toml"), (), prefix), folder=Path.cwd())
+    from pixieioc.cli_text import demo_hint
     from pixieioc.ioc.ca.environment import Environment
 
-    p, port = checked.prefix, Environment.read(os.environ).server_port
+    port = Environment.read(os.environ).server_port
     address = "127.0.0.1" if port == Environment.server_port else f"127.0.0.1:{port}"
-    hint = f"""\
-The demo's IOC is up, on this computer only ({address}). From another terminal:
-
-    export EPICS_CA_ADDR_LIST={address} EPICS_CA_AUTO_ADDR_LIST=NO
-    caput {p}Acquire 1           start a run
-    caput {p}Stop 1              end it
-    caput {p}PresetMode "Real time" ; caput {p}PresetReal 10 ; caput -c -w 60 {p}Acquire 1
-
-Without EPICS' own tools, caproto-put (-S for texts), caproto-get and caproto-monitor do the same:
-
-    PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH
-
-Worth watching with camonitor:
-
-    {p}DetectorState_RBV {p}State_RBV {p}RunId_RBV {p}ElapsedReal_RBV
-    {p}FillSpectra:Events_RBV {p}FillSpectra:Rate_RBV {p}M00:C00:OutputCountRate_RBV
-    {p}M00:C00:InputCountRate_RBV {p}DeadTime_RBV {p}M00:C00:ROI1:Net_RBV (the line of 137Cs)
-    {p}StatusMessage_RBV (long string, camonitor -S), {p}M00:C00:Spectrum_RBV, {p}M00:C00:Trace_RBV (waveforms)
-
-^C ends it."""
-    _serve(checked, ["127.0.0.1"], verbose, hint, start=start)
+    _serve(checked, ["127.0.0.1"], verbose, demo_hint(checked.prefix, address), start=start)
 
 
 class Format(enum.StrEnum):
@@ -364,21 +345,13 @@ def _print_pvs(config: Config, *, json: bool) -> None:
 
 
 def _print_task(name: str, cls: type) -> None:
+    from pixieioc.cli_text import task_lines
     from pixieioc.pipeline import Task
-    from pixieioc.pipeline.chain import described
-    from pixieioc.pipeline.standard import StandardReports
 
     if not issubclass(cls, Task):
         raise ConfigError(f"{name} is {cls.__module__}.{cls.__qualname__}, which is no task")
-    typer.echo(f"{name}: {next(iter((cls.__doc__ or '').strip().splitlines()), 'no description')}")
-    typer.echo(f"    {described(cls)}")
-    for parameter in cls.parameters().values():
-        flags = "".join(f" [{flag}]" for flag in ("live", "fixed", "shared") if getattr(parameter, flag))
-        flags += " [per channel]" * (parameter.per == "channel")
-        typer.echo(f"    {parameter.name} = {parameter.default_of_one!r}{flags}: {parameter.allowed}. {parameter.doc}")
-    for report in cls.reports().values():
-        if vars(StandardReports).get(report.name) is not report:
-            typer.echo(f"    > {report.name}{f' ({report.unit})' if report.unit else ''}: {report.doc}")
+    for line in task_lines(name, cls):
+        typer.echo(line)
 
 
 def main() -> None:
