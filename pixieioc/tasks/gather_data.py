@@ -135,6 +135,8 @@ class GatherData(Task):
                     self._guarded(file.check)
                 self._look_at_place()
                 self._count()
+        elif self.unfinished_files:  # until somebody has recovered or removed them
+            self._name_unfinished()
 
     def do_report(self) -> None:
         if not self.running:

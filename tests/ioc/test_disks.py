@@ -139,3 +139,5 @@ def test_files_that_were_cut_off_are_named_after_a_full_disk_and_at_the_next_sta
             assert f"WARNING pixieioc.ioc.app: 1 raw file was cut off, pixieioc recover finishes them: {part}" in (
                 ioc.output()
             )
+            part.unlink()
+            ioc.until("UnfinishedFiles_RBV", "", 5)
