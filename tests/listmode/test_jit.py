@@ -32,7 +32,12 @@ def _call(folder: Path, factor: int = 3, offset: int = 1, *, cache: Path | None 
     done = subprocess.run(
         [sys.executable, "-c", "import sys; sys.path.insert(0, '.'); import loops"],
         cwd=folder,
-        env={"NUMBA_CACHE_DIR": str(cache or folder / "cache"), "HOME": "/proc/none", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            "NUMBA_CACHE_DIR": str(cache or folder / "cache"),
+            "HOME": "/proc/none",
+            "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),  # so that nothing is kept in the package
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
         check=True,
