@@ -138,7 +138,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Batch:
-    """A block, and the ends of what waited that its events may come before; keys and numbers of all of them."""
+    """A block, and the ends of what waited that its events may come before; keys and numbers of all of them.
+
+    `since`: when each event of the block was read, s, if that was not `now` for all of them.
+    """
 
     before: Store
     block: Events
@@ -146,6 +149,7 @@ class Batch:
     order: Rows
     now: float
     memory: Memory
+    since: NDArray[np.float64] | None = None
     joint: list[Events] = field(default_factory=list[Events])  #: `before` and `block` in one piece, once that is made
 
     def with_more(self, chunks: list[Chunk]) -> tuple[Batch, list[Run]]:
@@ -215,8 +219,11 @@ class Batch:
         """What is in the runs as chunks of a new store."""
         numbers = np.concatenate([self.order[run.begin : run.end] for run in runs])
         events = ev.compact(self.copied(numbers, (), ev.heap))
-        since, waited = np.full(len(numbers), self.now), numbers < len(self.before.since)
+        held = len(self.before.since)
+        since, waited = np.full(len(numbers), self.now), numbers < held
         since[waited] = self.before.since[numbers[waited]]
+        if self.since is not None:
+            since[~waited] = self.since[numbers[~waited] - held]
         store, begin, chunks = Store(events, since), 0, list[Chunk]()
         for run in runs:
             chunks.append(Chunk(store, begin, self.keys[run.begin : run.end].copy()))

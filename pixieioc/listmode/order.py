@@ -227,7 +227,7 @@ class TimeOrder:
         undecided = {
             module
             for module, stream in self.streams.items()
-            if stream.undecided is not None and stream.undecided_since <= deadline
+            if stream.undecided is not None and stream.undecided_read.min() <= deadline
         }
         if undecided:
             reading = self._read(ev.empty(), now, undecided)
@@ -236,12 +236,21 @@ class TimeOrder:
             return
         for stream in self.streams.values():  # it should have more, but has not
             stream.ignored |= not stream.quiet and (stream.heard is None or stream.heard <= deadline)
+        for place, module, chunk in self._overdue(deadline):  # it has kept itself waiting
+            stream = self.streams[module]
+            stream.ignored |= not stream.quiet and self._waits_for_itself(place, module, chunk)
         self._let_go(self._limit(now))
         if self._overdue(deadline):
             self._part(self.longest)
             self._let_go(self._limit(now))
         for place, module, chunk in self._overdue(deadline):  # its time cannot be true, alone among others
             self._force_out(place, module, chunk, deadline)
+
+    def _waits_for_itself(self, place: Place, module: int, chunk: Chunk) -> bool:
+        """Whether nothing that other modules may still have comes before what waits of a module."""
+        others = [s.limit(self._horizon, recorded=False) for number, s in self.streams.items() if number != module]
+        known = [limit for limit in others if limit is not None]
+        return place.apart < 0 and len(known) == len(others) and chunk.first < _key(min(known, default=END), place)
 
     def _overdue(self, deadline: float) -> list[tuple[Place, int, Chunk]]:
         return [

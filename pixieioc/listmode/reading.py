@@ -55,14 +55,14 @@ class Reader:
         runs = runs_of(events)
         for module, _ in runs:
             stream_of(module)
-        block = _with_undecided(events, runs, streams, final)
+        block, since = _with_undecided(events, runs, streams, final, 0.0 if now is None else now)
         if block is not events:
             runs = runs_of(block)
         tails = self._tails(block, runs, streams, groups)
         before, firsts = _one_store(tails)
         size = sum(chunk.size for chunk in tails.values()) + ev.size(block)
         keys, order = np.empty(size, np.int64), np.empty(size, np.uint32)
-        reading = Reading(Batch(before, block, keys, order, 0.0 if now is None else now, self._memory))
+        reading = Reading(Batch(before, block, keys, order, 0.0 if now is None else now, self._memory, since))
         at = 0
         for module, rows in runs:
             stream, tail = streams[module], tails.pop(module, None)
@@ -149,7 +149,10 @@ class Reader:
         if next_row < rows.stop:
             some = ev.compact(ev.take(block, slice(next_row, rows.stop)))
             stream.undecided = {name: column.copy() for name, column in some.items()}
-            stream.undecided_since = batch.now
+            read = (
+                np.full(rows.stop - next_row, batch.now) if batch.since is None else batch.since[next_row : rows.stop]
+            )
+            stream.undecided_read = np.array(read)
         return end
 
 
@@ -164,20 +167,33 @@ def place_of(module: int, stream: Stream) -> Place:
 
 
 def _with_undecided(
-    events: Events, runs: list[tuple[int, slice]], streams: Mapping[int, Stream], final: Collection[int]
-) -> Events:
-    """The block, with what is undecided of each module before the module's events; of some modules also without any."""
+    events: Events, runs: list[tuple[int, slice]], streams: Mapping[int, Stream], final: Collection[int], now: float
+) -> tuple[Events, NDArray[np.float64] | None]:
+    """The block, with what is undecided of each module before the module's events; of some modules also without any.
+
+    With it, when each of these events was read, s; None: all of them `now`.
+    """
     waiting = {module for module, stream in streams.items() if stream.undecided is not None}
     if not waiting:
-        return events
+        return events, None
     pieces: list[Events] = []
+    read: list[NDArray[np.float64]] = []
+
+    def put_undecided(module: int) -> None:
+        pieces.append(streams[module].undecided or {})
+        read.append(streams[module].undecided_read)
+
     for module, rows in runs:
         if module in waiting:
             waiting.remove(module)
-            pieces.append(streams[module].undecided or {})
+            put_undecided(module)
         pieces.append(ev.take(events, rows))
-    pieces += [streams[module].undecided or {} for module in sorted(waiting & set(final))]
-    return ev.concatenate([ev.compact(piece) for piece in pieces])
+        read.append(np.full(ev.size(pieces[-1]), now))
+    for module in sorted(waiting & set(final)):
+        put_undecided(module)
+    if not pieces:
+        return events, None
+    return ev.concatenate([ev.compact(piece) for piece in pieces]), np.concatenate(read)
 
 
 def _one_store(tails: Mapping[int, Chunk]) -> tuple[Store, dict[int, int]]:

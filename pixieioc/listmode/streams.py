@@ -35,7 +35,7 @@ class Stream:
         self.began: Position | None = None  #: the first time that was believed
         self.heard: float | None = None  #: when events came last, or when it was first read, s
         self.undecided: Events | None = None  #: events that those to come will judge
-        self.undecided_since = 0.0
+        self.undecided_read = np.empty(0)  #: when each of them was read, s
 
     @property
     def known(self) -> bool:
