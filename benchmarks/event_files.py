@@ -136,7 +136,7 @@ def _chain(words: NDArray[np.uint32], folder: Path, count: int) -> float:
             pipeline.start()
             pipeline.wait()
             best = min(best, time.monotonic() - began)
-        if pipeline.errors or pipeline.members["WriteEvents"].reports["events_written"] != count:
+        if pipeline.errors or pipeline.processes["WriteEvents"].reports["events_written"] != count:
             sys.exit(f"the chain has lost events: {pipeline.errors}")
     return best
 

@@ -44,7 +44,7 @@ def main(
         pipeline.follow(pipeline.creating(CHAIN))
         pipeline.connect(CHAIN)
         samples = _run(pipeline)
-        counted = pipeline.members["FillSpectra"].reports["events"]
+        counted = pipeline.processes["FillSpectra"].reports["events"]
         if pipeline.errors or counted != events:
             sys.exit(f"{counted} of {events} events came to the end; {'; '.join(map(str, pipeline.errors))}")
         pipeline.quit()
@@ -67,7 +67,7 @@ def _repeated(folder: Path, size: float) -> tuple[Path, int]:
 
 def _run(pipeline: Pipeline) -> dict[str, list[int]]:
     """One run; the memory of each task, in bytes, from its start to its end."""
-    processes = {name: psutil.Process(member.task.pid) for name, member in pipeline.members.items()}
+    processes = {name: psutil.Process(member.task.pid) for name, member in pipeline.processes.items()}
     samples: dict[str, list[int]] = {name: [] for name in processes}
     pipeline.start()
     while not pipeline.at_rest and not pipeline.errors:

@@ -226,13 +226,13 @@ def _work() -> None:
 
 def _run(pipeline: Any, events: int) -> dict[str, float]:
     """CPU seconds of each task in a run; all events must have come to the end."""
-    processes = {name: psutil.Process(member.reports["process_id"]) for name, member in pipeline.members.items()}
+    processes = {name: psutil.Process(member.reports["process_id"]) for name, member in pipeline.processes.items()}
     before = {name: sum(process.cpu_times()[:2]) for name, process in processes.items()}
     pipeline.start()
     pipeline.wait(common.PATIENCE)
     if pipeline.errors or not pipeline.at_rest:
         sys.exit("; ".join(map(str, pipeline.errors)) or f"no end within {common.PATIENCE:g} s")
-    if (filled := pipeline.members["FillSpectra"].reports["events"]) != events:
+    if (filled := pipeline.processes["FillSpectra"].reports["events"]) != events:
         sys.exit(f"{filled} of {events} events are in the spectra")
     used = {name: sum(process.cpu_times()[:2]) - before[name] for name, process in processes.items()}
     return {**used, "all tasks": sum(used.values())}

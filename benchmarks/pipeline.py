@@ -195,7 +195,7 @@ def _check(pipeline: Pipeline, data: Data, raw: Path) -> None:
     """Raises EventsLost unless everything in the files has come to its place."""
     if pipeline.errors or not pipeline.at_rest:
         raise EventsLost("; ".join(map(str, pipeline.errors)) or f"no end within {common.PATIENCE:g} s")
-    told = {name: member.reports for name, member in pipeline.members.items()}
+    told = {name: member.reports for name, member in pipeline.processes.items()}
     events = told["DummyData"]["events_made"] if "DummyData" in told else data.events
     for name in PLAIN[1:]:
         if told[name]["events"] != events:

@@ -19,11 +19,11 @@ from pixieioc import account
 from pixieioc.config_lines import Place, lines_of
 from pixieioc.config_tables import Problem, plain_tables, read_table, with_places
 from pixieioc.config_tasks import classes_of, disagreements, import_modules, missing_files
-from pixieioc.pipeline import places
+from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
-from pixieioc.pipeline.resolve import defaults_for, like, resolve
 from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.validate import defaults_for, like, validate
 
 #: The name under which the run control's own parameters stand in a configuration.
 RUN = "run"
@@ -303,7 +303,7 @@ def _from(folder: Path, text: str) -> str:
 
 def _resolve(task: str, cls: type, given: Mapping[str, Any], place: Place, problems: list[Problem]) -> dict[str, Value]:
     try:
-        return resolve({task: given}, {task: cls}, commands=False).get(task, {})
+        return validate({task: given}, {task: cls}, commands=False).get(task, {})
     except Refused as error:
         above = "".join(f"{part}." for part in place[:-1])
         for text, (_, name) in zip(error.problems, error.about, strict=True):
@@ -347,4 +347,4 @@ def to_json(settings: Mapping[str, Mapping[str, Value]], classes: Mapping[str, t
 
 
 def _short(values: Mapping[str, Any], parameters: Mapping[str, Parameter[Any]]) -> dict[str, Any]:
-    return {n: places.gathered(v) if parameters[n].per == "channel" else v for n, v in values.items()}
+    return {n: channel_values.gathered(v) if parameters[n].per == "channel" else v for n, v in values.items()}

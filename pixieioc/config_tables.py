@@ -11,7 +11,7 @@ import msgspec
 
 from pixieioc.config_lines import Place
 from pixieioc.pipeline.declaration import shorten
-from pixieioc.pipeline.resolve import like
+from pixieioc.pipeline.validate import like
 
 Table = TypeVar("Table", bound=msgspec.Struct)
 

@@ -16,7 +16,7 @@ from pixieioc.pipeline import Task, chain
 from pixieioc.pipeline.contract import problems_in_use
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value, parameters_of
-from pixieioc.pipeline.resolve import like
+from pixieioc.pipeline.validate import like
 
 _CHAIN: Place = ("pipeline", "chain")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pixieioc.config import Config, ConfigError, IocTable, RunParameters, absolute, with_defaults
 from pixieioc.pipeline import Refused, Task
-from pixieioc.pipeline.resolve import resolve
+from pixieioc.pipeline.validate import validate
 
 
 def config_of(
@@ -23,7 +23,7 @@ def config_of(
         raise ConfigError(f"no task {unknown[0]!r}")
     classes = {name: Task.class_registry[name] for name in chain}
     try:
-        given = resolve(tasks, classes, commands=False)
+        given = validate(tasks, classes, commands=False)
     except Refused as error:
         raise ConfigError("; ".join(f"tasks.{problem}" for problem in error.problems)) from None
     folder = Path("/data")

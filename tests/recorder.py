@@ -51,7 +51,7 @@ class Recorder(Pipeline):
 
     def told(self, name: str, report: str) -> Any:
         """The latest value that a task has reported."""
-        return self.members[name].reports[report]
+        return self.processes[name].reports[report]
 
 
 def _once(step: Wait) -> Procedure[None]:

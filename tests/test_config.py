@@ -12,7 +12,7 @@ import pytest
 
 from pixieioc.config import LONGEST_PREFIX, RUN, Config, ConfigError, RunParameters, examine, load, to_json
 from pixieioc.pipeline import Task
-from pixieioc.pipeline.resolve import resolve
+from pixieioc.pipeline.validate import validate
 from tests.conftest import DATA
 from tests.pipeline import toys
 
@@ -292,7 +292,7 @@ def test_a_configuration_can_be_read_back_from_its_json(name: str) -> None:
     config = load(EXAMPLES / f"{name}.toml")
     used = {**config.settings, RUN: config.run}
     text = to_json(used, {**config.tasks, RUN: RunParameters})
-    assert resolve(json.loads(text), {**config.tasks, RUN: RunParameters}, commands=False) == used
+    assert validate(json.loads(text), {**config.tasks, RUN: RunParameters}, commands=False) == used
 
 
 def test_everything_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:

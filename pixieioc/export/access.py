@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pixieioc.export.words import GENERATED
+from pixieioc.export.text import GENERATED
 from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import Access
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pixieioc.export.words import one_line
+from pixieioc.export.text import one_line
 from pixieioc.pvinfo.description import (
     Description,
     Part,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pixieioc.export.alarms import Alarm, AlarmSite, Component, alarm_tree
-from pixieioc.export.words import GENERATED
+from pixieioc.export.text import GENERATED
 from pixieioc.pvinfo.description import Description
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pixieioc.export.words import GENERATED, quoted, shortened, without_macros
+from pixieioc.export.text import GENERATED, quoted, shortened, without_macros
 from pixieioc.pvinfo.description import Description, archive_of, is_saved
 from pixieioc.pvinfo.model import DRIVEN, LIMIT_NAMES, PvInfo
 

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from pixieioc.export.words import one_line
+from pixieioc.export.text import one_line
 from pixieioc.pvinfo.description import Description, alarms_of, archive_of, is_saved, part_of, task_of
 from pixieioc.pvinfo.model import LIMIT_NAMES, PvInfo
 from pixieioc.pvinfo.watching import watching_of

@@ -6,7 +6,7 @@ import functools
 import xml.etree.ElementTree as ET
 
 from pixieioc.export.alarms import Alarm, AlarmSite, Component, alarm_tree
-from pixieioc.export.words import GENERATED
+from pixieioc.export.text import GENERATED
 from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.watching import Condition
 

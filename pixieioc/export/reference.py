@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from pixieioc.export.words import one_line
+from pixieioc.export.text import one_line
 from pixieioc.pvinfo.description import (
     Description,
     Part,

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 
-from pixieioc.export.words import GENERATED
+from pixieioc.export.text import GENERATED
 from pixieioc.pvinfo.description import Description, is_saved, readback_of
 from pixieioc.pvinfo.model import PvInfo
 

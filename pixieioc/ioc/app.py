@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pixieioc.config import Config, ConfigError
 from pixieioc.ioc.access import AccessRules
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused, Record
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
@@ -45,14 +45,14 @@ class _Server(Server):
         # Of what is read only, alarms can be acknowledged by whoever may acknowledge errors.
         return self.access.may_write(record.info.access or "OP", client)
 
-    def read_access(self, file: Path, board: Board) -> None:
+    def read_access(self, file: Path, pvs: Pvs) -> None:
         """Takes over who may write, and tells the clients; what is wrong with the file changes nothing."""
         try:
             self.access = AccessRules.read(file)
         except ConfigError as error:
             log.error("%s", error)
             return
-        board.post("IOC:ACCESS", str(self.access))
+        pvs.post("IOC:ACCESS", str(self.access))
         self.review_rights()
 
 
@@ -74,25 +74,25 @@ async def run_ioc(
     _listen_to_signals(stopping)
     access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
     with State(config.state_folder) as state:
-        board = Board(all_pvs(config), config.prefix)
+        pvs = Pvs(all_pvs(config), config.prefix)
         prepare()
-        control = RunControl(board, config, state)
+        control = RunControl(pvs, config, state)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(control.on_fault)
-        server = _Server(board.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
+        server = _Server(pvs.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
         server.control, server.access = control, access
-        board.post("IOC:ACCESS", str(access))
+        pvs.post("IOC:ACCESS", str(access))
         if config.access_file is not None:
-            loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, board)
+            loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, pvs)
         await server.start()
         if on_ready is not None:
             on_ready()
-        await _serve(config, board, server, control, state, stopping, start=start)
+        await _serve(config, pvs, server, control, state, stopping, start=start)
 
 
 async def _serve(
     config: Config,
-    board: Board,
+    pvs: Pvs,
     server: _Server,
     control: RunControl,
     state: State,
@@ -109,7 +109,7 @@ async def _serve(
         stopping.set()
 
     loop = asyncio.get_running_loop()
-    stats = loop.create_task(Stats(board, server, state.starts, reset).run())
+    stats = loop.create_task(Stats(pvs, server, state.starts, reset).run())
     unfinished = loop.run_in_executor(None, _warn_of_unfinished_files, config)
     try:
         beginning = loop.create_task(control.begin(start=start))

@@ -8,10 +8,10 @@ import time
 import traceback
 from datetime import datetime
 
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.acknowledge import forget
 from pixieioc.ioc.ca.record import Client, stamp
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
 
@@ -20,40 +20,40 @@ log = logging.getLogger(__name__)
 _IOC = "IOC"
 
 
-class ErrorBoard:
+class ErrorPvs:
     """The ERROR process variables, of each task and of the pipeline."""
 
-    def __init__(self, board: Board, tasks: tuple[str, ...], run_log: RunLog) -> None:
-        self._board = board
+    def __init__(self, pvs: Pvs, tasks: tuple[str, ...], run_log: RunLog) -> None:
+        self._pvs = pvs
         self._run_log = run_log
         self._counts = dict.fromkeys(tasks, 0)
         self._latched: set[str] = set()
         for task in tasks:
-            board.on_put(f"{task}:ErrorAlarm", functools.partial(self._from_alarm_server, task))
-            board[f"{task}:ERROR"].on_acknowledge = functools.partial(self._from_alarm_handler, task)
+            pvs.on_put(f"{task}:ErrorAlarm", functools.partial(self._from_alarm_server, task))
+            pvs[f"{task}:ERROR"].on_acknowledge = functools.partial(self._from_alarm_handler, task)
 
     def record(self, task: str, error: Error) -> None:
         """Shows an error. The first of a task since the last acknowledge is the one whose message stays."""
-        when, board = stamp(error.time), self._board
-        board.post("ErrorCount_RBV", board["ErrorCount_RBV"].value + 1, when)
-        board.post("LastError_RBV", str(error), when)
-        board.post("LastErrorTask_RBV", task, when)
+        when, pvs = stamp(error.time), self._pvs
+        pvs.post("ErrorCount_RBV", pvs["ErrorCount_RBV"].value + 1, when)
+        pvs.post("LastError_RBV", str(error), when)
+        pvs.post("LastErrorTask_RBV", task, when)
         shown = datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds")
-        board.post("LastErrorTime_RBV", shown, when)
+        pvs.post("LastErrorTime_RBV", shown, when)
         self._run_log.add(f"ERROR {said_of(task, error)}", error.time)
         if not self._latched:
-            board.post("ErrorFirst_RBV", task, when)
-            board.post("ErrorFirstMessage_RBV", str(error), when)
-            board.post("ErrorFirstTime_RBV", shown, when)
+            pvs.post("ErrorFirst_RBV", task, when)
+            pvs.post("ErrorFirstMessage_RBV", str(error), when)
+            pvs.post("ErrorFirstTime_RBV", shown, when)
         if task in self._counts:
             self._counts[task] += 1
-            board.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
+            pvs.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
         owner = task if task in self._counts else _IOC
         if owner not in self._latched:
-            board.post_with(f"{owner}:ErrorMessage_RBV", _full_text(error), dbr.MAJOR, when)
-            board.post(f"{owner}:ERROR", "ERROR", when)
+            pvs.post_with(f"{owner}:ErrorMessage_RBV", _full_text(error), dbr.MAJOR, when)
+            pvs.post(f"{owner}:ERROR", "ERROR", when)
         self._latched.add(owner)
-        board.post("ErrorLatched_RBV", "ERROR", when)
+        pvs.post("ErrorLatched_RBV", "ERROR", when)
 
     def own(self, what: str, error: BaseException) -> None:
         """Shows an exception in the IOC's own code."""
@@ -64,20 +64,20 @@ class ErrorBoard:
         """Clears the latched alarms of these tasks, or all of them; counts and the last error stay readable."""
         cleared = self._latched & set(tasks or self._latched)
         for task in cleared:
-            self._board.post(f"{task}:ERROR", "OK")
-            forget(self._board[f"{task}:ERROR"])
-            self._board.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
+            self._pvs.post(f"{task}:ERROR", "OK")
+            forget(self._pvs[f"{task}:ERROR"])
+            self._pvs.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
         self._latched -= cleared
         if not self._latched:
             for name in ("ErrorFirst_RBV", "ErrorFirstMessage_RBV", "ErrorFirstTime_RBV"):
-                self._board.post(name, "")
-            self._board.post("ErrorLatched_RBV", "OK")
+                self._pvs.post(name, "")
+            self._pvs.post("ErrorLatched_RBV", "OK")
 
     def _from_alarm_server(self, task: str, state: int, client: Client) -> None:
         """The alarm server makes this of a task's ERROR: its acknowledge is ours."""
         name = f"{task}:ErrorAlarm"
-        self._board.post(name, state)
-        if self._board[name].info.labels[state].endswith("_ACK"):
+        self._pvs.post(name, state)
+        if self._pvs[name].info.labels[state].endswith("_ACK"):
             log.info("%s acknowledges the error of %s in the alarm server", client, task)
             self.acknowledge(task)
 

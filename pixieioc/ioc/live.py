@@ -49,7 +49,7 @@ class LivePipeline(Pipeline):
     # -- what the tasks say -------------------------------------------------------------------------------------------
 
     def handle_report(self, name: str, report: dict[str, Any]) -> None:
-        self._listener.on_report(name, report, self.members[name].report_time)
+        self._listener.on_report(name, report, self.processes[name].report_time)
 
     def handle_print(self, name: str, string: str) -> None:
         self._listener.on_print(name, string)
@@ -126,7 +126,7 @@ class LivePipeline(Pipeline):
 
     def _watch_processes(self) -> None:
         """Has the loop wake up when a process ends."""
-        sentinels = set() if self.members.calling else set(self.sentinels())
+        sentinels = set() if self.processes.calling else set(self.sentinels())
         for gone in self._watched - sentinels:
             self._loop.remove_reader(gone)
         for new in sentinels - self._watched:

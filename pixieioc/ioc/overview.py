@@ -10,15 +10,15 @@ import numpy as np
 
 from pixieioc.config import Config
 from pixieioc.ioc.alarm_list import Entry, InAlarm, entries, screen_number
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Record
 from pixieioc.ioc.forecast import Outlook, start_message
-from pixieioc.ioc.in_words import duration, round_above, size
 from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.readiness import CHECKS, Readiness
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
+from pixieioc.ioc.text import duration, round_above, size
 from pixieioc.pvinfo.model import SEVERITIES
 from pixieioc.pvinfo.overview import ALARM_ROWS, IN_WORDS, in_words
 
@@ -44,16 +44,16 @@ class Overview:
     """Posts it all; `look` is called once a second and when something has changed, `count` more often."""
 
     def __init__(
-        self, board: Board, config: Config, state: State, pipeline: LivePipeline, settings: Settings, log: RunLog
+        self, pvs: Pvs, config: Config, state: State, pipeline: LivePipeline, settings: Settings, log: RunLog
     ) -> None:
-        self._board = board
+        self._pvs = pvs
         self._chain = config.chain
         self._state = state
         self._pipeline = pipeline
         self._settings = settings
-        texts = [(in_words(record.info), record) for record in board.values()]
+        texts = [(in_words(record.info), record) for record in pvs.values()]
         self._sizes = [(text.name, record) for text, record in texts if text is not None]
-        self._in_words = [(text, board[number]) for text, number, _ in IN_WORDS if number in board]
+        self._in_words = [(text, pvs[number]) for text, number, _ in IN_WORDS if number in pvs]
         log.add("the IOC has been started")
         if state.interrupted:
             log.add(f"run {state.run_id} was cut off by the end of the IOC before")
@@ -62,29 +62,29 @@ class Overview:
         """Alarms, the outlook for a start, and the settings that wait."""
         self._show_alarms()
         for name, number in self._sizes:
-            self._board.post(name, size(float(number.value)))
+            self._pvs.post(name, size(float(number.value)))
         waiting = [f"{task or 'run'}.{name}" for task, of_task in self._settings.dirty.items() for name in of_task]
-        self._board.post("ConfigWaiting_RBV", ", ".join(waiting))
-        self._board.post("StartMessage_RBV", start_message(self._outlook(readiness, len(waiting), in_run=in_run)))
-        self._board.post("ReadyCure_RBV", "None" if in_run else self._cure(readiness))
+        self._pvs.post("ConfigWaiting_RBV", ", ".join(waiting))
+        self._pvs.post("StartMessage_RBV", start_message(self._outlook(readiness, len(waiting), in_run=in_run)))
+        self._pvs.post("ReadyCure_RBV", "None" if in_run else self._cure(readiness))
         self._show_time_left(in_run=in_run)
-        known = self._board["RateHistory_RBV"].value
-        self._board.post("RateHistoryMax_RBV", round_above(float(np.nanmax(known, initial=0.0))))
+        known = self._pvs["RateHistory_RBV"].value
+        self._pvs.post("RateHistoryMax_RBV", round_above(float(np.nanmax(known, initial=0.0))))
 
     def count(self, *, in_run: bool) -> None:
         """Times and sizes as they are now."""
         for name, number in self._in_words:
-            self._board.post_with(name, _SAID[number.info.unit](float(number.value)), number.severity)
+            self._pvs.post_with(name, _SAID[number.info.unit](float(number.value)), number.severity)
         self._show_time_left(in_run=in_run)
 
     def _show_time_left(self, *, in_run: bool) -> None:
         """The deadline of a run that has ended, or of tasks that are shut down, is nobody's any more."""
-        deadline = self._pipeline.watch.deadline if in_run else None
+        deadline = self._pipeline.watchdog.deadline if in_run else None
         left = 0.0 if deadline is None else max(0.0, deadline - time.monotonic())
-        self._board.post("StopTimeLeft_RBV", np.ceil(left))
+        self._pvs.post("StopTimeLeft_RBV", np.ceil(left))
 
     def _outlook(self, readiness: Readiness, waiting: int, *, in_run: bool) -> Outlook:
-        there = self._pipeline.members
+        there = self._pipeline.processes
         saved_in = self._settings.shared("file_path", "") if self._settings.shared("auto_save", False) else ""
         return Outlook(
             self._state.run_id + 1, in_run, readiness.message,
@@ -104,17 +104,17 @@ class Overview:
     # -- alarms -------------------------------------------------------------------------------------------------------
 
     def _show_alarms(self) -> None:
-        board = self._board
-        rows = entries(self._in_alarm(board[name], since) for name, since in board.alarms.items() if _is_listed(name))
-        board.post("AlarmCount_RBV", len(rows))
+        pvs = self._pvs
+        rows = entries(self._in_alarm(pvs[name], since) for name, since in pvs.alarms.items() if _is_listed(name))
+        pvs.post("AlarmCount_RBV", len(rows))
         lines = [f"{SEVERITIES[row.severity]:7}  {_said(row)}" for row in rows[:_MOST]]
         lines += [f"and {len(rows) - _MOST} more"] if len(rows) > _MOST else []
-        board.post("AlarmList_RBV", "\n".join(lines))
+        pvs.post("AlarmList_RBV", "\n".join(lines))
         for i in range(ALARM_ROWS):
             self._show_row(f"Alarm{i + 1}", rows[i] if i < len(rows) else None)
 
     def _show_row(self, name: str, row: Entry | None) -> None:
-        post = self._board.post
+        post = self._pvs.post
         post(f"{name}:Severity_RBV", row.severity if row else 0)
         post(f"{name}:Text_RBV", _said(row) if row else "")
         post(f"{name}:Guidance_RBV", row.guidance[:500] if row else "")
@@ -125,7 +125,7 @@ class Overview:
         info = record.info
         if info.record == "waveform" and not info.is_text:
             return InAlarm(info, record.severity, "", since)
-        shown = self._board[f"{info.name[: -len('ERROR')]}{_MESSAGE}"] if info.name.endswith(":ERROR") else record
+        shown = self._pvs[f"{info.name[: -len('ERROR')]}{_MESSAGE}"] if info.name.endswith(":ERROR") else record
         text = str(shown.values.shown(shown.value, info.precision))
         value = " ".join((text if shown is record else text.partition("\n")[0]).split())
         short = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from pixieioc.config import Config
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import stamp
 from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
 
@@ -24,8 +24,8 @@ class Progress:
     source cannot know any, as with recorded data, they are NaN rather than wrong, and no alarm.
     """
 
-    def __init__(self, board: Board, config: Config, pipeline: LivePipeline, settings: Settings) -> None:
-        self._board = board
+    def __init__(self, pvs: Pvs, config: Config, pipeline: LivePipeline, settings: Settings) -> None:
+        self._pvs = pvs
         self._config = config
         self._pipeline = pipeline
         self._settings = settings
@@ -36,8 +36,8 @@ class Progress:
         """The latest value of `name` from the first task of the chain that reports it; None if none does."""
         for task, cls in self._config.tasks.items():
             if name in cls.reports() and (name != "events" or cls.events_known):
-                member = self._pipeline.members.get(task)
-                return float(member.reports[name]) if member is not None else 0.0
+                process = self._pipeline.processes.get(task)
+                return float(process.reports[name]) if process is not None else 0.0
         return None
 
     def _live(self, run: Run) -> float | None:
@@ -57,15 +57,15 @@ class Progress:
     def reset(self) -> None:
         """A run is accepted: everything is at its beginning."""
         for name in _SHOWN:
-            self._board.post(name, 0.0)
+            self._pvs.post(name, 0.0)
         if not self._knows_dead_time:
             for name in ("ElapsedLive_RBV", "DeadTime_RBV"):
-                self._board.post_with(name, math.nan, dbr.NO_ALARM)
+                self._pvs.post_with(name, math.nan, dbr.NO_ALARM)
 
     def advance(self, run: Run | None) -> bool:
         """Time has passed: shows where `run` is; True if its preset is reached."""
         if self._knows_dead_time:
-            self._board.post("DeadTime_RBV", self.counter("mean_dead_time") or 0.0)
+            self._pvs.post("DeadTime_RBV", self.counter("mean_dead_time") or 0.0)
         if run is None or run.began is None or run.source_done.is_set():
             return False
         self.show(run)
@@ -82,7 +82,7 @@ class Progress:
         when, live = stamp(), self._live(run)
         for name, value in zip(_SHOWN, (run.elapsed, live, remaining, percent), strict=True):
             if value is not None:
-                self._board.post(name, value, when)
+                self._pvs.post(name, value, when)
 
     def _done(self, run: Run) -> float | None:
         """The part of the preset that has been reached; None without a preset."""

@@ -7,7 +7,7 @@ from collections import deque
 
 import numpy as np
 
-from pixieioc.ioc.board import Board
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.pvinfo.run_control import RATE_MEAN, RATES_KEPT
 
 
@@ -17,18 +17,18 @@ class RateHistory:
     Tasks hand on large items seldom, so the rate of a single report says little: this one is the mean of some seconds.
     """
 
-    def __init__(self, board: Board, chain: tuple[str, ...]) -> None:
-        self._board = board
-        knowing = [task for task in chain if f"{task}:Events_RBV" in board]
+    def __init__(self, pvs: Pvs, chain: tuple[str, ...]) -> None:
+        self._pvs = pvs
+        knowing = [task for task in chain if f"{task}:Events_RBV" in pvs]
         self._pv = f"{knowing[-1]}:Events_RBV" if knowing else f"{chain[-1]}:Counter_RBV"
         self._counts: deque[tuple[float, float]] = deque(maxlen=RATE_MEAN + 1)
         self._rates = np.full(RATES_KEPT, np.nan)
-        board.post("RateHistoryTime_RBV", np.arange(1.0 - RATES_KEPT, 1.0))
-        board.post("RateHistory_RBV", self._rates.copy())
+        pvs.post("RateHistoryTime_RBV", np.arange(1.0 - RATES_KEPT, 1.0))
+        pvs.post("RateHistory_RBV", self._rates.copy())
 
     def look(self) -> None:
         """A second has passed."""
-        now, count = time.monotonic(), float(self._board[self._pv].value)
+        now, count = time.monotonic(), float(self._pvs[self._pv].value)
         if self._counts and count < self._counts[-1][1]:  # a new run counts from 0
             self._counts.clear()
         self._counts.append((now, count))
@@ -36,5 +36,5 @@ class RateHistory:
         rate = (count - before) / (now - then) if now > then else 0.0
         self._rates[:-1] = self._rates[1:].copy()
         self._rates[-1] = rate
-        self._board.post("EventRate_RBV", rate)
-        self._board.post("RateHistory_RBV", self._rates.copy())
+        self._pvs.post("EventRate_RBV", rate)
+        self._pvs.post("RateHistory_RBV", self._rates.copy())

@@ -77,7 +77,7 @@ def look_at(path: str) -> Place:
     return Place(path, wanted.is_dir(), writable, free_gb, levels(wanted), levels(folder))
 
 
-def judge(run_on: str, draining: str, settings: str, saving: Saving, place: Place, starting: str = "") -> Readiness:
+def evaluate(run_on: str, draining: str, settings: str, saving: Saving, place: Place, starting: str = "") -> Readiness:
     """Puts the checks together; the first three and the last are given as their own problem (empty: well)."""
     disk = folder = ""
     if saving.on:

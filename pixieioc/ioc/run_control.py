@@ -14,22 +14,22 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from pixieioc.config import Config
-from pixieioc.ioc.announcer import Announcer
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import Client, Put, PutRefused, Record
-from pixieioc.ioc.errors import ErrorBoard, said_of
-from pixieioc.ioc.in_words import duration
+from pixieioc.ioc.command_status import CommandStatus
+from pixieioc.ioc.errors import ErrorPvs, said_of
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.overview import Overview
 from pixieioc.ioc.progress import Progress
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.rate_history import RateHistory
-from pixieioc.ioc.ready_board import ReadyBoard
+from pixieioc.ioc.readiness_pvs import ReadinessPvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
-from pixieioc.ioc.task_board import TaskBoard
+from pixieioc.ioc.task_pvs import TaskPvs
+from pixieioc.ioc.text import duration
 from pixieioc.pipeline import Cause, Error, Message, Status
 from pixieioc.pipeline.declare import parameters_of
 from pixieioc.pipeline.procedure import Wait
@@ -49,34 +49,34 @@ _FAILURES = (Error, ValueError, RuntimeError, OSError)
 class RunControl:
     """Drives the pipeline for its clients, and tells them how it goes."""
 
-    def __init__(self, board: Board, config: Config, state: State) -> None:
-        self._board = board
+    def __init__(self, pvs: Pvs, config: Config, state: State) -> None:
+        self._pvs = pvs
         self._config = config
         self._state = state
-        self._say = Announcer(board)
+        self._say = CommandStatus(pvs)
         self._lock = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
         self._dying_since: float | None = None
         self._gone = True  # the tasks are not there on purpose
         self._starting = "the tasks are starting"  #: empty when they have started, or could not
         self.run: Run | None = None
-        self.tasks = {name: TaskBoard(board, cls, config.settings[name]) for name, cls in config.tasks.items()}
-        self._run_log = RunLog(board)
-        self.errors = ErrorBoard(board, config.chain, self._run_log)
+        self.tasks = {name: TaskPvs(pvs, cls, config.settings[name]) for name, cls in config.tasks.items()}
+        self._run_log = RunLog(pvs)
+        self.errors = ErrorPvs(pvs, config.chain, self._run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = LivePipeline(self, self._on_change, kwargs)
-        self.settings = Settings(board, config, self.pipeline, self._locked, self._setting_was_put)
+        self.settings = Settings(pvs, config, self.pipeline, self._locked, self._setting_was_put)
         self.settings.on_run_parameters = self._use_run_parameters
         self._use_run_parameters()
-        self._progress = Progress(board, config, self.pipeline, self.settings)
-        self._rates = RateHistory(board, config.chain)
-        self._ready = ReadyBoard(board, config, self.pipeline, self.settings, self._progress)
-        self._overview = Overview(board, config, state, self.pipeline, self.settings, self._run_log)
+        self._progress = Progress(pvs, config, self.pipeline, self.settings)
+        self._rates = RateHistory(pvs, config.chain)
+        self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress)
+        self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
         self._serve_commands()
-        board.post("RunId_RBV", state.run_id)
-        board.post("SimMode_RBV", "Hardware" if config.chain[0] == "TakeData" else "Simulation")
+        pvs.post("RunId_RBV", state.run_id)
+        pvs.post("SimMode_RBV", "Hardware" if config.chain[0] == "TakeData" else "Simulation")
         if state.interrupted:
-            board.post("RunEndReason_RBV", "IOC restart")
+            pvs.post("RunEndReason_RBV", "IOC restart")
         self._say.state("Initializing", "making the tasks")
 
     def _serve_commands(self) -> None:
@@ -93,7 +93,7 @@ class RunControl:
             "ErrorAck": _when_set(self._acknowledge),
         }
         for name, put in commands.items():
-            self._board.on_put(name, put)
+            self._pvs.on_put(name, put)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -125,14 +125,14 @@ class RunControl:
             await self.run.ended.wait()
         for task in self._background:
             task.cancel()
-        if self.pipeline.members and not self._lock.locked():
+        if self.pipeline.processes and not self._lock.locked():
             await self.pipeline.do(self.pipeline.quitting())
         await self.pipeline.end()
 
     async def _make_tasks(self) -> None:
         """Makes the tasks that are not there, and wires the chain if it is not."""
         chain = list(self._config.chain)
-        missing = [name for name in chain if name not in self.pipeline.members]
+        missing = [name for name in chain if name not in self.pipeline.processes]
         self._gone = False
         self._starting = "the tasks are starting" if missing else ""
         try:
@@ -148,14 +148,14 @@ class RunControl:
 
     def _start(self, client: Client, *, erase: bool = False) -> Coroutine[Any, Any, None]:
         """Accepts a run at once, or refuses it at once."""
-        readiness, name = self._ready.judge(self.run, self._starting), "EraseStart" if erase else "Acquire"
+        readiness, name = self._ready.evaluate(self.run, self._starting), "EraseStart" if erase else "Acquire"
         if not readiness.ready:
             if self.run is None:
-                self._board.post(name, 0, force=True)
+                self._pvs.post(name, 0, force=True)
                 self._show_readiness()  # what refuses is what is shown
             raise self._say.refuse(readiness.message, client, name)
         run = self.run = Run(self._state.next_run(), client)
-        post = self._board.post
+        post = self._pvs.post
         self._say.command("Busy", f"run {run.id} is being started", client, about=run, pv=name)
         self._run_log.add(f"run {run.id} started by {client}")
         post("RunId_RBV", run.id)
@@ -174,11 +174,11 @@ class RunControl:
         run, name = self.run, "Abort" if how == Message.ABORT else "Stop"
         if run is None:
             for command in ("Acquire", name):
-                self._board.post(command, 0, force=True)
+                self._pvs.post(command, 0, force=True)
             self._say.command("OK", f"{name}: there is no run", client, pv=pv or name)
             return None
         self._say.command("Busy", f"{name}: run {run.id} is being ended", client, about=run, pv=pv or name)
-        self._board.post(name, 1)
+        self._pvs.post(name, 1)
         self._ask_for_end(run, how, "Abort" if how == Message.ABORT else "Operator stop")
         return self._completion(run, of_start=False)
 
@@ -207,10 +207,10 @@ class RunControl:
         if self.run is not None:
             self.run.fail(Error("all tasks were killed", cause=Cause.LOST))
             self.run.reason, self.run.how = "Abort", Message.ABORT
-        self._board.post("Kill", 1)
+        self._pvs.post("Kill", 1)
         self._say.command("Busy", "Kill: killing all tasks", client, pv="Kill")
         self._gone = True
-        for name in self.pipeline.members:
+        for name in self.pipeline.processes:
             self.pipeline.send_kill(name)
         return self._clear_away(client)
 
@@ -220,21 +220,21 @@ class RunControl:
         async with self._lock:
             await self.pipeline.do(self.pipeline.killing())
         self._show_gone("all tasks were killed")
-        self._board.post("Kill", 0)
+        self._pvs.post("Kill", 0)
         self._say.command("OK", "Kill: all tasks were killed; the next start makes new ones", client, pv="Kill")
 
     def _acknowledge(self, client: Client) -> None:
-        self._board.post("ErrorAck", 1)
+        self._pvs.post("ErrorAck", 1)
         self.errors.acknowledge()
         self._run_log.add(f"all errors acknowledged by {client}")
-        self._board.post("ErrorAck", 0)
+        self._pvs.post("ErrorAck", 0)
         self._show_readiness()  # the list of alarms is shorter now
         self._say.command("OK", "ErrorAck: all errors acknowledged", client, pv="ErrorAck")
 
     async def _erase(self) -> None:
         """Has every task that knows `erase` do it."""
         names = [name for name, cls in self._config.tasks.items() if "erase" in parameters_of(cls)]
-        if names and self.pipeline.members:
+        if names and self.pipeline.processes:
             await self.pipeline.do(self.pipeline.configuring({name: {"erase": True} for name in names}))
 
     async def _reset(self) -> None:
@@ -244,7 +244,7 @@ class RunControl:
 
     async def _quit(self) -> None:
         self._gone = True
-        if self.pipeline.members:
+        if self.pipeline.processes:
             await self.pipeline.do(self.pipeline.quitting())
         self._show_gone("the tasks were shut down")
 
@@ -259,7 +259,7 @@ class RunControl:
         """A command that takes a while: refused in a run (unless `in_run`), otherwise done in its turn."""
 
         async def work(client: Client) -> None:
-            self._board.post(name, 1)
+            self._pvs.post(name, 1)
             self._say.command("Busy", name, client, pv=name)
             try:
                 async with self._lock:
@@ -268,13 +268,13 @@ class RunControl:
                 self._say.command("Failed", f"{name}: {error}", client, pv=name)
                 raise PutRefused(f"{name}: {error}") from None
             finally:
-                self._board.post(name, 0)
+                self._pvs.post(name, 0)
                 self._show_readiness()
             self._say.command("OK", f"{name} done", client, pv=name)
 
         def command(client: Client) -> Awaitable[None]:
             if self.run is not None and not in_run:
-                self._board.post(name, 0, force=True)
+                self._pvs.post(name, 0, force=True)
                 raise self._say.refuse(f"{name}: {self.run.describe()}", client, name)
             return work(client)
 
@@ -310,14 +310,14 @@ class RunControl:
         await self._finish(run)
 
     def _settled(self) -> bool:
-        return all(m.failed or m.reports["status"] == "WAITING" for m in self.pipeline.members.values())
+        return all(m.failed or m.reports["status"] == "WAITING" for m in self.pipeline.processes.values())
 
     async def _finish(self, run: Run) -> None:
         """Tells everybody that the run has ended, in the order that a script can rely on.
 
         The files are closed and the final counters posted: the tasks do that before they say that they have finished.
         """
-        post = self._board.post
+        post = self._pvs.post
         run.reason = run.reason or "Source end"
         self._progress.show(run)
         if not run.failure:
@@ -350,8 +350,8 @@ class RunControl:
     def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
         """A task's report; one that was on its way when its process was lost changes nothing about that."""
         self.tasks[task].report(report, time)
-        member = self.pipeline.members.get(task)
-        if member is not None and member.lost:
+        process = self.pipeline.processes.get(task)
+        if process is not None and process.lost:
             self.tasks[task].show_status("LOST")
 
     def on_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -376,8 +376,8 @@ class RunControl:
 
     def on_error(self, task: str, error: Error) -> None:
         """A task has failed, or the pipeline says so of it."""
-        member = self.pipeline.members.get(task)
-        if member is not None and member.lost:
+        process = self.pipeline.processes.get(task)
+        if process is not None and process.lost:
             self.tasks[task].show_status("LOST")
         if self._gone and error.cause is not Cause.ERROR:
             return  # its end was wanted
@@ -388,14 +388,14 @@ class RunControl:
 
     def _on_change(self) -> None:
         """After each burst of messages: the state of the whole."""
-        status = self.pipeline.status.name if self.pipeline.members else "UNKNOWN"
+        status = self.pipeline.status.name if self.pipeline.processes else "UNKNOWN"
         if status != "DYING":
             self._dying_since = None
         elif self._dying_since is None:
             self._dying_since = time.monotonic()
         late = self._dying_since is not None and time.monotonic() - self._dying_since > self._stop_timeout / 2
-        self._board.post_with("State_RBV", status, dbr.MINOR if late else None)
-        run, source = self.run, self.pipeline.members.get(self._config.chain[0])
+        self._pvs.post_with("State_RBV", status, dbr.MINOR if late else None)
+        run, source = self.run, self.pipeline.processes.get(self._config.chain[0])
         if run is not None and run.began is not None and source is not None and source.finished:
             self._source_has_ended(run)
 
@@ -432,21 +432,21 @@ class RunControl:
                 self._show_readiness()
                 self._rates.look()
                 for name, task in self.tasks.items():
-                    task.age(there=not self._gone and name in self.pipeline.members)
+                    task.age(there=not self._gone and name in self.pipeline.processes)
 
     @property
     def _stop_timeout(self) -> float:
         return self.settings.run["stop_timeout"]
 
     def _use_run_parameters(self) -> None:
-        self.pipeline.watch.stop_timeout = self._stop_timeout
+        self.pipeline.watchdog.stop_timeout = self._stop_timeout
 
     def _locked(self) -> str:
         return self.run.describe() if self.run is not None else ""
 
     def put_refused(self, record: Record, why: str, client: Client) -> None:
         """A client has sent something that the record cannot take at all."""
-        name = record.name.removeprefix(self._board.prefix)
+        name = record.name.removeprefix(self._pvs.prefix)
         self._say.command("Refused", f"{name}: {why}", client, pv=name)
         record.post(record.value, force=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 
-from pixieioc.ioc.board import Board
+from pixieioc.ioc.pvs import Pvs
 
 #: Lines that are kept, and how long each may be.
 _LINES, _LONGEST = 100, 300
@@ -14,8 +14,8 @@ _LINES, _LONGEST = 100, 300
 class RunLog:
     """Lines with a time, the newest first."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, pvs: Pvs) -> None:
+        self._pvs = pvs
         self._lines: deque[str] = deque(maxlen=_LINES)
 
     def add(self, text: str, when: float | None = None) -> None:
@@ -24,4 +24,4 @@ class RunLog:
         one_line = " ".join(text.split())
         short = one_line if len(one_line) <= _LONGEST else f"{one_line[:_LONGEST]}..."
         self._lines.append(f"{time:%m-%d %H:%M:%S}  {short}")
-        self._board.post("RunLog_RBV", "\n".join(reversed(self._lines)))
+        self._pvs.post("RunLog_RBV", "\n".join(reversed(self._lines)))

@@ -8,12 +8,12 @@ from typing import Any
 
 from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
 from pixieioc.config_tasks import disagreements
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.live import LivePipeline
-from pixieioc.pipeline import Refused, places
+from pixieioc.ioc.pvs import Pvs
+from pixieioc.pipeline import Refused, channel_values
 from pixieioc.pipeline.declare import Value, parameters_of
-from pixieioc.pipeline.resolve import Values, resolve
+from pixieioc.pipeline.validate import Values, validate
 from pixieioc.pvinfo.declared import as_pv, from_pv
 from pixieioc.pvinfo.model import Source
 
@@ -27,13 +27,13 @@ class Settings:
 
     def __init__(
         self,
-        board: Board,
+        pvs: Pvs,
         config: Config,
         pipeline: LivePipeline,
         locked: Callable[[], str],
         told: Callable[[str, str, Client, str], None],
     ) -> None:
-        self._board = board
+        self._pvs = pvs
         self._pipeline = pipeline
         self._locked = locked
         self._told = told
@@ -44,18 +44,18 @@ class Settings:
         self._staged: Values = {name: dict(values) for name, values in self.used.items()}
         self.on_run_parameters: Callable[[], None] = lambda: None
         #: Setpoints and readbacks of each parameter, with what each of them shows of it.
-        self._pvs: dict[tuple[str, str], list[tuple[str, Source]]] = {}
+        self._sources: dict[tuple[str, str], list[tuple[str, Source]]] = {}
         self._shown: dict[tuple[str, str], tuple[Value, Value]] = {}
-        for name, record in board.items():
+        for name, record in pvs.items():
             source = record.info.source
             key = (source.task or RUN, source.name)
             if source.kind == "parameter" and self._parameters[key[0]][source.name].command:
-                board.on_put(name, self._commander(name, *key))
+                pvs.on_put(name, self._commander(name, *key))
             elif source.kind in ("parameter", "readback"):
-                self._pvs.setdefault(key, []).append((name, source))
+                self._sources.setdefault(key, []).append((name, source))
                 if source.kind == "parameter":
-                    board.on_put(name, self._putter(name, *key, source.place))
-        board.on_put("ConfigJSON", self._put_json)
+                    pvs.on_put(name, self._putter(name, *key, source.place))
+        pvs.on_put("ConfigJSON", self._put_json)
         self._show()
 
     @property
@@ -89,7 +89,7 @@ class Settings:
     async def apply_values(self, values: Mapping[str, Mapping[str, Value]]) -> None:
         """Has the tasks use these values."""
         tasks = {name: dict(of_task) for name, of_task in values.items() if name != RUN}
-        if tasks and self._pipeline.members:
+        if tasks and self._pipeline.processes:
             await self._pipeline.do(self._pipeline.configuring(tasks))
         for name, of_task in values.items():
             self.used[name].update(of_task)
@@ -114,7 +114,7 @@ class Settings:
         def put(value: Any, client: Client) -> Awaitable[None] | None:
             given = from_pv(parameter, value)
             if place:
-                given = places.replaced(self._staged[task][name], place, given)
+                given = channel_values.replaced(self._staged[task][name], place, given)
             # A shared parameter is written once for all tasks that have it.
             config = {name: given} if parameter.shared else {task: {name: given}}
             return self._stage(pv, config, client, f"{pv} = {value}")
@@ -123,16 +123,16 @@ class Settings:
 
     def _commander(self, pv: str, task: str, name: str) -> Callable[[Any, Client], Awaitable[None] | None]:
         async def order(client: Client) -> None:
-            self._board.post(pv, 1)
+            self._pvs.post(pv, 1)
             try:
                 await self._pipeline.do(self._pipeline.configuring({task: {name: True}}))
             except Refused as error:
                 raise self._refuse(pv, str(error), client) from None
             finally:
-                self._board.post(pv, 0)
+                self._pvs.post(pv, 0)
             self._told("OK", f"{pv} done", client, pv)
 
-        return lambda value, client: order(client) if value and self._pipeline.members else None
+        return lambda value, client: order(client) if value and self._pipeline.processes else None
 
     def _put_json(self, value: Any, client: Client) -> Awaitable[None] | None:
         try:
@@ -146,7 +146,7 @@ class Settings:
     def _stage(self, pv: str, config: Mapping[str, Any], client: Client, said: str) -> Awaitable[None] | None:
         """Takes values over if all of them are acceptable now; live ones are used at once."""
         try:
-            accepted = resolve(config, self._classes, commands=False, known=self._staged)
+            accepted = validate(config, self._classes, commands=False, known=self._staged)
         except Refused as error:
             raise self._refuse(pv, str(error), client) from None
         accepted = {task: absolute(self._classes[task], values, self._folder) for task, values in accepted.items()}
@@ -175,7 +175,7 @@ class Settings:
 
     def _is_for_now(self, changed: list[tuple[str, str]]) -> bool:
         """Whether all that has changed is used at once, and the tasks that it concerns are there to do so."""
-        there = {task for task, member in self._pipeline.members.items() if member.known and not member.failed}
+        there = {task for task, member in self._pipeline.processes.items() if member.known and not member.failed}
         return bool(changed) and all(t in there and self._parameters[t][n].at_once for t, n in changed)
 
     async def _apply_live(self, pv: str, accepted: Values, client: Client, said: str) -> None:
@@ -187,7 +187,7 @@ class Settings:
 
     def _refuse(self, pv: str, why: str, client: Client) -> PutRefused:
         """The setpoint goes back to the accepted value, for everybody who looks at it."""
-        self._board.post(pv, self._board[pv].value, force=True)
+        self._pvs.post(pv, self._pvs[pv].value, force=True)
         self._told("Refused", f"{pv}: {why}", client, pv)
         return PutRefused(why)
 
@@ -195,15 +195,15 @@ class Settings:
 
     def _show(self) -> None:
         """Posts setpoints, readbacks and what follows from them."""
-        for key, pvs in self._pvs.items():
+        for key, pvs in self._sources.items():
             task, name = key
             values = self._staged[task][name], self.used[task][name]
             if self._shown.get(key) == values:
                 continue
             self._shown[key] = values
             for pv, source in pvs:
-                self._board.post(pv, as_pv(places.at(values[source.kind == "readback"], source.place)))
+                self._pvs.post(pv, as_pv(channel_values.at(values[source.kind == "readback"], source.place)))
         dirty = self.dirty
-        self._board.post("ConfigDirty_RBV", int(bool(dirty)))
-        self._board.post("ConfigJSON", to_json(self._staged, self._classes))
-        self._board.post("ConfigJSON_RBV", to_json(self.used, self._classes))
+        self._pvs.post("ConfigDirty_RBV", int(bool(dirty)))
+        self._pvs.post("ConfigJSON", to_json(self._staged, self._classes))
+        self._pvs.post("ConfigJSON_RBV", to_json(self.used, self._classes))

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.pvs import Pvs
 
 _PERIOD = 1.0
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -24,8 +24,8 @@ _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 class Stats:
     """Posts what the IOC uses, once a second; `SYSRESET` calls `reset`, which raises PutRefused if it must not be."""
 
-    def __init__(self, board: Board, server: Server, starts: int, reset: Callable[[Client], None]) -> None:
-        self._board = board
+    def __init__(self, pvs: Pvs, server: Server, starts: int, reset: Callable[[Client], None]) -> None:
+        self._pvs = pvs
         self._server = server
         self._reset = reset
         self._process = psutil.Process()
@@ -40,8 +40,8 @@ class Stats:
             "KERNEL_VERS": f"{uname.system} {uname.release}",
             "FD_MAX": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         }.items():
-            board.post(f"IOC:{name}", value)
-        board.on_put("IOC:SYSRESET", self._sysreset)
+            pvs.post(f"IOC:{name}", value)
+        pvs.on_put("IOC:SYSRESET", self._sysreset)
 
     async def run(self) -> None:
         """Goes on until cancelled."""
@@ -54,7 +54,7 @@ class Stats:
             try:
                 self._reset(client)
             except PutRefused:
-                self._board.post("IOC:SYSRESET", 0, force=True)
+                self._pvs.post("IOC:SYSRESET", 0, force=True)
                 raise
 
     def _post(self) -> None:
@@ -73,12 +73,12 @@ class Stats:
             "CA_CONN_CNT": sum(circuit.channels for circuit in circuits),
             "CA_COALESCED_CNT": self._server.coalesced + sum(circuit.outbox.coalesced for circuit in circuits),
             "NAME_ERROR_CNT": self._server.name_faults,
-            "RECORD_CNT": len(self._board),
+            "RECORD_CNT": len(self._pvs),
             "FD_CNT": files,
-            "FD_FREE": self._board["IOC:FD_MAX"].value - files,
+            "FD_FREE": self._pvs["IOC:FD_MAX"].value - files,
             "SYS_CPU_LOAD": psutil.cpu_percent(None),
             "IOC_CPU_LOAD": self._process.cpu_percent(None),
             "MEM_USED": self._process.memory_info().rss / 1e6,
             "MEM_FREE": memory.available / 1e6,
         }.items():
-            self._board.post(f"IOC:{name}", value)
+            self._pvs.post(f"IOC:{name}", value)

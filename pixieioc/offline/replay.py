@@ -77,8 +77,8 @@ class _Followed(Pipeline):
 
     def handle_report(self, name: str, report: dict[str, Any]) -> None:
         if report.keys() & {"progress", "events"}:
-            percent = self.members["LoadFiles"].reports["progress"] if "LoadFiles" in self.members else 0.0
-            events = self.members["CountEvents"].reports["events"] if "CountEvents" in self.members else 0
+            percent = self.processes["LoadFiles"].reports["progress"] if "LoadFiles" in self.processes else 0.0
+            events = self.processes["CountEvents"].reports["events"] if "CountEvents" in self.processes else 0
             self._listener.progress(percent, events)
 
     def handle_print(self, name: str, string: str) -> None:
@@ -91,8 +91,8 @@ class _Followed(Pipeline):
         """Raises what went wrong first, or Error if not everything has come to the end of the chain."""
         if self.errors:
             raise self.errors[0]
-        for name, member in self.members.items():
-            if lost := member.reports["dropped"] + member.reports["balance"]:
+        for name, task in self.processes.items():
+            if lost := task.reports["dropped"] + task.reports["balance"]:
                 raise Error(f"{name}: {lost} blocks of data were lost on their way")
 
 
@@ -119,7 +119,7 @@ def _new_files(out: Path | None) -> Iterator[Path | None]:
 
 def _summary(pipeline: Pipeline, job: Job, seconds: float) -> Summary:
     load, convert, sort, count = (
-        pipeline.members[name].reports for name in ("LoadFiles", "ConvertToEvents", "SortEvents", "CountEvents")
+        pipeline.processes[name].reports for name in ("LoadFiles", "ConvertToEvents", "SortEvents", "CountEvents")
     )
     events: int = count["events"]
     return Summary(
@@ -143,7 +143,7 @@ def _summary(pipeline: Pipeline, job: Job, seconds: float) -> Summary:
         out=str(job.out) if job.out else None,
         plot=str(job.plot) if job.plot else None,
         modules_apart=sort["modules_apart"],
-        bytes_written=pipeline.members["WriteEvents"].reports["bytes_written"] if job.out else 0,
+        bytes_written=pipeline.processes["WriteEvents"].reports["bytes_written"] if job.out else 0,
     )
 
 
@@ -155,6 +155,6 @@ def _channels(count: dict[str, Any]) -> Iterator[Channel]:
 
 
 def _spectra(pipeline: Pipeline) -> Spectra:
-    told = pipeline.members["FillSpectra"].reports
+    told = pipeline.processes["FillSpectra"].reports
     counts = told["spectrum"].copy()
     return Spectra(counts, 65536 / counts.shape[2], told["events_elsewhere"])

@@ -25,7 +25,7 @@ class Wiring:
 
     control: str  #: the pipeline's control socket
     identity: str  #: unique a process: name and generation
-    endpoint: str  #: where this task's outlet is bound
+    endpoint: str  #: where this task's sender is bound
 
 
 class ControlLine:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar, cast
 
-from pixieioc.pipeline.places import Shape
+from pixieioc.pipeline.channel_values import Shape
 
 T = TypeVar("T")
 Value = bool | int | float | str | list[str] | list[float] | list[list[Any]]

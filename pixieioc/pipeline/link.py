@@ -1,8 +1,8 @@
 """The data plane: one bounded link from a task to the next, PUSH to PULL, that accounts for every item.
 
-The sender binds its endpoint, keeps a page of counters beside it, which the receiver maps, and a pipe (`back.py`) on
-which the receiver tells how far it is. Large frames lie in memory that both have (`shared.py`), as long as there is
-room in it: on the socket goes where. A number in each item shows a lost one at once.
+The sender binds its endpoint, keeps a page of counters beside it, which the receiver maps, and a pipe of credits
+(`link_credits.py`) on which the receiver tells how far it is. Large frames lie in memory that both have (`shared.py`),
+as long as there is room in it: on the socket goes where. A number in each item shows a lost one at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import zmq
 
-from pixieioc.pipeline import back
+from pixieioc.pipeline import link_credits
 from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, nbytes, unpack
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.shared import Bytes, Extent, Space, Store
@@ -37,7 +37,7 @@ _RUN, _ITEMS, _BYTES, _USE = range(4)
 
 def files_of(address: str) -> tuple[Path, ...]:
     """What a link at an `ipc://` address has in the file system."""
-    return Path(address.removeprefix("ipc://")), _page_of(address), back.path_of(address)
+    return Path(address.removeprefix("ipc://")), _page_of(address), link_credits.path_of(address)
 
 
 def _page_of(address: str) -> Path:
@@ -61,14 +61,14 @@ class _Place(NamedTuple):
     there: bool
 
 
-class Outlet:
+class Sender:
     """The sending end of a link; bound to `address` (an `ipc://` path) as long as it exists."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, tell: Callable[[str], None]) -> None:
         self.socket = context.socket(zmq.PUSH)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.SNDHWM, CAPACITY + 1)  # and the end of the stream
-        self.back = back.Reader(address)
+        self.credits = link_credits.Reader(address)
         self._page = np.memmap(_page_of(address), np.uint64, "w+", shape=(4,))
         self._tell = tell
         self._space: Space | None = None
@@ -128,7 +128,7 @@ class Outlet:
     def close(self) -> None:
         """Unbinds; what was handed over and not yet taken is lost."""
         self.socket.close()
-        self.back.close()
+        self.credits.close()
 
     def _placed(self, frames: Sequence[Buffer]) -> list[Buffer] | None:
         """The message with its large frames in the memory that is shared; None if there will be room in it soon."""
@@ -166,31 +166,31 @@ class Outlet:
 
     def _listen(self) -> None:
         """Takes in what the receiver has told."""
-        for what, a, b in self.back.read():
-            if what == back.TAKEN and a == self.run:
+        for what, a, b in self.credits.read():
+            if what == link_credits.TAKEN and a == self.run:
                 self._taken = b
-            elif what == back.RETURNED and a in self._tickets and self._space is not None:
+            elif what == link_credits.RETURNED and a in self._tickets and self._space is not None:
                 self._space.leave(self._tickets.pop(a))
-            elif what == back.JOINED:  # a new receiver, or the same with new memory: the old is no longer used
+            elif what == link_credits.JOINED:  # a new receiver, or the same with new memory: the old is no longer used
                 self._tickets.clear()
                 self._space = None
                 with _or_by_socket(self._tell):
                     self._space = Space(a, b)
 
 
-class Inlet:
-    """The receiving end of a link, connected to the outlet at `address`."""
+class Receiver:
+    """The receiving end of a link, connected to the sender at `address`."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, tell: Callable[[str], None]) -> None:
         self.socket = context.socket(zmq.PULL)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.RCVHWM, CAPACITY)
         self._page = np.memmap(_page_of(address), np.uint64, "r", shape=(4,))
-        self._back = back.Writer(address)
+        self._credits = link_credits.Writer(address)
         self._store: Store | None = None
         with _or_by_socket(tell):
             self._store = Store(MEMORY)
-            self._back.write(back.JOINED, os.getpid(), self._store.descriptor)
+            self._credits.write(link_credits.JOINED, os.getpid(), self._store.descriptor)
         self.socket.connect(address)
         self.begin(0)
 
@@ -217,7 +217,7 @@ class Inlet:
             for number, ticket, begin, size in _PLACE.iter_unpack(places):
                 if self._store is None or number > len(frames):
                     raise ValueError(f"frame {number}: there is no shared memory, or there are too few frames before")
-                frames.insert(number, self._store.view(begin, size, self._back.returner(ticket)))
+                frames.insert(number, self._store.view(begin, size, self._credits.returner(ticket)))
         except (struct.error, ValueError) as error:
             raise MalformedMessage(f"not a message: {error}") from error
         return frames
@@ -229,7 +229,7 @@ class Inlet:
         if is_item:
             self.items += 1
             self.bytes += nbytes(frames)
-            self._back.write(back.TAKEN, self.run, self.items + self.missing)
+            self._credits.write(link_credits.TAKEN, self.run, self.items + self.missing)
 
     @property
     def waiting(self) -> int:

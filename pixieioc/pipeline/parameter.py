@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, Never, Self, TypeVar, cast, overload
 
 import numpy as np
 
-from pixieioc.pipeline import places
+from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declaration import (
     LONG_HIGH,
     LONG_LOW,
@@ -202,7 +202,7 @@ class Parameter(Declaration, Generic[T]):
         if self.per == "task":
             return cast(Value, _copy(self.default))
         shape = self.shape(others)
-        return [[places.fill(self.default_of_one, shape) for _ in range(shape[1])] for _ in range(shape[0])]
+        return [[channel_values.fill(self.default_of_one, shape) for _ in range(shape[1])] for _ in range(shape[0])]
 
     def check(self, value: object) -> Value:
         """`value` as it will be stored; ValueError with the allowed range if it is not acceptable.

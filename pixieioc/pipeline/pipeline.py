@@ -14,18 +14,18 @@ from typing import Any, Self, TypeVar
 import zmq
 
 from pixieioc.pipeline.contract import problems_in_use
-from pixieioc.pipeline.crew import Crew
 from pixieioc.pipeline.declare import BadReport, Value, settings_of
 from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, unpack
-from pixieioc.pipeline.member import Member
 from pixieioc.pipeline.message import KINDS, Message
 from pixieioc.pipeline.payloads import Answered, Busy, Failed, Printed, Reported, clean, read
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
-from pixieioc.pipeline.resolve import resolve
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
 from pixieioc.pipeline.task import Task
-from pixieioc.pipeline.watch import Watch
+from pixieioc.pipeline.task_process import TaskProcess
+from pixieioc.pipeline.task_processes import TaskProcesses
+from pixieioc.pipeline.validate import validate
+from pixieioc.pipeline.watchdog import Watchdog
 
 T = TypeVar("T")
 
@@ -42,16 +42,16 @@ class Pipeline:
     `task_kwargs` are initial values of parameters: a parameter's name, for every task that declares it, or a task's
     name with a dict. Override the handlers `handle_error`, `handle_print`, `handle_report` and `handle_starting` to
     listen. All times are in seconds: `answer_timeout` for a task to begin (unless it has said what takes it longer), to
-    be connected or configured; `watch` has those for the end of a run and of a process.
+    be connected or configured; `watchdog` has those for the end of a run and of a process.
     """
 
     def __init__(self, task_kwargs: dict[str, Any] | None = None) -> None:
         self.task_kwargs = dict(task_kwargs or {})
         self.answer_timeout = 60.0
-        self.watch = Watch()
+        self.watchdog = Watchdog()
         self.status = Status.WAITING
         self.run_id = 0
-        self.members = Crew()
+        self.processes = TaskProcesses()
         self.chain: list[str] = []
         self.errors: list[Error] = []  #: of the current or last run, first cause first
         self._wired = False
@@ -93,7 +93,7 @@ class Pipeline:
     def stop(self) -> None:
         """Lets the run end: the first task stops, what was read flows to the last, all return to WAITING.
 
-        Returns at once; `wait()` waits. After `watch.stop_timeout` what is still busy is killed.
+        Returns at once; `wait()` waits. After `watchdog.stop_timeout` what is still busy is killed.
         """
         self._end(Message.STOP)
 
@@ -107,7 +107,7 @@ class Pipeline:
         return self.status
 
     def quit(self) -> None:
-        """Shuts the tasks down; what is still there after `watch.stop_timeout` is killed."""
+        """Shuts the tasks down; what is still there after `watchdog.stop_timeout` is killed."""
         self.follow(self.quitting())
 
     def kill(self) -> None:
@@ -116,17 +116,17 @@ class Pipeline:
 
     def close(self) -> None:
         """Kills what still runs and removes the sockets; the pipeline cannot be used afterwards."""
-        self.members.close()
+        self.processes.close()
 
     def poll(self) -> bool:
         """Handles at most one message; True if there was one. Never blocks."""
         self._look()
-        heard = self.members.hear()
+        heard = self.processes.hear()
         if heard is None:
             return False
-        member, frames = heard
-        if member is not None:  # otherwise the last word of a process that has been replaced
-            self._take(member, frames)
+        process, frames = heard
+        if process is not None:  # otherwise the last word of a process that has been replaced
+            self._take(process, frames)
         return True
 
     # -- handlers: to be overridden -----------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ class Pipeline:
         print(f"{name}: {string}")
 
     def handle_report(self, name: str, report: dict[str, Any]) -> None:
-        """Handles `Message.REPORT`: the values that changed; `members[name].report_time` is the report's Unix time."""
+        """Handles `Message.REPORT`: the values that changed; `processes[name].report_time` is its Unix time."""
 
     def handle_starting(self, name: str, what: str) -> None:
         """Handles a report of what takes a task long: before it is there, or in between, as to compile something."""
@@ -152,7 +152,7 @@ class Pipeline:
 
     def send_kill(self, name: str) -> None:
         """Kills the given task: SIGKILL to its process, which is then noticed as lost."""
-        task = self.members[name].task
+        task = self.processes[name].task
         if task.pid is not None:
             task.kill()
 
@@ -160,11 +160,15 @@ class Pipeline:
 
     def fileno(self) -> int:
         """Readable when messages may have come: then call `poll()` until it says False (it is edge-triggered)."""
-        return int(self.members.socket.get(zmq.FD))
+        return int(self.processes.socket.get(zmq.FD))
 
     def sentinels(self) -> dict[int, str]:
         """File descriptors that become readable when a task's process ends, with the task's name."""
-        return {member.task.sentinel: name for name, member in self.members.items() if member.known and not member.lost}
+        return {
+            process.task.sentinel: name
+            for name, process in self.processes.items()
+            if process.known and not process.lost
+        }
 
     def look_now(self) -> None:
         """Has the next `poll()` look at the processes, although it did so just before."""
@@ -178,39 +182,39 @@ class Pipeline:
     @property
     def settings(self) -> dict[str, dict[str, Value]]:
         """The accepted value of every parameter that is a setting, by task."""
-        return {name: settings_of(type(m.task), m.task.parameter_values) for name, m in self.members.items()}
+        return {name: settings_of(type(m.task), m.task.parameter_values) for name, m in self.processes.items()}
 
     def creating(self, names: Iterable[str]) -> Procedure[None]:
         """Starts the processes of several tasks side by side."""
         classes = {name: _task_class(name) for name in names}
         if wrong := [problem for name, cls in classes.items() for problem in problems_in_use(cls, name)]:
             raise ValueError("; ".join(wrong))
-        if taken := [name for name in classes if name in self.members]:
+        if taken := [name for name in classes if name in self.processes]:
             raise ValueError(f"{', '.join(taken)}: this pipeline has such a task already")
         settings = self._initial_values(classes)
-        members = [self.members.enrol(cls, settings.get(name, {})) for name, cls in classes.items()]
-        yield from self.members.bring_up(members, self.answer_timeout)
+        processes = [self.processes.enrol(cls, settings.get(name, {})) for name, cls in classes.items()]
+        yield from self.processes.bring_up(processes, self.answer_timeout)
 
     def connecting(self, names: list[str]) -> Procedure[None]:
         """Wires tasks as a chain; a pipeline that panicked and whose tasks all answer is WAITING again."""
         after(self.status, _CONNECT, PIPELINE_RULES)
-        if missing := [name for name in names if name not in self.members]:
+        if missing := [name for name in names if name not in self.processes]:
             raise ValueError(
-                f"{', '.join(missing)}: no such task in this pipeline; there are: {', '.join(self.members)}"
+                f"{', '.join(missing)}: no such task in this pipeline; there are: {', '.join(self.processes)}"
             )
         if not names or len(set(names)) < len(names):
             raise ValueError(f"a chain is at least one task, each at most once, not: {', '.join(names)}")
         self.chain, self._wired = list(names), False
         numbers: dict[str, int] = {}
         for i, name in enumerate(names):
-            wiring = self.members[names[i - 1]].task.wiring if i else None
+            wiring = self.processes[names[i - 1]].task.wiring if i else None
             place = {
                 "address_pull": wiring.endpoint if wiring else "",
                 "is_start": i == 0,
                 "is_final": name == names[-1],
             }
             numbers[name] = self._tell(name, _CONNECT, place)
-        problems = yield from self.members.answers(numbers, self.answer_timeout)
+        problems = yield from self.processes.answers(numbers, self.answer_timeout)
         if problems:
             raise RuntimeError("connect: " + "; ".join(problems))
         self._wired = True
@@ -220,10 +224,10 @@ class Pipeline:
         """Configures tasks, all or nothing; one that has failed gets its new settings when it is replaced."""
         after(self.status, _CONFIGURE, PIPELINE_RULES)
         now = self.settings
-        accepted = resolve(config, {name: type(member.task) for name, member in self.members.items()}, known=now)
-        well = {name: values for name, values in accepted.items() if not self.members[name].failed}
+        accepted = validate(config, {name: type(process.task) for name, process in self.processes.items()}, known=now)
+        well = {name: values for name, values in accepted.items() if not self.processes[name].failed}
         numbers = {name: self._tell(name, _CONFIGURE, values) for name, values in well.items()}
-        refused = yield from self.members.answers(numbers, self.answer_timeout)
+        refused = yield from self.processes.answers(numbers, self.answer_timeout)
         if refused:
             named = {problem.partition(":")[0] for problem in refused}
             back = {
@@ -232,10 +236,10 @@ class Pipeline:
                 if name not in named
             }
             numbers = {name: self._tell(name, _CONFIGURE, values) for name, values in back.items()}
-            refused += yield from self.members.answers(numbers, self.answer_timeout)
+            refused += yield from self.processes.answers(numbers, self.answer_timeout)
             raise Refused("; ".join(map(_named_once, refused)), task=refused[0].partition(":")[0])
         for name, values in accepted.items():
-            task = self.members[name].task
+            task = self.processes[name].task
             task.parameter_values.update(settings_of(type(task), values))
 
     def starting(self, run_id: int | None = None) -> Procedure[None]:
@@ -246,14 +250,14 @@ class Pipeline:
         yield from self.replacing()
         self.run_id = self.run_id + 1 if run_id is None else run_id
         self.errors = []
-        self.watch.begin()
-        for member in self._chained():
-            member.finished, member.error = False, None
+        self.watchdog.begin()
+        for process in self._chained():
+            process.finished, process.error = False, None
         run = {"run": self.run_id, "time": time.time(), "settings": self.settings}
         self.status = after(self.status, Message.START, PIPELINE_RULES)
         for names in (self.chain[1:], self.chain[:1]):
             numbers = {name: self._tell(name, Message.START, run) for name in names}
-            problems = yield from self.members.answers(numbers, self.answer_timeout)
+            problems = yield from self.processes.answers(numbers, self.answer_timeout)
             if problems:
                 self._fail_start(problems)
                 raise Error("start: " + "; ".join(problems), run=self.run_id)
@@ -263,161 +267,161 @@ class Pipeline:
 
         If there is something to be connected, a process whose sockets somebody has removed is replaced, too.
         """
-        failed = [member for member in self.members.values() if member.failed]
+        failed = [process for process in self.processes.values() if process.failed]
         if failed or not self._wired or self.status is Status.PANICKING:
-            failed = [m for m in self.members.values() if m.failed or not self.members.reachable(m)]
+            failed = [m for m in self.processes.values() if m.failed or not self.processes.reachable(m)]
         if failed:
             self._wired = False
-            fresh = [self.members.enrol(type(m.task), m.task.parameter_values) for m in failed]
-            yield from self.members.put_away(failed)
-            yield from self.members.bring_up(fresh, self.answer_timeout)
+            fresh = [self.processes.enrol(type(m.task), m.task.parameter_values) for m in failed]
+            yield from self.processes.put_away(failed)
+            yield from self.processes.bring_up(fresh, self.answer_timeout)
         if not self._wired or self.status is Status.PANICKING:
             yield from self.connecting(self.chain)
 
     def quitting(self) -> Procedure[None]:
         """Shuts the tasks down, politely first."""
         self.status = after(self.status, Message.QUIT, PIPELINE_RULES)
-        polite = [member for member in self.members.values() if member.known and not member.lost]
-        for member in polite:
-            self._tell(member.name, Message.QUIT, None)
-            member.status = Status.DYING
-        yield Wait(lambda: not any(member.alive for member in polite), self.watch.stop_timeout)
+        polite = [process for process in self.processes.values() if process.known and not process.lost]
+        for process in polite:
+            self._tell(process.name, Message.QUIT, None)
+            process.status = Status.DYING
+        yield Wait(lambda: not any(process.alive for process in polite), self.watchdog.stop_timeout)
         while self.poll():  # their last words, such as an error in do_quit
             pass
         yield from self.killing()
 
     def killing(self) -> Procedure[None]:
         """Ends all processes at once; the pipeline is as new afterwards."""
-        yield from self.members.put_away(list(self.members.values()))
+        yield from self.processes.put_away(list(self.processes.values()))
         self.chain, self._wired = [], False
-        self.watch.begin()
+        self.watchdog.begin()
         self.status = Status.WAITING  # a new life: the state diagram's beginning
 
     # -- messages that come in ----------------------------------------------------------------------------------------
 
-    def _take(self, member: Member, frames: Sequence[Buffer]) -> None:
+    def _take(self, process: TaskProcess, frames: Sequence[Buffer]) -> None:
         """Handles a message of a task; whatever is wrong with it is the error of that task, and of nobody else."""
         try:
-            self._receive(member, unpack(frames))
+            self._receive(process, unpack(frames))
         except BadReport as error:
-            self._fail_once(member, Error(str(error)))
+            self._fail_once(process, Error(str(error)))
         except MalformedMessage as error:
-            self._fail_once(member, Error(f"{member.name}: {error}"))
+            self._fail_once(process, Error(f"{process.name}: {error}"))
         except Exception as error:  # a handler's: the process that serves everybody goes on
             trace = "".join(traceback.format_exception(error))
-            what = f"{member.name}: its message could not be handled: {type(error).__name__}: {error}"
-            self._fail_once(member, Error(what, traceback=trace))
+            what = f"{process.name}: its message could not be handled: {type(error).__name__}: {error}"
+            self._fail_once(process, Error(what, traceback=trace))
 
-    def _receive(self, member: Member, packet: Packet) -> None:
+    def _receive(self, process: TaskProcess, packet: Packet) -> None:
         try:
-            after(member.status, packet.kind)
+            after(process.status, packet.kind)
         except (Refused, TypeError) as error:
             raise MalformedMessage(f"said what it must not: {error}") from None
-        member.heard = time.monotonic()
+        process.heard = time.monotonic()
         if packet.kind == _BUSY:  # which may be said before the task is there
-            member.starting = clean(read(packet.kind, packet.payload, Busy).what)
-            self.handle_starting(member.name, member.starting)
+            process.starting = clean(read(packet.kind, packet.payload, Busy).what)
+            self.handle_starting(process.name, process.starting)
             return
         if packet.kind != _PRINT:  # which may be said before the task is there, too
-            member.known, member.starting = True, ""
+            process.known, process.starting = True, ""
         match packet.kind:
             case kind if kind == _REPORT:
-                self._take_report(member, read(kind, packet.payload, Reported))
+                self._take_report(process, read(kind, packet.payload, Reported))
             case kind if kind == _ANSWER:
                 answer = read(kind, packet.payload, Answered)
-                member.answers[answer.ack] = answer.refused
+                process.answers[answer.ack] = answer.refused
             case kind if kind == _PRINT:
-                self.handle_print(member.name, clean(read(kind, packet.payload, Printed).text))
+                self.handle_print(process.name, clean(read(kind, packet.payload, Printed).text))
             case kind if kind == _ERROR:
-                self._fail(member, read(kind, packet.payload, Failed).error())
+                self._fail(process, read(kind, packet.payload, Failed).error())
             case Message.FINISHED:
                 if packet.run == self.run_id:
-                    member.finished = True
+                    process.finished = True
                     self._look_whether_finished()
             case kind:
                 raise MalformedMessage(f"said what only the pipeline says: {kind} {KINDS[kind]}")
 
-    def _take_report(self, member: Member, report: Reported) -> None:
-        values = member.accept(report.values)
-        if not member.failed:
-            member.status = Status[report.status]
-        member.reports.update(values)
-        member.report_time = report.time
-        self.handle_report(member.name, values)
+    def _take_report(self, process: TaskProcess, report: Reported) -> None:
+        values = process.accept(report.values)
+        if not process.failed:
+            process.status = Status[report.status]
+        process.reports.update(values)
+        process.report_time = report.time
+        self.handle_report(process.name, values)
 
-    def _fail_once(self, member: Member, error: Error) -> None:
+    def _fail_once(self, process: TaskProcess, error: Error) -> None:
         """A task that says what is wrong is taken for failed; what follows from that is not told again."""
-        if member.error is None:
-            self._fail(member, error)
+        if process.error is None:
+            self._fail(process, error)
 
     def _look_whether_finished(self) -> None:
         """Ends the run if all its tasks are through: those that finished go back to WAITING."""
-        members = self._chained()
-        if self.status is Status.WAITING or not all(member.at_rest for member in members):
+        processes = self._chained()
+        if self.status is Status.WAITING or not all(process.at_rest for process in processes):
             return
-        for before, member in zip([None, *members], members, strict=False):
-            if member.lost and before is not None:  # what was sent to it and that it did not say it has handled
-                told = member.reports
+        for before, process in zip([None, *processes], processes, strict=False):
+            if process.lost and before is not None:  # what was sent to it and that it did not say it has handled
+                told = process.reports
                 told["balance"] = before.reports["messages_out"] - told["counter"] - told["dropped"]
-                member.report_time = time.time()
-                self.handle_report(member.name, {"balance": told["balance"]})
-            elif member.finished and not member.failed:
-                self._tell(member.name, Message.STOP, None)
-                member.status = Status.WAITING
+                process.report_time = time.time()
+                self.handle_report(process.name, {"balance": told["balance"]})
+            elif process.finished and not process.failed:
+                self._tell(process.name, Message.STOP, None)
+                process.status = Status.WAITING
         self.status = after(self.status, Message.FINISHED, PIPELINE_RULES)
-        self.watch.begin()
+        self.watchdog.begin()
 
     # -- failure ------------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
         """Looks after the processes, now and then."""
-        if self.members.calling or time.monotonic() - self._looked < _WATCH_INTERVAL:
+        if self.processes.calling or time.monotonic() - self._looked < _WATCH_INTERVAL:
             return
         self._looked = time.monotonic()
-        self.members.keep_folders()
-        for verdict in list(self.watch.verdicts(list(self.members.values()), self._chained(), self.status)):
-            verdict.member.lost = True
-            if verdict.cause is not Cause.LOST:
-                self.send_kill(verdict.member.name)
-            self._fail(verdict.member, Error(f"{verdict.member.name}: {verdict.text}", cause=verdict.cause))
+        self.processes.keep_folders()
+        for fault in list(self.watchdog.faults(list(self.processes.values()), self._chained(), self.status)):
+            fault.process.lost = True
+            if fault.cause is not Cause.LOST:
+                self.send_kill(fault.process.name)
+            self._fail(fault.process, Error(f"{fault.process.name}: {fault.text}", cause=fault.cause))
 
-    def _fail(self, member: Member, error: Error) -> None:
+    def _fail(self, process: TaskProcess, error: Error) -> None:
         """Something is wrong with a task: panic, stop the others, and let them flush what they hold."""
         in_run = not self.at_rest
-        error.task = error.task or member.name
+        error.task = error.task or process.name
         error.time = error.time or time.time()
         error.run = error.run or (self.run_id if in_run else 0)
-        member.error = error
-        if not member.lost:
-            member.status = after(member.status, _ERROR)
-            member.finished |= not in_run
+        process.error = error
+        if not process.lost:
+            process.status = after(process.status, _ERROR)
+            process.finished |= not in_run
         self.errors.append(error)
         self.status = after(self.status, _ERROR, PIPELINE_RULES)
-        if in_run and member.name in self.chain:
-            self._cut_chain(member)
-        self.handle_error(member.name, error)
+        if in_run and process.name in self.chain:
+            self._cut_chain(process)
+        self.handle_error(process.name, error)
         self._look_whether_finished()
 
-    def _cut_chain(self, member: Member) -> None:
-        """The chain's first part ends before `member`, its second begins behind it; a live one does this itself."""
-        at = self.chain.index(member.name)
+    def _cut_chain(self, process: TaskProcess) -> None:
+        """The chain's first part ends before `process`, its second begins behind it; a live one does this itself."""
+        at = self.chain.index(process.name)
         self._tell(self.chain[0], Message.STOP, None)
-        if member.lost and at:
+        if process.lost and at:
             self.send_connect(self.chain[at - 1], "", at == 1, True)
-        if member.lost and at + 1 < len(self.chain):
+        if process.lost and at + 1 < len(self.chain):
             self._tell(self.chain[at + 1], Message.FINISHED, None)
-        self.watch.end_by()
+        self.watchdog.end_by()
 
     def _fail_start(self, problems: list[str]) -> None:
         """A run that could not begin in all tasks: no data have flowed, and the streams of the others end at once."""
         if self.status is not Status.PANICKING:
             name, _, text = problems[0].partition(": ")
-            self._fail(self.members[name], Error(text))
-        for member in self._chained():
-            if member.status is not Status.WAITING and not member.lost:
-                self._tell(member.name, Message.STOP, None)
-                self._tell(member.name, Message.FINISHED, None)
-        self.watch.end_by()
+            self._fail(self.processes[name], Error(text))
+        for process in self._chained():
+            if process.status is not Status.WAITING and not process.lost:
+                self._tell(process.name, Message.STOP, None)
+                self._tell(process.name, Message.FINISHED, None)
+        self.watchdog.end_by()
         self._look_whether_finished()
 
     # -- small steps --------------------------------------------------------------------------------------------------
@@ -426,21 +430,21 @@ class Pipeline:
         self.status = after(self.status, how, PIPELINE_RULES)
         if self.status is not Status.DYING:
             return
-        self.watch.end_by()
-        for member in self._chained():
-            self._tell(member.name, how, None)
+        self.watchdog.end_by()
+        for process in self._chained():
+            self._tell(process.name, how, None)
 
-    def _chained(self) -> list[Member]:
-        return [self.members[name] for name in self.chain if name in self.members]
+    def _chained(self) -> list[TaskProcess]:
+        return [self.processes[name] for name in self.chain if name in self.processes]
 
     def _tell(self, name: str, kind: str, payload: Any) -> int:
-        return self.members.tell(name, kind, payload, self.run_id)
+        return self.processes.tell(name, kind, payload, self.run_id)
 
     def _initial_values(self, classes: Mapping[str, type[Task]]) -> dict[str, dict[str, Value]]:
         """The part of `task_kwargs` that is for these tasks; a key for a task that is not made yet waits for it."""
-        known = {**{name: type(member.task) for name, member in self.members.items()}, **classes}
+        known = {**{name: type(process.task) for name, process in self.processes.items()}, **classes}
         wanted = {k: v for k, v in self.task_kwargs.items() if k in known or k not in Task.class_registry}
-        return resolve(wanted, known, known=self.settings)
+        return validate(wanted, known, known=self.settings)
 
     def follow(self, procedure: Procedure[T]) -> T:
         """Goes through a procedure by blocking."""
@@ -458,7 +462,7 @@ class Pipeline:
         end = time.monotonic() + step.seconds
         while not step.done() and (left := end - time.monotonic()) > 0:
             if not self.poll():
-                self.members.wait(min(left, _WATCH_INTERVAL))
+                self.processes.wait(min(left, _WATCH_INTERVAL))
 
 
 def _task_class(name: str) -> type[Task]:

@@ -28,18 +28,18 @@ from pixieioc.pipeline.callbacks import Callbacks
 from pixieioc.pipeline.chain import ANYTHING, SAME, Kinds
 from pixieioc.pipeline.contract import check_definition, check_returned
 from pixieioc.pipeline.control import ControlLine, Printer, Wiring
+from pixieioc.pipeline.data_plane import DataPlane
 from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, reports_of
 from pixieioc.pipeline.error import Error, Refused
-from pixieioc.pipeline.flow import Flow
 from pixieioc.pipeline.frames import Packet, UnsupportedType
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.payloads import Answered, Busy, Printed, Reported, clean, write
 from pixieioc.pipeline.process import PROCESSES, die_with_parent, keep_memory, leave_signals_to_the_pipeline
 from pixieioc.pipeline.registry import Registry
 from pixieioc.pipeline.reporting import Reporting
-from pixieioc.pipeline.resolve import defaults_for, resolve
 from pixieioc.pipeline.standard import StandardReports, begin_counting, keep
 from pixieioc.pipeline.status import Status, after
+from pixieioc.pipeline.validate import defaults_for, validate
 
 HEART_BEAT_INTERVAL = 1.0
 #: `do_wait` is called so often, in seconds, while a task waits for data in a run.
@@ -87,7 +87,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         """Keyword arguments are initial values of parameters; Refused if one is unknown or not allowed."""
         cls = type(self)
         super().__init__(name=cls.__name__, daemon=True)
-        accepted = resolve({cls.__name__: kwargs}, {cls.__name__: cls}).get(cls.__name__, {})
+        accepted = validate({cls.__name__: kwargs}, {cls.__name__: cls}).get(cls.__name__, {})
         self.parameter_values: dict[str, Value] = defaults_for(cls, accepted)
         self.report_values: dict[str, Any] = {}
         self.report_changed: set[str] = set()
@@ -117,7 +117,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
         The memory that a task shares with the next is limited; when it is used up, this is memory like any other.
         """
-        return self.__flow.allocate(size)
+        return self.__data_plane.allocate(size)
 
     def print(self, string: str) -> None:
         """Prints for the task: lines for the operator."""
@@ -129,7 +129,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
     def finish(self) -> None:
         """For the first task of a chain: there will be no more data; the run ends once all tasks are through."""
-        self.__flow.ending = True
+        self.__data_plane.ending = True
 
     def idle(self, seconds: float) -> None:
         """For the first task of a chain: nothing to do for so long; `do_work` is called again then."""
@@ -139,8 +139,8 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
     def stopping(self) -> bool:
         """True once the run is to end; a `do_work` that takes long looks at it and returns."""
         if threading.get_ident() == self.__thread:
-            self.__heed()
-        return self.__flow.ending or self.__flow.discarding
+            self.__poll_control()
+        return self.__data_plane.ending or self.__data_plane.discarding
 
     @property
     def running(self) -> bool:
@@ -150,12 +150,12 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
     @property
     def is_start(self) -> bool:
         """True for the first task of the chain."""
-        return self.__flow.is_start
+        return self.__data_plane.is_start
 
     @property
     def is_final(self) -> bool:
         """True for the last task of the chain."""
-        return self.__flow.is_final
+        return self.__data_plane.is_final
 
     # -- senders ------------------------------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         try:
             if threading.get_ident() != self.__thread:
                 raise Error(f"{self.name}: data are sent by the callbacks only, not by a thread", task=self.name)
-            sent = self.__flow.put(data)
+            sent = self.__data_plane.put(data)
         except UnsupportedType as error:
             raise UnsupportedType(f"{self.name}: {error}", task=self.name) from None
         if sent and self.is_start:
@@ -211,7 +211,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         finally:
             self.__making_report = False
         handled = self.events if self.events_known else self.counter
-        self.__flow.measure(self, handled, running=self.__status is Status.RUNNING)
+        self.__data_plane.measure(self, handled, running=self.__status is Status.RUNNING)
         report = Reported(status=self.__status.name, time=time.time(), values=self.__reporting.take())
         self.__control.say(_REPORT, write(report), self.run_id)
 
@@ -244,7 +244,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
     def poll(self) -> None:
         """Listens to sockets for the task, and does what is to be done."""
-        self.__flow.wait(self.__patience())
+        self.__data_plane.wait(self.__patience())
         if self.__in_thread is not None:
             error, self.__in_thread = self.__in_thread, None
             raise error
@@ -264,13 +264,13 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
     def connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
         """Connects the task: where it pulls data from, and whether it is the first or the last of the chain."""
-        self.__flow.connect(address_pull, is_start, is_final)
+        self.__data_plane.connect(address_pull, is_start, is_final)
         self.do_connect(address_pull, is_start, is_final)
 
     def configure(self, config: dict[str, Any]) -> None:
         """Configures the task: all of `config` or, if anything in it is refused, nothing."""
         now = {self.name: self.parameter_values}
-        accepted = resolve({self.name: config}, {self.name: type(self)}, known=now).get(self.name, {})
+        accepted = validate({self.name: config}, {self.name: type(self)}, known=now).get(self.name, {})
         known = type(self).parameters()
         if self.__status is not Status.WAITING and (locked := [n for n in accepted if not known[n].live]):
             raise Refused(f"{self.name}: {', '.join(locked)} cannot be changed during a run", task=self.name)
@@ -296,10 +296,10 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
     def work(self) -> None:
         """Works for the task: one item, timed."""
-        began, self.__flow.blocked = time.perf_counter(), 0.0
+        began, self.__data_plane.blocked = time.perf_counter(), 0.0
         datum, self.__datum = self.__datum, None
         check_returned(self.name, self.do_work(datum))
-        took = 1e3 * (time.perf_counter() - began - self.__flow.blocked)
+        took = 1e3 * (time.perf_counter() - began - self.__data_plane.blocked)
         keep(self, execution_time=took, execution_time_max=max(self.execution_time_max, took))
         if not self.is_start:
             keep(self, counter=self.counter + 1)
@@ -328,7 +328,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
             refused = _text(error)
             if packet.kind not in (_CONFIGURE, _CONNECT):
                 self.__panic(error)
-            elif not isinstance(error, Error):  # a fault of the callback rather than its verdict
+            elif not isinstance(error, Error):  # a fault of the callback rather than its fault
                 self.print(self.__trace(error))
         try:
             self.flush_report()  # what the answer is about is known before it
@@ -341,10 +341,10 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         if self.__status is Status.WAITING:
             self.connect(place["address_pull"], place["is_start"], place["is_final"])
         else:  # the task behind this one is lost: what would go there is dropped and counted from now on
-            self.__flow.is_final = self.__flow.cut = True
+            self.__data_plane.is_final = self.__data_plane.cut = True
 
     def __handle_start(self, run: dict[str, Any]) -> None:
-        self.__flow.begin(run["run"])
+        self.__data_plane.begin(run["run"])
         begin_counting(self)
         self.__idle_until = 0.0
         self.__owes_end, self.__end_is_sent, self.__input_ended = True, False, self.is_start
@@ -352,20 +352,20 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.begin()
 
     def __handle_stop(self, _: None) -> None:
-        self.__flow.ending = True
+        self.__data_plane.ending = True
 
     def __handle_abort(self, _: None) -> None:
-        self.__flow.ending = self.__flow.discarding = True
+        self.__data_plane.ending = self.__data_plane.discarding = True
 
     def __handle_finished(self, _: None) -> None:
-        self.__flow.orphaned_since = time.monotonic()
+        self.__data_plane.orphaned_since = time.monotonic()
 
     def __handle_quit(self, _: None) -> None:
-        self.__flow.discarding = self.__flow.quitting = True
+        self.__data_plane.discarding = self.__data_plane.quitting = True
 
-    def __heed(self) -> None:
+    def __poll_control(self) -> None:
         """In the middle of some work: take in at once what ends it; everything else keeps its turn."""
-        flow = self.__flow
+        flow = self.__data_plane
         while (packet := self.__control.hear()) is not None:
             if packet.kind == _CONNECT and self.__status is not Status.WAITING:
                 self.__handle(packet)
@@ -379,13 +379,13 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
     # -- how a run goes -----------------------------------------------------------------------------------------------
 
     def __produce(self) -> None:
-        if self.__flow.ending:
+        if self.__data_plane.ending:
             self.__end_run()
         elif time.monotonic() >= self.__idle_until:
             self.work()
 
     def __consume(self) -> None:
-        packet = self.__flow.take()
+        packet = self.__data_plane.take()
         if packet is None:
             if self.__status is Status.RUNNING:
                 self.__wait_if_due(WAIT_INTERVAL)
@@ -395,8 +395,8 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
                 self.__end_run()
             else:  # what came after the error has been swallowed
                 self.__say_finished()
-        elif self.__flow.discarding or self.__status is Status.PANICKING:
-            self.__flow.dropped += 1
+        elif self.__data_plane.discarding or self.__status is Status.PANICKING:
+            self.__data_plane.dropped += 1
         else:
             self.__datum = packet.payload
             self.work()
@@ -413,7 +413,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
     def __put_end(self) -> None:
         """Passes the end of the stream on, once a run."""
         if not self.__end_is_sent:
-            self.__flow.put_end()
+            self.__data_plane.put_end()
             self.__end_is_sent = True
 
     def __say_finished(self) -> None:
@@ -427,7 +427,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
             return
         self.__status = status
         keep(self, status=status.name)
-        self.__flow.listen(status in (Status.RUNNING, Status.PANICKING))
+        self.__data_plane.listen(status in (Status.RUNNING, Status.PANICKING))
 
     def __guard(self, action: Callable[[], None]) -> None:
         """Does `action`; whatever a callback raises, also sys.exit() or ^C, becomes an error of the task."""
@@ -473,7 +473,9 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         sys.stdout = self.__printer  # pyright: ignore[reportAttributeAccessIssue]  # it has what print() needs of a file
         self.__context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.__control = ControlLine(self.__context, wiring)
-        self.__flow = Flow(self.__context, wiring.endpoint, self.__control.socket, self.__heed, self.print)
+        self.__data_plane = DataPlane(
+            self.__context, wiring.endpoint, self.__control.socket, self.__poll_control, self.print
+        )
         self.__handlers: dict[str, Callable[[Any], None]] = {
             _CONFIGURE: self.configure,
             _CONNECT: self.__handle_connect,
@@ -490,7 +492,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
 
     def __close(self) -> None:
         self.__send_printed(last=True)
-        self.__flow.close()
+        self.__data_plane.close()
         self.__control.close()
         self.__context.term()
 
@@ -513,7 +515,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         if not self.__reporting.empty:
             until = min(until, now + self.__reporting.due_in)
         if self.__status is Status.RUNNING and self.is_start:
-            until = min(until, now if self.__flow.ending else self.__idle_until)
+            until = min(until, now if self.__data_plane.ending else self.__idle_until)
         elif self.__status is Status.RUNNING:
             until = min(until, self.__last_wait + WAIT_INTERVAL)
         return max(0.0, 1e3 * (until - now))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pixieioc.pipeline import places
+from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import LONG_HIGH, LONG_LOW, LONGEST_TEXT, Parameter, Report, Value
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.task import Task
@@ -38,11 +38,11 @@ def parameter_pvs(
     if parameter.at_once:
         access = "OP"
     if parameter.per == "channel":
-        for place in places.places(parameter.shape(settings)):
+        for place in channel_values.places(parameter.shape(settings)):
             number = place[2] if parameter.times else None
-            name = f"{places.channel_name(*place[:2])}:{places.numbered(parameter.pv, number)}"
+            name = f"{channel_values.channel_name(*place[:2])}:{channel_values.numbered(parameter.pv, number)}"
             source = (task, parameter.name, place[:2], number)
-            yield from _pair(name, parameter, places.at(value, place), access, source)
+            yield from _pair(name, parameter, channel_values.at(value, place), access, source)
         return
     name = parameter.pv if parameter.shared or not task else f"{task}:{parameter.pv}"
     if parameter.command:
@@ -161,11 +161,13 @@ def _channel_pvs(task: str, report: Report[Any], settings: Mapping[str, Value]) 
     """One a channel (or several, numbered), and for single values one array a module over its channels."""
     modules, channels, numbers = report.shape(settings)
     for number in range(numbers) if numbers else (None,):
-        base = places.numbered(report.pv, number).removesuffix("_RBV")
+        base = channel_values.numbered(report.pv, number).removesuffix("_RBV")
         for module in range(modules):
             for channel in range(channels):
                 source = Source("report", task, report.name, (module, channel), number)
-                yield _of_channel(f"{places.channel_name(module, channel)}:{base}_RBV", report, settings, source)
+                yield _of_channel(
+                    f"{channel_values.channel_name(module, channel)}:{base}_RBV", report, settings, source
+                )
             if not report.length:
                 source = Source("report", task, report.name, (module,), number)
                 yield PvInfo(

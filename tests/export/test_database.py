@@ -15,7 +15,7 @@ import pytest
 
 from pixieioc.export import outputs
 from pixieioc.export.database import record
-from pixieioc.export.words import LONGEST_DESC, shortened
+from pixieioc.export.text import LONGEST_DESC, shortened
 from pixieioc.export.write import write
 from pixieioc.ioc.ca.record import Record
 from pixieioc.pvinfo import PvInfo

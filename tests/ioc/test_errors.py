@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.errors import ErrorBoard
+from pixieioc.ioc.errors import ErrorPvs
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
 from pixieioc.pvinfo import all_pvs
@@ -17,33 +17,33 @@ from tests.configs import config_of
 CHAIN = ("DummyData", "FillSpectra")
 
 
-async def _board() -> tuple[Board, ErrorBoard]:
+async def _pvs() -> tuple[Pvs, ErrorPvs]:
     config = config_of(CHAIN, {}, prefix="X:")
-    board = Board(all_pvs(config), "X:")
-    return board, ErrorBoard(board, CHAIN, RunLog(board))
+    pvs = Pvs(all_pvs(config), "X:")
+    return pvs, ErrorPvs(pvs, CHAIN, RunLog(pvs))
 
 
-def _states(board: Board) -> dict[str, str]:
-    return {owner: board[f"{owner}:ERROR"].label for owner in (*CHAIN, "IOC")}
+def _states(pvs: Pvs) -> dict[str, str]:
+    return {owner: pvs[f"{owner}:ERROR"].label for owner in (*CHAIN, "IOC")}
 
 
 def test_an_exception_in_the_iocs_own_code_is_an_error_that_operators_see_and_acknowledge() -> None:
     async def story() -> None:
-        board, errors = await _board()
+        pvs, errors = await _pvs()
         try:
             _ = {}["no such region"]
         except KeyError as error:
             errors.own("a job has ended with", error)
-        assert _states(board) == {"DummyData": "OK", "FillSpectra": "OK", "IOC": "ERROR"}
-        assert board["IOC:ERROR"].severity == dbr.MAJOR
-        message = board["IOC:ErrorMessage_RBV"]
+        assert _states(pvs) == {"DummyData": "OK", "FillSpectra": "OK", "IOC": "ERROR"}
+        assert pvs["IOC:ERROR"].severity == dbr.MAJOR
+        message = pvs["IOC:ErrorMessage_RBV"]
         assert message.value.startswith("a job has ended with: KeyError: 'no such region'\n")
         assert "test_errors.py" in message.value  # where
-        assert (board["ErrorFirst_RBV"].value, board["ErrorLatched_RBV"].label) == ("IOC", "ERROR")
-        assert board["LastErrorTask_RBV"].value == "IOC"
+        assert (pvs["ErrorFirst_RBV"].value, pvs["ErrorLatched_RBV"].label) == ("IOC", "ERROR")
+        assert pvs["LastErrorTask_RBV"].value == "IOC"
         errors.acknowledge()
-        assert set(_states(board).values()) == {"OK"}
-        assert (board["IOC:ErrorMessage_RBV"].value, board["ErrorLatched_RBV"].label) == ("", "OK")
+        assert set(_states(pvs).values()) == {"OK"}
+        assert (pvs["IOC:ErrorMessage_RBV"].value, pvs["ErrorLatched_RBV"].label) == ("", "OK")
 
     asyncio.run(story())
 
@@ -51,22 +51,22 @@ def test_an_exception_in_the_iocs_own_code_is_an_error_that_operators_see_and_ac
 @pytest.mark.parametrize(("task", "owner"), [("FillSpectra", "FillSpectra"), ("", "IOC"), ("Unknown", "IOC")])
 def test_an_error_that_no_task_owns_is_the_iocs(task: str, owner: str) -> None:
     async def story() -> None:
-        board, errors = await _board()
+        pvs, errors = await _pvs()
         errors.record(task, Error("it broke", time=1.0))
-        assert [name for name, state in _states(board).items() if state == "ERROR"] == [owner]
-        assert board[f"{owner}:ErrorMessage_RBV"].value == "it broke"
-        assert board["ErrorCount_RBV"].value == 1
+        assert [name for name, state in _states(pvs).items() if state == "ERROR"] == [owner]
+        assert pvs[f"{owner}:ErrorMessage_RBV"].value == "it broke"
+        assert pvs["ErrorCount_RBV"].value == 1
 
     asyncio.run(story())
 
 
 def test_one_acknowledge_of_a_task_leaves_the_others() -> None:
     async def story() -> None:
-        board, errors = await _board()
+        pvs, errors = await _pvs()
         for task in CHAIN:
             errors.record(task, Error("it broke", time=1.0))
         errors.acknowledge("DummyData")
-        assert _states(board) == {"DummyData": "OK", "FillSpectra": "ERROR", "IOC": "OK"}
-        assert board["ErrorLatched_RBV"].label == "ERROR"
+        assert _states(pvs) == {"DummyData": "OK", "FillSpectra": "ERROR", "IOC": "OK"}
+        assert pvs["ErrorLatched_RBV"].label == "ERROR"
 
     asyncio.run(story())

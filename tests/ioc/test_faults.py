@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr, faults
 from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.server import Server
-from pixieioc.ioc.errors import ErrorBoard
+from pixieioc.ioc.errors import ErrorPvs
 from pixieioc.ioc.loop import run
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.stats import Stats
 from pixieioc.pvinfo import all_pvs
@@ -27,17 +27,17 @@ class _Fragile(dict[str, Record]):
 async def _look() -> None:
     loop = asyncio.get_running_loop()
     config = config_of(("DummyData", "FillSpectra"), {}, prefix="X:")
-    board = Board(all_pvs(config), "X:")
-    errors = ErrorBoard(board, config.chain, RunLog(board))
+    pvs = Pvs(all_pvs(config), "X:")
+    errors = ErrorPvs(pvs, config.chain, RunLog(pvs))
     loop.set_exception_handler(lambda _, context: errors.own(context["message"], context["exception"]))
-    server = Server(board.values())
+    server = Server(pvs.values())
 
     def reset(_: Client) -> None:
         raise AssertionError
 
-    stats = Stats(board, server, 1, reset)
+    stats = Stats(pvs, server, 1, reset)
     stats._post()
-    count = board["IOC:NAME_ERROR_CNT"]
+    count = pvs["IOC:NAME_ERROR_CNT"]
     assert (count.value, count.severity) == (0, dbr.NO_ALARM)
     server.records = _Fragile(server.records)
     for _ in range(3):
@@ -45,10 +45,10 @@ async def _look() -> None:
         assert not server.knows("X:IOC:TOD.NAME")
     stats._post()
     assert (count.value, count.severity) == (6, dbr.MINOR)
-    assert board["IOC:ERROR"].label == "OK"
+    assert pvs["IOC:ERROR"].label == "OK"
     faults.report("the beacon could not be sent", ZeroDivisionError("broken"))
-    assert board["IOC:ERROR"].severity == dbr.MAJOR
-    assert board["IOC:ErrorMessage_RBV"].value.startswith("the beacon could not be sent: ZeroDivisionError: broken")
+    assert pvs["IOC:ERROR"].severity == dbr.MAJOR
+    assert pvs["IOC:ErrorMessage_RBV"].value.startswith("the beacon could not be sent: ZeroDivisionError: broken")
 
 
 def test_names_that_fail_are_counted_and_other_faults_are_errors() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from pixieioc.ioc.announcer import CommandLog
+from pixieioc.ioc.command_status import CommandLog
 from pixieioc.pvinfo.run_control import RATE_MEAN, RATES_KEPT
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc

@@ -110,7 +110,7 @@ async def test_a_run_without_end_is_stopped() -> None:
         await _until(pipeline, lambda: pipeline.at_rest)
         assert heard.reports["ToySink"]["counter"] == heard.reports["ToySource"]["counter"]
         await pipeline.do(pipeline.quitting())
-        assert not pipeline.members
+        assert not pipeline.processes
         assert heard.errors == []
 
 
@@ -121,7 +121,7 @@ async def test_a_process_that_dies_is_noticed_at_once_and_replaced() -> None:
             await pipeline.do(pipeline.starting(run))
             assert heard.errors == []
             began = time.monotonic()
-            os.kill(pipeline.members["ToyFilter"].task.pid or 0, signal.SIGKILL)
+            os.kill(pipeline.processes["ToyFilter"].task.pid or 0, signal.SIGKILL)
             await _until(pipeline, lambda: heard.errors)
             assert time.monotonic() - began < 1
             [(task, error)] = heard.errors
@@ -160,7 +160,7 @@ async def test_what_a_procedure_raises_reaches_who_awaits_it() -> None:
             await pipeline.do(pipeline.configuring({"items": -1}))
         with pytest.raises(Error, match="ToyUnready: .*no detector is connected"):
             await pipeline.do(pipeline.creating(["ToyUnready"]))
-        assert list(pipeline.members) == ["ToySource"]
+        assert list(pipeline.processes) == ["ToySource"]
 
 
 @conversation
@@ -178,8 +178,8 @@ async def test_a_wait_that_is_given_up_leaves_a_pipeline_that_works() -> None:
 async def test_the_end_in_the_middle_of_a_run_leaves_nothing() -> None:
     async with _chain("ToySource", "ToySink", items=0) as (pipeline, _):
         await pipeline.do(pipeline.starting())
-        processes = [psutil.Process(member.task.pid) for member in pipeline.members.values()]
-        folder = pipeline.members.folder
+        processes = [psutil.Process(process.task.pid) for process in pipeline.processes.values()]
+        folder = pipeline.processes.folder
         assert folder.exists()
-    assert (folder.exists(), len(pipeline.members)) == (False, 0)
+    assert (folder.exists(), len(pipeline.processes)) == (False, 0)
     assert psutil.wait_procs(processes, timeout=5)[1] == []

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pixieioc.ioc.board import Board
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.pipeline import Message, Status
@@ -52,9 +52,9 @@ async def _ioc(folder: Path) -> AsyncIterator[RunControl]:
     """An IOC whose tasks have no processes: their messages are made by the test."""
     config = config_of(CHAIN, {"FillSpectra": {"modules": 1, "channels": 2, "bins": 16}}, prefix="X:")
     state = State(Path(tempfile.mkdtemp(dir=folder)))
-    control = RunControl(Board(all_pvs(config), "X:"), config, state)
+    control = RunControl(Pvs(all_pvs(config), "X:"), config, state)
     for name, cls in config.tasks.items():
-        control.pipeline.members.enrol(cls, config.settings[name])
+        control.pipeline.processes.enrol(cls, config.settings[name])
     try:
         yield control
     finally:
@@ -64,7 +64,7 @@ async def _ioc(folder: Path) -> AsyncIterator[RunControl]:
 
 def _hear(control: RunControl, task: str, kind: str, payload: Any, run: int = 0) -> None:
     """A message of a task, by the way that it takes from the socket."""
-    control.pipeline._take(control.pipeline.members[task], [bytes(f) for f in pack(Packet(kind, run, 0, payload))])
+    control.pipeline._take(control.pipeline.processes[task], [bytes(f) for f in pack(Packet(kind, run, 0, payload))])
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -74,18 +74,18 @@ def test_random_messages_are_the_error_of_their_task(tmp_path: Path, said: list[
         async with _ioc(tmp_path) as control:
             for kind, payload in said:
                 _hear(control, "FillSpectra", kind, payload)
-                member = control.pipeline.members["FillSpectra"]
+                process = control.pipeline.processes["FillSpectra"]
                 assert len(control.pipeline.errors) <= 1 + sum(k == ERROR for k, _ in said)
-                assert (member.error is None) == (not control.pipeline.errors)
+                assert (process.error is None) == (not control.pipeline.errors)
             # The other task's are as good as ever, and everything can be shown.
             fine = {"status": "WAITING", "time": 1e9, "values": {"events": 7}}
             _hear(control, "DummyData", REPORT, fine)
-            board = control.errors._board
-            assert control.pipeline.members["DummyData"].reports["events"] == 7
-            assert board["DummyData:ERROR"].value == 0
-            for record in board.values():
+            pvs = control.errors._pvs
+            assert control.pipeline.processes["DummyData"].reports["events"] == 7
+            assert pvs["DummyData:ERROR"].value == 0
+            for record in pvs.values():
                 record.packed(record.native, 0)
-            assert bool(control.pipeline.errors) == bool(board["FillSpectra:ERROR"].value)
+            assert bool(control.pipeline.errors) == bool(pvs["FillSpectra:ERROR"].value)
 
     asyncio.run(story())
 
@@ -114,7 +114,7 @@ async def test_a_wrong_report_is_told_once(tmp_path: Path, payload: Any, says: s
         if says:
             [error] = control.pipeline.errors
             assert says in str(error)
-            assert control.pipeline.members["FillSpectra"].status is Status.PANICKING
+            assert control.pipeline.processes["FillSpectra"].status is Status.PANICKING
 
 
 @conversation

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pixieioc.ioc.readiness import CHECKS, Place, Readiness, Saving, judge, look_at
+from pixieioc.ioc.readiness import CHECKS, Place, Readiness, Saving, evaluate, look_at
 from pixieioc.ioc.run import duration
 
 HERE = Place("/data", exists=True, writable=True, free_gb=100.0)
@@ -63,7 +63,7 @@ def _place(**other: bool | float) -> Place:
     ],
 )
 def test_what_is_missing(given: tuple[Any, ...], missing: int, message: str) -> None:
-    readiness = judge(*given)
+    readiness = evaluate(*given)
     assert (readiness.bits, readiness.message, readiness.ready) == (ALL - missing, message, not missing)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from pixieioc.config import IocTable, PipelineTable, check
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.listeners import DBE_VALUE, Body
 from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.settings import Settings
 from pixieioc.pipeline import Error
 from pixieioc.pvinfo import all_pvs
@@ -30,11 +30,11 @@ class Desk:
         chain = ["LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra"]
         tasks = {"FillSpectra": {"channels": 2}}
         config = check(PipelineTable(chain), {}, tasks, IocTable(), Path("/data"), "P:", "test")
-        self.board = Board(all_pvs(config), config.prefix)
+        self.pvs = Pvs(all_pvs(config), config.prefix)
         self.locked = ""
         self.told: list[str] = []
         self.run_parameters_used = 0
-        self.settings = Settings(self.board, config, pipeline, lambda: self.locked, self._told)
+        self.settings = Settings(self.pvs, config, pipeline, lambda: self.locked, self._told)
         self.settings.on_run_parameters = self._used
 
     def _told(self, status: str, message: str, client: Client, pv: str) -> None:
@@ -47,7 +47,7 @@ class Desk:
 
     async def put(self, name: str, value: Any) -> str:
         """Writes to a setpoint, as a client does whose value could be converted; returns what was told of it."""
-        put = self.board[name].put
+        put = self.pvs[name].put
         assert put is not None
         going_on = put(value, JAN)
         if going_on is not None:
@@ -57,7 +57,7 @@ class Desk:
     async def refused(self, name: str, value: Any) -> str:
         """The same with a value that must be refused; the setpoint says again what it was."""
         heard: list[bytes] = []
-        record = self.board[name]
+        record = self.pvs[name]
         before, listener = record.value, _Listener(heard)
         record.listeners.add(listener)
         with pytest.raises(PutRefused):
@@ -68,7 +68,7 @@ class Desk:
 
     def shows(self, name: str) -> tuple[Any, Any, str]:
         """Setpoint and readback, and whether anything waits."""
-        return self.board[name].value, self.board[f"{name}_RBV"].value, self.board["ConfigDirty_RBV"].label
+        return self.pvs[name].value, self.pvs[f"{name}_RBV"].value, self.pvs["ConfigDirty_RBV"].label
 
 
 class _Listener:
@@ -162,11 +162,11 @@ async def test_writing_the_old_value_again_leaves_nothing_to_apply() -> None:
 @conversation
 async def test_a_bad_value_changes_nothing_and_says_what_is_allowed(name: str, value: Any, says: str) -> None:
     async with _desk() as desk:
-        before = desk.board["ConfigJSON"].value
+        before = desk.pvs["ConfigJSON"].value
         told = await desk.refused(name, value)
         assert told.startswith("Refused " + name)
         assert says in told
-        assert (desk.board["ConfigJSON"].value, desk.settings.dirty) == (before, {})
+        assert (desk.pvs["ConfigJSON"].value, desk.settings.dirty) == (before, {})
 
 
 @conversation
@@ -197,7 +197,7 @@ async def test_parameters_of_runs_are_used_at_once() -> None:
 @conversation
 async def test_a_whole_configuration_can_be_read_changed_and_written_back() -> None:
     async with _desk() as desk:
-        whole = json.loads(desk.board["ConfigJSON_RBV"].value)
+        whole = json.loads(desk.pvs["ConfigJSON_RBV"].value)
         assert whole["FillSpectra"]["channels"] == 2
         await desk.put("ConfigJSON", json.dumps(whole))
         assert desk.settings.dirty == {}
@@ -205,7 +205,7 @@ async def test_a_whole_configuration_can_be_read_changed_and_written_back() -> N
         assert await desk.put("ConfigJSON", json.dumps(whole)) == f"OK ConfigJSON: {', '.join(whole)} accepted"
         assert desk.shows("SortEvents:Window") == (5.0, 100.0, "Yes")
         await desk.settings.apply()
-        assert json.loads(desk.board["ConfigJSON_RBV"].value) == whole
+        assert json.loads(desk.pvs["ConfigJSON_RBV"].value) == whole
         assert desk.run_parameters_used == 1
 
 
@@ -220,7 +220,7 @@ async def test_the_next_run_uses_what_was_written() -> None:
 @conversation
 async def test_a_command_without_a_task_to_give_it_to_does_nothing() -> None:
     async with _desk() as desk:
-        put = desk.board["FillSpectra:Erase"].put
+        put = desk.pvs["FillSpectra:Erase"].put
         assert put is not None
         assert put(1, JAN) is None
         assert desk.told == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pixieioc.pipeline import Parameter, Refused, Report
 from pixieioc.pipeline.declare import LONGEST_TEXT, parameters_of, pv_name, reports_of
-from pixieioc.pipeline.resolve import resolve
+from pixieioc.pipeline.validate import validate
 
 INT = Parameter(5, low=1, high=16, unit="bins", doc="")
 FLOAT = Parameter(1.0, low=0.5, high=3, unit="s", doc="")
@@ -130,14 +130,14 @@ def test_declarations_are_inherited_and_replaced() -> None:
 
 def test_a_parameter_name_is_for_every_task_that_has_it() -> None:
     tasks = {"Base": Base, "Derived": Derived}
-    assert resolve({"first": 5}, tasks) == {"Base": {"first": 5}, "Derived": {"first": 5}}
-    assert resolve({"Derived": {"first": 5}}, tasks) == {"Derived": {"first": 5}}
-    assert resolve({}, tasks) == {}
+    assert validate({"first": 5}, tasks) == {"Base": {"first": 5}, "Derived": {"first": 5}}
+    assert validate({"Derived": {"first": 5}}, tasks) == {"Derived": {"first": 5}}
+    assert validate({}, tasks) == {}
 
 
 def test_every_problem_is_named_with_task_key_value_and_range() -> None:
     with pytest.raises(Refused) as caught:
-        resolve(
+        validate(
             {"frist": 1, "Base": {"first": 10, "secnd": ""}, "third": "x", "Derived": 7},
             {"Base": Base, "Derived": Derived},
         )
@@ -151,9 +151,9 @@ def test_every_problem_is_named_with_task_key_value_and_range() -> None:
 
 
 def test_a_command_is_not_a_setting() -> None:
-    assert resolve({"do_it": True}, {"Derived": Derived}) == {"Derived": {"do_it": True}}
+    assert validate({"do_it": True}, {"Derived": Derived}) == {"Derived": {"do_it": True}}
     with pytest.raises(Refused, match="Derived.do_it: is a command"):
-        resolve({"do_it": True}, {"Derived": Derived}, commands=False)
+        validate({"do_it": True}, {"Derived": Derived}, commands=False)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_an_exception_is_told_whole_and_the_others_flush(pipeline: Recorder) -> 
     # What had passed the task reached the end of the chain, whose tasks came to their normal end.
     assert pipeline.told("ToySink", "numbers") == "0 1 2 3 4"
     assert pipeline.told("ToySink", "stopped")
-    assert pipeline.members["ToySource"].status is Status.WAITING
+    assert pipeline.processes["ToySource"].status is Status.WAITING
     # The source's other items were swallowed and counted, the bad one is the item in work.
     told = pipeline.told
     assert told("ToySource", "messages_out") == told("ToyFilter", "messages_out") + told("ToyFilter", "dropped") + 1
@@ -132,7 +132,7 @@ def test_a_start_that_fails_ends_the_others_and_is_raised(pipeline: Recorder) ->
 
 
 def test_a_stop_is_bounded(pipeline: Recorder) -> None:
-    pipeline.watch.stop_timeout = 0.5
+    pipeline.watchdog.stop_timeout = 0.5
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"items": 0, "delay": 1.0, "length": 10})
     pipeline.start()
@@ -147,10 +147,10 @@ def test_a_stop_is_bounded(pipeline: Recorder) -> None:
 
 
 def test_a_stalled_drain_is_bounded(pipeline: Recorder) -> None:
-    pipeline.watch.stall_timeout = 1.2
+    pipeline.watchdog.stall_timeout = 1.2
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"items": 1, "delay": 60.0})
-    pipeline.members["ToyFilter"].task.heart_beat_timeout = 100  # as if it were known to be slow
+    pipeline.processes["ToyFilter"].task.heart_beat_timeout = 100  # as if it were known to be slow
     pipeline.start()
     assert pipeline.wait(20) is Status.PANICKING
     assert "nothing moved for 1.2 s while the run drained" in str(pipeline.errors[0])
@@ -196,7 +196,7 @@ if __name__ == "__main__":
         pipeline.stop()
         pipeline.wait(10)
         pipeline.quit()
-    print(*(m.task.pid for m in pipeline.members.values()), flush=True)
+    print(*(m.task.pid for m in pipeline.processes.values()), flush=True)
     while True:
         pipeline.wait(1)
 """

@@ -55,7 +55,7 @@ def test_in_a_run(pipeline: Recorder, position: str, what: str) -> None:
         _told_once(pipeline, callback, what)
         for name in pipeline.chain:
             if name != "ToyRaiser":
-                assert pipeline.members[name].status is Status.WAITING
+                assert pipeline.processes[name].status is Status.WAITING
         if position != "last":
             assert pipeline.told("ToySink", "stopped")
         _good_run(pipeline)
@@ -106,7 +106,7 @@ def test_before_and_after_a_run(pipeline: Recorder, position: str) -> None:
     pipeline.quit()
     assert time.monotonic() - began < AT_ONCE
     _told_once(pipeline, "quit")
-    assert (pipeline.status, len(pipeline.members)) == (Status.WAITING, 0)
+    assert (pipeline.status, len(pipeline.processes)) == (Status.WAITING, 0)
 
 
 def test_when_the_process_begins(pipeline: Recorder) -> None:
@@ -114,7 +114,7 @@ def test_when_the_process_begins(pipeline: Recorder) -> None:
     with pytest.raises(Error, match=r"ToyRaiser: KeyError: 'in init'"):
         pipeline.create_task("ToyRaiser")
     _told_once(pipeline, "init")
-    assert len(pipeline.members) == 0
+    assert len(pipeline.processes) == 0
 
 
 @pytest.mark.parametrize("position", CHAINS)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, pack
-from pixieioc.pipeline.link import CAPACITY, MEMORY, Inlet, Offered, Outlet, files_of
+from pixieioc.pipeline.link import CAPACITY, MEMORY, Offered, Receiver, Sender, files_of
 from pixieioc.pipeline.message import Message
 
 MB = 1024 * 1024
@@ -31,36 +31,36 @@ class Link:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.address = f"ipc://{folder}/link"
         self.told: list[str] = []
-        self.outlet = Outlet(self.context, self.address, self.told.append)
-        self.inlet = Inlet(self.context, self.address, self.told.append)
+        self.sender = Sender(self.context, self.address, self.told.append)
+        self.receiver = Receiver(self.context, self.address, self.told.append)
         self.begin(1)
 
     def begin(self, run: int) -> None:
-        self.outlet.begin(run)
-        self.inlet.begin(run)
+        self.sender.begin(run)
+        self.receiver.begin(run)
 
     def reconnect(self) -> None:
         """A new receiver takes the place of the old."""
-        self.inlet.close()
-        self.inlet = Inlet(self.context, self.address, self.told.append)
+        self.receiver.close()
+        self.receiver = Receiver(self.context, self.address, self.told.append)
 
     def try_to_send(self, payload: Any) -> Offered:
         """One attempt, once the receiver is there."""
-        assert self.outlet.socket.poll(5000, zmq.POLLOUT)
-        return self.outlet.offer(pack(Packet(DATA, self.outlet.run, self.outlet.items + 1, payload)))
+        assert self.sender.socket.poll(5000, zmq.POLLOUT)
+        return self.sender.offer(pack(Packet(DATA, self.sender.run, self.sender.items + 1, payload)))
 
     def send(self, payload: Any) -> None:
         assert self.try_to_send(payload) is Offered.SENT
 
     def take(self) -> Any:
         """The next item, which is on its way."""
-        while (packet := self.inlet.take()) is None:
-            assert self.inlet.socket.poll(5000)
+        while (packet := self.receiver.take()) is None:
+            assert self.receiver.socket.poll(5000)
         return packet.payload
 
     def close(self) -> None:
-        self.inlet.close()
-        self.outlet.close()
+        self.receiver.close()
+        self.sender.close()
         self.context.term()
 
 
@@ -81,7 +81,7 @@ def link(tmp_path: Path) -> Iterator[Link]:
 
 def test_large_arrays_lie_in_memory_that_is_shared(link: Link) -> None:
     link.send({"large": np.arange(MB), "small": np.arange(10)})
-    assert link.outlet.memory_used == 8 * MB
+    assert link.sender.memory_used == 8 * MB
     got = link.take()
     assert np.array_equal(got["large"], np.arange(MB))
     assert np.array_equal(got["small"], np.arange(10))
@@ -89,7 +89,7 @@ def test_large_arrays_lie_in_memory_that_is_shared(link: Link) -> None:
 
 
 def test_what_is_allocated_is_not_copied(link: Link) -> None:
-    memory = link.outlet.allocate(MB)
+    memory = link.sender.allocate(MB)
     assert memory is not None
     memory[:] = 1
     link.send([memory[: MB // 2], memory[MB // 2 :]])
@@ -100,20 +100,20 @@ def test_what_is_allocated_is_not_copied(link: Link) -> None:
 
 
 def test_memory_is_free_again_when_both_ends_have_forgotten_it(link: Link) -> None:
-    memory = link.outlet.allocate(MB)
+    memory = link.sender.allocate(MB)
     assert memory is not None
     link.send(memory)
     got = link.take()
     del memory
     gc.collect()
-    assert link.outlet.memory_used == MB
+    assert link.sender.memory_used == MB
     del got
     gc.collect()
-    assert link.outlet.memory_used == 0
+    assert link.sender.memory_used == 0
 
 
 def test_an_array_may_be_sent_twice(link: Link) -> None:
-    memory = link.outlet.allocate(MB)
+    memory = link.sender.allocate(MB)
     assert memory is not None
     memory[:] = 3
     link.send(memory)
@@ -121,27 +121,27 @@ def test_an_array_may_be_sent_twice(link: Link) -> None:
     del memory
     assert link.take().sum() == 3 * MB  # and is forgotten
     gc.collect()
-    assert link.outlet.memory_used == MB
+    assert link.sender.memory_used == MB
     assert link.take().sum() == 3 * MB
 
 
 def test_a_receiver_that_dies_while_something_is_sent_gets_nothing(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
-    placed = link.outlet._placed
+    placed = link.sender._placed
 
     def die_first(frames: list[Buffer]) -> list[Buffer] | None:
-        link.inlet.close()
-        while link.outlet.socket.poll(0, zmq.POLLOUT):
+        link.receiver.close()
+        while link.sender.socket.poll(0, zmq.POLLOUT):
             pass
         return placed(frames)
 
-    memory = link.outlet.allocate(MB)
+    memory = link.sender.allocate(MB)
     with monkeypatch.context() as patch:
-        patch.setattr(link.outlet, "_placed", die_first)
+        patch.setattr(link.sender, "_placed", die_first)
         assert link.try_to_send([memory, np.ones(MB)]) is Offered.NOBODY
-    assert link.outlet.items == 0
+    assert link.sender.items == 0
     del memory
     gc.collect()
-    assert link.outlet.memory_used == 0
+    assert link.sender.memory_used == 0
     link.reconnect()
     link.begin(2)
     link.send("still in order")
@@ -152,23 +152,23 @@ def test_a_link_takes_so_many_items_and_no_more(link: Link) -> None:
     for number in range(CAPACITY):
         link.send(number)
     assert link.try_to_send("one too many") is Offered.FULL
-    assert link.inlet.use == 100
+    assert link.receiver.use == 100
     assert link.take() == 0
-    assert select.select([link.outlet.back], [], [], 5)[0]  # the sender is woken
+    assert select.select([link.sender.credits], [], [], 5)[0]  # the sender is woken
     link.send("now")
     assert [link.take() for _ in range(CAPACITY)] == [*range(1, CAPACITY), "now"]
-    assert link.inlet.waiting == 0
-    assert link.inlet.use == 0
+    assert link.receiver.waiting == 0
+    assert link.receiver.use == 0
 
 
 def test_the_end_of_the_stream_is_not_held_up_by_a_full_link(link: Link) -> None:
     for number in range(CAPACITY):
         link.send(number)
-    end = pack(Packet(Message.FINISHED, 1, link.outlet.items))
-    assert link.outlet.offer(end, is_item=False) is Offered.SENT
+    end = pack(Packet(Message.FINISHED, 1, link.sender.items))
+    assert link.sender.offer(end, is_item=False) is Offered.SENT
     assert [link.take() for _ in range(CAPACITY)] == list(range(CAPACITY))
     assert link.take() is None
-    assert link.inlet.missing == 0
+    assert link.receiver.missing == 0
 
 
 def test_a_link_is_full_when_its_memory_is(link: Link) -> None:
@@ -176,7 +176,7 @@ def test_a_link_is_full_when_its_memory_is(link: Link) -> None:
     for number in range(MEMORY // size):
         link.send(np.full(size, number, np.uint8))
     assert link.try_to_send(np.full(size, 99, np.uint8)) is Offered.FULL
-    assert link.inlet.use == 100
+    assert link.receiver.use == 100
     assert link.take()[-1] == 0
     gc.collect()
     link.send(np.full(size, 99, np.uint8))
@@ -189,8 +189,8 @@ def test_a_receiver_that_holds_everything_gets_the_rest_through_the_socket(link:
         link.send(np.full(size, number, np.uint8))
         held.append(link.take())
     assert [int(array[0]) for array in held] == [int(array[-1]) for array in held] == list(range(len(held)))
-    assert link.inlet.missing == 0
-    assert link.inlet.bytes == link.outlet.bytes
+    assert link.receiver.missing == 0
+    assert link.receiver.bytes == link.sender.bytes
 
 
 def test_what_is_larger_than_the_memory_goes_through_the_socket(link: Link) -> None:
@@ -198,7 +198,7 @@ def test_what_is_larger_than_the_memory_goes_through_the_socket(link: Link) -> N
     got = link.take()
     assert len(got) == MEMORY + 1
     assert got[0] == got[-1] == 5
-    assert link.outlet.memory_used == 0
+    assert link.sender.memory_used == 0
 
 
 def test_what_the_receiver_holds_outlives_the_link(link: Link) -> None:
@@ -217,18 +217,18 @@ def test_a_new_receiver_has_new_memory(link: Link) -> None:
     link.reconnect()
     link.begin(2)
     link.send(np.full(MEMORY, 9, np.uint8))
-    assert link.outlet.memory_used == MEMORY
+    assert link.sender.memory_used == MEMORY
     assert link.take()[-1] == 9
 
 
 def test_without_a_receiver_nothing_is_taken(tmp_path: Path) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    outlet = Outlet(context, f"ipc://{tmp_path}/link", print)
-    outlet.begin(1)
-    assert outlet.allocate(MB) is None
-    assert outlet.offer(pack(Packet(DATA, 1, 1, np.zeros(MB)))) is Offered.NOBODY
-    assert outlet.items == 0
-    outlet.close()
+    sender = Sender(context, f"ipc://{tmp_path}/link", print)
+    sender.begin(1)
+    assert sender.allocate(MB) is None
+    assert sender.offer(pack(Packet(DATA, 1, 1, np.zeros(MB)))) is Offered.NOBODY
+    assert sender.items == 0
+    sender.close()
     context.term()
 
 
@@ -239,7 +239,7 @@ def test_a_receiver_without_shared_memory_gets_everything_and_says_so(
     with _open(tmp_path) as link:
         assert "no memory is shared" in link.told[0]
         link.send(np.arange(MB))
-        assert link.outlet.memory_used == 0
+        assert link.sender.memory_used == 0
         assert np.array_equal(link.take(), np.arange(MB))
 
 
@@ -250,8 +250,8 @@ def test_remains_of_an_earlier_run_are_thrown_away_and_their_memory_is_free(link
     link.send("new")
     assert link.take() == "new"
     gc.collect()
-    assert link.outlet.memory_used == 0
-    assert link.inlet.items == 1
+    assert link.sender.memory_used == 0
+    assert link.receiver.items == 1
 
 
 def test_all_files_of_a_link_are_known(link: Link) -> None:
@@ -265,10 +265,10 @@ def test_all_files_of_a_link_are_known(link: Link) -> None:
     ids=["not a table", "beyond the memory", "no such frame", "absurdly large"],
 )
 def test_garbage_is_refused(link: Link, places: bytes) -> None:
-    link.outlet.socket.send_multipart([places, *pack(Packet(DATA, 1, 1, "x"))])
-    assert link.inlet.socket.poll(5000)
+    link.sender.socket.send_multipart([places, *pack(Packet(DATA, 1, 1, "x"))])
+    assert link.receiver.socket.poll(5000)
     with pytest.raises(MalformedMessage):
-        link.inlet.take()
+        link.receiver.take()
 
 
 _ACTIONS = st.one_of(
@@ -296,7 +296,7 @@ def test_every_item_arrives_once_in_order_and_stays_as_it_was(
 
         for what, size in script:
             if what.startswith("send"):
-                memory = link.outlet.allocate(size) if "allocated" in what else None
+                memory = link.sender.allocate(size) if "allocated" in what else None
                 array = np.empty(size, np.uint8) if memory is None else memory
                 array[:] = sent % 251
                 while link.try_to_send({"number": sent, "array": array}) is Offered.FULL:
@@ -311,8 +311,8 @@ def test_every_item_arrives_once_in_order_and_stays_as_it_was(
         while taken < sent:
             take()
         assert all((array == number % 251).all() for number, array in held)
-        assert link.inlet.items == link.outlet.items == sent
-        assert link.inlet.bytes == link.outlet.bytes
+        assert link.receiver.items == link.sender.items == sent
+        assert link.receiver.bytes == link.sender.bytes
         held.clear()
         gc.collect()
-        assert link.outlet.memory_used == 0
+        assert link.sender.memory_used == 0

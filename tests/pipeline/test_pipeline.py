@@ -17,12 +17,12 @@ from tests.recorder import Recorder
 def test_an_unknown_task_is_refused_with_the_known_names(pipeline: Recorder) -> None:
     with pytest.raises(ValueError, match=r"no task class 'TakeDat'; there are: .*TakeData"):
         pipeline.create_task("TakeDat")
-    assert not pipeline.members
+    assert not pipeline.processes
 
 
 def test_a_task_is_there_once(pipeline: Recorder) -> None:
     pipeline.create_task("ToySink")
-    assert pipeline.members["ToySink"].known
+    assert pipeline.processes["ToySink"].known
     with pytest.raises(ValueError, match="ToySink: this pipeline has such a task already"):
         pipeline.create_task("ToySink")
 
@@ -33,22 +33,22 @@ def test_a_task_is_there_once(pipeline: Recorder) -> None:
 def test_a_task_that_cannot_be_made(pipeline: Recorder, name: str, says: str) -> None:
     with pytest.raises(Error, match=f"{name}: .*{says}"):
         pipeline.create_task(name)
-    assert not pipeline.members
+    assert not pipeline.processes
 
 
 def test_one_process_a_task(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToySink")
-    pids = {member.task.pid for member in pipeline.members.values()}
+    pids = {process.task.pid for process in pipeline.processes.values()}
     assert len(pids | {os.getpid()}) == 3
     assert pids == {pipeline.told(name, "process_id") for name in ("ToySource", "ToySink")}
 
 
 def test_sockets_are_private_and_local(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToySink")
-    folder = pipeline.members.folder
+    folder = pipeline.processes.folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    for member in pipeline.members.values():
-        connections = psutil.Process(member.task.pid).net_connections("inet")
+    for process in pipeline.processes.values():
+        connections = psutil.Process(process.task.pid).net_connections("inet")
         assert not connections
 
 
@@ -62,7 +62,7 @@ def test_items_arrive_once_and_in_order(pipeline: Recorder) -> None:
     for name in ("ToySource", "ToyFilter", "ToySink"):
         assert pipeline.told(name, "counter") == 10
         assert (pipeline.told(name, "dropped"), pipeline.told(name, "balance")) == (0, 0)
-        assert pipeline.members[name].status is Status.WAITING
+        assert pipeline.processes[name].status is Status.WAITING
 
 
 def test_bytes_out_are_bytes_in(pipeline: Recorder) -> None:
@@ -80,7 +80,7 @@ def test_only_the_named_tasks_take_part(pipeline: Recorder) -> None:
     pipeline.start()
     pipeline.wait(10)
     assert pipeline.told("ToyFilter", "counter") == 0
-    assert pipeline.members["ToyFilter"].status is Status.WAITING
+    assert pipeline.processes["ToyFilter"].status is Status.WAITING
     pipeline.connect(["ToySource", "ToyFilter", "ToySink"])
     pipeline.start()
     pipeline.wait(10)
@@ -112,7 +112,7 @@ def test_a_start_without_a_chain(pipeline: Recorder) -> None:
 
 def test_runs_again_and_again_in_the_same_processes(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
-    pids = {name: member.task.pid for name, member in pipeline.members.items()}
+    pids = {name: process.task.pid for name, process in pipeline.processes.items()}
     for count in (3, 0, 5):
         if count:
             pipeline.configure({"items": count})
@@ -123,7 +123,7 @@ def test_runs_again_and_again_in_the_same_processes(pipeline: Recorder) -> None:
         pipeline.wait(10)
         if count:
             assert pipeline.told("ToySink", "counter") == count
-    assert pids == {name: member.task.pid for name, member in pipeline.members.items()}
+    assert pids == {name: process.task.pid for name, process in pipeline.processes.items()}
     assert pipeline.run_id == 3
 
 
@@ -261,17 +261,17 @@ def test_poll_never_blocks_and_handles_one_message(pipeline: Recorder) -> None:
     assert pipeline.poll() is False
     assert time.monotonic() - began < 0.1
     reports = len(pipeline.heard_reports)
-    pipeline.members.wait(5)
+    pipeline.processes.wait(5)
     assert pipeline.poll() is True
     assert len(pipeline.heard_reports) == reports + 1
 
 
 def test_quit_shuts_the_processes_down_politely(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToySink")
-    processes = [psutil.Process(member.task.pid) for member in pipeline.members.values()]
+    processes = [psutil.Process(process.task.pid) for process in pipeline.processes.values()]
     pipeline.quit()
     assert not any(process.is_running() for process in processes)
-    assert not pipeline.members
+    assert not pipeline.processes
     assert pipeline.status is Status.WAITING
     pipeline.chain_of("ToySource", "ToySink")
     pipeline.start()
@@ -284,12 +284,12 @@ def test_kill_ends_a_run_without_drain(pipeline: Recorder) -> None:
     pipeline.configure({"items": 0, "delay": 10})
     pipeline.start()
     pipeline.kill()
-    assert (pipeline.status, len(pipeline.members)) == (Status.WAITING, 0)
+    assert (pipeline.status, len(pipeline.processes)) == (Status.WAITING, 0)
 
 
 def test_nothing_is_left_in_the_folder(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToySink")
-    folder = pipeline.members.folder
+    folder = pipeline.processes.folder
     pipeline.quit()
     assert sorted(path.name for path in folder.iterdir()) == ["control"]
     pipeline.close()
@@ -299,7 +299,7 @@ def test_nothing_is_left_in_the_folder(pipeline: Recorder) -> None:
 def test_a_forgotten_pipeline_leaves_nothing() -> None:
     pipeline = Pipeline()
     pipeline.create_task("ToySink")
-    folder, process = pipeline.members.folder, psutil.Process(pipeline.members["ToySink"].task.pid)
+    folder, process = pipeline.processes.folder, psutil.Process(pipeline.processes["ToySink"].task.pid)
     del pipeline
     assert not folder.exists()
     assert not process.is_running()
@@ -313,7 +313,7 @@ def test_a_task_that_says_what_takes_it_long_is_waited_for(pipeline: Recorder, s
     if says:
         pipeline.create_task("ToyCompiler")
         assert pipeline.heard_starting == [("ToyCompiler", "compiling")]
-        assert pipeline.members["ToyCompiler"].starting == ""
+        assert pipeline.processes["ToyCompiler"].starting == ""
     else:
         with pytest.raises(Error, match="ToyCompiler: its process has said nothing for 3 s"):
             pipeline.create_task("ToyCompiler")

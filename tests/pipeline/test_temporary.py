@@ -60,7 +60,7 @@ def test_a_whole_program_works_in_a_folder_with_a_long_path(tmp_path: Path) -> N
         "if __name__ == '__main__':\n"
         "    with Pipeline() as pipeline:\n"
         "        pipeline.create_task('PickSingleModule')\n"
-        "        print(pipeline.members.folder)\n"
+        "        print(pipeline.processes.folder)\n"
     )
     (tmp_path / "program.py").write_text(program)
     done = subprocess.run(
@@ -82,7 +82,7 @@ def _run(pipeline: Recorder) -> None:
 
 
 def _tidy_up(pipeline: Recorder) -> None:
-    for folder in (pipeline.members.folder, folder_of_multiprocessing()):
+    for folder in (pipeline.processes.folder, folder_of_multiprocessing()):
         shutil.rmtree(folder)
 
 
@@ -94,7 +94,7 @@ def test_folders_that_are_removed_do_not_matter(pipeline: Recorder) -> None:
     pipeline.kill()
     pipeline.chain_of(*CHAIN)  # new processes, which have to find the pipeline and each other
     _run(pipeline)
-    assert pipeline.members.folder.stat().st_mode & 0o777 == 0o700
+    assert pipeline.processes.folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("task", CHAIN)
@@ -109,7 +109,7 @@ def test_one_task_is_replaced_after_folders_were_removed(pipeline: Recorder, tas
 
 def test_what_lies_there_is_kept_new_and_locked(pipeline: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline.chain_of(*CHAIN)
-    folders = (pipeline.members.folder, folder_of_multiprocessing())
+    folders = (pipeline.processes.folder, folder_of_multiprocessing())
     files = [path for folder in folders for path in (folder, *folder.iterdir())]
     assert len(files) >= 12  # folder, control, and three of each task; folder and listener
     monkeypatch.setattr(temporary, "TOUCH_INTERVAL", 0.0)
@@ -149,7 +149,7 @@ def test_a_program_that_does_not_close_its_pipeline_ends_all_the_same(tmp_path: 
         "if __name__ == '__main__':\n"
         "    pipeline = Pipeline()\n"
         "    pipeline.create_task('PickSingleModule')\n"
-        "    print(pipeline.members['PickSingleModule'].task.pid)\n"
+        "    print(pipeline.processes['PickSingleModule'].task.pid)\n"
     )
     (tmp_path / "program.py").write_text(program)
     done = subprocess.run(

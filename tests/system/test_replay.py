@@ -40,7 +40,7 @@ def shared_keeping() -> Iterator[tuple[Ioc, str]]:
     with ioc_folder() as folder:
         config = folder / "keeping.toml"
         config.write_text(
-            chain.replace("[pipeline]", '[pipeline]\nimports = ["tests.tasks.keeper"]').replace(
+            chain.replace("[pipeline]", '[pipeline]\nimports = ["tests.tasks.collector"]').replace(
                 "data/pixie16_binary_data-full.bin", WHOLE[0]
             )
         )

@@ -8,9 +8,9 @@ import pytest
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
 from pixieioc.listmode.variant import variant
-from tests.tasks import keeper
+from tests.tasks import collector
 
-__all__ = ["keeper"]  # importing it defines the tasks
+__all__ = ["collector"]  # importing it defines the tasks
 
 
 def module_words(module: int, seconds: float, rate: float, *, seed: int = 1, start: float = 0.0) -> np.ndarray:

@@ -20,7 +20,7 @@ def _count(files: list[Path], **parameters: Any) -> dict[str, Any]:
         pipeline.configure({"files": [str(file) for file in files], "block_size": 50_000})
         for _ in range(2):  # a run begins anew
             pipeline.run_through()
-        return dict(pipeline.members["CountEvents"].reports)
+        return dict(pipeline.processes["CountEvents"].reports)
 
 
 def test_the_recording() -> None:

@@ -19,7 +19,7 @@ def _run(tmp_path: Path, snap: dict[str, object], **crate: object) -> tuple[dict
         pipeline.chain_of("DummyData", "ConvertToEvents", "SnapTraces", "KeepEvents")
         pipeline.configure({"keep_in": str(tmp_path / "kept.npz")})
         pipeline.run_through()
-        return pipeline.members["SnapTraces"].reports, dict(np.load(tmp_path / "kept.npz"))
+        return pipeline.processes["SnapTraces"].reports, dict(np.load(tmp_path / "kept.npz"))
 
 
 def test_what_is_shown_is_the_trace_of_an_event(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 _CHECKS = ((3, 1, dbr.STATUS_HIHI), (0, -1, dbr.STATUS_LOLO), (2, 1, dbr.STATUS_HIGH), (1, -1, dbr.STATUS_LOW))
 
 
-class Judge:
+class AlarmEvaluation:
     """Tells status and severity of one PV's values; remembers the limit that was last exceeded, for the hysteresis."""
 
     __slots__ = ("_checks", "_hysteresis", "_states", "exceeded")
@@ -26,7 +26,7 @@ class Judge:
         self._hysteresis = info.hysteresis
         self.exceeded = exceeded  #: the limit that was last exceeded, and not come back from; NaN: none
 
-    def judge(self, value: float) -> tuple[int, int]:
+    def evaluate(self, value: float) -> tuple[int, int]:
         """Alarm status and severity of a number or of a state's index."""
         if self._states:
             severity = self._states[int(value)]

@@ -32,7 +32,7 @@ class Circuit:
     def __init__(self, server: Server, limits: LimitsTable, sock: socket.socket, address: tuple[str, int]) -> None:
         self._server = server
         self._limits = limits
-        self._cutter = ca.Cutter(min(_SHORT, limits.message))
+        self._cutter = ca.MessageParser(min(_SHORT, limits.message))
         self._requests: Iterator[Message] = iter(())
         self._requests_wait = False
         self._channels: dict[int, Channel] = {}

@@ -70,7 +70,7 @@ def text_payload(text: str) -> bytes:
     return data + b"\0" * (-len(data) % 8)
 
 
-class Cutter:
+class MessageParser:
     """Cuts what comes in over TCP into messages; `limit` is the longest payload that is taken, in bytes.
 
     Of a message with a longer one its size alone is kept, and what comes of it is left out.

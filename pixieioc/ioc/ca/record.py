@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from pixieioc.ioc.ca import acknowledge, dbr, faults
-from pixieioc.ioc.ca.alarm import Judge
+from pixieioc.ioc.ca.alarm import AlarmEvaluation
 from pixieioc.ioc.ca.listeners import DBE_ALARM, DBE_LOG, DBE_PROPERTY, DBE_VALUE, Body, Listener, Listeners
 from pixieioc.ioc.ca.metadata import meta_of
 from pixieioc.ioc.ca.values import Values, same
@@ -80,7 +80,7 @@ class Record:
         #: The fields that somebody looks at, by name: they are posted when this record has changed.
         self.fields: WeakValueDictionary[str, Record] = WeakValueDictionary()
         self.meta = dbr.Meta()
-        self._judge = Judge(info)
+        self._evaluation = AlarmEvaluation(info)
         self._own = self.values.own
         self._packed: dict[tuple[int, int], Body] = {}
         self.value: Any = self._own(info.initial)
@@ -146,7 +146,7 @@ class Record:
         The severity follows anew from the value; if it changes, it does so now. What `value` may be does not change.
         """
         self.info = dataclasses.replace(self.info, **changes)
-        self._judge = Judge(self.info, self._judge.exceeded)
+        self._evaluation = AlarmEvaluation(self.info, self._evaluation.exceeded)
         self._take_info()
         old = (self.status, self.severity)
         self.status, self.severity = self._judged(self.value)
@@ -211,7 +211,7 @@ class Record:
     @property
     def exceeded(self) -> float:
         """The limit that the value has exceeded, and not come back from; NaN: none."""
-        return self._judge.exceeded
+        return self._evaluation.exceeded
 
     def _take_info(self) -> None:
         info = self.info
@@ -327,7 +327,7 @@ class Record:
             field.follow(0)
 
     def _judged(self, value: Any) -> tuple[int, int]:
-        return self._judge.judge(value) if isinstance(value, int | float) else (dbr.STATUS_NONE, dbr.NO_ALARM)
+        return self._evaluation.evaluate(value) if isinstance(value, int | float) else (dbr.STATUS_NONE, dbr.NO_ALARM)
 
 
 def _fit(data: dbr.Buffer, elements: int, count: int, size: int) -> tuple[dbr.Buffer, int]:

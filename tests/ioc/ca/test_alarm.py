@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 from caproto import AlarmSeverity, AlarmStatus
 
-from pixieioc.ioc.ca.alarm import Judge
+from pixieioc.ioc.ca.alarm import AlarmEvaluation
 from pixieioc.pvinfo import PvInfo
 
 NAN = math.nan
 
 
-def _said(judge: Judge, value: float) -> str:
+def _said(alarm: AlarmEvaluation, value: float) -> str:
     """Status and severity by the names that clients know."""
-    status, severity = judge.judge(value)
+    status, severity = alarm.evaluate(value)
     return f"{AlarmStatus(status).name} {AlarmSeverity(severity).name.removesuffix('_ALARM')}"
 
 
-def _judge(**info: Any) -> Judge:
-    return Judge(PvInfo("N", info.pop("record", "ai"), "", **info))
+def _evaluation(**info: Any) -> AlarmEvaluation:
+    return AlarmEvaluation(PvInfo("N", info.pop("record", "ai"), "", **info))
 
 
 ALL = {"limits": (-20.0, -10.0, 10.0, 20.0)}
@@ -83,10 +83,10 @@ LOW = {"limits": (1.0, 10.0, NAN, NAN), "hysteresis": 0.5}
     ],
 )
 def test_a_value_after_the_other(info: dict[str, Any], conversation: list[tuple[float, str]]) -> None:
-    judge = _judge(**info)
-    assert [_said(judge, value) for value, _ in conversation] == [said for _, said in conversation]
+    alarm = _evaluation(**info)
+    assert [_said(alarm, value) for value, _ in conversation] == [said for _, said in conversation]
 
 
 def test_each_record_remembers_its_own_alarm() -> None:
-    one, other = _judge(**HIGH), _judge(**HIGH)
+    one, other = _evaluation(**HIGH), _evaluation(**HIGH)
     assert [_said(one, 41), _said(other, 39), _said(one, 39)] == ["HIGH MINOR", "NO_ALARM NO", "HIGH MINOR"]

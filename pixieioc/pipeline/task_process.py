@@ -14,7 +14,7 @@ from pixieioc.pipeline.undeclared import Undeclared
 
 
 @dataclass
-class Member:
+class TaskProcess:
     """A task's process and the latest word from it."""
 
     name: str

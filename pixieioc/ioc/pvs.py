@@ -14,7 +14,7 @@ from pixieioc.pvinfo.model import SEVERITIES
 _SUMMARY = "SumSevr_RBV"
 
 
-class Board(Mapping[str, Record]):
+class Pvs(Mapping[str, Record]):
     """The records; keeps the worst severity of all of them."""
 
     def __init__(self, pvs: Mapping[str, PvInfo], prefix: str) -> None:

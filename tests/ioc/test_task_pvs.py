@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from pixieioc.ioc import task_board
-from pixieioc.ioc.board import Board
+from pixieioc.ioc import task_pvs
 from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.task_board import TaskBoard
+from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.task_pvs import TaskPvs
 from pixieioc.pvinfo import all_pvs
 from pixieioc.tasks.fill_spectra import FillSpectra
 from tests.configs import config_of
@@ -20,13 +20,13 @@ WAITS = {"status": "RUNNING", "rate": 0.0, "queue_size": 3}
 
 def test_a_task_that_handles_nothing_alarms_but_not_one_that_has_only_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(task_board.time, "monotonic", lambda: now)
+    monkeypatch.setattr(task_pvs.time, "monotonic", lambda: now)
 
     async def story() -> None:
         nonlocal now
         config = config_of(CHAIN, {}, prefix="X:")
-        board = Board(all_pvs(config), "X:")
-        task, rate = TaskBoard(board, FillSpectra, config.settings["FillSpectra"]), board["FillSpectra:Rate_RBV"]
+        pvs = Pvs(all_pvs(config), "X:")
+        task, rate = TaskPvs(pvs, FillSpectra, config.settings["FillSpectra"]), pvs["FillSpectra:Rate_RBV"]
         for later, report, severity in [
             (0.0, WAITS, dbr.NO_ALARM),
             (1.0, WAITS, dbr.NO_ALARM),

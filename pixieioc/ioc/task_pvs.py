@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.record import Stamp, stamp
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.undeclared import as_json
@@ -22,16 +22,16 @@ _LINES = 20
 _IDLE = 2.0
 
 
-class TaskBoard:
+class TaskPvs:
     """The process variables of one task. All that one report changes has the time stamp of the report."""
 
-    def __init__(self, board: Board, cls: type[Task], settings: Mapping[str, Value]) -> None:
-        self._board = board
+    def __init__(self, pvs: Pvs, cls: type[Task], settings: Mapping[str, Value]) -> None:
+        self._pvs = pvs
         self.name = cls.__name__
         self._reports = cls.reports()
         self._settings = settings
         self._targets: dict[str, list[tuple[str, Source]]] = {}
-        for name, record in board.items():
+        for name, record in pvs.items():
             source = record.info.source
             if source.kind == "report" and source.task == self.name:
                 self._targets.setdefault(source.name, []).append((name, source))
@@ -63,7 +63,7 @@ class TaskBoard:
         if report.keys() & {"rate", "status", "queue_size"} or not report:
             self._post_rate(when)
         if report.keys() - self._reports.keys():
-            self._board.post(f"{self.name}:REPORT:JSON_RBV", as_json(self._undeclared), when)
+            self._pvs.post(f"{self.name}:REPORT:JSON_RBV", as_json(self._undeclared), when)
 
     def show_status(self, status: str) -> None:
         """Posts a status that the task cannot report itself any more."""
@@ -81,18 +81,18 @@ class TaskBoard:
         for name, targets in self._targets.items():
             for target, _ in targets:
                 if name != "status":
-                    self._board[target].post_alarm(dbr.INVALID, dbr.STATUS_COMM)
+                    self._pvs[target].post_alarm(dbr.INVALID, dbr.STATUS_COMM)
 
     def print(self, text: str) -> None:
         """Posts what the task printed."""
         self._lines.extend(text.split("\n"))
-        self._board.post(f"{self.name}:PRINT", self._lines[-1], force=True)
-        self._board.post(f"{self.name}:PrintLog_RBV", "\n".join(self._lines))
+        self._pvs.post(f"{self.name}:PRINT", self._lines[-1], force=True)
+        self._pvs.post(f"{self.name}:PrintLog_RBV", "\n".join(self._lines))
 
     def age(self, *, there: bool) -> None:
         """Posts the age of the last word; a task that is not there on purpose has none."""
         age = time.monotonic() - self._heard if there and self._heard is not None else 0.0
-        self._board.post(f"{self.name}:HeartBeatAge_RBV", round(age, 1))
+        self._pvs.post(f"{self.name}:HeartBeatAge_RBV", round(age, 1))
 
     def _post(self, name: str, value: Any, when: Stamp) -> None:
         targets = self._targets.get(name, ())
@@ -100,7 +100,7 @@ class TaskBoard:
             self._post_array(name, value, targets, when)
             return
         for target, _ in targets:
-            self._board.post(target, value, when)
+            self._pvs.post(target, value, when)
 
     def _post_array(self, name: str, value: Any, targets: Iterable[tuple[str, Source]], when: Stamp) -> None:
         """Posts what has changed of a report that has a value for each channel: there may be thousands of them."""
@@ -114,7 +114,7 @@ class TaskBoard:
         for target, source in targets:
             at = source.index if source.number is None else (*source.index, ..., source.number)
             if changed is None or changed[at].any():
-                self._board.post(target, value[at], when)
+                self._pvs.post(target, value[at], when)
 
     def _post_rate(self, when: Stamp) -> None:
         """A task that is running, has input and does nothing for a while is worth a look."""
@@ -124,4 +124,4 @@ class TaskBoard:
         self._idle_since = (self._idle_since or now) if idle else None
         long = self._idle_since is not None and now - self._idle_since >= _IDLE
         for target, _ in self._targets["rate"]:
-            self._board.post_with(target, latest["rate"], dbr.MINOR if long else dbr.NO_ALARM, when)
+            self._pvs.post_with(target, latest["rate"], dbr.MINOR if long else dbr.NO_ALARM, when)

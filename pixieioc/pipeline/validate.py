@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from pixieioc.pipeline import places
+from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import CHANNELS, MODULES, Parameter, Value, parameters_of
 from pixieioc.pipeline.error import Refused
@@ -17,7 +17,7 @@ _NAMES_SHOWN = 10
 Values = dict[str, dict[str, Value]]
 
 
-def resolve(
+def validate(
     config: Mapping[str, Any],
     tasks: Mapping[str, type],
     *,
@@ -139,7 +139,7 @@ class _Resolving:
         if parameter.per == "task":
             return parameter.check(given)
         shape = parameter.shape(self._values)
-        value = places.spread(given, shape, parameter.default_of_one, (MODULES, CHANNELS))
+        value = channel_values.spread(given, shape, parameter.default_of_one, (MODULES, CHANNELS))
 
         def check(one: object, place: tuple[int, ...]) -> Value | None:
             try:
@@ -148,7 +148,7 @@ class _Resolving:
                 self._say(parameter.name, f" of {_where(parameter, place)} = {shorten(one)}", str(error))
                 return None
 
-        return places.each(value, shape, check)
+        return channel_values.each(value, shape, check)
 
     def _compare(self) -> None:
         """Each value with those that it must agree with."""
@@ -171,7 +171,7 @@ class _Resolving:
         """Place, value, and the values that it must not be below and must be below (None: does not matter)."""
         spots: list[tuple[int, ...]] = [()]
         if parameter.per == "channel":
-            spots = list(places.places(parameter.shape(self._values)))
+            spots = list(channel_values.places(parameter.shape(self._values)))
         columns = [self._column(name, spots) for name in (parameter.name, parameter.at_least, parameter.below)]
         yield from zip(spots, *columns, strict=True)
 
@@ -182,7 +182,7 @@ class _Resolving:
         if parameter.per == "task":
             return [self._values[name]] * len(spots)
         value = self._values.get(name, self._known.get(name))
-        return [places.at(value, spot) if value is not None else parameter.default_of_one for spot in spots]
+        return [channel_values.at(value, spot) if value is not None else parameter.default_of_one for spot in spots]
 
     def _say(self, name: str, what: str, why: str) -> None:
         self._problems.add(f"{self._task}.{name}{what}: {why}", self._task, name)
@@ -191,8 +191,8 @@ class _Resolving:
 def _where(parameter: Parameter[Any], place: tuple[int, ...]) -> str:
     """A place as process variables name it: `M00:C03`, or `M00:C03:ROI2`."""
     module, channel, *number = place
-    name = places.channel_name(module, channel)
-    return f"{name}:{places.numbered(parameter.pv, number[0]).rpartition(':')[0]}" if number else name
+    name = channel_values.channel_name(module, channel)
+    return f"{name}:{channel_values.numbered(parameter.pv, number[0]).rpartition(':')[0]}" if number else name
 
 
 def like(name: str, known: Mapping[str, object] | list[str]) -> str:

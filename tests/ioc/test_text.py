@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from pixieioc.ioc.in_words import duration, round_above, size
+from pixieioc.ioc.text import duration, round_above, size
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pixieioc.pipeline.error import Cause
-from pixieioc.pipeline.member import Member
 from pixieioc.pipeline.status import Status
+from pixieioc.pipeline.task_process import TaskProcess
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What is wrong with a member."""
+class Fault:
+    """What is wrong with a process."""
 
-    member: Member
+    process: TaskProcess
     cause: Cause
     text: str
 
 
 @dataclass
-class Watch:
-    """Looks at the members of a pipeline; all times are in seconds.
+class Watchdog:
+    """Looks at the processes of a pipeline; all times are in seconds.
 
     `stop_timeout`: how long an end may take once it was asked for (see `end_by`). `stall_timeout`: how long nothing may
     move once the source has finished.
@@ -44,32 +44,30 @@ class Watch:
         if self.deadline is None:
             self.deadline = time.monotonic() + self.stop_timeout
 
-    def verdicts(self, members: Sequence[Member], chain: Sequence[Member], status: Status) -> Iterator[Verdict]:
+    def faults(self, processes: Sequence[TaskProcess], chain: Sequence[TaskProcess], status: Status) -> Iterator[Fault]:
         """What is wrong now. Members that have failed already are not looked at again."""
-        for member in members:
-            if member.known and not member.lost and member.status is not Status.DYING:
-                yield from self._verdict(member)
-        busy = [member for member in chain if not member.at_rest]
+        for process in processes:
+            if process.known and not process.lost and process.status is not Status.DYING:
+                yield from self._verdict(process)
+        busy = [process for process in chain if not process.at_rest]
         if self.deadline is not None and time.monotonic() > self.deadline:
             self.deadline = None
-            for member in busy:
-                yield Verdict(member, Cause.TIMEOUT, f"did not end within {self.stop_timeout:g} s")
+            for process in busy:
+                yield Fault(process, Cause.TIMEOUT, f"did not end within {self.stop_timeout:g} s")
         elif status is Status.RUNNING and busy and chain[0].finished:
             yield from self._stalled(chain, busy)
 
-    def _verdict(self, member: Member) -> Iterator[Verdict]:
-        allowed = member.task.heart_beat_timeout
-        if not member.alive:
-            yield Verdict(member, Cause.LOST, f"its process {member.how_ended}")
-        elif member.silent > allowed and not (member.failed or member.starting) and self.deadline is None:
-            yield Verdict(member, Cause.HANG, f"no heart beat for {member.silent:.0f} s ({allowed:g} s are allowed)")
+    def _verdict(self, process: TaskProcess) -> Iterator[Fault]:
+        allowed = process.task.heart_beat_timeout
+        if not process.alive:
+            yield Fault(process, Cause.LOST, f"its process {process.how_ended}")
+        elif process.silent > allowed and not (process.failed or process.starting) and self.deadline is None:
+            yield Fault(process, Cause.HANG, f"no heart beat for {process.silent:.0f} s ({allowed:g} s are allowed)")
 
-    def _stalled(self, chain: Sequence[Member], busy: Sequence[Member]) -> Iterator[Verdict]:
-        progress = [member.progress for member in chain]
+    def _stalled(self, chain: Sequence[TaskProcess], busy: Sequence[TaskProcess]) -> Iterator[Fault]:
+        progress = [process.progress for process in chain]
         if progress != self._progress:
             self._progress, self._progress_time = progress, time.monotonic()
         elif time.monotonic() - self._progress_time > self.stall_timeout:
-            for member in busy:
-                yield Verdict(
-                    member, Cause.TIMEOUT, f"nothing moved for {self.stall_timeout:g} s while the run drained"
-                )
+            for process in busy:
+                yield Fault(process, Cause.TIMEOUT, f"nothing moved for {self.stall_timeout:g} s while the run drained")

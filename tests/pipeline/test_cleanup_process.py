@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from pixieioc.pipeline.keeper import Keeper
+from pixieioc.pipeline.cleanup_process import CleanupProcess
 from tests.running_ioc import ROOT
 
 
@@ -16,20 +16,21 @@ def test_folders_of_a_process_that_is_killed_are_removed(tmp_path: Path) -> None
         folder.mkdir()
         (folder / "file").touch()
     (tmp_path / "other").touch()
-    script = (
-        "import sys, time; from pixieioc.pipeline.keeper import Keeper; Keeper(*sys.argv[1:]); print(); time.sleep(60)"
-    )
+    script = """if True:
+        import sys, time
+        from pixieioc.pipeline.cleanup_process import CleanupProcess
+        CleanupProcess(*sys.argv[1:]); print(); time.sleep(60)"""
     with subprocess.Popen([sys.executable, "-c", script, *folders], stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        keepers = psutil.Process(process.pid).children()
-        assert len(keepers) == 1
+        cleanups = psutil.Process(process.pid).children()
+        assert len(cleanups) == 1
         process.kill()
-    psutil.wait_procs(keepers, timeout=5)
+    psutil.wait_procs(cleanups, timeout=5)
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
-def test_a_keeper_that_is_dismissed_removes_nothing(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path)
-    keeper.dismiss()
+def test_a_cleanup_process_that_is_dismissed_removes_nothing(tmp_path: Path) -> None:
+    cleanup = CleanupProcess(tmp_path)
+    cleanup.dismiss()
     assert tmp_path.is_dir()

@@ -22,7 +22,7 @@ _MOST = _RECORD.size * 1024
 
 def path_of(address: str) -> Path:
     """The pipe of the link at an `ipc://` address."""
-    return Path(address.removeprefix("ipc://") + ".back")
+    return Path(address.removeprefix("ipc://") + ".credits")
 
 
 class Reader:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 
-from pixieioc.ioc.board import Board
 from pixieioc.ioc.ca.record import Client, PutRefused, stamp
+from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.run import Run
 
 #: Commands that are kept, and how much of the message of each.
@@ -30,11 +30,11 @@ class CommandLog:
         return "\n".join(reversed(self._lines))
 
 
-class Announcer:
+class CommandStatus:
     """Posts the outcome of the last command, and the state of the run in a word and in a sentence."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, pvs: Pvs) -> None:
+        self._pvs = pvs
         self._log = CommandLog()
         #: If the last command was about a run, whose end is its outcome: whose it was, and what it wrote.
         self._last: tuple[Run, Client, str] | None = None
@@ -42,18 +42,18 @@ class Announcer:
     def state(self, state: str, message: str) -> None:
         """The state of the run, one of areaDetector's, and what it means now."""
         when = stamp()
-        self._board.post("StatusMessage_RBV", message, when)
-        self._board.post("DetectorState_RBV", state, when)
+        self._pvs.post("StatusMessage_RBV", message, when)
+        self._pvs.post("DetectorState_RBV", state, when)
 
     def command(self, status: str, message: str, client: Client, *, about: Run | None = None, pv: str = "") -> None:
         """The outcome of a command; one `about` a run is told again at the run's end. `pv` was written."""
         self._last = (about, client, pv) if about is not None else None
         when = stamp()
-        self._board.post("CmdUser_RBV", str(client), when)
-        self._board.post("CmdPv_RBV", pv, when)
-        self._board.post("CmdMessage_RBV", message, when)
-        self._board.post("CmdStatus_RBV", status, when)
-        self._board.post("CmdLog_RBV", self._log.add(datetime.now().astimezone(), status, message, str(client)), when)
+        self._pvs.post("CmdUser_RBV", str(client), when)
+        self._pvs.post("CmdPv_RBV", pv, when)
+        self._pvs.post("CmdMessage_RBV", message, when)
+        self._pvs.post("CmdStatus_RBV", status, when)
+        self._pvs.post("CmdLog_RBV", self._log.add(datetime.now().astimezone(), status, message, str(client)), when)
 
     def refuse(self, why: str, client: Client, pv: str) -> PutRefused:
         """A command that is refused: told, and to be raised."""

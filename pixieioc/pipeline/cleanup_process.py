@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 
-class Keeper:
+class CleanupProcess:
     """A process that waits until this one is gone, however it went, and then removes some folders."""
 
     def __init__(self, *folders: Path | str) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.frames import Buffer, Packet, pack
-from pixieioc.pipeline.link import CAPACITY, Inlet, Offered, Outlet
+from pixieioc.pipeline.link import CAPACITY, Offered, Receiver, Sender
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.standard import StandardReports, keep
 
@@ -27,11 +27,11 @@ _PATIENCE = 500
 _DATA = Message.DATA.emoji
 
 
-class Flow:
+class DataPlane:
     """The data plane of one task.
 
-    `heed` is called while a full link makes the task wait: it must take in what the pipeline says. `tell` gets lines
-    for the operator.
+    `poll_control` is called while a full link makes the task wait: it must take in what the pipeline says. `tell`
+    gets lines for the operator.
     """
 
     def __init__(
@@ -39,21 +39,21 @@ class Flow:
         context: zmq.Context[zmq.Socket[bytes]],
         endpoint: str,
         control: zmq.Socket[bytes],
-        heed: Callable[[], None],
+        poll_control: Callable[[], None],
         tell: Callable[[str], None],
     ) -> None:
         self._context = context
-        self._heed, self._tell = heed, tell
-        self._outlet = Outlet(context, endpoint, tell)
-        self._inlet: Inlet | None = None
+        self._heed, self._tell = poll_control, tell
+        self._sender = Sender(context, endpoint, tell)
+        self._receiver: Receiver | None = None
         self._poller = zmq.Poller()
         self._poller.register(control, zmq.POLLIN)
         #: By what became of a message that was offered: who wakes the task when it is worth another try.
         self._full_pollers = {Offered.FULL: zmq.Poller(), Offered.NOBODY: zmq.Poller()}
         for poller in self._full_pollers.values():
             poller.register(control, zmq.POLLIN)
-        self._full_pollers[Offered.FULL].register(self._outlet.back, zmq.POLLIN)
-        self._full_pollers[Offered.NOBODY].register(self._outlet.socket, zmq.POLLOUT)
+        self._full_pollers[Offered.FULL].register(self._sender.credits, zmq.POLLIN)
+        self._full_pollers[Offered.NOBODY].register(self._sender.socket, zmq.POLLOUT)
         self.is_start = self.is_final = False
         self.run = 0
         self.quitting = False  #: the process is to end: nothing is waited for any more
@@ -61,14 +61,14 @@ class Flow:
 
     def connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
         """Takes a place in a chain."""
-        self._forget_inlet()
+        self._forget_receiver()
         self.is_start, self.is_final = is_start, is_final
         if not is_start:
-            self._inlet = Inlet(self._context, address_pull, self._tell)
+            self._receiver = Receiver(self._context, address_pull, self._tell)
 
     def begin(self, run: int) -> None:
         """A run begins: everything counts from zero. Refused unless the task is connected."""
-        if run and not self.is_start and self._inlet is None:
+        if run and not self.is_start and self._receiver is None:
             raise Refused("the task is not connected")
         self.run = run
         self.ending = False  #: a source is to stop producing
@@ -78,16 +78,16 @@ class Flow:
         self.dropped = 0
         self.blocked = 0.0  #: seconds that were spent waiting for a full link
         self._measured = deque([(time.monotonic(), 0, 0)])
-        self._outlet.begin(run)
-        if self._inlet is not None:
-            self._inlet.begin(run)
+        self._sender.begin(run)
+        if self._receiver is not None:
+            self._receiver.begin(run)
 
     def listen(self, on: bool) -> None:
         """Whether `wait` also wakes for data."""
-        if self._inlet is not None and on:
-            self._poller.register(self._inlet.socket, zmq.POLLIN)
-        elif self._inlet is not None and self._inlet.socket in self._poller:
-            self._poller.unregister(self._inlet.socket)
+        if self._receiver is not None and on:
+            self._poller.register(self._receiver.socket, zmq.POLLIN)
+        elif self._receiver is not None and self._receiver.socket in self._poller:
+            self._poller.unregister(self._receiver.socket)
 
     def wait(self, milliseconds: float) -> None:
         """Sleeps until a message or data have come."""
@@ -101,7 +101,7 @@ class Flow:
         if self.is_final:
             self.dropped += self.cut
             return False
-        frames = pack(Packet(_DATA, self.run, self._outlet.items + 1, data))
+        frames = pack(Packet(_DATA, self.run, self._sender.items + 1, data))
         if self._transmit(frames, is_end=False):
             return True
         self.dropped += 1
@@ -109,17 +109,17 @@ class Flow:
 
     def allocate(self, size: int) -> NDArray[np.uint8]:
         """Memory of `size` bytes for data that will be sent: if possible, what the next task has too."""
-        memory = None if self.is_final else self._outlet.allocate(size)
+        memory = None if self.is_final else self._sender.allocate(size)
         return np.empty(size, np.uint8) if memory is None else memory
 
     def put_end(self) -> None:
         """Passes the end of the stream on, behind all data."""
         if not self.is_final:
-            self._transmit(pack(Packet(Message.FINISHED, self.run, self._outlet.items)), is_end=True)
+            self._transmit(pack(Packet(Message.FINISHED, self.run, self._sender.items)), is_end=True)
 
     def take(self) -> Packet | None:
         """The next item, or the end of the stream, or None if there is nothing now."""
-        packet = self._inlet.take() if self._inlet is not None else None
+        packet = self._receiver.take() if self._receiver is not None else None
         if self.orphaned_since is not None:
             if packet is not None:
                 self.orphaned_since = time.monotonic()
@@ -130,7 +130,7 @@ class Flow:
     def _transmit(self, frames: list[Buffer], *, is_end: bool) -> bool:
         # The end of the stream is not discarded with the data: only a cut link or the end of the process is.
         while not self.cut and not self.quitting and (is_end or not self.discarding):
-            offered = self._outlet.offer(frames, is_item=not is_end)
+            offered = self._sender.offer(frames, is_item=not is_end)
             if offered is Offered.SENT:
                 return True
             began = time.perf_counter()
@@ -141,22 +141,22 @@ class Flow:
 
     def measure(self, reports: StandardReports, handled: int, *, running: bool) -> None:
         """Brings the reports about the links up to date; `handled` is what the rate is the rate of."""
-        outlet, inlet = self._outlet, self._inlet
-        keep(reports, dropped=self.dropped, messages_out=outlet.items, bytes_out=outlet.bytes)
-        if inlet is not None:
-            use = inlet.use
+        sender, receiver = self._sender, self._receiver
+        keep(reports, dropped=self.dropped, messages_out=sender.items, bytes_out=sender.bytes)
+        if receiver is not None:
+            use = receiver.use
             keep(
                 reports,
-                queue_size=inlet.waiting,
+                queue_size=receiver.waiting,
                 queue_use=use,
                 queue_free=int(CAPACITY * (1.0 - use / 100.0)),
-                balance=inlet.missing,
-                bytes_in=inlet.bytes,
+                balance=receiver.missing,
+                bytes_in=receiver.bytes,
             )
         if not running:
             keep(reports, rate=0.0, byte_rate=0.0)
             return
-        moved = inlet.bytes if inlet is not None else outlet.bytes
+        moved = receiver.bytes if receiver is not None else sender.bytes
         now = time.monotonic()
         then, handled_then, moved_then = self._measured[0]
         if now - then >= RATE_SHORTEST:
@@ -170,15 +170,15 @@ class Flow:
     @property
     def sent(self) -> int:
         """Items handed to the next task in this run."""
-        return self._outlet.items
+        return self._sender.items
 
     def close(self) -> None:
         """Closes both links."""
-        self._forget_inlet()
-        self._outlet.close()
+        self._forget_receiver()
+        self._sender.close()
 
-    def _forget_inlet(self) -> None:
-        if self._inlet is not None:
+    def _forget_receiver(self) -> None:
+        if self._receiver is not None:
             self.listen(False)
-            self._inlet.close()
-            self._inlet = None
+            self._receiver.close()
+            self._receiver = None

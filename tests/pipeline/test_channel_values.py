@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixieioc.pipeline import Parameter, Refused, places
+from pixieioc.pipeline import Parameter, Refused, channel_values
 from pixieioc.pipeline.declare import parameters_of
-from pixieioc.pipeline.resolve import defaults_for, resolve
+from pixieioc.pipeline.validate import defaults_for, validate
 
 
 class Crate:
@@ -39,7 +39,7 @@ SIZES: dict[str, Any] = {"modules": 2, "channels": 2, "rois": 2}
 
 
 def _accepted(**values: Any) -> dict[str, Any]:
-    return resolve({"Crate": SIZES | values}, {"Crate": Crate})["Crate"]
+    return validate({"Crate": SIZES | values}, {"Crate": Crate})["Crate"]
 
 
 def _refused(**values: Any) -> tuple[str, ...]:
@@ -110,10 +110,10 @@ def test_a_value_that_is_not_there_is_not_compared() -> None:
 
 def test_what_is_known_counts_as_much_as_what_is_given() -> None:
     known = {"Crate": defaults_for(Crate, _accepted(high=[60]))}
-    low: Any = resolve({"low": [60]}, {"Crate": Crate}, known=known)["Crate"]["low"]
+    low: Any = validate({"low": [60]}, {"Crate": Crate}, known=known)["Crate"]["low"]
     assert low[1][0] == [60, 0]
     with pytest.raises(Refused, match="Crate.high of M00:C00:ROI1 = 60: is below low of M00:C00:ROI1 = 61"):
-        resolve({"low": [61]}, {"Crate": Crate}, known=known)
+        validate({"low": [61]}, {"Crate": Crate}, known=known)
 
 
 def test_defaults_are_for_all_channels() -> None:
@@ -133,18 +133,18 @@ def test_lists_have_no_value_a_channel() -> None:
     )
 )
 def test_the_short_form_means_the_same(value: list[list[Any]]) -> None:
-    short = places.gathered(value)
+    short = channel_values.gathered(value)
     parameter = parameters_of(Crate)["low"]
-    assert places.spread(json.loads(json.dumps(short)), (2, 2, 2), parameter.default_of_one, ("", "")) == value
+    assert channel_values.spread(json.loads(json.dumps(short)), (2, 2, 2), parameter.default_of_one, ("", "")) == value
 
 
 def test_the_short_form_is_short() -> None:
-    assert places.gathered([[1, 1], [1, 1]]) == 1
-    assert places.gathered([[1, 1], [1, 2]]) == {"*": 1, "M01:C01": 2}
-    assert places.gathered([[1, 2]]) == {"M00:C00": 1, "M00:C01": 2}
+    assert channel_values.gathered([[1, 1], [1, 1]]) == 1
+    assert channel_values.gathered([[1, 1], [1, 2]]) == {"*": 1, "M01:C01": 2}
+    assert channel_values.gathered([[1, 2]]) == {"M00:C00": 1, "M00:C01": 2}
 
 
 def test_replacing_one_value_leaves_the_old_list_alone() -> None:
     value = [[[1, 2]], [[3, 4]]]
-    assert places.replaced(value, (1, 0, 1), 9) == [[[1, 2]], [[3, 9]]]
+    assert channel_values.replaced(value, (1, 0, 1), 9) == [[[1, 2]], [[3, 9]]]
     assert value == [[[1, 2]], [[3, 4]]]
