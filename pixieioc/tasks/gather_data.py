@@ -98,9 +98,9 @@ class GatherData(Task):
     @classmethod
     def do_ready(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[str]:
         if settings["auto_save"]:
-            names = ("file_template", "file_path", "file_name", "file_number")
+            path, name, number = settings["file_path"], settings["file_name"], settings["file_number"]
             try:
-                problem = why_not_new(*(settings[name] for name in names), run_id)
+                problem = why_not_new(settings["file_template"], path, name, number, run_id)
             except (Error, OSError):  # do_check, and the check of the folder, tell of a template or folder that is none
                 return
             if problem:
