@@ -18,7 +18,7 @@ import msgspec
 from pixieioc import account
 from pixieioc.config_lines import Place, lines_of
 from pixieioc.config_tables import Problem, plain_tables, read_table, with_places
-from pixieioc.config_tasks import classes_of, disagreements, import_modules, missing_files
+from pixieioc.config_tasks import class_names, classes_of, disagreements, import_modules, missing_files, shared_settings
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
@@ -127,16 +127,13 @@ class Config:
     """A configuration that has been checked: `settings` are all initial values by task, `run` those of runs."""
 
     chain: tuple[str, ...]
+    #: The classes of the tasks, by their names.
+    tasks: Mapping[str, type[Task]]
     prefix: str
     settings: Mapping[str, Mapping[str, Value]]
     run: Mapping[str, Value]
     ioc: IocTable
     folder: Path
-
-    @property
-    def tasks(self) -> dict[str, type[Task]]:
-        """The classes of the chain's tasks, by name."""
-        return {name: Task.class_registry[name] for name in self.chain}
 
     @property
     def access_file(self) -> Path | None:
@@ -246,8 +243,10 @@ def _check(
         problems.append(Problem(("pipeline", "prefix"), f"prefix {prefix!r}: {allowed}"))
     not_imported = list(import_modules(pipeline.imports, folder))
     problems += not_imported
-    classes, wrong = classes_of(pipeline.chain, complete=not not_imported)
+    given, tasks = class_names(tasks, problems)
+    classes, wrong = classes_of(pipeline.chain, given, complete=not not_imported)
     problems += wrong
+    tasks = shared_settings(classes, tasks, problems)
     for name in tasks:
         if name not in pipeline.chain:
             known = name in Task.class_registry  # then only a name that is no task's can be a slip of it
@@ -271,6 +270,7 @@ def _check(
         return None
     return Config(
         chain=tuple(pipeline.chain),
+        tasks=classes,
         prefix=prefix,
         settings=settings,
         run=with_defaults(RunParameters, of_run),

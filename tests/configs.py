@@ -29,6 +29,7 @@ def config_of(
     folder = Path("/data")
     return Config(
         chain=chain,
+        tasks=classes,
         prefix=prefix,
         settings={
             name: absolute(cls, with_defaults(cls, given.get(name, {})), folder) for name, cls in classes.items()

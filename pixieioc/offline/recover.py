@@ -86,7 +86,10 @@ def layouts_of(
     adc_mhz: Sequence[float] | None, firmware: Sequence[float] | None, config: Config | None
 ) -> list[Layout]:
     """The layouts by module that are given, each by its own number or by a configuration; empty if none is."""
-    settings = config.settings.get("ConvertToEvents", {}) if config is not None else {}
+    converting = (
+        [name for name, cls in config.tasks.items() if cls.__name__ == _CONVERTER] if config is not None else []
+    )
+    settings = config.settings[converting[0]] if config is not None and converting else {}
     rates = list(adc_mhz or cast("list[float]", settings.get("adc_mhz", [])))
     revisions = list(firmware or cast("list[float]", settings.get("firmware_revision", [])))
     if not rates and not revisions:
@@ -196,7 +199,7 @@ def _layout(about: dict[str, Any], layouts: Sequence[Layout]) -> Variant | None:
         try:
             settings = about["configuration"]["ConvertToEvents"]
             layouts = _spread(settings["adc_mhz"], settings["firmware_revision"])
-        except (KeyError, TypeError, ValueError, IndexError):  # a chain without decoder, or no sidecar
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):  # a chain without decoder, or no sidecar
             return None
     if 1 < len(layouts) <= module:
         raise Error(f"module {module}: ADC rate and firmware of {len(layouts)} modules only are given")

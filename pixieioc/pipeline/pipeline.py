@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 import zmq
 
-from pixieioc.pipeline.contract import problems_in_use
+from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declare import BadReport, Value, settings_of
 from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, unpack
@@ -28,6 +28,8 @@ from pixieioc.pipeline.validate import validate
 from pixieioc.pipeline.watchdog import Watchdog
 
 T = TypeVar("T")
+#: Names of tasks, or names with the task's class or its name.
+Tasks = Iterable[str] | Mapping[str, str | type[Task]]
 
 _CONFIGURE, _CONNECT = Message.CONFIGURE.emoji, Message.CONNECT.emoji
 _ERROR, _PRINT, _REPORT = Message.ERROR.emoji, Message.PRINT.emoji, Message.REPORT.emoji
@@ -65,12 +67,13 @@ class Pipeline:
 
     # -- what a script calls ------------------------------------------------------------------------------------------
 
-    def create_task(self, name: str) -> None:
-        """Starts the process of the task class `name` and returns once it has said that it is ready.
+    def create_task(self, name: str, cls: str = "") -> None:
+        """Starts the process of the task `name` of the class `cls` (by default the class of this name).
 
-        Raises ValueError with the known names if there is no such class, Error if its process fails to come up.
+        Returns once it has said that it is ready. Raises ValueError with the known names if there is no such class,
+        Error if its process fails to come up.
         """
-        self.follow(self.creating([name]))
+        self.follow(self.creating({name: cls or name}))
 
     def connect(self, tasks_active: list[str]) -> None:
         """Wires the named tasks as a chain, in that order; others stay WAITING and receive no data.
@@ -184,15 +187,16 @@ class Pipeline:
         """The accepted value of every parameter that is a setting, by task."""
         return {name: settings_of(type(m.task), m.task.parameter_values) for name, m in self.processes.items()}
 
-    def creating(self, names: Iterable[str]) -> Procedure[None]:
-        """Starts the processes of several tasks side by side."""
-        classes = {name: _task_class(name) for name in names}
-        if wrong := [problem for name, cls in classes.items() for problem in problems_in_use(cls, name)]:
+    def creating(self, tasks: Tasks) -> Procedure[None]:
+        """Starts the processes of several tasks side by side: names, or names with their classes."""
+        classes = {name: _task_class(cls) for name, cls in _with_classes(tasks).items()}
+        wrong = [problem for name, cls in classes.items() for problem in problems_in_use(cls, name)]
+        if wrong := wrong or [problem for _, problem in problems_of_names(classes)]:
             raise ValueError("; ".join(wrong))
         if taken := [name for name in classes if name in self.processes]:
             raise ValueError(f"{', '.join(taken)}: this pipeline has such a task already")
         settings = self._initial_values(classes)
-        processes = [self.processes.enrol(cls, settings.get(name, {})) for name, cls in classes.items()]
+        processes = [self.processes.enrol(name, cls, settings.get(name, {})) for name, cls in classes.items()]
         yield from self.processes.bring_up(processes, self.answer_timeout)
 
     def connecting(self, names: list[str]) -> Procedure[None]:
@@ -272,7 +276,7 @@ class Pipeline:
             failed = [m for m in self.processes.values() if m.failed or not self.processes.reachable(m)]
         if failed:
             self._wired = False
-            fresh = [self.processes.enrol(type(m.task), m.task.parameter_values) for m in failed]
+            fresh = [self.processes.enrol(m.name, type(m.task), m.task.parameter_values) for m in failed]
             yield from self.processes.put_away(failed)
             yield from self.processes.bring_up(fresh, self.answer_timeout)
         if not self._wired or self.status is Status.PANICKING:
@@ -443,7 +447,8 @@ class Pipeline:
     def _initial_values(self, classes: Mapping[str, type[Task]]) -> dict[str, dict[str, Value]]:
         """The part of `task_kwargs` that is for these tasks; a key for a task that is not made yet waits for it."""
         known = {**{name: type(process.task) for name, process in self.processes.items()}, **classes}
-        wanted = {k: v for k, v in self.task_kwargs.items() if k in known or k not in Task.class_registry}
+        later = {k for k, v in self.task_kwargs.items() if k not in known and _is_a_tasks(k, v, known)}
+        wanted = {k: v for k, v in self.task_kwargs.items() if k not in later}
         return validate(wanted, known, known=self.settings)
 
     def follow(self, procedure: Procedure[T]) -> T:
@@ -465,7 +470,20 @@ class Pipeline:
                 self.processes.wait(min(left, _WATCH_INTERVAL))
 
 
-def _task_class(name: str) -> type[Task]:
+def _is_a_tasks(key: str, value: object, known: Mapping[str, type[Task]]) -> bool:
+    """Whether a key is the name of a task that is not there yet, rather than that of a parameter."""
+    return key in Task.class_registry or (
+        isinstance(value, Mapping) and not any(key in c.parameters() for c in known.values())
+    )
+
+
+def _with_classes(tasks: Tasks) -> Mapping[str, str | type[Task]]:
+    return tasks if isinstance(tasks, Mapping) else {name: name for name in tasks}
+
+
+def _task_class(name: str | type[Task]) -> type[Task]:
+    if not isinstance(name, str):
+        return name
     try:
         return Task.class_registry[name]
     except KeyError:
