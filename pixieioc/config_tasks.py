@@ -76,7 +76,7 @@ def classes_of(
         except (Exception, SystemExit) as error:  # whatever a package does when it is imported
             wrong(name, f"{wanted} cannot be imported: {_said(error)}")
         else:
-            found = problems_in_use(cls, name)
+            found = problems_in_use(cls, wanted)
             for problem in found:
                 wrong(name, problem)
             if not found:

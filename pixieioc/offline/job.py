@@ -84,12 +84,13 @@ def prepare(job: Job) -> Config:
 
 
 def _names(config: Config) -> dict[str, str]:
-    """What the tasks of a configuration are called in a job: those that every job has, by their classes."""
+    """What a job calls the tasks of a configuration that concern it: those that every job has, by their classes."""
     names: dict[str, str] = {}
     for task in config.chain:
         cls = config.tasks[task].__name__
-        usual = cls in (*_USUAL, *_NOT_AS_CONFIGURED, "LoadFiles") and cls not in names.values()
-        names[task] = cls if usual else task
+        there = cls in names.values()
+        if not (there and cls in _NOT_AS_CONFIGURED):
+            names[task] = task if there or cls not in (*_USUAL, *_NOT_AS_CONFIGURED) else cls
     return names
 
 

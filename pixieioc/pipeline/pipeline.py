@@ -24,7 +24,7 @@ from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.task_processes import TaskProcesses
-from pixieioc.pipeline.validate import validate
+from pixieioc.pipeline.validate import like, validate
 from pixieioc.pipeline.watchdog import Watchdog
 
 T = TypeVar("T")
@@ -190,7 +190,7 @@ class Pipeline:
     def creating(self, tasks: Tasks) -> Procedure[None]:
         """Starts the processes of several tasks side by side: names, or names with their classes."""
         classes = {name: _task_class(cls) for name, cls in _with_classes(tasks).items()}
-        wrong = [problem for name, cls in classes.items() for problem in problems_in_use(cls, name)]
+        wrong = [problem for cls in classes.values() for problem in problems_in_use(cls, cls.__name__)]
         if wrong := wrong or [problem for _, problem in problems_of_names(classes)]:
             raise ValueError("; ".join(wrong))
         if taken := [name for name in classes if name in self.processes]:
@@ -208,6 +208,7 @@ class Pipeline:
             )
         if not names or len(set(names)) < len(names):
             raise ValueError(f"a chain is at least one task, each at most once, not: {', '.join(names)}")
+        self._refuse_unknown_kwargs()
         self.chain, self._wired = list(names), False
         numbers: dict[str, int] = {}
         for i, name in enumerate(names):
@@ -443,6 +444,13 @@ class Pipeline:
 
     def _tell(self, name: str, kind: str, payload: Any) -> int:
         return self.processes.tell(name, kind, payload, self.run_id)
+
+    def _refuse_unknown_kwargs(self) -> None:
+        """ValueError for initial values that no task has been made for."""
+        known = {name: type(process.task) for name, process in self.processes.items()}
+        for key, value in self.task_kwargs.items():
+            if key not in known and key not in list(Task.class_registry) and _is_a_tasks(key, value, known):
+                raise ValueError(f"{key}: no task of this pipeline has this name{like(key, list(known))}")
 
     def _initial_values(self, classes: Mapping[str, type[Task]]) -> dict[str, dict[str, Value]]:
         """The part of `task_kwargs` that is for these tasks; a key for a task that is not made yet waits for it."""
