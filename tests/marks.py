@@ -119,14 +119,14 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         _started.append(f"{event} {arguments[:2]!r:.200}")
 
 
-class _Noted(multiprocessing.process.BaseProcess):
-    """A fork server makes processes, of which this interpreter's audit does not hear."""
-
-    def start(self) -> None:
-        _started.append(f"multiprocessing {self.name}")
-        _start(self)
-
-
 _start = multiprocessing.process.BaseProcess.start
+
+
+def _start_and_note(self: multiprocessing.process.BaseProcess) -> None:
+    # A fork server makes it, of which this interpreter's audit does not hear.
+    _started.append(f"multiprocessing {self.name}")
+    _start(self)
+
+
 sys.addaudithook(_audit)
-multiprocessing.process.BaseProcess.start = _Noted.start
+multiprocessing.process.BaseProcess.start = _start_and_note
