@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pixieioc.config import ConfigError
-from pixieioc.ioc.ca.record import Client
+from pixieioc.ioc.records import Client
 from pixieioc.pvinfo.model import Access
 
 #: The groups of process variables that can be written.
