@@ -68,7 +68,7 @@ class RunControl:
         self._use_run_parameters()
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.chain)
-        self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress)
+        self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, state)
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
         self._serve_commands()
         pvs.post("RunId_RBV", state.run_id)
