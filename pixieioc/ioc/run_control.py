@@ -31,6 +31,7 @@ from pixieioc.ioc.text import duration
 from pixieioc.pipeline import Cause, Error, Message, Status
 from pixieioc.pipeline.declare import parameters_of
 from pixieioc.pipeline.procedure import Wait
+from pixieioc.tasks.take_data import TakeData
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class RunControl:
         self._gone = True  # the tasks are not there on purpose
         self._starting = "the tasks are starting"  #: empty when they have started, or could not
         self.run: Run | None = None
-        self.tasks = {name: TaskPvs(pvs, cls, config.settings[name]) for name, cls in config.tasks.items()}
+        self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
         self._run_log = RunLog(pvs)
         self.errors = ErrorPvs(pvs, config.chain, self._run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
@@ -72,7 +73,7 @@ class RunControl:
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
         self._serve_commands()
         pvs.post("RunId_RBV", state.run_id)
-        pvs.post("SimMode_RBV", "Hardware" if config.chain[0] == "TakeData" else "Simulation")
+        pvs.post("SimMode_RBV", "Hardware" if issubclass(config.tasks[config.chain[0]], TakeData) else "Simulation")
         if state.interrupted:
             pvs.post("RunEndReason_RBV", "IOC restart")
         self._say.state("Initializing", "making the tasks")
@@ -135,7 +136,7 @@ class RunControl:
         self._starting = "the tasks are starting" if missing else ""
         try:
             if missing:
-                await self.pipeline.do(self.pipeline.creating(missing))
+                await self.pipeline.do(self.pipeline.creating({name: self._config.tasks[name] for name in missing}))
             if self.pipeline.chain != chain:
                 await self.pipeline.do(self.pipeline.connecting(chain))
         finally:

@@ -23,9 +23,9 @@ _IDLE = 2.0
 class TaskPvs:
     """The process variables of one task. All that one report changes has the time stamp of the report."""
 
-    def __init__(self, pvs: Pvs, cls: type[Task], settings: Mapping[str, Value]) -> None:
+    def __init__(self, pvs: Pvs, name: str, cls: type[Task], settings: Mapping[str, Value]) -> None:
         self._pvs = pvs
-        self.name = cls.__name__
+        self.name = name
         self._reports = cls.reports()
         self._settings = settings
         self._targets: dict[str, list[tuple[str, Source]]] = {}

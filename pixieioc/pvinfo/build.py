@@ -22,18 +22,24 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
     """Every process variable of an IOC with this configuration, by name without prefix.
 
     A shared name that several tasks declare is one process variable, the first task's; so is a channel's, if they have
-    the declaration in common. Raises ConfigError if two
-    declarations want the same name, or if one is too long with the prefix.
+    the declaration in common. Of several tasks of one class the first has the channels' names and the shared reports;
+    those of the others stand behind their own names: `M00:C00:Spectrum_RBV` and `Singles:M00:C00:Spectrum_RBV`.
+    Raises ConfigError if two declarations want the same name, or if one is too long with the prefix.
     """
     pvs: dict[str, PvInfo] = {}
     disk = (config.ioc.disk_lolo, config.ioc.disk_low)
     memory = (config.ioc.memory_high, config.ioc.memory_hihi)
     for pv in run_control_pvs(config.chain, config.run, disk):
         pvs[pv.name] = pv
+    taken = {name.partition(":")[0] for name in pvs}
     for name, cls in config.tasks.items():
+        if name in taken:
+            raise ConfigError(f"a task cannot be named {name}: process variables of the pipeline have this name")
         _refuse_long_lists(name, cls, config.settings[name])
         try:
-            of_task = list(task_pvs(cls, config.settings[name], memory))
+            of_task = list(task_pvs(name, cls, config.settings[name], memory))
+            if _has_elder(name, config):
+                of_task = [_behind_its_name(pv, cls) for pv in of_task]
         except ValueError as error:  # a name that no process variable can have
             raise ConfigError(f"{name}: {error}") from None
         for pv in of_task:
@@ -51,11 +57,27 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
         pvs[name] = dataclasses.replace(pvs[name], length=max(pvs[name].length, room))
     longest = max(pvs, key=len)
     if len(config.prefix) + len(longest) > LONGEST_NAME:
+        task = pvs[longest].source.task
+        shorter = f", or give the task {task} a shorter name" if task else ""
         raise ConfigError(
             f"prefix {config.prefix!r}: must have at most {LONGEST_NAME - len(longest)} characters, so that "
-            f"{config.prefix}{longest} has at most {LONGEST_NAME}"
+            f"{config.prefix}{longest} has at most {LONGEST_NAME}{shorter}"
         )
     return pvs
+
+
+def _has_elder(name: str, config: Config) -> bool:
+    """Whether a task before this one is of its class, or one of the two classes derives from the other."""
+    cls, names = config.tasks[name], list(config.tasks)
+    others = (config.tasks[other] for other in names[: names.index(name)])
+    return any(issubclass(cls, other) or issubclass(other, cls) for other in others)
+
+
+def _behind_its_name(pv: PvInfo, cls: type[Task]) -> PvInfo:
+    """What would have the same name for each task of a class has the task's own before it; shared parameters stay."""
+    source = pv.source
+    shared = source.kind == "report" and cls.reports()[source.name].shared
+    return dataclasses.replace(pv, name=f"{source.task}:{pv.name}") if source.index or shared else pv
 
 
 def _refuse_long_lists(task: str, cls: type[Task], settings: Mapping[str, Value]) -> None:

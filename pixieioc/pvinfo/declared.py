@@ -197,9 +197,10 @@ def _element(report: Report[Any]) -> Element:
     return "LONG" if report.initial.dtype.kind in "iu" else "DOUBLE"
 
 
-def task_pvs(cls: type[Task], settings: Mapping[str, Value], memory: tuple[float, float]) -> Iterator[PvInfo]:
-    """All process variables of one task; `memory` are the limits (MB) of HIGH and HIHI."""
-    task = cls.__name__
+def task_pvs(
+    task: str, cls: type[Task], settings: Mapping[str, Value], memory: tuple[float, float]
+) -> Iterator[PvInfo]:
+    """All process variables of the task with this name and class; `memory` are the limits (MB) of HIGH and HIHI."""
     nan = NO_LIMITS[0]
     limits = {"mem_used": (nan, nan, *memory)}
     for report in cls.reports().values():

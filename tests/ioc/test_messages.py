@@ -55,7 +55,7 @@ async def _ioc(folder: Path) -> AsyncIterator[RunControl]:
     state = State(Path(tempfile.mkdtemp(dir=folder)))
     control = RunControl(Pvs(all_pvs(config), "X:"), config, state)
     for name, cls in config.tasks.items():
-        control.pipeline.processes.enrol(cls, config.settings[name])
+        control.pipeline.processes.enrol(name, cls, config.settings[name])
     try:
         yield control
     finally:

@@ -25,7 +25,10 @@ def test_a_task_that_handles_nothing_alarms_but_not_one_that_has_only_begun(monk
         nonlocal now
         config = config_of(CHAIN, {}, prefix="X:")
         pvs = Pvs(all_pvs(config), "X:")
-        task, rate = TaskPvs(pvs, FillSpectra, config.settings["FillSpectra"]), pvs["FillSpectra:Rate_RBV"]
+        task, rate = (
+            TaskPvs(pvs, "FillSpectra", FillSpectra, config.settings["FillSpectra"]),
+            pvs["FillSpectra:Rate_RBV"],
+        )
         for later, report, severity in [
             (0.0, WAITS, NO_ALARM),
             (1.0, WAITS, NO_ALARM),
