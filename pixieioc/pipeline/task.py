@@ -35,7 +35,7 @@ from pixieioc.pipeline.frames import Packet, UnsupportedType
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.payloads import Answered, Busy, Printed, Reported, clean, write
 from pixieioc.pipeline.process import PROCESSES, die_with_parent, keep_memory, leave_signals_to_the_pipeline
-from pixieioc.pipeline.registry import Registry
+from pixieioc.pipeline.registry import TASKS, Registry
 from pixieioc.pipeline.reporting import Reporting
 from pixieioc.pipeline.standard import StandardReports, begin_counting, keep
 from pixieioc.pipeline.status import Status, after
@@ -60,7 +60,7 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
     """
 
     #: All tasks that there are, by name.
-    class_registry: ClassVar[Registry] = Registry()
+    class_registry: ClassVar[Registry] = TASKS
     #: Whether the task knows events: then it counts them in its report `events`, and its rate is that of events.
     events_known: ClassVar[bool] = False
     #: The items that it can handle: a kind such as "events", several, ANYTHING, or NOTHING for a source.
