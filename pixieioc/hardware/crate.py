@@ -241,6 +241,10 @@ def firmware_for(module: int, info: ModuleInfo, sets: Iterable[Firmware]) -> Fir
     )
 
 
+def nobody(done: int, total: int) -> None:
+    """Follows a boot for those who do not want to."""
+
+
 def booted(info: ModuleInfo, firmware: Firmware) -> ModuleInfo:
     """The module, booted."""
     return replace(info, firmware=firmware.revision)

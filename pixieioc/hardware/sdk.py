@@ -24,6 +24,7 @@ from pixieioc.hardware.crate import (
     Words,
     booted,
     firmware_for,
+    nobody,
 )
 from pixieioc.hardware.error import HardwareError
 from pixieioc.hardware.sdk_log import SdkLog
@@ -77,7 +78,7 @@ class SdkCrate:
     def boot(
         self, firmware: Sequence[Firmware], settings: Path | None = None, progress: Progress | None = None
     ) -> None:
-        tell = progress or (lambda done, total: None)
+        tell = progress or nobody
         total = len(self._modules)
         tell(0, total)
         if self._offline:  # the SDK brings the firmware of what it simulates

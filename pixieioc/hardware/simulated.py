@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from pixieioc.hardware.crate import (
     Words,
     booted,
     firmware_for,
+    nobody,
 )
 from pixieioc.hardware.error import HardwareError
 from pixieioc.hardware.parameters import GOOD, ChannelSettings
@@ -85,7 +86,7 @@ class SimulatedCrate:
     def boot(
         self, firmware: Sequence[Firmware], settings: Path | None = None, progress: Progress | None = None
     ) -> None:
-        tell = progress or (lambda done, total: None)
+        tell = progress or nobody
         total = len(self._crate)
         tell(0, total)
         sets = [] if self._offline else [firmware_for(i, each.info, firmware) for i, each in enumerate(self._crate)]
@@ -277,7 +278,7 @@ class SimulatedCrate:
 
 
 @contextmanager
-def _where(module: int, channel: int) -> Iterator[None]:
+def _where(module: int, channel: int) -> Generator[None]:
     """An error in here is one of this channel."""
     try:
         yield
