@@ -234,17 +234,25 @@ def fill_traces(
 
 @compiled
 def copy_traces(
+    earlier: NDArray[np.uint16],
     samples: NDArray[np.uint16],
     starts: NDArray[np.int64],
     lengths: NDArray[np.uint16],
     copy: NDArray[np.uint16],
     places: NDArray[np.int64],
 ) -> None:
-    """The samples of each trace, one trace after the other, and where each begins then."""
+    """The samples of each trace, one trace after the other, and where each begins then.
+
+    A start below 0 is one in `earlier`: -1 is its beginning, -2 the sample after it.
+    """
     at = 0
     for i in range(len(starts)):
         count, start = np.int64(lengths[np.uint64(i)]), starts[np.uint64(i)]
         places[np.uint64(i)] = at
-        for j in range(count):  # several times faster than a copy of slices
-            copy[np.uint64(at + j)] = samples[np.uint64(start + j)]
+        if start < 0:
+            for j in range(count):
+                copy[np.uint64(at + j)] = earlier[np.uint64(j - 1 - start)]
+        else:
+            for j in range(count):  # several times faster than a copy of slices
+                copy[np.uint64(at + j)] = samples[np.uint64(start + j)]
         at += count
