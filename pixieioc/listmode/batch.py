@@ -28,8 +28,8 @@ _BITS = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 
 class Piece(NamedTuple):
-    """Outgoing events from `begin` to `end`. They follow each other in the block from `row` on, but for some; -1: they
-    do not."""
+    """Outgoing events from `begin` to `end`. They follow each other in the block from `row` on, but for some; or that
+    is MIXED or NEW."""
 
     begin: int
     end: int
@@ -108,7 +108,7 @@ class Batch:
         wanted += [(column.name, np.dtype(column.dtype), column.width) for column in spare]
         out |= ev.lay_out(wanted, count, memory)
         if count:
-            table, places = self._table(numbers, pieces or (Piece(0, count, -1),))
+            table, places = self._table(numbers, pieces or (Piece(0, count, picking.MIXED),))
             for name, early, late in picked:
                 if late.ndim == 1:
                     to = out[name]
@@ -136,14 +136,15 @@ class Batch:
 
     def _table(self, numbers: Rows, pieces: Sequence[Piece]) -> tuple[picking.Pieces, Rows]:
         """The pieces, and where events are displaced in them; nothing of them follows each other if those are many."""
+        held = len(self.before.since)
         table = np.array(pieces, np.int64)
-        if all(piece.row < 0 for piece in pieces):
-            return table, _NO_ROWS
-        places = np.empty(len(numbers) + 1, np.uint32)
-        count = picking.displaced(numbers, len(self.before.since), table, places)
-        if count > _DISPLACED * len(numbers):
-            table[:, 2], count = -1, 0
-        return table, places[:count]
+        if any(piece.row >= 0 for piece in pieces):
+            places = np.empty(len(numbers) + 1, np.uint32)
+            count = picking.displaced(numbers, held, table, places)
+            if count <= _DISPLACED * len(numbers):
+                return table, places[:count]
+        end = _end_of(numbers, held)
+        return np.array([(0, end, picking.MIXED), (end, len(numbers), picking.NEW)], np.int64), _NO_ROWS
 
     def _copy_traces(self, numbers: Rows, out: Events, memory: Memory) -> None:
         """The samples of these events' traces, one trace after the other."""
@@ -160,6 +161,12 @@ class Batch:
         early, late = (ev.constant(of.get(ev.TRACES, samples[:0])) for of in (self.before.events, self.block))
         copy_traces(early, late, ev.constant(starts), lengths, samples, out["trace_start"])
         out[ev.TRACES] = samples
+
+
+def _end_of(numbers: Rows, held: int) -> int:
+    """Behind the last of the numbers that are below `held`, or a bit further: they are among the first, mostly."""
+    soon = 4 * held
+    return soon if soon < len(numbers) and numbers[soon:].min() >= held else len(numbers) if held else 0
 
 
 def _of(events: Events, name: str, count: int) -> Array:

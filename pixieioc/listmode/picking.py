@@ -15,8 +15,10 @@ from pixieioc.listmode.jit import compiled
 from pixieioc.listmode.merge import Rows
 
 #: Rows of the table of pieces: where a piece of what goes out begins and ends, and in which row of the block the first
-#: of it is, if the others follow that but for some; -1 if they do not.
+#: of it is, if the others follow that but for some.
 Pieces = NDArray[np.int64]
+#: Instead of that row: they do not follow each other, and some may have waited, or none has.
+MIXED, NEW = -1, -2
 #: Events that are copied at a time: what is displaced among them is then still close to the processor.
 BATCH = 1024
 
@@ -52,11 +54,12 @@ def put(
     done = np.uint64(0)
     for piece in range(len(pieces)):
         begin, end, row = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2]
-        for at in range(begin, end, BATCH):
+        if row == MIXED:
+            pick(numbers[begin:end], held, before, column, out[begin:end])
+        elif row == NEW:
+            pick_new(numbers[begin:end], held, column, out[begin:end])
+        for at in range(begin, end if row >= 0 else begin, BATCH):
             stop = min(at + BATCH, end)
-            if row < 0:
-                pick(numbers[at:stop], held, before, column, out[at:stop])
-                continue
             copy(column[row + at - begin : row + stop - begin], out[at:stop])
             while done < len(places) and places[done] < stop:
                 place = np.uint64(places[done])
@@ -74,15 +77,16 @@ def copy(column: NDArray[Any], out: NDArray[Any]) -> None:
 
 @compiled
 def pick(numbers: Rows, held: int, before: NDArray[Any], column: NDArray[Any], out: NDArray[Any]) -> None:
-    """Picks values one by one; mostly, none of them had waited, which need not be asked of each."""
-    lowest = np.uint32(0xFFFFFFFF)
-    for number in numbers:
-        lowest = min(lowest, number)
+    """Picks values one by one, of which some may have waited."""
     first = np.uint64(held)
-    if lowest >= held:
-        for i in range(len(numbers)):
-            out[i] = column[np.uint64(numbers[i]) - first]
-    else:
-        for i in range(len(numbers)):
-            number = np.uint64(numbers[i])
-            out[i] = before[number] if number < first else column[number - first]
+    for i in range(len(numbers)):
+        number = np.uint64(numbers[i])
+        out[i] = before[number] if number < first else column[number - first]
+
+
+@compiled
+def pick_new(numbers: Rows, held: int, column: NDArray[Any], out: NDArray[Any]) -> None:
+    """Picks values one by one, of which none had waited."""
+    first = np.uint64(held)
+    for i in range(len(numbers)):
+        out[i] = column[np.uint64(numbers[i]) - first]

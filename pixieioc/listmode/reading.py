@@ -251,6 +251,8 @@ def runs_of(events: Events) -> list[tuple[int, slice]]:
     numbers = events["module"]
     if not len(numbers):
         return []
+    if ev.is_repeated(numbers):
+        return [(int(numbers[0]), slice(0, len(numbers)))]
     ends = [*(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
     begins = [0, *ends[:-1]]
     return [(int(numbers[begin]), slice(begin, end)) for begin, end in zip(begins, ends, strict=True)]

@@ -13,6 +13,7 @@ from pixieioc.listmode.batch import Batch, Piece
 from pixieioc.listmode.events import PERIOD_COLUMN, Column, Events, Memory
 from pixieioc.listmode.held import Run
 from pixieioc.listmode.merge import Rows
+from pixieioc.listmode.picking import MIXED
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,9 @@ def _pieces(due: Due, begin: int) -> list[Piece]:
     """What goes out from `begin` on: first what had waited, then what follows each other in the block."""
     end, run = begin + len(due.numbers), due.run
     if run is None or run.row < 0 or 4 * run.tail > len(due.numbers):
-        return [Piece(begin, end, -1)]
+        return [Piece(begin, end, MIXED)]
     middle = begin + run.tail
-    return [*([Piece(begin, middle, -1)] if run.tail else []), *([Piece(middle, end, run.row)] if middle < end else [])]
+    return [
+        *([Piece(begin, middle, MIXED)] if run.tail else []),
+        *([Piece(middle, end, run.row)] if middle < end else []),
+    ]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixieioc.listmode import picking
+from pixieioc.listmode.picking import MIXED, NEW
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2", "u4", "u8"])
@@ -23,10 +24,12 @@ def test_values_are_put_in_order(kind: str, seed: int, held: int, size: int, sha
         numbers[[at, other]] = numbers[[other, at]]
     middle, count = held + size // 2, held + size
     ways = [
-        [(0, count, -1)],
-        [(0, held, -1), (held, count, 0)],
-        [(0, held, -1), (held, middle, 0), (middle, count, -1)],
+        [(0, count, MIXED)],
+        [(0, held, MIXED), (held, count, 0)],
+        [(0, held, MIXED), (held, middle, 0), (middle, count, MIXED)],
     ]
+    if not held:
+        ways.append([(0, count, NEW)])
     for way in ways:
         pieces, places = np.array(way, np.int64), np.empty(count + 1, np.uint32)
         found = picking.displaced(numbers, held, pieces, places)
