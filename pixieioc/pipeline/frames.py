@@ -178,8 +178,8 @@ def _describe(value: Any, buffers: list[Buffer], where: _Path, places: _Places) 
     return _describe_other(value, buffers, where, places)
 
 
-#: How a subclass becomes what it is made of.
-_PLAIN: dict[type[Any], Callable[[Any], Any]] = {str: str.__str__, float: float, int: int, dict: dict, list: list}
+#: What a subclass of them is described as.
+_PLAIN: tuple[Callable[[Any], Any], ...] = (str, float, int, dict, list)
 
 
 def _describe_other(value: Any, buffers: list[Buffer], where: _Path, places: _Places) -> Any:
@@ -190,9 +190,10 @@ def _describe_other(value: Any, buffers: list[Buffer], where: _Path, places: _Pl
         return _scalar(cast("np.generic[Any]", value), where)
     if isinstance(value, bytes | bytearray | memoryview):
         return _bytes(bytes(cast("bytes", value)), buffers)
-    for kind, plain in _PLAIN.items():
-        if isinstance(value, kind):
-            return _describe(plain(value), buffers, where, places)
+    for plain in _PLAIN:
+        if isinstance(value, cast("type[object]", plain)):
+            made = str.__str__(value) if isinstance(value, str) else plain(value)
+            return _describe(made, buffers, where, places)
     raise UnsupportedType(
         f"cannot send {_at(where)}: type {_name(value)}; what can be sent are numpy arrays, dicts and lists of them, "
         "numbers, str, bytes, bool and None"
