@@ -11,115 +11,41 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
-
-import msgspec
+from typing import Any, cast
 
 from pixieioc import account
-from pixieioc.config_lines import Place, lines_of
-from pixieioc.config_tables import Problem, plain_tables, read_table, with_places
-from pixieioc.config_tasks import classes_of, disagreements, import_modules, missing_files
+from pixieioc.config_lines import Place, lines_of, not_toml
+from pixieioc.config_schema import LONGEST_PREFIX, RUN, IocTable, LimitsTable, PipelineTable, RunParameters
+from pixieioc.config_tables import Problem, about, keys_of, plain_tables, read_table, with_places
+from pixieioc.config_tasks import class_names, classes_of, disagreements, import_modules, missing_files, shared_settings
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.validate import defaults_for, like, validate
 
-#: The name under which the run control's own parameters stand in a configuration.
-RUN = "run"
-LONGEST_PREFIX = 30
+__all__ = [
+    "LONGEST_PREFIX",
+    "RUN",
+    "Config",
+    "ConfigError",
+    "Examined",
+    "IocTable",
+    "LimitsTable",
+    "PipelineTable",
+    "RunParameters",
+    "absolute",
+    "check",
+    "examine",
+    "load",
+    "parse_set",
+    "to_json",
+    "with_defaults",
+]
 
 
 class ConfigError(Refused):
     """A configuration that cannot be used."""
-
-
-class RunParameters:
-    """What can be set about runs themselves, declared like a task's parameters."""
-
-    preset_mode = Parameter(
-        "No preset",
-        choices=("No preset", "Real time", "Live time", "Events", "Triggers"),
-        live=True,
-        doc="What ends a run by itself.",
-    )
-    preset_real = Parameter(60.0, unit="s", low=0.1, high=1e7, live=True, doc="Real time of a run with that preset.")
-    preset_live = Parameter(60.0, unit="s", low=0.1, high=1e7, live=True, doc="Live time of a run with that preset.")
-    preset_events = Parameter(100_000, low=1, high=2**53, live=True, doc="Events of a run with that preset, at least.")
-    preset_triggers = Parameter(
-        100_000, low=1, high=2**53, live=True, doc="Triggers of a run with that preset, at least."
-    )
-    stop_timeout = Parameter(8.0, unit="s", low=0.5, high=3600, live=True, doc="Time that a stop may take to drain.")
-    wait_for_pipeline = Parameter(
-        True, live=True, doc="Whether a put to Acquire also waits for the tasks behind the source."
-    )
-    fail_put_on_error = Parameter(True, live=True, doc="Whether a put to Acquire fails when its run ends badly.")
-
-
-def _said(doc: str, *, least: float | None = None) -> msgspec.Meta:
-    return msgspec.Meta(description=doc, ge=least)
-
-
-class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[pipeline]`: the chain, from source to sink."""
-
-    chain: Annotated[list[str], _said("The tasks from source to sink; each at most once.")]
-    prefix: Annotated[str, _said("Prefix of all process variables; --prefix overrides it.")] = "PX16:"
-    imports: Annotated[
-        list[str], _said("Python modules that define further tasks, looked for in the file's folder, too.")
-    ] = []
-
-
-class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[ioc.limits]`: what the clients of the server may cost."""
-
-    clients: Annotated[
-        int, _said("Clients at a time; one that has not said anything makes place for a new one.", least=1)
-    ] = 1000
-    channels: Annotated[int, _said("Channels of one client.", least=1)] = 100_000
-    subscriptions: Annotated[int, _said("Subscriptions of one client.", least=1)] = 100_000
-    puts: Annotated[int, _said("Puts of one client that have not completed.", least=1)] = 1000
-    message: Annotated[
-        int,
-        _said("Longest message that is taken, in bytes; never longer than the client's channels need.", least=1024),
-    ] = 16 * 1024**2
-    backlog: Annotated[
-        int, _said("Bytes that are held for a client that does not take them before only newest values are.", least=0)
-    ] = 1024**2
-    patience: Annotated[float, _said("Seconds after which only newest values are held for such a client.", least=0)] = (
-        0.05
-    )
-    silence: Annotated[
-        float, _said("Seconds after which a client that has said nothing is disconnected.", least=0.1)
-    ] = 30.0
-    stall: Annotated[
-        float,
-        _said(
-            "Seconds after which a client that does not read, or whose computer has vanished, is disconnected.",
-            least=1,
-        ),
-    ] = 60.0
-
-
-class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[ioc]`: the server, and limits of the computer it runs on."""
-
-    interfaces: Annotated[
-        list[str], _said("Addresses to listen on; empty: those of EPICS_CAS_INTF_ADDR_LIST, or all.")
-    ] = []
-    state_dir: Annotated[
-        str, _said("Where the run number survives a restart; empty: pixieioc/<prefix> in XDG_STATE_HOME.")
-    ] = ""
-    disk_low: Annotated[float, _said("Free space in GB below which DiskFree_RBV is MINOR.")] = 10.0
-    disk_lolo: Annotated[
-        float, _said("Free space in GB below which it is MAJOR, and no run that saves can be started.")
-    ] = 1.0
-    memory_high: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MINOR.")] = 1000.0
-    memory_hihi: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MAJOR.")] = 2000.0
-    access_file: Annotated[
-        str, _said("TOML file that says who may write, read again on SIGHUP; empty: everybody may write everything.")
-    ] = ""
-    limits: Annotated[LimitsTable, _said("What clients may cost, see below.")] = LimitsTable()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,16 +53,13 @@ class Config:
     """A configuration that has been checked: `settings` are all initial values by task, `run` those of runs."""
 
     chain: tuple[str, ...]
+    #: The classes of the tasks, by their names.
+    tasks: Mapping[str, type[Task]]
     prefix: str
     settings: Mapping[str, Mapping[str, Value]]
     run: Mapping[str, Value]
     ioc: IocTable
     folder: Path
-
-    @property
-    def tasks(self) -> dict[str, type[Task]]:
-        """The classes of the chain's tasks, by name."""
-        return {name: Task.class_registry[name] for name in self.chain}
 
     @property
     def access_file(self) -> Path | None:
@@ -161,6 +84,19 @@ class Examined:
     access_file: Path | None = None
 
 
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """A TOML file's text and content; ConfigError says why it is none, with line and column."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    try:
+        text = raw.decode()
+        return text, tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(not_toml(path, raw, error)) from None
+
+
 def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:
     """Reads and checks a configuration file; `sets` are texts `task.parameter=value` that override it.
 
@@ -174,24 +110,20 @@ def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Con
 
 def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, files: bool = False) -> Examined:
     """Everything that is wrong with a configuration file, each with file and line; with `files`, missing files too."""
-    try:
-        text = path.read_bytes().decode()
-        content: dict[str, Any] = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+    text, content = read_toml(path)
     overridden = _override(content, sets, prefix)
     problems: list[Problem] = []
     folder = path.parent.resolve()
     for name in content:
         if name not in _TABLES:
             kind = "table" if isinstance(content[name], Mapping) else "key"
-            problems.append(Problem((name,), f"{name}: unknown {kind}{like(name, list(_TABLES))}"))
+            hint = _ELSEWHERE.get(name) or like(name, list(_TABLES))
+            problems.append(Problem((name,), f"{name}: unknown {kind}{hint}"))
     if "pipeline" not in content and not any("mean pipeline?" in problem.text for problem in problems):
         problems.append(Problem((), "pipeline: this table is missing"))
-    pipeline = read_table(PipelineTable, content.get("pipeline", {"chain": []}), ("pipeline",), problems)
-    ioc = read_table(IocTable, content.get("ioc", {}), ("ioc",), problems)
+    given = content.get("pipeline", {"chain": []})
+    pipeline = read_table(PipelineTable, given, ("pipeline",), problems, _ELSEWHERE)
+    ioc = read_table(IocTable, content.get("ioc", {}), ("ioc",), problems, _ELSEWHERE)
     tables = {
         name: plain_tables(content.get(name, {}), (name,), problems, deep=name == "tasks") for name in (RUN, "tasks")
     }
@@ -201,13 +133,28 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
             pipeline, tables[RUN], tables["tasks"], ioc or IocTable(), folder, prefix, problems, files=files
         )
     else:
+        _check_the_rest(given, tables["tasks"], folder, problems, files=files)
         _resolve(RUN, RunParameters, tables[RUN], (RUN,), problems)
-    said = with_places(problems, path, lines_of(text), overridden)
     access_file = Path(_from(folder, ioc.access_file)) if ioc is not None and ioc.access_file else None
+    if files and access_file is not None and not os.path.lexists(access_file):
+        problems.append(Problem(("ioc", "access_file"), f"ioc.access_file: there is no {access_file}"))
+        access_file = None
+    said = with_places(problems, path, lines_of(text), overridden)
     return Examined(said, None if said else config, access_file)
 
 
 _TABLES = ("pipeline", RUN, "tasks", "ioc")
+#: For a key that stands in the wrong table: where it belongs, as the end of a sentence.
+_ELSEWHERE = {
+    name: f"; it belongs in [{table}]"
+    for table, names in (
+        ("ioc.limits", keys_of(LimitsTable)),
+        (RUN, parameters_of(RunParameters)),
+        ("ioc", keys_of(IocTable)),
+        ("pipeline", keys_of(PipelineTable)),
+    )
+    for name in names
+}
 
 
 def check(
@@ -246,8 +193,10 @@ def _check(
         problems.append(Problem(("pipeline", "prefix"), f"prefix {prefix!r}: {allowed}"))
     not_imported = list(import_modules(pipeline.imports, folder))
     problems += not_imported
-    classes, wrong = classes_of(pipeline.chain, complete=not not_imported)
+    given, tasks = class_names(tasks, problems)
+    classes, wrong = classes_of(pipeline.chain, given, complete=not not_imported)
     problems += wrong
+    tasks = shared_settings(classes, tasks, problems)
     for name in tasks:
         if name not in pipeline.chain:
             known = name in Task.class_registry  # then only a name that is no task's can be a slip of it
@@ -257,26 +206,44 @@ def _check(
             problems.append(Problem(("tasks", name), text + (close if close.endswith("?") else "")))
     settings: dict[str, dict[str, Value]] = {}
     for name, cls in classes.items():
-        count = len(problems)
-        accepted = _resolve(name, cls, tasks.get(name, {}), ("tasks", name), problems)
-        settings[name] = absolute(cls, with_defaults(cls, accepted), folder)
-        if len(problems) == count:
-            problems += disagreements(cls, settings[name], ("tasks", name))
-        if files:
-            wrong_places = {problem.place for problem in problems[count:]}
-            missing = missing_files(cls, settings[name], ("tasks", name))
-            problems += [problem for problem in missing if problem.place not in wrong_places]
+        settings[name] = _settings(name, cls, tasks.get(name, {}), folder, problems, files=files)
     of_run = _resolve(RUN, RunParameters, run, (RUN,), problems)
     if len(problems) > before:
         return None
     return Config(
         chain=tuple(pipeline.chain),
+        tasks=classes,
         prefix=prefix,
         settings=settings,
         run=with_defaults(RunParameters, of_run),
         ioc=ioc,
         folder=folder,
     )
+
+
+def _settings(
+    name: str, cls: type[Task], given: Mapping[str, Any], folder: Path, problems: list[Problem], *, files: bool
+) -> dict[str, Value]:
+    """One task's settings; what is wrong with them, each and together, is added to `problems`."""
+    place, before = ("tasks", name), len(problems)
+    settings = absolute(cls, with_defaults(cls, _resolve(name, cls, given, place, problems)), folder)
+    wrong = {problem.place[-1] for problem in problems[before:]}
+    found = list(disagreements(cls, settings, place)) + list(missing_files(cls, settings, place) if files else ())
+    problems += [problem for problem in found if not about(problem, wrong)]
+    return settings
+
+
+def _check_the_rest(
+    pipeline: object, tasks: Mapping[str, Mapping[str, Any]], folder: Path, problems: list[Problem], *, files: bool
+) -> None:
+    """The tasks that are known by name, where the chain cannot be read: what else is wrong is found at once, too."""
+    imports: Any = cast("Mapping[str, Any]", pipeline).get("imports", []) if isinstance(pipeline, Mapping) else []
+    names = cast("list[Any]", imports) if isinstance(imports, list) else []
+    problems += import_modules([name for name in names if isinstance(name, str)], folder)
+    given, tasks = class_names(tasks, problems)
+    known = [name for name in tasks if given.get(name, name) in Task.class_registry]
+    for name, cls in classes_of(known, given)[0].items():
+        _settings(name, cls, tasks[name], folder, problems, files=files)
 
 
 def with_defaults(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -307,10 +274,17 @@ def _resolve(task: str, cls: type, given: Mapping[str, Any], place: Place, probl
     except Refused as error:
         above = "".join(f"{part}." for part in place[:-1])
         for text, (_, name) in zip(error.problems, error.about, strict=True):
+            if name in _ELSEWHERE and name not in parameters_of(cls):
+                text = f"{task}.{name}: {task} has no such parameter{_ELSEWHERE[name]}"
             problems.append(Problem((*place, name) if name else place, above + text))
         wrong = {name for _, name in error.about}
         rest = {name: value for name, value in given.items() if name not in wrong}
-        return _resolve(task, cls, rest, place, []) if wrong and len(rest) < len(given) else {}
+        if not wrong or len(rest) == len(given):
+            return {}
+        more: list[Problem] = []  # values are compared only when each is right by itself
+        accepted = _resolve(task, cls, rest, place, more)
+        problems += [problem for problem in more if not about(problem, wrong)]
+        return accepted
 
 
 def _override(content: dict[str, Any], sets: Iterable[str], prefix: str | None) -> dict[Place, str]:

@@ -17,7 +17,7 @@ import pixieioc
 from pixieioc.cli import app
 from pixieioc.config import ConfigError, load
 from pixieioc.pipeline import Task
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from tests.conftest import CA_PORTS, DATA
 from tests.running_ioc import ROOT, ioc_folder
 
@@ -81,12 +81,16 @@ def test_a_bad_access_file_is_one_line_with_file_line_and_what_is_allowed(good: 
     good.write_text(GOOD + f'access_file = "{access.name}"\n')
     for text, says in (
         (None, ": No such file or directory"),
+        ("OP = [\n'*@wall'", ":1:1: not TOML: Unclosed array"),
         ('OP = ["*@wall"]\nEX = ["jan"]\n', ":2: EX: 'jan': must be user@host, with * for any"),
     ):
         if text is not None:
             access.write_text(text)
         code, out, err = _program(good.parent, command, "good.toml", EPICS_CAS_SERVER_PORT=str(CA_PORTS[0]))
-        assert (code, out, err) == (1, "", f"pixieioc: {access}{says}\n")
+        if text is None and command == "check":
+            assert (code, out, err) == (1, "", f"pixieioc: good.toml:8: ioc.access_file: there is no {access}\n")
+        else:
+            assert (code, out, err) == (1, "", f"pixieioc: {access}{says}\n")
     access.write_text('OP = ["*@wall"]\n')
     assert _program(good.parent, "check", "good.toml")[0] == 0
 
@@ -111,6 +115,12 @@ def test_an_address_that_is_not_here(good: Path) -> None:
     code, out, err = _program(good.parent, "run", good, "--interfaces", "127.0.0.1,192.0.2.1")
     assert (code, out) == (1, "")
     assert err == "pixieioc: cannot listen for clients on TCP 127.0.0.1, 192.0.2.1: Cannot assign requested address\n"
+
+
+def test_a_host_that_is_not_known_is_told_once(good: Path) -> None:
+    code, out, err = _program(good.parent, "run", good, "--interfaces", "300.1.1.1")
+    assert (code, out) == (1, "")
+    assert re.fullmatch("pixieioc: cannot listen for clients on TCP: '300.1.1.1': .*\n", err)
 
 
 def test_an_address_that_is_in_use(good: Path) -> None:
@@ -142,7 +152,9 @@ def test_a_state_that_cannot_be_read(good: Path) -> None:
         (("check", DEMO, "--prefix", "P" * 29), r"^.*demo.toml: prefix 'P{29}': must have at most .. characters"),
         (("run", DEMO, "--list-pvs", "--prefix", "P" * 29), "prefix 'P{29}': must have at most .. characters"),
         (("demo", "--prefix", ""), "prefix '': must have"),
-        (("tasks", "DumyData"), "no task 'DumyData'; there are: .*DummyData"),
+        (("tasks", "DumyData"), r"no task 'DumyData'; did you mean DummyData\?"),
+        (("tasks", "Sort"), r"no task 'Sort'; did you mean SortEvents\?"),
+        (("tasks", "Xyz"), "no task 'Xyz'; there are: .*DummyData"),
     ],
 )
 def test_what_cannot_be_done(arguments: tuple[str | Path, ...], says: str) -> None:

@@ -77,12 +77,18 @@ def look_at(path: str) -> Place:
     return Place(path, wanted.is_dir(), writable, free_gb, levels(wanted), levels(folder))
 
 
-def evaluate(run_on: str, draining: str, settings: str, saving: Saving, place: Place, starting: str = "") -> Readiness:
-    """Puts the checks together; the first three and the last are given as their own problem (empty: well)."""
+def evaluate(
+    run_on: str, draining: str, settings: str, saving: Saving, place: Place, starting: str = "", files: str = ""
+) -> Readiness:
+    """Puts the checks together; the first three and the last two are given as their own problem (empty: well).
+
+    `files` is what is wrong with the names of the next run's files.
+    """
     disk = folder = ""
     if saving.on:
         not_writable = "" if place.writable else f"the folder {place.path} is not writable"
         folder = place.why_not_made(saving.depth) or not_writable
     if saving.on and place.free_gb <= saving.least_gb:
         disk = f"only {place.free_gb:.1f} GB are free at {place.path}, at least {saving.least_gb:g} GB are needed"
-    return Readiness((run_on, draining, settings, disk, folder, starting))
+    path = "; ".join(problem for problem in (folder, files) if problem)
+    return Readiness((run_on, draining, settings, disk, path, starting))

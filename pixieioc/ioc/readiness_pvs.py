@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pixieioc.config import Config
-from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.readiness import Place, Readiness, Saving, evaluate, look_at
+from pixieioc.ioc.records import NO_ALARM, Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
+from pixieioc.ioc.state import State
 
 
 class ReadinessPvs:
     """Looks at links, settings, disk and folder, and shows what it sees."""
 
     def __init__(
-        self, pvs: Pvs, config: Config, pipeline: LivePipeline, settings: Settings, progress: Progress
+        self, pvs: Pvs, config: Config, pipeline: LivePipeline, settings: Settings, progress: Progress, state: State
     ) -> None:
+        self._state = state
         self._pvs = pvs
         self._config = config
         self._pipeline = pipeline
@@ -34,7 +35,7 @@ class ReadinessPvs:
         place, rate = look_at(shared("file_path", ".")), self._progress.counter("write_rate")
         readiness = self._evaluate(run, starting, place)
         no_alarm = run is not None or bool(starting)
-        self._pvs.post_with("Ready_RBV", int(readiness.ready), dbr.NO_ALARM if no_alarm else None)
+        self._pvs.post_with("Ready_RBV", int(readiness.ready), NO_ALARM if no_alarm else None)
         post("ReadyBits_RBV", readiness.bits)
         post("ReadyMessage_RBV", readiness.message)
         post("ConfigLocked_RBV", int(run is not None))
@@ -50,4 +51,5 @@ class ReadinessPvs:
         draining = "" if run_on or self._pipeline.at_rest else "the tasks are still finishing the last run"
         saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
         settings = self._progress.problem() or self._settings.problem()
-        return evaluate(run_on, draining, settings, saving, place, "" if run_on else starting)
+        files = "" if run_on else self._settings.not_ready(self._state.run_id + 1)
+        return evaluate(run_on, draining, settings, saving, place, "" if run_on else starting, files)

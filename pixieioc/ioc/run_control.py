@@ -14,16 +14,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from pixieioc.config import Config
-from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.record import Client, Put, PutRefused, Record
 from pixieioc.ioc.command_status import CommandStatus
 from pixieioc.ioc.errors import ErrorPvs, said_of
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.overview import Overview
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.rate_history import RateHistory
 from pixieioc.ioc.readiness_pvs import ReadinessPvs
+from pixieioc.ioc.records import MINOR, Client, Put, PutRefused, Pvs, Record
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.settings import Settings
@@ -33,6 +31,7 @@ from pixieioc.ioc.text import duration
 from pixieioc.pipeline import Cause, Error, Message, Status
 from pixieioc.pipeline.declare import parameters_of
 from pixieioc.pipeline.procedure import Wait
+from pixieioc.tasks.take_data import TakeData
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ class RunControl:
         self._gone = True  # the tasks are not there on purpose
         self._starting = "the tasks are starting"  #: empty when they have started, or could not
         self.run: Run | None = None
-        self.tasks = {name: TaskPvs(pvs, cls, config.settings[name]) for name, cls in config.tasks.items()}
+        self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
         self._run_log = RunLog(pvs)
         self.errors = ErrorPvs(pvs, config.chain, self._run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
@@ -70,11 +69,11 @@ class RunControl:
         self._use_run_parameters()
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.chain)
-        self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress)
+        self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, state)
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
         self._serve_commands()
         pvs.post("RunId_RBV", state.run_id)
-        pvs.post("SimMode_RBV", "Hardware" if config.chain[0] == "TakeData" else "Simulation")
+        pvs.post("SimMode_RBV", "Hardware" if issubclass(config.tasks[config.chain[0]], TakeData) else "Simulation")
         if state.interrupted:
             pvs.post("RunEndReason_RBV", "IOC restart")
         self._say.state("Initializing", "making the tasks")
@@ -137,7 +136,7 @@ class RunControl:
         self._starting = "the tasks are starting" if missing else ""
         try:
             if missing:
-                await self.pipeline.do(self.pipeline.creating(missing))
+                await self.pipeline.do(self.pipeline.creating({name: self._config.tasks[name] for name in missing}))
             if self.pipeline.chain != chain:
                 await self.pipeline.do(self.pipeline.connecting(chain))
         finally:
@@ -394,7 +393,7 @@ class RunControl:
         elif self._dying_since is None:
             self._dying_since = time.monotonic()
         late = self._dying_since is not None and time.monotonic() - self._dying_since > self._stop_timeout / 2
-        self._pvs.post_with("State_RBV", status, dbr.MINOR if late else None)
+        self._pvs.post_with("State_RBV", status, MINOR if late else None)
         run, source = self.run, self.pipeline.processes.get(self._config.chain[0])
         if run is not None and run.began is not None and source is not None and source.finished:
             self._source_has_ended(run)

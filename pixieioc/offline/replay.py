@@ -49,7 +49,7 @@ def replay(job: Job, listener: Listener | None = None) -> Summary:
 
 def _replay(job: Job, config: Config, listener: Listener | None) -> Summary:
     with _new_files(job.out) as folder, _Followed(config, folder, listener or Listener()) as pipeline:
-        pipeline.follow(pipeline.creating(config.chain))
+        pipeline.follow(pipeline.creating(config.tasks))
         pipeline.connect(list(config.chain))
         began = time.monotonic()
         pipeline.start()
@@ -82,7 +82,8 @@ class _Followed(Pipeline):
             self._listener.progress(percent, events)
 
     def handle_print(self, name: str, string: str) -> None:
-        self._listener.print(name, string)
+        if name != "LoadFiles":  # which prints damage only: the summary has that
+            self._listener.print(name, string)
 
     def handle_starting(self, name: str, what: str) -> None:
         self._listener.starting(name, what)

@@ -28,6 +28,12 @@ def _place(**other: bool | float) -> Place:
         (("", "it drains", "", Saving(), HERE), LINKS, "it drains"),
         (("", "", "no counter", Saving(), HERE), SETTINGS, "no counter"),
         (("", "", "", Saving(), HERE, "the tasks are starting"), TASKS, "the tasks are starting"),
+        (("", "", "", Saving(), HERE, "", "f.bin exists already"), PATH, "f.bin exists already"),
+        (
+            ("", "", "", Saving(on=True), _place(writable=False), "", "f.bin exists already"),
+            PATH,
+            "the folder /data is not writable; f.bin exists already",
+        ),
         (("a", "b", "c", Saving(), HERE), RUN | LINKS | SETTINGS, "a; b; c"),
         # The folder matters only to a run that saves.
         (("", "", "", Saving(), Place("/x", exists=False, writable=False, free_gb=0.0)), 0, ""),

@@ -168,19 +168,31 @@ class TestRule2BadEnd:
         done.result(5)
         assert ioc.get("RunEndReason_RBV") == "Task lost"
 
-    def test_a_start_that_a_task_cannot_make_fails(self, ioc: Ioc) -> None:
+    def test_a_start_whose_file_is_there_already_is_refused_and_uses_no_number(self, ioc: Ioc) -> None:
         ioc.put("AutoSave", 1)
         ioc.put("FilePath", str(ioc.folder / "taken"))
         (ioc.folder / "taken").mkdir(exist_ok=True)
         run = ioc.get("RunId_RBV") + 1
-        (ioc.folder / "taken" / f"pixie16_001_run{run:06d}_mod00.bin").touch()
+        there = ioc.folder / "taken" / f"pixie16_001_run{run:06d}_mod03.bin"
+        there.touch()
+        ioc.until("Ready_RBV", "No")
         with pytest.raises(PutFailed):
             ioc.put("Acquire", 1)
-        assert "exists already" in ioc.get("CmdMessage_RBV")
-        assert ioc.get("RunEndReason_RBV") == "Task error"
-        ioc.put("Acquire", 0)
+        assert ioc.get("CmdStatus_RBV") == "Refused"
+        assert f"{there} exists already" in ioc.get("CmdMessage_RBV")
+        there.unlink()
+        ioc.until("Ready_RBV", "Yes")
+        ioc.put("FileName", "n" * 300)
+        ioc.until("Ready_RBV", "No")
+        assert "at most 255 are possible" in ioc.get("ReadyMessage_RBV")
+        with pytest.raises(PutFailed):
+            ioc.put("Acquire", 1)
+        assert ioc.get("RunId_RBV") == run - 1
+        ioc.put("FileName", "pixie16")
+        ioc.until("Ready_RBV", "Yes")
         _run_for(ioc, 0.3)
         ioc.put("Acquire", 1)
+        assert ioc.get("RunId_RBV") >= run
 
 
 class TestRule3AbortInTheMiddle:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pixieioc.pipeline import Error, Parameter, Pipeline, Report, Task
-from pixieioc.pipeline.contract import HOOKS, check_returned, problems_in_use
+from pixieioc.pipeline.contract import HOOKS, LONGEST_TASK_NAME, check_returned, problems_in_use, problems_of_names
 from tests.pipeline import toys
 
 
@@ -72,6 +72,7 @@ PER_CHANNEL = Report(np.zeros((0, 0)), per="channel", doc="")
         ((), {"do_stop": _work}, r"has a do_stop that cannot be called as do_stop\(self\)"),
         ((), {"do_work": None}, "has do_work = None, which cannot be called"),
         ((), {"do_check": _work}, "has a do_check that is no classmethod"),
+        ((), {"do_ready": _work}, "has a do_ready that is no classmethod"),
         ((), {"ack": Report(0, doc="")}, "cannot declare ack: the pipeline's messages use this word"),
         ((), {"time": Report(0.0, doc="")}, "cannot declare time"),
         ((), {"refused": Report(0, doc="")}, "cannot declare refused"),
@@ -127,7 +128,6 @@ def _init(self: Any) -> None:
     ("content", "name", "says"),
     [
         ({}, "_Site", "_Site has no do_work"),
-        ({"do_work": _work}, "Other", "the class of Other is named _Site"),
         ({"do_work": _work, "__init__": _init}, "_Site", r"_Site has an __init__ without \*\*kwargs"),
         ({"do_work": _work, "heart_beat_timeout": "10"}, "_Site", "heart_beat_timeout = '10': must be a number"),
         ({"do_work": _work, "takes": 7}, "_Site", "takes = 7: must be the name of a kind of items"),
@@ -145,12 +145,34 @@ def test_a_class_that_cannot_be_in_a_chain(content: dict[str, Any], name: str, s
 def test_a_name_that_something_else_has(name: str) -> None:
     try:
         made = type(name, (Task,), {"do_work": _work})
-        [problem] = problems_in_use(made, name)
+        [(about, problem)] = problems_of_names({name: made})
+        assert about == name
         assert problem.startswith(f"a task cannot be named {name}: ")
         with Pipeline() as pipeline, pytest.raises(ValueError, match=f"a task cannot be named {name}"):
             pipeline.create_task(name)
     finally:
         Task.class_registry.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Singles", ""),
+        ("S" * LONGEST_TASK_NAME, ""),
+        ("S" * (LONGEST_TASK_NAME + 1), "has 33 characters, at most 32 are possible"),
+        ("Two words", "letters, digits and _, and does not begin with a digit"),
+        ("2nd", "letters, digits and _"),
+        ("a:b", "letters, digits and _"),
+        ("", "letters, digits and _"),
+        ("ToySink", "a task of class ToySource cannot be named ToySink: another class has this name"),
+        ("ToySource", ""),
+        ("length", "cannot be named length: a parameter of length has this name"),
+    ],
+)
+def test_the_name_of_a_task_of_some_class(name: str, says: str) -> None:
+    found = list(problems_of_names({name: toys.ToySource}, {name: "ToySource"}, ["ToySource", "ToySink"]))
+    assert [about for about, _ in found] == [name] * bool(says)
+    assert all(says in problem for _, problem in found)
 
 
 def test_what_is_no_task() -> None:
@@ -167,6 +189,6 @@ def test_what_do_work_returns_is_told() -> None:
         check_returned("Site", _async(None, None))
 
 
-def test_the_callbacks_are_those_of_the_reference_and_two_more() -> None:
+def test_the_callbacks_are_those_of_the_reference_and_three_more() -> None:
     reference = {"do_configure", "do_connect", "do_init", "do_quit", "do_start", "do_stop", "do_wait", "do_work"}
-    assert set(HOOKS) == {*reference, "do_report", "do_check"}
+    assert set(HOOKS) == {*reference, "do_report", "do_check", "do_ready"}
