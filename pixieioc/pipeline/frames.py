@@ -155,7 +155,7 @@ def _address(array: np.ndarray[Any, Any]) -> int:
 
 def _describe(value: Any, buffers: list[Buffer], where: _Path, places: _Places) -> Any:
     """`value` as something that MessagePack can hold, its large parts put into `buffers`."""
-    kind = type(value)
+    kind = cast("type[object]", type(value))
     if kind is np.ndarray:
         return _array(value, buffers, where, places)
     if kind is float or kind is bool or value is None:
