@@ -13,7 +13,7 @@ import pytest
 from pixieioc.config import LONGEST_PREFIX, RUN, Config, ConfigError, RunParameters, examine, load, to_json
 from pixieioc.pipeline import Task
 from pixieioc.pipeline.validate import validate
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from tests.conftest import DATA
 from tests.pipeline import toys
 
