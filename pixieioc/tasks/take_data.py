@@ -30,7 +30,7 @@ class TakeData(ChannelRates, Task):
 
     takes, gives = NOTHING, WORDS
 
-    heart_beat_timeout = 180.0  # booting a crate of modules takes that long
+    start_timeout = 180.0  # booting a crate of modules takes that long
 
     slots = Parameter([2.0], items=float, low=2, high=14, doc="Slots of the modules; module 0 is the first.")
     modules, channels = CrateFacts.modules, CrateFacts.channels
