@@ -153,7 +153,7 @@ def test_a_site_defines_tasks_in_a_module_beside_the_file(site: Site) -> None:
         'from pixieioc.pipeline import *\nclass SiteTask(Task):\n    "One."\n    knob = Parameter(3, doc="A knob.")\n'
         "    def do_work(self, datum): self.send(datum)\n"
     )
-    assert site(code).settings["SiteTask"] == {"knob": 3}
+    assert site(code).settings["SiteTask"] == {"knob": 3, "hang_timeout": 60.0}
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_relative_paths_start_from_the_files_folder(tmp_path: Path, monkeypatch:
 def test_defaults(tmp_path: Path) -> None:
     config = _load(tmp_path, CHAIN)
     assert (config.prefix, config.folder, config.ioc.interfaces) == ("PX16:", tmp_path, [])
-    assert config.settings["ToySource"] == {"items": 10, "length": 100, "pause": 0.0}
+    assert config.settings["ToySource"] == {"items": 10, "length": 100, "pause": 0.0, "hang_timeout": 60.0}
     assert config.run == {
         "preset_mode": "No preset",
         "preset_real": 60.0,
