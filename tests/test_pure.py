@@ -27,11 +27,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "pipeline": (
         "control", "data_plane", "failures", "incoming", "life", "link", "outgoing", "pipeline", "pipeline_state",
         "process", "task", "task_loop", "task_process", "task_processes", "temporary",
-        "watchdog",
     ),
 }  # fmt: skip
 #: Pure modules of the other rooms.
-MODULES = ("config", "config_lines", "config_schema", "config_tables", "config_tasks", "ioc/readiness")
+MODULES = ("config", "config_input", "config_lines", "config_schema", "config_tables", "config_tasks", "ioc/readiness")
 #: What asks a clock.
 CLOCKS = {"time", "monotonic", "time_ns", "monotonic_ns", "perf_counter", "perf_counter_ns", "now", "utcnow", "today"}
 #: Modules that may do so: those that work in a task's process, and records, which are stamped when they are posted.
