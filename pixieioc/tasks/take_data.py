@@ -14,6 +14,7 @@ from pixieioc.hardware import HardwareError
 from pixieioc.hardware.pypixie16 import Pypixie16Crate
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
+from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.items import WORDS, Silence, WordBlock
 
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
@@ -33,11 +34,10 @@ class TakeData(ChannelRates, Task):
 
     takes, gives = NOTHING, WORDS
 
-    heart_beat_timeout = 180.0  # booting a crate of modules takes that long
+    start_timeout = 180.0  # booting a crate of modules takes that long
 
     slots = Parameter([2.0], items=float, low=2, high=14, doc="Slots of the modules; module 0 is the first.")
-    modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules whose rates are shown, from module 0.")
-    channels = Parameter(16, low=1, high=32, fixed=True, doc="Number of channels of each module whose rates are shown.")
+    modules, channels = CrateFacts.modules, CrateFacts.channels
     firmware = Parameter("default", doc="Section [Firmware.<name>] of pypixie16's configuration file.")
     synchronous = Parameter(False, doc="Whether all modules start and stop together.")
     clear_clocks = Parameter(True, doc="Whether the modules' clocks begin at 0 in each run.")
