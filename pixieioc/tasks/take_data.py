@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from pixieioc.hardware import HardwareError
+from pixieioc.hardware import HardwareError, ModuleInfo
 from pixieioc.hardware.pypixie16 import Pypixie16Crate
+from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
-from pixieioc.tasks.crate import CrateFacts
+from pixieioc.tasks.crate import CrateFacts, layout_of
 from pixieioc.tasks.items import WORDS, Silence, WordBlock
 
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
@@ -38,6 +39,7 @@ class TakeData(ChannelRates, Task):
 
     slots = Parameter([2.0], items=float, low=2, high=14, doc="Slots of the modules; module 0 is the first.")
     modules, channels = CrateFacts.modules, CrateFacts.channels
+    adc_mhz, firmware_revision = CrateFacts.adc_mhz, CrateFacts.firmware_revision
     firmware = Parameter("default", doc="Section [Firmware.<name>] of pypixie16's configuration file.")
     synchronous = Parameter(False, doc="Whether all modules start and stop together.")
     clear_clocks = Parameter(True, doc="Whether the modules' clocks begin at 0 in each run.")
@@ -190,10 +192,26 @@ class TakeData(ChannelRates, Task):
             )
         self.print(f"booting the modules in slots {slots}")
         crate.boot([firmware], settings, lambda done, total: self.print(f"{done} of {total} modules are booted"))
+        for module, info in enumerate(crate.modules[: self.modules]):
+            self._check_layout(module, info)
         if self.adjust_offsets:
             for module in range(len(slots)):
                 crate.adjust_offsets(module)
         self.booted = True
+
+    def _check_layout(self, module: int, info: ModuleInfo) -> None:
+        """Whether records will be read as this module writes them, as far as the names of its firmware tell."""
+        given = layout_of(self.adc_mhz, self.firmware_revision, module)
+        try:
+            right = variant(info.adc_mhz, info.firmware) == given if info.firmware else info.adc_mhz == given.adc_mhz
+        except ValueError:
+            right = False
+        if not right:
+            revision = info.firmware or "unknown"
+            raise Error(
+                f"module {module} (slot {info.slot}) is {info.kind} with firmware revision {revision}, but its records "
+                f"would be read as those of {given}: correct adc_mhz and firmware_revision in [crate]"
+            )
 
     @contextmanager
     def _as_errors(self) -> Generator[None]:

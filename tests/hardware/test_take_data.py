@@ -162,3 +162,30 @@ def test_synchronous_is_applied_at_the_next_start_and_losses_stay_shown(crate: t
     ioc.put("ErrorAck", 1)
     _take(ioc, 0.3)
     assert ioc.get("TakeData:REPORT:FullFifo_RBV") == 0
+
+
+def test_a_layout_that_is_not_that_of_the_modules_is_refused(crate: tuple[Ioc, Simulation]) -> None:
+    ioc, _ = crate
+    ioc.put("TakeData:Firmware", "default")  # written again: it boots again, in the same process
+    ioc.put("FirmwareRevision", "[29500]")
+    with pytest.raises(PutFailed):
+        _take(ioc, 0.3)
+    message = ioc.get("TakeData:ErrorMessage_RBV")
+    assert (
+        "module 0 (slot 2) is F-500-14 with firmware revision 35207, but its records would be read as those" in message
+    )
+    ioc.put("FirmwareRevision", "[35207]")
+    ioc.put("ErrorAck", 1)
+    _take(ioc, 0.3)
+    assert ioc.get("ConvertToEvents:Events_RBV") > 1000
+
+
+def test_other_slots_are_opened_by_a_new_process(crate: tuple[Ioc, Simulation]) -> None:
+    ioc, simulation = crate
+    ioc.put("TakeData:Slots", "[5, 6]")
+    with pytest.raises(PutFailed):
+        _take(ioc, 0.3)
+    assert "the next start has a new process, for the modules in slots [5, 6]" in ioc.get("TakeData:ErrorMessage_RBV")
+    ioc.put("ErrorAck", 1)
+    _take(ioc, 0.3)
+    assert [set(events["slot"]) for events in _events_of(ioc, simulation)] == [{5}, {6}]
