@@ -115,6 +115,8 @@ class TakeData(ChannelRates, Task):
                 self._boot()
             crate = self._opened
             self._modules = range(len(crate.modules))
+            for module, info in enumerate(crate.modules[: self.modules]):
+                self._check_layout(module, info)
             # Both are written to all modules at once; 0 has the clocks begin anew at the start.
             crate.write_module(0, "SYNCH_WAIT", self.synchronous)
             if self.clear_clocks:
@@ -192,8 +194,6 @@ class TakeData(ChannelRates, Task):
             )
         self.print(f"booting the modules in slots {slots}")
         crate.boot([firmware], settings, lambda done, total: self.print(f"{done} of {total} modules are booted"))
-        for module, info in enumerate(crate.modules[: self.modules]):
-            self._check_layout(module, info)
         if self.adjust_offsets:
             for module in range(len(slots)):
                 crate.adjust_offsets(module)

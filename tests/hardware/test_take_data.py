@@ -166,7 +166,6 @@ def test_synchronous_is_applied_at_the_next_start_and_losses_stay_shown(crate: t
 
 def test_a_layout_that_is_not_that_of_the_modules_is_refused(crate: tuple[Ioc, Simulation]) -> None:
     ioc, _ = crate
-    ioc.put("TakeData:Firmware", "default")  # written again: it boots again, in the same process
     ioc.put("FirmwareRevision", "[29500]")
     with pytest.raises(PutFailed):
         _take(ioc, 0.3)
