@@ -16,8 +16,8 @@ from typing import Annotated, Any, cast
 import msgspec
 
 from pixieioc import account
-from pixieioc.config_lines import Place, lines_of
-from pixieioc.config_tables import Problem, plain_tables, read_table, with_places
+from pixieioc.config_lines import Place, lines_of, not_toml
+from pixieioc.config_tables import Problem, about, keys_of, plain_tables, read_table, with_places
 from pixieioc.config_tasks import classes_of, disagreements, import_modules, missing_files
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
@@ -161,6 +161,19 @@ class Examined:
     access_file: Path | None = None
 
 
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """A TOML file's text and content; ConfigError says why it is none, with line and column."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    try:
+        text = raw.decode()
+        return text, tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(not_toml(path, raw, error)) from None
+
+
 def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:
     """Reads and checks a configuration file; `sets` are texts `task.parameter=value` that override it.
 
@@ -174,24 +187,20 @@ def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Con
 
 def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, files: bool = False) -> Examined:
     """Everything that is wrong with a configuration file, each with file and line; with `files`, missing files too."""
-    try:
-        text = path.read_bytes().decode()
-        content: dict[str, Any] = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+    text, content = read_toml(path)
     overridden = _override(content, sets, prefix)
     problems: list[Problem] = []
     folder = path.parent.resolve()
     for name in content:
         if name not in _TABLES:
             kind = "table" if isinstance(content[name], Mapping) else "key"
-            problems.append(Problem((name,), f"{name}: unknown {kind}{like(name, list(_TABLES))}"))
+            hint = _ELSEWHERE.get(name) or like(name, list(_TABLES))
+            problems.append(Problem((name,), f"{name}: unknown {kind}{hint}"))
     if "pipeline" not in content and not any("mean pipeline?" in problem.text for problem in problems):
         problems.append(Problem((), "pipeline: this table is missing"))
-    pipeline = read_table(PipelineTable, content.get("pipeline", {"chain": []}), ("pipeline",), problems)
-    ioc = read_table(IocTable, content.get("ioc", {}), ("ioc",), problems)
+    given = content.get("pipeline", {"chain": []})
+    pipeline = read_table(PipelineTable, given, ("pipeline",), problems, _ELSEWHERE)
+    ioc = read_table(IocTable, content.get("ioc", {}), ("ioc",), problems, _ELSEWHERE)
     tables = {
         name: plain_tables(content.get(name, {}), (name,), problems, deep=name == "tasks") for name in (RUN, "tasks")
     }
@@ -201,13 +210,28 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
             pipeline, tables[RUN], tables["tasks"], ioc or IocTable(), folder, prefix, problems, files=files
         )
     else:
+        _check_the_rest(given, tables["tasks"], folder, problems, files=files)
         _resolve(RUN, RunParameters, tables[RUN], (RUN,), problems)
-    said = with_places(problems, path, lines_of(text), overridden)
     access_file = Path(_from(folder, ioc.access_file)) if ioc is not None and ioc.access_file else None
+    if files and access_file is not None and not os.path.lexists(access_file):
+        problems.append(Problem(("ioc", "access_file"), f"ioc.access_file: there is no {access_file}"))
+        access_file = None
+    said = with_places(problems, path, lines_of(text), overridden)
     return Examined(said, None if said else config, access_file)
 
 
 _TABLES = ("pipeline", RUN, "tasks", "ioc")
+#: For a key that stands in the wrong table: where it belongs, as the end of a sentence.
+_ELSEWHERE = {
+    name: f"; it belongs in [{table}]"
+    for table, names in (
+        ("ioc.limits", keys_of(LimitsTable)),
+        (RUN, parameters_of(RunParameters)),
+        ("ioc", keys_of(IocTable)),
+        ("pipeline", keys_of(PipelineTable)),
+    )
+    for name in names
+}
 
 
 def check(
@@ -257,15 +281,7 @@ def _check(
             problems.append(Problem(("tasks", name), text + (close if close.endswith("?") else "")))
     settings: dict[str, dict[str, Value]] = {}
     for name, cls in classes.items():
-        count = len(problems)
-        accepted = _resolve(name, cls, tasks.get(name, {}), ("tasks", name), problems)
-        settings[name] = absolute(cls, with_defaults(cls, accepted), folder)
-        if len(problems) == count:
-            problems += disagreements(cls, settings[name], ("tasks", name))
-        if files:
-            wrong_places = {problem.place for problem in problems[count:]}
-            missing = missing_files(cls, settings[name], ("tasks", name))
-            problems += [problem for problem in missing if problem.place not in wrong_places]
+        settings[name] = _settings(name, cls, tasks.get(name, {}), folder, problems, files=files)
     of_run = _resolve(RUN, RunParameters, run, (RUN,), problems)
     if len(problems) > before:
         return None
@@ -277,6 +293,30 @@ def _check(
         ioc=ioc,
         folder=folder,
     )
+
+
+def _settings(
+    name: str, cls: type[Task], given: Mapping[str, Any], folder: Path, problems: list[Problem], *, files: bool
+) -> dict[str, Value]:
+    """One task's settings; what is wrong with them, each and together, is added to `problems`."""
+    place, before = ("tasks", name), len(problems)
+    settings = absolute(cls, with_defaults(cls, _resolve(name, cls, given, place, problems)), folder)
+    wrong = {problem.place[-1] for problem in problems[before:]}
+    found = list(disagreements(cls, settings, place)) + list(missing_files(cls, settings, place) if files else ())
+    problems += [problem for problem in found if not about(problem, wrong)]
+    return settings
+
+
+def _check_the_rest(
+    pipeline: object, tasks: Mapping[str, Mapping[str, Any]], folder: Path, problems: list[Problem], *, files: bool
+) -> None:
+    """The tasks that are known by name, where the chain cannot be read: what else is wrong is found at once, too."""
+    imports: Any = cast("Mapping[str, Any]", pipeline).get("imports", []) if isinstance(pipeline, Mapping) else []
+    names = cast("list[Any]", imports) if isinstance(imports, list) else []
+    problems += import_modules([name for name in names if isinstance(name, str)], folder)
+    known = [name for name in tasks if name in Task.class_registry]
+    for name, cls in classes_of(known)[0].items():
+        _settings(name, cls, tasks[name], folder, problems, files=files)
 
 
 def with_defaults(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -307,10 +347,17 @@ def _resolve(task: str, cls: type, given: Mapping[str, Any], place: Place, probl
     except Refused as error:
         above = "".join(f"{part}." for part in place[:-1])
         for text, (_, name) in zip(error.problems, error.about, strict=True):
+            if name in _ELSEWHERE and name not in parameters_of(cls):
+                text = f"{task}.{name}: {task} has no such parameter{_ELSEWHERE[name]}"
             problems.append(Problem((*place, name) if name else place, above + text))
         wrong = {name for _, name in error.about}
         rest = {name: value for name, value in given.items() if name not in wrong}
-        return _resolve(task, cls, rest, place, []) if wrong and len(rest) < len(given) else {}
+        if not wrong or len(rest) == len(given):
+            return {}
+        more: list[Problem] = []  # values are compared only when each is right by itself
+        accepted = _resolve(task, cls, rest, place, more)
+        problems += [problem for problem in more if not about(problem, wrong)]
+        return accepted
 
 
 def _override(content: dict[str, Any], sets: Iterable[str], prefix: str | None) -> dict[Place, str]:

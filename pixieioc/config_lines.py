@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 Place = tuple[str, ...]
+
+
+def not_toml(path: Path, content: bytes, error: tomllib.TOMLDecodeError | UnicodeDecodeError) -> str:
+    """A sentence about a file that is no TOML: `FILE:LINE:COLUMN: what is wrong there`."""
+    if isinstance(error, UnicodeDecodeError):
+        before = content[: error.start].split(b"\n")
+        wrong = f"byte {content[error.start]:#04x} is no UTF-8"
+        return f"{path}:{len(before)}:{len(before[-1].decode()) + 1}: not TOML: {wrong}"
+    what, _, where = str(error).partition(" (at ")
+    if position := re.match(r"line (\d+), column (\d+)\)", where):
+        return f"{path}:{position[1]}:{position[2]}: not TOML: {what}"
+    return f"{path}:{_last_statement(content.decode())}:1: not TOML: {what}"
+
+
+def _last_statement(text: str) -> int:
+    """The line in which the last statement of a text begins, whether it is whole or not."""
+    last, whole = 1, True
+    for number, content in _by_line(text):
+        if whole and text.splitlines()[number - 1].strip():
+            last = number
+        whole = content is not None
+    return last
 
 
 def lines_of(text: str) -> dict[Place, int]:
@@ -29,15 +53,25 @@ def lines_of(text: str) -> dict[Place, int]:
 
 
 def _statements(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    begin, piece = 1, ""
+    begin = 1
+    for number, content in _by_line(text):
+        if content is not None:
+            yield begin, content
+            begin = number + 1
+
+
+def _by_line(text: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Each line's number, with the content of the statement that ends in it, or None: it goes on in the next one."""
+    piece = ""
     for number, line in enumerate(text.splitlines(keepends=True), start=1):
         piece += line
         try:
             content = tomllib.loads(piece)
         except tomllib.TOMLDecodeError:
-            continue  # it goes on in the next line
-        yield begin, content
-        begin, piece = number + 1, ""
+            yield number, None
+            continue
+        yield number, content
+        piece = ""
 
 
 def _is_header(text: str, line: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,27 @@ class Problem:
     text: str
 
 
-def read_table(as_type: type[Table], given: object, place: Place, problems: list[Problem]) -> Table | None:
-    """A table as this type; what is wrong with it is added to `problems`, and None returned."""
+def about(problem: Problem, names: Iterable[str]) -> bool:
+    """Whether a problem is about one of these keys or names one: it may go away with what is wrong there."""
+    return any(problem.place[-1:] == (name,) or re.search(rf"\b{re.escape(name)}\b", problem.text) for name in names)
+
+
+def keys_of(as_type: type[msgspec.Struct]) -> list[str]:
+    """The keys of such a table."""
+    return [field.name for field in msgspec.structs.fields(as_type)]
+
+
+def read_table(
+    as_type: type[Table],
+    given: object,
+    place: Place,
+    problems: list[Problem],
+    elsewhere: Mapping[str, str] | None = None,
+) -> Table | None:
+    """A table as this type; what is wrong with it is added to `problems`, and None returned.
+
+    `elsewhere` are ends of sentences for keys that belong in another table.
+    """
     if not isinstance(given, Mapping):
         problems.append(Problem(place, f"{name_of(place)} = {shorten(given)}: must be a table"))
         return None
@@ -35,21 +55,24 @@ def read_table(as_type: type[Table], given: object, place: Place, problems: list
     for key in content:
         if key not in fields:
             kind = "table" if isinstance(content[key], Mapping) else "key"
-            problems.append(Problem((*place, key), f"{name_of((*place, key))}: unknown {kind}{like(key, fields)}"))
+            hint = (elsewhere or {}).get(key) or like(key, fields)
+            problems.append(Problem((*place, key), f"{name_of((*place, key))}: unknown {kind}{hint}"))
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in content:
-            values[name] = _read_value(field.type, content[name], (*place, name), problems)
+            values[name] = _read_value(field.type, content[name], (*place, name), problems, elsewhere)
         elif field.required:
             kind = "table" if _struct(field.type) else "key"
             problems.append(Problem(place, f"{name_of((*place, name))}: this {kind} is missing"))
     return as_type(**values) if len(problems) == before else None
 
 
-def _read_value(as_type: Any, value: object, place: Place, problems: list[Problem]) -> Any:
+def _read_value(
+    as_type: Any, value: object, place: Place, problems: list[Problem], elsewhere: Mapping[str, str] | None
+) -> Any:
     struct = _struct(as_type)
     if struct is not None:
-        return read_table(struct, value, place, problems)
+        return read_table(struct, value, place, problems, elsewhere)
     try:
         return msgspec.convert(value, as_type)
     except msgspec.ValidationError:

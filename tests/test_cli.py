@@ -81,12 +81,16 @@ def test_a_bad_access_file_is_one_line_with_file_line_and_what_is_allowed(good: 
     good.write_text(GOOD + f'access_file = "{access.name}"\n')
     for text, says in (
         (None, ": No such file or directory"),
+        ("OP = [\n'*@wall'", ":1:1: not TOML: Unclosed array"),
         ('OP = ["*@wall"]\nEX = ["jan"]\n', ":2: EX: 'jan': must be user@host, with * for any"),
     ):
         if text is not None:
             access.write_text(text)
         code, out, err = _program(good.parent, command, "good.toml", EPICS_CAS_SERVER_PORT=str(CA_PORTS[0]))
-        assert (code, out, err) == (1, "", f"pixieioc: {access}{says}\n")
+        if text is None and command == "check":
+            assert (code, out, err) == (1, "", f"pixieioc: good.toml:8: ioc.access_file: there is no {access}\n")
+        else:
+            assert (code, out, err) == (1, "", f"pixieioc: {access}{says}\n")
     access.write_text('OP = ["*@wall"]\n')
     assert _program(good.parent, "check", "good.toml")[0] == 0
 

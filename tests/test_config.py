@@ -59,8 +59,19 @@ def test_the_examples(name: str, values: dict[tuple[str, str], Any]) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("[pipeline\n", ["not TOML: Expected ']'"]),
-        (CHAIN.encode() + "# é".encode("latin-1"), ["not TOML: 'utf-8' codec can't decode"]),
+        ("[pipeline\n", [":1:10: not TOML: Expected ']'"]),
+        (CHAIN + "prefix = A\n", [":3:10: not TOML: Invalid value"]),
+        (CHAIN + "imports = [\n'toys',\n\n", [":3:1: not TOML: "]),
+        (CHAIN + "prefix = 'A'\nprefix = 'B'\n\n", [":4:13: not TOML: Cannot overwrite a value"]),
+        (CHAIN.encode() + "# é".encode("latin-1"), [":3:3: not TOML: byte 0xe9 is no UTF-8"]),
+        (CHAIN + '[ioc]\nprefix = "A:"\n', [":4: ioc.prefix: unknown key; it belongs in [pipeline]"]),
+        ('prefix = "A:"\n' + CHAIN, [":1: prefix: unknown key; it belongs in [pipeline]"]),
+        (CHAIN + "stop_timeout = 3\n", [":3: pipeline.stop_timeout: unknown key; it belongs in [run]"]),
+        (CHAIN + "[run]\ndisk_low = 3\n", [":4: run.disk_low: run has no such parameter; it belongs in [ioc]"]),
+        (
+            CHAIN + '[tasks.ToySource]\nprefix = "A:"\n',
+            [":4: tasks.ToySource.prefix: ToySource has no such parameter; it belongs in [pipeline]"],
+        ),
         ("", [": pipeline: this table is missing"]),
         ("[pipeline]\n", [":1: pipeline.chain: this key is missing"]),
         (CHAIN + "[taks]\n", [":3: taks: unknown table; did you mean tasks?"]),
@@ -398,6 +409,29 @@ def test_settings_that_are_each_acceptable_and_do_not_fit(tmp_path: Path, more: 
         (
             DECODE + '[tasks.LoadFiles]\nfiles = ["no.bin"]\nblock_size = 0\n',
             [":4: tasks.LoadFiles.files: there is no ", ":5: tasks.LoadFiles.block_size = 0: must be"],
+        ),
+        (
+            DECODE + '[tasks.LoadFiles]\nfiles = []\nmodule_pattern = "mod"\nblock_size = 0\n[tasks.GatherData]\n'
+            'max_delay = -1\nfile_name = "a/b"\n',
+            [
+                ":5: tasks.LoadFiles.module_pattern = 'mod': must have exactly one group",
+                ":6: tasks.LoadFiles.block_size = 0: must be",
+                ":8: tasks.GatherData.max_delay = -1: must be",
+                ":9: tasks.GatherData.file_name = 'a/b': must not contain",
+            ],
+        ),
+        (  # the firmware revision does not exist, so whether the rate fits it is not known
+            DECODE + "[tasks.LoadFiles]\nfiles = []\n[tasks.ConvertToEvents]\nfirmware_revision = [-5]\n"
+            "adc_mhz = [250]\n",
+            [":6: tasks.ConvertToEvents.firmware_revision = [-5]: must be"],
+        ),
+        (
+            DECODE.replace('"GatherData"', "5") + "[tasks.GatherData]\nmax_delay = -1\n[tasks.Unknown]\nx = 1\n",
+            [":2: pipeline.chain = [", ":4: tasks.GatherData.max_delay = -1: must be"],
+        ),
+        (
+            DECODE + "[tasks.LoadFiles]\nfiles = []\nblock_size = 0\n[tasks.ConvertToEvents]\ncfd_off = ['0:77']\n",
+            [":5: tasks.LoadFiles.block_size = 0: must be", ":7: tasks.ConvertToEvents.cfd_off = "],
         ),
         ('[pipelin]\nchain = ["LoadFiles"]\n', [":1: pipelin: unknown table; did you mean pipeline?"]),
         (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, get_args
 
-from pixieioc.config import ConfigError
+from pixieioc.config import ConfigError, read_toml
 from pixieioc.ioc.ca.record import Client
 from pixieioc.pvinfo.model import Access
 
@@ -30,13 +29,7 @@ class AccessRules:
     @classmethod
     def read(cls, file: Path) -> AccessRules:
         """From a TOML file with a list for each group; ConfigError says what is wrong with it, and where."""
-        try:
-            text = file.read_bytes().decode()
-            rules = tomllib.loads(text)
-        except OSError as error:
-            raise ConfigError(f"{file}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file}: {error}; {_ALLOWED}") from None
+        text, rules = read_toml(file)
         if problems := list(_problems(rules)):
             lines = text.splitlines()
             said = tuple(f"{file}:{_line(lines, *where)}: {what}" for where, what in problems)

@@ -64,7 +64,9 @@ async def _ioc(folder: Path) -> AsyncIterator[RunControl]:
 
 def _hear(control: RunControl, task: str, kind: str, payload: Any, run: int = 0) -> None:
     """A message of a task, by the way that it takes from the socket."""
-    control.pipeline._take(control.pipeline.processes[task], [bytes(f) for f in pack(Packet(kind, run, 0, payload))])
+    control.pipeline.incoming.take(
+        control.pipeline.processes[task], [bytes(f) for f in pack(Packet(kind, run, 0, payload))]
+    )
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

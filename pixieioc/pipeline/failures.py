@@ -1,0 +1,120 @@
+"""What goes wrong in a run: who is failed, what becomes of the others, and when the run is over."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+from pixieioc.pipeline.error import Cause, Error
+from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.pipeline_state import PipelineState
+from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
+from pixieioc.pipeline.task_process import TaskProcess
+
+#: How often the processes are looked at while messages are polled, in seconds.
+WATCH_INTERVAL = 0.05
+_ERROR = Message.ERROR.emoji
+
+
+class Handlers(Protocol):
+    """Who hears what the tasks say."""
+
+    def handle_error(self, name: str, err: Error) -> None:
+        """An error of a task, or what the pipeline finds wrong with it."""
+
+    def handle_print(self, name: str, string: str) -> None:
+        """Lines that a task printed."""
+
+    def handle_report(self, name: str, report: dict[str, Any]) -> None:
+        """Values that changed."""
+
+    def handle_starting(self, name: str, what: str) -> None:
+        """What takes a task long."""
+
+
+class Failures:
+    """Finds what is wrong with processes and ends the run that this costs, or that has come to its end."""
+
+    def __init__(self, state: PipelineState, handlers: Handlers) -> None:
+        self._state = state
+        self._handlers = handlers
+        self._checked = 0.0
+
+    def check_now(self) -> None:
+        """Has the next `check()` examine the processes, although it did so just before."""
+        self._checked = 0.0
+
+    def check(self) -> None:
+        """Looks after the processes, now and then."""
+        if self._state.processes.calling or time.monotonic() - self._checked < WATCH_INTERVAL:
+            return
+        self._checked = time.monotonic()
+        self._state.processes.keep_folders()
+        state = self._state
+        faults = state.watchdog.faults(list(state.processes.values()), state.chained, state.status)
+        for fault in list(faults):
+            fault.process.lost = True
+            if fault.cause is not Cause.LOST:
+                self._state.send_kill(fault.process.name)
+            self.fail(fault.process, Error(f"{fault.process.name}: {fault.text}", cause=fault.cause))
+
+    def fail_once(self, process: TaskProcess, error: Error) -> None:
+        """A task that says what is wrong is taken for failed; what follows from that is not told again."""
+        if process.error is None:
+            self.fail(process, error)
+
+    def end_if_finished(self) -> None:
+        """Ends the run if all its tasks are through: those that finished go back to WAITING."""
+        processes = self._state.chained
+        if self._state.status is Status.WAITING or not all(process.at_rest for process in processes):
+            return
+        for before, process in zip([None, *processes], processes, strict=False):
+            if process.lost and before is not None:  # what was sent to it and that it did not say it has handled
+                told = process.reports
+                told["balance"] = before.reports["messages_out"] - told["counter"] - told["dropped"]
+                process.report_time = time.time()
+                self._handlers.handle_report(process.name, {"balance": told["balance"]})
+            elif process.finished and not process.failed:
+                self._state.send(process.name, Message.STOP, None)
+                process.status = Status.WAITING
+        self._state.status = after(self._state.status, Message.FINISHED, PIPELINE_RULES)
+        self._state.watchdog.begin()
+
+    def fail(self, process: TaskProcess, error: Error) -> None:
+        """Something is wrong with a task: panic, stop the others, and let them flush what they hold."""
+        in_run = not self._state.at_rest
+        error.task = error.task or process.name
+        error.time = error.time or time.time()
+        error.run = error.run or (self._state.run_id if in_run else 0)
+        process.error = error
+        if not process.lost:
+            process.status = after(process.status, _ERROR)
+            process.finished |= not in_run
+        self._state.errors.append(error)
+        self._state.status = after(self._state.status, _ERROR, PIPELINE_RULES)
+        if in_run and process.name in self._state.chain:
+            self._cut_chain(process)
+        self._handlers.handle_error(process.name, error)
+        self.end_if_finished()
+
+    def _cut_chain(self, process: TaskProcess) -> None:
+        """The chain's first part ends before `process`, its second begins behind it; a live one does this itself."""
+        at = self._state.chain.index(process.name)
+        self._state.send(self._state.chain[0], Message.STOP, None)
+        if process.lost and at:
+            self._state.send_connect(self._state.chain[at - 1], "", at == 1, True)
+        if process.lost and at + 1 < len(self._state.chain):
+            self._state.send(self._state.chain[at + 1], Message.FINISHED, None)
+        self._state.watchdog.end_by()
+
+    def fail_start(self, problems: list[str]) -> None:
+        """A run that could not begin in all tasks: no data have flowed, and the streams of the others end at once."""
+        if self._state.status is not Status.PANICKING:
+            name, _, text = problems[0].partition(": ")
+            self.fail(self._state.processes[name], Error(text))
+        for process in self._state.chained:
+            if process.status is not Status.WAITING and not process.lost:
+                self._state.send(process.name, Message.STOP, None)
+                self._state.send(process.name, Message.FINISHED, None)
+        self._state.watchdog.end_by()
+        self.end_if_finished()

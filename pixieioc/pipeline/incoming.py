@@ -1,0 +1,79 @@
+"""The messages that come in: what a task's process says is taken in, or is that task's failure and nobody else's."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+
+from pixieioc.pipeline.declare import BadReport
+from pixieioc.pipeline.error import Error, Refused
+from pixieioc.pipeline.failures import Failures, Handlers
+from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, unpack
+from pixieioc.pipeline.message import KINDS, Message
+from pixieioc.pipeline.payloads import Answered, Busy, Failed, Printed, Reported, clean, read
+from pixieioc.pipeline.pipeline_state import PipelineState
+from pixieioc.pipeline.status import Status, after
+from pixieioc.pipeline.task_process import TaskProcess
+
+_ERROR, _PRINT, _REPORT = Message.ERROR.emoji, Message.PRINT.emoji, Message.REPORT.emoji
+_ANSWER, _BUSY = Message.ANSWER.emoji, Message.BUSY.emoji
+
+
+class Incoming:
+    """Takes in one message after the other."""
+
+    def __init__(self, state: PipelineState, failures: Failures, handlers: Handlers) -> None:
+        self._state = state
+        self._failures = failures
+        self._handlers = handlers
+
+    def take(self, process: TaskProcess, frames: Sequence[Buffer]) -> None:
+        """Handles a message of a task; whatever is wrong with it is the error of that task, and of nobody else."""
+        try:
+            self._receive(process, unpack(frames))
+        except BadReport as error:
+            self._failures.fail_once(process, Error(str(error)))
+        except MalformedMessage as error:
+            self._failures.fail_once(process, Error(f"{process.name}: {error}"))
+        except Exception as error:  # a handler's: the process that serves everybody goes on
+            trace = "".join(traceback.format_exception(error))
+            what = f"{process.name}: its message could not be handled: {type(error).__name__}: {error}"
+            self._failures.fail_once(process, Error(what, traceback=trace))
+
+    def _receive(self, process: TaskProcess, packet: Packet) -> None:
+        try:
+            after(process.status, packet.kind)
+        except (Refused, TypeError) as error:
+            raise MalformedMessage(f"said what it must not: {error}") from None
+        process.heard = time.monotonic()
+        if packet.kind == _BUSY:  # which may be said before the task is there
+            process.starting = clean(read(packet.kind, packet.payload, Busy).what)
+            self._handlers.handle_starting(process.name, process.starting)
+            return
+        if packet.kind != _PRINT:  # which may be said before the task is there, too
+            process.known, process.starting = True, ""
+        match packet.kind:
+            case kind if kind == _REPORT:
+                self._take_report(process, read(kind, packet.payload, Reported))
+            case kind if kind == _ANSWER:
+                answer = read(kind, packet.payload, Answered)
+                process.answers[answer.ack] = answer.refused
+            case kind if kind == _PRINT:
+                self._handlers.handle_print(process.name, clean(read(kind, packet.payload, Printed).text))
+            case kind if kind == _ERROR:
+                self._failures.fail(process, read(kind, packet.payload, Failed).error())
+            case Message.FINISHED:
+                if packet.run == self._state.run_id:
+                    process.finished = True
+                    self._failures.end_if_finished()
+            case kind:
+                raise MalformedMessage(f"said what only the pipeline says: {kind} {KINDS[kind]}")
+
+    def _take_report(self, process: TaskProcess, report: Reported) -> None:
+        values = process.accept(report.values)
+        if not process.failed:
+            process.status = Status[report.status]
+        process.reports.update(values)
+        process.report_time = report.time
+        self._handlers.handle_report(process.name, values)

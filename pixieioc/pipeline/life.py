@@ -1,0 +1,171 @@
+"""The procedures of a pipeline's life: making tasks, wiring, configuring, starting, replacing, and the two ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from pixieioc.pipeline.contract import problems_in_use
+from pixieioc.pipeline.declare import Value, settings_of
+from pixieioc.pipeline.error import Error, Refused
+from pixieioc.pipeline.failures import Failures
+from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.pipeline_state import PipelineState
+from pixieioc.pipeline.procedure import Procedure, Wait
+from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
+from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.validate import validate
+
+_CONFIGURE, _CONNECT = Message.CONFIGURE.emoji, Message.CONNECT.emoji
+
+
+class Polled(Protocol):
+    """Where messages come in."""
+
+    def poll(self) -> bool:
+        """Handles one message, if there is one."""
+        ...
+
+
+class Life:
+    """Each method is a procedure (see `procedure.py`): a script waits for it by blocking, an event loop by awaiting."""
+
+    def __init__(self, state: PipelineState, failures: Failures, messages: Polled) -> None:
+        self._state = state
+        self._failures = failures
+        self._messages = messages
+
+    def creating(self, names: Iterable[str]) -> Procedure[None]:
+        """Starts the processes of several tasks side by side."""
+        classes = {name: _task_class(name) for name in names}
+        if wrong := [problem for name, cls in classes.items() for problem in problems_in_use(cls, name)]:
+            raise ValueError("; ".join(wrong))
+        if taken := [name for name in classes if name in self._state.processes]:
+            raise ValueError(f"{', '.join(taken)}: this pipeline has such a task already")
+        settings = self._initial_values(classes)
+        processes = [self._state.processes.enrol(cls, settings.get(name, {})) for name, cls in classes.items()]
+        yield from self._state.processes.bring_up(processes, self._state.answer_timeout)
+
+    def connecting(self, names: list[str]) -> Procedure[None]:
+        """Wires tasks as a chain; a pipeline that panicked and whose tasks all answer is WAITING again."""
+        after(self._state.status, _CONNECT, PIPELINE_RULES)
+        if missing := [name for name in names if name not in self._state.processes]:
+            raise ValueError(
+                f"{', '.join(missing)}: no such task in this pipeline; there are: {', '.join(self._state.processes)}"
+            )
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"a chain is at least one task, each at most once, not: {', '.join(names)}")
+        self._state.chain, self._state.wired = list(names), False
+        numbers: dict[str, int] = {}
+        for i, name in enumerate(names):
+            wiring = self._state.processes[names[i - 1]].task.wiring if i else None
+            place = {
+                "address_pull": wiring.endpoint if wiring else "",
+                "is_start": i == 0,
+                "is_final": name == names[-1],
+            }
+            numbers[name] = self._state.send(name, _CONNECT, place)
+        problems = yield from self._state.processes.answers(numbers, self._state.answer_timeout)
+        if problems:
+            raise RuntimeError("connect: " + "; ".join(problems))
+        self._state.wired = True
+        self._state.status = after(self._state.status, _CONNECT, PIPELINE_RULES)
+
+    def configuring(self, config: Mapping[str, Any]) -> Procedure[None]:
+        """Configures tasks, all or nothing; one that has failed gets its new settings when it is replaced."""
+        after(self._state.status, _CONFIGURE, PIPELINE_RULES)
+        now = self._state.settings
+        accepted = validate(
+            config, {name: type(process.task) for name, process in self._state.processes.items()}, known=now
+        )
+        well = {name: values for name, values in accepted.items() if not self._state.processes[name].failed}
+        numbers = {name: self._state.send(name, _CONFIGURE, values) for name, values in well.items()}
+        refused = yield from self._state.processes.answers(numbers, self._state.answer_timeout)
+        if refused:
+            named = {problem.partition(":")[0] for problem in refused}
+            back = {
+                name: {key: now[name][key] for key in accepted[name] if key in now[name]}
+                for name in numbers
+                if name not in named
+            }
+            numbers = {name: self._state.send(name, _CONFIGURE, values) for name, values in back.items()}
+            refused += yield from self._state.processes.answers(numbers, self._state.answer_timeout)
+            raise Refused("; ".join(map(_named_once, refused)), task=refused[0].partition(":")[0])
+        for name, values in accepted.items():
+            task = self._state.processes[name].task
+            task.parameter_values.update(settings_of(type(task), values))
+
+    def starting(self, run_id: int | None = None) -> Procedure[None]:
+        """Begins a run: replaces what has failed, then starts the tasks behind the first, then the first."""
+        after(self._state.status, Message.START, PIPELINE_RULES)
+        if not self._state.chain:
+            raise Refused("start: no tasks are connected")
+        yield from self.replacing()
+        self._state.run_id = self._state.run_id + 1 if run_id is None else run_id
+        self._state.errors = []
+        self._state.watchdog.begin()
+        for process in self._state.chained:
+            process.finished, process.error = False, None
+        run = {"run": self._state.run_id, "time": time.time(), "settings": self._state.settings}
+        self._state.status = after(self._state.status, Message.START, PIPELINE_RULES)
+        for names in (self._state.chain[1:], self._state.chain[:1]):
+            numbers = {name: self._state.send(name, Message.START, run) for name in names}
+            problems = yield from self._state.processes.answers(numbers, self._state.answer_timeout)
+            if problems:
+                self._failures.fail_start(problems)
+                raise Error("start: " + "; ".join(problems), run=self._state.run_id)
+
+    def replacing(self) -> Procedure[None]:
+        """Replaces processes that have died or panicked, with their accepted settings, and wires the chain again.
+
+        If there is something to be connected, a process whose sockets somebody has removed is replaced, too.
+        """
+        failed = [process for process in self._state.processes.values() if process.failed]
+        if failed or not self._state.wired or self._state.status is Status.PANICKING:
+            failed = [m for m in self._state.processes.values() if m.failed or not self._state.processes.reachable(m)]
+        if failed:
+            self._state.wired = False
+            fresh = [self._state.processes.enrol(type(m.task), m.task.parameter_values) for m in failed]
+            yield from self._state.processes.put_away(failed)
+            yield from self._state.processes.bring_up(fresh, self._state.answer_timeout)
+        if not self._state.wired or self._state.status is Status.PANICKING:
+            yield from self.connecting(self._state.chain)
+
+    def quitting(self) -> Procedure[None]:
+        """Shuts the tasks down, politely first."""
+        self._state.status = after(self._state.status, Message.QUIT, PIPELINE_RULES)
+        polite = [process for process in self._state.processes.values() if process.known and not process.lost]
+        for process in polite:
+            self._state.send(process.name, Message.QUIT, None)
+            process.status = Status.DYING
+        yield Wait(lambda: not any(process.alive for process in polite), self._state.watchdog.stop_timeout)
+        while self._messages.poll():  # their last words, such as an error in do_quit
+            pass
+        yield from self.killing()
+
+    def killing(self) -> Procedure[None]:
+        """Ends all processes at once; the pipeline is as new afterwards."""
+        yield from self._state.processes.put_away(list(self._state.processes.values()))
+        self._state.chain, self._state.wired = [], False
+        self._state.watchdog.begin()
+        self._state.status = Status.WAITING  # a new life: the state diagram's beginning
+
+    def _initial_values(self, classes: Mapping[str, type[Task]]) -> dict[str, dict[str, Value]]:
+        """The part of `task_kwargs` that is for these tasks; a key for a task that is not made yet waits for it."""
+        known = {**{name: type(process.task) for name, process in self._state.processes.items()}, **classes}
+        wanted = {k: v for k, v in self._state.task_kwargs.items() if k in known or k not in Task.class_registry}
+        return validate(wanted, known, known=self._state.settings)
+
+
+def _task_class(name: str) -> type[Task]:
+    try:
+        return Task.class_registry[name]
+    except KeyError:
+        raise ValueError(f"no task class {name!r}; there are: {', '.join(Task.class_registry)}") from None
+
+
+def _named_once(problem: str) -> str:
+    """`Task: Task.parameter: why` without its beginning."""
+    task, _, why = problem.partition(": ")
+    return why if why.startswith(f"{task}.") else problem
