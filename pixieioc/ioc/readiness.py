@@ -9,7 +9,12 @@ from pathlib import Path
 from pixieioc.tasks.disk import existing, levels, why_not_made
 
 #: What is looked at, in the order of the bits of ReadyBits_RBV.
-CHECKS = ("no run in progress", "links empty", "settings valid", "disk space", "file path", "tasks started")
+CHECKS = (
+    "no run in progress", "links empty", "settings valid", "disk space", "file path", "tasks started", "state folder",
+    "new file",
+)  # fmt: skip
+#: So long may a file system take to answer, in seconds; then nothing is known of it any more.
+PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Place:
     free_gb: float
     levels: int = 1  #: of its path
     existing_levels: int = 0  #: those of them that there are
+    taken: str = ""  #: the next run's raw file, if it is there already
 
     def why_not_made(self, depth: int) -> str:
         """Why the next start does not make it with CreateDirectory = `depth`; empty if it does, or need not."""
@@ -35,6 +41,15 @@ class Saving:
     on: bool = False
     depth: int = 0  #: CreateDirectory
     least_gb: float = 0.0
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is known of the file systems: where raw files are written, and how long that one has not answered (s)."""
+
+    place: Place | None = None
+    silent: float = 0.0
+    state: str = ""  #: what is wrong with the state folder
 
 
 @dataclass(frozen=True)
@@ -64,25 +79,34 @@ class Readiness:
         return "; ".join(problem for problem in self.problems if problem)
 
 
-def look_at(path: str) -> Place:
-    """The state of a folder."""
+def examine(path: str, file: Path | None = None) -> Place:
+    """The state of a folder, and of a file that is to be new; may take as long as the file system does."""
     wanted = Path(path)
+    taken = ""
     try:
+        if file is not None and os.path.lexists(file):
+            taken = str(file)
         folder = existing(wanted)
         stat = os.statvfs(folder)
     except OSError:  # a name that is too long, a folder that may not be looked into
         return Place(path, False, False, 0.0)
     writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
     free_gb = stat.f_bavail * stat.f_frsize / 1e9
-    return Place(path, wanted.is_dir(), writable, free_gb, levels(wanted), levels(folder))
+    return Place(path, wanted.is_dir(), writable, free_gb, levels(wanted), levels(folder), taken)
 
 
-def evaluate(run_on: str, draining: str, settings: str, saving: Saving, place: Place, starting: str = "") -> Readiness:
-    """Puts the checks together; the first three and the last are given as their own problem (empty: well)."""
-    disk = folder = ""
-    if saving.on:
+def evaluate(
+    run_on: str, draining: str, settings: str, saving: Saving, files: Files, path: str, starting: str = ""
+) -> Readiness:
+    """Puts the checks together; `run_on`, `draining`, `settings` and `starting` are their own problem (empty: well)."""
+    disk = folder = taken = ""
+    place = files.place
+    if saving.on and files.silent > PATIENCE:
+        folder = f"the file system of {path} has not answered for {files.silent:.0f} s"
+    elif saving.on and place is not None:
         not_writable = "" if place.writable else f"the folder {place.path} is not writable"
         folder = place.why_not_made(saving.depth) or not_writable
-    if saving.on and place.free_gb <= saving.least_gb:
-        disk = f"only {place.free_gb:.1f} GB are free at {place.path}, at least {saving.least_gb:g} GB are needed"
-    return Readiness((run_on, draining, settings, disk, folder, starting))
+        if place.free_gb <= saving.least_gb:
+            disk = f"only {place.free_gb:.1f} GB are free at {place.path}, at least {saving.least_gb:g} GB are needed"
+        taken = f"{place.taken} exists already; nothing is overwritten" if place.taken else ""
+    return Readiness((run_on, draining, settings, disk, folder, starting, files.state, taken))

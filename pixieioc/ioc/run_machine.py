@@ -138,6 +138,7 @@ def table() -> str:
 
 def meanings() -> str:
     """What the names in the table mean, as a Markdown list."""
-    rules = {rule.__name__: rule for of_phase in RULES.values() for rule in of_phase.values() if rule is not steps.nothing}
+    rules = {rule.__name__: rule for of_phase in RULES.values() for rule in of_phase.values()}
+    del rules[steps.nothing.__name__]
     phases = [f"- **{phase.name}**: {phase.value}." for phase in Phase]
     return "\n".join([*phases, "", *(f"- `{name}`: {rule.__doc__}" for name, rule in sorted(rules.items()))])

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pixieioc.ioc.readiness import CHECKS, Place, Readiness, Saving, evaluate, look_at
+from pixieioc.ioc.readiness import CHECKS, Files, Place, Readiness, Saving, evaluate, examine
 from pixieioc.ioc.run import duration
 
 HERE = Place("/data", exists=True, writable=True, free_gb=100.0)
 NO_FOLDER = "there is no folder /x (CreateDirectory makes it)"
 ALL = 2 ** len(CHECKS) - 1
-RUN, LINKS, SETTINGS, DISK, PATH, TASKS = (1 << i for i in range(len(CHECKS)))
+RUN, LINKS, SETTINGS, DISK, PATH, TASKS, STATE, FILE = (1 << i for i in range(len(CHECKS)))
 
 
 def _place(**other: bool | float) -> Place:
@@ -63,7 +63,8 @@ def _place(**other: bool | float) -> Place:
     ],
 )
 def test_what_is_missing(given: tuple[Any, ...], missing: int, message: str) -> None:
-    readiness = evaluate(*given)
+    run_on, draining, problem, saving, place, *starting = given
+    readiness = evaluate(run_on, draining, problem, saving, Files(place), place.path, *starting)
     assert (readiness.bits, readiness.message, readiness.ready) == (ALL - missing, message, not missing)
 
 
@@ -73,10 +74,10 @@ def test_a_bit_for_each_check() -> None:
 
 
 def test_a_look_at_folders(tmp_path: Path) -> None:
-    here = look_at(str(tmp_path))
+    here = examine(str(tmp_path))
     assert (here.path, here.exists, here.writable) == (str(tmp_path), True, True)
     assert 0 < here.free_gb < 1e9
-    above = look_at(f"{tmp_path}/not/made/yet/")
+    above = examine(f"{tmp_path}/not/made/yet/")
     assert (above.exists, above.writable, above.free_gb > 0) == (False, True, True)
     assert (above.levels, above.existing_levels) == (here.levels + 3, here.existing_levels)
     not_made = {0: True, 1: False, -2: True, -3: False, here.levels + 1: False, here.levels + 2: True}
@@ -84,7 +85,7 @@ def test_a_look_at_folders(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     # Where no folder is, and none can be made.
     for path in (f"{tmp_path}/file", f"{tmp_path}/file/below", f"{tmp_path}/{'x' * 300}/below", "/proc/self/nothing"):
-        place = look_at(path)
+        place = examine(path)
         assert (place.path, place.exists, place.writable) == (path, False, False)
 
 

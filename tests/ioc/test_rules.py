@@ -168,17 +168,29 @@ class TestRule2BadEnd:
         done.result(5)
         assert ioc.get("RunEndReason_RBV") == "Task lost"
 
+    def test_a_site_can_choose_a_successful_answer_to_what_is_refused_too(self, ioc: Ioc) -> None:
+        """EPICS' sscan record never hears of a put that failed."""
+        ioc.put("FailPutOnError", "No")
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("DetectorState_RBV", "Acquire")
+        run = ioc.get("RunId_RBV")
+        for name in ("Acquire", "EraseStart"):
+            ioc.put(name, 1)
+            assert (ioc.get("CmdStatus_RBV"), ioc.get("CmdPv_RBV")) == ("Refused", name)
+        assert (ioc.get("RunId_RBV"), done.done()) == (run, False)
+        with pytest.raises(PutFailed):  # only what scans put is forgiven
+            ioc.put("Quit", 1)
+        ioc.put("Stop", 1)
+        done.result(5)
+
     def test_a_start_that_a_task_cannot_make_fails(self, ioc: Ioc) -> None:
-        ioc.put("AutoSave", 1)
-        ioc.put("FilePath", str(ioc.folder / "taken"))
-        (ioc.folder / "taken").mkdir(exist_ok=True)
-        run = ioc.get("RunId_RBV") + 1
-        (ioc.folder / "taken" / f"pixie16_001_run{run:06d}_mod00.bin").touch()
+        ioc.put("Brake:Refuse", 13)
+        run = ioc.get("RunId_RBV")
         with pytest.raises(PutFailed):
             ioc.put("Acquire", 1)
-        assert "exists already" in ioc.get("CmdMessage_RBV")
-        assert ioc.get("RunEndReason_RBV") == "Task error"
-        ioc.put("Acquire", 0)
+        assert "13 brings bad luck" in ioc.get("CmdMessage_RBV")
+        assert (ioc.get("RunEndReason_RBV"), ioc.get("RunId_RBV")) == ("Task error", run + 1)
+        ioc.put("Brake:Refuse", 0)
         _run_for(ioc, 0.3)
         ioc.put("Acquire", 1)
 
@@ -544,6 +556,26 @@ class TestRule13EveryRunIsIdentifiable:
             about = json.loads(Path(f"{file}.json").read_text())
             assert about["run_id"] == run
         assert ioc.get("FileNumber") == ioc.get("FileNumber_RBV") == number + 2
+
+
+class TestRule14AStartSaysWhyNot:
+    def test_a_file_of_the_next_run_that_is_there_already(self, ioc: Ioc) -> None:
+        folder = ioc.folder / "taken"
+        folder.mkdir(exist_ok=True)
+        ioc.put("AutoSave", 1)
+        ioc.put("FilePath", str(folder))
+        run = ioc.get("RunId_RBV")
+        file = folder / f"pixie16_001_run{run + 1:06d}_mod00.bin"
+        file.touch()
+        why = f"{file} exists already; nothing is overwritten"
+        ioc.until("ReadyMessage_RBV", why, 3)
+        assert (ioc.get("Ready_RBV"), ioc.severity("Ready_RBV")) == ("No", MINOR)
+        assert _refused(ioc, "Acquire", 1) == why
+        assert ioc.get("RunId_RBV") == run
+        file.unlink()
+        ioc.until("Ready_RBV", "Yes", 3)
+        _run_for(ioc, 0.3)
+        ioc.put("Acquire", 1)
 
 
 def test_the_client_of_this_test_is_libca() -> None:
