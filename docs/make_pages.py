@@ -61,8 +61,8 @@ pipeline without tasks, which is WAITING for new ones.
 ## Run control
 
 What an event does in each phase of a run. Events in capitals are commands of clients; the others are what happens to
-the tasks, the steps of a command, or a deadline. An empty cell changes nothing. A step that is late is given up, so that
-each put is answered within StopTimeout and 2 s of what ends it.
+the tasks, the steps of a command, or a deadline. An empty cell changes nothing. A step that is late is given up, so
+that each put is answered within StopTimeout and 2 s of what ends it.
 
 {run_machine.table()}
 

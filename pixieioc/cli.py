@@ -18,6 +18,7 @@ import typer
 import pixieioc
 from pixieioc import account
 from pixieioc.config import Config, ConfigError, examine, load
+from pixieioc.pipeline.validate import like
 
 if TYPE_CHECKING:
     from pixieioc.offline.job import Job
@@ -146,7 +147,8 @@ def generate(
         typer.echo(f"{out}: all {len(files)} files are current")
     else:
         changed = write(out, files)
-        typer.echo(f"{out}: {len(files)} files, {len(changed)} of them written: {', '.join(changed) or 'none'}")
+        written = f"{len(changed)} of them written: {', '.join(changed)}" if changed else "all current, none is written"
+        typer.echo(f"{out}: {len(files)} files, {written}")
 
 
 @app.command()
@@ -281,7 +283,9 @@ def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = 
     from pixieioc.pipeline import Task
 
     if name is not None and name not in Task.class_registry:
-        raise ConfigError(f"no task {name!r}; there are: {', '.join(Task.class_registry)}")
+        close = like(name, list(Task.class_registry))
+        there = close if close.endswith("?") else f"; there are: {', '.join(Task.class_registry)}"
+        raise ConfigError(f"no task {name!r}{there}")
     broken: list[str] = []
     for each in [name] if name else Task.class_registry:
         try:
@@ -326,7 +330,7 @@ def _replay(job: Job, *, as_json: bool) -> None:
     else:
         print_summary(Console(), summary)
     if summary.damage:
-        raise Error(f"not all could be read: {summary.damage}")
+        raise Error(f"not all could be read: {summary.damage if as_json else 'see damaged files'}")
 
 
 def _example(name: str) -> Path:

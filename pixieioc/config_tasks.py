@@ -85,6 +85,14 @@ def disagreements(cls: type[Task], settings: Mapping[str, Value], place: Place) 
         yield Problem(place, f"{name_of(place)}: its do_check has failed: {_said(error)}")
 
 
+def not_ready(cls: type[Task], settings: Mapping[str, Value], run_id: int) -> Iterator[str]:
+    """What the task itself says against a run of this number with these settings."""
+    try:
+        yield from cls.do_ready(dict(settings), run_id)
+    except Exception as error:  # a site's own rule may have a fault
+        yield f"{cls.__name__}: its do_ready has failed: {_said(error)}"
+
+
 def missing_files(cls: type[Task], settings: Mapping[str, Value], place: Place) -> Iterator[Problem]:
     """The files that must be there for a run and are not."""
     for name, parameter in parameters_of(cls).items():

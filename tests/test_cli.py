@@ -117,6 +117,12 @@ def test_an_address_that_is_not_here(good: Path) -> None:
     assert err == "pixieioc: cannot listen for clients on TCP 127.0.0.1, 192.0.2.1: Cannot assign requested address\n"
 
 
+def test_a_host_that_is_not_known_is_told_once(good: Path) -> None:
+    code, out, err = _program(good.parent, "run", good, "--interfaces", "300.1.1.1")
+    assert (code, out) == (1, "")
+    assert re.fullmatch("pixieioc: cannot listen for clients on TCP: '300.1.1.1': .*\n", err)
+
+
 def test_an_address_that_is_in_use(good: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
@@ -146,7 +152,9 @@ def test_a_state_that_cannot_be_read(good: Path) -> None:
         (("check", DEMO, "--prefix", "P" * 29), r"^.*demo.toml: prefix 'P{29}': must have at most .. characters"),
         (("run", DEMO, "--list-pvs", "--prefix", "P" * 29), "prefix 'P{29}': must have at most .. characters"),
         (("demo", "--prefix", ""), "prefix '': must have"),
-        (("tasks", "DumyData"), "no task 'DumyData'; there are: .*DummyData"),
+        (("tasks", "DumyData"), r"no task 'DumyData'; did you mean DummyData\?"),
+        (("tasks", "Sort"), r"no task 'Sort'; did you mean SortEvents\?"),
+        (("tasks", "Xyz"), "no task 'Xyz'; there are: .*DummyData"),
     ],
 )
 def test_what_cannot_be_done(arguments: tuple[str | Path, ...], says: str) -> None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import Callable
-from pathlib import Path
 
-from pixieioc.config import Config
 from pixieioc.ioc.readiness import PATIENCE, Files, Place, examine
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
-from pixieioc.pipeline import Error
-from pixieioc.tasks.raw_file import file_name
 
 #: How long a put waits to see what the file system makes of it, in seconds.
 _PUT_WAITS = 0.5
@@ -27,16 +22,16 @@ class FileWatch:
     """
 
     def __init__(
-        self, config: Config, settings: Settings, state: State, state_worker: Worker, changed: Callable[[], None],
+        self, settings: Settings, state: State, state_worker: Worker, changed: Callable[[], None],
         worker: Callable[[str], Worker] = Worker,
     ) -> None:  # fmt: skip
         self._settings = settings
-        self._has_template = "file_template" in {name for values in config.settings.values() for name in values}
         self._state = state
         self._changed = changed
         self._worker, self._state_worker = worker("pixieioc files"), state_worker
         self._place: Place | None = None
-        self._asking: asyncio.Future[Place] | None = None
+        self._names = ""
+        self._asking: asyncio.Future[tuple[Place, str]] | None = None
         self._asking_state: asyncio.Future[str] | None = None
         self._problem = ""
 
@@ -54,13 +49,12 @@ class FileWatch:
             problem = (
                 f"the file system of the state folder {self._state.path.parent} has not answered for {silent:.0f} s"
             )
-        return Files(place, self._worker.waiting, problem)
+        return Files(place, self._names, self._worker.waiting, problem)
 
     def ask(self, next_run: int) -> None:
         """Asks again, unless there is still no answer; to be called now and then."""
         if self._asking is None or self._asking.done():
-            question = functools.partial(examine, self.path, self._next_file(next_run))
-            self._asking = self._worker.do(question)
+            self._asking = self._worker.do(functools.partial(self._examine, self.path, next_run))
             self._asking.add_done_callback(self._answered)
         if self._asking_state is None or self._asking_state.done():
             self._asking_state = self._state_worker.do(self._state.check)
@@ -78,18 +72,13 @@ class FileWatch:
         """Asks no more."""
         self._worker.close()
 
-    def _next_file(self, run: int) -> Path | None:
-        """The raw file of module 0 in the next run, if one is to be written."""
-        shared = self._settings.shared
-        if not (self._has_template and shared("auto_save", False)):
-            return None
-        with contextlib.suppress(Error, TypeError, ValueError):  # what is wrong with a template is told elsewhere
-            return file_name(shared("file_template"), self.path, shared("file_name"), shared("file_number"), run, 0)
-        return None
+    def _examine(self, path: str, next_run: int) -> tuple[Place, str]:
+        """In the worker's thread: the folder, and what the tasks say against the names of the next run's files."""
+        return examine(path), self._settings.not_ready(next_run)
 
-    def _answered(self, answer: asyncio.Future[Place]) -> None:
+    def _answered(self, answer: asyncio.Future[tuple[Place, str]]) -> None:
         if not answer.cancelled():
-            self._place = answer.result()
+            self._place, self._names = answer.result()
             self._changed()
 
     def _state_answered(self, answer: asyncio.Future[str]) -> None:

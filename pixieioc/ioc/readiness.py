@@ -11,7 +11,6 @@ from pixieioc.tasks.disk import existing, levels, why_not_made
 #: What is looked at, in the order of the bits of ReadyBits_RBV.
 CHECKS = (
     "no run in progress", "links empty", "settings valid", "disk space", "file path", "tasks started", "state folder",
-    "new file",
 )  # fmt: skip
 #: So long may a file system take to answer, in seconds; then nothing is known of it any more.
 PATIENCE = 3.0
@@ -27,7 +26,6 @@ class Place:
     free_gb: float
     levels: int = 1  #: of its path
     existing_levels: int = 0  #: those of them that there are
-    taken: str = ""  #: the next run's raw file, if it is there already
 
     def why_not_made(self, depth: int) -> str:
         """Why the next start does not make it with CreateDirectory = `depth`; empty if it does, or need not."""
@@ -48,6 +46,7 @@ class Files:
     """What is known of the file systems: where raw files are written, and how long that one has not answered (s)."""
 
     place: Place | None = None
+    names: str = ""  #: what is wrong with the names of the next run's files
     silent: float = 0.0
     state: str = ""  #: what is wrong with the state folder
 
@@ -79,27 +78,24 @@ class Readiness:
         return "; ".join(problem for problem in self.problems if problem)
 
 
-def examine(path: str, file: Path | None = None) -> Place:
-    """The state of a folder, and of a file that is to be new; may take as long as the file system does."""
+def examine(path: str) -> Place:
+    """The state of a folder; may take as long as the file system does."""
     wanted = Path(path)
-    taken = ""
     try:
-        if file is not None and os.path.lexists(file):
-            taken = str(file)
         folder = existing(wanted)
         stat = os.statvfs(folder)
     except OSError:  # a name that is too long, a folder that may not be looked into
         return Place(path, False, False, 0.0)
     writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
     free_gb = stat.f_bavail * stat.f_frsize / 1e9
-    return Place(path, wanted.is_dir(), writable, free_gb, levels(wanted), levels(folder), taken)
+    return Place(path, wanted.is_dir(), writable, free_gb, levels(wanted), levels(folder))
 
 
 def evaluate(
     run_on: str, draining: str, settings: str, saving: Saving, files: Files, path: str, starting: str = ""
 ) -> Readiness:
     """Puts the checks together; `run_on`, `draining`, `settings` and `starting` are their own problem (empty: well)."""
-    disk = folder = taken = ""
+    disk = folder = ""
     place = files.place
     if saving.on and files.silent > PATIENCE:
         folder = f"the file system of {path} has not answered for {files.silent:.0f} s"
@@ -108,5 +104,5 @@ def evaluate(
         folder = place.why_not_made(saving.depth) or not_writable
         if place.free_gb <= saving.least_gb:
             disk = f"only {place.free_gb:.1f} GB are free at {place.path}, at least {saving.least_gb:g} GB are needed"
-        taken = f"{place.taken} exists already; nothing is overwritten" if place.taken else ""
-    return Readiness((run_on, draining, settings, disk, folder, starting, files.state, taken))
+    folder = "; ".join(problem for problem in (folder, files.names) if problem)
+    return Readiness((run_on, draining, settings, disk, folder, starting, files.state))

@@ -34,7 +34,7 @@ from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.task_pvs import TaskPvs
 from pixieioc.ioc.worker import Worker
-from pixieioc.pipeline import Cause, Error, Status
+from pixieioc.pipeline import Cause, Error, Status, Task
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,6 @@ _TICK, _LOOK = 0.1, 1.0
 _SETTLE = 1.0
 #: Who gives the commands that no client gives.
 NOBODY = Client("pixieioc", "localhost")
-#: What a change of these settings means for a run is known when the file system has answered.
-_ABOUT_FILES = ("FilePath", "AutoSave", "CreateDirectory", "FileName", "FileNumber", "FileTemplate", "ConfigJSON")
 
 
 class RunControl:
@@ -78,7 +76,7 @@ class RunControl:
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.chain)
         self._state_worker = worker("pixieioc state")
-        self._files = FileWatch(config, self.settings, state, self._state_worker, self._show_readiness, worker)
+        self._files = FileWatch(self.settings, state, self._state_worker, self._show_readiness, worker)
         self._work = RunWork(
             config, self.pipeline, self.settings, self._progress, state, self._state_worker, self._show_readiness
         )
@@ -104,9 +102,9 @@ class RunControl:
         self._pvs.on_put("EraseStart", self._when_set(Command.START, "EraseStart"))
         self._pvs.on_put("Acquire", self._put_acquire)
         self._pvs.on_put("ErrorAck", lambda value, client: self._acknowledge(client) if value else None)
-        for name in _ABOUT_FILES:
-            if name in self._pvs and (put := self._pvs[name].put) is not None:
-                self._pvs.on_put(name, self._with_files(put))
+        for name, record in self._pvs.items():
+            if record.put is not None and (name == "ConfigJSON" or self._is_about_files(record)):
+                self._pvs.on_put(name, self._with_files(record.put))
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -152,6 +150,12 @@ class RunControl:
         self._pvs.post("ErrorAck", 0)
         self._show_readiness()  # the list of alarms is shorter now
         self._status.command("OK", "ErrorAck: all errors acknowledged", client, "ErrorAck")
+
+    def _is_about_files(self, record: Record) -> bool:
+        """Whether a change of this setting can make a run impossible because of files."""
+        source = record.info.source
+        cls = self._config.tasks.get(source.task)
+        return source.kind == "parameter" and cls is not None and cls.do_ready.__func__ is not Task.do_ready.__func__
 
     def _with_files(self, put: Put) -> Put:
         """A put that is complete once it is known what the file system makes of it (or does not answer)."""

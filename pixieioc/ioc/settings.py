@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
-from pixieioc.config_tasks import disagreements
+from pixieioc.config_tasks import disagreements, not_ready
 from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.pvs import Pvs
@@ -81,6 +81,14 @@ class Settings:
         tasks = [task for task in self.dirty if task != RUN]
         found = (p.text for t in tasks for p in disagreements(self._classes[t], self._staged[t], (t,)))
         return "; ".join(found)
+
+    def not_ready(self, run_id: int) -> str:
+        """What the tasks say against a run of this number with the values that it would have; or an empty text.
+
+        May look at files: call it where waiting for a disk does no harm.
+        """
+        tasks = [(cls, self._staged[task]) for task, cls in self._classes.items() if task != RUN]
+        return "; ".join(text for cls, values in tasks for text in not_ready(cls, values, run_id))
 
     async def apply(self) -> None:
         """Has the tasks use what waits; Refused (and nothing has changed) if one of them does not accept it."""

@@ -122,6 +122,13 @@ class Decoder:
         return chunks
 
     @property
+    def complete_regions(self) -> list[tuple[int, int]]:
+        """Those of `counts.regions` whose end is known."""
+        regions = self.counts.regions
+        is_last = self._searching and self.counts.corrupt_regions == len(regions)
+        return regions[:-1] if is_last else regions
+
+    @property
     def holds_nothing(self) -> bool:
         """True if all that was fed is in events or lost: no record waits for its end or for the next one's header."""
         return not len(self._carry)

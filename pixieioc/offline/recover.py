@@ -114,6 +114,8 @@ def recover(path: Path, layouts: Sequence[Layout] = ()) -> Recovered:
     with _unwritten(path) as file:
         if target.exists():
             raise Error(f"{shown(target)} exists already; nothing is overwritten")
+        if not os.fstat(file.fileno()).st_size:
+            raise Error(f"{shown(path)} is empty, there is nothing to recover; it can be removed")
         size, written = os.fstat(file.fileno()).st_size, os.fstat(file.fileno()).st_mtime
         about = _known(target)
         module, layout = about["module"], _layout(about, layouts)

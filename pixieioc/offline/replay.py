@@ -82,7 +82,8 @@ class _Followed(Pipeline):
             self._listener.progress(percent, events)
 
     def handle_print(self, name: str, string: str) -> None:
-        self._listener.print(name, string)
+        if name != "LoadFiles":  # which prints damage only: the summary has that
+            self._listener.print(name, string)
 
     def handle_starting(self, name: str, what: str) -> None:
         self._listener.starting(name, what)

@@ -19,6 +19,15 @@ class Callbacks:
         """
         return ()
 
+    @classmethod
+    def do_ready(cls, settings: Mapping[str, Any], run_id: int) -> Iterable[str]:
+        """`ready` callback: why the run of this number could not be started with these settings, a sentence each.
+
+        A classmethod that yields sentences, nothing if all is well; it may look at files and folders, and changes
+        nothing. Called without a process, again and again while there is no run: what it says is shown by `Ready_RBV`.
+        """
+        return ()
+
     def do_init(self) -> None:
         """`init` callback: the process has started; load what is slow to load."""
 

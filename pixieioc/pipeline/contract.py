@@ -73,9 +73,9 @@ def _hooks(cls: type) -> Iterator[str]:
         if hook is vars(Callbacks)[name]:
             continue
         function = getattr(hook, "__func__", hook)
-        if name == "do_check":
+        if name in ("do_check", "do_ready"):
             if not isinstance(hook, classmethod | staticmethod):
-                yield "has a do_check that is no classmethod: it is called without an object"
+                yield f"has a {name} that is no classmethod: it is called without an object"
         elif inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             yield f"has an async {name}: callbacks are plain functions, a task may block"
         elif inspect.isgeneratorfunction(function):

@@ -13,6 +13,8 @@ from pixieioc.pipeline.error import Refused
 
 #: Names that an error lists at most.
 _NAMES_SHOWN = 10
+#: Names that may have been meant are these many at most; so many letters of one are enough.
+_MEANT_SHOWN, _PART_OF_A_NAME = 3, 3
 
 Values = dict[str, dict[str, Value]]
 
@@ -197,8 +199,10 @@ def _where(parameter: Parameter[Any], place: tuple[int, ...]) -> str:
 
 def like(name: str, known: Mapping[str, object] | list[str]) -> str:
     """The known name that may have been meant, or those that there are, as the end of a sentence."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
     names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, n=1)
+    if not close and len(name) >= _PART_OF_A_NAME:
+        close = [each for each in names if name.lower() in each.lower()]
+    if 0 < len(close) <= _MEANT_SHOWN:
+        return f"; did you mean {' or '.join(close)}?"
     return f"; known: {', '.join(names[:_NAMES_SHOWN]) or 'none'}{', ...' if len(names) > _NAMES_SHOWN else ''}"

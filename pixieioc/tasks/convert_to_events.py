@@ -84,6 +84,7 @@ class ConvertToEvents(Task):
 
     def do_start(self) -> None:
         self._decoders: dict[int, Decoder] = {}
+        self._printed: dict[int, int] = {}  # broken regions by module
         self._ended: list[StreamCounts] = []  # of decoders of runs that came before
         self._begins: Beginning | None = None  # a run whose first events are still to come
         self._cfd_off = _channels(self.cfd_off)
@@ -107,10 +108,9 @@ class ConvertToEvents(Task):
                     self._memory,
                 )
             decoder = self._decoders[module]
-            broken = decoder.counts.corrupt_regions
             chunks += decoder.feed(words)
-            if decoder.counts.corrupt_regions > broken:
-                self._tell_broken(module, decoder)
+            if decoder.counts.corrupt_regions:
+                self._print_regions(module, decoder)
         quiet = [module for module, words in block.items() if not len(words) and self._decoders[module].holds_nothing]
         self._send(chunks, {module: len(words) for module, words in block.items()}, quiet)
 
@@ -122,7 +122,10 @@ class ConvertToEvents(Task):
         chunks = [chunk for decoder in self._decoders.values() for chunk in decoder.finish()]
         self._send(chunks, {}, [])
         self._ended += [decoder.counts for decoder in self._decoders.values()]
-        self._decoders = {}
+        for module, decoder in self._decoders.items():
+            if decoder.counts.corrupt_regions:
+                self._print_regions(module, decoder)
+        self._decoders, self._printed = {}, {}
         if self._begins:  # nothing has come of it
             self._send_block(ev.empty(), {}, [])
 
@@ -147,9 +150,15 @@ class ConvertToEvents(Task):
     def _memory(self, size: int) -> NDArray[np.uint8]:
         return ev.heap(size) if self._several else self.allocate(size)
 
-    def _tell_broken(self, module: int, decoder: Decoder) -> None:
-        place, length = decoder.counts.regions[-1]
-        print(f"module {module}: {4 * length} bytes broken at byte {4 * place} of this run")
+    def _print_regions(self, module: int, decoder: Decoder) -> None:
+        """Prints the broken regions whose end has been found since the last time."""
+        regions = decoder.complete_regions
+        new = regions[self._printed.get(module, 0) :]
+        self._printed[module] = len(regions)
+        if new:
+            (position, length), more = new[0], len(new) - 1
+            others = f", and {more} more region{'s' * (more > 1)} behind" * bool(more)
+            print(f"module {module}: {4 * length} bytes broken at byte {4 * position} of this run{others}")
 
 
 def _variant(rates: list[float], revisions: list[float], module: int) -> Variant:

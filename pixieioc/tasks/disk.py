@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 from pixieioc.pipeline import Error
+from pixieioc.pipeline.declaration import shorten
+
+#: Bytes of a name with all its folders, and the zero behind it (Linux).
+_PATH_MAX = 4096
 
 
 def sync(path: Path) -> None:
@@ -29,6 +33,24 @@ def rename_new(old: Path, new: Path) -> None:
         old.rename(new)
     else:
         old.unlink()
+
+
+def why_not_new(path: Path, longest_ending: str = "") -> str:
+    """Why there cannot be a new file of this name, with up to such an ending; empty if there can.
+
+    It is there already, or its name is longer than the file system takes. Whether its folder is there, or can be made,
+    is another question; OSError if that cannot be looked into.
+    """
+    folder = path.parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    longest = os.pathconf(folder, "PC_NAME_MAX")
+    for part in (*path.parts[len(folder.parts) : -1], path.name + longest_ending):
+        if 0 < longest < (length := len(os.fsencode(part))):
+            return f"the name {shorten(part)} has {length} bytes, at most {longest} are possible in {folder}"
+    if len(os.fsencode(path)) + len(longest_ending) >= _PATH_MAX:
+        return f"the name {shorten(str(path))} has more than {_PATH_MAX - 1} bytes with its folder"
+    return f"{path} exists already; nothing is overwritten" if os.path.lexists(path) else ""
 
 
 def existing(folder: Path) -> Path:

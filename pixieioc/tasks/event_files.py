@@ -79,6 +79,13 @@ def new_file(path: Path, form: str) -> EventFile:
             raise ValueError(f"no format {form!r} of event files")
 
 
+def names_of(path: Path, form: str) -> list[Path]:
+    """All files that `new_file` may make, the one of this name first."""
+    from pixieioc.tasks.npy_files import files_of
+
+    return files_of(path) if form == "npy" else [path]
+
+
 def format_of(path: Path, form: str | None = None) -> str:
     """The format of a file of events: that of its name, or `form` for a name without an ending.
 

@@ -16,7 +16,7 @@ import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.items import WORDS, WordBlock, run_begins, words_of
-from pixieioc.tasks.raw_file import RawFile, check_template, file_name, tell_unfinished, unfinished
+from pixieioc.tasks.raw_file import RawFile, check_template, file_name, tell_unfinished, unfinished, why_not_new
 
 Words = NDArray[np.uint32]
 
@@ -94,6 +94,17 @@ class GatherData(Task):
             yield "file_template", str(error)
         if "/" in settings["file_name"]:
             yield "file_name", "must not contain a slash, the folder is file_path"
+
+    @classmethod
+    def do_ready(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[str]:
+        if settings["auto_save"]:
+            path, name, number = settings["file_path"], settings["file_name"], settings["file_number"]
+            try:
+                problem = why_not_new(settings["file_template"], path, name, number, run_id)
+            except (Error, OSError):  # do_check, and the check of the folder, tell of a template or folder that is none
+                return
+            if problem:
+                yield problem
 
     def do_init(self) -> None:
         self._files: dict[int, RawFile] = {}
@@ -193,9 +204,10 @@ class GatherData(Task):
     def _prepare_place(self) -> None:
         """Makes the folder; refuses to start a run whose data could not be written, before any data have come."""
         path = self._path(0)
+        fields = (self.file_template, self.file_path, self.file_name, self.file_number, self.run_id)
+        if problem := why_not_new(*fields):
+            raise Error(problem)
         make_folder(path.parent, self.create_directory)
-        if path.exists():
-            raise Error(f"{path} exists already; nothing is overwritten")
         self._folder, self._device = path.parent, path.parent.stat().st_dev
         self._looked = time.monotonic()
 

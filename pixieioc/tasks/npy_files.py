@@ -23,8 +23,9 @@ class NpyFiles:
 
     def __init__(self, path: Path) -> None:
         self.path, self.events = path, 0
-        self._sidecar = _sibling(path, ".json")
-        refuse_existing(_sibling(path, ".extra.npy"), _sibling(path, ".traces.npy"), self._sidecar)
+        _, *others = files_of(path)
+        self._sidecar = others[-1]
+        refuse_existing(*others)
         self._main = _TableFile(path, list(ALWAYS))
         self._extra: _TableFile | None = None
         self._traces: _NpyFile | None = None
@@ -175,6 +176,11 @@ class _TableFile(_NpyFile):
 
 def _dtype(columns: list[Column]) -> np.dtype[Any]:
     return np.dtype([(c.name, c.dtype, (c.width,)) if c.width else (c.name, c.dtype) for c in columns])
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file of this name and all that may come with it: optional blocks, traces, metadata."""
+    return [path, *(_sibling(path, ending) for ending in (".extra.npy", ".traces.npy", ".json"))]
 
 
 def _sibling(path: Path, ending: str) -> Path:

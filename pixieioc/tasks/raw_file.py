@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pixieioc.pipeline import Error
+from pixieioc.tasks import disk
 from pixieioc.tasks.disk import make_folder, sync
 from pixieioc.tasks.growing_file import GrowingFile, is_open
 from pixieioc.tasks.names import to_json
@@ -27,6 +28,10 @@ _PATIENCE = 1.0
 #: What a template's conversions stand for, in this order.
 FIELDS = ("FilePath", "FileName", "FileNumber", "run id", "module")
 _KINDS = ("s", "s", "d", "d", "d")
+#: Modules whose files are looked for before a run: a crate has 14 slots.
+_MODULES = 14
+#: What a raw file's name is followed by in the longest name of a file beside it.
+_LONGEST_ENDING = ".json.part.new"
 
 
 def check_template(template: str) -> int:
@@ -51,6 +56,13 @@ def file_name(template: str, path: str, name: str, number: int, run_id: int, mod
     count = check_template(template)
     folder = path if path.endswith("/") else path + "/"
     return Path(template % (folder, name, number, run_id, module)[:count])
+
+
+def why_not_new(template: str, path: str, name: str, number: int, run_id: int) -> str:
+    """Why the raw files of a run cannot be made: one is there already, or its name is too long; empty if they can."""
+    names = dict.fromkeys(file_name(template, path, name, number, run_id, module) for module in range(_MODULES))
+    problems = (disk.why_not_new(file, _LONGEST_ENDING) or disk.why_not_new(part_of(file)) for file in names)
+    return next((problem for problem in problems if problem), "")
 
 
 def unfinished(template: str, path: str) -> list[Path]:
@@ -98,7 +110,7 @@ class RawFile:
         the case that the run is cut off: it is what can be known of it then.
         """
         self.path = path
-        self.part = path.with_name(path.name + ".part")
+        self.part = part_of(path)
         self._hash = hashlib.sha256()
         self._hasher, self._writer = ThreadPoolExecutor(1, "hash"), ThreadPoolExecutor(1, "write")
         self._pending: deque[tuple[Future[None], Future[None]]] = deque()
@@ -199,6 +211,11 @@ class RawFile:
         self._writer.shutdown(wait=False)
         with contextlib.suppress(TimeoutError):  # a disk that does not answer
             closing.result(_PATIENCE)
+
+
+def part_of(path: Path) -> Path:
+    """The name of a raw file while it grows."""
+    return path.with_name(path.name + ".part")
 
 
 def begun(path: Path) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ import numpy as np
 import pixieioc
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import CHUNK_COLUMN, Events
-from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.event_files import RUN, format_of, import_pyarrow, new_file
+from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.tasks.disk import why_not_new
+from pixieioc.tasks.event_files import RUN, format_of, import_pyarrow, names_of, new_file
 from pixieioc.tasks.items import EVENTS, events_of
 
 
@@ -44,6 +47,14 @@ class WriteEvents(Task):
     bytes_written = Report(0, unit="B", doc="Bytes written in this run.")
     events_written = Report(0, doc="Events taken into the file in this run.")
 
+    @classmethod
+    def do_ready(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[str]:
+        with suppress(Error, OSError):  # a name that is none is told at the start, a folder that is none, too
+            path = _path(settings["file"], run_id)
+            for file in names_of(path, format_of(path, settings["format"])):
+                if problem := why_not_new(file) or why_not_new(file.with_name(file.name + ".part"), ".wider"):
+                    yield problem
+
     def do_init(self) -> None:
         if self.format == "parquet" and find_spec("pyarrow"):
             import_pyarrow()  # which takes its time; without it, a start says what is missing
@@ -55,7 +66,7 @@ class WriteEvents(Task):
 
     def do_start(self) -> None:
         self.full_file_name, self.bytes_written, self.events_written = "", 0, 0
-        path = Path(self.file.replace("{run}", f"{self.run_id:06d}"))
+        path = _path(self.file, self.run_id)
         self._file = new_file(path, format_of(path, self.format))
         self._runs: list[dict[str, Any]] = []  # of recorded data
         self._first: int | None = None
@@ -112,3 +123,8 @@ class WriteEvents(Task):
             "items_discarded": self.dropped,
             "configuration": settings,
         }
+
+
+def _path(name: str, run_id: int) -> Path:
+    """The file of a run."""
+    return Path(name.replace("{run}", f"{run_id:06d}"))

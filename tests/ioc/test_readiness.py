@@ -13,7 +13,7 @@ from pixieioc.ioc.run import duration
 HERE = Place("/data", exists=True, writable=True, free_gb=100.0)
 NO_FOLDER = "there is no folder /x (CreateDirectory makes it)"
 ALL = 2 ** len(CHECKS) - 1
-RUN, LINKS, SETTINGS, DISK, PATH, TASKS, STATE, FILE = (1 << i for i in range(len(CHECKS)))
+RUN, LINKS, SETTINGS, DISK, PATH, TASKS, STATE = (1 << i for i in range(len(CHECKS)))
 
 
 def _place(**other: bool | float) -> Place:
@@ -28,6 +28,12 @@ def _place(**other: bool | float) -> Place:
         (("", "it drains", "", Saving(), HERE), LINKS, "it drains"),
         (("", "", "no counter", Saving(), HERE), SETTINGS, "no counter"),
         (("", "", "", Saving(), HERE, "the tasks are starting"), TASKS, "the tasks are starting"),
+        (("", "", "", Saving(), HERE, "", "f.bin exists already"), PATH, "f.bin exists already"),
+        (
+            ("", "", "", Saving(on=True), _place(writable=False), "", "f.bin exists already"),
+            PATH,
+            "the folder /data is not writable; f.bin exists already",
+        ),
         (("a", "b", "c", Saving(), HERE), RUN | LINKS | SETTINGS, "a; b; c"),
         # The folder matters only to a run that saves.
         (("", "", "", Saving(), Place("/x", exists=False, writable=False, free_gb=0.0)), 0, ""),
@@ -63,8 +69,8 @@ def _place(**other: bool | float) -> Place:
     ],
 )
 def test_what_is_missing(given: tuple[Any, ...], missing: int, message: str) -> None:
-    run_on, draining, problem, saving, place, *starting = given
-    readiness = evaluate(run_on, draining, problem, saving, Files(place), place.path, *starting)
+    run_on, draining, problem, saving, place, starting, names, *_ = (*given, "", "")
+    readiness = evaluate(run_on, draining, problem, saving, Files(place, names), place.path, starting)
     assert (readiness.bits, readiness.message, readiness.ready) == (ALL - missing, message, not missing)
 
 
@@ -98,3 +104,18 @@ def test_a_look_at_folders(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_durations_are_said_as_one_says_them(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_a_file_system_that_does_not_answer_is_the_reason_for_a_run_that_saves() -> None:
+    late = Files(HERE, silent=4.2)
+    assert evaluate("", "", "", Saving(on=True), late, "/x").message == (
+        "the file system of /x has not answered for 4 s"
+    )
+    assert evaluate("", "", "", Saving(), late, "/x").ready
+    assert evaluate("", "", "", Saving(on=True), Files(HERE, silent=0.5), "/x").ready
+    assert evaluate("", "", "", Saving(on=True), Files(), "/x").ready  # nothing is known yet: the task will refuse
+
+
+def test_a_state_folder_that_cannot_be_written_is_a_reason() -> None:
+    readiness = evaluate("", "", "", Saving(), Files(state="the state folder is full"), "/x")
+    assert (readiness.bits, readiness.message) == (ALL - STATE, "the state folder is full")

@@ -183,16 +183,31 @@ class TestRule2BadEnd:
         ioc.put("Stop", 1)
         done.result(5)
 
-    def test_a_start_that_a_task_cannot_make_fails(self, ioc: Ioc) -> None:
-        ioc.put("Brake:Refuse", 13)
-        run = ioc.get("RunId_RBV")
+    def test_a_start_whose_file_is_there_already_is_refused_and_uses_no_number(self, ioc: Ioc) -> None:
+        ioc.put("AutoSave", 1)
+        ioc.put("FilePath", str(ioc.folder / "taken"))
+        (ioc.folder / "taken").mkdir(exist_ok=True)
+        run = ioc.get("RunId_RBV") + 1
+        there = ioc.folder / "taken" / f"pixie16_001_run{run:06d}_mod03.bin"
+        there.touch()
+        ioc.until("Ready_RBV", "No")
         with pytest.raises(PutFailed):
             ioc.put("Acquire", 1)
-        assert "13 brings bad luck" in ioc.get("CmdMessage_RBV")
-        assert (ioc.get("RunEndReason_RBV"), ioc.get("RunId_RBV")) == ("Task error", run + 1)
-        ioc.put("Brake:Refuse", 0)
+        assert ioc.get("CmdStatus_RBV") == "Refused"
+        assert f"{there} exists already" in ioc.get("CmdMessage_RBV")
+        there.unlink()
+        ioc.until("Ready_RBV", "Yes")
+        ioc.put("FileName", "n" * 300)
+        ioc.until("Ready_RBV", "No")
+        assert "at most 255 are possible" in ioc.get("ReadyMessage_RBV")
+        with pytest.raises(PutFailed):
+            ioc.put("Acquire", 1)
+        assert ioc.get("RunId_RBV") == run - 1
+        ioc.put("FileName", "pixie16")
+        ioc.until("Ready_RBV", "Yes")
         _run_for(ioc, 0.3)
         ioc.put("Acquire", 1)
+        assert ioc.get("RunId_RBV") >= run
 
 
 class TestRule3AbortInTheMiddle:
@@ -556,26 +571,6 @@ class TestRule13EveryRunIsIdentifiable:
             about = json.loads(Path(f"{file}.json").read_text())
             assert about["run_id"] == run
         assert ioc.get("FileNumber") == ioc.get("FileNumber_RBV") == number + 2
-
-
-class TestRule14AStartSaysWhyNot:
-    def test_a_file_of_the_next_run_that_is_there_already(self, ioc: Ioc) -> None:
-        folder = ioc.folder / "taken"
-        folder.mkdir(exist_ok=True)
-        ioc.put("AutoSave", 1)
-        ioc.put("FilePath", str(folder))
-        run = ioc.get("RunId_RBV")
-        file = folder / f"pixie16_001_run{run + 1:06d}_mod00.bin"
-        file.touch()
-        why = f"{file} exists already; nothing is overwritten"
-        ioc.until("ReadyMessage_RBV", why, 3)
-        assert (ioc.get("Ready_RBV"), ioc.severity("Ready_RBV")) == ("No", MINOR)
-        assert _refused(ioc, "Acquire", 1) == why
-        assert ioc.get("RunId_RBV") == run
-        file.unlink()
-        ioc.until("Ready_RBV", "Yes", 3)
-        _run_for(ioc, 0.3)
-        ioc.put("Acquire", 1)
 
 
 def test_the_client_of_this_test_is_libca() -> None:

@@ -97,8 +97,12 @@ def test_zeros_of_a_power_cut_are_in_no_record(tmp_path: Path) -> None:
     assert (tmp_path / NAME).stat().st_size == 20_096
 
 
-def test_an_empty_file_has_no_records(tmp_path: Path) -> None:
-    assert recover(_cut_off(tmp_path, b"", ABOUT)).records == 0
+def test_an_empty_file_is_left_as_it_is(tmp_path: Path) -> None:
+    part = _cut_off(tmp_path, b"", ABOUT)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(Error, match=f"{NAME}.part is empty, there is nothing to recover"):
+        recover(part)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_file_that_is_being_written_is_refused(tmp_path: Path) -> None:

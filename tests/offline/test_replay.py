@@ -386,5 +386,6 @@ def test_a_compressed_file_that_is_cut_is_an_error_and_what_it_has_is_kept(tmp_p
     [written] = tmp_path.glob("*.parquet")
     with written.open("rb") as file:
         assert pq.read_table(file).num_rows == told["events"]
-    shown, _ = _run(path, code=1)
+    shown, err = _run(path, code=1)
     assert "damaged files" in shown
+    assert err.splitlines() == ["pixieioc: not all could be read: see damaged files"]  # told once, in the table

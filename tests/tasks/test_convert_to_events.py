@@ -58,6 +58,23 @@ def test_corruption_is_counted_and_told(pipeline: Recorder, tmp_path: Path) -> N
     assert ("ConvertToEvents", "module 0: 20 bytes broken at byte 1600 of this run") in pipeline.heard_prints
 
 
+@pytest.mark.parametrize("block_size", [1000, 100_000, 4_000_000])
+def test_a_broken_region_is_printed_once_and_with_its_whole_length(
+    pipeline: Recorder, tmp_path: Path, block_size: int
+) -> None:
+    words = np.fromfile(FULL, "<u4")
+    nothing = np.zeros(5000, np.uint32)
+    np.concatenate([words[:400], nothing, words[400:800], nothing[:7]]).tofile(tmp_path / "broken.bin")
+    _convert(pipeline, tmp_path, [tmp_path / "broken.bin"], block_size=block_size)
+    assert pipeline.told("ConvertToEvents", "corrupt_regions") == 2
+    text = [text for task, text in pipeline.heard_prints if task == "ConvertToEvents" and "broken" in text]
+    first, last = "module 0: 20000 bytes broken at byte 1600 of this run", "28 bytes broken at byte 23200 of this run"
+    if block_size > 30_000:
+        assert text == [f"{first}, and 1 more region behind"] or text == [first, f"module 0: {last}"]
+    else:
+        assert text == [first, f"module 0: {last}"]
+
+
 def test_every_run_begins_anew(pipeline: Recorder, tmp_path: Path) -> None:
     (tmp_path / "cut.bin").write_bytes(FULL.read_bytes()[: 16 * 100 + 8])
     pipeline.chain_of("LoadFiles", "ConvertToEvents", "KeepEvents")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixieioc.pipeline import Error
-from pixieioc.tasks.disk import levels, make_folder, why_not_made
+from pixieioc.tasks.disk import levels, make_folder, why_not_made, why_not_new
 from pixieioc.tasks.gather_data import GatherData
 
 # CreateDirectory; levels of the path; those that there are; whether it is made
@@ -69,3 +69,25 @@ def test_what_can_be_given(given: object, means: int) -> None:
 def test_what_cannot(given: object) -> None:
     with pytest.raises(ValueError, match="a whole number from -99 to 99, or No for 0, or Yes for 1"):
         GatherData.parameters()["create_directory"].check(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "says"),
+    [
+        ("new.bin", ".part", ""),
+        ("x" * 255, "", ""),
+        ("x" * 255, ".part", "has 260 bytes, at most 255 are possible in {folder}"),
+        ("ä" * 128, "", "has 256 bytes, at most 255 are possible in {folder}"),
+        (f"{'x' * 256}/below/new.bin", "", "has 256 bytes, at most 255 are possible in {folder}"),
+        ("not/made/yet/new.bin", "", ""),
+        ("/".join(["x" * 250] * 17), "", "has more than 4095 bytes with its folder"),
+        ("there.bin", "", "{folder}/there.bin exists already; nothing is overwritten"),
+        ("link.bin", "", "{folder}/link.bin exists already; nothing is overwritten"),
+    ],
+)
+def test_why_a_file_cannot_be_a_new_one(tmp_path: Path, name: str, ending: str, says: str) -> None:
+    (tmp_path / "there.bin").touch()
+    (tmp_path / "link.bin").symlink_to("nowhere")
+    found = why_not_new(tmp_path / name, ending)
+    assert found.endswith(says.format(folder=tmp_path))
+    assert bool(found) == bool(says)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pixieioc.pipeline import Error, Refused, Status
+from pixieioc.tasks.gather_data import GatherData
 from pixieioc.tasks.raw_file import RawFile, check_template, file_name
 from tests.conftest import DATA
 from tests.recorder import Recorder
@@ -204,3 +205,25 @@ def test_names_are_made_as_areadetector_makes_them() -> None:
     assert file_name("%s%s_%3.3d.bin", "/data", "run", 7, 1, 2) == Path("/data/run_007.bin")
     assert file_name("%s%s-100%%-%d-%6.6d-%2.2d", "/data/", "x", 7, 12, 3) == Path("/data/x-100%-7-000012-03")
     assert file_name("%s%s", "/d", "only", 1, 1, 1) == Path("/d/only")
+
+
+@pytest.mark.parametrize(
+    ("there", "name", "says"),
+    [
+        (NAME.format(run=7, module=0), "pixie16", "exists already"),
+        (NAME.format(run=7, module=13), "pixie16", "exists already"),
+        (NAME.format(run=7, module=1) + ".part", "pixie16", "exists already"),
+        (NAME.format(run=8, module=0), "pixie16", ""),
+        ("other", "n" * 300, "at most 255 are possible"),
+    ],
+)
+def test_a_run_is_not_ready_while_a_file_of_its_names_is_there(
+    tmp_path: Path, there: str, name: str, says: str
+) -> None:
+    (tmp_path / there).touch()
+    settings = {n: p.default_of_one for n, p in GatherData.parameters().items()}
+    settings |= {"auto_save": True, "file_path": str(tmp_path), "file_name": name}
+    problems = list(GatherData.do_ready(settings, 7))
+    assert len(problems) == bool(says)
+    assert all(says in problem for problem in problems)
+    assert list(GatherData.do_ready({**settings, "auto_save": False}, 7)) == []

@@ -21,6 +21,7 @@ from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Error, Refused, Status
 from pixieioc.tasks import event_files
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, format_of, new_file
+from pixieioc.tasks.write_events import WriteEvents
 from tests.conftest import DATA
 from tests.listmode.samples import random_events, rows, trace_list
 from tests.recorder import Recorder
@@ -393,3 +394,23 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
     assert file.events == 4_000_000  # 108 MB of columns
     assert file.bytes == (tmp_path / f"events.{form}").stat().st_size
     assert max(used[20:]) - max(used[:20]) < 20e6
+
+
+@pytest.mark.parametrize(
+    ("there", "form", "ready"),
+    [
+        ("events_run000007.parquet", "parquet", False),
+        ("events_run000007.parquet.part", "parquet", False),
+        ("events_run000008.parquet", "parquet", True),
+        ("events_run000007.npy.json", "parquet", True),
+        ("events_run000007.npy.json", "npy", False),
+        ("events_run000007.traces.npy", "npy", False),
+    ],
+)
+def test_a_run_is_not_ready_while_a_file_of_its_names_is_there(
+    tmp_path: Path, there: str, form: str, ready: bool
+) -> None:
+    (tmp_path / there).touch()
+    settings = {"file": f"{tmp_path}/events_run{{run}}.{form}", "format": form}
+    problems = list(WriteEvents.do_ready(settings, 7))
+    assert [there in problem for problem in problems] == ([] if ready else [True])

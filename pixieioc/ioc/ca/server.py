@@ -155,9 +155,7 @@ class Server:
 
     async def _look_up(self) -> None:
         """Finds the addresses of interfaces and of ignored hosts that were given by name."""
-        known = await hosts.resolve(self.interfaces, "interfaces")
-        if not known:
-            raise OSError(f"cannot listen for clients on TCP {', '.join(self.interfaces)}: no such host is known")
+        known = await hosts.resolve(self.interfaces, "interfaces", needed="cannot listen for clients on TCP")
         self.interfaces = [known[host][0] for host in self.interfaces if host in known]
         self._ignored.update(filter(hosts.is_address, self._environment.ignored))
         if len(self._ignored) < len(self._environment.ignored):

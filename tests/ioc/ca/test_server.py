@@ -254,7 +254,7 @@ async def test_all_interfaces_have_one_port() -> None:
     [
         (["192.0.2.1"], "cannot listen for clients on TCP 192.0.2.1: Cannot assign requested address"),
         (["127.0.0.1", "192.0.2.1"], "cannot listen for clients on TCP 127.0.0.1, 192.0.2.1: Cannot assign"),
-        (["no such host"], "cannot listen for clients on TCP no such host: "),
+        (["no such host"], "cannot listen for clients on TCP: 'no such host': "),
     ],
 )
 @conversation
