@@ -68,6 +68,11 @@ class Readiness:
         return [name for name, problem in zip(CHECKS, self.problems, strict=True) if problem]
 
     @property
+    def about_files(self) -> bool:
+        """True if something is wrong with disks or folders, where others may have changed something just now."""
+        return not {"disk space", "file path", "state folder"}.isdisjoint(self.failing)
+
+    @property
     def bits(self) -> int:
         """A bit for each check that is well."""
         return sum(1 << i for i, problem in enumerate(self.problems) if not problem)

@@ -138,6 +138,18 @@ class RunControl:
         return self._command(Command.START if value else Command.STOP, client, "Acquire")
 
     def _command(self, command: Command, client: Client, pv: str) -> Awaitable[None] | None:
+        if command is Command.START and self.run is None and self._ready.evaluate(None, self._work.starting).about_files:
+            return self._start_with_files(client, pv)
+        return self._give(command, client, pv)
+
+    async def _start_with_files(self, client: Client, pv: str) -> None:
+        """A start that files are in the way of: they are asked for once more before it is refused."""
+        await self._files.see(self.machine.run_id + 1)
+        going_on = self._give(Command.START, client, pv)
+        if going_on is not None:
+            await going_on
+
+    def _give(self, command: Command, client: Client, pv: str) -> Awaitable[None] | None:
         return self._driver.give(command, client, pv, self._not_ready(command))
 
     def _not_ready(self, command: Command) -> str:
