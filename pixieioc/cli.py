@@ -1,27 +1,24 @@
-"""The command line: arguments to objects, objects run. The only place that knows every room."""
+"""The command line: arguments to objects, objects run. The only module that knows every room."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import enum
 import logging
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import pixieioc
 from pixieioc import account
+from pixieioc.cli_offline import recover, replay
+from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose, reason
 from pixieioc.config import Config, ConfigError, examine, load
 from pixieioc.pipeline.validate import like
-
-if TYPE_CHECKING:
-    from pixieioc.offline.job import Job
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,17 +26,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Data acquisition for XIA Pixie-16 digitizers, controlled over EPICS Channel Access.",
 )
-
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Configuration file.", show_default=False)]
-Prefix = Annotated[str | None, typer.Option(help="Prefix of all process variables, as in PX16: (default: the file's).")]
-Sets = Annotated[list[str] | None, typer.Option("--set", metavar="TASK.PARAMETER=VALUE", help="Override a value.")]
-Interfaces = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS,...", help="Where to listen (default: EPICS_CAS_INTF_ADDR_LIST, or everywhere)."),
-]
-#: LoadFiles to WriteEvents, and some of a site.
-_TASKS_OF_A_REPLAY = 8
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell what happens.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -80,8 +66,8 @@ def run(
 
 @app.command()
 def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
-    """Check a configuration file, and the files that it names; say everything that is wrong, or what they describe."""
-    from pixieioc.pvinfo import all_pvs
+    """Check a configuration file and the files that it names: print everything that is wrong, or what they describe."""
+    from pixieioc.pvinfo.build import all_pvs
 
     examined = examine(config, sets or (), prefix, files=True)
     problems, pvs = list(examined.problems), {}
@@ -168,113 +154,8 @@ def demo(
     _serve(checked, ["127.0.0.1"], verbose, demo_hint(checked.prefix, address), start=start)
 
 
-class Format(enum.StrEnum):
-    """File formats of events."""
-
-    parquet = "parquet"
-    npy = "npy"
-
-
-@app.command()
-def replay(
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILES...", help="Raw list-mode files, or patterns in quotes; - is the input."),
-    ],
-    adc_mhz: Annotated[
-        list[float] | None, typer.Option(metavar="MHZ", help="ADC rate (default: 500); several times: one a module.")
-    ] = None,
-    firmware: Annotated[
-        list[float] | None,
-        typer.Option(metavar="REVISION", help="Firmware revision (default: 34688); several times: one a module."),
-    ] = None,
-    module_pattern: Annotated[
-        str | None, typer.Option(metavar="REGEX", help=r"Finds the module in a file's name (default: mod(\d+)).")
-    ] = None,
-    window: Annotated[
-        float | None, typer.Option(metavar="US", help="How far events may be out of order, in us (default: 100).")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="CONFIG.toml", help="Take settings and further tasks from this file.")
-    ] = None,
-    sets: Sets = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the sorted events to this file.")] = None,
-    form: Annotated[Format | None, typer.Option("--format", help="Of that file (default: that of its name).")] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the energy spectra: .png, .pdf or .svg.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
-) -> None:
-    """Decode, sort, count and save recorded data, without EPICS; ^C leaves nothing behind."""
-    from pixieioc.offline.job import Job
-    from pixieioc.pipeline import Error
-
-    if form is not None and out is None:
-        raise typer.BadParameter("goes with --out only", param_hint="--format")
-    job = Job(
-        files=tuple(files),
-        config=config,
-        sets=tuple(sets or ()),
-        adc_mhz=tuple(adc_mhz) if adc_mhz else None,
-        firmware=tuple(firmware) if firmware else None,
-        module_pattern=module_pattern,
-        window_us=window,
-        out=out,
-        format=form.value if form is not None else None,
-        plot=plot,
-    )
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
-    try:
-        _replay(job, as_json=json)
-    except (Error, OSError) as error:
-        typer.echo(f"pixieioc: {_why(error)}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("pixieioc: interrupted, nothing is kept", err=True)
-        raise typer.Exit(128 + signal.SIGINT) from None
-
-
-@app.command()
-def recover(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILES...", help="Raw files that end with .part, or patterns in quotes.")
-    ],
-    adc_mhz: Annotated[
-        list[float] | None,
-        typer.Option(metavar="MHZ", help="ADC rate (default: that of the run); several times: one per module."),
-    ] = None,
-    firmware: Annotated[
-        list[float] | None,
-        typer.Option(metavar="REVISION", help="Firmware revision (default: that of the run), likewise."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="CONFIG.toml", help="Take ADC rates and firmware revisions from this file.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
-) -> None:
-    """Finish raw files of runs that were cut off: count whole records, make sidecars, give them their names."""
-    from pixieioc.offline.recover import layouts_of, recover, unfinished
-    from pixieioc.pipeline import Error
-    from pixieioc.tasks.names import shown, to_json
-
-    layouts = layouts_of(adc_mhz, firmware, load(config) if config else None)
-    done, refused = [], []
-    for path in unfinished(files):
-        try:
-            found = recover(path, layouts)
-        except Error as error:
-            refused.append({"file": str(path), "why": str(error)})
-            typer.echo(shown(f"pixieioc: {error}"), err=True)
-            continue
-        done.append(found)
-        if not json:
-            typer.echo(shown(str(found)))
-    if json:
-        typer.echo(to_json({"recovered": [dataclasses.asdict(found) for found in done], "refused": refused}))
-    if refused:
-        raise typer.Exit(1)
+app.command()(replay)
+app.command()(recover)
 
 
 @app.command()
@@ -312,27 +193,6 @@ def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: s
     run_loop(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
 
 
-def _replay(job: Job, *, as_json: bool) -> None:
-    from rich.console import Console
-
-    from pixieioc.offline.replay import replay
-    from pixieioc.offline.show import following, print_summary
-    from pixieioc.pipeline import Error
-    from pixieioc.pipeline.limits import claim
-
-    claim(_TASKS_OF_A_REPLAY)
-    if complaint := account.code_complaint():
-        typer.echo(f"pixieioc: {complaint}", err=True)
-    with following(Console(stderr=True)) as listener:
-        summary = replay(job, listener)
-    if as_json:
-        typer.echo(summary.to_json())
-    else:
-        print_summary(Console(), summary)
-    if summary.damage:
-        raise Error(f"not all could be read: {summary.damage if as_json else 'see damaged files'}")
-
-
 def _example(name: str) -> Path:
     """A file of `examples/`: inside the installed package, or beside it in a checkout."""
     package = Path(pixieioc.__file__).parent
@@ -359,7 +219,7 @@ def _print_task(name: str, cls: type) -> None:
 
 
 def main() -> None:
-    """The program: what cannot be done is told on stderr, a line for each problem, with exit code 1."""
+    """The program: what cannot be done is printed on stderr, a line for each problem, with exit code 1."""
     from pixieioc.pipeline import Error, Refused
 
     try:
@@ -367,14 +227,7 @@ def main() -> None:
     except Refused as error:
         sys.exit("\n".join(f"pixieioc: {problem}" for problem in error.problems))
     except (Error, OSError) as error:
-        sys.exit(f"pixieioc: {_why(error)}")
-
-
-def _why(error: Exception) -> str:
-    """An error in words: one of the system as `FILE: reason`."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}"
-    return str(error)
+        sys.exit(f"pixieioc: {reason(error)}")
 
 
 if __name__ == "__main__":

@@ -11,115 +11,41 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
-
-import msgspec
+from typing import Any, cast
 
 from pixieioc import account
 from pixieioc.config_lines import Place, lines_of, not_toml
+from pixieioc.config_schema import LONGEST_PREFIX, RUN, IocTable, LimitsTable, PipelineTable, RunParameters
 from pixieioc.config_tables import Problem, about, keys_of, plain_tables, read_table, with_places
-from pixieioc.config_tasks import classes_of, disagreements, import_modules, missing_files
+from pixieioc.config_tasks import class_names, classes_of, disagreements, import_modules, missing_files, shared_settings
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.validate import defaults_for, like, validate
 
-#: The name under which the run control's own parameters stand in a configuration.
-RUN = "run"
-LONGEST_PREFIX = 30
+__all__ = [
+    "LONGEST_PREFIX",
+    "RUN",
+    "Config",
+    "ConfigError",
+    "Examined",
+    "IocTable",
+    "LimitsTable",
+    "PipelineTable",
+    "RunParameters",
+    "absolute",
+    "check",
+    "examine",
+    "load",
+    "parse_set",
+    "to_json",
+    "with_defaults",
+]
 
 
 class ConfigError(Refused):
     """A configuration that cannot be used."""
-
-
-class RunParameters:
-    """What can be set about runs themselves, declared like a task's parameters."""
-
-    preset_mode = Parameter(
-        "No preset",
-        choices=("No preset", "Real time", "Live time", "Events", "Triggers"),
-        live=True,
-        doc="What ends a run by itself.",
-    )
-    preset_real = Parameter(60.0, unit="s", low=0.1, high=1e7, live=True, doc="Real time of a run with that preset.")
-    preset_live = Parameter(60.0, unit="s", low=0.1, high=1e7, live=True, doc="Live time of a run with that preset.")
-    preset_events = Parameter(100_000, low=1, high=2**53, live=True, doc="Events of a run with that preset, at least.")
-    preset_triggers = Parameter(
-        100_000, low=1, high=2**53, live=True, doc="Triggers of a run with that preset, at least."
-    )
-    stop_timeout = Parameter(8.0, unit="s", low=0.5, high=3600, live=True, doc="Time that a stop may take to drain.")
-    wait_for_pipeline = Parameter(
-        True, live=True, doc="Whether a put to Acquire also waits for the tasks behind the source."
-    )
-    fail_put_on_error = Parameter(True, live=True, doc="Whether a put to Acquire fails when its run ends badly.")
-
-
-def _said(doc: str, *, least: float | None = None) -> msgspec.Meta:
-    return msgspec.Meta(description=doc, ge=least)
-
-
-class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[pipeline]`: the chain, from source to sink."""
-
-    chain: Annotated[list[str], _said("The tasks from source to sink; each at most once.")]
-    prefix: Annotated[str, _said("Prefix of all process variables; --prefix overrides it.")] = "PX16:"
-    imports: Annotated[
-        list[str], _said("Python modules that define further tasks, looked for in the file's folder, too.")
-    ] = []
-
-
-class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[ioc.limits]`: what the clients of the server may cost."""
-
-    clients: Annotated[
-        int, _said("Clients at a time; one that has not said anything makes place for a new one.", least=1)
-    ] = 1000
-    channels: Annotated[int, _said("Channels of one client.", least=1)] = 100_000
-    subscriptions: Annotated[int, _said("Subscriptions of one client.", least=1)] = 100_000
-    puts: Annotated[int, _said("Puts of one client that have not completed.", least=1)] = 1000
-    message: Annotated[
-        int,
-        _said("Longest message that is taken, in bytes; never longer than the client's channels need.", least=1024),
-    ] = 16 * 1024**2
-    backlog: Annotated[
-        int, _said("Bytes that are held for a client that does not take them before only newest values are.", least=0)
-    ] = 1024**2
-    patience: Annotated[float, _said("Seconds after which only newest values are held for such a client.", least=0)] = (
-        0.05
-    )
-    silence: Annotated[
-        float, _said("Seconds after which a client that has said nothing is disconnected.", least=0.1)
-    ] = 30.0
-    stall: Annotated[
-        float,
-        _said(
-            "Seconds after which a client that does not read, or whose computer has vanished, is disconnected.",
-            least=1,
-        ),
-    ] = 60.0
-
-
-class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[ioc]`: the server, and limits of the computer it runs on."""
-
-    interfaces: Annotated[
-        list[str], _said("Addresses to listen on; empty: those of EPICS_CAS_INTF_ADDR_LIST, or all.")
-    ] = []
-    state_dir: Annotated[
-        str, _said("Where the run number survives a restart; empty: pixieioc/<prefix> in XDG_STATE_HOME.")
-    ] = ""
-    disk_low: Annotated[float, _said("Free space in GB below which DiskFree_RBV is MINOR.")] = 10.0
-    disk_lolo: Annotated[
-        float, _said("Free space in GB below which it is MAJOR, and no run that saves can be started.")
-    ] = 1.0
-    memory_high: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MINOR.")] = 1000.0
-    memory_hihi: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MAJOR.")] = 2000.0
-    access_file: Annotated[
-        str, _said("TOML file that says who may write, read again on SIGHUP; empty: everybody may write everything.")
-    ] = ""
-    limits: Annotated[LimitsTable, _said("What clients may cost, see below.")] = LimitsTable()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,16 +53,13 @@ class Config:
     """A configuration that has been checked: `settings` are all initial values by task, `run` those of runs."""
 
     chain: tuple[str, ...]
+    #: The classes of the tasks, by their names.
+    tasks: Mapping[str, type[Task]]
     prefix: str
     settings: Mapping[str, Mapping[str, Value]]
     run: Mapping[str, Value]
     ioc: IocTable
     folder: Path
-
-    @property
-    def tasks(self) -> dict[str, type[Task]]:
-        """The classes of the chain's tasks, by name."""
-        return {name: Task.class_registry[name] for name in self.chain}
 
     @property
     def access_file(self) -> Path | None:
@@ -270,8 +193,10 @@ def _check(
         problems.append(Problem(("pipeline", "prefix"), f"prefix {prefix!r}: {allowed}"))
     not_imported = list(import_modules(pipeline.imports, folder))
     problems += not_imported
-    classes, wrong = classes_of(pipeline.chain, complete=not not_imported)
+    given, tasks = class_names(tasks, problems)
+    classes, wrong = classes_of(pipeline.chain, given, complete=not not_imported)
     problems += wrong
+    tasks = shared_settings(classes, tasks, problems)
     for name in tasks:
         if name not in pipeline.chain:
             known = name in Task.class_registry  # then only a name that is no task's can be a slip of it
@@ -287,6 +212,7 @@ def _check(
         return None
     return Config(
         chain=tuple(pipeline.chain),
+        tasks=classes,
         prefix=prefix,
         settings=settings,
         run=with_defaults(RunParameters, of_run),
@@ -314,8 +240,9 @@ def _check_the_rest(
     imports: Any = cast("Mapping[str, Any]", pipeline).get("imports", []) if isinstance(pipeline, Mapping) else []
     names = cast("list[Any]", imports) if isinstance(imports, list) else []
     problems += import_modules([name for name in names if isinstance(name, str)], folder)
-    known = [name for name in tasks if name in Task.class_registry]
-    for name, cls in classes_of(known)[0].items():
+    given, tasks = class_names(tasks, problems)
+    known = [name for name in tasks if given.get(name, name) in Task.class_registry]
+    for name, cls in classes_of(known, given)[0].items():
         _settings(name, cls, tasks[name], folder, problems, files=files)
 
 

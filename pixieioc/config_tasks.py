@@ -13,12 +13,14 @@ from typing import Any
 from pixieioc.config_lines import Place
 from pixieioc.config_tables import Problem, name_of
 from pixieioc.pipeline import Task, chain
-from pixieioc.pipeline.contract import problems_in_use
+from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pipeline.validate import like
 
 _CHAIN: Place = ("pipeline", "chain")
+#: The key of a task's table that names its class, where that is not the task's own name.
+CLASS = "class"
 
 
 def import_modules(names: Iterable[str], folder: Path) -> Iterator[Problem]:
@@ -32,34 +34,97 @@ def import_modules(names: Iterable[str], folder: Path) -> Iterator[Problem]:
             yield Problem(("pipeline", "imports"), f"pipeline.imports: {name}: {_said(error)}")
 
 
-def classes_of(names: Sequence[str], *, complete: bool = True) -> tuple[dict[str, type[Task]], list[Problem]]:
-    """The classes of a chain, as far as there are any, and what is wrong with them and their order.
+def class_names(
+    tables: Mapping[str, Mapping[str, Any]], problems: list[Problem]
+) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Which class each task was given by its table, and the tables without that key."""
+    given: dict[str, str] = {}
+    for task, table in tables.items():
+        place = ("tasks", task, CLASS)
+        match table.get(CLASS, ""):
+            case str(name):
+                given |= {task: name} if name else {}
+            case other:
+                text = f"{name_of(place)} = {shorten(other)}: must be a text, the name of a task class"
+                problems.append(Problem(place, text))
+    return given, {task: {key: table[key] for key in table if key != CLASS} for task, table in tables.items()}
 
-    Unless the tasks are `complete`, one that is not known is no problem of its own: its module could not be imported.
+
+def classes_of(
+    names: Sequence[str], given: Mapping[str, str] | None = None, *, complete: bool = True
+) -> tuple[dict[str, type[Task]], list[Problem]]:
+    """The classes of a chain's tasks, as far as there are any, and what is wrong with them and their order.
+
+    `given` are the names of classes, by task; of others the class has the task's name. Unless the tasks are `complete`,
+    one that is not known is no problem of its own: its module could not be imported.
     """
-    problems: list[str] = []
+    given = given or {}
+    problems: list[Problem] = []
     classes: dict[str, type[Task]] = {}
-    for name in names:
+
+    def wrong(name: str, text: str) -> None:
+        place = ("tasks", name, CLASS) if name in given else _CHAIN
+        problems.append(Problem(place, f"{name_of(place)}: {text}"))
+
+    for name in dict.fromkeys(names):
+        wanted = given.get(name, name)
         try:
-            cls = Task.class_registry[name]
+            cls = Task.class_registry[wanted]
         except KeyError:
-            if not complete:
-                continue
-            close = like(name, list(Task.class_registry))
-            there = close if close.endswith("?") else f"; there are: {', '.join(Task.class_registry)}"
-            problems.append(f"no task {name!r}{there}")
+            if complete:
+                wrong(name, _unknown(name, wanted))
         except (Exception, SystemExit) as error:  # whatever a package does when it is imported
-            problems.append(f"{name} cannot be imported: {_said(error)}")
+            wrong(name, f"{wanted} cannot be imported: {_said(error)}")
         else:
-            wrong = problems_in_use(cls, name)
-            problems += wrong
-            if not wrong:
+            found = problems_in_use(cls, wanted)
+            for problem in found:
+                wrong(name, problem)
+            if not found:
                 classes[name] = cls
+    for name, problem in problems_of_names(classes, given, Task.class_registry):
+        wrong(name, problem)
     if not names or len(set(names)) < len(names):
-        problems.append("must name at least one task, and each at most once")
+        problems.append(Problem(_CHAIN, "pipeline.chain: must name at least one task, and each at most once"))
     elif len(classes) == len(names):
-        problems += chain.problems(classes, _all_tasks)
-    return classes, [Problem(_CHAIN, f"pipeline.chain: {problem}") for problem in problems]
+        found = chain.problems(classes, _all_tasks)
+        problems += [Problem(_CHAIN, f"pipeline.chain: {problem}") for problem in found]
+    return classes, problems
+
+
+def _unknown(name: str, wanted: str) -> str:
+    """A class that is not there, with those that may have been meant, and how a task gets another name."""
+    close = like(wanted, list(Task.class_registry))
+    there = close if close.endswith("?") else f"; there are: {', '.join(Task.class_registry)}"
+    if name != wanted:
+        return f"no task class {wanted!r}{there}"
+    own = "" if close.endswith("?") else f'; a task with a name of its own needs [tasks.{name}] class = "..."'
+    return f"no task {wanted!r}{there}{own}"
+
+
+def shared_settings(
+    classes: Mapping[str, type[Task]], tables: Mapping[str, Mapping[str, Any]], problems: list[Problem]
+) -> dict[str, dict[str, Any]]:
+    """The tables with what several tasks share: it is given once, for all of them, or for each the same."""
+    filled = {task: dict(table) for task, table in tables.items()}
+    having: dict[str, list[str]] = {}
+    for task, cls in classes.items():
+        for name, parameter in parameters_of(cls).items():
+            if parameter.shared:
+                having.setdefault(name, []).append(task)
+    for name, tasks in having.items():
+        giving = [task for task in tasks if name in tables.get(task, {})]
+        for task in giving[1:]:
+            if tables[task][name] != tables[giving[0]][name]:
+                place = ("tasks", task, name)
+                other = f"{name_of(('tasks', giving[0], name))} = {shorten(tables[giving[0]][name])}"
+                text = f"{name_of(place)} = {shorten(tables[task][name])}: these tasks share it, and {other} already"
+                problems.append(Problem(place, text))
+        for task in tasks if giving else ():
+            filled.setdefault(task, {}).setdefault(name, tables[giving[0]][name])
+        if len(tasks) > 1 and any(parameters_of(classes[task])[name].path for task in tasks):
+            text = f"{' and '.join(tasks)} share {name}, and would write the same files: only one of them is possible"
+            problems.append(Problem(("tasks", tasks[1]), f"tasks.{tasks[1]}: {text}"))
+    return filled
 
 
 def _all_tasks() -> Mapping[str, type[Task]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pixieioc.config import Config, ConfigError, IocTable, RunParameters, absolute, with_defaults
+from pixieioc.config_tasks import class_names
 from pixieioc.pipeline import Refused, Task
 from pixieioc.pipeline.validate import validate
 
@@ -19,16 +20,18 @@ def config_of(
     ioc: IocTable | None = None,
 ) -> Config:
     """The configuration of these tasks; ConfigError for one that is not there."""
-    if unknown := [name for name in chain if name not in Task.class_registry]:
+    named, tables = class_names(tasks, [])
+    if unknown := [name for name in chain if named.get(name, name) not in Task.class_registry]:
         raise ConfigError(f"no task {unknown[0]!r}")
-    classes = {name: Task.class_registry[name] for name in chain}
+    classes = {name: Task.class_registry[named.get(name, name)] for name in chain}
     try:
-        given = validate(tasks, classes, commands=False)
+        given = validate(tables, classes, commands=False)
     except Refused as error:
         raise ConfigError("; ".join(f"tasks.{problem}" for problem in error.problems)) from None
     folder = Path("/data")
     return Config(
         chain=chain,
+        tasks=classes,
         prefix=prefix,
         settings={
             name: absolute(cls, with_defaults(cls, given.get(name, {})), folder) for name, cls in classes.items()

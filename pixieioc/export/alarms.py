@@ -11,6 +11,7 @@ from pixieioc.pvinfo.description import (
     Description,
     Part,
     alarms_of,
+    module_of,
     own_name,
     part_of,
     task_of,
@@ -112,9 +113,10 @@ def alarm_tree(description: Description, site: AlarmSite) -> Component:
         error = Component("Error", alarms(filter(is_error, own)), severity_pv=f"{description.prefix}{task}:ErrorAlarm")
         return Component(task, alarms(pv for pv in own if not is_error(pv)), (error,))
 
-    modules = sorted({pv.name.partition(":")[0] for pv in watched if part_of(pv) == "channel"})
+    modules = sorted({module_of(pv) for pv in watched} - {""}, key=lambda module: (":" in module, module))
     channels = tuple(
-        Component(module, alarms(pv for pv in watched if pv.name.startswith(f"{module}:"))) for module in modules
+        Component(module.replace(":", " "), alarms(pv for pv in watched if module_of(pv) == module))
+        for module in modules
     )
     groups = (
         group("Run", "run", "errors"),

@@ -15,6 +15,7 @@ from pixieioc.pvinfo.description import (
     archive_of,
     is_saved,
     may_alarm,
+    module_of,
     own_name,
 )
 from pixieioc.pvinfo.model import PvInfo
@@ -45,7 +46,6 @@ COLUMNS = (
 KEPT = 4
 #: What a channel has several of.
 _NUMBERED = re.compile(r"^([A-Za-z]+)\d+:")
-_CHANNEL = re.compile(r"M\d\d:(C\d\d):")
 
 
 def reference(description: Description) -> str:
@@ -61,7 +61,7 @@ def reference(description: Description) -> str:
             case "task":
                 parts += _tasks(description)
             case "channel":
-                parts.append(_channels(pvs))
+                parts += _all_channels(pvs)
             case _:
                 parts.append(_table(pvs))
     parts.append(_left_out(description))
@@ -86,16 +86,26 @@ def _common(chain: tuple[TaskInfo, ...]) -> list[PvInfo]:
     return [pv for pv in first.pvs if all(_cells(pv, own_name(pv)) in cells for cells in alike)] if others else []
 
 
-def _channels(pvs: list[PvInfo]) -> str:
-    """One row for what all channels, or all modules, have."""
-    modules = sorted({pv.name.split(":")[0] for pv in pvs})
-    channels = sorted({match[1] for pv in pvs if (match := _CHANNEL.match(pv.name))})
+def _all_channels(pvs: list[PvInfo]) -> Iterator[str]:
+    """Those without a task's name, then those of each task that has such names of its own."""
+    tasks = dict.fromkeys(module_of(pv).rpartition(":")[0] for pv in pvs)
+    for task in tasks:
+        of_task = [pv for pv in pvs if module_of(pv).rpartition(":")[0] == task]
+        heading = f"### Channels of {task}\n\n" if task else ""
+        yield heading + _channels(of_task, f"{task}:" if task else "")
+
+
+def _channels(pvs: list[PvInfo], before: str) -> str:
+    """One row for what all channels, or all modules, have; `before` is what their names begin with."""
+    of_channel = re.compile(rf"{before}M\d\d:(C\d\d):")
+    modules = sorted({module_of(pv).removeprefix(before) for pv in pvs})
+    channels = sorted({match[1] for pv in pvs if (match := of_channel.match(pv.name))})
     text = f"`M$(MM)` is the module, {_span(modules)}"
     text += f"; `C$(CC)` the channel, {_span(channels)}" if channels else ""
     numbered = sorted({match[0].rstrip(":") for pv in pvs if (match := _NUMBERED.match(own_name(pv)))})
     text += f"; `$(N)` a number: `{'`, `'.join(numbered)}`.\n\n" if numbered else ".\n\n"
-    of_channels = _rows((pv for pv in pvs if _CHANNEL.match(pv.name)), "M$(MM):C$(CC):")
-    of_modules = _rows((pv for pv in pvs if not _CHANNEL.match(pv.name)), "M$(MM):")
+    of_channels = _rows((pv for pv in pvs if of_channel.match(pv.name)), f"{before}M$(MM):C$(CC):")
+    of_modules = _rows((pv for pv in pvs if not of_channel.match(pv.name)), f"{before}M$(MM):")
     return text + "\n".join([COLUMNS, *of_channels, *of_modules]) + "\n"
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 
 from pixieioc.config import Config
-from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.file_watch import FileWatch
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.readiness import PATIENCE, Readiness, Saving, evaluate
+from pixieioc.ioc.records import INVALID, NO_ALARM, AlarmStatus, Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
 
@@ -44,7 +43,7 @@ class ReadinessPvs:
         post = self._pvs.post
         readiness = self.evaluate(run, starting)
         no_alarm = run is not None or bool(starting)
-        self._pvs.post_with("Ready_RBV", int(readiness.ready), dbr.NO_ALARM if no_alarm else None)
+        self._pvs.post_with("Ready_RBV", int(readiness.ready), NO_ALARM if no_alarm else None)
         post("ReadyBits_RBV", readiness.bits)
         post("ReadyMessage_RBV", readiness.message)
         post("ConfigLocked_RBV", int(run is not None))
@@ -56,7 +55,7 @@ class ReadinessPvs:
         pvs, files = self._pvs, self._files.files
         if files.silent > PATIENCE:
             for name in ("FilePathExists_RBV", "DiskFree_RBV", "DiskTimeLeft_RBV"):
-                pvs[name].post_alarm(dbr.INVALID, dbr.STATUS_COMM)
+                pvs[name].post_alarm(INVALID, AlarmStatus.COMM)
         elif files.place is not None:
             place, shared, rate = files.place, self._settings.shared, self._progress.counter("write_rate")
             missing = shared("auto_save", False) and place.why_not_made(shared("create_directory", 0))

@@ -13,17 +13,16 @@ from typing import Any
 
 from pixieioc.config import Config
 from pixieioc.ioc import run_events as ev
-from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.record import Client, Put, Record
 from pixieioc.ioc.command_status import CommandStatus
 from pixieioc.ioc.errors import ErrorPvs, said_of
 from pixieioc.ioc.file_watch import FileWatch
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.overview import Overview
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.rate_history import RateHistory
+from pixieioc.ioc.readiness import Readiness
 from pixieioc.ioc.readiness_pvs import ReadinessPvs
+from pixieioc.ioc.records import MINOR, Client, Put, Pvs, Record
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_driver import Driver
 from pixieioc.ioc.run_events import Command, Instruction, Step
@@ -35,6 +34,7 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.task_pvs import TaskPvs
 from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Cause, Error, Status, Task
+from pixieioc.tasks.take_data import TakeData
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class RunControl:
         self._dying_since: float | None = None
         self._error_is_shown = False
         self._ticking: asyncio.Task[None] | None = None
-        self.tasks = {name: TaskPvs(pvs, cls, config.settings[name]) for name, cls in config.tasks.items()}
+        self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
         self._run_log = RunLog(pvs)
         self.errors = ErrorPvs(pvs, config.chain, self._run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
@@ -86,7 +86,7 @@ class RunControl:
         self._use_run_parameters()
         self._serve_commands()
         pvs.post("RunId_RBV", state.run_id)
-        pvs.post("SimMode_RBV", "Hardware" if config.chain[0] == "TakeData" else "Simulation")
+        pvs.post("SimMode_RBV", "Hardware" if issubclass(config.tasks[config.chain[0]], TakeData) else "Simulation")
         if state.interrupted:
             pvs.post("RunEndReason_RBV", "IOC restart")
         self._status.state("Initializing", "making the tasks")
@@ -138,22 +138,22 @@ class RunControl:
         return self._command(Command.START if value else Command.STOP, client, "Acquire")
 
     def _command(self, command: Command, client: Client, pv: str) -> Awaitable[None] | None:
-        if command is Command.START and self.run is None and self._ready.evaluate(None, self._work.starting).about_files:
+        if command is not Command.START:
+            return self._driver.give(command, client, pv, "")
+        readiness = self._readiness()
+        if self.run is None and readiness.about_files:
             return self._start_with_files(client, pv)
-        return self._give(command, client, pv)
+        return self._driver.give(command, client, pv, readiness.message)
 
     async def _start_with_files(self, client: Client, pv: str) -> None:
         """A start that files are in the way of: they are asked for once more before it is refused."""
         await self._files.see(self.machine.run_id + 1)
-        going_on = self._give(Command.START, client, pv)
+        going_on = self._driver.give(Command.START, client, pv, self._readiness().message)
         if going_on is not None:
             await going_on
 
-    def _give(self, command: Command, client: Client, pv: str) -> Awaitable[None] | None:
-        return self._driver.give(command, client, pv, self._not_ready(command))
-
-    def _not_ready(self, command: Command) -> str:
-        return self._ready.evaluate(self.run, self._work.starting).message if command is Command.START else ""
+    def _readiness(self) -> Readiness:
+        return self._ready.evaluate(self.run, self._work.starting)
 
     def _acknowledge(self, client: Client) -> None:
         self._pvs.post("ErrorAck", 1)
@@ -214,7 +214,7 @@ class RunControl:
             case ev.Log(text):
                 self._run_log.add(text)
             case ev.StartNow():
-                self.feed(ev.Put(0, Command.START, NOBODY, "Acquire", self._not_ready(Command.START)))
+                self.feed(ev.Put(0, Command.START, NOBODY, "Acquire", self._readiness().message))
             case ev.Leave(at_once):
                 self.at_once |= at_once
                 self.left.set()
@@ -289,7 +289,7 @@ class RunControl:
         elif self._dying_since is None:
             self._dying_since = time.monotonic()
         late = self._dying_since is not None and time.monotonic() - self._dying_since > self._stop_timeout / 2
-        self._pvs.post_with("State_RBV", status, dbr.MINOR if late else None)
+        self._pvs.post_with("State_RBV", status, MINOR if late else None)
         self._observe()
 
     def _observe(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from math import inf
 
 from pixieioc.ioc import run_events as ev
-from pixieioc.ioc.ca.record import PutRefused
+from pixieioc.ioc.records import PutRefused
 from pixieioc.ioc.run_events import Command, Event, Instruction, Step
 from pixieioc.ioc.run_machine import handle
 from pixieioc.ioc.run_state import MachineState

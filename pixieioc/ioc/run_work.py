@@ -71,7 +71,7 @@ class RunWork:
         self.starting = "the tasks are starting" if missing else ""
         try:
             if missing:
-                await self._pipeline.do(self._pipeline.creating(missing))
+                await self._pipeline.do(self._pipeline.creating({name: self._config.tasks[name] for name in missing}))
             if self._pipeline.chain != chain:
                 await self._pipeline.do(self._pipeline.connecting(chain))
         finally:

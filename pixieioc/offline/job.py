@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pixieioc.config import Config, ConfigError, IocTable, PipelineTable, check, load, parse_set
+from pixieioc.config_tasks import CLASS
 from pixieioc.pipeline import Error
 from pixieioc.tasks.event_files import format_of, import_pyarrow
 from pixieioc.tasks.names import counted, shown
 from pixieioc.tasks.raw_sources import find
 
-#: Tasks of a configuration that have no place in an offline job, or another one.
+#: Classes of a configuration's tasks that have no place in an offline job, or another one, and those that have theirs.
 _NOT_AS_CONFIGURED = {"GatherData", "WriteEvents", "CountEvents", "FillSpectra", "SnapTraces"}
+_USUAL = ("ConvertToEvents", "SortEvents")
 #: All modules and channels that a record can name.
 _MODULES, _CHANNELS = 256, 64
 #: All modules and channels that FillSpectra has room for.
@@ -46,18 +48,22 @@ class Job:
 
 def prepare(job: Job) -> Config:
     """The chain of a job with all its settings; what is wrong with the job is raised before anything is started."""
-    names = _existing(job.files)
+    files = _existing(job.files)
     form = _check_outputs(job)
     _look_for_packages(job, form)
     given = load(job.config) if job.config else None
-    chain = _chain(given.chain if given else (), write=job.out is not None, fill=job.plot is not None)
+    names = _names(given) if given else {}
+    chain = _chain(list(names.values()), write=job.out is not None, fill=job.plot is not None)
     tables: dict[str, dict[str, Any]] = {task: {} for task in chain}
     if job.plot is not None:
         tables["FillSpectra"] |= _WITH_SPECTRA
     for task, values in given.settings.items() if given else ():
-        tables.get(task, {}).update(values)
+        name = names.get(task, "")
+        tables.get(name, {}).update(values)
+        if given and name in tables and name != given.tasks[task].__name__:
+            tables[name][CLASS] = given.tasks[task].__name__
     tables["CountEvents"] |= {"modules": _MODULES, "channels": _CHANNELS}
-    tables["LoadFiles"]["files"] = names
+    tables["LoadFiles"]["files"] = files
     if tables["SortEvents"].get("time_mode", "now") == "now":
         # Never the present: the same files shall give the same events. Where the files tell, that is what counts.
         tables["SortEvents"] |= {"time_mode": "estimated gap", "start_times": [0.0]}
@@ -75,6 +81,17 @@ def prepare(job: Job) -> Config:
     if job.out is not None:
         tables["WriteEvents"] |= {"file": str(job.out), "format": form}
     return check(PipelineTable(list(chain)), {}, tables, IocTable(), Path.cwd(), None, "replay")
+
+
+def _names(config: Config) -> dict[str, str]:
+    """What a job calls the tasks of a configuration that concern it: those that every job has, by their classes."""
+    names: dict[str, str] = {}
+    for task in config.chain:
+        cls = config.tasks[task].__name__
+        there = cls in names.values()
+        if not (there and cls in _NOT_AS_CONFIGURED):
+            names[task] = task if there or cls not in (*_USUAL, *_NOT_AS_CONFIGURED) else cls
+    return names
 
 
 def _chain(configured: Sequence[str], *, write: bool, fill: bool) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -86,12 +86,17 @@ def layouts_of(
     adc_mhz: Sequence[float] | None, firmware: Sequence[float] | None, config: Config | None
 ) -> list[Layout]:
     """The layouts by module that are given, each by its own number or by a configuration; empty if none is."""
-    settings = config.settings.get("ConvertToEvents", {}) if config is not None else {}
+    settings = _of_decoder(config.settings) if config is not None else {}
     rates = list(adc_mhz or cast("list[float]", settings.get("adc_mhz", [])))
     revisions = list(firmware or cast("list[float]", settings.get("firmware_revision", [])))
     if not rates and not revisions:
         return []
     return _spread(rates or [500.0], revisions or [34688.0])
+
+
+def _of_decoder(settings: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The settings of the task that decodes, whatever its name is; empty if there is none."""
+    return next((values for values in settings.values() if {"adc_mhz", "firmware_revision"} <= values.keys()), {})
 
 
 def _spread(rates: Sequence[float], revisions: Sequence[float]) -> list[Layout]:
@@ -196,9 +201,9 @@ def _layout(about: dict[str, Any], layouts: Sequence[Layout]) -> Variant | None:
     module = about["module"]
     if not layouts:
         try:
-            settings = about["configuration"]["ConvertToEvents"]
+            settings = _of_decoder(about["configuration"])
             layouts = _spread(settings["adc_mhz"], settings["firmware_revision"])
-        except (KeyError, TypeError, ValueError, IndexError):  # a chain without decoder, or no sidecar
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):  # a chain without decoder, or no sidecar
             return None
     if 1 < len(layouts) <= module:
         raise Error(f"module {module}: ADC rate and firmware of {len(layouts)} modules only are given")

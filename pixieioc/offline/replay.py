@@ -49,7 +49,7 @@ def replay(job: Job, listener: Listener | None = None) -> Summary:
 
 def _replay(job: Job, config: Config, listener: Listener | None) -> Summary:
     with _new_files(job.out) as folder, _Followed(config, folder, listener or Listener()) as pipeline:
-        pipeline.follow(pipeline.creating(config.chain))
+        pipeline.follow(pipeline.creating(config.tasks))
         pipeline.connect(list(config.chain))
         began = time.monotonic()
         pipeline.start()

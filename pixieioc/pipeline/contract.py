@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from pixieioc.pipeline.callbacks import Callbacks
@@ -24,6 +24,8 @@ HOOKS = tuple(name for name in vars(Callbacks) if name.startswith("do_"))
 #: Names of tasks that process variables of the IOC or the configuration file have already.
 _TAKEN = re.compile(r"IOC|run|M\d\d|C\d\d")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: The longest name of a task, in characters: it is a part of process variables, which have at most 60.
+LONGEST_TASK_NAME = 32
 #: From here up two names are so alike that the one may be a slip for the other.
 _ALIKE = 0.8
 
@@ -118,6 +120,33 @@ def _declarations(cls: type) -> Iterator[str]:
                     yield f"declares {one.name} with a limit {name}, which is no parameter with a number"
 
 
+def problems_of_names(
+    tasks: Mapping[str, type], class_names: Mapping[str, str] | None = None, registered: Iterable[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with the names of tasks: pairs of name and sentence.
+
+    `class_names` are those that were given for tasks, `registered` the names of all classes.
+    """
+    class_names, registered = class_names or {}, set(registered)
+    for name in tasks:
+        for problem in _problems_of_name(name):
+            yield name, problem
+        if class_names.get(name, name) != name and name in registered:
+            yield name, f"a task of class {class_names[name]} cannot be named {name}: another class has this name"
+        if having := [other for other, cls in tasks.items() if name in parameters_of(cls)]:
+            yield name, f"a task cannot be named {name}: a parameter of {having[0]} has this name"
+
+
+def _problems_of_name(name: str) -> Iterator[str]:
+    if not _PLAIN.fullmatch(name):
+        allowed = "letters, digits and _, and does not begin with a digit: it is a part of process variables"
+        yield f"a task cannot be named {name}: a name has {allowed}"
+    if _TAKEN.fullmatch(name):
+        yield f"a task cannot be named {name}: process variables of the IOC, or a table of the configuration, have it"
+    if len(name) > LONGEST_TASK_NAME:
+        yield f"a task cannot be named {name}: it has {len(name)} characters, at most {LONGEST_TASK_NAME} are possible"
+
+
 def problems_in_use(cls: type, name: str) -> list[str]:
     """What keeps a class from being the task `name` of a chain."""
     return list(_in_use(cls, name))
@@ -127,10 +156,6 @@ def _in_use(cls: type, name: str) -> Iterator[str]:
     if not issubclass(cls, Callbacks):
         yield f"{name} is {cls.__module__}.{cls.__qualname__}, which is no task: derive it from pixieioc.pipeline.Task"
         return
-    if cls.__name__ != name:
-        yield f"the class of {name} is named {cls.__name__}: a task has the name of its class"
-    if _TAKEN.fullmatch(name) or not _PLAIN.fullmatch(name):
-        yield f"a task cannot be named {name}: process variables of the IOC, or a table of the configuration, have it"
     if inspect.getattr_static(cls, "do_work") is vars(Callbacks)["do_work"]:
         yield f"{name} has no do_work, so it could do nothing with the items that it gets (or make none, as a source)"
     if "<locals>" in cls.__qualname__:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from pixieioc.pipeline.contract import problems_in_use
+from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declare import Value, settings_of
 from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.failures import Failures
@@ -15,9 +15,12 @@ from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.procedure import Procedure, Wait
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
 from pixieioc.pipeline.task import Task
-from pixieioc.pipeline.validate import validate
+from pixieioc.pipeline.validate import like, validate
 
 _CONFIGURE, _CONNECT = Message.CONFIGURE.emoji, Message.CONNECT.emoji
+
+#: Names of tasks, or names with the task's class or its name.
+Tasks = Iterable[str] | Mapping[str, str | type[Task]]
 
 
 class Polled(Protocol):
@@ -36,15 +39,16 @@ class Life:
         self._failures = failures
         self._messages = messages
 
-    def creating(self, names: Iterable[str]) -> Procedure[None]:
-        """Starts the processes of several tasks side by side."""
-        classes = {name: _task_class(name) for name in names}
-        if wrong := [problem for name, cls in classes.items() for problem in problems_in_use(cls, name)]:
+    def creating(self, tasks: Tasks) -> Procedure[None]:
+        """Starts the processes of several tasks side by side: names, or names with their classes."""
+        classes = {name: _task_class(cls) for name, cls in _with_classes(tasks).items()}
+        wrong = [problem for cls in classes.values() for problem in problems_in_use(cls, cls.__name__)]
+        if wrong := wrong or [problem for _, problem in problems_of_names(classes)]:
             raise ValueError("; ".join(wrong))
         if taken := [name for name in classes if name in self._state.processes]:
             raise ValueError(f"{', '.join(taken)}: this pipeline has such a task already")
         settings = self._initial_values(classes)
-        processes = [self._state.processes.enrol(cls, settings.get(name, {})) for name, cls in classes.items()]
+        processes = [self._state.processes.enrol(name, cls, settings.get(name, {})) for name, cls in classes.items()]
         yield from self._state.processes.bring_up(processes, self._state.answer_timeout)
 
     def connecting(self, names: list[str]) -> Procedure[None]:
@@ -56,6 +60,7 @@ class Life:
             )
         if not names or len(set(names)) < len(names):
             raise ValueError(f"a chain is at least one task, each at most once, not: {', '.join(names)}")
+        self._refuse_unknown_kwargs()
         self._state.chain, self._state.wired = list(names), False
         numbers: dict[str, int] = {}
         for i, name in enumerate(names):
@@ -143,7 +148,7 @@ class Life:
             failed = [m for m in self._state.processes.values() if m.failed or not self._state.processes.reachable(m)]
         if failed:
             self._state.wired = False
-            fresh = [self._state.processes.enrol(type(m.task), m.task.parameter_values) for m in failed]
+            fresh = [self._state.processes.enrol(m.name, type(m.task), m.task.parameter_values) for m in failed]
             yield from self._state.processes.put_away(failed)
             yield from self._state.processes.bring_up(fresh, self._state.answer_timeout)
         if not self._state.wired or self._state.status is Status.PANICKING:
@@ -168,14 +173,34 @@ class Life:
         self._state.status = Status.WAITING  # a new life: the state diagram's beginning
         yield from self._state.processes.put_away(list(self._state.processes.values()))
 
+    def _refuse_unknown_kwargs(self) -> None:
+        """ValueError for initial values that no task has been made for."""
+        known = {name: type(process.task) for name, process in self._state.processes.items()}
+        for key, value in self._state.task_kwargs.items():
+            if key not in known and key not in list(Task.class_registry) and _is_a_tasks(key, value, known):
+                raise ValueError(f"{key}: no task of this pipeline has this name{like(key, list(known))}")
+
     def _initial_values(self, classes: Mapping[str, type[Task]]) -> dict[str, dict[str, Value]]:
         """The part of `task_kwargs` that is for these tasks; a key for a task that is not made yet waits for it."""
         known = {**{name: type(process.task) for name, process in self._state.processes.items()}, **classes}
-        wanted = {k: v for k, v in self._state.task_kwargs.items() if k in known or k not in Task.class_registry}
+        later = {k for k, v in self._state.task_kwargs.items() if k not in known and _is_a_tasks(k, v, known)}
+        wanted = {k: v for k, v in self._state.task_kwargs.items() if k not in later}
         return validate(wanted, known, known=self._state.settings)
 
 
-def _task_class(name: str) -> type[Task]:
+def _is_a_tasks(key: str, value: object, known: Mapping[str, type[Task]]) -> bool:
+    """Whether a key is the name of a task that is not there yet, rather than that of a parameter."""
+    is_parameter = any(key in cls.parameters() for cls in known.values())
+    return key in Task.class_registry or (isinstance(value, Mapping) and not is_parameter)
+
+
+def _with_classes(tasks: Tasks) -> Mapping[str, str | type[Task]]:
+    return tasks if isinstance(tasks, Mapping) else {name: name for name in tasks}
+
+
+def _task_class(name: str | type[Task]) -> type[Task]:
+    if not isinstance(name, str):
+        return name
     try:
         return Task.class_registry[name]
     except KeyError:

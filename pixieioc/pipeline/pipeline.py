@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Self, TypeVar
 
 import zmq
@@ -17,7 +17,7 @@ import zmq
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.failures import WATCH_INTERVAL, Failures
 from pixieioc.pipeline.incoming import Incoming
-from pixieioc.pipeline.life import Life
+from pixieioc.pipeline.life import Life, Tasks
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
@@ -50,12 +50,13 @@ class Pipeline(PipelineState):
 
     # -- what a script calls ------------------------------------------------------------------------------------------
 
-    def create_task(self, name: str) -> None:
-        """Starts the process of the task class `name` and returns once it has said that it is ready.
+    def create_task(self, name: str, cls: str = "") -> None:
+        """Starts the process of the task `name` of the class `cls` (by default the class of this name).
 
-        Raises ValueError with the known names if there is no such class, Error if its process fails to come up.
+        Returns once it has said that it is ready. Raises ValueError with the known names if there is no such class,
+        Error if its process fails to come up.
         """
-        self.follow(self.creating([name]))
+        self.follow(self.creating({name: cls or name}))
 
     def connect(self, tasks_active: list[str]) -> None:
         """Wires the named tasks as a chain, in that order; others stay WAITING and receive no data.
@@ -149,9 +150,9 @@ class Pipeline(PipelineState):
 
     # -- procedures: what an event loop follows, and a script by the methods above ------------------------------------
 
-    def creating(self, names: Iterable[str]) -> Procedure[None]:
+    def creating(self, tasks: Tasks) -> Procedure[None]:
         """Starts the processes of several tasks side by side."""
-        return self._life.creating(names)
+        return self._life.creating(tasks)
 
     def connecting(self, names: list[str]) -> Procedure[None]:
         """Wires tasks as a chain; a pipeline that panicked and whose tasks all answer is WAITING again."""

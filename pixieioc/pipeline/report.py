@@ -159,7 +159,7 @@ class Report(Declaration, Generic[T]):
         return instance.__dict__["report_values"].get(self.name, self.initial)
 
     def __set__(self, instance: object, value: T) -> None:
-        self.keep(instance, self.accept(type(instance).__name__, value, instance.__dict__["parameter_values"]))
+        self.keep(instance, self.accept(_name_of(instance), value, instance.__dict__["parameter_values"]))
 
     def keep(self, instance: object, value: Any) -> None:
         """Puts a value that is known to be right into the next report; any thread may do that."""
@@ -268,7 +268,12 @@ class FrameReport(Report[T]):
     """A report that the frame of every task keeps current; a task itself cannot set it."""
 
     def __set__(self, instance: object, value: T) -> None:
-        raise BadReport(refusal(type(instance).__name__, self.name), task=type(instance).__name__)
+        raise BadReport(refusal(_name_of(instance), self.name), task=_name_of(instance))
+
+
+def _name_of(task: object) -> str:
+    """The name of a task, which need not be that of its class."""
+    return getattr(task, "name", type(task).__name__)
 
 
 def refusal(task: str, name: str) -> str:

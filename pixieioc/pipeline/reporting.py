@@ -31,7 +31,7 @@ class Reporting:
 
     def add(self, values: Mapping[str, Any]) -> None:
         """Puts values into the next report, all or none; BadReport names the one that cannot be."""
-        name = type(self._task).__name__
+        name: str = self._task.name
         others: dict[str, Any] = {}
         accepted: dict[str, Any] = {}
         for key, value in values.items():

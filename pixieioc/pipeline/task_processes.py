@@ -66,13 +66,13 @@ class TaskProcesses(Mapping[str, TaskProcess]):
 
     # -- processes ----------------------------------------------------------------------------------------------------
 
-    def enrol(self, cls: type[Task], values: Mapping[str, Value]) -> TaskProcess:
-        """A task of `cls`, whose process does not run yet; it replaces an older one of that name."""
+    def enrol(self, name: str, cls: type[Task], values: Mapping[str, Value]) -> TaskProcess:
+        """The task `name` of `cls`, whose process does not run yet; it replaces an older one of that name."""
         self._provide_folder()
         self._generation += 1
-        name = cls.__name__
         identity = f"{name}.{self._generation}"
         task = cls(**values)
+        task.name = name
         task.wiring = Wiring(self._address, identity, self._endpoint(identity))
         process = self._processes[name] = TaskProcess(name, task, identity)
         return process

@@ -10,10 +10,8 @@ from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import LONG_HIGH, LONG_LOW, LONGEST_TEXT, Parameter, Report, Value
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.task import Task
-from pixieioc.pvinfo.model import NO_LIMITS, Access, Element, PvInfo, RecordType, Source, text_pv
+from pixieioc.pvinfo.model import LONGEST_STRING, NO_LIMITS, Access, Element, PvInfo, RecordType, Source, text_pv
 
-#: Bytes of a text that fits the plain strings of Channel Access.
-LONGEST_STRING = 39
 NO_YES = ("No", "Yes")
 #: Severity levels of the Phoebus alarm server, in its order: the numbers that its "severity PVs" get.
 ALARM_STATES = (
@@ -199,9 +197,10 @@ def _element(report: Report[Any]) -> Element:
     return "LONG" if report.initial.dtype.kind in "iu" else "DOUBLE"
 
 
-def task_pvs(cls: type[Task], settings: Mapping[str, Value], memory: tuple[float, float]) -> Iterator[PvInfo]:
-    """All process variables of one task; `memory` are the limits (MB) of HIGH and HIHI."""
-    task = cls.__name__
+def task_pvs(
+    task: str, cls: type[Task], settings: Mapping[str, Value], memory: tuple[float, float]
+) -> Iterator[PvInfo]:
+    """All process variables of the task with this name and class; `memory` are the limits (MB) of HIGH and HIHI."""
     nan = NO_LIMITS[0]
     limits = {"mem_used": (nan, nan, *memory)}
     for report in cls.reports().values():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pixieioc.config import Config
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from pixieioc.pvinfo.model import LIMIT_SEVERITIES, SEVERITIES, PvInfo
 from pixieioc.pvinfo.overview import FOR_SCREENS
 
@@ -27,6 +27,7 @@ OTHER_ALARMS: Mapping[str, str] = {
 #: What is worth keeping between runs, too, and what is not worth keeping.
 ALWAYS_ARCHIVED = ("RunId_RBV", "DiskFree_RBV", "ErrorCount_RBV")
 NOT_ARCHIVED = ("HeartBeat", "IOC:HEARTBEAT", *FOR_SCREENS)
+#: What a channel's or a module's name begins with, behind that of its task, if it has that.
 _CHANNEL = re.compile(r"^M\d\d:(C\d\d:)?")
 
 
@@ -72,12 +73,25 @@ class Description:
 
 def task_of(pv: PvInfo) -> str:
     """The task whose name stands in the process variable's; empty for those of the pipeline, channels and the IOC."""
-    return pv.source.task if pv.source.task and pv.name.startswith(f"{pv.source.task}:") else ""
+    return pv.source.task if _stands_behind_its_task(pv) and not is_channel(pv) else ""
 
 
 def is_channel(pv: PvInfo) -> bool:
     """True for what exists once a channel, and for its arrays over the channels of a module."""
-    return bool(_CHANNEL.match(pv.name))
+    return bool(_CHANNEL.match(_behind_the_task(pv)))
+
+
+def module_of(pv: PvInfo) -> str:
+    """The part of a channel's name that all channels of the module have: `M00`, or `Singles:M00`; otherwise empty."""
+    return pv.name[: len(pv.name) - len(_behind_the_task(pv)) + len("M00")] if is_channel(pv) else ""
+
+
+def _stands_behind_its_task(pv: PvInfo) -> bool:
+    return bool(pv.source.task) and pv.name.startswith(f"{pv.source.task}:")
+
+
+def _behind_the_task(pv: PvInfo) -> str:
+    return pv.name.removeprefix(f"{pv.source.task}:") if pv.source.task else pv.name
 
 
 def part_of(pv: PvInfo) -> Part:
@@ -144,4 +158,4 @@ def entry_of(table: Mapping[str, str], pv: PvInfo) -> str:
 
 def own_name(pv: PvInfo) -> str:
     """The name without the task's, or without the module's and the channel's."""
-    return _CHANNEL.sub("", pv.name) if is_channel(pv) else pv.name.removeprefix(f"{task_of(pv)}:")
+    return _CHANNEL.sub("", _behind_the_task(pv))

@@ -14,13 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records import Pvs
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.pipeline import Message, Status
 from pixieioc.pipeline.frames import Packet, pack
 from pixieioc.pipeline.procedure import Wait
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from tests.configs import config_of
 from tests.ioc.ca.peer import conversation
 
@@ -54,7 +55,7 @@ async def _ioc(folder: Path) -> AsyncIterator[RunControl]:
     state = State(Path(tempfile.mkdtemp(dir=folder)))
     control = RunControl(Pvs(all_pvs(config), "X:"), config, state)
     for name, cls in config.tasks.items():
-        control.pipeline.processes.enrol(cls, config.settings[name])
+        control.pipeline.processes.enrol(name, cls, config.settings[name])
     try:
         yield control
     finally:
@@ -86,7 +87,8 @@ def test_random_messages_are_the_error_of_their_task(tmp_path: Path, said: list[
             assert control.pipeline.processes["DummyData"].reports["events"] == 7
             assert pvs["DummyData:ERROR"].value == 0
             for record in pvs.values():
-                record.packed(record.native, 0)
+                view = View(record)
+                view.packed(view.native, 0)
             assert bool(control.pipeline.errors) == bool(pvs["FillSpectra:ERROR"].value)
 
     asyncio.run(story())

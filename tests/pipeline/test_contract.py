@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pixieioc.pipeline import Error, Parameter, Pipeline, Report, Task
-from pixieioc.pipeline.contract import HOOKS, check_returned, problems_in_use
+from pixieioc.pipeline.contract import HOOKS, LONGEST_TASK_NAME, check_returned, problems_in_use, problems_of_names
 from tests.pipeline import toys
 
 
@@ -128,7 +128,6 @@ def _init(self: Any) -> None:
     ("content", "name", "says"),
     [
         ({}, "_Site", "_Site has no do_work"),
-        ({"do_work": _work}, "Other", "the class of Other is named _Site"),
         ({"do_work": _work, "__init__": _init}, "_Site", r"_Site has an __init__ without \*\*kwargs"),
         ({"do_work": _work, "heart_beat_timeout": "10"}, "_Site", "heart_beat_timeout = '10': must be a number"),
         ({"do_work": _work, "takes": 7}, "_Site", "takes = 7: must be the name of a kind of items"),
@@ -146,12 +145,34 @@ def test_a_class_that_cannot_be_in_a_chain(content: dict[str, Any], name: str, s
 def test_a_name_that_something_else_has(name: str) -> None:
     try:
         made = type(name, (Task,), {"do_work": _work})
-        [problem] = problems_in_use(made, name)
+        [(about, problem)] = problems_of_names({name: made})
+        assert about == name
         assert problem.startswith(f"a task cannot be named {name}: ")
         with Pipeline() as pipeline, pytest.raises(ValueError, match=f"a task cannot be named {name}"):
             pipeline.create_task(name)
     finally:
         Task.class_registry.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Singles", ""),
+        ("S" * LONGEST_TASK_NAME, ""),
+        ("S" * (LONGEST_TASK_NAME + 1), "has 33 characters, at most 32 are possible"),
+        ("Two words", "letters, digits and _, and does not begin with a digit"),
+        ("2nd", "letters, digits and _"),
+        ("a:b", "letters, digits and _"),
+        ("", "letters, digits and _"),
+        ("ToySink", "a task of class ToySource cannot be named ToySink: another class has this name"),
+        ("ToySource", ""),
+        ("length", "cannot be named length: a parameter of length has this name"),
+    ],
+)
+def test_the_name_of_a_task_of_some_class(name: str, says: str) -> None:
+    found = list(problems_of_names({name: toys.ToySource}, {name: "ToySource"}, ["ToySource", "ToySink"]))
+    assert [about for about, _ in found] == [name] * bool(says)
+    assert all(says in problem for _, problem in found)
 
 
 def test_what_is_no_task() -> None:

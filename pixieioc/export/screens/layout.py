@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
 from pixieioc.export.screens.style import Color, Font
-from pixieioc.pvinfo.description import Description, is_channel
+from pixieioc.pvinfo.description import Description, is_channel, module_of
 from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 
 #: As much of 1600 x 1000 pixels as a window leaves without scroll bars.
@@ -59,7 +59,8 @@ class Site:
 
     def channels(self, what: str) -> list[tuple[str, str]]:
         """Module and channel, in two digits each, of all that have this."""
-        parts = (name.split(":", 2) for name, pv in self.description.pvs.items() if is_channel(pv))
+        pvs = self.description.pvs.items()
+        parts = (name.split(":", 2) for name, pv in pvs if is_channel(pv) and ":" not in module_of(pv))
         return [(part[0][1:], part[1][1:]) for part in parts if len(part) == 3 and part[2] == what]
 
     @property

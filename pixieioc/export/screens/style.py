@@ -30,6 +30,12 @@ class Font:
     family: str = "Liberation Sans"
 
 
+#: Horizontal and vertical alignment, as Phoebus counts them.
+LEFT, CENTER, RIGHT = 0, 1, 2
+MIDDLE = 1
+#: Its format for arrays of characters, which are texts.
+STRING = 6
+
 MINOR = Color(255, 128, 0, "MINOR")
 MAJOR = Color(255, 0, 0, "MAJOR")
 INVALID = Color(255, 0, 255, "INVALID")

@@ -1,0 +1,115 @@
+"""TakeData in a real chain of a real IOC, through pypixie16, on the simulated SDK: events, errors, and what follows."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from pixieioc.listmode.variant import variant
+from tests.ca_client import PutFailed
+from tests.hardware.simulation import Simulation, decoded
+from tests.running_ioc import Ioc, ioc_folder, running
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("pixie16") is None, reason="pypixie16 is not installed")
+
+CONFIGURATION = """
+[pipeline]
+chain = ["TakeData", "GatherData", "ConvertToEvents"]
+[tasks.TakeData]
+slots = [2, 3]
+modules = 2
+statistics_interval = 0.2
+[tasks.GatherData]
+auto_save = true
+file_path = "data"
+create_directory = true
+[tasks.ConvertToEvents]
+adc_mhz = [500]
+firmware_revision = [35207]
+[ioc]
+state_dir = "state"
+"""
+
+
+@pytest.fixture(scope="module")
+def crate() -> Iterator[tuple[Ioc, Simulation]]:
+    """An IOC whose crate has not booted yet."""
+    with ioc_folder() as folder:
+        simulation = Simulation(folder)
+        simulation.configure_pypixie16()
+        simulation.control("rate 500")
+        (folder / "ioc.toml").write_text(CONFIGURATION)
+        ioc = Ioc(folder, "run", folder / "ioc.toml")
+        ioc.environment.update(simulation.environment)
+        with running(ioc):
+            yield ioc, simulation
+
+
+def _take(ioc: Ioc, seconds: float) -> None:
+    ioc.put("PresetMode", "Real time")
+    ioc.put("PresetReal", seconds)
+    ioc.put("Acquire", 1)
+
+
+def test_a_boot_that_fails_is_shown_and_the_next_start_works(crate: tuple[Ioc, Simulation]) -> None:
+    ioc, simulation = crate  # in which nothing has booted yet: this test is the first
+    simulation.control("rate 500", "fail Pixie16BootModule code 501")
+    with pytest.raises(PutFailed):
+        _take(ioc, 0.3)
+    assert "device boot failed" in ioc.get("TakeData:ErrorMessage_RBV")
+    simulation.control("rate 500")
+    ioc.put("ErrorAck", 1)
+    _take(ioc, 0.3)
+    assert ioc.get("ConvertToEvents:Events_RBV") > 1000
+
+
+def test_a_run_has_every_event_that_the_modules_took(crate: tuple[Ioc, Simulation]) -> None:
+    ioc, simulation = crate
+    _take(ioc, 1.0)
+    assert ioc.get("DetectorState_RBV") == "Idle"
+    run = int(ioc.get("RunId_RBV"))
+    files = sorted(simulation.folder.glob(f"data/*_run{run:06}_mod*.bin"))
+    assert len(files) == 2
+    events = [decoded(np.fromfile(path, "<u4"), variant(500, 35207)) for path in files]
+    total = sum(len(each["time"]) for each in events)
+    assert total == ioc.get("ConvertToEvents:Events_RBV") > 10_000
+    assert ioc.get("TakeData:REPORT:WordsRead_RBV") == 4 * total
+    # From the run's beginning to its end, in each channel; the clocks go on from the run before.
+    for each in events:
+        assert np.bincount(each["channel"], minlength=16).min() > 300
+        assert np.ptp(each["time"]) == pytest.approx(1e9 * ioc.get("ElapsedReal_RBV"), abs=0.1e9)
+    assert ioc.get("M00:C00:OutputCountRate_RBV") == 0  # the run is over
+
+
+@pytest.mark.parametrize("call", ["Pixie16StartListModeRun", "Pixie16ReadDataFromExternalFIFO", "Pixie16EndRun"])
+def test_an_error_of_the_sdk_is_shown_and_the_next_start_works(crate: tuple[Ioc, Simulation], call: str) -> None:
+    ioc, simulation = crate
+    simulation.control("rate 500", f"fail {call} code 506 module 1")
+    with pytest.raises(PutFailed):
+        _take(ioc, 0.5)
+    assert ioc.get("TakeData:ERROR") == "ERROR"
+    message = ioc.get("TakeData:ErrorMessage_RBV")
+    assert "Error Code -506 : device DMA failure" in message
+    simulation.control("rate 500")
+    ioc.put("ErrorAck", 1)
+    _take(ioc, 0.3)
+    assert ioc.get("DetectorState_RBV") == "Idle"
+    assert ioc.get("ConvertToEvents:Events_RBV") > 1000
+    assert ioc.get("TakeData:ERROR") == "OK"
+
+
+def test_a_crash_of_the_library_is_shown_and_the_next_start_works(crate: tuple[Ioc, Simulation]) -> None:
+    ioc, simulation = crate
+    ioc.put("PresetMode", "No preset")
+    ioc.put_and_forget("Acquire", 1)
+    ioc.until("ConvertToEvents:Events_RBV", lambda events: events > 100)
+    simulation.control("rate 500", "crash Pixie16ReadDataFromExternalFIFO")
+    ioc.until("TakeData:ERROR", lambda error: error == "ERROR")
+    ioc.until("Acquire", lambda acquire: acquire == "Done")
+    simulation.control("rate 500")
+    ioc.put("ErrorAck", 1)
+    _take(ioc, 0.3)
+    assert ioc.get("ConvertToEvents:Events_RBV") > 1000
