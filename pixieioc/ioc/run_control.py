@@ -22,12 +22,13 @@ from pixieioc.ioc.progress import Progress
 from pixieioc.ioc.rate_history import RateHistory
 from pixieioc.ioc.readiness import Readiness
 from pixieioc.ioc.readiness_pvs import ReadinessPvs
-from pixieioc.ioc.records import MINOR, Client, Put, Pvs, Record
+from pixieioc.ioc.records import Client, Put, Pvs, Record
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_driver import Driver
 from pixieioc.ioc.run_events import Command, Instruction, Step
 from pixieioc.ioc.run_log import RunLog
-from pixieioc.ioc.run_state import MachineState, Phase
+from pixieioc.ioc.run_observer import RunObserver
+from pixieioc.ioc.run_state import MachineState
 from pixieioc.ioc.run_work import RunWork
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
@@ -40,8 +41,6 @@ log = logging.getLogger(__name__)
 
 #: How often times and presets are looked at, and how often everything else is, in seconds.
 _TICK, _LOOK = 0.1, 1.0
-#: How long the tasks may take to report that they are WAITING again after a run, in seconds.
-_SETTLE = 1.0
 #: Who gives the commands that no client gives.
 NOBODY = Client("pixieioc", "localhost")
 
@@ -63,8 +62,6 @@ class RunControl:
         self.left = asyncio.Event()  #: the IOC may end
         self.at_once = False  #: without closing anything properly
         self._looked = time.monotonic()
-        self._at_rest_since: float | None = None
-        self._dying_since: float | None = None
         self._error_is_shown = False
         self._ticking: asyncio.Task[None] | None = None
         self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
@@ -72,6 +69,7 @@ class RunControl:
         self.errors = ErrorPvs(pvs, config.chain, self._run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = pipeline(self, self._on_change, kwargs)
+        self._observer = RunObserver(pvs, self.machine, self.feed, self.pipeline, config.chain[0])
         self.settings = Settings(pvs, config, self.pipeline, self._locked, self._setting_was_put)
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.chain)
@@ -282,35 +280,11 @@ class RunControl:
         self._error_is_shown = True
 
     def _on_change(self) -> None:
-        """After each burst of messages: the state of the whole."""
-        status = self.pipeline.status.name if self.pipeline.processes else "UNKNOWN"
-        if status != "DYING":
-            self._dying_since = None
-        elif self._dying_since is None:
-            self._dying_since = time.monotonic()
-        late = self._dying_since is not None and time.monotonic() - self._dying_since > self._stop_timeout / 2
-        self._pvs.post_with("State_RBV", status, MINOR if late else None)
+        self._observer.show()
         self._observe()
 
     def _observe(self) -> None:
-        """Has the machine know how far the tasks are with the run."""
-        machine, run = self.machine, self.machine.run
-        if run is None or machine.phase not in (Phase.RUNNING, Phase.ENDING):
-            self._at_rest_since = None
-            return
-        source = self.pipeline.processes.get(self._config.chain[0])
-        if run.began is not None and run.source_ended is None and source is not None and source.finished:
-            self.feed(ev.SourceDone(run.id, self.settings.shared("auto_save", False)))
-        if not (machine.awaits_rest and self.pipeline.at_rest):
-            self._at_rest_since = None
-            return
-        now = time.monotonic()
-        self._at_rest_since = now if self._at_rest_since is None else self._at_rest_since
-        if self._settled() or now - self._at_rest_since >= _SETTLE:
-            self.feed(ev.AtRest(run.id, next(iter(self.pipeline.errors), None)))
-
-    def _settled(self) -> bool:
-        return all(m.failed or m.reports["status"] == "WAITING" for m in self.pipeline.processes.values())
+        self._observer.observe(saving=self.settings.shared("auto_save", False))
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
