@@ -1,7 +1,7 @@
 """The rules of run control: what each event does in each phase of a run.
 
 No event loop, no Channel Access, no clock: `handle` takes an event and the time, changes the state and returns
-instructions, which `run_control.py` carries out. The table is printed into `docs/states.md`.
+instructions, which `run_control.py` carries out. The table is printed into `docs/reference/states.md`.
 
 Every step that takes time has a deadline. When one passes, the machine stops waiting: it kills the tasks, answers the
 puts and ends the run with a failure. So whatever a task, a file system or our own code does, each put is answered once.
