@@ -26,6 +26,7 @@ ROOMS = {
     "config_lines": "the line of each key",
     "tasks": "one module per task",
     "pipeline": "tasks as processes, links between them",
+    "hardware": "a crate behind one protocol: pypixie16, XIA's library alone, or simulated",
     "detector": "a simulated crate",
     "listmode": "bytes to events",
     "account": "what may be kept on this computer",

@@ -319,8 +319,6 @@ class RunControl:
         self._files.ask(self.machine.run_id + 1)
         self._show_readiness()
         self._rates.look()
-        for name, task in self.tasks.items():
-            task.age(there=not self.machine.gone and name in self.pipeline.processes)
 
     @property
     def _stop_timeout(self) -> float:

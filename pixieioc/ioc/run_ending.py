@@ -7,7 +7,7 @@ from math import inf
 from pixieioc.ioc import run_events as ev
 from pixieioc.ioc.run import Run, duration
 from pixieioc.ioc.run_events import Command, Step
-from pixieioc.ioc.run_state import GRACE, KILL_LIMIT, KILLED, LIMITS, MachineState, Phase
+from pixieioc.ioc.run_state import GRACE, KILLED, LAST_LIMIT, LEAVE_GRACE, LIMITS, MachineState, Phase
 from pixieioc.pipeline.error import Cause, Error
 
 _OPERATOR_STOP = "Operator stop"
@@ -128,7 +128,7 @@ def at_rest(m: MachineState, event: ev.AtRest) -> None:
         return
     if event.error is not None:
         run.fail(event.error)
-    limit = min(LIMITS[Step.COUNT], max(0.1, m.deadline + KILL_LIMIT - m.now))
+    limit = min(LIMITS[Step.COUNT], max(0.1, m.deadline + LAST_LIMIT - m.now))
     m.phase, m.deadline = Phase.CLOSING, inf
     if run.failure:
         finish(m)
@@ -229,11 +229,11 @@ def _note_kill(m: MachineState, put: ev.Put) -> None:
     m.order(ev.Post("Kill", 1), ev.ShowCommand("Busy", "Kill: killing all tasks", put.client, put.pv))
 
 
-def kill_all(m: MachineState, why: str) -> None:
+def kill_all(m: MachineState, why: str, limit: float | None = None) -> None:
     """Gives up whatever is going on and has all tasks killed; commands fail because of `why`."""
     m.drop_works(why)
     m.phase, m.deadline = Phase.KILLING, inf
-    m.perform(Step.KILL)
+    m.perform(Step.KILL, limit=limit)
 
 
 def killed(m: MachineState, problem: str = "") -> None:
@@ -268,7 +268,7 @@ def prepare_to_leave(m: MachineState, _: ev.Signal) -> None:
     if m.leaving:
         leave_at_once(m)
         return
-    m.leaving, m.leave_by = True, m.now + m.options.stop_timeout + GRACE
+    m.leaving, m.leave_by = True, m.now + m.options.stop_timeout + LEAVE_GRACE
     match m.phase:
         case Phase.IDLE:
             leave(m)
@@ -292,14 +292,14 @@ def leave(m: MachineState) -> None:
     if m.gone:
         left(m)
     elif busy:
-        m.perform(Step.KILL)
+        m.perform(Step.KILL, limit=LAST_LIMIT)
     else:
         m.perform(Step.QUIT, limit=max(0.1, m.leave_by - m.now))
 
 
 def left(m: MachineState, problem: str = "") -> None:
     """Nothing is left to be done but to end."""
-    m.phase = Phase.LEFT
+    m.phase, m.deadline = Phase.LEFT, inf
     m.cancel_jobs()
     _answer_kills(m, problem)
     m.order(ev.Leave())
@@ -307,7 +307,7 @@ def left(m: MachineState, problem: str = "") -> None:
 
 def leave_at_once(m: MachineState) -> None:
     """Ends the IOC without closing anything properly; the tasks are killed."""
-    m.phase = Phase.LEFT
+    m.phase, m.deadline = Phase.LEFT, inf
     m.cancel_jobs()
     for put in sorted(m.open_puts):
         m.answer(put, "the IOC is ending")

@@ -10,9 +10,11 @@ from pixieioc.ioc import run_events as ev
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_events import Instruction, Options, Step
 
-#: How much longer than StopTimeout the end of a run may take until all tasks are killed, and how long that may take, in
-#: seconds: together with what the driver needs they stay below the 2 s within which every put is answered.
-GRACE, KILL_LIMIT = 0.9, 0.6
+#: How much longer than StopTimeout the end of a run may take until all tasks are killed, in seconds: the pipeline ends
+#: those that do not answer one after the other meanwhile. If the IOC is to end, there is less time for that.
+GRACE, LEAVE_GRACE = 1.6, 1.2
+#: How long killing them may take then: each put is answered within 2 s.
+LAST_LIMIT = 0.3
 #: How long each step may take, in seconds; after that all tasks are killed (but for SAVE_RUN and COUNT, which are
 #: about files). Starting, compiling and configuring tasks have shorter limits of their own in the pipeline.
 LIMITS: dict[Step, float] = {
@@ -23,7 +25,7 @@ LIMITS: dict[Step, float] = {
     Step.START: 900.0,
     Step.REPLACE: 900.0,
     Step.COUNT: 1.0,
-    Step.KILL: KILL_LIMIT,
+    Step.KILL: 1.8,
 }
 #: Puts that succeed whatever happens if a site has it so, because EPICS' sscan record never hears of one that failed.
 FORGIVABLE = ("Acquire", "EraseStart")
@@ -66,6 +68,7 @@ class Job:
     """A step that the driver is carrying out."""
 
     step: Step
+    limit: float
     deadline: float
     work: Work | None = None
 
@@ -117,7 +120,8 @@ class MachineState:
     def perform(self, step: Step, work: Work | None = None, limit: float | None = None) -> None:
         """Has a step carried out, within its limit."""
         self.last_job += 1
-        self.jobs[self.last_job] = Job(step, self.now + (LIMITS[step] if limit is None else limit), work)
+        limit = LIMITS[step] if limit is None else limit
+        self.jobs[self.last_job] = Job(step, limit, self.now + limit, work)
         if step in (Step.QUIT, Step.KILL):
             self.gone = True
         elif step is Step.MAKE:

@@ -6,7 +6,7 @@ from pixieioc.ioc import run_ending as ending
 from pixieioc.ioc import run_events as ev
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_events import Command, Event, Step
-from pixieioc.ioc.run_state import BEGIN, LIMITS, NOBODY, Job, MachineState, Phase, Work
+from pixieioc.ioc.run_state import BEGIN, LAST_LIMIT, NOBODY, Job, MachineState, Phase, Work
 from pixieioc.pipeline.error import Cause, Error
 
 #: The steps of each command that takes a while.
@@ -166,7 +166,7 @@ def _fail(m: MachineState, job: Job, error: Error) -> None:
             m.order(ev.RecordError(error))
             ending.killed(m, str(error))
         case Job(step=Step.QUIT, work=None):
-            m.perform(Step.KILL)
+            m.perform(Step.KILL, limit=LAST_LIMIT)
         case Job(work=Work(run=Run() as run)):
             m.work = None
             run.fail(error)
@@ -190,21 +190,20 @@ def check_deadlines(m: MachineState, _: ev.Tick) -> None:
     if m.now >= m.deadline and m.run is not None:
         text = f"the run did not end within {m.options.stop_timeout:g} s"
         m.run.fail(Error(text, cause=Cause.TIMEOUT))
-        ending.kill_all(m, text)
+        ending.kill_all(m, text, LAST_LIMIT)
 
 
 def _give_up(m: MachineState, number: int, job: Job) -> None:
     del m.jobs[number]
     m.order(ev.Cancel(number))
-    limit = m.options.stop_timeout if job.step is Step.QUIT else LIMITS[job.step]
-    error = Error(f"{job.step.value} did not end within {limit:g} s", cause=Cause.TIMEOUT)
+    error = Error(f"{job.step.value} did not end within {job.limit:g} s", cause=Cause.TIMEOUT)
     if job.step in _HARMLESS or job.work is None:
         _fail(m, job, error)
         return
     m.order(ev.RecordError(error))
     if m.run is not None:
         m.run.fail(error)
-    ending.kill_all(m, str(error))
+    ending.kill_all(m, str(error), LAST_LIMIT)
 
 
 # -- other events ------------------------------------------------------------------------------------------------------

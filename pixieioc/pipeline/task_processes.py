@@ -13,6 +13,7 @@ from typing import Any
 
 import zmq
 
+from pixieioc.pipeline.activity import Activity, page_of
 from pixieioc.pipeline.cleanup_process import CleanupProcess
 from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Value
@@ -24,6 +25,7 @@ from pixieioc.pipeline.process import prepare
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.temporary import KeptFolders, folder_of_multiprocessing, make_again, new_folder
+from pixieioc.pipeline.watchdog import ANNOUNCED_TIMEOUT
 
 
 class TaskProcesses(Mapping[str, TaskProcess]):
@@ -74,7 +76,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         task = cls(**values)
         task.name = name
         task.wiring = Wiring(self._address, identity, self._endpoint(identity))
-        process = self._processes[name] = TaskProcess(name, task, identity)
+        activity = Activity(page_of(task.wiring.endpoint), create=True)
+        process = self._processes[name] = TaskProcess(name, task, identity, activity)
         return process
 
     def _endpoint(self, identity: str) -> str:
@@ -111,7 +114,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                 process.heard = time.monotonic()
 
         def decided(process: TaskProcess) -> bool:
-            silent = not process.starting and process.silent > seconds
+            silent = process.silent > (ANNOUNCED_TIMEOUT if process.starting else seconds)
             return process.known or process.failed or silent or not process.alive
 
         self.calling = True
@@ -122,7 +125,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         yield Wait(lambda: all(map(decided, processes)), float("inf"))
         for process in processes:
             if not process.known or process.failed:
-                silence = f"its process has said nothing for {seconds:g} s"
+                silence = f"its process has said nothing for {process.silent:.0f} s"
                 why = process.error or (silence if process.alive else f"its process {process.how_ended}")
                 yield from self.put_away(processes)
                 raise Error(f"{process.name}: {why}", task=process.name, cause=Cause.LOST)
@@ -147,7 +150,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         if processes:
             yield Call(end)
         for process in processes:
-            for path in files_of(self._endpoint(process.identity)):
+            endpoint = self._endpoint(process.identity)
+            for path in (*files_of(endpoint), page_of(endpoint)):
                 path.unlink(missing_ok=True)
 
     # -- messages -----------------------------------------------------------------------------------------------------
@@ -174,27 +178,36 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         return process if process is not None and process.identity == who else None, frames
 
     def answers(self, numbers: Mapping[str, int], seconds: float) -> Procedure[list[str]]:
-        """Waits for the answers to messages, by process and number; returns what went wrong, a sentence a process."""
+        """Waits for the answers to messages, by process and number; returns what went wrong, a sentence a process.
+
+        A task that is starting, compiling or booting has limits of its own, see `watchdog.py`.
+        """
+        began = time.monotonic()
         asked = [(self[name], number) for name, number in numbers.items()]
+        for process, number in asked:
+            process.answers[number] = None
 
-        def done() -> bool:
-            return all(p.failed or self._is_gone(p) or number in p.answers for p, number in asked)
+        def decided(process: TaskProcess, number: int) -> bool:
+            now = time.monotonic()
+            late = now - began > seconds and not process.doing(now).starting
+            return process.failed or not self._there(process) or process.answers[number] is not None or late
 
-        yield Wait(done, seconds)
+        yield Wait(lambda: all(decided(process, number) for process, number in asked), float("inf"))
         return [problem for process, number in asked if (problem := self._problem(process, number, seconds))]
 
-    def _is_gone(self, process: TaskProcess) -> bool:
-        return self._processes.get(process.name) is not process
-
     def _problem(self, process: TaskProcess, number: int, seconds: float) -> str:
-        name, answer = process.name, process.answers.pop(number, None)
-        if answer is None and self._is_gone(process):
-            return f"{name}: was killed before it had answered"
+        name = process.name
+        answer = process.answers.pop(number, None)
         if answer is None and process.failed:
             return f"{name}: {str(process.error).removeprefix(f'{name}: ')}"
+        if answer is None and not self._there(process):
+            return f"{name}: its process was ended meanwhile"
         if answer is None:
             return f"{name}: no answer within {seconds:g} s"
         return f"{name}: {answer.removeprefix(f'{name}: ')}" if answer else ""
+
+    def _there(self, process: TaskProcess) -> bool:
+        return self._processes.get(process.name) is process
 
     def wait(self, seconds: float) -> None:
         """Sleeps until there may be a message."""

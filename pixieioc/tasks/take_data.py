@@ -25,7 +25,7 @@ class TakeData(ChannelRates, Task):
 
     takes, gives = NOTHING, WORDS
 
-    heart_beat_timeout = 180.0  # booting a crate of modules takes that long
+    start_timeout = 180.0  # booting a crate of modules takes that long
 
     slots = Parameter([2.0], items=float, low=2, high=14, doc="Slots of the modules; module 0 is the first.")
     modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules whose rates are shown, from module 0.")

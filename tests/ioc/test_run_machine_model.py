@@ -53,7 +53,7 @@ class RunControl(RuleBasedStateMachine):
         self.puts += 1
         bound = self.now + STOP_TIMEOUT + 2 if command in ENDS else float("inf")
         if command is Command.KILL:
-            bound = self.now + 1
+            bound = self.now + 2
         if command in ENDS and (self.m.run is not None or command is Command.KILL):
             self.open = {n: (c, min(b, bound)) for n, (c, b) in self.open.items() if self._is_ended_by(c, command)} | {
                 n: (c, b) for n, (c, b) in self.open.items() if not self._is_ended_by(c, command)
@@ -98,7 +98,9 @@ class RunControl(RuleBasedStateMachine):
         end = self.now + seconds
         while self.m.due <= end:
             self.now = max(self.now, self.m.due)
+            due = self.m.due
             self.feed(ev.Tick())
+            assert self.m.due > due, "a deadline that has passed stays"
             self.in_time()
         self.now = end
         self.in_time()
@@ -143,7 +145,7 @@ class RunControl(RuleBasedStateMachine):
         """Whatever has happened: Kill answers everybody, and a signal ends the IOC."""
         if not self.left:
             self.put(Command.KILL, False, True)
-            self.wait(1.0)
+            self.wait(2.0)
             assert not self.open
             self.feed(ev.Signal())
             self.wait(STOP_TIMEOUT + 2)
