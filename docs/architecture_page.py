@@ -20,6 +20,7 @@ ROOMS = {
     "export": "screens, alarms, databases as text",
     "pvinfo": "what each process variable is",
     "config": "configuration files",
+    "config_input": "files and options that override them",
     "config_schema": "their tables",
     "config_tasks": "which tasks they name",
     "config_tables": "keys and values, checked",

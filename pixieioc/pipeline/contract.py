@@ -22,7 +22,7 @@ from pixieioc.pipeline.payloads import PROTOCOL_WORDS
 #: The callbacks that the frame calls.
 HOOKS = tuple(name for name in vars(Callbacks) if name.startswith("do_"))
 #: Names of tasks that process variables of the IOC or the configuration file have already.
-_TAKEN = re.compile(r"IOC|run|M\d\d|C\d\d")
+_TAKEN = re.compile(r"IOC|run|crate|M\d\d|C\d\d")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: The longest name of a task, in characters: it is a part of process variables, which have at most 60.
 LONGEST_TASK_NAME = 32

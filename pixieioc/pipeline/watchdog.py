@@ -23,6 +23,8 @@ _BETWEEN_BEATS = 2.0
 _GRACE, _PAUSE = 1.5, 0.2
 #: From when on after that time a task does not answer that is busy with one item for longer than `_SHORTLY` (s).
 _NO_CHANCE, _SHORTLY = 0.5, 0.5
+#: The watchdog looks several times a second; if it has not for so many seconds, it stood still itself (SIGSTOP).
+_STANDSTILL = 3.0
 
 
 class Watched(Protocol):
@@ -107,6 +109,8 @@ class Watchdog:
     _discarding: set[int] = field(default_factory=set[int])
     _progress: list[tuple[object, ...]] = field(default_factory=list[tuple[object, ...]])
     _progress_time: float = 0.0
+    _last_look: float | None = None
+    _standstills: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
 
     def begin(self) -> None:
         """A run begins, or has ended."""
@@ -120,10 +124,14 @@ class Watchdog:
             self.deadline = self._next_end = now + self.stop_timeout
 
     def faults(self, processes: Sequence[P], chain: Sequence[P], status: Status, now: float) -> Iterator[Fault[P]]:
-        """What is wrong now. Tasks that have failed already are not looked at again, but to see that they end."""
+        """What is wrong now. Tasks that have failed already are not looked at again, but to see that they end.
+
+        The time in which nobody asked is not held against the tasks: their messages of it are still to be read.
+        """
+        self._excuse(now)
         for process in processes:
             if process.known and not process.lost and process.status is not Status.DYING:
-                yield from _fault_of(process, now)
+                yield from self._fault_of(process, now)
         busy = [process for process in chain if not process.at_rest]
         if self.deadline is not None:
             yield from self._overdue(busy, now)
@@ -149,11 +157,11 @@ class Watchdog:
         patience = self.stop_timeout / 2 if late < _NO_CHANCE else min(_SHORTLY, self.stop_timeout / 2)
         for process in reversed(busy):
             doing = process.doing(now)
-            if max(doing.busy, doing.starting) > patience:
+            if self._counted(max(doing.busy, doing.starting), now) > patience:
                 lasting = f"it has been busy with one item for {max(doing.busy, doing.starting):.1f} s"
                 yield Fault(process, Cause.TIMEOUT, f"{text}: {lasting}")
                 return
-            if doing.silent > _SILENT:
+            if self._counted(doing.silent, now) > _SILENT:
                 yield Fault(process, Cause.TIMEOUT, f"{text}: its process has not run for {doing.silent:.1f} s")
                 return
         for process in reversed(busy):
@@ -171,28 +179,47 @@ class Watchdog:
             for process in busy:
                 yield Fault(process, Cause.TIMEOUT, f"nothing moved for {self.stall_timeout:g} s while the run drained")
 
+    def _excuse(self, now: float) -> None:
+        """Puts off what is due by the time in which the watchdog itself stood still, if it did."""
+        last, self._last_look = self._last_look, now
+        if last is None or now - last < _STANDSTILL:
+            return
+        self._standstills = [*self._standstills[-9:], (last, now)]
+        self._progress_time += now - last
+        self._next_end += now - last
+        if self.deadline is not None:
+            self.deadline += now - last
+
+    def _counted(self, seconds: float, now: float) -> float:
+        """How much of the last `seconds` the watchdog was there to see."""
+        since = now - seconds
+        return seconds - sum(max(0.0, end - max(begin, since)) for begin, end in self._standstills)
+
+    def _fault_of(self, process: P, now: float) -> Iterator[Fault[P]]:
+        if not process.alive:
+            yield Fault(process, Cause.LOST, f"its process {process.how_ended}")
+            return
+        if process.failed:
+            return
+        doing, limit = process.doing(now), process.hang_timeout
+        most = max(process.start_timeout, ANNOUNCED_TIMEOUT if process.starting else 0.0)
+        if self._counted(doing.starting, now) > most:
+            what = f" after {process.starting}" if process.starting else ""
+            yield Fault(
+                process, Cause.HANG, f"has been starting for {doing.starting:.0f} s{what} ({most:g} s are allowed)"
+            )
+        elif 0 < limit < self._counted(doing.unanswered, now):
+            text = (
+                f"has been busy with one item for {doing.busy:.0f} s, without a heart beat for {doing.unanswered:.0f} s"
+            )
+            yield Fault(process, Cause.HANG, f"{text} (hang_timeout is {limit:g} s)")
+        elif 0 < limit < self._counted(doing.silent, now) - _BETWEEN_BEATS and not doing.starting:
+            yield Fault(
+                process, Cause.HANG, f"its process has not run for {doing.silent:.0f} s (hang_timeout is {limit:g} s)"
+            )
+
 
 def _works(process: Watched, now: float) -> bool:
     """Whether a task is at work, long as it may take: that has a limit of its own."""
     doing = process.doing(now)
     return doing.busy > 0 or doing.starting > 0
-
-
-def _fault_of(process: P, now: float) -> Iterator[Fault[P]]:
-    if not process.alive:
-        yield Fault(process, Cause.LOST, f"its process {process.how_ended}")
-        return
-    if process.failed:
-        return
-    doing, limit = process.doing(now), process.hang_timeout
-    most = max(process.start_timeout, ANNOUNCED_TIMEOUT if process.starting else 0.0)
-    if doing.starting > most:
-        what = f" after {process.starting}" if process.starting else ""
-        yield Fault(process, Cause.HANG, f"has been starting for {doing.starting:.0f} s{what} ({most:g} s are allowed)")
-    elif 0 < limit < doing.unanswered:
-        text = f"has been busy with one item for {doing.busy:.0f} s, without a heart beat for {doing.unanswered:.0f} s"
-        yield Fault(process, Cause.HANG, f"{text} (hang_timeout is {limit:g} s)")
-    elif 0 < limit < doing.silent - _BETWEEN_BEATS and not doing.starting:
-        yield Fault(
-            process, Cause.HANG, f"its process has not run for {doing.silent:.0f} s (hang_timeout is {limit:g} s)"
-        )

@@ -50,6 +50,13 @@ def _faults(dog: Watchdog, tasks: list[Seen], now: float, status: Status = Statu
     return faults
 
 
+def _watched(
+    dog: Watchdog, tasks: list[Seen], since: int, until: int, status: Status = Status.RUNNING
+) -> list[Fault[Seen]]:
+    """What the watchdog says in these seconds, if it is asked in each of them."""
+    return [fault for now in range(since, until + 1) for fault in _faults(dog, tasks, float(now), status)]
+
+
 def _names(faults: list[Fault[Seen]]) -> list[str]:
     return [fault.process.name for fault in faults]
 
@@ -145,10 +152,32 @@ def test_who_began_to_hang_after_the_stop_is_killed_a_little_later() -> None:
 def test_a_run_that_drains_is_stalled_if_nothing_moves_and_nobody_works() -> None:
     tasks = [Seen("A", finished=True), Seen("B", _busy(50)), Seen("C")]
     dog = Watchdog(stall_timeout=30)
-    assert _faults(dog, tasks, 100.0) == []
-    assert _faults(dog, tasks, 150.0) == []  # B works
+    assert _watched(dog, tasks, 100, 150) == []  # B works
     tasks[1].is_doing = Doing()
-    assert _faults(dog, tasks, 160.0) == []
+    assert _watched(dog, tasks, 151, 160) == []
     tasks[2].progress = ("one more",)
-    assert _faults(dog, tasks, 185.0) == []
-    assert _names(_faults(dog, tasks, 216.0)) == ["B", "C"]
+    assert _watched(dog, tasks, 161, 191) == []
+    assert _names(_watched(dog, tasks, 192, 192)) == ["B", "C"]
+
+
+@pytest.mark.parametrize("doing", [_busy(70), Doing(silent=70), Doing(starting=70)])
+def test_the_time_in_which_the_watchdog_stood_still_is_not_held_against_tasks(doing: Doing) -> None:
+    task, dog = Seen("A"), Watchdog()
+    assert _watched(dog, [task], 100, 130) == []
+    task.is_doing = doing
+    assert _faults(dog, [task], 200.0) == []  # of the 70 s it saw nothing
+    task.is_doing = Doing(doing.busy + 59, doing.unanswered + 59, doing.starting + 59, doing.silent + 59)
+    assert _watched(dog, [task], 201, 259) == []
+    task.is_doing = Doing(*(seconds and seconds + 5 for seconds in vars(task.is_doing).values()))
+    assert _names(_watched(dog, [task], 260, 264)) == ["A"]
+
+
+def test_a_stop_has_its_time_also_if_the_watchdog_stands_still_meanwhile() -> None:
+    tasks = [Seen("A"), Seen("B")]
+    dog = Watchdog(stop_timeout=8)
+    assert _watched(dog, tasks, 90, 100) == []
+    dog.end_by(100.0)
+    assert _watched(dog, tasks, 101, 102, Status.DYING) == []
+    assert _watched(dog, tasks, 150, 155, Status.DYING) == []
+    assert _watched(dog, tasks, 156, 157, Status.DYING) == []
+    assert _names(_watched(dog, tasks, 158, 160, Status.DYING)) == ["B", "A"]
