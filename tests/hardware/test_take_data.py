@@ -81,7 +81,7 @@ def test_a_run_has_every_event_that_the_modules_took(crate: tuple[Ioc, Simulatio
     # To its end, in each channel; the clocks have begun with it.
     for each in events:
         assert np.bincount(each["channel"], minlength=16).min() > 300
-        assert each["time"].max() == pytest.approx(1e9 * ioc.get("ElapsedReal_RBV"), abs=0.1e9)
+        assert each["time"].max() == pytest.approx(1e9 * ioc.get("ElapsedReal_RBV"), abs=0.5e9)
     assert ioc.get("M00:C00:OutputCountRate_RBV") == 0  # the run is over
 
 
