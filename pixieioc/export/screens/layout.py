@@ -106,7 +106,12 @@ def screen(site: Site, title: str, file: str, height: int = HEIGHT) -> tuple[Dis
         x += 114
     severities = [(s.replace("NO_ALARM", "no alarm"), style.SEVERITY[s]) for s in SEVERITIES]
     display.add(
-        bob.lamp(Box(1088, 11, 160, 42), site("DetectorState_RBV"), states_of(site.info("DetectorState_RBV"))),
+        bob.lamp(
+            Box(1088, 11, 160, 42),
+            site("DetectorState_RBV"),
+            states_of(site.info("DetectorState_RBV")),
+            unknown="No IOC",
+        ),
         bob.lamp(Box(1258, 11, 130, 42), site("SumSevr_RBV"), severities),
         bob.opener(Box(1258, 11, 130, 42), "", "alarms.bob", background=None),
         bob.label(Box(1396, 8, 192, 48), site.prefix, style.HEADING, style.WHITE, bob.RIGHT),
