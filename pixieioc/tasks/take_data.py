@@ -74,7 +74,7 @@ class TakeData(ChannelRates, Task):
             yield "channels", f"at most {_CHANNELS}: pypixie16 reads no more channels of a module"
 
     def do_init(self) -> None:
-        self._tell_all(0.0)
+        self._report_all(0.0)
 
     def do_configure(self, config: dict[str, Any]) -> None:
         if not self.slots or len(set(self.slots)) < len(self.slots):
@@ -91,7 +91,7 @@ class TakeData(ChannelRates, Task):
         self.words_read, self.fifo_level = 0, 0.0
         self._began = self._last_read = self._last_statistics = time.monotonic()
         self._counted = np.zeros((4, self.modules, self.channels))
-        self._tell_all(0.0)
+        self._report_all(0.0)
         self.live_share = 0.0
         self._call("start_list_mode_run")
         self._silence = Silence()
@@ -128,7 +128,7 @@ class TakeData(ChannelRates, Task):
             data = self._call("read_list_mode_fifo", check=False)
         if self.statistics_interval:
             self._read_statistics(time.monotonic())
-        self._tell_all(0.0)
+        self._report_all(0.0)
 
     def do_quit(self) -> None:
         if self.booted:
@@ -147,14 +147,14 @@ class TakeData(ChannelRates, Task):
             statistics = self._call("get_stats")
         except Error as error:
             self.print(f"no statistics: {error}")
-            self._tell_all(np.nan)
+            self._report_all(np.nan)
             return
         before, self._counted = self._counted, counted(statistics, self.modules, self.channels)
-        self.tell_rates(*rates_of(self._counted - before))
-        self.tell_live_share(*rates_of(self._counted))
+        self.report_rates(*rates_of(self._counted - before))
+        self.report_live_share(*rates_of(self._counted))
 
-    def _tell_all(self, value: float) -> None:
-        self.tell_rates(*np.full((2, self.modules, self.channels), value))
+    def _report_all(self, value: float) -> None:
+        self.report_rates(*np.full((2, self.modules, self.channels), value))
 
     def _boot(self) -> None:
         slots = [int(slot) for slot in self.slots]
