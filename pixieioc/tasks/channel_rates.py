@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.hardware import Statistics
 from pixieioc.pipeline import Report
 
 Floats = NDArray[np.float64]
@@ -95,15 +96,18 @@ def mean(hits: NDArray[Any], dead: Floats) -> float:
     return float(dead[counting].mean()) if counting.any() else 0.0
 
 
-def counted(statistics: Sequence[Mapping[str, Any]], modules: int, channels: int) -> Floats:
+def counted(statistics: Sequence[Statistics], modules: int, channels: int) -> Floats:
     """The modules' own statistics as rows by module and channel: hits, live time (s), records, real time (s).
 
-    `statistics` are those of pypixie16's `get_stats`, one per module; a module that is not among them is NaN.
+    What there is not, a module or a channel, is NaN.
     """
     rows = np.full((4, modules, channels), np.nan)
     for module, of_module in enumerate(statistics[:modules]):
-        for row, name in enumerate(("input_counts", "live_time", "output_counts", "real_time")):
-            rows[row, module] = np.asarray(of_module[name], float)[:channels]
+        known = min(channels, len(of_module.live_times))
+        values = (of_module.input_counts, of_module.live_times, of_module.output_counts)
+        for row, each in enumerate(values):
+            rows[row, module, :known] = each[:known]
+        rows[3, module, :known] = of_module.real_time
     return rows
 
 
