@@ -70,13 +70,13 @@ class ChannelRates(OutputRates):
         doc="Share of the run in which hits could become records, mean of the channels with hits; 0 until known.",
     )
 
-    def tell_rates(self, hits: Floats, records: Floats) -> None:
+    def report_rates(self, hits: Floats, records: Floats) -> None:
         """Input and output rates (1/s) now, by module and channel, both of the same time."""
         dead = dead_times(hits, records)
         self.channel_input_rate, self.channel_output_rate, self.channel_dead_time = hits, records, dead
         self.mean_dead_time = mean(hits, dead)
 
-    def tell_live_share(self, hits: NDArray[Any], records: NDArray[Any]) -> None:
+    def report_live_share(self, hits: NDArray[Any], records: NDArray[Any]) -> None:
         """Hits and records (or their rates) of the run so far, by module and channel."""
         self.live_share = 100.0 - mean(hits, dead_times(hits, records))
 

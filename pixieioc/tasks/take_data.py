@@ -100,7 +100,7 @@ class TakeData(ChannelRates, Task):
     def do_init(self) -> None:
         self._crate: Pypixie16Crate | None = None
         self._taking = False
-        self._tell_all(0.0)
+        self._report_all(0.0)
 
     def do_configure(self, config: dict[str, Any]) -> None:
         if not self.slots or len(set(self.slots)) < len(self.slots):
@@ -123,7 +123,7 @@ class TakeData(ChannelRates, Task):
                 crate.write_module(0, "IN_SYNCH", 0)
             self.words_read, self.fifo_level, self.words_dropped, self.full_fifo = 0, 0.0, 0, 0
             self._counted = np.zeros((4, self.modules, self.channels))
-            self._tell_all(0.0)
+            self._report_all(0.0)
             self.live_share = 0.0
             self._silence = Silence()
             self._taking = True
@@ -165,9 +165,9 @@ class TakeData(ChannelRates, Task):
             self._drain()
             if self.statistics_interval:
                 self._read_statistics(time.monotonic())
-            self._tell_losses()
+            self._report_losses()
         self._taking = False
-        self._tell_all(0.0)
+        self._report_all(0.0)
 
     def do_quit(self) -> None:
         if self._crate is not None:
@@ -227,7 +227,7 @@ class TakeData(ChannelRates, Task):
         if not self._taking or self._crate is None:
             return
         self._taking = False
-        for attempt in (self._crate.end, self._drain, self._tell_losses):
+        for attempt in (self._crate.end, self._drain, self._report_losses):
             try:
                 attempt()
             except HardwareError as error:
@@ -260,7 +260,7 @@ class TakeData(ChannelRates, Task):
 
     def _check(self) -> None:
         """Whether all modules still take data, and what was lost."""
-        self._tell_losses()
+        self._report_losses()
         ended = [module for module, on in enumerate(self._opened.running()) if not on]
         if ended:
             slots = [info.slot for info in self._opened.modules]
@@ -268,7 +268,7 @@ class TakeData(ChannelRates, Task):
             said = " | ".join(self._opened.log())
             raise Error(f"the run has ended by itself in module {which}" + (f"; the SDK's log: {said}" if said else ""))
 
-    def _tell_losses(self) -> None:
+    def _report_losses(self) -> None:
         losses = [each for each in map(self._opened.losses, self._modules) if each is not None]
         self.words_dropped = sum(each.words_dropped for each in losses)
         self.full_fifo = sum(each.full_fifo for each in losses)
@@ -285,11 +285,11 @@ class TakeData(ChannelRates, Task):
             statistics = list(map(self._opened.statistics, self._modules))
         except HardwareError as error:
             self.print(f"no statistics: {error}")
-            self._tell_all(np.nan)
+            self._report_all(np.nan)
             return
         before, self._counted = self._counted, counted(statistics, self.modules, self.channels)
-        self.tell_rates(*rates_of(self._counted - before))
-        self.tell_live_share(*rates_of(self._counted))
+        self.report_rates(*rates_of(self._counted - before))
+        self.report_live_share(*rates_of(self._counted))
 
-    def _tell_all(self, value: float) -> None:
-        self.tell_rates(*np.full((2, self.modules, self.channels), value))
+    def _report_all(self, value: float) -> None:
+        self.report_rates(*np.full((2, self.modules, self.channels), value))
