@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pixieioc import account
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
@@ -29,9 +29,12 @@ from pixieioc.config_tasks import (
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
-from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.registry import TASKS
 from pixieioc.pipeline.validate import defaults_for, like, validate
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
+
+if TYPE_CHECKING:
+    from pixieioc.pipeline.task import Task
 
 __all__ = [
     "LONGEST_PREFIX",
@@ -207,8 +210,8 @@ def _check(
     tasks = shared_settings(classes, tasks, problems)
     for name in tasks:
         if name not in pipeline.chain:
-            known = name in Task.class_registry  # then only a name that is no task's can be a slip of it
-            slips = [each for each in pipeline.chain if not (known and each in Task.class_registry)]
+            known = name in TASKS  # then only a name that is no task's can be a slip of it
+            slips = [each for each in pipeline.chain if not (known and each in TASKS)]
             close = like(name, slips) if slips else ""
             text = f"tasks.{name}: not in pipeline.chain ({', '.join(pipeline.chain)})"
             problems.append(Problem(("tasks", name), text + (close if close.endswith("?") else "")))
@@ -275,7 +278,7 @@ def _check_the_rest(
     names = cast("list[Any]", imports) if isinstance(imports, list) else []
     problems += import_modules([name for name in names if isinstance(name, str)], folder)
     given, tasks = class_names(tasks, problems)
-    known = [name for name in tasks if given.get(name, name) in Task.class_registry]
+    known = [name for name in tasks if given.get(name, name) in TASKS]
     classes = classes_of(known, given)[0]
     tasks = with_crate(classes, tasks, crate, problems)
     for name, cls in classes.items():
