@@ -131,7 +131,7 @@ def merge(a: Keys, b: Keys, out: Keys) -> None:
     a4, b4, out4 = a[c3:], b[3 * quarter - c3 :], out[3 * quarter :]
     # So many steps can be made from each end before any of the eight runs is used up. Of the runs `b` so many have been
     # taken, from the beginning and up to the end; all others are of `a`.
-    steps = min(min(min(len(a1), len(b1)), min(len(a2), len(b2))), min(min(len(a3), len(b3)), min(len(a4), len(b4))))
+    steps = min(len(a1), len(b1), len(a2), len(b2), len(a3), len(b3), len(a4), len(b4))
     from1 = from2 = from3 = from4 = one - one
     to1, last1 = np.uint64(len(b1)) - one, np.uint64(len(out1)) - one
     to2, last2 = np.uint64(len(b2)) - one, np.uint64(len(out2)) - one
