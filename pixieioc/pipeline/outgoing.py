@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from typing import Any
 
 import psutil
@@ -32,6 +33,7 @@ class Outgoing:
         self._process = psutil.Process()
         self._thread = threading.get_ident()
         self._usage_due = 0.0
+        self._from_threads: deque[str] = deque()  #: what takes long in other threads, until this one sends it
         self.printer = Printer()
         self.run = 0  #: the number of the current or last run
 
@@ -79,8 +81,14 @@ class Outgoing:
             self._control.say(_PRINT, write(Printed(text=text, time=time.time())), self.run)
 
     def starting(self, what: str) -> None:
-        """Says what takes long from now on."""
-        self._control.say(_BUSY, write(Busy(what)), self.run)
+        """Says what takes long from now on; any thread may, and a socket belongs to one thread only."""
+        self._from_threads.append(what)
+        if self.in_thread:
+            self._send_starting()
+
+    def _send_starting(self) -> None:
+        while self._from_threads:
+            self._control.say(_BUSY, write(Busy(self._from_threads.popleft())), self.run)
 
     def answer(self, number: int, refused: str) -> None:
         """Says that a message was dealt with, or why it is refused."""
@@ -95,5 +103,6 @@ class Outgoing:
         self._control.say(Message.FINISHED, None, self.run)
 
     def flush(self) -> None:
-        """Sends what the socket did not take before."""
+        """Sends what other threads have said, and what the socket did not take before."""
+        self._send_starting()
         self._control.flush()
