@@ -48,18 +48,14 @@ def test_it_finds_an_end_of_a_run_that_waits_for_the_state_folder() -> None:
 
     def careless(self: Driver, event: Any) -> None:
         with contextlib.suppress(OSError):  # nobody heard of it
-            for instruction in handle(self.machine, event, self._clock()):
+            for instruction in handle(self.machine, event, asyncio.get_running_loop().time()):
                 self._carry_out(instruction)
 
     def harm(control: RunControl) -> None:
         control._record_end = lambda run: control._state.end_run()
 
-    with mock.patch.object(Driver, "_handle", careless), mock.patch.object(Driver, "_clock", _clock, create=True):
+    with mock.patch.object(Driver, "_handle", careless):
         assert "Acquire_RBV is" in _finds(harm)
-
-
-def _clock(_: object) -> float:
-    return asyncio.get_running_loop().time()
 
 
 def test_it_finds_a_job_that_is_lost_by_an_exception() -> None:
