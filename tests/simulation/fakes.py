@@ -89,7 +89,7 @@ class FakeTask:
         self.world.deliver(self.process, pack(Packet(kind, self.run, 0, payload)))
 
     def report(self) -> None:
-        self.say(_REPORT, write(Reported(status=self.status, time=1.7e9, values={}))  # pyright: ignore[reportArgumentType])
+        self.say(_REPORT, write(Reported(status=self.status, time=1.7e9, values={})))  # pyright: ignore[reportArgumentType]
 
     def hear(self, kind: str, payload: Any, run: int, number: int) -> None:
         """A message of the pipeline."""
