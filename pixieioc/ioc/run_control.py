@@ -61,6 +61,7 @@ class RunControl:
         self.feed = self._driver.feed
         self.left = asyncio.Event()  #: the IOC may end
         self.at_once = False  #: without closing anything properly
+        self._commands = 0  #: given so far
         self._looked = time.monotonic()
         self._error_is_shown = False
         self._ticking: asyncio.Task[None] | None = None
@@ -136,17 +137,24 @@ class RunControl:
         return self._command(Command.START if value else Command.STOP, client, "Acquire")
 
     def _command(self, command: Command, client: Client, pv: str) -> Awaitable[None] | None:
+        self._commands += 1
         if command is not Command.START:
             return self._driver.give(command, client, pv, "")
         readiness = self._readiness()
         if self.run is None and readiness.about_files:
-            return self._start_with_files(client, pv)
+            return self._start_with_files(client, pv, readiness.message)
         return self._driver.give(command, client, pv, readiness.message)
 
-    async def _start_with_files(self, client: Client, pv: str) -> None:
-        """A start that files are in the way of: they are asked for once more before it is refused."""
+    async def _start_with_files(self, client: Client, pv: str, problem: str) -> None:
+        """A start that files are in the way of: they are asked for once more before it is refused.
+
+        It must not come after a command that was given later, such as Stop.
+        """
+        this = self._commands
         await self._files.see(self.machine.run_id + 1)
-        going_on = self._driver.give(Command.START, client, pv, self._readiness().message)
+        going_on = self._driver.give(
+            Command.START, client, pv, self._readiness().message if this == self._commands else problem
+        )
         if going_on is not None:
             await going_on
 

@@ -109,7 +109,8 @@ class Life:
 
     def _limit(self, timeouts: Mapping[str, Value]) -> None:
         for name, timeout in timeouts.items():
-            self._state.processes[name].task.parameter_values[_LIMIT] = timeout
+            if name in self._state.processes:  # it may have been killed just now
+                self._state.processes[name].task.parameter_values[_LIMIT] = timeout
 
     def starting(self, run_id: int | None, presets: Mapping[str, float]) -> Procedure[None]:
         """Begins a run: replaces what has failed, then starts the tasks behind the first, then the first."""
@@ -136,9 +137,13 @@ class Life:
                 self._failures.fail_start(problems)
                 cause = failed.error.cause if failed is not None and failed.error is not None else Cause.ERROR
                 raise Error("start: " + "; ".join(problems), run=self._state.run_id, cause=cause)
-            if self._state.status is not Status.RUNNING:  # its end was asked for meanwhile: no source for a dead chain
+            if not self._may_go_on():
                 self._failures.end_without_data()
                 return
+
+    def _may_go_on(self) -> bool:
+        """False if the end of the run was asked for while its tasks were starting: no source for a dead chain."""
+        return self._state.status is Status.RUNNING
 
     def _sending_start(self, names: list[str], run: dict[str, Any]) -> Procedure[list[str]]:
         """Has some tasks begin a run; returns what went wrong. Until a task has answered, it is not at rest."""

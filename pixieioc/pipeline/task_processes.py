@@ -35,9 +35,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self._processes: dict[str, TaskProcess] = {}
         self._generation = 0
         self._number = 0
-        self.calling = (
-            False  #: processes are being started in another thread, which looks after them all: leave them alone
-        )
+        self.calling = False  #: another thread is starting processes, and looks after them all: leave them alone
         self._starting = threading.Lock()
         self.folder = new_folder()
         folders = (self.folder, folder_of_multiprocessing())  # there are our sockets, and that of multiprocessing

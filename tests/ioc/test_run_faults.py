@@ -1,0 +1,179 @@
+"""What must not keep anybody waiting: full disks, file systems that do not answer, tasks that hang, our own faults."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.ca_client import PutFailed
+from tests.running_ioc import Ioc, ioc_folder, running
+from tests.tmpfs import tmpfs, unmount
+
+MAJOR, INVALID = 2, 3
+pytestmark = pytest.mark.timeout(120)
+CONFIG = """
+[pipeline]
+chain = ["DummyData", "GatherData", "ConvertToEvents", "Brake"]
+imports = ["tests.ioc.brake", "tests.ioc.slow_start"]
+
+[run]
+stop_timeout = 2
+
+[tasks.GatherData]
+max_delay = 0.05
+
+[ioc]
+state_dir = "state"
+"""
+SLOW = CONFIG.replace('"Brake"]', '"SlowStart"]')
+STOP_TIMEOUT = 2.0
+#: What the rule allows, and something for a busy computer.
+BOUND = STOP_TIMEOUT + 2 + 0.5
+
+
+@contextmanager
+def _ioc(text: str, folder: Path) -> Iterator[Ioc]:
+    config = folder / "test.toml"
+    config.write_text(text)
+    with running(Ioc(folder, "run", config)) as ioc:
+        yield ioc
+
+
+@pytest.mark.parametrize("wrong", ["full", "read only", "gone"])
+def test_a_state_folder_that_fails_in_a_run_ends_no_run_badly_and_is_told(wrong: str) -> None:
+    with ioc_folder() as folder, tmpfs(folder / "state", "64k") as state, _ioc(CONFIG, folder) as ioc:
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("DetectorState_RBV", "Acquire")
+        run = ioc.get("RunId_RBV")
+        if wrong == "full":
+            subprocess.run(["dd", "if=/dev/zero", f"of={state}/filler", "bs=4k"], capture_output=True, check=False)
+        elif wrong == "read only":
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", state], check=True)
+        else:
+            unmount(state)
+            state.rmdir()
+        began = time.monotonic()
+        ioc.put("Stop", 1)
+        done.result(1)
+        assert time.monotonic() - began < BOUND
+        assert (ioc.get("DetectorState_RBV"), ioc.get("Acquire_RBV")) == ("Idle", "Done")
+        ioc.until("IOC:ERROR", "ERROR", 5)
+        ioc.until("ReadyMessage_RBV", lambda text: "state folder" in text, 5)
+        assert ioc.get("Ready_RBV") == "No"
+        with pytest.raises(PutFailed):
+            ioc.put("Acquire", 1)
+        assert (ioc.get("CmdStatus_RBV"), ioc.get("RunId_RBV")) == ("Refused", run)
+        # The cause goes away, and with it the refusal.
+        if wrong == "full":
+            (state / "filler").unlink()
+        elif wrong == "read only":
+            unmount(state)
+        else:
+            state.mkdir()
+        ioc.until("Ready_RBV", "Yes", 5)
+        ioc.put("PresetMode", "Real time")
+        ioc.put("PresetReal", 0.2)
+        ioc.put("Acquire", 1)
+        assert ioc.get("RunId_RBV") == run + 1
+        assert f'"run_id":{run + 1}' in (state / "state.json").read_text()
+        ioc.put("ErrorAck", 1)
+
+
+def test_a_kill_in_the_middle_of_a_setting_and_a_start_leaves_no_run_behind() -> None:
+    text = CONFIG.replace('"Brake"]', '"Brake", "FillSpectra"]')
+    with ioc_folder() as folder, _ioc(text, folder) as ioc:
+        for _ in range(5):
+            start = ioc.put_later("Acquire", 1)
+            region = ioc.put_later("M00:C00:ROI1:High", 7)
+            ioc.put("Kill", 1)
+            for put in (start, region):
+                assert put.exception(5) is None or isinstance(put.exception(), PutFailed)
+            assert (ioc.get("Acquire_RBV"), ioc.get("IOC:ERROR")) == ("Done", "OK")
+        ioc.put("PresetMode", "Real time")
+        ioc.put("PresetReal", 0.2)
+        ioc.put("Acquire", 1)
+        assert ioc.get("DetectorState_RBV") == "Idle"
+
+
+@pytest.mark.parametrize("how", ["Stop", "Abort", "Kill"])
+def test_a_task_that_hangs_in_do_start_delays_nobody_for_longer_than_the_limit(how: str) -> None:
+    with ioc_folder() as folder, _ioc(SLOW, folder) as ioc:
+        ioc.put("SlowStart:StartDelay", 60)
+        start = ioc.put_later("Acquire", 1)
+        ioc.until("GatherData:Status", "RUNNING")  # so it is being started, too
+        began = time.monotonic()
+        end = ioc.put_later(how, 1)
+        for put in (start, end):
+            assert put.exception(20) is None or isinstance(put.exception(), PutFailed)
+        assert time.monotonic() - began < BOUND
+        assert (ioc.get("Acquire_RBV"), ioc.get("DummyData:Counter_RBV")) == ("Done", 0)
+        ioc.put("SlowStart:StartDelay", 0)
+        ioc.put("PresetMode", "Real time")
+        ioc.put("PresetReal", 0.2)
+        ioc.put("Acquire", 1)
+        assert ioc.get("DetectorState_RBV") == "Idle"
+
+
+@pytest.mark.parametrize("where", ["init", "configure", "start"])
+def test_the_ioc_ends_in_time_while_tasks_are_made_configured_or_started(where: str) -> None:
+    with ioc_folder() as folder, _ioc(SLOW, folder) as ioc:
+        if where == "init":
+            ioc.put("SlowStart:InitDelay", 60)
+            ioc.put("Configure", 1)
+            ioc.put("Kill", 1)
+        else:
+            ioc.put(f"SlowStart:{where.title()}Delay", 60)
+        ioc.put_and_forget("Acquire", 1)
+        ioc.until("StatusMessage_RBV", lambda text: text.startswith("starting run"))
+        began = time.monotonic()
+        assert ioc.end(signal.SIGTERM) == 0
+        assert time.monotonic() - began < BOUND
+        assert "Traceback" not in ioc.output()
+
+
+@contextmanager
+def _file_system_that_never_answers(folder: Path) -> Iterator[Path]:
+    """A FUSE file system that nobody serves: whoever asks for something in it waits until it is taken away."""
+    if os.geteuid() != 0 or not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("only root mounts file systems")
+    folder.mkdir(exist_ok=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    options = f"fd={device},rootmode=40000,user_id=0,group_id=0"
+    if libc.mount(b"silent", bytes(folder), b"fuse", 0, options.encode()):
+        os.close(device)
+        pytest.skip(f"no FUSE here: {os.strerror(ctypes.get_errno())}")
+    try:
+        yield folder
+    finally:
+        os.close(device)  # whoever waits gets an error
+        libc.umount2(bytes(folder), 2)
+
+
+def test_a_file_system_that_does_not_answer_stops_nobody() -> None:
+    with ioc_folder() as folder, _ioc(CONFIG, folder) as ioc:
+        ioc.put("AutoSave", 1)
+        with _file_system_that_never_answers(folder / "raw") as raw:
+            ioc.put("FilePath", str(raw))
+            for _ in range(20):
+                began = time.monotonic()
+                assert ioc.get("IOC:ALIVE") == "Alive"
+                assert time.monotonic() - began < 1
+            ioc.until("ReadyMessage_RBV", lambda text: f"the file system of {raw} has not answered for " in text, 15)
+            assert ioc.get("Ready_RBV") == "No"
+            assert ioc.severity("DiskFree_RBV") == INVALID
+            with pytest.raises(PutFailed):
+                ioc.put("Acquire", 1)
+            assert ioc.get("CmdStatus_RBV") == "Refused"
+            ioc.put("FilePath", str(folder), timeout=30)
+        with ioc.watch("DiskFree_RBV") as watch:
+            watch.until("DiskFree_RBV", lambda free: watch.posts[-1].severity < INVALID and free > 0, 10)
+        ioc.until("Ready_RBV", "Yes", 10)

@@ -1,0 +1,12 @@
+"""Random commands to a real IOC, a short story of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.system.random_commands import run
+
+
+@pytest.mark.timeout(300)
+def test_random_commands_violate_nothing() -> None:
+    run(seed=1, steps=150)
