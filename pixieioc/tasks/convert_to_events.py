@@ -20,6 +20,17 @@ from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, joined, r
 _IDLE = 3
 
 
+def _channels(names: list[str]) -> dict[int, set[int]]:
+    """The channels that are named, by module."""
+    found: dict[int, set[int]] = {}
+    for name in names:
+        match = re.fullmatch(r"(\d{1,3}):(\d{1,2}|\*)", name)
+        if match is None or (match[2] != "*" and int(match[2]) >= CHANNELS):
+            raise Error(f"cfd_off: {name!r} must be module:channel, channel 0 to {CHANNELS - 1}, or module:*")
+        found.setdefault(int(match[1]), set()).update(range(CHANNELS) if match[2] == "*" else [int(match[2])])
+    return found
+
+
 class ConvertToEvents(Task):
     """Decodes the stream of each module; a record that is cut by a block boundary is carried over.
 
@@ -34,6 +45,7 @@ class ConvertToEvents(Task):
     firmware_revision = Parameter([34688.0], items=float, low=17562, high=999999, doc="Firmware revision.")
     cfd_off = Parameter(
         [],
+        rule=_channels,
         doc="Channels whose CFD is switched off, which the data do not tell: module:channel, as in 0:3, or module:*.",
     )
     corrupt_regions = Report(
@@ -65,10 +77,6 @@ class ConvertToEvents(Task):
                 _variant(rates, revisions, module)
             except Error as error:
                 yield "adc_mhz", str(error)
-        try:
-            _channels(settings["cfd_off"])
-        except Error as error:
-            yield "cfd_off", str(error)
 
     def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
         self._idle = 0
@@ -174,14 +182,3 @@ def _of(values: list[float], module: int, name: str) -> float:
     if module >= len(values):
         raise Error(f"module {module}: {name} has values for {len(values)} modules only (one value is for all)")
     return values[module]
-
-
-def _channels(names: list[str]) -> dict[int, set[int]]:
-    """The channels that are named, by module."""
-    found: dict[int, set[int]] = {}
-    for name in names:
-        match = re.fullmatch(r"(\d{1,3}):(\d{1,2}|\*)", name)
-        if match is None or (match[2] != "*" and int(match[2]) >= CHANNELS):
-            raise Error(f"cfd_off: {name!r} must be module:channel, channel 0 to {CHANNELS - 1}, or module:*")
-        found.setdefault(int(match[1]), set()).update(range(CHANNELS) if match[2] == "*" else [int(match[2])])
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from pixieioc.config import IocTable, PipelineTable, check
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import Change, Client, PutRefused, Pvs
 from pixieioc.ioc.settings import Settings
-from pixieioc.pipeline import Error
+from pixieioc.pipeline import Error, Refused
 from pixieioc.pvinfo.build import all_pvs
 from tests.ioc.ca.peer import conversation
 
@@ -55,12 +56,18 @@ class Desk:
     async def refused(self, name: str, value: Any) -> str:
         """The same with a value that must be refused; the setpoint says again what it was."""
         record = self.pvs[name]
+        record.refresh()
         before, observer = record.value, _Observer()
         record.observe(observer)
         with pytest.raises(PutRefused):
             await self.put(name, value)
         assert (record.value, observer.posts) == (before, 1)
         return self.told[-1]
+
+    def json(self, name: str) -> str:
+        """A text that is made when it is read."""
+        self.pvs[name].refresh()
+        return self.pvs[name].value
 
     def shows(self, name: str) -> tuple[Any, Any, str]:
         """Setpoint and readback, and whether anything waits."""
@@ -117,18 +124,77 @@ async def _desk() -> AsyncIterator[Desk]:
     ],
 )
 @conversation
-async def test_a_setpoint_waits_until_it_is_applied(name: str, value: Any, shown: Any, before: Any) -> None:
+async def test_a_setpoint_is_used_at_once(name: str, value: Any, shown: Any, before: Any) -> None:
     async with _desk() as desk:
         assert desk.shows(name) == (before, before, "No")
         assert (await desk.put(name, value)).startswith("OK " + name)
-        assert desk.shows(name) == (shown, before, "Yes")
-        await desk.settings.apply()
         assert desk.shows(name) == (shown, shown, "No")
         assert desk.settings.dirty == {}
 
 
 @conversation
-async def test_writing_the_old_value_again_leaves_nothing_to_apply() -> None:
+async def test_of_several_puts_in_one_turn_the_last_is_used() -> None:
+    async with _desk() as desk:
+        record = desk.pvs["SortEvents:Window"]
+        puts = [record.write(value, JAN) for value in (7.0, 8.0, 9.0)]
+        await asyncio.gather(*(put for put in puts if put is not None))
+        assert desk.shows("SortEvents:Window") == (9.0, 9.0, "No")
+        assert desk.told == [f"OK SortEvents:Window = {value}" for value in (7.0, 8.0, 9.0)]
+
+
+@conversation
+async def test_a_value_waits_for_its_partner_and_is_used_with_it() -> None:
+    """A region from 500 to 600 becomes one from 100 to 200, the lower end first, or the upper."""
+    async with _desk() as desk:
+        low, high = "M00:C01:ROI2:Low", "M00:C01:ROI2:High"
+        for end, value in ((low, 500), (high, 600)):
+            await desk.put(end, value)
+        assert desk.shows(low) == (500, 500, "No")
+        told = await desk.put(high, 200)
+        problem = "FillSpectra.roi_high of M00:C01:ROI2 = 200: is below roi_low of M00:C01:ROI2 = 500"
+        assert told == f"OK {high} = 200 is kept until it fits: {problem}"
+        assert desk.shows(high) == (200, 600, "Yes")
+        assert desk.settings.problem() == problem
+        assert desk.settings.dirty == {"FillSpectra": {"roi_high of M00:C01:ROI2": 200}}
+        with pytest.raises(Refused, match="roi_high of M00:C01:ROI2 = 200: is below roi_low"):
+            await desk.settings.apply()
+        await desk.put("M00:C00:ROI1:Low", 7)  # what it has nothing to do with is used
+        assert desk.shows("M00:C00:ROI1:Low") == (7, 7, "Yes")
+        await desk.put(low, 100)
+        assert (desk.shows(low), desk.shows(high)) == ((100, 100, "No"), (200, 200, "No"))
+        assert desk.settings.problem() == ""
+
+
+@conversation
+async def test_rules_of_a_task_are_about_what_fits_too() -> None:
+    async with _desk() as desk:
+        told = await desk.put("ConvertToEvents:FirmwareRevision", "[17562]")
+        assert told.startswith("OK ConvertToEvents:FirmwareRevision = [17562] is kept until it fits: ConvertToEvents.")
+        assert desk.shows("ConvertToEvents:FirmwareRevision") == ("[17562.0]", "[34688.0]", "Yes")
+        await desk.put("ConvertToEvents:FirmwareRevision", "[34688]")
+        assert desk.shows("ConvertToEvents:FirmwareRevision") == ("[34688.0]", "[34688.0]", "No")
+
+
+@conversation
+async def test_a_put_posts_its_setpoint_and_its_readback_and_nothing_else() -> None:
+    async with _desk() as desk:
+        observers = {name: _Observer() for name in desk.pvs}
+        stamps = {name: record.stamp for name, record in desk.pvs.items()}
+        for name, observer in observers.items():
+            desk.pvs[name].observe(observer)
+        await desk.put("M00:C01:ROI2:Low", 7)
+        touched = {"M00:C01:ROI2:Low", "M00:C01:ROI2:Low_RBV"}
+        assert {name for name, observer in observers.items() if observer.posts} == touched
+        assert {name for name, record in desk.pvs.items() if record.stamp != stamps[name]} == touched
+        # The whole as a text is made when somebody reads it.
+        record = desk.pvs["ConfigJSON_RBV"]
+        assert record.late is not None
+        record.refresh()
+        assert json.loads(record.value)["FillSpectra"]["roi_low"]["M00:C01"] == [0, 7, 0, 0]
+
+
+@conversation
+async def test_writing_the_old_value_again_leaves_nothing_waiting() -> None:
     async with _desk() as desk:
         await desk.put("SortEvents:Window", 7.0)
         await desk.put("SortEvents:Window", 100.0)
@@ -143,6 +209,11 @@ async def test_writing_the_old_value_again_leaves_nothing_to_apply() -> None:
         ("SortEvents:MaxEvents", 1, "SortEvents.max_events = 1: must be a whole number from 1000 to"),
         ("SortEvents:StartTimes", "1, 2", "must be a list of numbers"),
         ("StopTimeout", 0.0, "run.stop_timeout = 0.0: must be a number from 0.5 to 3600 (s)"),
+        ("FileTemplate", "%f", "GatherData.file_template = '%f': file template '%f': only %s and %d"),
+        ("FileName", "a/b", "GatherData.file_name = 'a/b': must not contain a slash"),
+        ("LoadFiles:ModulePattern", "(", "LoadFiles.module_pattern = '(': is no regular expression"),
+        ("ConfigJSON", '{"FillSpectra": {"roi_high": [5], "roi_low": [6]}}', "roi_high of M00:C00:ROI1 = 5: is below"),
+        ("ConfigJSON", '{"ConvertToEvents": {"firmware_revision": [17562]}}', "ConvertToEvents.adc_mhz"),
         ("ConfigJSON", "{", "ConfigJSON: not a configuration: "),
         ("ConfigJSON", "[]", "must be an object"),
         ("ConfigJSON", '{"SortEvents": 3}', "SortEvents = 3: must be a table"),
@@ -155,11 +226,11 @@ async def test_writing_the_old_value_again_leaves_nothing_to_apply() -> None:
 @conversation
 async def test_a_bad_value_changes_nothing_and_says_what_is_allowed(name: str, value: Any, says: str) -> None:
     async with _desk() as desk:
-        before = desk.pvs["ConfigJSON"].value
+        before = desk.json("ConfigJSON")
         told = await desk.refused(name, value)
         assert told.startswith("Refused " + name)
         assert says in told
-        assert (desk.pvs["ConfigJSON"].value, desk.settings.dirty) == (before, {})
+        assert (desk.json("ConfigJSON"), desk.settings.dirty) == (before, {})
 
 
 @conversation
@@ -190,15 +261,14 @@ async def test_parameters_of_runs_are_used_at_once() -> None:
 @conversation
 async def test_a_whole_configuration_can_be_read_changed_and_written_back() -> None:
     async with _desk() as desk:
-        whole = json.loads(desk.pvs["ConfigJSON_RBV"].value)
+        whole = json.loads(desk.json("ConfigJSON_RBV"))
         assert whole["FillSpectra"]["channels"] == 2
         await desk.put("ConfigJSON", json.dumps(whole))
         assert desk.settings.dirty == {}
         whole["SortEvents"]["window"], whole["run"]["stop_timeout"] = 5, 4
         assert await desk.put("ConfigJSON", json.dumps(whole)) == f"OK ConfigJSON: {', '.join(whole)} accepted"
-        assert desk.shows("SortEvents:Window") == (5.0, 100.0, "Yes")
-        await desk.settings.apply()
-        assert json.loads(desk.pvs["ConfigJSON_RBV"].value) == whole
+        assert desk.shows("SortEvents:Window") == (5.0, 5.0, "No")
+        assert json.loads(desk.json("ConfigJSON_RBV")) == whole
         assert desk.run_parameters_used == 1
 
 
