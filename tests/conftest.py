@@ -19,6 +19,7 @@ from hypothesis import settings
 
 from tests.marks import forget_started, longest_first, mark, started
 from tests.recorder import Recorder
+from tests.soak import SOAK
 
 
 def _free_port() -> int:
@@ -76,7 +77,7 @@ def pytest_runtest_setup() -> None:
     forget_started()
 
 
-settings.register_profile("default", deadline=None, print_blob=True)
+settings.register_profile("default", deadline=None, print_blob=True, max_examples=100 * SOAK)
 settings.load_profile("default")
 
 #: The recording that the project carries.

@@ -24,6 +24,7 @@ from pixieioc.pipeline.procedure import Wait
 from pixieioc.pvinfo.build import all_pvs
 from tests.configs import config_of
 from tests.ioc.ca.peer import conversation
+from tests.soak import SOAK
 
 CHAIN = ("DummyData", "FillSpectra")
 REPORT, ANSWER, PRINT, ERROR = (m.emoji for m in (Message.REPORT, Message.ANSWER, Message.PRINT, Message.ERROR))
@@ -70,7 +71,7 @@ def _hear(control: RunControl, task: str, kind: str, payload: Any, run: int = 0)
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(st.tuples(st.sampled_from([REPORT, ANSWER, PRINT, ERROR, Message.FINISHED, "?"]), _payloads)))
 def test_random_messages_are_the_error_of_their_task(tmp_path: Path, said: list[tuple[str, Any]]) -> None:
     async def story() -> None:

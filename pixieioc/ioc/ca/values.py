@@ -49,7 +49,7 @@ class Accepting:
         """What a client sent, as a value of this record; Unconvertible says why it cannot be one.
 
         It is converted as by EPICS Base. What Base would take with a loss (the beginning of a text, a number modulo the
-        size of a type, the first of several elements) is refused; docs/puts.md says it in full.
+        size of a type, the first of several elements) is refused; docs/reference/puts.md says it in full.
         """
         sent = dbr.unpack(kind, count, payload)
         if self._info.is_text:

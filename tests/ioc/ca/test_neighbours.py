@@ -28,6 +28,7 @@ from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.peer import Peer, conversation, faulty, listened_to, number, raw, writable
+from tests.soak import SOAK
 
 Type = ca.ChannelType
 PORT = CA_PORTS[0]
@@ -440,7 +441,7 @@ async def _ask(requests: list[bytes], datagrams: list[bytes]) -> None:
         assert server.name_faults == 0
 
 
-@settings(max_examples=150)
+@settings(max_examples=150 * SOAK)
 @given(st.lists(_REQUESTS, max_size=20), st.lists(st.binary(max_size=80), max_size=3), st.lists(_NAMES, max_size=10))
 def test_whatever_is_asked_neighbours_have_their_answers(
     requests: list[bytes], junk: list[bytes], names: list[bytes]
