@@ -66,6 +66,7 @@ class RunControl:
         self.pipeline = LivePipeline(self, self._on_change, kwargs)
         self.settings = Settings(pvs, config, self.pipeline, self._locked, self._setting_was_put)
         self.settings.on_run_parameters = self._use_run_parameters
+        self.settings.on_change = self._show_readiness  # which may follow from a setting
         self._use_run_parameters()
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.chain)
@@ -414,8 +415,6 @@ class RunControl:
         self._overview.look(self._ready.show(self.run, self._starting), in_run=self.run is not None)
 
     def _setting_was_put(self, status: str, message: str, client: Client, pv: str) -> None:
-        if status == "OK":
-            self._show_readiness()  # it may follow from this setting
         self._say.command(status, message, client, pv=pv)
 
     async def _tick(self) -> None:

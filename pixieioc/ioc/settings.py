@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,13 +15,14 @@ from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
 from pixieioc.config_tasks import not_ready
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import Client, PutRefused, Pvs
+from pixieioc.ioc.setting_json import read_json
 from pixieioc.ioc.setting_store import Key, SettingStore
-from pixieioc.pipeline import Refused, channel_values
+from pixieioc.pipeline import Refused
 from pixieioc.pipeline.applying import applying
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.fitting import Spot
-from pixieioc.pipeline.validate import Values, validate
+from pixieioc.pipeline.validate import Values
 from pixieioc.pvinfo.declared import as_pv, from_pv
 
 #: Names that a refusal lists at most.
@@ -233,29 +233,14 @@ class Settings:
             raise self._refuse(pv, f"{_listed(not_live)} cannot be changed now: {locked}", client)
 
     def _put_json(self, value: Any, client: Client) -> Awaitable[None] | None:
-        pv, store = "ConfigJSON", self._store
+        pv = "ConfigJSON"
         try:
-            config: Any = json.loads(value)
-            if not isinstance(config, dict):
-                raise TypeError("must be an object: task to parameters, or parameter to value")
-        except (ValueError, TypeError) as error:
-            raise self._refuse(pv, f"not a configuration: {error}", client) from None
-        try:
-            accepted = validate(config, store.classes, commands=False, known=store.used)
+            tasks, values = read_json(value, self._store, self._folder)
         except Refused as error:
             raise self._refuse(pv, str(error), client) from None
-        given = {task: absolute(store.classes[task], values, self._folder) for task, values in accepted.items()}
-        if problems := store.problems(given):
-            raise self._refuse(pv, "; ".join(problems), client)
-        values = {
-            key: channel_values.at(whole, key[2])
-            for task, of_task in given.items()
-            for name, whole in of_task.items()
-            for key in store.keys(task, name)
-        }
-        changed = {key: new for key, new in values.items() if new != store.is_wanted(key)}
+        changed = {key: new for key, new in values.items() if new != self._store.is_wanted(key)}
         self._check_lock(pv, changed, client)
-        return self._write(pv, changed, client, f"{pv}: {', '.join(config)} accepted")
+        return self._write(pv, changed, client, f"{pv}: {', '.join(tasks)} accepted")
 
     def _write(self, pv: str, values: Mapping[Key, Any], client: Client, text: str) -> Awaitable[None] | None:
         """Takes values over that are possible; they are used when they fit, which the put waits for."""

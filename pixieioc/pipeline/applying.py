@@ -27,13 +27,14 @@ def applying(state: PipelineState, changes: Changes, before: Changes) -> Procedu
 
     A task that has failed, or fails meanwhile, or is not there, gets the values when it is made (again).
     """
-    sent = {process: _send(state, process, changes[process.name]) for process in _reached(state, changes)}
-    yield Wait(lambda: all(_decided(state, p, n) for p, n in sent.items()), state.answer_timeout)
-    refused = {process.name: why for process, number in sent.items() if (why := _refusal(state, process, number))}
+    sent = [(process, _send(state, process, changes[process.name])) for process in _reached(state, changes)]
+    yield Wait(lambda: all(_decided(state, *each) for each in sent), state.answer_timeout)
+    refused = {process.name: why for process, number in sent if (why := _refusal(state, process, number))}
     if refused:
-        back = {p: _send(state, p, before[p.name]) for p in sent if p.name not in refused and not _has_gone(state, p)}
-        yield Wait(lambda: all(_decided(state, p, n) for p, n in back.items()), state.answer_timeout)
-        for process, number in back.items():
+        well = [p for p, _ in sent if p.name not in refused and not _has_gone(state, p)]
+        back = [(process, _send(state, process, before[process.name])) for process in well]
+        yield Wait(lambda: all(_decided(state, *each) for each in back), state.answer_timeout)
+        for process, number in back:
             process.answers.pop(number, None)
         raise Refused("; ".join(refused.values()), task=next(iter(refused)))
     for name, of_task in changes.items():
