@@ -20,6 +20,8 @@ from pixieioc.pipeline.task_process import TaskProcess
 #: New values by task and spot.
 Changes = Mapping[str, Mapping[Spot, Any]]
 _CONFIGURE = Message.CONFIGURE.emoji
+#: The limit for a hang is the pipeline's to keep: it holds at once, also for a task that is busy just now.
+_LIMIT: Spot = ("hang_timeout", ())
 
 
 def applying(state: PipelineState, changes: Changes, before: Changes) -> Procedure[None]:
@@ -28,9 +30,16 @@ def applying(state: PipelineState, changes: Changes, before: Changes) -> Procedu
     A task that has failed, or fails meanwhile, or is not there, gets the values when it is made (again).
     """
     sent = [(process, _send(state, process, changes[process.name])) for process in _reached(state, changes)]
+    for name, of_task in changes.items():
+        if _LIMIT in of_task and name in state.processes:
+            _keep(state.processes[name].task.parameter_values, {_LIMIT: of_task[_LIMIT]})
+    sent = [(process, number) for process, number in sent if changes[process.name].keys() != {_LIMIT}]
     yield Wait(lambda: all(_decided(state, *each) for each in sent), state.answer_timeout)
     refused = {process.name: why for process, number in sent if (why := _refusal(state, process, number))}
     if refused:
+        for name, of_task in before.items():
+            if _LIMIT in of_task and name in state.processes:
+                _keep(state.processes[name].task.parameter_values, {_LIMIT: of_task[_LIMIT]})
         well = [p for p, _ in sent if p.name not in refused and not _has_gone(state, p)]
         back = [(process, _send(state, process, before[process.name])) for process in well]
         yield Wait(lambda: all(_decided(state, *each) for each in back), state.answer_timeout)

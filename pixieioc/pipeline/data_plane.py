@@ -31,7 +31,7 @@ class DataPlane:
     """The data plane of one task.
 
     `poll_control` is called while a full link makes the task wait: it must take in what the pipeline says. `tell`
-    gets lines for the operator.
+    gets lines for the operator, `waited` the seconds for which a full link has made the task wait.
     """
 
     def __init__(
@@ -41,9 +41,10 @@ class DataPlane:
         control: zmq.Socket[bytes],
         poll_control: Callable[[], None],
         tell: Callable[[str], None],
+        waited: Callable[[float], None],
     ) -> None:
         self._context = context
-        self._heed, self._tell = poll_control, tell
+        self._heed, self._tell, self._waited = poll_control, tell, waited
         self._sender = Sender(context, endpoint, tell)
         self._receiver: Receiver | None = None
         self._poller = zmq.Poller()
@@ -135,7 +136,9 @@ class DataPlane:
                 return True
             began = time.perf_counter()
             self._full_pollers[offered].poll(_PATIENCE)
-            self.blocked += time.perf_counter() - began
+            waited = time.perf_counter() - began
+            self.blocked += waited
+            self._waited(waited)
             self._heed()
         return False
 

@@ -13,6 +13,8 @@ from pixieioc.pipeline.task_process import TaskProcess
 
 #: How often the processes are looked at while messages are polled, in seconds.
 WATCH_INTERVAL = 0.05
+#: How often their vital signs are reported, in seconds.
+VITALS_INTERVAL = 1.0
 _ERROR = Message.ERROR.emoji
 
 
@@ -46,17 +48,32 @@ class Failures:
 
     def check(self) -> None:
         """Looks after the processes, now and then."""
-        if self._state.processes.calling or time.monotonic() - self._checked < WATCH_INTERVAL:
+        state, now = self._state, time.monotonic()
+        if state.processes.calling or now - self._checked < WATCH_INTERVAL:
             return
-        self._checked = time.monotonic()
-        self._state.processes.keep_folders()
-        state = self._state
-        faults = state.watchdog.faults(list(state.processes.values()), state.chained, state.status)
-        for fault in list(faults):
-            fault.process.lost = True
-            if fault.cause is not Cause.LOST:
-                self._state.send_kill(fault.process.name)
-            self.fail(fault.process, Error(f"{fault.process.name}: {fault.text}", cause=fault.cause))
+        self._checked = now
+        state.processes.keep_folders()
+        for fault in list(state.watchdog.faults(list(state.processes.values()), state.chained, state.status, now)):
+            process = fault.process
+            if fault.discard:
+                state.send(process.name, Message.ABORT, None)
+            else:
+                process.lost = True
+                if fault.cause is not Cause.LOST:
+                    state.send_kill(process.name)
+            self.fail(process, Error(f"{process.name}: {fault.text}", cause=fault.cause))
+        self._report_vitals(now)
+
+    def _report_vitals(self, now: float) -> None:
+        """Tells once a second what only the pipeline's clock knows of each process, whatever that is busy with."""
+        for process in list(self._state.processes.values()):
+            if process.known and not process.lost and now - process.vitals_time >= VITALS_INTERVAL:
+                process.vitals_time, doing = now, process.doing(now)
+                age = 0.0 if doing.starting else doing.silent
+                vitals = {"heart_beat": process.activity.beats, "heart_beat_age": age, "busy_time": doing.busy}
+                process.reports.update(vitals)
+                process.report_time = time.time()
+                self._handlers.handle_report(process.name, vitals)
 
     def fail_once(self, process: TaskProcess, error: Error) -> None:
         """A task that says what is wrong is taken for failed; what follows from that is not told again."""
@@ -105,7 +122,7 @@ class Failures:
             self._state.send_connect(self._state.chain[at - 1], "", at == 1, True)
         if process.lost and at + 1 < len(self._state.chain):
             self._state.send(self._state.chain[at + 1], Message.FINISHED, None)
-        self._state.watchdog.end_by()
+        self._state.watchdog.end_by(time.monotonic())
 
     def fail_start(self, problems: list[str]) -> None:
         """A run that could not begin in all tasks: no data have flowed, and the streams of the others end at once."""
@@ -116,5 +133,5 @@ class Failures:
             if process.status is not Status.WAITING and not process.lost:
                 self._state.send(process.name, Message.STOP, None)
                 self._state.send(process.name, Message.FINISHED, None)
-        self._state.watchdog.end_by()
+        self._state.watchdog.end_by(time.monotonic())
         self.end_if_finished()
