@@ -35,7 +35,7 @@ Told = Callable[[str, str, Client, str], None]
 
 @dataclass(eq=False)
 class _Written:
-    """A put that was accepted: what it wrote, and whoever waits for it."""
+    """A put that was accepted: what it wrote, and who waits for it."""
 
     pv: str
     keys: list[Key]

@@ -101,7 +101,7 @@ class _Nobody:
 
 
 @contextlib.asynccontextmanager
-async def _desk() -> AsyncIterator[Desk]:
+async def desk_of_tasks() -> AsyncIterator[Desk]:
     pipeline = LivePipeline(_Nobody(), lambda: None, {})
     try:
         yield Desk(pipeline)
@@ -125,7 +125,7 @@ async def _desk() -> AsyncIterator[Desk]:
 )
 @conversation
 async def test_a_setpoint_is_used_at_once(name: str, value: Any, shown: Any, before: Any) -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         assert desk.shows(name) == (before, before, "No")
         assert (await desk.put(name, value)).startswith("OK " + name)
         assert desk.shows(name) == (shown, shown, "No")
@@ -134,7 +134,7 @@ async def test_a_setpoint_is_used_at_once(name: str, value: Any, shown: Any, bef
 
 @conversation
 async def test_of_several_puts_in_one_turn_the_last_is_used() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         record = desk.pvs["SortEvents:Window"]
         puts = [record.write(value, JAN) for value in (7.0, 8.0, 9.0)]
         await asyncio.gather(*(put for put in puts if put is not None))
@@ -145,7 +145,7 @@ async def test_of_several_puts_in_one_turn_the_last_is_used() -> None:
 @conversation
 async def test_a_value_waits_for_its_partner_and_is_used_with_it() -> None:
     """A region from 500 to 600 becomes one from 100 to 200, the lower end first, or the upper."""
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         low, high = "M00:C01:ROI2:Low", "M00:C01:ROI2:High"
         for end, value in ((low, 500), (high, 600)):
             await desk.put(end, value)
@@ -167,7 +167,7 @@ async def test_a_value_waits_for_its_partner_and_is_used_with_it() -> None:
 
 @conversation
 async def test_rules_of_a_task_are_about_what_fits_too() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         told = await desk.put("ConvertToEvents:FirmwareRevision", "[17562]")
         assert told.startswith("OK ConvertToEvents:FirmwareRevision = [17562] is kept until it fits: ConvertToEvents.")
         assert desk.shows("ConvertToEvents:FirmwareRevision") == ("[17562.0]", "[34688.0]", "Yes")
@@ -177,7 +177,7 @@ async def test_rules_of_a_task_are_about_what_fits_too() -> None:
 
 @conversation
 async def test_a_put_posts_its_setpoint_and_its_readback_and_nothing_else() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         observers = {name: _Observer() for name in desk.pvs}
         stamps = {name: record.stamp for name, record in desk.pvs.items()}
         for name, observer in observers.items():
@@ -195,7 +195,7 @@ async def test_a_put_posts_its_setpoint_and_its_readback_and_nothing_else() -> N
 
 @conversation
 async def test_writing_the_old_value_again_leaves_nothing_waiting() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         await desk.put("SortEvents:Window", 7.0)
         await desk.put("SortEvents:Window", 100.0)
         assert desk.shows("SortEvents:Window") == (100.0, 100.0, "No")
@@ -225,7 +225,7 @@ async def test_writing_the_old_value_again_leaves_nothing_waiting() -> None:
 )
 @conversation
 async def test_a_bad_value_changes_nothing_and_says_what_is_allowed(name: str, value: Any, says: str) -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         before = desk.json("ConfigJSON")
         told = await desk.refused(name, value)
         assert told.startswith("Refused " + name)
@@ -235,7 +235,7 @@ async def test_a_bad_value_changes_nothing_and_says_what_is_allowed(name: str, v
 
 @conversation
 async def test_while_it_is_locked_only_live_parameters_change_and_are_used_at_once() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         desk.locked = "run 3, started by jan@wall, has been running for 1 s"
         why = f"Refused SortEvents:Window: SortEvents.window cannot be changed now: {desk.locked}"
         assert await desk.refused("SortEvents:Window", 7.0) == why
@@ -249,7 +249,7 @@ async def test_while_it_is_locked_only_live_parameters_change_and_are_used_at_on
 
 @conversation
 async def test_parameters_of_runs_are_used_at_once() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         for i, locked in enumerate(("", "run 3 is running")):
             desk.locked = locked
             assert await desk.put("StopTimeout", 2.0 + i) == f"OK StopTimeout = {2.0 + i}"
@@ -260,7 +260,7 @@ async def test_parameters_of_runs_are_used_at_once() -> None:
 
 @conversation
 async def test_a_whole_configuration_can_be_read_changed_and_written_back() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         whole = json.loads(desk.json("ConfigJSON_RBV"))
         assert whole["FillSpectra"]["channels"] == 2
         await desk.put("ConfigJSON", json.dumps(whole))
@@ -274,7 +274,7 @@ async def test_a_whole_configuration_can_be_read_changed_and_written_back() -> N
 
 @conversation
 async def test_the_next_run_uses_what_was_written() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         await desk.put("FilePath", "/raw/")
         assert desk.settings.shared("file_path") == "/raw/"
         assert desk.settings.shared("no such", "default") == "default"
@@ -282,7 +282,7 @@ async def test_the_next_run_uses_what_was_written() -> None:
 
 @conversation
 async def test_a_command_without_a_task_to_give_it_to_does_nothing() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         put = desk.pvs["FillSpectra:Erase"].put
         assert put is not None
         assert put(1, JAN) is None
