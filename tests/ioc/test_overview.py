@@ -62,18 +62,19 @@ def test_the_time_left_is_that_of_a_run_that_is_being_ended_and_of_no_other(ioc:
 
 def test_settings_that_do_not_fit_each_other_keep_it_from_being_ready(ioc: Ioc) -> None:
     run = ioc.get("RunId_RBV")
-    before = ioc.get("ConvertToEvents:FirmwareRevision")
-    ioc.put("ConvertToEvents:FirmwareRevision", "[17562]")
-    assert ioc.get("ConfigWaiting_RBV") == "ConvertToEvents.firmware_revision"
+    low, high = "M00:C00:ROI1:Low", "M00:C00:ROI1:High"
+    ioc.put(high, 20)
+    ioc.put(low, 30)
+    assert ioc.get("ConfigWaiting_RBV") == "FillSpectra.roi_low of M00:C00:ROI1"
     why = ioc.get("ReadyMessage_RBV")
-    assert why.startswith("ConvertToEvents.adc_mhz = [500.0]: ")
+    assert why == "FillSpectra.roi_high of M00:C00:ROI1 = 20: is below roi_low of M00:C00:ROI1 = 30"
     assert ioc.get("ReadyCure_RBV") == "Tasks"
     assert ioc.get("StartMessage_RBV") == f"Start would be refused: {why}."
     with pytest.raises(PutFailed):
         ioc.put("Acquire", 1)
     assert (ioc.get("CmdStatus_RBV"), ioc.get("CmdMessage_RBV")) == ("Refused", why)
     assert (ioc.get("RunId_RBV"), ioc.get("ErrorLatched_RBV")) == (run, "OK")
-    ioc.put("ConvertToEvents:FirmwareRevision", before)
+    ioc.put(low, 10)
     ioc.until("ReadyMessage_RBV", "")
     assert ioc.get("ConfigWaiting_RBV") == ""
 

@@ -26,9 +26,11 @@ class Desk:
     """Settings, and a client that writes to them."""
 
     def __init__(self, pipeline: LivePipeline) -> None:
-        chain = ["LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra"]
+        chain = ["LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "Cut", "FillSpectra"]
         tasks = {"FillSpectra": {"channels": 2}}
-        config = check(PipelineTable(chain), {}, tasks, IocTable(), Path("/data"), "P:", "test")
+        config = check(
+            PipelineTable(chain, imports=["tests.ioc.cut"]), {}, tasks, IocTable(), Path("/data"), "P:", "test"
+        )
         self.pvs = Pvs(all_pvs(config), config.prefix)
         self.locked = ""
         self.told: list[str] = []
@@ -168,11 +170,14 @@ async def test_a_value_waits_for_its_partner_and_is_used_with_it() -> None:
 @conversation
 async def test_rules_of_a_task_are_about_what_fits_too() -> None:
     async with desk_of_tasks() as desk:
-        told = await desk.put("ConvertToEvents:FirmwareRevision", "[17562]")
-        assert told.startswith("OK ConvertToEvents:FirmwareRevision = [17562] is kept until it fits: ConvertToEvents.")
-        assert desk.shows("ConvertToEvents:FirmwareRevision") == ("[17562.0]", "[34688.0]", "Yes")
-        await desk.put("ConvertToEvents:FirmwareRevision", "[34688]")
-        assert desk.shows("ConvertToEvents:FirmwareRevision") == ("[34688.0]", "[34688.0]", "No")
+        told = await desk.put("Cut:Highest", 10)
+        assert told == "OK Cut:Highest = 10"
+        told = await desk.put("Cut:Lowest", 20)
+        problem = "Cut.lowest = 20: is above highest 10"
+        assert told == f"OK Cut:Lowest = 20 is kept until it fits: {problem}"
+        assert (desk.shows("Cut:Lowest"), desk.settings.problem()) == ((20, 0, "Yes"), problem)
+        await desk.put("Cut:Highest", 30)
+        assert (desk.shows("Cut:Lowest"), desk.shows("Cut:Highest")) == ((20, 20, "No"), (30, 30, "No"))
 
 
 @conversation
@@ -213,7 +218,7 @@ async def test_writing_the_old_value_again_leaves_nothing_waiting() -> None:
         ("FileName", "a/b", "GatherData.file_name = 'a/b': must not contain a slash"),
         ("LoadFiles:ModulePattern", "(", "LoadFiles.module_pattern = '(': is no regular expression"),
         ("ConfigJSON", '{"FillSpectra": {"roi_high": [5], "roi_low": [6]}}', "roi_high of M00:C00:ROI1 = 5: is below"),
-        ("ConfigJSON", '{"ConvertToEvents": {"firmware_revision": [17562]}}', "ConvertToEvents.adc_mhz"),
+        ("ConfigJSON", '{"Cut": {"lowest": 2, "highest": 1}}', "Cut.lowest = 2: is above highest 1"),
         ("ConfigJSON", "{", "ConfigJSON: not a configuration: "),
         ("ConfigJSON", "[]", "must be an object"),
         ("ConfigJSON", '{"SortEvents": 3}', "SortEvents = 3: must be a table"),
