@@ -57,7 +57,9 @@ def _reached(state: PipelineState, changes: Changes) -> list[TaskProcess]:
 
 
 def _send(state: PipelineState, process: TaskProcess, changes: Mapping[Spot, Any]) -> int:
-    return state.send(process.name, _CONFIGURE, message(changes))
+    number = state.send(process.name, _CONFIGURE, message(changes))
+    process.answers[number] = None
+    return number
 
 
 def message(changes: Mapping[Spot, Any]) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def message(changes: Mapping[Spot, Any]) -> dict[str, Any]:
 
 
 def _decided(state: PipelineState, process: TaskProcess, number: int) -> bool:
-    return _has_gone(state, process) or number in process.answers
+    return _has_gone(state, process) or process.answers.get(number) is not None
 
 
 def _has_gone(state: PipelineState, process: TaskProcess) -> bool:
