@@ -8,18 +8,22 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pixieioc.config_lines import Place
+from pixieioc.config_lines import KeyPath
 from pixieioc.config_tables import Problem, name_of
-from pixieioc.pipeline import Task, chain
+from pixieioc.pipeline import chain
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value, parameters_of
+from pixieioc.pipeline.registry import TASKS
 from pixieioc.pipeline.validate import like
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 
-_CHAIN: Place = ("pipeline", "chain")
+if TYPE_CHECKING:
+    from pixieioc.pipeline.task import Task
+
+_CHAIN: KeyPath = ("pipeline", "chain")
 #: The key of a task's table that names its class, where that is not the task's own name.
 CLASS = "class"
 
@@ -32,7 +36,7 @@ def import_modules(names: Iterable[str], folder: Path) -> Iterator[Problem]:
         try:
             importlib.import_module(name)
         except (Exception, SystemExit) as error:  # whatever a site's module does when it is imported
-            yield Problem(("pipeline", "imports"), f"pipeline.imports: {name}: {_said(error)}")
+            yield Problem(("pipeline", "imports"), f"pipeline.imports: {name}: {_error_text(error)}")
 
 
 def class_names(
@@ -41,13 +45,13 @@ def class_names(
     """Which class each task was given by its table, and the tables without that key."""
     given: dict[str, str] = {}
     for task, table in tables.items():
-        place = ("tasks", task, CLASS)
+        key_path = ("tasks", task, CLASS)
         match table.get(CLASS, ""):
             case str(name):
                 given |= {task: name} if name else {}
             case other:
-                text = f"{name_of(place)} = {shorten(other)}: must be a text, the name of a task class"
-                problems.append(Problem(place, text))
+                text = f"{name_of(key_path)} = {shorten(other)}: must be a text, the name of a task class"
+                problems.append(Problem(key_path, text))
     return given, {task: {key: table[key] for key in table if key != CLASS} for task, table in tables.items()}
 
 
@@ -64,25 +68,25 @@ def classes_of(
     classes: dict[str, type[Task]] = {}
 
     def wrong(name: str, text: str) -> None:
-        place = ("tasks", name, CLASS) if name in given else _CHAIN
-        problems.append(Problem(place, f"{name_of(place)}: {text}"))
+        key_path = ("tasks", name, CLASS) if name in given else _CHAIN
+        problems.append(Problem(key_path, f"{name_of(key_path)}: {text}"))
 
     for name in dict.fromkeys(names):
         wanted = given.get(name, name)
         try:
-            cls = Task.class_registry[wanted]
+            cls = TASKS[wanted]
         except KeyError:
             if complete:
                 wrong(name, _unknown(name, wanted))
         except (Exception, SystemExit) as error:  # whatever a package does when it is imported
-            wrong(name, f"{wanted} cannot be imported: {_said(error)}")
+            wrong(name, f"{wanted} cannot be imported: {_error_text(error)}")
         else:
             found = problems_in_use(cls, wanted)
             for problem in found:
                 wrong(name, problem)
             if not found:
                 classes[name] = cls
-    for name, problem in problems_of_names(classes, given, Task.class_registry):
+    for name, problem in problems_of_names(classes, given, TASKS):
         wrong(name, problem)
     if not names or len(set(names)) < len(names):
         problems.append(Problem(_CHAIN, "pipeline.chain: must name at least one task, and each at most once"))
@@ -94,8 +98,8 @@ def classes_of(
 
 def _unknown(name: str, wanted: str) -> str:
     """A class that is not there, with those that may have been meant, and how a task gets another name."""
-    close = like(wanted, list(Task.class_registry))
-    there = close if close.endswith("?") else f"; there are: {', '.join(Task.class_registry)}"
+    close = like(wanted, list(TASKS))
+    there = close if close.endswith("?") else f"; there are: {', '.join(TASKS)}"
     if name != wanted:
         return f"no task class {wanted!r}{there}"
     own = "" if close.endswith("?") else f'; a task with a name of its own needs [tasks.{name}] class = "..."'
@@ -114,8 +118,10 @@ def with_crate(
         for name in crate:
             if is_crate_fact(cls, name):
                 if name in tables.get(task, {}):
-                    place = ("tasks", task, name)
-                    problems.append(Problem(place, f"{name_of(place)}: it belongs in [{CRATE}], once for all tasks"))
+                    key_path = ("tasks", task, name)
+                    problems.append(
+                        Problem(key_path, f"{name_of(key_path)}: it belongs in [{CRATE}], once for all tasks")
+                    )
                 filled.setdefault(task, {})[name] = crate[name]
     return filled
 
@@ -134,10 +140,10 @@ def shared_settings(
         giving = [task for task in tasks if name in tables.get(task, {})]
         for task in giving[1:]:
             if tables[task][name] != tables[giving[0]][name]:
-                place = ("tasks", task, name)
+                key_path = ("tasks", task, name)
                 other = f"{name_of(('tasks', giving[0], name))} = {shorten(tables[giving[0]][name])}"
-                text = f"{name_of(place)} = {shorten(tables[task][name])}: these tasks share it, and {other} already"
-                problems.append(Problem(place, text))
+                text = f"{name_of(key_path)} = {shorten(tables[task][name])}: these tasks share it, and {other} already"
+                problems.append(Problem(key_path, text))
         for task in tasks if giving else ():
             filled.setdefault(task, {}).setdefault(name, tables[giving[0]][name])
         if len(tasks) > 1 and any(parameters_of(classes[task])[name].path for task in tasks):
@@ -149,9 +155,9 @@ def shared_settings(
 def _all_tasks() -> Mapping[str, type[Task]]:
     """The tasks that could be put into a chain; those that cannot be imported are no help."""
     found: dict[str, type[Task]] = {}
-    for name in Task.class_registry:
+    for name in TASKS:
         try:
-            cls = Task.class_registry[name]
+            cls = TASKS[name]
         except (Exception, SystemExit):
             continue
         if not problems_in_use(cls, name):
@@ -159,14 +165,16 @@ def _all_tasks() -> Mapping[str, type[Task]]:
     return found
 
 
-def disagreements(cls: type[Task] | type[CrateFacts], settings: Mapping[str, Value], place: Place) -> Iterator[Problem]:
+def disagreements(
+    cls: type[Task] | type[CrateFacts], settings: Mapping[str, Value], key_path: KeyPath
+) -> Iterator[Problem]:
     """What the task itself says against its settings."""
     try:
         for name, text in cls.do_check(dict(settings)):
             value = f" = {shorten(settings[name])}" if name in settings else ""
-            yield Problem((*place, name), f"{name_of((*place, name))}{value}: {text}")
+            yield Problem((*key_path, name), f"{name_of((*key_path, name))}{value}: {text}")
     except Exception as error:  # a site's own rule may have a fault
-        yield Problem(place, f"{name_of(place)}: its do_check has failed: {_said(error)}")
+        yield Problem(key_path, f"{name_of(key_path)}: its do_check has failed: {_error_text(error)}")
 
 
 def not_ready(cls: type[Task], settings: Mapping[str, Value], run_id: int) -> Iterator[str]:
@@ -174,17 +182,17 @@ def not_ready(cls: type[Task], settings: Mapping[str, Value], run_id: int) -> It
     try:
         yield from cls.do_ready(dict(settings), run_id)
     except Exception as error:  # a site's own rule may have a fault
-        yield f"{cls.__name__}: its do_ready has failed: {_said(error)}"
+        yield f"{cls.__name__}: its do_ready has failed: {_error_text(error)}"
 
 
-def missing_files(cls: type[Task], settings: Mapping[str, Value], place: Place) -> Iterator[Problem]:
+def missing_files(cls: type[Task], settings: Mapping[str, Value], key_path: KeyPath) -> Iterator[Problem]:
     """The files that must be there for a run and are not."""
     for name, parameter in parameters_of(cls).items():
         value: Any = settings.get(name)
         for path in (value if isinstance(value, list) else [value]) if parameter.must_exist else ():
             if path and not _exists(str(path)):
                 missing = f"no file matches {path}" if glob.has_magic(str(path)) else f"there is no {path}"
-                yield Problem((*place, name), f"{name_of((*place, name))}: {missing}")
+                yield Problem((*key_path, name), f"{name_of((*key_path, name))}: {missing}")
 
 
 def _exists(path: str) -> bool:
@@ -192,7 +200,7 @@ def _exists(path: str) -> bool:
     return Path(path).exists() or any(True for _ in glob.iglob(path, recursive=True))  # noqa: PTH207
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """What went wrong in somebody else's code, and where in it."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, SyntaxError) and error.filename is not None:

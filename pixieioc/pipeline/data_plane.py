@@ -10,9 +10,10 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
+from pixieioc.pipeline.capacity import CAPACITY
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.frames import Buffer, Packet, pack
-from pixieioc.pipeline.link import CAPACITY, Offered, Receiver, Sender
+from pixieioc.pipeline.link import Offered, Receiver, Sender
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.pipeline.standard import StandardReports, keep

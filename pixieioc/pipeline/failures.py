@@ -129,6 +129,10 @@ class Failures:
         if self._state.status is not Status.PANICKING:
             name, _, text = problems[0].partition(": ")
             self.fail(self._state.processes[name], Error(text))
+        self.end_without_data()
+
+    def end_without_data(self) -> None:
+        """Ends the run in the tasks that have begun it, although their source has not: their streams end at once."""
         for process in self._state.chained:
             if process.status is not Status.WAITING and not process.lost:
                 self._state.send(process.name, Message.STOP, None)
