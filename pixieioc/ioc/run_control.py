@@ -82,6 +82,7 @@ class RunControl:
         self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, self._files)
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
         self.settings.on_run_parameters = self._use_run_parameters
+        self.settings.on_change = self._show_readiness  # which may follow from a setting
         self._use_run_parameters()
         self._serve_commands()
         pvs.post("RunId_RBV", state.run_id)
@@ -300,8 +301,6 @@ class RunControl:
         self._overview.look(self._ready.show(self.run, self._work.starting), in_run=self.run is not None)
 
     def _setting_was_put(self, status: str, message: str, client: Client, pv: str) -> None:
-        if status == "OK":
-            self._show_readiness()  # it may follow from this setting
         self._status.command(status, message, client, pv)
 
     async def _tick(self) -> None:

@@ -1,132 +1,325 @@
-"""Setpoints: checked at once, staged, and applied together by Configure or by the next start."""
+"""Setpoints: each is checked at once, and used at once if it fits the others; otherwise with its partner.
+
+What is written in one turn of the loop reaches the tasks in one message each, in the order in which it was written.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
-from pixieioc.config_tasks import disagreements, not_ready
+from pixieioc.config_tasks import not_ready
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import Client, PutRefused, Pvs
-from pixieioc.pipeline import Refused, channel_values
-from pixieioc.pipeline.declare import Value, parameters_of
-from pixieioc.pipeline.validate import Values, validate
+from pixieioc.ioc.setting_json import read_json
+from pixieioc.ioc.setting_store import Key, SettingStore
+from pixieioc.pipeline import Refused
+from pixieioc.pipeline.applying import applying
+from pixieioc.pipeline.declaration import shorten
+from pixieioc.pipeline.declare import Value
+from pixieioc.pipeline.fitting import Spot
+from pixieioc.pipeline.validate import Values
 from pixieioc.pvinfo.declared import as_pv, from_pv
-from pixieioc.pvinfo.model import Source
+
+#: Names that a refusal lists at most.
+_NAMED = 10
+#: New values by task and spot, and what of them is in use then.
+Changes = dict[str, dict[Spot, Any]]
+#: Says what a put has come to: status, message, client, and the name of what was written.
+Told = Callable[[str, str, Client, str], None]
+
+
+@dataclass(eq=False)
+class _Written:
+    """A put that was accepted: what it wrote, and who waits for it."""
+
+    pv: str
+    keys: list[Key]
+    client: Client
+    text: str
+    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Settings:
-    """The values of all parameters: those that are used, and those that were written and wait.
+    """The values of all parameters: those that are used, and those that were written and wait for a partner.
 
-    `locked` says why nothing but live parameters may be written now, or is empty. `told` gets the outcome of each put:
-    status, message, client, and the name of what was written.
+    `locked` says why nothing but live parameters may be written now, or is empty. `told` gets the outcome of each put.
     """
 
-    def __init__(
-        self,
-        pvs: Pvs,
-        config: Config,
-        pipeline: LivePipeline,
-        locked: Callable[[], str],
-        told: Callable[[str, str, Client, str], None],
-    ) -> None:
+    def __init__(self, pvs: Pvs, config: Config, pipeline: LivePipeline, locked: Callable[[], str], told: Told) -> None:
         self._pvs = pvs
         self._pipeline = pipeline
         self._locked = locked
         self._told = told
         self._folder = config.folder
-        self._classes: dict[str, type] = {**config.tasks, RUN: RunParameters}
-        self._parameters = {name: parameters_of(cls) for name, cls in self._classes.items()}
-        self.used: Values = {**{name: dict(values) for name, values in config.settings.items()}, RUN: dict(config.run)}
-        self._staged: Values = {name: dict(values) for name, values in self.used.items()}
+        classes: dict[str, type] = {**config.tasks, RUN: RunParameters}
+        self._store = SettingStore(classes, {**config.settings, RUN: config.run})
+        self._parameters = self._store.parameters
+        #: Called when run parameters have changed, and when anything at all has: once for what was written together.
         self.on_run_parameters: Callable[[], None] = lambda: None
-        #: Setpoints and readbacks of each parameter, with what each of them shows of it.
-        self._sources: dict[tuple[str, str], list[tuple[str, Source]]] = {}
-        self._shown: dict[tuple[str, str], tuple[Value, Value]] = {}
-        for name, record in pvs.items():
+        self.on_change: Callable[[], None] = lambda: None
+        self._setpoints: dict[Key, str] = {}
+        self._readbacks: dict[Key, str] = {}
+        self._written: list[_Written] = []
+        self._moving: set[Key] = set()
+        self._working: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+        #: What tasks were not sent because they were just being made, by task.
+        self._owed: dict[str, dict[Key, None]] = {}
+        self._serve()
+        # Whatever makes a task makes it with the values that are used then.
+        pipeline.task_kwargs = {name: values for name, values in self._store.used.items() if name != RUN}
+        self._outdate()
+
+    def _serve(self) -> None:
+        for pv, record in self._pvs.items():
             source = record.info.source
-            key = (source.task or RUN, source.name)
+            key = (source.task or RUN, source.name, source.place)
             if source.kind == "parameter" and self._parameters[key[0]][source.name].command:
-                pvs.on_put(name, self._commander(name, *key))
-            elif source.kind in ("parameter", "readback"):
-                self._sources.setdefault(key, []).append((name, source))
-                if source.kind == "parameter":
-                    pvs.on_put(name, self._putter(name, *key, source.place))
-        pvs.on_put("ConfigJSON", self._put_json)
-        self._show()
+                self._pvs.on_put(pv, self._commander(pv, *key[:2]))
+            elif source.kind == "parameter":
+                self._setpoints[key] = pv
+                self._pvs.on_put(pv, self._putter(pv, key))
+            elif source.kind == "readback":
+                self._readbacks[key] = pv
+        self._pvs.on_put("ConfigJSON", self._put_json)
+
+    # -- what others want to know -------------------------------------------------------------------------------------
 
     @property
     def run(self) -> dict[str, Any]:
         """The run parameters that are used."""
-        return self.used[RUN]
+        return self._store.used[RUN]
+
+    @property
+    def used(self) -> Values:
+        """The values that are used, by task and parameter."""
+        return self._store.used
 
     def shared(self, name: str, default: Any = None) -> Any:
         """What the next run will use of a shared parameter; `default` if no task has it."""
-        return next((values[name] for values in self._staged.values() if name in values), default)
+        return next((values[name] for values in self._store.wanted.values() if name in values), default)
 
     @property
     def dirty(self) -> Values:
-        """What was written and is not used yet."""
-        changed = {
-            task: {name: value for name, value in values.items() if value != self.used[task][name]}
-            for task, values in self._staged.items()
-        }
-        return {task: values for task, values in changed.items() if values}
+        """What was written and waits for something that it fits, by task and parameter (of which channel)."""
+        found: Values = {}
+        for key in self._waiting():
+            found.setdefault(key[0], {})[self._store.named(key).partition(".")[2]] = self._store.is_wanted(key)
+        return found
 
     def problem(self) -> str:
-        """What the tasks say against the values that wait, each of which is acceptable by itself; or an empty text."""
-        tasks = [task for task in self.dirty if task != RUN]
-        found = (p.text for t in tasks for p in disagreements(self._classes[t], self._staged[t], (t,)))
-        return "; ".join(found)
+        """What does not fit of what waits, each of which is possible by itself; or an empty text."""
+        return self._store.problem(waiting) if (waiting := self._waiting()) else ""
 
     def not_ready(self, run_id: int) -> str:
         """What the tasks say against a run of this number with the values that it would have; or an empty text.
 
         May look at files: call it where waiting for a disk does no harm.
         """
-        tasks = [(cls, self._staged[task]) for task, cls in self._classes.items() if task != RUN]
+        tasks = [(cls, self._store.wanted[task]) for task, cls in self._store.classes.items() if task != RUN]
         return "; ".join(text for cls, values in tasks for text in not_ready(cls, values, run_id))
 
-    async def apply(self) -> None:
-        """Has the tasks use what waits; Refused (and nothing has changed) if one of them does not accept it."""
-        await self.apply_values(self.dirty)
+    def _waiting(self) -> list[Key]:
+        under_way = self._moving | _keys(self._written)
+        return [key for key in self._store.dirty if key not in under_way]
 
-    async def apply_values(self, values: Mapping[str, Mapping[str, Value]]) -> None:
-        """Has the tasks use these values."""
-        tasks = {name: dict(of_task) for name, of_task in values.items() if name != RUN}
-        if tasks and self._pipeline.processes:
-            await self._pipeline.do(self._pipeline.configuring(tasks))
-        for name, of_task in values.items():
-            self.used[name].update(of_task)
-            self._staged[name].update(of_task)
-        self._pipeline.task_kwargs = {name: dict(of_task) for name, of_task in self.used.items() if name != RUN}
-        self._show()
-        if RUN in values:
-            self.on_run_parameters()
+    # -- applying -----------------------------------------------------------------------------------------------------
+
+    async def apply(self) -> None:
+        """Has the tasks use what waits; Refused if some of it does not fit, or a task does not accept it."""
+        while self._working is not None and not self._working.done():
+            await asyncio.wait([self._working])
+        async with self._lock:
+            await self._use(self._store.fitting())
+            await self._pay_owed()
+            self._show_dirty()
+        if problem := self.problem():
+            raise Refused(problem)
 
     async def apply_shared(self, name: str, value: Value) -> None:
         """Has every task that has this shared parameter use a value."""
-        await self.apply_values({task: {name: value} for task, values in self.used.items() if name in values})
+        keys: list[Key] = [(task, name, ()) for task, values in self._store.used.items() if name in values]
+        self._want(keys, value)
+        async with self._lock:
+            await self._use([key for key in keys if key in self._store.dirty])
+            self._show_dirty()
+
+    async def _use(self, keys: Iterable[Key]) -> None:
+        """Has the tasks use the wanted values of these keys, and shows what they answer; Refused if one does not."""
+        changes, before = self._changes(keys, self._store.is_wanted), self._changes(keys, self._store.is_used)
+        moving = {(task, *spot) for task, of_task in changes.items() for spot in of_task}
+        self._moving |= moving
+        try:
+            in_use = await self._hand_over(changes, before) if changes.keys() - {RUN} else changes
+        finally:
+            self._moving -= moving
+        for task, of_task in in_use.items():
+            for spot, value in of_task.items():
+                self._take(task, spot, value, changes[task][spot])
+        if changes:
+            self._outdate()
+        if RUN in changes:
+            self.on_run_parameters()
+
+    def _take(self, task: str, spot: Spot, value: Any, asked: Any) -> None:
+        """A task has answered what it uses, which need not be exactly what it was asked for."""
+        key = (task, *spot)
+        if value != asked and self._store.is_wanted(key) == asked:
+            self._store.want(key, value)
+        self._store.use(key, value)
+        self._show_used(key)
+
+    async def _hand_over(self, changes: Changes, before: Changes) -> Changes:
+        """Gives tasks their new values and returns what is in use then; what is not there uses it when it is made."""
+        for task in changes.keys() - {RUN}:
+            process = self._pipeline.processes.get(task)
+            if process is not None and not process.known:
+                self._owed.setdefault(task, {}).update(dict.fromkeys((task, *spot) for spot in changes[task]))
+        tasks = {task: of_task for task, of_task in changes.items() if task != RUN}
+        await self._pipeline.do(applying(self._pipeline, tasks, before))
+        return changes
+
+    async def _pay_owed(self) -> None:
+        """Sends what was written while a task was being made, now that it is there."""
+        owed, self._owed = self._owed, {}
+        changes = self._changes([key for keys in owed.values() for key in keys], self._store.is_used)
+        if changes:
+            await self._pipeline.do(applying(self._pipeline, changes, changes))
+
+    @staticmethod
+    def _changes(keys: Iterable[Key], value_of: Callable[[Key], Any]) -> Changes:
+        changes: Changes = {}
+        for task, name, place in keys:
+            changes.setdefault(task, {})[name, place] = value_of((task, name, place))
+        return changes
 
     # -- puts ---------------------------------------------------------------------------------------------------------
 
-    def _putter(
-        self, pv: str, task: str, name: str, place: tuple[int, ...]
-    ) -> Callable[[Any, Client], Awaitable[None] | None]:
+    def _putter(self, pv: str, key: Key) -> Callable[[Any, Client], Awaitable[None] | None]:
         """What a put does to a parameter, or to the part of one that belongs to one place."""
+        task, name, place = key
         parameter = self._parameters[task][name]
+        # A shared parameter is written once for all tasks that have it.
+        tasks = [t for t, known in self._parameters.items() if name in known] if parameter.shared else [task]
 
         def put(value: Any, client: Client) -> Awaitable[None] | None:
-            given = from_pv(parameter, value)
-            if place:
-                given = channel_values.replaced(self._staged[task][name], place, given)
-            # A shared parameter is written once for all tasks that have it.
-            config = {name: given} if parameter.shared else {task: {name: given}}
-            return self._stage(pv, config, client, f"{pv} = {value}")
+            given, keys = from_pv(parameter, value), [(task, name, place) for task in tasks]
+            values = {key: self._accept(pv, key, given, client) for key in keys}
+            self._check_lock(pv, [key for key in keys if values[key] != self._store.is_wanted(key)], client)
+            return self._write(pv, values, client, f"{pv} = {value}")
 
         return put
+
+    def _accept(self, pv: str, key: Key, given: Any, client: Client) -> Value:
+        """A value that is possible by itself; otherwise the put is refused."""
+        task, name, _ = key
+        try:
+            value = self._parameters[task][name].check(given)
+        except ValueError as error:
+            raise self._refuse(pv, f"{self._store.named(key)} = {shorten(given)}: {error}", client) from None
+        return absolute(self._store.classes[task], {name: value}, self._folder)[name]
+
+    def _check_lock(self, pv: str, changed: Collection[Key], client: Client) -> None:
+        """Refuses a put that changes what cannot be changed now. A value that is what it was is no change."""
+        if fixed := [self._store.named(key) for key in changed if self._parameters[key[0]][key[1]].fixed]:
+            raise self._refuse(pv, f"{_listed(fixed)}: can only be set in the configuration file", client)
+        not_live = [self._store.named(key) for key in changed if not self._parameters[key[0]][key[1]].live]
+        if not_live and (locked := self._locked()):
+            raise self._refuse(pv, f"{_listed(not_live)} cannot be changed now: {locked}", client)
+
+    def _put_json(self, value: Any, client: Client) -> Awaitable[None] | None:
+        pv = "ConfigJSON"
+        try:
+            tasks, values = read_json(value, self._store, self._folder)
+        except Refused as error:
+            raise self._refuse(pv, str(error), client) from None
+        changed = {key: new for key, new in values.items() if new != self._store.is_wanted(key)}
+        self._check_lock(pv, changed, client)
+        return self._write(pv, changed, client, f"{pv}: {', '.join(tasks)} accepted")
+
+    def _write(self, pv: str, values: Mapping[Key, Any], client: Client, text: str) -> Awaitable[None] | None:
+        """Takes values over that are possible; they are used when they fit, which the put waits for."""
+        for key, value in values.items():
+            self._want([key], value)
+        self._outdate()
+        written = _Written(pv, list(values), client, text)
+        if all(task == RUN for task, _, _ in values):  # there is nobody to wait for
+            self._use_of_run(written)
+            return None
+        self._written.append(written)
+        if self._working is None or self._working.done():
+            self._working = asyncio.get_running_loop().create_task(self._work())
+        return written.done
+
+    def _use_of_run(self, written: _Written) -> None:
+        for key in written.keys:
+            self._store.use(key, self._store.is_wanted(key))
+            self._show_used(key)
+        if written.keys:
+            self.on_run_parameters()
+        self._told("OK", written.text, written.client, written.pv)
+        self.on_change()
+
+    def _want(self, keys: Iterable[Key], value: Any) -> None:
+        for key in keys:
+            self._store.want(key, value)
+            if (pv := self._setpoints.get(key)) is not None:
+                self._pvs.post(pv, as_pv(value))
+
+    async def _work(self) -> None:
+        """Has what was written used, all of one turn of the loop together, until there is nothing more."""
+        while self._written:
+            async with self._lock:
+                batch, self._written = self._written, []
+                await self._settle(batch)
+                self._show_dirty()
+            self.on_change()
+
+    async def _settle(self, batch: list[_Written], held: Collection[Key] = ()) -> None:
+        """Has the tasks use what fits now; if they refuse, one put after the other is tried."""
+        try:
+            await self._use(self._store.fitting(held, first=_keys(batch)))
+        except Refused as error:
+            if len(batch) == 1:
+                self._take_back(batch[0], str(error), held)
+                return
+            for i, written in enumerate(batch):
+                later = _keys([*batch[i + 1 :], *self._written])
+                await self._settle([written], later - set(written.keys))
+            return
+        except BaseException as error:
+            for written in batch:
+                self._take_back(written, f"{type(error).__name__}: {error}", held)
+            raise
+        for written in batch:
+            why = ""
+            if any(key in self._store.dirty for key in written.keys):
+                why = f" is kept until it fits: {self._store.problem(self._waiting())}"
+            self._told("OK", written.text + why, written.client, written.pv)
+            if not written.done.done():
+                written.done.set_result(None)
+
+    def _take_back(self, written: _Written, why: str, later: Collection[Key]) -> None:
+        """A task has not accepted it: what is used stays, and the setpoint says that."""
+        for key in written.keys:
+            if key not in later:
+                self._want([key], self._store.is_used(key))
+        refusal = self._refuse(written.pv, why, written.client)
+        if not written.done.done():
+            written.done.set_exception(refusal)
+
+    def _refuse(self, pv: str, why: str, client: Client) -> PutRefused:
+        """The setpoint goes back to the accepted value, for everybody who looks at it."""
+        record = self._pvs[pv]
+        record.refresh()
+        self._pvs.post(pv, record.value, force=True)
+        self._told("Refused", f"{pv}: {why}", client, pv)
+        return PutRefused(why)
 
     def _commander(self, pv: str, task: str, name: str) -> Callable[[Any, Client], Awaitable[None] | None]:
         async def order(client: Client) -> None:
@@ -141,76 +334,30 @@ class Settings:
 
         return lambda value, client: order(client) if value and self._pipeline.processes else None
 
-    def _put_json(self, value: Any, client: Client) -> Awaitable[None] | None:
-        try:
-            config: Any = json.loads(value)
-            if not isinstance(config, dict):
-                raise TypeError("must be an object: task to parameters, or parameter to value")
-        except (ValueError, TypeError) as error:
-            raise self._refuse("ConfigJSON", f"not a configuration: {error}", client) from None
-        return self._stage("ConfigJSON", config, client, f"ConfigJSON: {', '.join(config)} accepted")
-
-    def _stage(self, pv: str, config: Mapping[str, Any], client: Client, said: str) -> Awaitable[None] | None:
-        """Takes values over if all of them are acceptable now; live ones are used at once."""
-        try:
-            accepted = validate(config, self._classes, commands=False, known=self._staged)
-        except Refused as error:
-            raise self._refuse(pv, str(error), client) from None
-        accepted = {task: absolute(self._classes[task], values, self._folder) for task, values in accepted.items()}
-        locked = self._locked()
-        # A value that is what it was is no change: a configuration that was read can be written back.
-        changed = [(t, n) for t, values in accepted.items() for n in values if values[n] != self._staged[t][n]]
-        fixed = [f"{t}.{n}" for t, n in changed if self._parameters[t][n].fixed]
-        not_live = [f"{t}.{n}" for t, n in changed if not self._parameters[t][n].live]
-        if fixed:
-            raise self._refuse(pv, f"{', '.join(fixed)}: can only be set in the configuration file", client)
-        if locked and not_live:
-            raise self._refuse(pv, f"{', '.join(not_live)} cannot be changed now: {locked}", client)
-        if RUN in accepted and len(accepted) == 1:
-            self.used[RUN].update(accepted[RUN])
-            self._staged[RUN].update(accepted[RUN])
-            self._show()
-            self.on_run_parameters()
-        elif locked or self._is_for_now(changed):
-            return self._apply_live(pv, accepted, client, said)
-        else:
-            for task, values in accepted.items():
-                self._staged[task].update(values)
-            self._show()
-        self._told("OK", said, client, pv)
-        return None
-
-    def _is_for_now(self, changed: list[tuple[str, str]]) -> bool:
-        """Whether all that has changed is used at once, and the tasks that it concerns are there to do so."""
-        there = {task for task, member in self._pipeline.processes.items() if member.known and not member.failed}
-        return bool(changed) and all(t in there and self._parameters[t][n].at_once for t, n in changed)
-
-    async def _apply_live(self, pv: str, accepted: Values, client: Client, said: str) -> None:
-        try:
-            await self.apply_values(accepted)
-        except Refused as error:
-            raise self._refuse(pv, str(error), client) from None
-        self._told("OK", said, client, pv)
-
-    def _refuse(self, pv: str, why: str, client: Client) -> PutRefused:
-        """The setpoint goes back to the accepted value, for everybody who looks at it."""
-        self._pvs.post(pv, self._pvs[pv].value, force=True)
-        self._told("Refused", f"{pv}: {why}", client, pv)
-        return PutRefused(why)
-
     # -- showing ------------------------------------------------------------------------------------------------------
 
-    def _show(self) -> None:
-        """Posts setpoints, readbacks and what follows from them."""
-        for key, pvs in self._sources.items():
-            task, name = key
-            values = self._staged[task][name], self.used[task][name]
-            if self._shown.get(key) == values:
-                continue
-            self._shown[key] = values
-            for pv, source in pvs:
-                self._pvs.post(pv, as_pv(channel_values.at(values[source.kind == "readback"], source.place)))
-        dirty = self.dirty
-        self._pvs.post("ConfigDirty_RBV", int(bool(dirty)))
-        self._pvs.post("ConfigJSON", to_json(self._staged, self._classes))
-        self._pvs.post("ConfigJSON_RBV", to_json(self.used, self._classes))
+    def _show_used(self, key: Key) -> None:
+        if (pv := self._readbacks.get(key)) is not None:
+            self._pvs.post(pv, as_pv(self._store.is_used(key)))
+
+    def _show_dirty(self) -> None:
+        dirty = int(bool(self._waiting()))
+        if self._pvs["ConfigDirty_RBV"].value != dirty:
+            self._pvs.post("ConfigDirty_RBV", dirty)
+
+    def _outdate(self) -> None:
+        """The whole as one text is made when somebody reads it, or once a second for those who monitor it."""
+        for pv, values in (("ConfigJSON", self._store.wanted), ("ConfigJSON_RBV", self._store.used)):
+            self._pvs[pv].outdate(functools.partial(self._post_json, pv, values))
+
+    def _post_json(self, pv: str, values: Values) -> None:
+        self._pvs.post(pv, to_json(values, self._store.classes))
+
+
+def _keys(written: Iterable[_Written]) -> set[Key]:
+    return {key for each in written for key in each.keys}
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

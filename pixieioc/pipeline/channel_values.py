@@ -6,17 +6,22 @@ values are lists `[module][channel]`, or `[module][channel][number]`.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
+#: A module and a channel, and a number where a channel has several values; empty where there is one value for all.
+Place = tuple[int, ...]
 #: Modules, channels, and how many there are of a channel (0: one).
 Shape = tuple[int, int, int]
 #: What is written for all channels that are not named.
 OTHERS = "*"
+#: With this key in a table, as in `{"=": true, "M00:C03:2": 7}`, what is not named keeps the value that it has; where a
+#: channel has several values, a key may name one of them, from 1.
+KEEP = "="
 _KEY = re.compile(r"M(\d{2})(?::C(\d{2}))?")
+_PLACE = re.compile(r"M(\d{2}):C(\d{2})(?::(\d+))?")
 
 
 def channel_name(module: int, channel: int) -> str:
@@ -29,7 +34,7 @@ def numbered(pattern: str, number: int | None) -> str:
     return pattern if number is None else pattern.format(number + 1)
 
 
-def places(shape: Shape) -> Iterator[tuple[int, ...]]:
+def places(shape: Shape) -> Iterator[Place]:
     """All places, module by module and channel by channel."""
     modules, channels, numbers = shape
     for module in range(modules):
@@ -40,30 +45,44 @@ def places(shape: Shape) -> Iterator[tuple[int, ...]]:
                 yield module, channel
 
 
-def at(value: Any, place: tuple[int, ...]) -> Any:
+def at(value: Any, place: Place) -> Any:
     """The value of a place."""
     for index in place:
         value = value[index]
     return value
 
 
-def replaced(value: Any, place: tuple[int, ...], new: object) -> Any:
-    """The same values but for one place."""
-    changed = copy.deepcopy(value)
-    at(changed, place[:-1])[place[-1]] = new
-    return changed
+def put_at(value: Any, place: Place, new: object) -> None:
+    """Changes the value of a place, in the lists that there are."""
+    at(value, place[:-1])[place[-1]] = new
 
 
-def spread(given: object, shape: Shape, default: object, names: tuple[str, str]) -> list[list[Any]]:
+def table_of(changes: Mapping[Place, object]) -> dict[str, Any]:
+    """The table that changes these places, and keeps the others."""
+    return {KEEP: True, **{place_name(place): value for place, value in changes.items()}}
+
+
+def place_name(place: Place) -> str:
+    """A place as a key of a table has it: `M00:C03`, or `M00:C03:2`."""
+    return channel_name(*place[:2]) + "".join(f":{number + 1}" for number in place[2:])
+
+
+def spread(
+    given: object, shape: Shape, default: object, names: tuple[str, str], known: object = None
+) -> list[list[Any]]:
     """What was written, as a list a module of one value a channel (a list, where a channel has several).
 
     It is one channel's value, for all; or a table whose keys are channels (`M00:C03`), modules (`M00`) and `*`; or
     lists by module and channel, already spread. What is not written is `default`. `names` are those of the parameters
-    that say how many modules and channels there are. Raises ValueError that says what is wrong with a key or a length.
+    that say how many modules and channels there are, `known` what is kept if that is wanted. Raises ValueError that
+    says what is wrong with a key or a length.
     """
     modules, channels, _ = shape
     if isinstance(given, Mapping):
-        return _from_table(cast("Mapping[str, Any]", given), shape, default, names)
+        table = cast("Mapping[str, Any]", given)
+        if KEEP in table:
+            return _changed(table, spread(default if known is None else known, shape, default, names), names)
+        return _from_table(table, shape, default, names)
     if isinstance(given, list | tuple) and given and isinstance(given[0], list | tuple):
         rows = cast("list[list[Any]]", given)
         if len(rows) != modules or any(not isinstance(row, list | tuple) or len(row) != channels for row in rows):
@@ -73,6 +92,24 @@ def spread(given: object, shape: Shape, default: object, names: tuple[str, str])
             )
         return [[_several(value, shape, default) for value in row] for row in rows]
     return [[_several(given, shape, default) for _ in range(channels)] for _ in range(modules)]
+
+
+def _changed(table: Mapping[str, Any], values: list[list[Any]], names: tuple[str, str]) -> list[list[Any]]:
+    """The values, but for the places that a table names."""
+    for key, value in table.items():
+        if key == KEEP:
+            continue
+        found = _PLACE.fullmatch(key)
+        if found is None:
+            raise ValueError(f"{key!r} must be a place (M00:C03, or M00:C03:1), beside {KEEP}")
+        place = (int(found[1]), int(found[2]), *([int(found[3]) - 1] if found[3] else []))
+        try:
+            if place[-1] < 0:
+                raise IndexError
+            put_at(values, place, value)
+        except (IndexError, TypeError):
+            raise ValueError(f"{key}: there is no such place ({names[0]}, {names[1]})") from None
+    return values
 
 
 def _from_table(table: Mapping[str, Any], shape: Shape, default: object, names: tuple[str, str]) -> list[list[Any]]:
@@ -108,7 +145,7 @@ def _several(value: Any, shape: Shape, default: object) -> Any:
     return given + [default] * (numbers - len(given))
 
 
-def each(value: list[list[Any]], shape: Shape, check: Callable[[object, tuple[int, ...]], Any]) -> list[list[Any]]:
+def each(value: list[list[Any]], shape: Shape, check: Callable[[object, Place], Any]) -> list[list[Any]]:
     """The values that `check` makes of those of all places."""
     if not shape[2]:
         return [[check(v, (m, c)) for c, v in enumerate(row)] for m, row in enumerate(value)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Literal, Never, Self, TypeVar, cast, overload
 
 import numpy as np
@@ -21,6 +21,7 @@ from pixieioc.pipeline.declaration import (
     fits,
     unknown_arguments,
 )
+from pixieioc.pipeline.error import Error
 
 T = TypeVar("T")
 Kind = Literal["bool", "int", "float", "enum", "str", "strings", "numbers"]
@@ -61,6 +62,7 @@ class Parameter(Declaration, Generic[T]):
         below: str = "",
         unset: float | None = None,
         named: Mapping[str, int] | None = None,
+        rule: Callable[[Any], object] | None = None,
         pv: str = "",
         **unknown: Never,
     ) -> None:
@@ -94,6 +96,9 @@ class Parameter(Declaration, Generic[T]):
             unset: The value that means that there is none; `at_least` and `below` do not apply to it.
             named: Names of some values of a whole number, which are accepted in their place; true and false are
                 accepted as 1 and 0 then.
+            rule: A function of a value that is within its limits, which raises Error or ValueError, with what is wrong
+                and what is allowed, if the value is impossible by itself all the same: a template with a wrong sign.
+                How values must fit each other is `at_least`'s, `below`'s and do_check's to say.
             pv: The name of the process variable, without prefix and task; by default `block_size` becomes BlockSize.
                 With `times`, {} stands for the number, which counts from 1.
         """
@@ -103,6 +108,7 @@ class Parameter(Declaration, Generic[T]):
         self.unit = unit
         self.choices = choices
         self.named = dict(named or {})
+        self.rule = rule
         self.precision = precision
         self.longest = longest
         self.at_once = at_once
@@ -214,6 +220,11 @@ class Parameter(Declaration, Generic[T]):
         accepted = self._convert(value)
         if accepted is None:
             raise ValueError(f"must be {self.allowed}")
+        if self.rule is not None:
+            try:
+                self.rule(accepted)
+            except Error as error:
+                raise ValueError(str(error)) from None
         return accepted
 
     def _convert(self, value: object) -> Value | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import CHANNELS, MODULES, Parameter, Value, parameters_of
 from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline.fitting import misfits, where
 
 #: Names that an error lists at most.
 _NAMES_SHOWN = 10
@@ -141,60 +142,26 @@ class _Resolving:
         if parameter.per == "task":
             return parameter.check(given)
         shape = parameter.shape(self._values)
-        value = channel_values.spread(given, shape, parameter.default_of_one, (MODULES, CHANNELS))
+        known = self._known.get(parameter.name)
+        value = channel_values.spread(given, shape, parameter.default_of_one, (MODULES, CHANNELS), known)
 
         def check(one: object, place: tuple[int, ...]) -> Value | None:
             try:
                 return parameter.check(one)
             except ValueError as error:
-                self._say(parameter.name, f" of {_where(parameter, place)} = {shorten(one)}", str(error))
+                self._say(parameter.name, f" of {where(parameter, place)} = {shorten(one)}", str(error))
                 return None
 
         return channel_values.each(value, shape, check)
 
     def _compare(self) -> None:
         """Each value with those that it must agree with."""
-        for parameter in self._parameters.values():
-            if parameter.at_least or parameter.below:
-                for place, mine, least, above in self._compared(parameter):
-                    if mine == parameter.unset:
-                        continue
-                    where = f" of {_where(parameter, place)}" if len(place) else ""
-                    if least is not None and mine < least:
-                        self._say(
-                            parameter.name, f"{where} = {mine}", f"is below {parameter.at_least}{where} = {least}"
-                        )
-                    if above is not None and mine >= above:
-                        self._say(
-                            parameter.name, f"{where} = {mine}", f"must be below {parameter.below}, which is {above}"
-                        )
-
-    def _compared(self, parameter: Parameter[Any]) -> Iterator[tuple[tuple[int, ...], Any, Any, Any]]:
-        """Place, value, and the values that it must not be below and must be below (None: does not matter)."""
-        spots: list[tuple[int, ...]] = [()]
-        if parameter.per == "channel":
-            spots = list(channel_values.places(parameter.shape(self._values)))
-        columns = [self._column(name, spots) for name in (parameter.name, parameter.at_least, parameter.below)]
-        yield from zip(spots, *columns, strict=True)
-
-    def _column(self, name: str, spots: list[tuple[int, ...]]) -> list[Any]:
-        if not name:
-            return [None] * len(spots)
-        parameter = self._parameters[name]
-        if parameter.per == "task":
-            return [self._values[name]] * len(spots)
-        value = self._values.get(name, self._known.get(name))
-        return [channel_values.at(value, spot) if value is not None else parameter.default_of_one for spot in spots]
+        values = {**self._known, **self._values}
+        for name, text in misfits(self._parameters, values):
+            self._problems.add(f"{self._task}.{name}{text}", self._task, name)
 
     def _say(self, name: str, what: str, why: str) -> None:
         self._problems.add(f"{self._task}.{name}{what}: {why}", self._task, name)
-
-
-def _where(parameter: Parameter[Any], place: tuple[int, ...]) -> str:
-    """A place as process variables name it: `M00:C03`, or `M00:C03:ROI2`."""
-    module, channel, *number = place
-    name = channel_values.channel_name(module, channel)
-    return f"{name}:{channel_values.numbered(parameter.pv, number[0]).rpartition(':')[0]}" if number else name
 
 
 def like(name: str, known: Mapping[str, object] | list[str]) -> str:

@@ -45,7 +45,7 @@ def overview_pvs() -> Iterator[PvInfo]:
     """All of them."""
     yield text_pv("StartMessage_RBV", "What a start would do now.", 1024)
     yield PvInfo("ReadyCure_RBV", "mbbi", "What to change, or to press, to become ready.", labels=CURES)
-    yield text_pv("ConfigWaiting_RBV", "The settings that wait to be applied.", 1024)
+    yield text_pv("ConfigWaiting_RBV", "The settings that wait for others that they must fit.", 1024)
     yield text_pv("CmdPv_RBV", "The process variable that the last command wrote, without prefix.", 64)
     yield PvInfo(
         "StopTimeLeft_RBV", "ai", "While a run is being ended: time until tasks are killed; 0 otherwise.", 0.0,

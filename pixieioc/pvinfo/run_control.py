@@ -41,7 +41,7 @@ COMMANDS: tuple[PvInfo, ...] = (
     _command("Erase", "Erase", "OP", "Clears the spectra."),
     _command("Stop", "Stop", "OP", "Ends the run; all data that were read are kept."),
     _command("Abort", "Abort", "OP", "Ends the run at once; data that are still in the chain are discarded."),
-    _command("Configure", "Configure", "EX", "Applies the settings that were written."),
+    _command("Configure", "Configure", "EX", "Applies settings that wait, or says why it cannot."),
     _command("Reset", "Reset", "EX", "Replaces tasks that have failed."),
     _command("Quit", "Quit", "EN", "Shuts all tasks down; the next start makes new ones."),
     _command("Kill", "Kill", "EN", "Kills all tasks at once; data in the chain are lost."),
@@ -101,7 +101,7 @@ def _state() -> Iterator[PvInfo]:
         "SimMode_RBV", "bi", "Whether the source is the hardware.", labels=("Hardware", "Simulation"),
         severities=("NO_ALARM", "MINOR"), guidance="The data are not those of the detectors.",
     )  # fmt: skip
-    yield PvInfo("ConfigDirty_RBV", "bi", "Whether settings wait to be applied.", labels=NO_YES)
+    yield PvInfo("ConfigDirty_RBV", "bi", "Whether settings wait for others that they must fit.", labels=NO_YES)
     yield PvInfo("ConfigLocked_RBV", "bi", "Whether settings cannot be changed now.", labels=NO_YES)
     yield text_pv("ConfigJSON", "The whole configuration, or a part of it, all or nothing.", 65536, access="EX")
     yield text_pv("ConfigJSON_RBV", "The configuration as it is used.", 65536)

@@ -21,6 +21,17 @@ from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, joined, r
 _IDLE = 3
 
 
+def _channels(names: list[str]) -> dict[int, set[int]]:
+    """The channels that are named, by module."""
+    found: dict[int, set[int]] = {}
+    for name in names:
+        match = re.fullmatch(r"(\d{1,3}):(\d{1,2}|\*)", name)
+        if match is None or (match[2] != "*" and int(match[2]) >= CHANNELS):
+            raise Error(f"cfd_off: {name!r} must be module:channel, channel 0 to {CHANNELS - 1}, or module:*")
+        found.setdefault(int(match[1]), set()).update(range(CHANNELS) if match[2] == "*" else [int(match[2])])
+    return found
+
+
 class ConvertToEvents(Task):
     """Decodes the stream of each module; a record that is cut by a block boundary is carried over.
 
@@ -33,6 +44,7 @@ class ConvertToEvents(Task):
     adc_mhz, firmware_revision = CrateFacts.adc_mhz, CrateFacts.firmware_revision
     cfd_off = Parameter(
         [],
+        rule=_channels,
         doc="Channels whose CFD is switched off, which the data do not tell: module:channel, as in 0:3, or module:*.",
     )
     corrupt_regions = Report(
@@ -64,10 +76,6 @@ class ConvertToEvents(Task):
                 layout_of(rates, revisions, module)
             except Error as error:
                 yield "adc_mhz", str(error)
-        try:
-            _channels(settings["cfd_off"])
-        except Error as error:
-            yield "cfd_off", str(error)
 
     def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
         self._idle = 0
@@ -158,14 +166,3 @@ class ConvertToEvents(Task):
             (position, length), more = new[0], len(new) - 1
             others = f", and {more} more region{'s' * (more > 1)} behind" * bool(more)
             print(f"module {module}: {4 * length} bytes broken at byte {4 * position} of this run{others}")
-
-
-def _channels(names: list[str]) -> dict[int, set[int]]:
-    """The channels that are named, by module."""
-    found: dict[int, set[int]] = {}
-    for name in names:
-        match = re.fullmatch(r"(\d{1,3}):(\d{1,2}|\*)", name)
-        if match is None or (match[2] != "*" and int(match[2]) >= CHANNELS):
-            raise Error(f"cfd_off: {name!r} must be module:channel, channel 0 to {CHANNELS - 1}, or module:*")
-        found.setdefault(int(match[1]), set()).update(range(CHANNELS) if match[2] == "*" else [int(match[2])])
-    return found

@@ -17,7 +17,15 @@ from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.items import WORDS, WordBlock, run_begins, words_of
-from pixieioc.tasks.raw_file import RawFile, check_template, file_name, unfinished, unfinished_text, why_not_new
+from pixieioc.tasks.raw_file import (
+    RawFile,
+    check_name,
+    check_template,
+    file_name,
+    unfinished,
+    unfinished_text,
+    why_not_new,
+)
 
 Words = NDArray[np.uint32]
 
@@ -45,12 +53,13 @@ class GatherData(Task):
     max_delay = Parameter(0.25, unit="s", low=0, high=3600, live=True, doc="Longest time that data wait here.")
     auto_save = Parameter(False, shared=True, doc="Whether raw files are written.")
     file_path = Parameter("data/", shared=True, path=True, doc="Folder of the raw files.")
-    file_name = Parameter("pixie16", shared=True, doc="First part of the raw files' names.")
+    file_name = Parameter("pixie16", shared=True, rule=check_name, doc="First part of the raw files' names.")
     file_number = Parameter(1, low=0, shared=True, doc="Number of the next raw file.")
     auto_increment = Parameter(True, shared=True, doc="Whether the number counts up after a run that was saved.")
     file_template = Parameter(
         "%s%s_%3.3d_run%6.6d_mod%2.2d.bin",
         shared=True,
+        rule=check_template,
         doc="printf template of the full name: path, name, number, run id, module.",
     )
     create_directory = Parameter(
@@ -86,15 +95,6 @@ class GatherData(Task):
         pv="UnfinishedFiles_RBV",
     )
     buckets = Report(0, doc="Buckets handed on in this run.")
-
-    @classmethod
-    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        try:
-            check_template(settings["file_template"])
-        except Error as error:
-            yield "file_template", str(error)
-        if "/" in settings["file_name"]:
-            yield "file_name", "must not contain a slash, the folder is file_path"
 
     @classmethod
     def do_ready(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.items import WORDS, Beginning, RunBegins, WordBlock
 from pixieioc.tasks.raw_input import size_of
-from pixieioc.tasks.raw_sources import RunFiles, find, runs_of
+from pixieioc.tasks.raw_sources import RunFiles, check_pattern, find, runs_of
 from pixieioc.tasks.raw_stream import RawStream
 
 #: How long a pipe is waited for before it is asked again, and how long what came from one waits for more, in seconds.
@@ -44,10 +42,12 @@ class LoadFiles(Task):
     )
     module_pattern = Parameter(
         r"mod(\d+)",
+        rule=check_pattern,
         doc="Regular expression that finds the module number in a file's name; files without are of module 0.",
     )
     run_pattern = Parameter(
         r"run_?(\d+)",
+        rule=check_pattern,
         doc="Regular expression that finds the number of the run in the name of a file without a JSON file beside it.",
     )
     # A block costs each task 0.3 ms, however small it is; but its events must fit three times into the memory that two
@@ -73,15 +73,6 @@ class LoadFiles(Task):
         guidance="See Damage for the files and the places; take them from a backup if there is one.",
     )
     damage = Report("", doc="Which files are damaged, and where.")
-
-    @classmethod
-    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        for name in ("module_pattern", "run_pattern"):
-            try:
-                if settings[name] and re.compile(settings[name]).groups != 1:
-                    yield name, "must have exactly one group, the number"
-            except re.error as error:
-                yield name, f"is no regular expression: {error}"
 
     def do_start(self) -> None:
         paths = find(self.files)

@@ -34,6 +34,12 @@ _MODULES = 14
 _LONGEST_ENDING = ".json.part.new"
 
 
+def check_name(name: str) -> None:
+    """Raises Error if this cannot be a part of files' names."""
+    if "/" in name:
+        raise Error("must not contain a slash, the folder is file_path")
+
+
 def check_template(template: str) -> int:
     """The number of fields that a file template uses; Error that says what is wrong with it."""
     rest = _CONVERSION.sub("", template)

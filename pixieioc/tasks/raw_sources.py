@@ -45,6 +45,15 @@ class RunFiles:
         return [shown(path) for paths in self.modules.values() for path in paths]
 
 
+def check_pattern(pattern: str) -> None:
+    """Raises Error if a regular expression cannot find a number in a name; an empty one finds none."""
+    try:
+        if pattern and re.compile(pattern).groups != 1:
+            raise Error("must have exactly one group, the number")
+    except re.error as error:
+        raise Error(f"is no regular expression: {error}") from None
+
+
 def find(names: Iterable[str]) -> list[Path]:
     """The files that `names` (or patterns with * and ?) mean, in their order; those of a pattern in natural order.
 

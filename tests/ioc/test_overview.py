@@ -47,7 +47,6 @@ def test_a_command_is_named(ioc: Ioc) -> None:
 
 def test_the_time_left_is_that_of_a_run_that_is_being_ended_and_of_no_other(ioc: Ioc) -> None:
     ioc.put("Brake:Delay", 0.3)
-    ioc.put("Configure", 1)
     done = ioc.put_later("Acquire", 1)
     ioc.until("Brake:REPORT:Blocks_RBV", lambda blocks: blocks >= 1)
     assert ioc.get("StopTimeLeft_RBV") == 0
@@ -61,19 +60,23 @@ def test_the_time_left_is_that_of_a_run_that_is_being_ended_and_of_no_other(ioc:
     assert watch.sequence()[-2:] == [("StopTimeLeft_RBV", 0.0), ("Acquire_RBV", "Done")]
 
 
-def test_settings_that_a_task_cannot_use_keep_it_from_being_ready(ioc: Ioc) -> None:
+def test_settings_that_do_not_fit_each_other_keep_it_from_being_ready(ioc: Ioc) -> None:
     run = ioc.get("RunId_RBV")
-    ioc.put("FileName", "no/slash")
-    why = "GatherData.file_name = 'no/slash': must not contain a slash, the folder is file_path"
-    ioc.until("ReadyMessage_RBV", why)
-    assert ioc.get("ReadyCure_RBV") == "File"
+    low, high = "M00:C00:ROI1:Low", "M00:C00:ROI1:High"
+    ioc.put(high, 20)
+    ioc.put(low, 30)
+    assert ioc.get("ConfigWaiting_RBV") == "FillSpectra.roi_low of M00:C00:ROI1"
+    why = ioc.get("ReadyMessage_RBV")
+    assert why == "FillSpectra.roi_high of M00:C00:ROI1 = 20: is below roi_low of M00:C00:ROI1 = 30"
+    assert ioc.get("ReadyCure_RBV") == "Tasks"
     assert ioc.get("StartMessage_RBV") == f"Start would be refused: {why}."
     with pytest.raises(PutFailed):
         ioc.put("Acquire", 1)
     assert (ioc.get("CmdStatus_RBV"), ioc.get("CmdMessage_RBV")) == ("Refused", why)
     assert (ioc.get("RunId_RBV"), ioc.get("ErrorLatched_RBV")) == (run, "OK")
-    ioc.put("FileName", "slashless")
-    ioc.until("Ready_RBV", "Yes")
+    ioc.put(low, 10)
+    ioc.until("ReadyMessage_RBV", "")
+    assert ioc.get("ConfigWaiting_RBV") == ""
 
 
 def test_settings_that_a_task_refuses_at_the_start_are_its_error_and_none_of_the_ioc(ioc: Ioc) -> None:
@@ -135,8 +138,6 @@ def test_what_keeps_it_from_being_ready_is_a_warning_with_its_cure(ioc: Ioc) -> 
     ioc.until("ReadyCure_RBV", "Make folder")
     assert ioc.severity("Ready_RBV") == 1
     assert ioc.get("StartMessage_RBV").startswith("Start would be refused: there is no folder /no/such/folder")
-    assert "file_path" in ioc.get("ConfigWaiting_RBV")
     for name, value in before.items():
         ioc.put(name, value)
-    ioc.put("Configure", 1)
     ioc.until("ReadyCure_RBV", "None")

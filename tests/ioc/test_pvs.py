@@ -204,14 +204,12 @@ def test_limits_of_a_report_give_alarms_with_hysteresis(ioc: Ioc) -> None:
     name = "Brake:REPORT:Temperature_RBV"
     for delay, severity in ((29, 0), (30, 1), (29.5, 1), (28.9, 0), (40, 2), (39.5, 2), (38.5, 1), (0, 0)):
         ioc.put("Brake:Delay", delay)
-        ioc.put("Configure", 1)
         ioc.until(name, 20.0 + delay)
         assert ioc.severity(name) == severity, delay
 
 
 def test_each_pv_has_an_alarm_of_its_own(ioc: Ioc) -> None:
     ioc.put("Brake:Delay", 45)
-    ioc.put("Configure", 1)
     ioc.until("Brake:REPORT:Temperature_RBV", 65.0)
     assert ioc.severity("Brake:REPORT:Temperature_RBV") == 2
     for name in ("Brake:Delay_RBV", "Brake:Status", "Brake:REPORT:Blocks_RBV", "Brake:Events_RBV", "ElapsedReal_RBV"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from pixieioc.config import IocTable, PipelineTable, check
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import Change, Client, PutRefused, Pvs
 from pixieioc.ioc.settings import Settings
-from pixieioc.pipeline import Error
+from pixieioc.pipeline import Error, Refused
 from pixieioc.pvinfo.build import all_pvs
 from tests.ioc.ca.peer import conversation
 
@@ -25,9 +26,11 @@ class Desk:
     """Settings, and a client that writes to them."""
 
     def __init__(self, pipeline: LivePipeline) -> None:
-        chain = ["LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra"]
+        chain = ["LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "Cut", "FillSpectra"]
         tasks = {"FillSpectra": {"channels": 2}}
-        config = check(PipelineTable(chain), {}, tasks, IocTable(), Path("/data"), "P:", "test")
+        config = check(
+            PipelineTable(chain, imports=["tests.ioc.cut"]), {}, tasks, IocTable(), Path("/data"), "P:", "test"
+        )
         self.pvs = Pvs(all_pvs(config), config.prefix)
         self.locked = ""
         self.told: list[str] = []
@@ -55,12 +58,18 @@ class Desk:
     async def refused(self, name: str, value: Any) -> str:
         """The same with a value that must be refused; the setpoint says again what it was."""
         record = self.pvs[name]
+        record.refresh()
         before, observer = record.value, _Observer()
         record.observe(observer)
         with pytest.raises(PutRefused):
             await self.put(name, value)
         assert (record.value, observer.posts) == (before, 1)
         return self.told[-1]
+
+    def json(self, name: str) -> str:
+        """A text that is made when it is read."""
+        self.pvs[name].refresh()
+        return self.pvs[name].value
 
     def shows(self, name: str) -> tuple[Any, Any, str]:
         """Setpoint and readback, and whether anything waits."""
@@ -94,7 +103,7 @@ class _Nobody:
 
 
 @contextlib.asynccontextmanager
-async def _desk() -> AsyncIterator[Desk]:
+async def desk_of_tasks() -> AsyncIterator[Desk]:
     pipeline = LivePipeline(_Nobody(), lambda: None, {})
     try:
         yield Desk(pipeline)
@@ -117,19 +126,81 @@ async def _desk() -> AsyncIterator[Desk]:
     ],
 )
 @conversation
-async def test_a_setpoint_waits_until_it_is_applied(name: str, value: Any, shown: Any, before: Any) -> None:
-    async with _desk() as desk:
+async def test_a_setpoint_is_used_at_once(name: str, value: Any, shown: Any, before: Any) -> None:
+    async with desk_of_tasks() as desk:
         assert desk.shows(name) == (before, before, "No")
         assert (await desk.put(name, value)).startswith("OK " + name)
-        assert desk.shows(name) == (shown, before, "Yes")
-        await desk.settings.apply()
         assert desk.shows(name) == (shown, shown, "No")
         assert desk.settings.dirty == {}
 
 
 @conversation
-async def test_writing_the_old_value_again_leaves_nothing_to_apply() -> None:
-    async with _desk() as desk:
+async def test_of_several_puts_in_one_turn_the_last_is_used() -> None:
+    async with desk_of_tasks() as desk:
+        record = desk.pvs["SortEvents:Window"]
+        puts = [record.write(value, JAN) for value in (7.0, 8.0, 9.0)]
+        await asyncio.gather(*(put for put in puts if put is not None))
+        assert desk.shows("SortEvents:Window") == (9.0, 9.0, "No")
+        assert desk.told == [f"OK SortEvents:Window = {value}" for value in (7.0, 8.0, 9.0)]
+
+
+@conversation
+async def test_a_value_waits_for_its_partner_and_is_used_with_it() -> None:
+    """A region from 500 to 600 becomes one from 100 to 200, the lower end first, or the upper."""
+    async with desk_of_tasks() as desk:
+        low, high = "M00:C01:ROI2:Low", "M00:C01:ROI2:High"
+        for end, value in ((low, 500), (high, 600)):
+            await desk.put(end, value)
+        assert desk.shows(low) == (500, 500, "No")
+        told = await desk.put(high, 200)
+        problem = "FillSpectra.roi_high of M00:C01:ROI2 = 200: is below roi_low of M00:C01:ROI2 = 500"
+        assert told == f"OK {high} = 200 is kept until it fits: {problem}"
+        assert desk.shows(high) == (200, 600, "Yes")
+        assert desk.settings.problem() == problem
+        assert desk.settings.dirty == {"FillSpectra": {"roi_high of M00:C01:ROI2": 200}}
+        with pytest.raises(Refused, match="roi_high of M00:C01:ROI2 = 200: is below roi_low"):
+            await desk.settings.apply()
+        await desk.put("M00:C00:ROI1:Low", 7)  # what it has nothing to do with is used
+        assert desk.shows("M00:C00:ROI1:Low") == (7, 7, "Yes")
+        await desk.put(low, 100)
+        assert (desk.shows(low), desk.shows(high)) == ((100, 100, "No"), (200, 200, "No"))
+        assert desk.settings.problem() == ""
+
+
+@conversation
+async def test_rules_of_a_task_are_about_what_fits_too() -> None:
+    async with desk_of_tasks() as desk:
+        told = await desk.put("Cut:Highest", 10)
+        assert told == "OK Cut:Highest = 10"
+        told = await desk.put("Cut:Lowest", 20)
+        problem = "Cut.lowest = 20: is above highest 10"
+        assert told == f"OK Cut:Lowest = 20 is kept until it fits: {problem}"
+        assert (desk.shows("Cut:Lowest"), desk.settings.problem()) == ((20, 0, "Yes"), problem)
+        await desk.put("Cut:Highest", 30)
+        assert (desk.shows("Cut:Lowest"), desk.shows("Cut:Highest")) == ((20, 20, "No"), (30, 30, "No"))
+
+
+@conversation
+async def test_a_put_posts_its_setpoint_and_its_readback_and_nothing_else() -> None:
+    async with desk_of_tasks() as desk:
+        observers = {name: _Observer() for name in desk.pvs}
+        stamps = {name: record.stamp for name, record in desk.pvs.items()}
+        for name, observer in observers.items():
+            desk.pvs[name].observe(observer)
+        await desk.put("M00:C01:ROI2:Low", 7)
+        touched = {"M00:C01:ROI2:Low", "M00:C01:ROI2:Low_RBV"}
+        assert {name for name, observer in observers.items() if observer.posts} == touched
+        assert {name for name, record in desk.pvs.items() if record.stamp != stamps[name]} == touched
+        # The whole as a text is made when somebody reads it.
+        record = desk.pvs["ConfigJSON_RBV"]
+        assert record.late is not None
+        record.refresh()
+        assert json.loads(record.value)["FillSpectra"]["roi_low"]["M00:C01"] == [0, 7, 0, 0]
+
+
+@conversation
+async def test_writing_the_old_value_again_leaves_nothing_waiting() -> None:
+    async with desk_of_tasks() as desk:
         await desk.put("SortEvents:Window", 7.0)
         await desk.put("SortEvents:Window", 100.0)
         assert desk.shows("SortEvents:Window") == (100.0, 100.0, "No")
@@ -143,6 +214,11 @@ async def test_writing_the_old_value_again_leaves_nothing_to_apply() -> None:
         ("SortEvents:MaxEvents", 1, "SortEvents.max_events = 1: must be a whole number from 1000 to"),
         ("SortEvents:StartTimes", "1, 2", "must be a list of numbers"),
         ("StopTimeout", 0.0, "run.stop_timeout = 0.0: must be a number from 0.5 to 3600 (s)"),
+        ("FileTemplate", "%f", "GatherData.file_template = '%f': file template '%f': only %s and %d"),
+        ("FileName", "a/b", "GatherData.file_name = 'a/b': must not contain a slash"),
+        ("LoadFiles:ModulePattern", "(", "LoadFiles.module_pattern = '(': is no regular expression"),
+        ("ConfigJSON", '{"FillSpectra": {"roi_high": [5], "roi_low": [6]}}', "roi_high of M00:C00:ROI1 = 5: is below"),
+        ("ConfigJSON", '{"Cut": {"lowest": 2, "highest": 1}}', "Cut.lowest = 2: is above highest 1"),
         ("ConfigJSON", "{", "ConfigJSON: not a configuration: "),
         ("ConfigJSON", "[]", "must be an object"),
         ("ConfigJSON", '{"SortEvents": 3}', "SortEvents = 3: must be a table"),
@@ -154,17 +230,17 @@ async def test_writing_the_old_value_again_leaves_nothing_to_apply() -> None:
 )
 @conversation
 async def test_a_bad_value_changes_nothing_and_says_what_is_allowed(name: str, value: Any, says: str) -> None:
-    async with _desk() as desk:
-        before = desk.pvs["ConfigJSON"].value
+    async with desk_of_tasks() as desk:
+        before = desk.json("ConfigJSON")
         told = await desk.refused(name, value)
         assert told.startswith("Refused " + name)
         assert says in told
-        assert (desk.pvs["ConfigJSON"].value, desk.settings.dirty) == (before, {})
+        assert (desk.json("ConfigJSON"), desk.settings.dirty) == (before, {})
 
 
 @conversation
 async def test_while_it_is_locked_only_live_parameters_change_and_are_used_at_once() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         desk.locked = "run 3, started by jan@wall, has been running for 1 s"
         why = f"Refused SortEvents:Window: SortEvents.window cannot be changed now: {desk.locked}"
         assert await desk.refused("SortEvents:Window", 7.0) == why
@@ -178,7 +254,7 @@ async def test_while_it_is_locked_only_live_parameters_change_and_are_used_at_on
 
 @conversation
 async def test_parameters_of_runs_are_used_at_once() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         for i, locked in enumerate(("", "run 3 is running")):
             desk.locked = locked
             assert await desk.put("StopTimeout", 2.0 + i) == f"OK StopTimeout = {2.0 + i}"
@@ -189,22 +265,21 @@ async def test_parameters_of_runs_are_used_at_once() -> None:
 
 @conversation
 async def test_a_whole_configuration_can_be_read_changed_and_written_back() -> None:
-    async with _desk() as desk:
-        whole = json.loads(desk.pvs["ConfigJSON_RBV"].value)
+    async with desk_of_tasks() as desk:
+        whole = json.loads(desk.json("ConfigJSON_RBV"))
         assert whole["FillSpectra"]["channels"] == 2
         await desk.put("ConfigJSON", json.dumps(whole))
         assert desk.settings.dirty == {}
         whole["SortEvents"]["window"], whole["run"]["stop_timeout"] = 5, 4
         assert await desk.put("ConfigJSON", json.dumps(whole)) == f"OK ConfigJSON: {', '.join(whole)} accepted"
-        assert desk.shows("SortEvents:Window") == (5.0, 100.0, "Yes")
-        await desk.settings.apply()
-        assert json.loads(desk.pvs["ConfigJSON_RBV"].value) == whole
+        assert desk.shows("SortEvents:Window") == (5.0, 5.0, "No")
+        assert json.loads(desk.json("ConfigJSON_RBV")) == whole
         assert desk.run_parameters_used == 1
 
 
 @conversation
 async def test_the_next_run_uses_what_was_written() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         await desk.put("FilePath", "/raw/")
         assert desk.settings.shared("file_path") == "/raw/"
         assert desk.settings.shared("no such", "default") == "default"
@@ -212,7 +287,7 @@ async def test_the_next_run_uses_what_was_written() -> None:
 
 @conversation
 async def test_a_command_without_a_task_to_give_it_to_does_nothing() -> None:
-    async with _desk() as desk:
+    async with desk_of_tasks() as desk:
         put = desk.pvs["FillSpectra:Erase"].put
         assert put is not None
         assert put(1, JAN) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -144,7 +145,16 @@ def test_the_short_form_is_short() -> None:
     assert channel_values.gathered([[1, 2]]) == {"M00:C00": 1, "M00:C01": 2}
 
 
-def test_replacing_one_value_leaves_the_old_list_alone() -> None:
-    value = [[[1, 2]], [[3, 4]]]
-    assert channel_values.replaced(value, (1, 0, 1), 9) == [[[1, 2]], [[3, 9]]]
-    assert value == [[[1, 2]], [[3, 4]]]
+def test_a_table_can_change_single_places_and_keep_the_others() -> None:
+    known = [[[1, 2], [3, 4]]]
+    table = channel_values.table_of({(0, 1, 0): 9})
+    assert table == {"=": True, "M00:C01:1": 9}
+    assert channel_values.spread(table, (1, 2, 2), 0, ("modules", "channels"), known) == [[[1, 2], [9, 4]]]
+    assert known == [[[1, 2], [3, 4]]]
+
+
+@pytest.mark.parametrize("key", ["M00", "M01:C00:1", "M00:C02:1", "M00:C00:3", "M00:C00:0", "M00:C00:1:1", "*", "x"])
+def test_a_place_that_there_is_not_is_named(key: str) -> None:
+    table = {"=": True, key: 9}
+    with pytest.raises(ValueError, match=re.escape(key)):
+        channel_values.spread(table, (1, 2, 2), 0, ("modules", "channels"), [[[1, 2], [3, 4]]])

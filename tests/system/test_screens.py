@@ -95,8 +95,6 @@ def test_what_is_typed_arrives(ioc: Ioc, screen: Phoebus) -> None:
     screen.choose("PresetMode", 3)
     ioc.until("PresetMode", "Events")
     assert screen.problems() == []
-    screen.until_filled("textupdate", "FileNumber_RBV", style.WAITS)  # until the next start
-    ioc.put("Configure", 1)
     screen.until_filled("textupdate", "FileNumber_RBV", style.READ)
     screen.choose("PresetMode", 0)
     ioc.until("PresetMode_RBV", "No preset")
@@ -159,7 +157,6 @@ def test_an_ioc_that_is_not_ready_says_why_and_offers_the_cure(ioc: Ioc, screen:
     ioc.until("CreateDirectory", lambda value: value not in (0, "No"))
     screen.until_filled("multi_state_led", "Ready_RBV", style.ACTIVE)
     ioc.put("AutoSave", 0)
-    ioc.put("Configure", 1)
 
 
 def test_the_buttons_of_the_run_screen_do_what_they_say(ioc: Ioc, screen: Phoebus) -> None:

@@ -70,7 +70,7 @@ def _operate(site: Site, display: Display, box: Box) -> None:
     setting(site, display, next(rows), "Wait for pipeline", "WaitForPipeline", shares)
     setting(site, display, next(rows), "Fail put on error", "FailPutOnError", shares)
     for caption, name, states in (
-        ("Settings wait to be applied", "ConfigDirty_RBV", ("No", "Yes")),
+        ("Settings wait for others", "ConfigDirty_RBV", ("No", "Yes")),
         ("Settings are locked", "ConfigLocked_RBV", ("No", "Yes")),
     ):
         left, right = next(rows).columns(44, 57)

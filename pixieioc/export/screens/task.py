@@ -188,7 +188,7 @@ def _show_what_waits(site: Site, display: Display, box: Box) -> None:
         (bob.rectangle(locked, style.LOCKED, style.LOCKED, 0, "locked"), "ConfigLocked_RBV"),
         (bob.label(locked, "grey: locked during the run", style.SMALL_BOLD, align=bob.CENTER), "ConfigLocked_RBV"),
         (bob.rectangle(waits, style.WAITS, style.WAITS, 0, "waits"), "ConfigDirty_RBV"),
-        (bob.label(waits, "waits for the next start", style.SMALL_BOLD, align=bob.CENTER), "ConfigDirty_RBV"),
+        (bob.label(waits, "waits until it fits others", style.SMALL_BOLD, align=bob.CENTER), "ConfigDirty_RBV"),
         (bob.command(apply, "Apply now", site("Configure"), style.SMALL_BOLD), "ConfigDirty_RBV"),
     )
     for widget, name in colored:

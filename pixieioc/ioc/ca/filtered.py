@@ -84,6 +84,7 @@ class FilteredView(View):
 
     def _take(self) -> None:
         parent, own = self._parent.record, self.record
+        parent.refresh()
         if parent.info is not self._described:
             self._described = parent.info
             own.info = _behind(self._filters, parent.info)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
@@ -13,6 +14,9 @@ from pixieioc.ioc.ca.listeners import EVENTS, Body, Listener, Listeners
 from pixieioc.ioc.ca.metadata import meta_of
 from pixieioc.ioc.ca.values import Accepting, native_type
 from pixieioc.ioc.records import Client, Record, faults
+
+#: A value that is out of date is made anew for monitors after so many seconds, whatever happens to it until then.
+_REFRESH = 1.0
 
 
 class View:
@@ -52,6 +56,8 @@ class View:
         """The record has been posted: tells whoever has a subscription to such a change."""
         self._packed.clear()
         if not changes:
+            if self.record.late is not None and len(self.listeners):
+                asyncio.get_running_loop().call_later(_REFRESH, self.record.refresh)
             return
         if self.record.info is not self._info:
             self._take_info()
@@ -102,6 +108,8 @@ class View:
 
     def _pack(self, kind: int, count: int) -> Body:
         record = self.record
+        if record.late is not None:
+            record.refresh()
         if kind == dbr.TIME_DOUBLE and count < 2 and type(record.value) is float:
             form = dbr.TIME_DOUBLE_FORM
             stamp = dbr.epics_time(record.stamp)

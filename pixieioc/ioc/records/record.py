@@ -46,6 +46,8 @@ class Record:
     active = 0
     #: Whether alarms that have gone want to be acknowledged, and the highest severity that nobody has acknowledged.
     ackt, acks = 1, NO_ALARM
+    #: What posts the value anew, if that has not been done although it is out of date.
+    late: Callable[[], None] | None = None
     #: Called when a client has acknowledged an alarm here.
     on_acknowledge: Callable[[Client], None] | None = None
 
@@ -112,6 +114,18 @@ class Record:
     def process(self, *, keep_time: bool) -> None:
         """Posts value and alarm as they are, at the present time or the one that they have."""
         self.post(self.value, self.stamp if keep_time else None, severity=self.severity, status=self.status)
+
+    def outdate(self, update: Callable[[], None]) -> None:
+        """The value is out of date and costs something: `update`, which posts it, is called when somebody wants it."""
+        if self.late is None:
+            self.late = update
+            self.renew(0)
+
+    def refresh(self) -> None:
+        """Has the value posted, if it is out of date."""
+        update, self.late = self.late, None
+        if update is not None:
+            update()
 
     def renew(self, changes: int) -> None:
         """Tells the observers that something about the record has changed."""

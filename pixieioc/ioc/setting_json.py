@@ -1,0 +1,36 @@
+"""A whole configuration, or a part of it, as one JSON text: ConfigJSON, all or nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pixieioc.config import absolute
+from pixieioc.ioc.setting_store import Key, SettingStore
+from pixieioc.pipeline import Refused, channel_values
+from pixieioc.pipeline.validate import validate
+
+
+def read_json(text: str, store: SettingStore, folder: Path) -> tuple[list[str], dict[Key, Any]]:
+    """What a text names, and the values that it gives, each possible by itself and all fitting each other; or Refused.
+
+    Relative names of files begin at `folder`.
+    """
+    try:
+        config: Any = json.loads(text)
+        if not isinstance(config, dict):
+            raise TypeError("must be an object: task to parameters, or parameter to value")
+    except (ValueError, TypeError) as error:
+        raise Refused(f"not a configuration: {error}") from None
+    accepted = validate(config, store.classes, commands=False, known=store.used)
+    given = {task: absolute(store.classes[task], values, folder) for task, values in accepted.items()}
+    if problems := store.problems(given):
+        raise Refused("; ".join(problems))
+    values = {
+        key: channel_values.at(whole, key[2])
+        for task, of_task in given.items()
+        for name, whole in of_task.items()
+        for key in store.keys(task, name)
+    }
+    return list(config), values

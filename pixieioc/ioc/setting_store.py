@@ -1,0 +1,191 @@
+"""The values of all parameters, by task, name and place: those that are used, those that are wanted, and what fits.
+
+Nothing here waits, sends or posts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from pixieioc.config_tasks import disagreements
+from pixieioc.pipeline import Task, channel_values
+from pixieioc.pipeline.callbacks import Callbacks
+from pixieioc.pipeline.channel_values import Place
+from pixieioc.pipeline.declare import Value, parameters_of
+from pixieioc.pipeline.fitting import misfits_at, partners, where
+from pixieioc.pipeline.validate import Values
+
+#: A value: task, parameter, and the place if there is one value for each channel.
+Key = tuple[str, str, Place]
+
+
+class SettingStore:
+    """`classes` declare the parameters; `values` are those that are used at the beginning."""
+
+    def __init__(self, classes: Mapping[str, type], values: Mapping[str, Mapping[str, Value]]) -> None:
+        self.classes = dict(classes)
+        self.parameters = {name: parameters_of(cls) for name, cls in classes.items()}
+        self.used: Values = _copied(values)
+        self.wanted: Values = _copied(values)
+        #: What is wanted and not used, in the order in which it was written.
+        self.dirty: dict[Key, None] = {}
+
+    # -- values by key ------------------------------------------------------------------------------------------------
+
+    def is_wanted(self, key: Key) -> Any:
+        """The value that was written last."""
+        return _get(self.wanted, key)
+
+    def is_used(self, key: Key) -> Any:
+        """The value that is used."""
+        return _get(self.used, key)
+
+    def want(self, key: Key, value: Any) -> None:
+        """Somebody has written a value that is possible by itself."""
+        _set(self.wanted, key, value)
+        self._note(key)
+
+    def use(self, key: Key, value: Any) -> None:
+        """A value is used from now on."""
+        _set(self.used, key, value)
+        self._note(key)
+
+    def _note(self, key: Key) -> None:
+        if self.is_wanted(key) == self.is_used(key):
+            self.dirty.pop(key, None)
+        else:
+            self.dirty.setdefault(key)
+
+    def keys(self, task: str, name: str) -> Iterator[Key]:
+        """The keys of all places of a parameter."""
+        parameter = self.parameters[task][name]
+        if parameter.per == "channel":
+            for place in channel_values.places(parameter.shape(self.used[task])):
+                yield task, name, place
+        else:
+            yield task, name, ()
+
+    def named(self, key: Key) -> str:
+        """A key in a sentence: `FillSpectra.roi_low of M00:C01:ROI2`."""
+        task, name, place = key
+        return f"{task}.{name}{f' of {where(self.parameters[task][name], place)}' if place else ''}"
+
+    # -- what fits ----------------------------------------------------------------------------------------------------
+
+    def fitting(self, held: Collection[Key] = (), first: Collection[Key] = ()) -> list[Key]:
+        """Of what is dirty (but for what is `held`), all that can be used now: it fits what is used, and each other.
+
+        If not all of it agrees, what is `first` comes first.
+        """
+        found: list[Key] = []
+        for task in dict.fromkeys(key[0] for key in self.dirty):
+            keys = [key for key in self.dirty if key[0] == task and key not in held]
+            found += self._fitting(task, keys, first)
+        return found
+
+    def _fitting(self, task: str, keys: list[Key], first: Collection[Key]) -> list[Key]:
+        groups = [group for group in self._groups(keys) if not any(self._misfits(group, set(group)))]
+        together = [key for group in groups for key in group]
+        if not together or self._agrees(task, together):
+            return together
+        urgent = [group for group in groups if not first or any(key in first for key in group)]
+        taken = [key for group in urgent for key in group]
+        if not self._agrees(task, taken):
+            taken = []
+        for group in groups:
+            if group[0] not in taken and self._agrees(task, taken + group):
+                taken += group
+        return taken
+
+    def _groups(self, keys: list[Key]) -> list[list[Key]]:
+        """The keys by what is declared to go together."""
+        left, groups = dict.fromkeys(keys), list[list[Key]]()
+        while left:
+            group, found = list[Key](), [next(iter(left))]
+            while found:
+                key = found.pop()
+                if key in left:
+                    del left[key]
+                    group.append(key)
+                    found += self._partners(key)
+            groups.append(group)
+        return groups
+
+    def _partners(self, key: Key) -> Iterator[Key]:
+        task, name, place = key
+        for other, there in partners(self.parameters[task], self.used[task], (name, place)):
+            yield task, other, there
+
+    def _misfits(self, keys: Iterable[Key], new: Collection[Key]) -> Iterator[str]:
+        """What does not fit about these keys, if the `new` ones have the wanted value and others the used one."""
+        looked: set[Key] = set()
+        for key in keys:
+            task = key[0]
+            parameters = self.parameters[task]
+
+            def value_at(name: str, place: Place, task: str = task) -> Any:
+                spot = (task, name, place)
+                return _get(self.wanted if spot in new else self.used, spot)
+
+            for spot in {key: None, **dict.fromkeys(self._partners(key))}:
+                if spot not in looked:
+                    looked.add(spot)
+                    found = misfits_at(parameters, parameters[spot[1]], spot[2], value_at)
+                    yield from (f"{task}.{name}{text}" for name, text in found)
+
+    def _agrees(self, task: str, keys: list[Key]) -> bool:
+        return not any(self._disagreements(task, lambda: self._with(task, keys)))
+
+    def _disagreements(self, task: str, values: Callable[[], Mapping[str, Value]]) -> Iterator[str]:
+        """What the task's own rule says against values."""
+        cls = self.classes[task]
+        if issubclass(cls, Task) and cls.do_check.__func__ is not Callbacks.do_check.__func__:
+            yield from (problem.text for problem in disagreements(cls, values(), (task,)))
+
+    def _with(self, task: str, keys: list[Key]) -> dict[str, Value]:
+        """The used values of a task, with the wanted ones of some keys."""
+        values = dict(self.used[task])
+        for _, name, place in keys:
+            if place and values[name] is self.used[task][name]:
+                values[name] = _copy(values[name])
+        for key in keys:
+            _set({task: values}, key, self.is_wanted(key))
+        return values
+
+    def problems(self, given: Mapping[str, Mapping[str, Value]]) -> list[str]:
+        """What the tasks' own rules say against values that are given together, beside those that are used."""
+        return [
+            text
+            for task, values in given.items()
+            for text in self._disagreements(task, lambda: {**self.used[task], **values})  # noqa: B023
+        ]
+
+    def problem(self, keys: Collection[Key]) -> str:
+        """Why these are not used, of what is dirty: what does not fit; or an empty text."""
+        found = list(self._misfits(keys, set(keys)))
+        for task in dict.fromkeys(key[0] for key in keys):
+            of_task = [key for key in keys if key[0] == task]
+            found += self._disagreements(task, lambda: self._with(task, of_task))  # noqa: B023
+        return "; ".join(dict.fromkeys(found))
+
+
+def _get(values: Values, key: Key) -> Any:
+    task, name, place = key
+    return channel_values.at(values[task][name], place)
+
+
+def _set(values: Values, key: Key, value: Any) -> None:
+    task, name, place = key
+    if place:
+        channel_values.put_at(values[task][name], place, value)
+    else:
+        values[task][name] = value
+
+
+def _copied(values: Mapping[str, Mapping[str, Value]]) -> Values:
+    return {task: {name: _copy(value) for name, value in of_task.items()} for task, of_task in values.items()}
+
+
+def _copy(value: Any) -> Any:
+    return [_copy(item) for item in value] if isinstance(value, list) else value

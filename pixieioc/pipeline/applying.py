@@ -1,0 +1,97 @@
+"""Has tasks use new values of parameters that were checked before: those of single channels, too, and at a small cost.
+
+`Pipeline.configure` takes anything, checks it and makes whole parameters of it. This is for who has done that already,
+and for whom a channel's value is one of thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pixieioc.pipeline import channel_values
+from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline.fitting import Spot
+from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.pipeline_state import PipelineState
+from pixieioc.pipeline.procedure import Procedure, Wait
+from pixieioc.pipeline.task_process import TaskProcess
+
+#: New values by task and spot.
+Changes = Mapping[str, Mapping[Spot, Any]]
+_CONFIGURE = Message.CONFIGURE.emoji
+#: The limit for a hang is the pipeline's to keep: it holds at once, also for a task that is busy just now.
+_LIMIT: Spot = ("hang_timeout", ())
+
+
+def applying(state: PipelineState, changes: Changes, before: Changes) -> Procedure[None]:
+    """Sends each task its changes, and waits for the answers; Refused, and all have what was `before`, if one refuses.
+
+    A task that has failed, or fails meanwhile, or is not there, gets the values when it is made (again).
+    """
+    sent = [(process, _send(state, process, changes[process.name])) for process in _reached(state, changes)]
+    for name, of_task in changes.items():
+        if _LIMIT in of_task and name in state.processes:
+            _keep(state.processes[name].task.parameter_values, {_LIMIT: of_task[_LIMIT]})
+    sent = [(process, number) for process, number in sent if changes[process.name].keys() != {_LIMIT}]
+    yield Wait(lambda: all(_decided(state, *each) for each in sent), state.answer_timeout)
+    refused = {process.name: why for process, number in sent if (why := _refusal(state, process, number))}
+    if refused:
+        for name, of_task in before.items():
+            if _LIMIT in of_task and name in state.processes:
+                _keep(state.processes[name].task.parameter_values, {_LIMIT: of_task[_LIMIT]})
+        well = [p for p, _ in sent if p.name not in refused and not _has_gone(state, p)]
+        back = [(process, _send(state, process, before[process.name])) for process in well]
+        yield Wait(lambda: all(_decided(state, *each) for each in back), state.answer_timeout)
+        for process, number in back:
+            process.answers.pop(number, None)
+        raise Refused("; ".join(refused.values()), task=next(iter(refused)))
+    for name, of_task in changes.items():
+        if name in state.processes:
+            _keep(state.processes[name].task.parameter_values, of_task)
+
+
+def _reached(state: PipelineState, changes: Changes) -> list[TaskProcess]:
+    found = [state.processes[name] for name in changes if name in state.processes]
+    return [process for process in found if process.known and not process.failed]
+
+
+def _send(state: PipelineState, process: TaskProcess, changes: Mapping[Spot, Any]) -> int:
+    number = state.send(process.name, _CONFIGURE, message(changes))
+    process.answers[number] = None
+    return number
+
+
+def message(changes: Mapping[Spot, Any]) -> dict[str, Any]:
+    """The changes of one task as CONFIGURE carries them: a table of places where there is a value for each channel."""
+    whole = {name: value for (name, place), value in changes.items() if not place}
+    tables: dict[str, dict[channel_values.Place, Any]] = {}
+    for (name, place), value in changes.items():
+        if place:
+            tables.setdefault(name, {})[place] = value
+    return {**whole, **{name: channel_values.table_of(table) for name, table in tables.items()}}
+
+
+def _decided(state: PipelineState, process: TaskProcess, number: int) -> bool:
+    return _has_gone(state, process) or process.answers.get(number) is not None
+
+
+def _has_gone(state: PipelineState, process: TaskProcess) -> bool:
+    return process.failed or state.processes.get(process.name) is not process
+
+
+def _refusal(state: PipelineState, process: TaskProcess, number: int) -> str:
+    answer = process.answers.pop(number, None)
+    if answer is None:
+        return "" if _has_gone(state, process) else f"{process.name}: no answer within {state.answer_timeout:g} s"
+    text = answer.removeprefix(f"{process.name}: ")
+    return text if text.startswith(f"{process.name}.") or not text else f"{process.name}: {text}"
+
+
+def _keep(values: dict[str, Any], changes: Mapping[Spot, Any]) -> None:
+    """Has a process that replaces this one begin with these values."""
+    for (name, place), value in changes.items():
+        if place:
+            channel_values.put_at(values[name], place, value)
+        else:
+            values[name] = value

@@ -1,0 +1,72 @@
+"""How values must fit each other: a region's last bin is not below its first, and in the spectrum.
+
+Whether a value is possible by itself is `Parameter.check`'s to say; here each of them is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from pixieioc.pipeline import channel_values
+from pixieioc.pipeline.channel_values import Place
+from pixieioc.pipeline.declare import Parameter, Value
+
+#: A parameter and one of its places.
+Spot = tuple[str, Place]
+#: The value at a spot.
+ValueAt = Callable[[str, Place], Any]
+
+
+def misfits(parameters: Mapping[str, Parameter[Any]], values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+    """What does not fit among all values: the parameter, and what is wrong with it, to be put behind its name."""
+
+    def value_at(name: str, place: Place) -> Any:
+        known = values.get(name)
+        return parameters[name].default_of_one if known is None else channel_values.at(known, place)
+
+    for parameter in parameters.values():
+        if parameter.at_least or parameter.below:
+            for place in places_of(parameter, values):
+                yield from misfits_at(parameters, parameter, place, value_at)
+
+
+def places_of(parameter: Parameter[Any], values: Mapping[str, Value]) -> Iterable[Place]:
+    """All places of a parameter: the empty one if it has one value for all."""
+    return channel_values.places(parameter.shape(values)) if parameter.per == "channel" else ((),)
+
+
+def misfits_at(
+    parameters: Mapping[str, Parameter[Any]], parameter: Parameter[Any], place: Place, value_at: ValueAt
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with the value of a parameter at one place, beside those that it is declared to go with."""
+    mine = value_at(parameter.name, place)
+    if mine == parameter.unset:
+        return
+    spot = f" of {where(parameter, place)}" if place else ""
+    if (name := parameter.at_least) and mine < (least := value_at(name, _of(parameters[name], place))):
+        yield parameter.name, f"{spot} = {mine}: is below {name}{spot} = {least}"
+    if (name := parameter.below) and mine >= (above := value_at(name, _of(parameters[name], place))):
+        yield parameter.name, f"{spot} = {mine}: must be below {name}, which is {above}"
+
+
+def partners(parameters: Mapping[str, Parameter[Any]], values: Mapping[str, Value], spot: Spot) -> Iterator[Spot]:
+    """The spots whose values a value is declared to go with: those of the same channel, and those for all channels."""
+    name, place = spot
+    for parameter in parameters.values():
+        for other in filter(None, (parameter.at_least, parameter.below)):
+            if parameter.name == name:
+                yield other, _of(parameters[other], place)
+            elif other == name:
+                yield from ((parameter.name, there) for there in ([place] if place else places_of(parameter, values)))
+
+
+def where(parameter: Parameter[Any], place: Place) -> str:
+    """A place as process variables name it: `M00:C03`, or `M00:C03:ROI2`."""
+    module, channel, *number = place
+    name = channel_values.channel_name(module, channel)
+    return f"{name}:{channel_values.numbered(parameter.pv, number[0]).rpartition(':')[0]}" if number else name
+
+
+def _of(parameter: Parameter[Any], place: Place) -> Place:
+    return place if parameter.per == "channel" else ()
