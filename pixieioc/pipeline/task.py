@@ -212,7 +212,8 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
             self.__making_report = False
         handled = self.events if self.events_known else self.counter
         self.__data_plane.measure(self, handled, running=self.__status is Status.RUNNING)
-        report = Reported(status=self.__status.name, time=time.time(), values=self.__reporting.take())
+        values, links = self.__reporting.take(), self.__data_plane.links
+        report = Reported(status=self.__status.name, time=time.time(), values=values, links=links)
         self.__control.say(_REPORT, write(report), self.run_id)
 
     # -- actions of the frame -----------------------------------------------------------------------------------------
@@ -338,10 +339,13 @@ class Task(Callbacks, StandardReports, PROCESSES.Process):
         self.__control.say(_ANSWER, write(Answered(ack=packet.number, refused=clean(refused))), self.run_id)
 
     def __handle_connect(self, place: dict[str, Any]) -> None:
-        if self.__status is Status.WAITING:
+        if "cut" in place:  # a task behind this one has failed: what would go there is not sent any more
+            self.__data_plane.cut(place["cut"])
+        elif self.__status is Status.WAITING:
+            self.__data_plane.modes = place.get("modes", ())
             self.connect(place["address_pull"], place["is_start"], place["is_final"])
-        else:  # the task behind this one is lost: what would go there is dropped and counted from now on
-            self.__data_plane.is_final = self.__data_plane.cut = True
+        else:
+            self.__data_plane.cut(None)
 
     def __handle_start(self, run: dict[str, Any]) -> None:
         self.__data_plane.begin(run["run"])

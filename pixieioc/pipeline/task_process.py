@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pixieioc.pipeline.error import Error
+from pixieioc.pipeline.payloads import LinkCount
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.undeclared import Undeclared
@@ -29,6 +30,8 @@ class TaskProcess:
     error: Error | None = None
     heard: float = field(default_factory=time.monotonic)
     report_time: float = 0.0  #: Unix time of the latest report
+    outputs: int = 1  #: how many links begin at it
+    links: list[LinkCount] = field(default_factory=list[LinkCount])  #: what became of the items at each of them
     #: The latest value of every report.
     reports: dict[str, Any] = field(init=False)
     #: Numbers of messages that were answered, with the reason if they were refused.

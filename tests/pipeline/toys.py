@@ -71,6 +71,12 @@ class ToyFilter(Task):
         self.send(datum)
 
 
+class ToyPatient(ToyFilter):
+    """The same, which may be silent for longer."""
+
+    heart_beat_timeout = 10.0
+
+
 class ToySink(Task):
     """Remembers the numbers of the items that came."""
 
