@@ -71,8 +71,8 @@ class Ours(Contender):
         run(main)
 
     async def serve(self, ready: Callable[[], Awaitable[None]]) -> None:
-        from pixieioc.ioc.ca.record import Client, Record
         from pixieioc.ioc.ca.server import Server
+        from pixieioc.ioc.records import Client, Record
         from pixieioc.pvinfo.model import PvInfo, text_pv
 
         self._numbers = [Record(PvInfo("S", "ai", "", 0.0), f"{self.prefix}S{i}") for i in range(self.count)]

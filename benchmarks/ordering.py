@@ -10,25 +10,23 @@ The exit code is 1 if events are lost, whatever the figures are.
 
 from __future__ import annotations
 
-import json
-import os
-import select
+import contextlib
 import statistics
-import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import common
 import numpy as np
-import psutil
 import typer
+from checkouts import Run, Worker
 from numpy.typing import NDArray
 
 RECORDING = common.ROOT / "examples" / "data" / "pixie16_binary_data-full.bin"
-CHAIN = ("LoadFiles", "ConvertToEvents", "SortEvents", "FillSpectra")
+SORTING = "SortEvents"
+CHAIN = ("LoadFiles", "ConvertToEvents", SORTING, "FillSpectra")
 MODULES = 13
 #: CPU of the sorting stage, compared with the commit before this way of ordering.
 BARS = {"one module": 0.6, "13 modules": 0.65}
@@ -44,80 +42,46 @@ class Stream:
     settings: Mapping[str, dict[str, Any]]
 
 
-class Worker:
-    """A process that runs chains of one checkout: told on stdin, it answers on stdout."""
-
-    def __init__(self, checkout: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, "--worker"],
-            env={**os.environ, "PYTHONPATH": str(checkout)},
-            cwd=checkout,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        package = Path(self.ask({}))
-        if not package.is_relative_to(checkout.resolve()):
-            sys.exit(f"pixieioc is imported from {package}, not from {checkout}")
-
-    def ask(self, request: dict[str, Any]) -> Any:
-        """The answer to a request; exits with what is wrong."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            sys.exit("a worker has failed, see above")
-        return json.loads(answer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(common.PATIENCE)
-
-
 def main(
     against: Annotated[Path | None, typer.Option(help="Another checkout, which is measured in turn.")] = None,
     runs: Annotated[int, typer.Option(min=1, help="Runs of each stream and checkout, after one to warm up.")] = 5,
     megabytes: Annotated[float, typer.Option(min=1, help="Size of each stream, MB.")] = 64.0,
-    worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Only this stream; may be given several times.")] = None,
     as_json: common.Json = False,
 ) -> None:
     """Measure what the order of time costs."""
-    if worker:
-        _work()
-        return
     folder = common.private_folder()
     rows: list[common.Row] = []
-    with Worker(common.ROOT) as ours, Worker(against.resolve() if against else common.ROOT) as other:
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(Worker(path)) for path in (common.ROOT, *([against] if against else []))]
         for stream in _streams(folder, int(megabytes * 1e6 / 16)):
+            if only and stream.what not in only:
+                continue
             common.note(f"{stream.what}: {stream.events:,} events, 1 + {runs} runs")
-            rows += _measure(stream, ours, other if against else None, runs)
+            rows += _measure(stream, workers, runs)
     common.show("CPU per event", rows, as_json=as_json)
 
 
-def _measure(stream: Stream, ours: Worker, other: Worker | None, runs: int) -> list[common.Row]:
+def _measure(stream: Stream, workers: Sequence[Worker], runs: int) -> list[common.Row]:
     """Rows about one stream: the sorting stage, and the whole chain."""
-    workers = [ours, *([other] if other else [])]
-    files = [str(path) for path in stream.files]
-    for one in workers:
-        one.ask({"make": files, "events": stream.events, "settings": stream.settings})
-    found: list[list[dict[str, float]]] = [[] for _ in workers]
-    for _ in range(runs):
-        for one, so_far in zip(workers, found, strict=True):
-            so_far.append(one.ask({"run": True}))
-    for one in workers:
-        one.ask({"quit": True})
+    files = {"LoadFiles": {"files": [str(path) for path in stream.files]}, "FillSpectra": {"modules": MODULES}}
+    found: list[list[Run]] = [[] for _ in workers]
+    with contextlib.ExitStack() as stack:
+        for worker in workers:
+            stack.enter_context(worker.chain(CHAIN, {**files, **stream.settings}))
+        for _ in range(1 + runs):
+            for worker, so_far in zip(workers, found, strict=True):
+                so_far.append(worker.run())
+                if (filled := so_far[-1].events[CHAIN[-1]]) != stream.events:
+                    sys.exit(f"{filled} of {stream.events} events are in the spectra")
     rows: list[common.Row] = []
-    for name in ("SortEvents", "all tasks"):
-        costs = [statistics.median(run[name] for run in of) * 1e9 / stream.events for of in found]
-        bar = (BARS.get(stream.what, 1.0) if name == "SortEvents" else None) if other else None
+    for name in (SORTING, "all tasks"):
+        costs = [
+            statistics.median(run.cpu.get(name, run.cpu_of_all) for run in of[1:]) * 1e9 / stream.events for of in found
+        ]
+        bar = BARS.get(stream.what, 1.0) if name == SORTING and len(costs) > 1 else None
         met = costs[0] / costs[1] <= bar if bar else None
-        rows.append(common.Row(f"{stream.what}: {name}", "ns/event", costs[0], costs[1] if other else None, bar, met))
+        rows.append(common.Row(f"{stream.what}: {name}", "ns/event", *costs[:2], bar=bar, met=met))
     return rows
 
 
@@ -184,58 +148,6 @@ def _written(
         paths.append(folder / f"{what.replace(' ', '_').replace(',', '')}_mod{module:02d}.bin")
         words.tofile(paths[-1])
     return Stream(what, tuple(paths), sum(map(len, modules)), settings or {})
-
-
-# -- the worker -------------------------------------------------------------------------------------------------------
-
-
-def _work() -> None:
-    """Answers requests: {} where pixieioc is from, make a chain, run it, quit it."""
-    import pixieioc
-    from pixieioc.pipeline import Pipeline
-
-    pipeline: Pipeline | None = None
-    events = 0
-    while True:
-        while not select.select([sys.stdin], [], [], 0.1)[0]:
-            while pipeline is not None and pipeline.poll():  # heart beats are heard while the other checkout works
-                pass
-        line = sys.stdin.readline()
-        if not line:
-            return
-        request = json.loads(line)
-        answer: Any = True
-        if "make" in request:
-            events = request["events"]
-            files = {"LoadFiles": {"files": request["make"]}, "FillSpectra": {"modules": MODULES}}
-            pipeline = Pipeline({**files, **request["settings"]})
-            pipeline.__enter__()
-            pipeline.follow(pipeline.creating(CHAIN))
-            pipeline.connect(list(CHAIN))
-            _run(pipeline, events)
-        elif "run" in request and pipeline is not None:
-            answer = _run(pipeline, events)
-        elif "quit" in request and pipeline is not None:
-            pipeline.quit()
-            pipeline.__exit__(None, None, None)
-            pipeline = None
-        else:
-            answer = str(Path(pixieioc.__file__).resolve())
-        print(json.dumps(answer), flush=True)
-
-
-def _run(pipeline: Any, events: int) -> dict[str, float]:
-    """CPU seconds of each task in a run; all events must have come to the end."""
-    processes = {name: psutil.Process(member.reports["process_id"]) for name, member in pipeline.processes.items()}
-    before = {name: sum(process.cpu_times()[:2]) for name, process in processes.items()}
-    pipeline.start()
-    pipeline.wait(common.PATIENCE)
-    if pipeline.errors or not pipeline.at_rest:
-        sys.exit("; ".join(map(str, pipeline.errors)) or f"no end within {common.PATIENCE:g} s")
-    if (filled := pipeline.processes["FillSpectra"].reports["events"]) != events:
-        sys.exit(f"{filled} of {events} events are in the spectra")
-    used = {name: sum(process.cpu_times()[:2]) - before[name] for name, process in processes.items()}
-    return {**used, "all tasks": sum(used.values())}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ disk's own speed is that of writing the same bytes and nothing else until they a
 programs do, and directly. Last, a simulated crate of 13 modules with 16 channels and 12 M events/s in total: how much
 of that is sustained from files, and live.
 
+With `--against`, another checkout (a `git worktree` of an earlier commit) is measured in turn, instead of all this.
+
 Half of our runs are before the rival's, half behind it; what is shown is the median. The exit code is 1 if not every
 event of the file has come out of our chain, in time order and in a spectrum, and every byte into the raw file.
 """
@@ -36,6 +38,7 @@ from typing import Annotated, Any
 import common
 import numpy as np
 import typer
+from checkouts import Run, Worker
 
 from pixieioc.detector.crate import Crate, Module
 from pixieioc.detector.simulation import Simulation, warm_up
@@ -50,6 +53,8 @@ LAYOUT = variant(500, 34688)
 #: The recording has records without traces and sums only: four words.
 BYTES_PER_EVENT = 16
 BAR, TRACES_BAR = 250.0, 500.0
+#: Ratio to the commit before the order of time was done anew, 412e662.
+AGAINST_BAR = 1.2
 #: A full crate.
 MODULES, CHANNELS, FULL_RATE = 13, 16, 12e6
 
@@ -82,6 +87,9 @@ def main(
     rival_megabytes: Annotated[float, typer.Option(min=0.4, help="The rival reads so much of it, MB.")] = 100.0,
     rival_timeout: Annotated[float, typer.Option(help="The rival is ended after so many seconds.")] = 600.0,
     runs: Annotated[int, typer.Option(min=1, help="Our runs before the rival's, and as many behind it.")] = 3,
+    against: Annotated[
+        Path | None, typer.Option(help="Another checkout, which is measured in turn, instead of the rival.")
+    ] = None,
     crate: Annotated[bool, typer.Option(help="Whether the simulated crate is measured.")] = True,
     as_json: common.Json = False,
 ) -> None:
@@ -89,6 +97,15 @@ def main(
     folder = common.private_folder()
     plain = _repeated(folder / "list-mode.bin", RECORDING.read_bytes(), megabytes)
     traced = _repeated(folder / "traces.bin", _with_traces(), megabytes, 1000 + BYTES_PER_EVENT)
+    if against is not None:
+        chains = {
+            "list-mode pipeline": (PLAIN, plain),
+            "with GatherEvents before the sink": (GATHERING, plain),
+            "500-sample traces": (PLAIN, traced),
+        }
+        rows = [row for what, (chain, data) in chains.items() for row in _against(what, chain, data, against, 2 * runs)]
+        common.show(f"List-mode pipeline, the rival is {against}", rows, as_json=as_json)
+        return
     share = plain
     if rival_megabytes < megabytes:
         share = _repeated(folder / "share.bin", RECORDING.read_bytes(), rival_megabytes)
@@ -169,13 +186,7 @@ def _runs(chain: list[str], data: Data, folder: Path, runs: int) -> list[float]:
     """Seconds of each run of a chain, without the first, for which everything is cold."""
     common.note(f"{' > '.join(chain)}, {data.bytes / 1e6:.0f} MB: 1 + {runs} runs")
     raw = folder / "raw"
-    settings: dict[str, dict[str, Any]] = {
-        "LoadFiles": {"files": [str(path) for path in data.files]},
-        "FillSpectra": {"modules": 1, "channels": CHANNELS},
-        "GatherData": {"auto_save": True, "file_path": str(raw), "create_directory": True},
-    }
-    for task, more in data.settings.items():
-        settings[task] = {**settings.get(task, {}), **more}
+    settings = _settings(data, raw)
     times: list[float] = []
     with Pipeline({name: settings[name] for name in chain if name in settings}) as pipeline:
         pipeline.follow(pipeline.creating(chain))
@@ -189,6 +200,19 @@ def _runs(chain: list[str], data: Data, folder: Path, runs: int) -> list[float]:
             shutil.rmtree(raw, ignore_errors=True)
         pipeline.quit()
     return times[1:]
+
+
+def _settings(data: Data, raw: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Settings of the tasks for a chain that reads these data, and saves raw files to `raw`."""
+    settings: dict[str, dict[str, Any]] = {
+        "LoadFiles": {"files": [str(path) for path in data.files]},
+        "FillSpectra": {"modules": 1, "channels": CHANNELS},
+    }
+    if raw is not None:
+        settings["GatherData"] = {"auto_save": True, "file_path": str(raw), "create_directory": True}
+    for task, more in data.settings.items():
+        settings[task] = {**settings.get(task, {}), **more}
+    return settings
 
 
 def _check(pipeline: Pipeline, data: Data, raw: Path) -> None:
@@ -225,6 +249,31 @@ def _disk(data: Data, folder: Path, direct: bool) -> float:
     os.close(descriptor)
     file.unlink()
     return len(content) / seconds / 1e6
+
+
+# -- ours of another commit --------------------------------------------------------------------------------------------
+
+
+def _against(what: str, chain: list[str], data: Data, against: Path, runs: int) -> list[common.Row]:
+    """Events a second, and CPU per event, in this checkout and in another one: medians of runs in turn."""
+    common.note(f"{' > '.join(chain)}, {data.bytes / 1e6:.0f} MB: 1 + {runs} runs of each")
+    found: list[list[Run]] = [[], []]
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(Worker(checkout)) for checkout in (common.ROOT, against)]
+        for worker in workers:
+            stack.enter_context(worker.chain(chain, _settings(data)))
+        for _ in range(1 + runs):
+            for worker, so_far in zip(workers, found, strict=True):
+                so_far.append(worker.run())
+                if (filled := so_far[-1].events[chain[-1]]) != data.events or so_far[-1].late:
+                    sys.exit(f"{filled} of {data.events} events are in the spectra, {so_far[-1].late} are late")
+    ours, theirs = (data.events / statistics.median(run.seconds for run in of[1:]) for of in found)
+    rows = [common.rivalled(what, "events/s", ours, theirs, AGAINST_BAR)]
+    for task in ("all tasks", *chain):
+        costs = [statistics.median(run.cpu.get(task, run.cpu_of_all) for run in of[1:]) for of in found]
+        ours, theirs = (1e9 * cost / data.events for cost in costs)
+        rows.append(common.Row(f"{what}: CPU of {task}", "ns/event", ours, theirs))
+    return rows
 
 
 # -- a full crate -----------------------------------------------------------------------------------------------------

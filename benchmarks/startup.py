@@ -26,7 +26,7 @@ import common
 import typer
 
 from pixieioc.config import Config, load
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 
 ANSWER_BAR, TASKS_BAR = 1.5, 3.0
 #: Seconds between searches.

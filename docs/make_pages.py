@@ -1,6 +1,8 @@
-"""Writes the pages of this folder that follow from the code: states.md from the tables of rules, configuration.md from
-the declarations of parameters and reports, events.md from those of columns, fields.md from the table of fields,
-tasks.md from docstrings and signatures. Run it as `python docs/make_pages.py`."""
+"""Writes the pages that follow from the code: architecture.md from the contracts of imports, and in reference/ the
+others: states.md from the tables of rules, configuration.md from the declarations of parameters and reports, events.md
+from those of columns, fields.md from the table of fields, tasks.md from docstrings and signatures.
+
+Run it as `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ import msgspec
 import numpy as np
 
 try:
-    from docs import task_page
+    from docs import architecture_page, task_page
 except ImportError:  # run as a script, from any folder
+    import architecture_page  # pyright: ignore[reportMissingImports]
     import task_page  # pyright: ignore[reportMissingImports]
 
 from pixieioc.config import IocTable, LimitsTable, PipelineTable, RunParameters
@@ -391,11 +394,12 @@ def events() -> str:
 
 
 PAGES = {
-    "states.md": states,
-    "configuration.md": configuration,
-    "events.md": events,
-    "fields.md": fields,
-    "tasks.md": tasks,
+    "architecture.md": architecture_page.page,
+    "reference/states.md": states,
+    "reference/configuration.md": configuration,
+    "reference/events.md": events,
+    "reference/fields.md": fields,
+    "reference/tasks.md": tasks,
 }
 
 if __name__ == "__main__":

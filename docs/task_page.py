@@ -18,7 +18,7 @@ PAGE = """\
 # Tasks: classes, arguments, callbacks
 
 Printed by `python docs/make_pages.py` from the docstrings and signatures in the code. The
-[tutorial](../README.md#write-a-task-of-ones-own) shows a whole one.
+[tutorial](../tutorial/own-task.md) shows a whole one.
 
 ## Task
 

@@ -67,7 +67,7 @@ def run(
 @app.command()
 def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
     """Check a configuration file and the files that it names: print everything that is wrong, or what they describe."""
-    from pixieioc.pvinfo import all_pvs
+    from pixieioc.pvinfo.build import all_pvs
 
     examined = examine(config, sets or (), prefix, files=True)
     problems, pvs = list(examined.problems), {}

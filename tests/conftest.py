@@ -17,7 +17,9 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from tests.marks import forget_started, longest_first, mark, started
 from tests.recorder import Recorder
+from tests.soak import SOAK
 
 
 def _free_port() -> int:
@@ -55,7 +57,27 @@ os.environ.update(
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("default", deadline=None, print_blob=True)
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the mark known."""
+    config.addinivalue_line("markers", "system: starts processes; without these, the tests take less than a minute")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks what starts processes, before -m selects; with several workers, begins with what takes longest."""
+    mark(items)
+    if hasattr(config, "workerinput"):
+        longest_first(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """From here on, processes are those of the test that comes, and of its fixtures."""
+    forget_started()
+
+
+settings.register_profile("default", deadline=None, print_blob=True, max_examples=100 * SOAK)
 settings.load_profile("default")
 
 #: The recording that the project carries.
@@ -97,8 +119,15 @@ def _command(process: psutil.Process) -> str:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """Fails a test that leaves a process or a folder of sockets behind (those of wider fixtures may stay)."""
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves a process or a folder of sockets behind (those of wider fixtures may stay).
+
+    One that is not marked `system` must not even start a process.
+    """
+    if request.node.get_closest_marker("system") is None:
+        yield
+        assert started() == [], "this test starts a process, and tests/marks.py does not see by what"
+        return
     processes, folders = _processes(), set(Path(_TEMPORARY).glob("pixieioc-*"))
     yield
     # A process that was told to end may still be on its way out.

@@ -17,7 +17,7 @@ import pixieioc
 from pixieioc.cli import app
 from pixieioc.config import ConfigError, load
 from pixieioc.pipeline import Task
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from tests.conftest import CA_PORTS, DATA
 from tests.running_ioc import ROOT, ioc_folder
 

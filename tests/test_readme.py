@@ -1,4 +1,4 @@
-"""The README does what it says: its sessions are typed into a shell, its files are the files."""
+"""README and docs do what they say: their sessions are typed into a shell, their files are the files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,26 @@ from pixieioc.export import FILES
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 
-README = (ROOT / "README.md").read_text()
+README = "README.md"
+#: The pages that are written by hand or by make_pages, and those beside the code.
+WRITTEN = sorted(
+    str(path.relative_to(ROOT))
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("*/*/README.md"))
+    if not {".venv", "node_modules"} & set(path.parts)
+)
 _FENCE = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
 _HEADING = re.compile(r"^#+ ", re.MULTILINE)
-#: The same text without what looks like a heading in a block.
-_WITHOUT_BLOCKS = _FENCE.sub(lambda block: " " * len(block[0]), README)
+_LINK = re.compile(r"(?<!`)!?\[[^\]]*\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
+
+
+def read(page: str) -> str:
+    """The text of a page."""
+    return (ROOT / page).read_text()
+
+
+def without_blocks(text: str) -> str:
+    """The same text without what looks like a heading or a link in a block."""
+    return _FENCE.sub(lambda block: " " * len(block[0]), text)
 
 
 @dataclass
@@ -35,12 +50,14 @@ class Block:
     file: str | None
 
 
-def section(title: str) -> list[Block]:
-    """The blocks below a heading, up to the next one."""
-    begin = README.index(f"# {title}\n") + len(title) + 3
-    end = _HEADING.search(_WITHOUT_BLOCKS, begin)
-    text = README[begin : end.start() if end else None]
-    return [Block(m["language"], m["text"], m["file"]) for m in _FENCE.finditer(text)]
+def section(page: str, title: str) -> list[Block]:
+    """The blocks of a page below a heading, up to the next one."""
+    text = read(page)
+    begin = text.index(f"# {title}\n") + len(title) + 3
+    end = _HEADING.search(without_blocks(text), begin)
+    return [
+        Block(m["language"], m["text"], m["file"]) for m in _FENCE.finditer(text[begin : end.start() if end else None])
+    ]
 
 
 def commands(block: Block) -> list[tuple[str, str]]:
@@ -76,9 +93,9 @@ class Terminal:
         )
         return "\n".join(text.rstrip() for text in done.stdout.splitlines()) + "\n" * bool(done.stdout)
 
-    def follow(self, title: str) -> None:
+    def follow(self, page: str, title: str) -> None:
         """Types all sessions of a section and looks at what comes."""
-        sessions = [block for block in section(title) if block.language == "console"]
+        sessions = [block for block in section(page, title) if block.language == "console"]
         assert sessions, title
         for session in sessions:
             for line, expected in commands(session):
@@ -97,8 +114,12 @@ def example(name: str) -> Iterator[Terminal]:
             yield Terminal(folder)
 
 
+def test_the_readme_is_short() -> None:
+    assert len(read(README).splitlines()) <= 250
+
+
 def test_there_are_exactly_two_commands_of_set_up() -> None:
-    first, second = section("Set-up")
+    first, second = section(README, "Set-up")
     assert first.text.endswith("&& .venv/bin/pixieioc demo\n")
     assert second.text.endswith("&& .venv/bin/python -m pytest\n")
     for block in (first, second):
@@ -109,51 +130,53 @@ def test_there_are_exactly_two_commands_of_set_up() -> None:
 
 def test_the_tutorial_and_what_follows() -> None:
     tutorial = "Tutorial: from the installation to the first spectrum"
-    assert "pixieioc run examples/replay.toml" in section(tutorial)[0].text
+    assert "pixieioc run examples/replay.toml" in section(README, tutorial)[0].text
     with example("replay.toml") as terminal:
-        terminal.follow(tutorial)
-        terminal.follow("Watch lines: regions of interest")
+        terminal.follow(README, tutorial)
+        terminal.follow("docs/how-to/regions-of-interest.md", "Watch lines: regions of interest")
 
 
 def test_a_scan_reaches_its_preset() -> None:
     with example("demo.toml") as terminal:
-        terminal.follow("Take a scan point")
+        terminal.follow("docs/how-to/scan-points.md", "Take scan points")
 
 
 def test_analysing_files_offline(tmp_path: Path) -> None:
-    Terminal(tmp_path).follow("Analyse files offline")
+    Terminal(tmp_path).follow("docs/how-to/offline-analysis.md", "Analyse files offline")
     assert {path.name for path in tmp_path.glob("*.*") if path.is_file()} == {"events.parquet", "spectra.png"}
 
 
 def test_generating_files_and_their_names(tmp_path: Path) -> None:
-    title = "Generate screens, alarms and lists"
-    Terminal(tmp_path).follow(title)
+    page = "docs/how-to/control-room-files.md"
+    Terminal(tmp_path).follow(page, "Generate files for the control room")
     made = {str(path.relative_to(tmp_path / "lab")) for path in (tmp_path / "lab").rglob("*") if path.is_file()}
     assert made >= set(FILES)
-    begin = README.index(f"### {title}\n")
-    text = README[begin : README.index("\n### ", begin)]
-    assert [name for name in FILES if f"`{name}`" not in text] == []
+    assert [name for name in FILES if f"`{name}`" not in read(page)] == []
 
 
 def test_columns_are_named_with_their_types() -> None:
+    page = " ".join(read("docs/how-to/offline-analysis.md").split())
     for column in (*ALWAYS, *SORTED, RUN, *OPTIONAL, TRACE):
         said = f"`{column.name}` {column_type(column)} {column.unit}".strip()
-        assert said in " ".join(README.split()), said
+        assert said in page, said
+
+
+OWN_TASK = ("docs/tutorial/own-task.md", "Write your own task")
 
 
 def test_the_task_of_ones_own() -> None:
     with example("energy_cut.toml") as terminal:
-        terminal.follow("Write a task of one's own")
+        terminal.follow(*OWN_TASK)
 
 
 @pytest.mark.parametrize("name", ["examples/energy_cut.py", "examples/energy_cut.toml"])
 def test_files_are_shown_as_they_are(name: str) -> None:
-    [shown] = [block.text for block in section("Write a task of one's own") if block.file == name]
-    assert shown == (ROOT / name).read_text()
+    [shown] = [block.text for block in section(*OWN_TASK) if block.file == name]
+    assert shown == read(name)
 
 
 def test_the_pipeline_without_epics(tmp_path: Path) -> None:
-    [block] = section("Use the pipeline without EPICS")
+    [block] = section("docs/how-to/pipeline-library.md", "Use the pipeline without EPICS")
     program = tmp_path / "program.py"
     program.write_text(block.text)
     done = subprocess.run(
@@ -169,15 +192,39 @@ def test_the_pipeline_without_epics(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_links_to_files_lead_somewhere() -> None:
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", README)
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+def _anchors(page: Path) -> set[str]:
+    """What a link into a page can name: its headings, as they are made into anchors on the web."""
+    titles = re.findall(r"^#+ (.*)$", without_blocks(page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_links_lead_somewhere(page: str) -> None:
+    wrong: list[str] = []
+    for target, anchor in _LINK.findall(without_blocks(read(page))):
+        there = (ROOT / page).parent / target if target else ROOT / page
+        if not there.exists() or (anchor and anchor not in _anchors(there)):
+            wrong.append(f"{target}#{anchor}")
+    assert wrong == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, to_do = set[Path](), [ROOT / README]
+    while to_do:
+        page = to_do.pop().resolve()
+        if page in reached:
+            continue
+        reached.add(page)
+        if page.suffix == ".md":
+            to_do += [page.parent / target for target, _ in _LINK.findall(without_blocks(page.read_text())) if target]
+        elif page.name == "decisions":
+            to_do += page.iterdir()
+    assert [page for page in WRITTEN if page.startswith("docs/") and ROOT / page not in reached] == []
 
 
 def test_every_dependency_has_its_reason() -> None:
-    listed = README[README.index("### What it stands on") :]
-    project = (ROOT / "pyproject.toml").read_text()
+    listed = read("docs/reference/dependencies.md")
+    project = read("pyproject.toml")
     named = re.findall(
         r'"([A-Za-z][\w-]*)(?:\[\w+\])?[=><]=',
         project[project.index("dependencies") : project.index("[project.scripts]")],
@@ -186,6 +233,15 @@ def test_every_dependency_has_its_reason() -> None:
     assert [name for name in named if name not in listed] == []
 
 
+@pytest.mark.parametrize("page", [page for page in WRITTEN if page.startswith("docs/decisions/")])
+def test_a_decision_has_its_date_and_its_status(page: str) -> None:
+    number = int(Path(page).name[:4])
+    assert re.match(
+        rf"# {number}\. .+\n\n\*Date: \d{{4}}-\d\d-\d\d\. Status: (proposed|accepted|superseded by \d+)\.\*\n",
+        read(page),
+    )
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_that_follow_from_the_code_are_current(page: str) -> None:
-    assert (ROOT / "docs" / page).read_text() == PAGES[page](), "python docs/make_pages.py writes it"
+    assert read(f"docs/{page}") == PAGES[page](), "python docs/make_pages.py writes it"

@@ -11,7 +11,7 @@ import pytest
 from pixieioc.config import Config, ConfigError, load, to_json
 from pixieioc.export import outputs
 from pixieioc.pipeline import Parameter, Pipeline, Task
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from pixieioc.pvinfo.description import Description, is_channel, module_of, own_name, part_of, task_of
 from pixieioc.tasks.fill_spectra import FillSpectra
 from pixieioc.tasks.gather_data import GatherData

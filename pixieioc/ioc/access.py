@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pixieioc.config import ConfigError, read_toml
-from pixieioc.ioc.ca.record import Client
+from pixieioc.ioc.records import Client
 from pixieioc.pvinfo.model import Access
 
 #: The groups of process variables that can be written.

@@ -9,17 +9,19 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from pixieioc.config import Config, ConfigError
 from pixieioc.ioc.access import AccessRules
-from pixieioc.ioc.ca.record import Client, PutRefused, Record
+from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
 from pixieioc.pipeline import Error
 from pixieioc.pipeline.process import prepare
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from pixieioc.tasks.raw_file import tell_unfinished, unfinished
 
 log = logging.getLogger(__name__)
@@ -79,7 +81,7 @@ async def run_ioc(
         control = RunControl(pvs, config, state)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(control.on_fault)
-        server = _Server(pvs.values(), interfaces or config.ioc.interfaces or None, config.ioc.limits)
+        server = _Server(pvs.values(), interfaces or config.ioc.interfaces or None, _limits(config))
         server.control, server.access = control, access
         pvs.post("IOC:ACCESS", str(access))
         if config.access_file is not None:
@@ -88,6 +90,10 @@ async def run_ioc(
         if on_ready is not None:
             on_ready()
         await _serve(config, pvs, server, control, state, stopping, start=start)
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(**msgspec.structs.asdict(config.ioc.limits))
 
 
 async def _serve(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 
-from pixieioc.ioc.ca.record import Client, PutRefused, stamp
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import Client, PutRefused, Pvs, stamp
 from pixieioc.ioc.run import Run
 
 #: Commands that are kept, and how much of the message of each.

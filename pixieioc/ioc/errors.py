@@ -8,10 +8,8 @@ import time
 import traceback
 from datetime import datetime
 
-from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.acknowledge import forget
-from pixieioc.ioc.ca.record import Client, stamp
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import MAJOR, NO_ALARM, Client, Pvs, stamp
+from pixieioc.ioc.records.acknowledge import forget
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
 
@@ -50,7 +48,7 @@ class ErrorPvs:
             pvs.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
         owner = task if task in self._counts else _IOC
         if owner not in self._latched:
-            pvs.post_with(f"{owner}:ErrorMessage_RBV", _full_text(error), dbr.MAJOR, when)
+            pvs.post_with(f"{owner}:ErrorMessage_RBV", _full_text(error), MAJOR, when)
             pvs.post(f"{owner}:ERROR", "ERROR", when)
         self._latched.add(owner)
         pvs.post("ErrorLatched_RBV", "ERROR", when)
@@ -66,7 +64,7 @@ class ErrorPvs:
         for task in cleared:
             self._pvs.post(f"{task}:ERROR", "OK")
             forget(self._pvs[f"{task}:ERROR"])
-            self._pvs.post_with(f"{task}:ErrorMessage_RBV", "", dbr.NO_ALARM)
+            self._pvs.post_with(f"{task}:ErrorMessage_RBV", "", NO_ALARM)
         self._latched -= cleared
         if not self._latched:
             for name in ("ErrorFirst_RBV", "ErrorFirstMessage_RBV", "ErrorFirstTime_RBV"):

@@ -10,11 +10,10 @@ import numpy as np
 
 from pixieioc.config import Config
 from pixieioc.ioc.alarm_list import Entry, InAlarm, entries, screen_number
-from pixieioc.ioc.ca.record import Record
 from pixieioc.ioc.forecast import Outlook, start_message
 from pixieioc.ioc.live import LivePipeline
-from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.readiness import CHECKS, Readiness
+from pixieioc.ioc.records import Pvs, Record
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
@@ -126,7 +125,7 @@ class Overview:
         if info.record == "waveform" and not info.is_text:
             return InAlarm(info, record.severity, "", since)
         shown = self._pvs[f"{info.name[: -len('ERROR')]}{_MESSAGE}"] if info.name.endswith(":ERROR") else record
-        text = str(shown.values.shown(shown.value, info.precision))
+        text = str(shown.as_text(shown.value, info.precision))
         value = " ".join((text if shown is record else text.partition("\n")[0]).split())
         short = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
         return InAlarm(info, record.severity, f"{short} {info.unit}".rstrip(), since)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 
 from pixieioc.config import Config
-from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.record import stamp
 from pixieioc.ioc.live import LivePipeline
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import NO_ALARM, Pvs, stamp
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
 
@@ -60,7 +58,7 @@ class Progress:
             self._pvs.post(name, 0.0)
         if not self._knows_dead_time:
             for name in ("ElapsedLive_RBV", "DeadTime_RBV"):
-                self._pvs.post_with(name, math.nan, dbr.NO_ALARM)
+                self._pvs.post_with(name, math.nan, NO_ALARM)
 
     def advance(self, run: Run | None) -> bool:
         """Time has passed: shows where `run` is; True if its preset is reached."""

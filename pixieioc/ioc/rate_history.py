@@ -7,7 +7,7 @@ from collections import deque
 
 import numpy as np
 
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import Pvs
 from pixieioc.pvinfo.run_control import RATE_MEAN, RATES_KEPT
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pixieioc.config import Config
-from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.readiness import Place, Readiness, Saving, evaluate, look_at
+from pixieioc.ioc.records import NO_ALARM, Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
@@ -36,7 +35,7 @@ class ReadinessPvs:
         place, rate = look_at(shared("file_path", ".")), self._progress.counter("write_rate")
         readiness = self._evaluate(run, starting, place)
         no_alarm = run is not None or bool(starting)
-        self._pvs.post_with("Ready_RBV", int(readiness.ready), dbr.NO_ALARM if no_alarm else None)
+        self._pvs.post_with("Ready_RBV", int(readiness.ready), NO_ALARM if no_alarm else None)
         post("ReadyBits_RBV", readiness.bits)
         post("ReadyMessage_RBV", readiness.message)
         post("ConfigLocked_RBV", int(run is not None))

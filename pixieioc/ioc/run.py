@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from pixieioc.ioc.ca.record import Client
+from pixieioc.ioc.records import Client
 from pixieioc.pipeline import Cause, Error, Message
 
 #: What an error makes the reason of a run's end.

@@ -14,16 +14,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from pixieioc.config import Config
-from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.record import Client, Put, PutRefused, Record
 from pixieioc.ioc.command_status import CommandStatus
 from pixieioc.ioc.errors import ErrorPvs, said_of
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.overview import Overview
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.pvs import Pvs
 from pixieioc.ioc.rate_history import RateHistory
 from pixieioc.ioc.readiness_pvs import ReadinessPvs
+from pixieioc.ioc.records import MINOR, Client, Put, PutRefused, Pvs, Record
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.settings import Settings
@@ -395,7 +393,7 @@ class RunControl:
         elif self._dying_since is None:
             self._dying_since = time.monotonic()
         late = self._dying_since is not None and time.monotonic() - self._dying_since > self._stop_timeout / 2
-        self._pvs.post_with("State_RBV", status, dbr.MINOR if late else None)
+        self._pvs.post_with("State_RBV", status, MINOR if late else None)
         run, source = self.run, self.pipeline.processes.get(self._config.chain[0])
         if run is not None and run.began is not None and source is not None and source.finished:
             self._source_has_ended(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import Pvs
 
 #: Lines that are kept, and how long each may be.
 _LINES, _LONGEST = 100, 300

@@ -8,9 +8,8 @@ from typing import Any
 
 from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
 from pixieioc.config_tasks import disagreements, not_ready
-from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.live import LivePipeline
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import Client, PutRefused, Pvs
 from pixieioc.pipeline import Refused, channel_values
 from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pipeline.validate import Values, validate

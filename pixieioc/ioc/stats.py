@@ -13,9 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.ca.server import Server
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import Client, PutRefused, Pvs
 
 _PERIOD = 1.0
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"

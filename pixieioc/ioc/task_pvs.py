@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.record import Stamp, stamp
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import INVALID, MINOR, NO_ALARM, AlarmStatus, Pvs, Stamp, stamp
 from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.undeclared import as_json
@@ -81,7 +79,7 @@ class TaskPvs:
         for name, targets in self._targets.items():
             for target, _ in targets:
                 if name != "status":
-                    self._pvs[target].post_alarm(dbr.INVALID, dbr.STATUS_COMM)
+                    self._pvs[target].post_alarm(INVALID, AlarmStatus.COMM)
 
     def print(self, text: str) -> None:
         """Posts what the task printed."""
@@ -124,4 +122,4 @@ class TaskPvs:
         self._idle_since = (self._idle_since or now) if idle else None
         long = self._idle_since is not None and now - self._idle_since >= _IDLE
         for target, _ in self._targets["rate"]:
-            self._pvs.post_with(target, latest["rate"], dbr.MINOR if long else dbr.NO_ALARM, when)
+            self._pvs.post_with(target, latest["rate"], MINOR if long else NO_ALARM, when)

@@ -106,6 +106,16 @@ def lay_out(columns: Sequence[tuple[str, np.dtype[Any], int]], count: int, memor
     }
 
 
+def repeated(value: np.generic[Any], count: int) -> Array:
+    """A column of one value, which takes no memory, neither here nor when it is sent."""
+    return np.ndarray(count, value.dtype, value.tobytes(), 0, (0,))
+
+
+def is_repeated(column: Array) -> bool:
+    """True for a column of one value that takes no memory."""
+    return column.strides == (0,) and len(column) > 0
+
+
 def empty() -> Events:
     """No events, with the base columns."""
     return allocate(BASE_COLUMNS, 0)
@@ -124,7 +134,9 @@ def concatenate(chunks: list[Events], memory: Memory = heap) -> Events:
     if len(chunks) == 1:
         return chunks[0]
     names = {name: None for chunk in chunks for name in chunk}
-    joined = allocate([COLUMNS[name] for name in names if name != TRACES], sum(map(size, chunks)), memory)
+    count = sum(map(size, chunks))
+    same = {name: repeated(value, count) for name in names if (value := _value_of(chunks, name)) is not None}
+    joined = allocate([COLUMNS[name] for name in names if name != TRACES and name not in same], count, memory)
     for name, column in joined.items():
         parts = [chunk[name] if name in chunk else _zeros(name, size(chunk)) for chunk in chunks]
         if name == "trace_start":
@@ -135,7 +147,17 @@ def concatenate(chunks: list[Events], memory: Memory = heap) -> Events:
         traces = [chunk[TRACES] for chunk in chunks if TRACES in chunk]
         joined[TRACES] = memory(sum(part.nbytes for part in traces)).view(traces[0].dtype)
         np.concatenate(traces, out=joined[TRACES])
-    return joined
+    return joined | same
+
+
+def _value_of(chunks: list[Events], name: str) -> np.generic[Any] | None:
+    """What a column has in all chunks if that is one value that takes no memory."""
+    column = chunks[0].get(name)
+    if column is None or not is_repeated(column):
+        return None
+    others = (chunk.get(name) for chunk in chunks[1:])
+    same = all(other is not None and is_repeated(other) and other[0] == column[0] for other in others)
+    return column[0] if same else None
 
 
 def compact(events: Events) -> Events:
@@ -148,7 +170,8 @@ def compact(events: Events) -> Events:
     begins, lengths = constant(events["trace_start"]), constant(events["trace_length"])
     starts = np.empty(len(lengths), np.int64)
     samples = np.empty(int(lengths.sum(dtype=np.int64)), events[TRACES].dtype)
-    copy_traces(constant(events[TRACES]), begins, lengths, samples, starts)
+    none = constant(samples[:0])
+    copy_traces(none, constant(events[TRACES]), begins, lengths, samples, starts)
     return {**events, "trace_start": starts, TRACES: samples}
 
 

@@ -6,25 +6,19 @@ those of the block. So an order is an array of numbers, and nothing is copied be
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
-from pixieioc.listmode import merge
-from pixieioc.listmode.events import Array, Column, Events, Memory
-from pixieioc.listmode.merge import Keys, Rows
+from pixieioc.listmode.events import Events
+from pixieioc.listmode.merge import Keys
 
 #: Nothing is before any of these.
 EVERYTHING = 2**63 - 1
-_NO_ROWS = np.empty(0, np.uint32)
 _NOTHING = ev.empty()
-_BASE = {column.name for column in ev.BASE_COLUMNS}
-#: Above this share of displaced events it is faster to pick all of them one by one.
-_DISPLACED = 0.4
 
 
 class Place(NamedTuple):
@@ -136,124 +130,6 @@ class Group:
         return whole if whole.size else None
 
 
-@dataclass(frozen=True)
-class Batch:
-    """A block, and the ends of what waited that its events may come before; keys and numbers of all of them.
-
-    `since`: when each event of the block was read, s, if that was not `now` for all of them.
-    """
-
-    before: Store
-    block: Events
-    keys: Keys
-    order: Rows
-    now: float
-    memory: Memory
-    since: NDArray[np.float64] | None = None
-    joint: list[Events] = field(default_factory=list[Events])  #: `before` and `block` in one piece, once that is made
-
-    def with_more(self, chunks: list[Chunk]) -> tuple[Batch, list[Run]]:
-        """The same with more of what waited, and where that is."""
-        held, sizes = len(self.before.since), [chunk.size for chunk in chunks]
-        count, end = sum(sizes), len(self.keys)
-        # They come before the block, too.
-        shifted = np.where(self.order < held, self.order, self.order + np.uint32(count))
-        order = np.concatenate([shifted, np.arange(held, held + count, dtype=np.uint32)])
-        keys = np.concatenate([self.keys, *(chunk.keys for chunk in chunks)])
-        before = store_of([Chunk(self.before, 0, np.empty(held, np.int64)), *chunks])
-        batch = replace(self, before=before, keys=keys, order=order, joint=[])
-        begins = np.cumsum([end, *sizes[:-1]]).tolist()
-        return batch, [Run(begin, begin + size, 0, -1) for begin, size in zip(begins, sizes, strict=True)]
-
-    def merged(self, runs: list[Run]) -> Rows:
-        """The numbers of all events in the runs in the order of their keys; of equal ones, the earlier run's first."""
-        if len(runs) == 1:
-            return self.order[runs[0].begin : runs[0].end]
-        parts = [run for run in runs if run.end > run.begin]
-        if all(self.keys[a.end - 1] <= self.keys[b.begin] for a, b in itertools.pairwise(parts)):
-            return np.concatenate([_NO_ROWS, *(self.order[run.begin : run.end] for run in parts)])
-        bounds = np.array([(run.begin, run.end) for run in runs], np.int64).reshape(-1, 2)
-        size = int(np.diff(bounds).sum())
-        out, spare, rows = np.empty(size, np.uint32), np.empty(2 * size, np.int64), np.empty(2 * size, np.uint32)
-        if size:
-            merge.merge_runs(self.keys, self.order, bounds, spare, rows, np.empty(2 * len(runs), np.int64), out)
-        return out
-
-    def fill(self, out: Events, numbers: Rows, run: Run | None = None) -> None:
-        """Copies the events with these numbers to `out`.
-
-        `run`: they are the first of that run, most of which follow each other in the block.
-        """
-        before, column_of, first = self._sources()
-        places = None if run is None else self._displaced(numbers, run)
-        mixed = len(numbers) if places is not None else _end_of(numbers, ev.size(before))
-        for name, column in column_of.items():
-            if name == ev.TRACES:
-                continue
-            if _constant(column, before.get(name), len(numbers)):
-                out[name].fill(column[0])
-                continue
-            if run is not None and places is not None:
-                row = len(self.before.since) + run.row - first
-                out[name][run.tail :] = column[row : row + len(numbers) - run.tail]
-                if not len(places):
-                    continue
-            if name in _BASE:
-                some, to = _NO_ROWS if places is None else places, out[name].view(f"u{column.itemsize}")
-                merge.pick(numbers, some, mixed, _bits(before[name]), _bits(column), to)
-            elif places is None:
-                np.take(column, numbers, axis=0, out=out[name])
-            else:
-                out[name][places] = column[numbers[places]]
-
-    def copied(self, numbers: Rows, spare: tuple[Column, ...], memory: Memory, run: Run | None = None) -> Events:
-        """A copy of the events with these numbers in `memory`, with room for the columns `spare`; traces are shared."""
-        _, columns, _ = self._sources()
-        wanted = [(n, c.dtype, c.shape[-1] if c.ndim > 1 else 0) for n, c in columns.items() if n != ev.TRACES]
-        wanted += [(column.name, np.dtype(column.dtype), column.width) for column in spare]
-        out = ev.lay_out(wanted, len(numbers), memory)
-        self.fill(out, numbers, run)
-        return {**out, ev.TRACES: columns[ev.TRACES]} if ev.TRACES in columns else out
-
-    def keep(self, runs: list[Run]) -> list[Chunk]:
-        """What is in the runs as chunks of a new store."""
-        numbers = np.concatenate([self.order[run.begin : run.end] for run in runs])
-        events = ev.compact(self.copied(numbers, (), ev.heap))
-        held = len(self.before.since)
-        since, waited = np.full(len(numbers), self.now), numbers < held
-        since[waited] = self.before.since[numbers[waited]]
-        if self.since is not None:
-            since[~waited] = self.since[numbers[~waited] - held]
-        store, begin, chunks = Store(events, since), 0, list[Chunk]()
-        for run in runs:
-            chunks.append(Chunk(store, begin, self.keys[run.begin : run.end].copy()))
-            begin += run.end - run.begin
-        return chunks
-
-    @property
-    def rich(self) -> bool:
-        """True if events have more than the base columns."""
-        return self.block.keys() != _BASE or self.before.events.keys() != _BASE
-
-    def _sources(self) -> tuple[Events, Events, int]:
-        """Columns of the events with the first numbers, those of the others, and the first number of these."""
-        if not self.rich:
-            return self.before.events, self.block, len(self.before.since)
-        if not self.joint:  # traces must be in one piece, and all must have the same columns
-            self.joint.append(ev.concatenate([self.before.events, self.block], self.memory))
-        return _NOTHING, self.joint[0], 0
-
-    def _displaced(self, numbers: Rows, run: Run) -> Rows | None:
-        """The places in a run of what does not follow the event before it in the block; None if those are many."""
-        tail, spare = run.tail, np.empty(len(numbers) + 1, np.uint32)
-        if run.row < 0 or 4 * tail > len(numbers):
-            return None
-        count = merge.displaced(numbers[tail:], len(self.before.since) + run.row, spare)
-        if count > _DISPLACED * len(numbers):
-            return None
-        return np.concatenate([np.arange(tail, dtype=np.uint32), spare[:count] + np.uint32(tail)])
-
-
 def store_of(chunks: list[Chunk]) -> Store:
     """One store with the events of all chunks, one behind the other."""
     parts = [chunk for chunk in chunks if chunk.size]
@@ -261,22 +137,3 @@ def store_of(chunks: list[Chunk]) -> Store:
         return Store(_NOTHING, np.empty(0))
     events = ev.concatenate([ev.compact(ev.take(chunk.store.events, chunk.rows)) for chunk in parts])
     return Store(events, np.concatenate([chunk.store.since[chunk.rows] for chunk in parts]))
-
-
-def _end_of(numbers: Rows, held: int) -> int:
-    """Behind the last of the numbers that are below `held`, or a bit further: they are among the first, mostly."""
-    soon = 4 * held
-    return soon if soon < len(numbers) and numbers[soon:].min() >= held else len(numbers) if held else 0
-
-
-def _constant(column: Array, before: Array | None, wanted: int) -> bool:
-    """True if both have one value only: crates, slots and flags often do. Not looked at if that takes too long."""
-    if column.itemsize > 1 or column.ndim > 1 or 2 * wanted < len(column) or not len(column) or column[0] != column[-1]:
-        return False
-    first = column[0]
-    return column.max() == first == column.min() and (before is None or bool((before == first).all()))
-
-
-def _bits(column: Array) -> Array:
-    """A column whatever its type, so that the compiler meets one type for each size."""
-    return ev.constant(column.view(f"u{column.itemsize}"))

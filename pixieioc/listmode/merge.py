@@ -1,4 +1,4 @@
-"""The loops that put keys in order, compiled, and those that put columns in the order of the keys.
+"""The loops that put keys in order, compiled.
 
 What comes is nearly in order: a few events of a stream come behind later ones, mostly by one place. Those are moved to
 their places; everything is sorted only if that takes too many moves. Streams are merged two by two, each pair from both
@@ -6,8 +6,6 @@ ends at once: two chains of comparisons that do not wait for each other, and no 
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,34 +166,3 @@ def merge_rest(a: Keys, b: Keys, out: Keys, done: np.uint64, b_at: np.uint64, b_
         out[low + i] = a[a_at + i]
     for i in range(b_end - b_at):
         out[low + i] = b[b_at + i]
-
-
-@compiled
-def displaced(order: Rows, first: int, places: Rows) -> int:
-    """Where `order` is not `first`, `first + 1` and so on: how many places that are, and which, in `places`."""
-    count = np.uint64(0)
-    for i in range(len(order)):
-        places[count] = i
-        count += np.uint64(order[i] != first + i)
-    return int(np.int64(count))
-
-
-@compiled
-def pick(order: Rows, places: Rows, mixed: int, before: NDArray[Any], column: NDArray[Any], out: NDArray[Any]) -> None:
-    """Puts values in order: those of `before` have the first numbers, those of `column` the next ones.
-
-    At these `places` of `out` only, or at all of them if there are none: those of `before` are then among the first
-    `mixed`, so that nothing has to be asked of the others.
-    """
-    held = np.uint64(len(before))
-    if len(places):
-        for place in places:
-            i = np.uint64(order[place])
-            out[place] = before[i] if i < held else column[i - held]
-        return
-    for place in range(len(order[:mixed])):
-        i = np.uint64(order[place])
-        out[place] = before[i] if i < held else column[i - held]
-    numbers, to = order[mixed:], out[mixed:]
-    for place in range(len(numbers)):
-        to[place] = column[np.uint64(numbers[place]) - held]

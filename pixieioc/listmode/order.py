@@ -14,11 +14,12 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.apart import apart_from_most
+from pixieioc.listmode.batch import Batch
 from pixieioc.listmode.events import Column, Events, Memory
-from pixieioc.listmode.held import EVERYTHING, Batch, Chunk, Group, Odd, OfModule, Place, Run, Store, store_of
+from pixieioc.listmode.held import EVERYTHING, Chunk, Group, Odd, OfModule, Place, Run, Store, store_of
 from pixieioc.listmode.reading import Reader, Reading
 from pixieioc.listmode.streams import END, Position, Stream
-from pixieioc.listmode.stretches import Due, Stretch, stretches_of
+from pixieioc.listmode.stretches import Due, Stretch, odd_stretch, stretches_of
 from pixieioc.listmode.survey import CELL_BITS, CFD_BITS
 
 _FIRST = Place(-1, 0)
@@ -308,17 +309,15 @@ class TimeOrder:
     # -- letting out --------------------------------------------------------------------------------------------------
 
     def _emit(self) -> list[Stretch]:
-        """What is let out, in one piece of memory if nobody has traces: so it can travel as one."""
+        """What is let out, in one piece of memory if possible: so it can travel as one."""
         dues, self._dues = self._dues, []
         done = [place for place, group in self._groups.items() if not group.waiting and place < self._last]
         for place in done:
             del self._groups[place]
         stretches = stretches_of(dues, self.spare, self.memory)
         for period, events in self._odd:
-            flagged = {**events, **ev.allocate(self.spare, ev.size(events))}
-            flagged["flags"] = events["flags"] | np.uint8(ev.FLAG_LATE)
             self.late += ev.size(events)
-            stretches.append(Stretch(period, flagged, odd=True))
+            stretches.append(odd_stretch(period, events, self.spare))
         self._odd = []
         return stretches
 

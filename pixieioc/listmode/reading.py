@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
+from pixieioc.listmode.batch import Batch
 from pixieioc.listmode.events import Events, Memory
-from pixieioc.listmode.held import Batch, Chunk, Group, Odd, OfModule, Place, Run, Store, store_of
+from pixieioc.listmode.held import Chunk, Group, Odd, OfModule, Place, Run, Store, store_of
 from pixieioc.listmode.streams import CFD_NS, Position, Stream
 from pixieioc.listmode.survey import CELL_BITS, CFD_BITS, Part, State, survey
 
@@ -224,7 +225,7 @@ def _discard(reading: Reading, module: int, period: int, groups: Mapping[Place, 
         for of_module in [r for r in runs if place.period == period and r.module == module]:
             runs.remove(of_module)
             numbers = reading.batch.order[of_module.run.begin : of_module.run.end]
-            reading.odd.append(Odd(period, ev.compact(reading.batch.copied(numbers, (), ev.heap))))
+            reading.odd.append(Odd(period, reading.batch.copied(numbers, (), ev.heap)))
 
 
 def _add_back(reading: Reading, module: int, stream: Stream, rows: NDArray[np.uint32], first: int, at: int) -> int:
@@ -250,6 +251,8 @@ def runs_of(events: Events) -> list[tuple[int, slice]]:
     numbers = events["module"]
     if not len(numbers):
         return []
+    if ev.is_repeated(numbers):
+        return [(int(numbers[0]), slice(0, len(numbers)))]
     ends = [*(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
     begins = [0, *ends[:-1]]
     return [(int(numbers[begin]), slice(begin, end)) for begin, end in zip(begins, ends, strict=True)]

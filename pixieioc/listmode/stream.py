@@ -30,6 +30,7 @@ from pixieioc.listmode.variant import (
     PART_QDC,
     SLOT_FIRST,
     VARIANTS,
+    Bits,
     Variant,
 )
 
@@ -45,7 +46,10 @@ REGIONS_KEPT = 100
 _OF_PART = {PART_ETS: ("ets",), PART_ESUM: ("esum", "baseline"), PART_QDC: ("qdc",)}
 _OF_TRACE = ("trace_start", "trace_length")
 _SAMPLES = np.dtype("<u2")
-_BASE = tuple(column.name for column in ev.BASE_COLUMNS)
+#: Base columns that `fill_base` fills; and those of them that often have one value only: they are the last in their
+#: memory, so that they need not travel then.
+_FILLED = tuple(column.name for column in ev.BASE_COLUMNS if column.name != "module")
+_OFTEN_ONE = ("flags", "slot", "crate")
 _IN_BLOCKS = ("parts", "ets", "esum", "baseline", "qdc")
 #: Stands for the columns of optional blocks that are not there.
 _NO_ROWS = ev.allocate(ev.EXTRA_COLUMNS, 0)
@@ -234,11 +238,25 @@ class Decoder:
         count = len(before.offsets) + len(piece.offsets)
         self.counts.events += count
         samples = before.samples + piece.samples
-        chunk = ev.lay_out(_columns(before.parts | piece.parts, samples > 0), count, self._memory)
-        base = [chunk[name] for name in _BASE]
-        fill_base(
-            before.words, before.offsets, piece.words, piece.offsets, self._form, self._scratch, self.module, *base
+        laid_out, names = _columns(before.parts | piece.parts, samples > 0)
+        columns = ev.lay_out(laid_out, count, self._memory)
+        differ, flags = fill_base(
+            before.words,
+            before.offsets,
+            piece.words,
+            piece.offsets,
+            self._form,
+            self._scratch,
+            *(columns[name] for name in _FILLED),
         )
+        columns["module"] = ev.repeated(np.uint8(self.module), count)
+        layout = self.variant
+        for name, is_one in zip(
+            _OFTEN_ONE, (not flags, not differ & _bits(layout.slot), not differ & _bits(layout.crate)), strict=True
+        ):
+            if is_one and count:
+                columns[name] = ev.repeated(columns[name][0], count)
+        chunk = {name: columns[name] for name in names}
         if "parts" in chunk:
             split = len(before.offsets)
             if split in (0, count):
@@ -252,7 +270,7 @@ class Decoder:
 
     def _fill_extra(self, piece: _Piece, rows: Events) -> None:
         """The columns of optional blocks and traces, those that are there."""
-        if len(rows) > len(_BASE) + 1 + len(_OF_TRACE) or "trace_start" not in rows:
+        if len(rows) > len(ev.BASE_COLUMNS) + 1 + len(_OF_TRACE) or "trace_start" not in rows:
             parts, ets, esum, baseline, qdc = (rows.get(name, _NO_ROWS[name]) for name in _IN_BLOCKS)
             bits = baseline.view(np.uint32)
             fill_parts(piece.words, piece.offsets, self._rows, parts, ets, esum.ravel(), bits, qdc.ravel())
@@ -263,13 +281,20 @@ class Decoder:
 
 
 @functools.cache
-def _columns(parts: int, samples: bool) -> tuple[tuple[str, np.dtype[Any], int], ...]:
-    """Name, type and width of the columns of events with these parts, and with traces or without."""
+def _columns(parts: int, samples: bool) -> tuple[tuple[tuple[str, np.dtype[Any], int], ...], tuple[str, ...]]:
+    """Columns of events with these parts, and with traces or without: name, type and width of those that are filled,
+    as they lie in memory; and all names, in their usual order."""
     columns = list(ev.BASE_COLUMNS)
     if parts or samples:
         names = ["parts", *(name for part, names in _OF_PART.items() if parts & part for name in names)]
         columns += [ev.COLUMNS[name] for name in (*names, *(_OF_TRACE if samples else ()))]
-    return tuple((column.name, np.dtype(column.dtype), column.width) for column in columns)
+    filled = sorted((c for c in columns if c.name != "module"), key=lambda column: column.name in _OFTEN_ONE)
+    return tuple((c.name, np.dtype(c.dtype), c.width) for c in filled), tuple(c.name for c in columns)
+
+
+def _bits(of: Bits) -> int:
+    """The bits of a word that a field has."""
+    return of.mask << of.shift
 
 
 def warm_up(*, everything: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,32 +37,32 @@ class UnixClock:
     _firsts: list[int] = field(default_factory=list[int])  #: time of the first event of each period, ns
     _last: int = 0  #: time of the latest event of the current period, ns
 
-    def stamp(self, period: int, events: Events, out: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """The Unix times of events of a period, in `out` if there is one; the first event that was ever seen of a
-        period is at its start.
+    def stamp(self, parts: Sequence[tuple[int, int, int]], events: Events, out: NDArray[np.float64]) -> None:
+        """Puts the Unix times of events into `out`; the first event that was ever seen of a period is at its start.
 
-        Resolution about 0.2 microseconds (float64 seconds); for anything finer use `time` and `cfd`.
+        `parts`: period, begin and end of events that follow each other. Resolution about 0.2 microseconds (float64
+        seconds); for anything finer use `time` and `cfd`.
         """
-        time = events["time"]
-        if not len(time):
-            return np.empty(0)
-        while len(self.starts) <= period:
-            self.starts.append(self._start(len(self.starts)))
-            self._firsts.append(int(time[0]))
-            self._last = int(time[0])
-        if period == len(self.starts) - 1:
-            self._last = max(self._last, int(time[-1]))
-        unix = np.empty(len(time)) if out is None else out
-        _fill(ev.constant(time), ev.constant(events["cfd"]), self._firsts[period], float(self.starts[period]), unix)
-        return unix
+        time, known = events["time"], [part for part in parts if part[1] < part[2]]
+        for period, begin, end in known:
+            while len(self.starts) <= period:
+                self.starts.append(self._start(len(self.starts)))
+                self._firsts.append(int(time[begin]))
+                self._last = int(time[begin])
+            if period == len(self.starts) - 1:
+                self._last = max(self._last, int(time[end - 1]))
+        ends = np.array([end for _, _, end in known], np.int64)
+        firsts = np.array([self._firsts[period] for period, _, _ in known], np.int64)
+        starts = np.array([self.starts[period] for period, _, _ in known], np.float64)
+        _fill(ev.constant(time), ev.constant(events["cfd"]), ends, firsts, starts, out)
 
-    def stamp_odd(self, period: int, count: int) -> NDArray[np.float64]:
-        """The Unix times of events of a period whose `time` cannot be true: that of the latest others."""
+    def of_odd(self, period: int) -> float:
+        """The Unix time of events of a period whose `time` cannot be true: that of the latest others."""
         if period < len(self.starts) - 1:
-            return np.full(count, self.starts[period])
+            return self.starts[period]
         if period == len(self.starts) - 1:
-            return np.full(count, self.starts[-1] + (self._last - self._firsts[-1]) * 1e-9)
-        return np.full(count, self.given.get(period, self._start(period)))
+            return self.starts[-1] + (self._last - self._firsts[-1]) * 1e-9
+        return self.given.get(period, self._start(period))
 
     def _start(self, period: int) -> float:
         if period in self.given:
@@ -79,13 +79,25 @@ class UnixClock:
 
 def warm_up() -> None:
     """Makes the compiled code ready."""
-    UnixClock("estimated gap", float, [0.0]).stamp(0, ev.allocate(ev.BASE_COLUMNS, 1, zero=True))
+    UnixClock("estimated gap", float, [0.0]).stamp(
+        [(0, 0, 1)], ev.allocate(ev.BASE_COLUMNS, 1, zero=True), np.empty(1, np.float64)
+    )
 
 
 @compiled
 def _fill(
-    time: NDArray[np.int64], cfd: NDArray[np.float32], first: int, start: float, unix: NDArray[np.float64]
+    time: NDArray[np.int64],
+    cfd: NDArray[np.float32],
+    ends: NDArray[np.int64],
+    firsts: NDArray[np.int64],
+    starts: NDArray[np.float64],
+    unix: NDArray[np.float64],
 ) -> None:
-    """Unix times of events whose period began at `start`, with an event at `first` ns."""
-    for i in range(len(time)):
-        unix[i] = start + (np.float64(time[i] - first) + np.float64(cfd[i])) * 1e-9
+    """Unix times of events in parts: up to each end, those of a period that began at that start, with that event."""
+    begin = 0
+    for part in range(len(ends)):
+        first, start = firsts[part], starts[part]
+        for i in range(begin, ends[part]):
+            at = np.uint64(i)
+            unix[at] = start + (np.float64(time[at] - first) + np.float64(cfd[at])) * 1e-9
+        begin = ends[part]

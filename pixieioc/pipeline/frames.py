@@ -8,7 +8,7 @@ as that value.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -52,14 +52,14 @@ def pack(packet: Packet) -> list[Buffer]:
     Raises UnsupportedType that names the offending type and its place in the payload.
     """
     buffers: list[Buffer] = []
-    tree = _describe(packet.payload, buffers, "", _side_by_side(packet.payload, buffers))
+    tree = _describe(packet.payload, buffers, _TOP, _side_by_side(packet.payload, buffers))
     return [msgspec.msgpack.encode([packet.kind, packet.run, packet.number, tree]), *buffers]
 
 
 def pack_value(value: Any) -> None:
     """Raises UnsupportedType if `value` cannot be part of a message."""
     buffers: list[Buffer] = []
-    msgspec.msgpack.encode(_describe(value, buffers, "", {}))
+    msgspec.msgpack.encode(_describe(value, buffers, _TOP, {}))
 
 
 def unpack(frames: Sequence[Buffer]) -> Packet:
@@ -107,6 +107,10 @@ def nbytes(frames: Sequence[Buffer]) -> int:
     return sum(frame.nbytes if isinstance(frame, memoryview) else len(frame) for frame in frames)
 
 
+#: Where something is in a payload: the keys and indices that lead to it, the last one first. A text is made of it only
+#: if something is wrong there.
+_Path = tuple[Any, ...]
+_TOP: _Path = ()
 #: Where an array begins, by its identity: in which frame, and how many bytes from the frame's begin.
 _Places = dict[int, tuple[int, int]]
 
@@ -132,53 +136,71 @@ def _side_by_side(payload: Any, buffers: list[Buffer]) -> _Places:
     return places
 
 
-def _arrays_in(value: Any) -> Iterator[np.ndarray[Any, Any]]:
-    if isinstance(value, np.ndarray):
-        yield value
-    elif isinstance(value, list):
-        for item in cast("list[Any]", value):
-            yield from _arrays_in(item)
-    elif isinstance(value, dict):
-        for item in cast("dict[Any, Any]", value).values():
-            yield from _arrays_in(item)
+def _arrays_in(value: Any) -> list[np.ndarray[Any, Any]]:
+    found: list[np.ndarray[Any, Any]] = []
+    rest = [value]
+    for item in rest:  # which grows
+        if isinstance(item, np.ndarray):
+            found.append(cast("np.ndarray[Any, Any]", item))
+        elif isinstance(item, list):
+            rest += cast("list[Any]", item)
+        elif isinstance(item, dict):
+            rest += cast("dict[Any, Any]", item).values()
+    return found
 
 
 def _address(array: np.ndarray[Any, Any]) -> int:
     return array.__array_interface__["data"][0]
 
 
-def _describe(value: Any, buffers: list[Buffer], where: str, places: _Places) -> Any:
+def _describe(value: Any, buffers: list[Buffer], where: _Path, places: _Places) -> Any:
     """`value` as something that MessagePack can hold, its large parts put into `buffers`."""
+    kind = cast("type[object]", type(value))
+    if kind is np.ndarray:
+        return _array(value, buffers, where, places)
+    if kind is float or kind is bool or value is None:
+        return value
+    if kind is str:
+        return value if value.isascii() else _text(value)
+    if kind is int:
+        if not -(2**63) <= value < 2**64:
+            raise UnsupportedType(f"cannot send {_at(where)}: the integer {value} has more than 64 bits")
+        return value
+    if kind is dict:
+        pairs = cast("dict[Any, Any]", value)
+        for key in pairs:
+            if type(key) is not str and type(key) is not int:
+                raise UnsupportedType(f"cannot send {_at(where)}: a key of type {_name(key)}, only str and int are")
+        return {key: _describe(item, buffers, (key, where), places) for key, item in pairs.items()}
+    if kind is list:
+        items = cast("list[Any]", value)
+        return [_describe(item, buffers, (i, where), places) for i, item in enumerate(items)]
+    return _describe_other(value, buffers, where, places)
+
+
+#: What a subclass of them is described as.
+_PLAIN: tuple[Callable[[Any], Any], ...] = (str, float, int, dict, list)
+
+
+def _describe_other(value: Any, buffers: list[Buffer], where: _Path, places: _Places) -> Any:
+    """The same for what is rare, subclasses among it."""
     if isinstance(value, np.ndarray):
         return _array(cast("np.ndarray[Any, Any]", value), buffers, where, places)
     if isinstance(value, np.generic):  # before float, str and bytes, of which some numpy scalars are subclasses
         return _scalar(cast("np.generic[Any]", value), where)
-    if isinstance(value, str):
-        return value if value.isascii() else _text(value)
-    if value is None or isinstance(value, bool | float):
-        return value
-    if isinstance(value, int):
-        if not -(2**63) <= value < 2**64:
-            raise UnsupportedType(f"cannot send {_at(where)}: the integer {value} has more than 64 bits")
-        return value
     if isinstance(value, bytes | bytearray | memoryview):
         return _bytes(bytes(cast("bytes", value)), buffers)
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        return [_describe(item, buffers, f"{where}[{i}]", places) for i, item in enumerate(items)]
-    if isinstance(value, dict):
-        pairs = cast("dict[Any, Any]", value)
-        for key in pairs:
-            if type(key) not in (str, int):
-                raise UnsupportedType(f"cannot send {_at(where)}: a key of type {_name(key)}, only str and int are")
-        return {key: _describe(item, buffers, f"{where}[{key!r}]", places) for key, item in pairs.items()}
+    for plain in _PLAIN:
+        if isinstance(value, cast("type[object]", plain)):
+            made = str.__str__(value) if isinstance(value, str) else plain(value)
+            return _describe(made, buffers, where, places)
     raise UnsupportedType(
         f"cannot send {_at(where)}: type {_name(value)}; what can be sent are numpy arrays, dicts and lists of them, "
         "numbers, str, bytes, bool and None"
     )
 
 
-def _array(value: np.ndarray[Any, Any], buffers: list[Buffer], where: str, places: _Places) -> msgspec.msgpack.Ext:
+def _array(value: np.ndarray[Any, Any], buffers: list[Buffer], where: _Path, places: _Places) -> msgspec.msgpack.Ext:
     if value.dtype.hasobject:
         raise UnsupportedType(f"cannot send {_at(where)}: numpy array of Python objects (dtype {value.dtype})")
     if value.strides == (0,) and value.size > 1:
@@ -194,7 +216,7 @@ def _array(value: np.ndarray[Any, Any], buffers: list[Buffer], where: str, place
     return msgspec.msgpack.Ext(_ARRAY, msgspec.msgpack.encode(form))
 
 
-def _scalar(value: np.generic[Any], where: str) -> msgspec.msgpack.Ext:
+def _scalar(value: np.generic[Any], where: _Path) -> msgspec.msgpack.Ext:
     if value.dtype.hasobject:
         raise UnsupportedType(f"cannot send {_at(where)}: type {_name(value)}")
     return msgspec.msgpack.Ext(_SCALAR, msgspec.msgpack.encode([value.tobytes(), _descr(value.dtype)]))
@@ -242,8 +264,12 @@ def _as_tuple(item: Any) -> Any:
     return tuple(cast("list[Any]", item)) if isinstance(item, list) else item
 
 
-def _at(where: str) -> str:
-    return f"the payload{where}" if where else "the payload"
+def _at(where: _Path) -> str:
+    keys: list[Any] = []
+    while where:
+        key, where = where
+        keys.append(key)
+    return "the payload" + "".join(f"[{key!r}]" for key in reversed(keys))
 
 
 def _name(value: object) -> str:

@@ -10,10 +10,8 @@ from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import LONG_HIGH, LONG_LOW, LONGEST_TEXT, Parameter, Report, Value
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.task import Task
-from pixieioc.pvinfo.model import NO_LIMITS, Access, Element, PvInfo, RecordType, Source, text_pv
+from pixieioc.pvinfo.model import LONGEST_STRING, NO_LIMITS, Access, Element, PvInfo, RecordType, Source, text_pv
 
-#: Bytes of a text that fits the plain strings of Channel Access.
-LONGEST_STRING = 39
 NO_YES = ("No", "Yes")
 #: Severity levels of the Phoebus alarm server, in its order: the numbers that its "severity PVs" get.
 ALARM_STATES = (

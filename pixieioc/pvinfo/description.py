@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pixieioc.config import Config
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from pixieioc.pvinfo.model import LIMIT_SEVERITIES, SEVERITIES, PvInfo
 from pixieioc.pvinfo.overview import FOR_SCREENS
 

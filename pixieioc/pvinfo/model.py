@@ -36,6 +36,8 @@ Access = Literal["", "OP", "EX", "EN"]
 DRIVEN: tuple[RecordType, ...] = ("ao", "longout", "int64out")
 
 NO_LIMITS = (math.nan, math.nan, math.nan, math.nan)
+#: Bytes of a text that fits the records of short texts, stringin and stringout.
+LONGEST_STRING = 39
 #: Longest name of a process variable, with its prefix.
 LONGEST_NAME = 60
 

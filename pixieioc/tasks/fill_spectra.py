@@ -7,6 +7,7 @@ from typing import Any
 
 import boost_histogram as bh
 import numpy as np
+from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Parameter, Report, Task
@@ -14,6 +15,7 @@ from pixieioc.tasks.channel_rates import RATE_INTERVAL, OutputRates
 from pixieioc.tasks.items import EVENTS, events_of
 from pixieioc.tasks.regions import sums
 
+Column = NDArray[Any]
 #: Energies of the Pixie-16 have 16 bits.
 _ENERGY_BITS = 16
 _ENERGIES = 1 << _ENERGY_BITS
@@ -124,16 +126,26 @@ class FillSpectra(OutputRates, Task):
         events = block["events"]
         if count := ev.size(events):
             module, channel, energies = events["module"], events["channel"], events["energy"]
-            row = module * np.int32(self.channels) + channel
-            if module.max() >= self.modules or channel.max() >= self.channels:
+            only = module[:1] if ev.is_repeated(module) else module
+            if only.max() >= self.modules or channel.max() >= self.channels:
                 known = (module < self.modules) & (channel < self.channels)
-                row, energies = row[known], energies[known]
-            place = energies.astype(np.uint32) * np.uint32(self.bins) >> np.uint32(_ENERGY_BITS)  # below 2**32 before
-            self._histogram.fill(row * self.bins + place.astype(np.int32))
+                only, channel, energies = module[known], channel[known], energies[known]
+            self._histogram.fill(self._places(only, channel, energies))
             self._changed, self._filled = True, time.monotonic()
             self.events += count
-            self.events_elsewhere += count - len(row)
+            self.events_elsewhere += count - len(energies)
         self.send(block)
+
+    def _places(self, module: Column, channel: Column, energy: Column) -> Column:
+        """Where events are counted: bin by bin, channel by channel; in place, which takes half the time."""
+        places = channel.astype(np.int32)
+        places *= np.int32(self.bins)
+        places += module * np.int32(self.channels * self.bins)
+        if self.bins & (self.bins - 1):
+            places += (energy.astype(np.uint32) * np.uint32(self.bins) >> np.uint32(_ENERGY_BITS)).astype(np.int32)
+        else:
+            places += energy >> np.uint16(_ENERGY_BITS + 1 - self.bins.bit_length())
+        return places
 
     def do_report(self) -> None:
         now = time.monotonic()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Any, cast, get_args
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode import order, unixtime
@@ -14,7 +12,7 @@ from pixieioc.listmode.events import CHUNK_COLUMN, PERIOD_COLUMN
 from pixieioc.listmode.order import Stretch, TimeOrder
 from pixieioc.listmode.unixtime import Mode, UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import EVENTS, Beginning, EventBlock, events_of, joined
+from pixieioc.tasks.items import EVENTS, Beginning, EventBlock, events_of
 
 #: So many seconds after the chain is there, no run has begun at once.
 _IDLE = 3
@@ -118,7 +116,7 @@ class SortEvents(Task):
             self.max_events,
             round(self.reset_time * 1e9),
             self.max_wait,
-            (CHUNK_COLUMN,),
+            (PERIOD_COLUMN, CHUNK_COLUMN),
             self.allocate,
         )
         self._clock = UnixClock(cast("Mode", self.time_mode), time.time, list(self.start_times), self.gap)
@@ -163,17 +161,12 @@ class SortEvents(Task):
         return None if self._recorded or not self.max_wait else time.monotonic()
 
     def _send(self, stretches: list[Stretch], words_read: dict[int, int]) -> None:
-        for stretch in stretches:
-            self._fill_in(stretch)
-        ordered = [stretch.events for stretch in stretches if not stretch.odd]
-        whole = stretches[0].whole if stretches else None
-        if whole is not None:
-            whole[PERIOD_COLUMN.name] = _joined_periods([stretch for stretch in stretches if not stretch.odd])
-        for events in [whole] if whole is not None else joined(ordered, self.allocate):
-            self._send_block(events, words_read)
-        for stretch in stretches:
-            if stretch.odd:
-                self._send_block(stretch.events, {})
+        wholes = [[*group] for _, group in itertools.groupby(stretches, key=lambda stretch: id(stretch.whole))]
+        for group in wholes:
+            self._stamp(group)
+        last = max((at for at, group in enumerate(wholes) if not group[0].odd), default=-1)
+        for at, group in enumerate(wholes):
+            self._send_block(group[0].whole, words_read if at == last else {})
         counts = self._order
         self.late_events, self.events_apart, self.events_let_go = counts.late, counts.late_apart, counts.relieved
         self.resets, self.events_held, self.starts_estimated = counts.resets, counts.held, self._clock.estimated
@@ -190,21 +183,11 @@ class SortEvents(Task):
             block["begins"], self._begins = self._begins, None
         self.send(block)
 
-    def _fill_in(self, stretch: Stretch) -> None:
-        """The columns that only this task knows."""
-        events = stretch.events
-        events[PERIOD_COLUMN.name] = _periods(stretch)
-        if stretch.odd:
-            events[CHUNK_COLUMN.name][:] = self._clock.stamp_odd(stretch.period, ev.size(events))
+    def _stamp(self, stretches: list[Stretch]) -> None:
+        """Fills in the Unix time, which only this task knows, of all events that travel together."""
+        events = stretches[0].whole
+        if stretches[0].odd:
+            events[CHUNK_COLUMN.name].fill(self._clock.of_odd(stretches[0].period))
         else:
-            self._clock.stamp(stretch.period, events, events[CHUNK_COLUMN.name])
-
-
-def _periods(stretch: Stretch) -> NDArray[np.uint32]:
-    """The column `period` of a stretch: one value, which takes no memory."""
-    return np.broadcast_to(np.uint32(stretch.period), ev.size(stretch.events))
-
-
-def _joined_periods(stretches: list[Stretch]) -> NDArray[np.uint32]:
-    """The same of several that are joined: mostly, they are one."""
-    return _periods(stretches[0]) if len(stretches) == 1 else np.concatenate([_periods(s) for s in stretches])
+            parts = [(stretch.period, stretch.begin, stretch.end) for stretch in stretches]
+            self._clock.stamp(parts, events, events[CHUNK_COLUMN.name])

@@ -94,6 +94,13 @@ class _Walk:
             for file, root in there.items()
         }
         self._checked: set[tuple[str, frozenset[tuple[str, str]]]] = set()
+        # The widgets that open something, and those around them: the others need not be seen again with other macros.
+        self._openers = {
+            widget
+            for root in there.values()
+            for widget in root.iter("widget")
+            if any(map(_opens, widget.iter("widget")))
+        }
         # What only copies of a part are given is theirs: a screen that one of them opens must not need it.
         given = {macro.tag for root in there.values() for macro in root.iterfind(".//instance/macros/*")}
         self._of_parts = given - {macro.tag for root in there.values() for macro in root.iterfind(".//action/macros/*")}
@@ -126,6 +133,8 @@ class _Walk:
         """The widgets of a file that was not seen before with the macros that matter for it, and what they open."""
         names = [widget.findtext("name") for widget in parent.findall("widget")] if fresh else []
         for widget in parent.findall("widget"):
+            if not fresh and widget not in self._openers:
+                continue
             where = f"{file}: {widget.findtext('name')}"
             if names.count(widget.findtext("name")) > 1:
                 yield f"{where}: two widgets have this name"
@@ -191,6 +200,11 @@ def _written(where: str, pv: PvInfo, value: str) -> Iterator[str]:
     labels = [*pv.labels, *(str(i) for i in range(len(pv.labels)))]
     if not pv.access or (pv.labels and value not in labels):
         yield f"{where}: {value!r} cannot be written to {pv.name}"
+
+
+def _opens(widget: ET.Element) -> bool:
+    parts = ("embedded", "template", "navtabs")
+    return widget.get("type") in parts or widget.find("actions/action[@type='open_display']") is not None
 
 
 def _opened(widget: ET.Element, macros: Macros) -> Iterator[tuple[str, Macros]]:

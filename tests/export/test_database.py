@@ -17,7 +17,7 @@ from pixieioc.export import outputs
 from pixieioc.export.database import record
 from pixieioc.export.text import LONGEST_DESC, shortened
 from pixieioc.export.write import write
-from pixieioc.ioc.ca.record import Record
+from pixieioc.ioc.records import Record
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import SEVERITIES

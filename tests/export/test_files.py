@@ -9,16 +9,16 @@ import pytest
 from pixieioc.export import outputs
 from pixieioc.pvinfo.description import Description
 from tests.export.checks import CHECKS, Files, alarm_tree, alh, archive, complete, saved
-from tests.export.described import CASES, DEMO, committed, of_file
+from tests.export.described import CASES, DEMO, case, committed, of_file
 from tests.export.screens_check import screens
 
 Check = Callable[[Files, Description], Iterator[str]]
 
 
 @pytest.mark.parametrize("check", [*CHECKS, screens], ids=lambda check: check.__name__)
-@pytest.mark.parametrize("case", CASES)
-def test_what_is_generated_is_right(case: str, check: Check) -> None:
-    files, description = CASES[case]()
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_generated_is_right(name: str, check: Check) -> None:
+    files, description = case(name)
     assert list(check(files, description)) == []
 
 

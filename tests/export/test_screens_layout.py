@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from pixieioc.export.screens import screens
-from tests.export.described import CASES, described
+from tests.export.described import CASES, case, described
 
 CHAIN = ("DummyData", "GatherData", "ConvertToEvents", "SortEvents", "GatherEvents", "FillSpectra", "SnapTraces")
 SIZE = {"modules": 13, "channels": 16}
@@ -20,7 +20,7 @@ def _crate() -> dict[str, str]:
     return screens(described(*CHAIN, DummyData=SIZE, FillSpectra=SIZE, SnapTraces=SIZE))
 
 
-ALL = {name: lambda name=name: screens(CASES[name]()[1]) for name in CASES} | {"crate": _crate}
+ALL = {name: lambda name=name: screens(case(name)[1]) for name in CASES} | {"crate": _crate}
 
 
 def _widgets(text: str) -> Iterator[tuple[ET.Element, tuple[int, int, int, int]]]:

@@ -12,7 +12,7 @@ import pytest
 
 from pixieioc.config import ConfigError
 from pixieioc.ioc.access import AccessRules
-from pixieioc.ioc.ca.record import Client
+from pixieioc.ioc.records import Client
 from tests.ca_client import PutFailed
 from tests.ioc.conftest import CONFIG
 from tests.running_ioc import Ioc, ioc_folder, running

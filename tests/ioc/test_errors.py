@@ -6,12 +6,11 @@ import asyncio
 
 import pytest
 
-from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.errors import ErrorPvs
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import MAJOR, Pvs
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from tests.configs import config_of
 
 CHAIN = ("DummyData", "FillSpectra")
@@ -35,7 +34,7 @@ def test_an_exception_in_the_iocs_own_code_is_an_error_that_operators_see_and_ac
         except KeyError as error:
             errors.own("a job has ended with", error)
         assert _states(pvs) == {"DummyData": "OK", "FillSpectra": "OK", "IOC": "ERROR"}
-        assert pvs["IOC:ERROR"].severity == dbr.MAJOR
+        assert pvs["IOC:ERROR"].severity == MAJOR
         message = pvs["IOC:ErrorMessage_RBV"]
         assert message.value.startswith("a job has ended with: KeyError: 'no such region'\n")
         assert "test_errors.py" in message.value  # where

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-from pixieioc.ioc.ca import dbr, faults
-from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.ca.view import Views
 from pixieioc.ioc.errors import ErrorPvs
 from pixieioc.ioc.loop import run
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import MAJOR, MINOR, NO_ALARM, Client, Pvs, Record, faults
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.stats import Stats
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from tests.configs import config_of
 
 
-class _Fragile(dict[str, Record]):
+class _Fragile(Views):
     """Records of which none can be looked up."""
 
-    def get(self, key: str, default: Any = None) -> Any:
-        raise ZeroDivisionError(key)
+    def record(self, name: str) -> Record | None:
+        raise ZeroDivisionError(name)
 
 
 async def _look() -> None:
@@ -38,16 +36,16 @@ async def _look() -> None:
     stats = Stats(pvs, server, 1, reset)
     stats._post()
     count = pvs["IOC:NAME_ERROR_CNT"]
-    assert (count.value, count.severity) == (0, dbr.NO_ALARM)
-    server.records = _Fragile(server.records)
+    assert (count.value, count.severity) == (0, NO_ALARM)
+    server.views = _Fragile(server.views.records)
     for _ in range(3):
         assert server.find("X:IOC:TOD.DESC") is None
         assert not server.knows("X:IOC:TOD.NAME")
     stats._post()
-    assert (count.value, count.severity) == (6, dbr.MINOR)
+    assert (count.value, count.severity) == (6, MINOR)
     assert pvs["IOC:ERROR"].label == "OK"
     faults.report("the beacon could not be sent", ZeroDivisionError("broken"))
-    assert pvs["IOC:ERROR"].severity == dbr.MAJOR
+    assert pvs["IOC:ERROR"].severity == MAJOR
     assert pvs["IOC:ErrorMessage_RBV"].value.startswith("the beacon could not be sent: ZeroDivisionError: broken")
 
 

@@ -14,15 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records import Pvs
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.pipeline import Message, Status
 from pixieioc.pipeline.frames import Packet, pack
 from pixieioc.pipeline.procedure import Wait
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from tests.configs import config_of
 from tests.ioc.ca.peer import conversation
+from tests.soak import SOAK
 
 CHAIN = ("DummyData", "FillSpectra")
 REPORT, ANSWER, PRINT, ERROR = (m.emoji for m in (Message.REPORT, Message.ANSWER, Message.PRINT, Message.ERROR))
@@ -69,7 +71,7 @@ def _hear(control: RunControl, task: str, kind: str, payload: Any, run: int = 0)
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(st.tuples(st.sampled_from([REPORT, ANSWER, PRINT, ERROR, Message.FINISHED, "?"]), _payloads)))
 def test_random_messages_are_the_error_of_their_task(tmp_path: Path, said: list[tuple[str, Any]]) -> None:
     async def story() -> None:
@@ -86,7 +88,8 @@ def test_random_messages_are_the_error_of_their_task(tmp_path: Path, said: list[
             assert control.pipeline.processes["DummyData"].reports["events"] == 7
             assert pvs["DummyData:ERROR"].value == 0
             for record in pvs.values():
-                record.packed(record.native, 0)
+                view = View(record)
+                view.packed(view.native, 0)
             assert bool(control.pipeline.errors) == bool(pvs["FillSpectra:ERROR"].value)
 
     asyncio.run(story())

@@ -8,7 +8,7 @@ from epicscorelibs.ca import dbr as types
 
 from pixieioc.config import load
 from pixieioc.pipeline.declare import LONGEST_TEXT
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc
 

@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 
 from pixieioc.config import IocTable, PipelineTable, check
-from pixieioc.ioc.ca.listeners import DBE_VALUE, Body
-from pixieioc.ioc.ca.record import Client, PutRefused
 from pixieioc.ioc.live import LivePipeline
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import Change, Client, PutRefused, Pvs
 from pixieioc.ioc.settings import Settings
 from pixieioc.pipeline import Error
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from tests.ioc.ca.peer import conversation
 
 JAN = Client("jan", "wall")
@@ -56,14 +54,12 @@ class Desk:
 
     async def refused(self, name: str, value: Any) -> str:
         """The same with a value that must be refused; the setpoint says again what it was."""
-        heard: list[bytes] = []
         record = self.pvs[name]
-        before, listener = record.value, _Listener(heard)
-        record.listeners.add(listener)
+        before, observer = record.value, _Observer()
+        record.observe(observer)
         with pytest.raises(PutRefused):
             await self.put(name, value)
-        record.listeners.remove(listener)
-        assert (record.value, len(heard)) == (before, 1)
+        assert (record.value, observer.posts) == (before, 1)
         return self.told[-1]
 
     def shows(self, name: str) -> tuple[Any, Any, str]:
@@ -71,17 +67,14 @@ class Desk:
         return self.pvs[name].value, self.pvs[f"{name}_RBV"].value, self.pvs["ConfigDirty_RBV"].label
 
 
-class _Listener:
-    kind, count, mask = 0, 0, DBE_VALUE
+class _Observer:
+    """Counts posts of a value."""
 
-    def __init__(self, heard: list[bytes]) -> None:
-        self._heard = heard
+    def __init__(self) -> None:
+        self.posts = 0
 
-    def tell(self, body: Body) -> None:
-        self._heard.append(body[2])
-
-    def fail(self) -> None:
-        raise AssertionError("every value is a text")
+    def changed(self, changes: int) -> None:
+        self.posts += bool(changes & Change.VALUE)
 
 
 class _Nobody:

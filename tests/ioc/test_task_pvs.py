@@ -7,10 +7,9 @@ import asyncio
 import pytest
 
 from pixieioc.ioc import task_pvs
-from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.pvs import Pvs
+from pixieioc.ioc.records import MINOR, NO_ALARM, Pvs
 from pixieioc.ioc.task_pvs import TaskPvs
-from pixieioc.pvinfo import all_pvs
+from pixieioc.pvinfo.build import all_pvs
 from pixieioc.tasks.fill_spectra import FillSpectra
 from tests.configs import config_of
 
@@ -31,13 +30,13 @@ def test_a_task_that_handles_nothing_alarms_but_not_one_that_has_only_begun(monk
             pvs["FillSpectra:Rate_RBV"],
         )
         for later, report, severity in [
-            (0.0, WAITS, dbr.NO_ALARM),
-            (1.0, WAITS, dbr.NO_ALARM),
-            (1.0, WAITS, dbr.MINOR),
-            (1.0, {"rate": 5.0}, dbr.NO_ALARM),
-            (1.0, {"rate": 0.0}, dbr.NO_ALARM),
-            (2.0, {"queue_size": 4}, dbr.MINOR),
-            (0.1, {"status": "WAITING"}, dbr.NO_ALARM),
+            (0.0, WAITS, NO_ALARM),
+            (1.0, WAITS, NO_ALARM),
+            (1.0, WAITS, MINOR),
+            (1.0, {"rate": 5.0}, NO_ALARM),
+            (1.0, {"rate": 0.0}, NO_ALARM),
+            (2.0, {"queue_size": 4}, MINOR),
+            (0.1, {"status": "WAITING"}, NO_ALARM),
         ]:
             now += later
             task.report(report, now)

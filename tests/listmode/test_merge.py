@@ -42,16 +42,3 @@ def test_what_is_behind_is_moved_to_its_place_unless_that_takes_too_long() -> No
     assert keys.tolist() == [1, 2, 3, 3, 5, 9]
     assert order.tolist() == [0, 5, 2, 3, 1, 4]
     assert not merge.settle(np.arange(100)[::-1].copy(), np.arange(100, dtype=np.uint32), order[1:], 1, 0, 0)
-
-
-def test_values_are_picked_in_order() -> None:
-    before, column, out = np.array([7], np.uint16), np.array([10, 20, 30], np.uint16), np.empty(4, np.uint16)
-    order, none = np.array([3, 0, 1, 2], np.uint32), np.empty(0, np.uint32)
-    before.flags.writeable = column.flags.writeable = False
-    for mixed in (2, 3, 4):  # the one that had waited is among so many
-        out[:] = 0
-        merge.pick(order, none, mixed, before, column, out)
-        assert out.tolist() == [30, 7, 10, 20]
-    out[:] = 0
-    merge.pick(order, np.array([1, 2], np.uint32), 4, before, column, out)
-    assert out.tolist() == [0, 7, 10, 0]

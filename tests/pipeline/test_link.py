@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, pack
 from pixieioc.pipeline.link import CAPACITY, MEMORY, Offered, Receiver, Sender, files_of
 from pixieioc.pipeline.message import Message
+from tests.soak import SOAK
 
 MB = 1024 * 1024
 DATA = Message.DATA.emoji
@@ -279,6 +280,7 @@ _ACTIONS = st.one_of(
 )
 
 
+@settings(max_examples=30 * SOAK)
 @given(script=st.lists(_ACTIONS, max_size=60))
 def test_every_item_arrives_once_in_order_and_stays_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, script: list[tuple[str, int]]

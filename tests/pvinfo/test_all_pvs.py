@@ -11,7 +11,8 @@ import pytest
 from pixieioc.config import Config, ConfigError, IocTable, RunParameters
 from pixieioc.pipeline import Parameter, Report, Task
 from pixieioc.pipeline.declare import parameters_of
-from pixieioc.pvinfo import PvInfo, all_pvs
+from pixieioc.pvinfo import PvInfo
+from pixieioc.pvinfo.build import all_pvs
 from pixieioc.pvinfo.model import NO_LIMITS
 from tests.configs import config_of
 

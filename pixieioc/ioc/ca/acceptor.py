@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import Callable
 
-from pixieioc.ioc.ca import faults
+from pixieioc.ioc.records import faults
 
 log = logging.getLogger(__name__)
 

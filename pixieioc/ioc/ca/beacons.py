@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import socket
 
-from pixieioc.ioc.ca import faults, hosts, sockets
+from pixieioc.ioc.ca import hosts, sockets
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.environment import Address, Environment
+from pixieioc.ioc.records import faults
 
 
 class Beacons:

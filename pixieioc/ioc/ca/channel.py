@@ -6,16 +6,16 @@ from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.listeners import Body
 from pixieioc.ioc.ca.outbox import LONGEST_WRITE, Outbox
-from pixieioc.ioc.ca.record import Record
+from pixieioc.ioc.ca.view import View
 
 
 class Channel:
     """A client's connection to one record."""
 
-    __slots__ = ("client_id", "record", "server_id", "subscriptions", "writable")
+    __slots__ = ("client_id", "server_id", "subscriptions", "view", "writable")
 
-    def __init__(self, record: Record, client_id: int, server_id: int, writable: bool) -> None:
-        self.record = record
+    def __init__(self, view: View, client_id: int, server_id: int, writable: bool) -> None:
+        self.view = view
         self.client_id = client_id
         self.server_id = server_id
         self.writable = writable
@@ -30,14 +30,14 @@ class Channel:
         """Has a subscription told from now on; one with the same number ends."""
         self.unsubscribe(subscription.id)
         self.subscriptions[subscription.id] = subscription
-        self.record.listeners.add(subscription)
-        self.record.subscribed()
+        self.view.listeners.add(subscription)
+        self.view.subscribed()
 
     def unsubscribe(self, identifier: int) -> Subscription | None:
         """Ends a subscription: nothing more of it leaves. None: there is none with this number."""
         subscription = self.subscriptions.pop(identifier, None)
         if subscription is not None:
-            self.record.listeners.remove(subscription)
+            self.view.listeners.remove(subscription)
             subscription.outbox.forget(subscription)
         return subscription
 

@@ -8,15 +8,15 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from pixieioc.config import LimitsTable
-from pixieioc.ioc.ca import dbr, faults, sockets
+from pixieioc.ioc.ca import dbr, sockets
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.channel import Channel, Subscription
+from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.outbox import Outbox
 from pixieioc.ioc.ca.protocol import Message
-from pixieioc.ioc.ca.record import Client
 from pixieioc.ioc.ca.transport import Transport
 from pixieioc.ioc.ca.writes import Writes
+from pixieioc.ioc.records import Client, faults
 
 if TYPE_CHECKING:
     from pixieioc.ioc.ca.server import Server
@@ -29,7 +29,7 @@ _SHORT = 64 * 1024
 class Circuit:
     """The server's side of one TCP connection, which came from `address`."""
 
-    def __init__(self, server: Server, limits: LimitsTable, sock: socket.socket, address: tuple[str, int]) -> None:
+    def __init__(self, server: Server, limits: Limits, sock: socket.socket, address: tuple[str, int]) -> None:
         self._server = server
         self._limits = limits
         self._cutter = ca.MessageParser(min(_SHORT, limits.message))
@@ -114,7 +114,7 @@ class Circuit:
             raise
         except Exception as error:
             channel = self._channels.get(message.a)
-            about = f" of {channel.record.name}" if channel is not None else ""
+            about = f" of {channel.view.name}" if channel is not None else ""
             faults.report(f"request {message.command}{about} could not be answered", error)
             self._fail(message)
 
@@ -153,7 +153,7 @@ class Circuit:
             try:
                 channel.unsubscribe_all()
             except Exception as fault:
-                faults.report(f"monitors of {channel.record.name} could not be ended", fault)
+                faults.report(f"monitors of {channel.view.name} could not be ended", fault)
         self._channels.clear()
 
     def check(self) -> None:
@@ -164,7 +164,7 @@ class Circuit:
     def review_rights(self) -> None:
         """Tells the client of those rights that have changed."""
         for channel in self._channels.values():
-            writable = self._server.is_writable(channel.record, self.client)
+            writable = self._server.is_writable(channel.view, self.client)
             if writable != channel.writable:
                 channel.writable = writable
                 self.outbox.reply(channel.rights)
@@ -200,19 +200,19 @@ class Circuit:
             self.outbox.reply(ca.header(ca.NOT_FOUND, 0, ca.DO_REPLY, ca.MINOR_VERSION, message.a, message.a))
 
     def _create_channel(self, message: Message) -> None:
-        record = self._server.find(dbr.name(message.payload))
-        if record is None or len(self._channels) >= self._limits.channels:
+        view = self._server.find(dbr.name(message.payload))
+        if view is None or len(self._channels) >= self._limits.channels:
             self.outbox.reply(ca.header(ca.CREATE_FAIL, 0, 0, 0, message.a, 0))
             return
-        channel = Channel(record, message.a, self._next_id, self._server.is_writable(record, self.client))
+        channel = Channel(view, message.a, self._next_id, self._server.is_writable(view, self.client))
         self._channels[self._next_id] = channel
         self._next_id += 1
         # Whoever has a channel may send what fits in it, as text, too.
-        longest = record.length * (dbr.STRING_SIZE if channel.writable else 1)
+        longest = view.length * (dbr.STRING_SIZE if channel.writable else 1)
         self._cutter.limit = min(max(self._cutter.limit, longest), self._limits.message)
         self.outbox.reply(
             channel.rights,
-            ca.header(ca.CREATE_CHANNEL, 0, record.native, record.length, channel.client_id, channel.server_id),
+            ca.header(ca.CREATE_CHANNEL, 0, view.native, view.length, channel.client_id, channel.server_id),
         )
 
     def _too_large(self, message: Message) -> None:
@@ -221,8 +221,8 @@ class Circuit:
         why = f"a message of {message.too_large} bytes was announced, at most {self._cutter.limit} are taken"
         if message.command not in (ca.WRITE, ca.WRITE_NOTIFY) or channel is None:
             raise ca.Broken(why)
-        self._server.complain(f"{self.client} at {self.client.address}: put to {channel.record.name}: {why}")
-        self._server.put_refused(channel.record, self.client, why)
+        self._server.complain(f"{self.client} at {self.client.address}: put to {channel.view.name}: {why}")
+        self._server.put_refused(channel.view.record, self.client, why)
         self._writes.answer(message, ca.TOO_LARGE, why)
 
     def _clear_channel(self, message: Message) -> None:
@@ -241,10 +241,10 @@ class Circuit:
         """
         command, size, kind, count, channel_id, request = ca.HEADER.unpack_from(self._server.inbox)
         channel = self._channels.get(channel_id)
-        if command != ca.READ_NOTIFY or size or channel is None or count > channel.record.length:
+        if command != ca.READ_NOTIFY or size or channel is None or count > channel.view.length:
             return False
         try:
-            size, count, payload = channel.record.packed(kind, count)
+            size, count, payload = channel.view.packed(kind, count)
         except Exception:  # whatever it is: `_read` says so
             return False
         # Whoever has a channel has spoken.
@@ -255,7 +255,7 @@ class Circuit:
         if channel is None:
             return
         try:
-            size, count, payload = channel.record.packed(message.data_type, message.elements)
+            size, count, payload = channel.view.packed(message.data_type, message.elements)
         except dbr.Unconvertible as error:
             if message.command == ca.READ_NOTIFY:
                 self.outbox.reply(ca.header(ca.READ_NOTIFY, 0, message.data_type, 0, ca.GETFAIL, message.b))
@@ -281,7 +281,7 @@ class Circuit:
             return
         mask = int.from_bytes(message.payload[12:14])
         try:
-            first = channel.record.packed(message.data_type, message.elements)
+            first = channel.view.packed(message.data_type, message.elements)
         except dbr.Unconvertible as error:
             self.error(message, ca.BADTYPE, str(error))
             return
@@ -315,8 +315,8 @@ class Circuit:
         elif message.data_type > dbr.CLASS_NAME:
             self.error(message, ca.BADTYPE, f"no DBR type {message.data_type}")
             return None
-        elif message.elements > channel.record.length and message.command in (ca.READ, ca.READ_NOTIFY, ca.EVENT_ADD):
-            self.error(message, ca.BADCOUNT, f"{message.elements} elements of {channel.record.length}")
+        elif message.elements > channel.view.length and message.command in (ca.READ, ca.READ_NOTIFY, ca.EVENT_ADD):
+            self.error(message, ca.BADCOUNT, f"{message.elements} elements of {channel.view.length}")
             return None
         return channel
 

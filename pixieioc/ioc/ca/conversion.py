@@ -6,8 +6,8 @@ import math
 import re
 
 from pixieioc.ioc.ca.dbr import Unconvertible
+from pixieioc.ioc.records.values import integer
 
-_WHOLE = re.compile(r"\s*([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)\s*", re.ASCII | re.IGNORECASE)
 _DECIMAL = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?\s*", re.ASCII | re.IGNORECASE)
 _HEXADECIMAL = re.compile(r"\s*[+-]?0x[0-9a-f]+\s*", re.ASCII | re.IGNORECASE)
 _SPECIAL = re.compile(r"\s*[+-]?(nan|inf|infinity)\s*", re.IGNORECASE)
@@ -28,16 +28,6 @@ def number(text: str) -> float:
     if math.isinf(value):
         raise Unconvertible(f"{text!r} does not fit: must be from -1.8e308 to 1.8e308")
     return value
-
-
-def integer(text: str) -> int | None:
-    """The integer that a text is written as, in C's notation (0x10, 010 is octal); None: it is written otherwise."""
-    found = _WHOLE.fullmatch(text)
-    if found is None:
-        return None
-    sign, digits = found.groups()
-    base = 16 if digits[1:2] in ("x", "X") else 8 if digits[0] == "0" else 10
-    return int(sign + digits, base)
 
 
 def whole(text: str) -> float | int:

@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 import numpy as np
-from caproto import AlarmSeverity, AlarmStatus, ChannelType  # pyright: ignore[reportMissingTypeStubs]  # it has none
+from caproto import ChannelType  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
 STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE = (
     int(ChannelType[name]) for name in ("STRING", "INT", "FLOAT", "ENUM", "CHAR", "LONG", "DOUBLE")
@@ -16,13 +16,9 @@ STSACK_STRING, CLASS_NAME = int(ChannelType.STSACK_STRING), int(ChannelType.CLAS
 PUT_ACKT, PUT_ACKS = int(ChannelType.PUT_ACKT), int(ChannelType.PUT_ACKS)
 HIGHEST_DATA_TYPE = int(ChannelType.CTRL_DOUBLE)
 
-NO_ALARM, MINOR, MAJOR, INVALID = map(int, AlarmSeverity)
-STATUS_NONE, STATUS_HIHI, STATUS_HIGH = int(AlarmStatus.NO_ALARM), int(AlarmStatus.HIHI), int(AlarmStatus.HIGH)
-STATUS_LOLO, STATUS_LOW, STATUS_STATE = int(AlarmStatus.LOLO), int(AlarmStatus.LOW), int(AlarmStatus.STATE)
-STATUS_UDF, STATUS_SOFT, STATUS_COMM = int(AlarmStatus.UDF), int(AlarmStatus.SOFT), int(AlarmStatus.COMM)
-
 #: Seconds from the Unix epoch to that of EPICS, 1990-01-01.
 EPICS_EPOCH = 631152000
+_EPICS_EPOCH_NS = EPICS_EPOCH * 1_000_000_000
 STRING_SIZE, UNITS_SIZE, LABEL_SIZE, LABELS = 40, 8, 26, 16
 
 #: struct code, numpy type and size of an element, by base type.
@@ -45,6 +41,11 @@ _PLAIN, _STS, _TIME, _GR, _CTRL = range(5)
 
 #: Values in big-endian bytes.
 Buffer = bytes | memoryview
+
+
+def epics_time(stamp: int) -> tuple[int, int]:
+    """A Unix time in ns as seconds and nanoseconds since the epoch of EPICS, before which there is no time."""
+    return divmod(max(0, stamp - _EPICS_EPOCH_NS), 1_000_000_000)
 
 
 class Unconvertible(ValueError):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pixieioc.config import ConfigError
-
 Address = tuple[str, int]
 
 _SERVER_PORT, _REPEATER_PORT = 5064, 5065
+
+
+class CannotServe(OSError):
+    """What keeps a server from being made: a variable that is not acceptable, or what is installed."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Environment:
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Environment:
-        """From `os.environ`; ConfigError names a variable that is not acceptable, and what is."""
+        """From `os.environ`; CannotServe names a variable that is not acceptable, and what is."""
 
         def get(*names: str) -> tuple[str, str]:
             """The first of these variables that is set and not empty, and its name."""
@@ -40,7 +42,7 @@ class Environment:
         def port(*names: str, default: int) -> int:
             name, text = get(*names)
             if text and not (text.isdecimal() and 0 < int(text) < 65536):
-                raise ConfigError(f"{name}={text}: must be a port, 1 to 65535")
+                raise CannotServe(f"{name}={text}: must be a port, 1 to 65535")
             return int(text) if text else default
 
         def hosts(*names: str) -> list[str]:
@@ -62,7 +64,7 @@ class Environment:
 def _address(name: str, text: str, port: int) -> Address:
     host, colon, own = text.partition(":")
     if colon and not (own.isdecimal() and 0 < int(own) < 65536):
-        raise ConfigError(f"{name}: {text}: must be address or address:port")
+        raise CannotServe(f"{name}: {text}: must be address or address:port")
     return host, int(own) if colon else port
 
 
@@ -72,5 +74,5 @@ def _period(name: str, text: str) -> float:
     except ValueError:
         period = 0.0
     if not 0.1 <= period <= 3600:
-        raise ConfigError(f"{name}={text}: must be from 0.1 to 3600 (s)")
+        raise CannotServe(f"{name}={text}: must be from 0.1 to 3600 (s)")
     return period

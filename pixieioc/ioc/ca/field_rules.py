@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, get_args
 
-from pixieioc.ioc.ca import acknowledge, dbr
-from pixieioc.ioc.ca.metadata import display_limits
-from pixieioc.ioc.ca.record import Client, PutRefused, Record
+from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.ca.metadata import display_limits, drive_limits
+from pixieioc.ioc.records import Change, Client, PutRefused, Record, acknowledge
 from pixieioc.pvinfo.model import LIMIT_NAMES, SEVERITIES, SourceKind
 
 #: How a field's value follows from its record.
@@ -95,8 +95,8 @@ def status(record: Record) -> int:
 
 def time_stamp(record: Record) -> str:
     """Its time stamp, local time."""
-    seconds, nanoseconds = record.stamp
-    local = datetime.fromtimestamp(seconds + dbr.EPICS_EPOCH)
+    seconds, nanoseconds = divmod(record.stamp, 1_000_000_000)
+    local = datetime.fromtimestamp(seconds)
     return f"{local:%Y-%m-%d %H:%M:%S}.{nanoseconds // 1000:06}"
 
 
@@ -148,8 +148,8 @@ def display_limit(index: int) -> Rule:
 
 
 def drive_limit(index: int) -> Rule:
-    """The upper (0) or lower (1) end of what may be written; 0 and 0: no end."""
-    return lambda record: record.meta.control[index]
+    """The lower (0) or upper (1) end of what may be written; 0 and 0: no end."""
+    return lambda record: drive_limits(record.info)[index]
 
 
 def limit(which: str) -> Rule:
@@ -189,7 +189,7 @@ def element(record: Record) -> int:
 
 def length(record: Record) -> int:
     """The number of elements that fit."""
-    return record.length
+    return record.info.length
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def disable(record: Record, number: int, _: Client) -> None:
     if not 0 <= number <= 255:
         raise PutRefused(f"DISP {number}: must be from 0 to 255; 0 is that puts are taken")
     record.disabled = int(number)
-    record.renew(0)
+    record.renew(Change.STATE)
 
 
 def write_acks(record: Record, severity: int, client: Client) -> None:

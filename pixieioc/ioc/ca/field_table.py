@@ -153,8 +153,8 @@ _ANALOG = _PRECISION | {
     "LBRK": Field("SHORT", 0, "Last break point of the conversion"),
 }
 _DRIVE = {
-    "DRVH": Field("NUMBER", rule.drive_limit(0), "Largest value that may be written"),
-    "DRVL": Field("NUMBER", rule.drive_limit(1), "Smallest value that may be written"),
+    "DRVH": Field("NUMBER", rule.drive_limit(1), "Largest value that may be written"),
+    "DRVL": Field("NUMBER", rule.drive_limit(0), "Smallest value that may be written"),
     "IVOV": Field("NUMBER", 0, "What is written instead of an invalid value"),
 }
 _SIMULATED_NUMBER = {"SVAL": Field("NUMBER", 0, "Value of simulation")}

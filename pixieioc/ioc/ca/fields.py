@@ -12,7 +12,9 @@ from typing import Any
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca import field_rules as rule
 from pixieioc.ioc.ca.field_table import FIELDS, Field
-from pixieioc.ioc.ca.record import Client, Record
+from pixieioc.ioc.ca.values import native_type
+from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records import Client, PutRefused, Record
 from pixieioc.pvinfo.model import PvInfo, text_pv
 
 #: Records of whole numbers.
@@ -29,74 +31,81 @@ _VALUE = Field("STRING", rule.value, "Value", rule.write_value)
 _LONG_STRING = 256
 
 
-def find_field(record: Record, name: str) -> Record | None:
+def find_field(view: View, name: str) -> View | None:
     """The field `name` of a record, as in `EGU` or `DESC$`; None if it has none such."""
-    field = _field(record, name)
+    field = _field(view.record.info, name)
     if field is None:
         return None
-    found = record.fields.get(name)
+    found = view.fields.get(name)
     if found is None:
-        found = record.fields[name] = _FieldRecord(record, name, field)
+        found = view.fields[name] = _FieldView(view, name, field)
     return found
 
 
-def has_field(record: Record, name: str) -> bool:
+def has_field(info: PvInfo, name: str) -> bool:
     """Whether a record has a field, or a field as a long string (`$`)."""
-    return _field(record, name) is not None
+    return _field(info, name) is not None
 
 
-def _field(record: Record, name: str) -> Field | None:
-    fields = FIELDS[record.info.record]
+def _field(info: PvInfo, name: str) -> Field | None:
+    fields = FIELDS[info.record]
     if not name.endswith("$"):
         return fields.get(name)
     if name == "VAL$":
-        return _VALUE if record.native == dbr.STRING else None
+        return _VALUE if native_type(info) == dbr.STRING else None
     field = fields.get(name[:-1])
     return field if field is not None and field.type in _TEXTS else None
 
 
-class _FieldRecord(Record):
-    """A record that is a field of another: it has that one's alarm and time."""
+class _FieldView(View):
+    """A field as a record of its own, which follows another: it has that one's alarm and time."""
 
-    def __init__(self, parent: Record, name: str, field: Field) -> None:
+    def __init__(self, parent: View, name: str, field: Field) -> None:
         self._parent = parent  # for as long as a client has it
         self._field = field
         # A menu may have more choices than an enum.
-        super().__init__(_info(field, parent, name), f"{parent.name}.{name}", labels=field.choices)
-        self.native = self.values.native = _NATIVE.get(field.type, self.native)
+        super().__init__(Record(_info(field, parent, name), f"{parent.name}.{name}", labels=field.choices))
+        self.native = _NATIVE.get(field.type, self.native)
         self._takes_always = name == "DISP"
-        if field.write is not None and (field is not _VALUE or parent.put is not None):
-            self.put = self._put
         self.follow(0)
 
     @property
     def owner(self) -> Record:
         """The record that it is a field of."""
-        return self._parent
+        return self._parent.owner
 
     @property
-    def refuses_puts(self) -> bool:
-        """Whether the record is disabled; that can be changed."""
-        return self._parent.refuses_puts and not self._takes_always
+    def is_writable(self) -> bool:
+        """Whether this field can be written: the value of a record only if the record can be."""
+        return self._field.write is not None and (self._field is not _VALUE or self._parent.is_writable)
+
+    def check_enabled(self) -> None:
+        """Raises PutRefused if the record is disabled; that can be changed."""
+        if not self._takes_always:
+            self.owner.check_enabled()
 
     def follow(self, events: int) -> None:
-        parent = self._parent
+        parent = self._parent.record
         value = self._field.value(parent)
-        if self.info.record in _WHOLE and isinstance(value, float):  # a limit that is not set is no whole number
+        if self.record.info.record in _WHOLE and isinstance(value, float):  # a limit that is not set is no whole number
             value = int(value) if math.isfinite(value) else 0
-        self.post(value, parent.stamp, severity=parent.severity, status=parent.status)
+        self.record.post(value, parent.stamp, severity=parent.severity, status=parent.status)
 
-    def _put(self, value: Any, client: Client) -> Awaitable[None] | None:
-        assert self._field.write is not None
-        return self._field.write(self._parent, value, client)
+    def put(self, value: Any, client: Client) -> Awaitable[None] | None:
+        """Does what writing the field does."""
+        self.check_enabled()
+        if self._field.write is None or not self.is_writable:
+            raise PutRefused(f"{self.name} cannot be written")
+        return self.owner.follow(self._field.write(self._parent.record, value, client))
 
 
-def _info(field: Field, parent: Record, name: str) -> PvInfo:
-    doc, of = f"{field.doc} of {parent.info.doc}", parent.info
+def _info(field: Field, parent: View, name: str) -> PvInfo:
+    of = parent.record.info
+    doc = f"{field.doc} of {of.doc}"
     # Whoever may acknowledge all errors may acknowledge alarms.
     access = of.access or ("OP" if name in ("ACKS", "ACKT") else "EX") if field.write is not None else ""
     if name.endswith("$"):
-        longest = 1 + len(str(field.value(parent)).encode())
+        longest = 1 + len(str(field.value(parent.record)).encode())
         longest = dbr.STRING_SIZE if field is _VALUE else max(_LONG_STRING, longest)
         return text_pv("field", doc, longest, access=access)
     match field.type:

@@ -1,4 +1,4 @@
-"""A record behind a client's filters: made for one channel, and gone with it."""
+"""A record behind a client's filters: a view made for one channel, and gone with it."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from typing import Any
 from pixieioc.ioc.ca.filter_syntax import Written
 from pixieioc.ioc.ca.filters import Filter, make
 from pixieioc.ioc.ca.listeners import Body
-from pixieioc.ioc.ca.record import Client, Record
+from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records import Client, Record
 from pixieioc.pvinfo.model import PvInfo
 
 _numbers = itertools.count()
 
 
-class FilteredRecord(Record):
-    """A record that shows another as filters let it through. A put to it is one to the other, as a whole."""
+class FilteredView(View):
+    """Shows another view as filters let it through. A put to it is one to the other, as a whole.
 
-    def __init__(self, parent: Record, filters: Iterable[Written]) -> None:
+    Its own record has what is behind the filters.
+    """
+
+    def __init__(self, parent: View, filters: Iterable[Written]) -> None:
         """Raises NoFilter."""
         self._parent = parent
         self._filters = [make(written) for written in filters]
-        self._described = parent.info
-        info = _behind(self._filters, parent.info)
+        self._described = parent.record.info
+        info = _behind(self._filters, self._described)
         self._is_replaced = any(each.replaces for each in self._filters)
-        super().__init__(info, parent.name, parent.put, () if self._is_replaced else parent.labels)
+        super().__init__(Record(info, parent.name, None, () if self._is_replaced else parent.record.labels))
         if not self._is_replaced:
-            self.native = self.values.native = parent.native
+            self.native = parent.native
         # Nothing else is found under a number.
         parent.fields[str(next(_numbers))] = self
 
@@ -35,6 +39,11 @@ class FilteredRecord(Record):
     def owner(self) -> Record:
         """The record itself."""
         return self._parent.owner
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the whole value can be written."""
+        return self._parent.is_writable
 
     def accept(self, kind: int, count: int, payload: bytes) -> Any:
         """A value for the whole record."""
@@ -56,7 +65,7 @@ class FilteredRecord(Record):
                 break
         else:
             return
-        value, when = self._parent.value, self._parent.stamp
+        value, when = self._parent.record.value, self._parent.record.stamp
         for each in self._filters:
             events = each.passes(value, events)
             if not events:
@@ -68,23 +77,24 @@ class FilteredRecord(Record):
         """What comes after the first value of the first subscription is compared with that."""
         if len(self.listeners) > 1:
             return
-        value, when = self._parent.value, self._parent.stamp
+        value, when = self._parent.record.value, self._parent.record.stamp
         for each in self._filters:
             each.begin(value)
             value, when = each.apply(value, when)
 
     def _take(self) -> None:
-        parent = self._parent
+        parent, own = self._parent.record, self.record
         if parent.info is not self._described:
             self._described = parent.info
-            self.info = _behind(self._filters, parent.info)
+            own.info = _behind(self._filters, parent.info)
+            self._take_info()
         if not self._is_replaced:
-            self.meta = parent.meta
+            self.meta = self._parent.meta
         value, when = parent.value, parent.stamp
         for each in self._filters:
             value, when = each.apply(value, when)
-        self.value, self.stamp = value, when
-        self.status, self.severity = parent.status, parent.severity
+        own.value, own.stamp = value, when
+        own.status, own.severity = parent.status, parent.severity
         self._packed.clear()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.filter_syntax import NoFilter, Scalar, Written
 from pixieioc.ioc.ca.listeners import DBE_LOG, DBE_PROPERTY, DBE_VALUE
-from pixieioc.ioc.ca.record import Stamp, stamp
+from pixieioc.ioc.records import Stamp, stamp
 from pixieioc.pvinfo.model import PvInfo
 
 _DBE_CHANGE = DBE_VALUE | DBE_LOG
@@ -148,7 +148,8 @@ class _TimeAsValue(Filter):
         return dataclasses.replace(self._info, source=info.source, access=info.access)
 
     def apply(self, value: Any, when: Stamp) -> tuple[Any, Stamp]:
-        return self._form(when[0] + self._epoch, when[1]), when
+        seconds, nanoseconds = dbr.epics_time(when)
+        return self._form(seconds + self._epoch, nanoseconds), when
 
 
 def make(written: Written) -> Filter:

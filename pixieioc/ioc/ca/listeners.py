@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-#: Event masks of Channel Access.
-DBE_VALUE, DBE_LOG, DBE_ALARM, DBE_PROPERTY = 1, 2, 4, 8
+from pixieioc.ioc.records.change import Change
+
+#: Event masks of Channel Access, which are the bits of `Change`; anything else is none of its events.
+DBE_VALUE, DBE_LOG, DBE_ALARM, DBE_PROPERTY = Change.VALUE, Change.ARCHIVE, Change.ALARM, Change.PROPERTY
+EVENTS = DBE_VALUE | DBE_LOG | DBE_ALARM | DBE_PROPERTY
 
 #: The body of a message: its size in bytes, the number of elements, the payload padded to 8 bytes.
 Body = tuple[int, int, bytes]

@@ -10,7 +10,7 @@ from pixieioc.pvinfo.model import PvInfo
 
 def meta_of(info: PvInfo, labels: tuple[str, ...]) -> dbr.Meta:
     """All of it."""
-    return dbr.Meta(info.unit, info.precision, labels, display_limits(info), _alarm_limits(info), _finite(info.drive))
+    return dbr.Meta(info.unit, info.precision, labels, display_limits(info), _alarm_limits(info), drive_limits(info))
 
 
 def _alarm_limits(info: PvInfo) -> tuple[float, float, float, float]:
@@ -25,8 +25,9 @@ def _alarm_limits(info: PvInfo) -> tuple[float, float, float, float]:
 
 def display_limits(info: PvInfo) -> tuple[float, float]:
     """LOPR and HOPR: 0 to 100 of a percentage, otherwise those of what may be written; 0, 0: none."""
-    return (0.0, 100.0) if info.unit == "%" else _finite(info.drive)
+    return (0.0, 100.0) if info.unit == "%" else drive_limits(info)
 
 
-def _finite(limits: tuple[float, float]) -> tuple[float, float]:
-    return limits if all(map(math.isfinite, limits)) else (0.0, 0.0)
+def drive_limits(info: PvInfo) -> tuple[float, float]:
+    """DRVL and DRVH, which are two or none; 0, 0: none."""
+    return info.drive if all(map(math.isfinite, info.drive)) else (0.0, 0.0)

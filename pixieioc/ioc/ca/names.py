@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from pixieioc.ioc.ca import filter_syntax
 from pixieioc.ioc.ca.fields import find_field, has_field
 from pixieioc.ioc.ca.filter_syntax import NoFilter, Wanted
-from pixieioc.ioc.ca.filtered import FilteredRecord
+from pixieioc.ioc.ca.filtered import FilteredView
 from pixieioc.ioc.ca.filters import make
-from pixieioc.ioc.ca.record import Record
+from pixieioc.ioc.ca.view import View, Views
+from pixieioc.pvinfo.model import PvInfo
 
 #: What filters begin with.
 _FILTERS = re.compile(r"[\[{]")
 
 
-def find(records: Mapping[str, Record], name: str) -> Record | None:
-    """The record that a client means by `name`; with filters one for this channel alone. None: there is none."""
-    record = records.get(name)
-    if record is not None:
-        return record
+def find(views: Views, name: str) -> View | None:
+    """What a client means by `name`; with filters a view for this channel alone. None: there is none."""
+    if views.record(name) is not None:
+        return views[name]
     try:
         base, wanted = _split(name)
-        record = records.get(base)
-        if record is not None and not _is_value(record, wanted.field):
-            record = find_field(record, wanted.field)
-        return FilteredRecord(record, wanted.filters) if record is not None and wanted.filters else record
+        if views.record(base) is None:
+            return None
+        whole = views[base]
+        view = whole if _is_value(whole.record.info, wanted.field) else find_field(whole, wanted.field)
+        return FilteredView(view, wanted.filters) if view is not None and wanted.filters else view
     except NoFilter:
         return None
 
 
-def knows(records: Mapping[str, Record], name: str) -> bool:
+def knows(views: Views, name: str) -> bool:
     """Whether there is something of this name."""
-    if name in records:
+    if views.record(name) is not None:
         return True
     try:
         base, wanted = _split(name)
-        record = records.get(base)
-        if record is None or not (_is_value(record, wanted.field) or has_field(record, wanted.field)):
+        record = views.record(base)
+        if record is None or not (_is_value(record.info, wanted.field) or has_field(record.info, wanted.field)):
             return False
         for written in wanted.filters:
             make(written)
@@ -62,6 +62,6 @@ def _split(name: str) -> tuple[str, Wanted]:
     return base, Wanted("VAL$", wanted.filters) if wanted.field == "$" else wanted
 
 
-def _is_value(record: Record, field: str) -> bool:
+def _is_value(info: PvInfo, field: str) -> bool:
     """Whether a field is the record's value as it is."""
-    return field in ("", "VAL") or (field == "VAL$" and record.info.is_text)
+    return field in ("", "VAL") or (field == "VAL$" and info.is_text)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import caproto  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
-from pixieioc.config import ConfigError
+from pixieioc.ioc.ca.environment import CannotServe
 
 CAPROTO = "1.3.0"
 
 
 def check_caproto() -> None:
-    """Raises ConfigError if another version is installed."""
+    """Raises CannotServe if another version is installed."""
     if caproto.__version__ != CAPROTO:
-        raise ConfigError(
+        raise CannotServe(
             f"caproto {caproto.__version__} is installed, this server needs {CAPROTO}: pip install caproto=={CAPROTO}"
         )

@@ -6,8 +6,8 @@ import asyncio
 import socket
 from collections.abc import Callable, Set
 
-from pixieioc.ioc.ca import faults
 from pixieioc.ioc.ca import protocol as ca
+from pixieioc.ioc.records import faults
 
 #: Datagrams that are answered before the loop does something else.
 _SLICE = 64

@@ -10,15 +10,16 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from pixieioc.config import LimitsTable
-from pixieioc.ioc.ca import dbr, faults, hosts, names, sockets
+from pixieioc.ioc.ca import dbr, hosts, names, sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.beacons import Beacons
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
+from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.pinned import check_caproto
-from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.searches import Searches
+from pixieioc.ioc.ca.view import View, Views
+from pixieioc.ioc.records import Client, Record, faults
 
 log = logging.getLogger(__name__)
 
@@ -56,16 +57,16 @@ class Server:
     """Serves records over Channel Access; a context manager of asyncio.
 
     `interfaces` are addresses to listen on; None: those of EPICS_CAS_INTF_ADDR_LIST, or all. The other EPICS_CAS_
-    variables are honoured as by an EPICS Base server. Raises ConfigError if one of them is not acceptable, or if
+    variables are honoured as by an EPICS Base server. Raises CannotServe if one of them is not acceptable, or if
     another version of caproto is installed than this server was tested with.
     """
 
     def __init__(
-        self, records: Iterable[Record], interfaces: list[str] | None = None, limits: LimitsTable | None = None
+        self, records: Iterable[Record], interfaces: list[str] | None = None, limits: Limits | None = None
     ) -> None:
         check_caproto()
-        self.records = {record.name: record for record in records}
-        self.limits = limits or LimitsTable()
+        self.views = Views(records)
+        self.limits = limits or Limits()
         self.circuits: dict[Circuit, None] = {}  #: in the order in which they came
         self.inbox = memoryview(bytearray(_INBOX))
         self.coalesced = 0  #: monitors that slow clients, now gone, have missed
@@ -82,17 +83,17 @@ class Server:
 
     def add(self, record: Record) -> None:
         """Adds a record; clients that are looking for it find it at once."""
-        self.records[record.name] = record
+        self.views.add(record)
 
     @_alone(None)
-    def find(self, name: str) -> Record | None:
-        """The record that a client means by `name`: a record, one of its fields, a long string, with filters."""
-        return names.find(self.records, name)
+    def find(self, name: str) -> View | None:
+        """What a client means by `name`: a record, one of its fields, a long string, with filters."""
+        return names.find(self.views, name)
 
     @_alone(False)
     def knows(self, name: str) -> bool:
         """Whether there is something of this name."""
-        return names.knows(self.records, name)
+        return names.knows(self.views, name)
 
     def note_name(self, name: str, error: Exception) -> None:
         """Counts a name that could not be handled; it is logged once."""
@@ -101,12 +102,12 @@ class Server:
             self._names_logged.add(name)
             log.error("the name %.200r could not be handled", name, exc_info=error)
 
-    def is_writable(self, record: Record, client: Client) -> bool:
-        """Whether a client's puts to this record are looked at, if only to acknowledge its alarm."""
+    def is_writable(self, view: View, client: Client) -> bool:
+        """Whether a client's puts to this are looked at, if only to acknowledge its alarm."""
         try:
-            return record.takes(dbr.PUT_ACKS) and self.may_write(record, client)
+            return view.takes(dbr.PUT_ACKS) and self.may_write(view.record, client)
         except Exception as error:
-            faults.report(f"who may write {record.name} could not be found out", error)
+            faults.report(f"who may write {view.name} could not be found out", error)
             return False
 
     def may_write(self, record: Record, client: Client) -> bool:

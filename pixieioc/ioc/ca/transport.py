@@ -11,7 +11,7 @@ import asyncio
 import socket
 from typing import Protocol
 
-from pixieioc.ioc.ca import faults
+from pixieioc.ioc.records import faults
 
 #: Bytes that may wait in the program for the kernel before a connection is full.
 FULL = 64 * 1024

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from pixieioc.ioc.ca import dbr, faults
+from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.channel import Channel
 from pixieioc.ioc.ca.protocol import Message
-from pixieioc.ioc.ca.record import PutRefused, Record
+from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records import PutRefused, faults
 
 if TYPE_CHECKING:
     from pixieioc.ioc.ca.circuit import Circuit
@@ -34,28 +35,28 @@ class Writes:
 
     def write(self, message: Message, channel: Channel) -> None:
         """Does what the message wants to be put, or says why not."""
-        record, client = channel.record, self._circuit.client
-        if not record.takes(message.data_type) or not channel.writable:
+        view, client = channel.view, self._circuit.client
+        if not view.takes(message.data_type) or not channel.writable:
             self.answer(message, ca.NO_WRITE_ACCESS, "no write access")
             return
         try:
-            value = record.accept(message.data_type, message.elements, message.payload)
+            value = view.accept(message.data_type, message.elements, message.payload)
         except dbr.Unconvertible as error:
-            self._server.put_refused(record, client, str(error))
-            self._fail(message, record, error)
+            self._server.put_refused(view.record, client, str(error))
+            self._fail(message, view, error)
             return
-        puts.info("%s at %s: %s = %.200r", client, client.address, record.name, value)
+        puts.info("%s at %s: %s = %.200r", client, client.address, view.name, value)
         try:
             if len(self._going_on) >= self._most:
                 raise PutRefused(f"{len(self._going_on)} puts of this client have not completed")
-            going_on = record.write(value, client)
+            going_on = view.write(value, client)
         except Exception as error:  # a fault in one hook must not end the client's connection
-            self._fail(message, record, error)
+            self._fail(message, view, error)
             return
         if going_on is None:
             self.answer(message, ca.NORMAL, "")
         else:
-            task = asyncio.ensure_future(self._complete(message, record, going_on))
+            task = asyncio.ensure_future(self._complete(message, view, going_on))
             self._going_on.add(task)
             task.add_done_callback(self._going_on.discard)
 
@@ -67,30 +68,30 @@ class Writes:
         elif code != ca.NORMAL:
             self._circuit.error(message, code, why)
 
-    async def _complete(self, message: Message, record: Record, going_on: Awaitable[None]) -> None:
+    async def _complete(self, message: Message, view: View, going_on: Awaitable[None]) -> None:
         """Answers a put-callback when what it started has ended; that goes on if the client disappears."""
         try:
             await _ended(going_on)
         except Exception as error:
             if message.command == ca.WRITE_NOTIFY:
-                self._fail(message, record, error)
+                self._fail(message, view, error)
             else:
-                self._note(record, error)
+                self._note(view, error)
         else:
             if message.command == ca.WRITE_NOTIFY:
                 self.answer(message, ca.NORMAL, "")
 
-    def _fail(self, message: Message, record: Record, error: Exception) -> None:
-        self._note(record, error)
-        self.answer(message, ca.PUTFAIL, f"{record.name}: {error}")
+    def _fail(self, message: Message, view: View, error: Exception) -> None:
+        self._note(view, error)
+        self.answer(message, ca.PUTFAIL, f"{view.name}: {error}")
 
-    def _note(self, record: Record, error: Exception) -> None:
+    def _note(self, view: View, error: Exception) -> None:
         """A refusal is told to the client alone; a fault of ours is reported."""
         if isinstance(error, PutRefused | dbr.Unconvertible):
             client = self._circuit.client
-            puts.info("%s at %s: %s refused: %s", client, client.address, record.name, error)
+            puts.info("%s at %s: %s refused: %s", client, client.address, view.name, error)
         else:
-            faults.report(f"put to {record.name} failed", error)
+            faults.report(f"put to {view.name} failed", error)
 
 
 async def _ended(going_on: Awaitable[None]) -> None:

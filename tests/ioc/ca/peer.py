@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import caproto as ca
 from caproto._commands import read_from_bytestream
 
-from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.loop import run
+from pixieioc.ioc.records import Client, Record
 from pixieioc.pvinfo import PvInfo
 
 #: How long a message may take, in seconds.

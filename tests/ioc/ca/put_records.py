@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.loop import run
+from pixieioc.ioc.records import Client, Record
 from pixieioc.pvinfo.model import PvInfo, text_pv
 
 _STATES = ("Idle", "2", "Half way")

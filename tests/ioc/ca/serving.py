@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import pytest
 
-from pixieioc.ioc.ca.record import Record
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.loop import run
+from pixieioc.ioc.records import Record
 
 T = TypeVar("T")
 
@@ -26,7 +26,9 @@ class Serving:
         self._loop = loop
 
     def __getitem__(self, name: str) -> Record:
-        return self.server.records[name]
+        record = self.server.views.record(name)
+        assert record is not None
+        return record
 
     def do(self, function: Callable[[], T]) -> T:
         """Has something done in the server's thread."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pixieioc.ioc.ca.record import Client, Record
+from pixieioc.ioc.records import Client, Record
 from pixieioc.pvinfo import PvInfo
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.libca import (

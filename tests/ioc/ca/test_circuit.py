@@ -13,10 +13,10 @@ import caproto as ca
 import numpy as np
 import pytest
 
-from pixieioc.config import LimitsTable as Limits
 from pixieioc.ioc.ca.circuit import Circuit
-from pixieioc.ioc.ca.record import Client, PutRefused, Record
+from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.records import Client, PutRefused, Record
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 from tests.conftest import CA_PORTS
@@ -98,7 +98,7 @@ async def test_a_whole_conversation_as_caprotos_rules_want_it() -> None:
         await hear(ca.EchoResponse)
         say(channel.clear())
         await hear(ca.ClearChannelResponse)
-        assert len(record.listeners) == 0
+        assert len(server.views["number"].listeners) == 0
         writer.close()
         await writer.wait_closed()
 
@@ -416,7 +416,7 @@ async def test_nothing_that_was_held_back_comes_after_a_subscription_is_cancelle
 @conversation
 async def test_a_subscription_with_a_number_that_is_taken_replaces_it() -> None:
     record = number()
-    async with _serving(record) as (_, peer):
+    async with _serving(record) as (server, peer):
         channel = await peer.channel("number")
         for _ in range(3):
             await peer.monitor(channel)
@@ -425,7 +425,7 @@ async def test_a_subscription_with_a_number_that_is_taken_replaces_it() -> None:
         await peer.lives()
         peer.say(ca.ClearChannelRequest(channel, 1))
         await peer.hear(ca.ClearChannelResponse)
-        assert len(record.listeners) == 0
+        assert len(server.views["number"].listeners) == 0
 
 
 @conversation
@@ -435,9 +435,9 @@ async def test_what_a_client_has_asked_for_ends_with_it() -> None:
         leaving = await Peer.connect(server.port)
         for _ in range(3):
             await leaving.monitor(await leaving.channel("number"))
-        assert len(record.listeners) == 3
+        assert len(server.views["number"].listeners) == 3
         leaving.leaves()
-        while len(record.listeners):
+        while len(server.views["number"].listeners):
             await peer.lives()
         assert len(server.circuits) == 1
 

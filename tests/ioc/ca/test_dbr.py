@@ -15,7 +15,8 @@ from caproto._commands import read_from_bytestream
 from epicscorelibs.ca.cadef import libca
 
 from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.record import Record, stamp
+from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records import Record, stamp
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 
@@ -110,10 +111,10 @@ KINDS = [
 ]
 
 
-def _record(kind: Kind) -> Record:
-    record = Record(kind.info, "N")
-    record.post(kind.value, stamp(UNIX))
-    return record
+def _view(kind: Kind) -> View:
+    view = View(Record(kind.info, "N"))
+    view.record.post(kind.value, stamp(UNIX))
+    return view
 
 
 def _table(name: str) -> list[int]:
@@ -163,9 +164,9 @@ def _wanted(kind: Kind, data_type: ChannelType) -> dict[str, Any]:
     return wanted
 
 
-def _found(record: Record, data_type: ChannelType) -> dict[str, Any]:
+def _found(view: View, data_type: ChannelType) -> dict[str, Any]:
     """What caproto's client finds in a message of this type; its length is the one that libca expects."""
-    size, elements, payload = record.packed(int(data_type), 0)
+    size, elements, payload = view.packed(int(data_type), 0)
     assert (size, size % 8) == (len(payload), 0)
     assert size - _table("dbr_value_offset")[data_type] - elements * _table("dbr_value_size")[data_type] in range(8)
     if data_type == ChannelType.CTRL_STRING:  # of which caproto has another idea than EPICS Base
@@ -199,29 +200,29 @@ def _found(record: Record, data_type: ChannelType) -> dict[str, Any]:
 @pytest.mark.parametrize("data_type", TYPES, ids=lambda data_type: data_type.name)
 def test_every_kind_of_record_in_every_type(data_type: ChannelType) -> None:
     for kind in KINDS:
-        found, wanted = _found(_record(kind), data_type), _wanted(kind, data_type)
+        found, wanted = _found(_view(kind), data_type), _wanted(kind, data_type)
         assert (kind.info.name, found) == (kind.info.name, wanted)
 
 
 def test_acknowledge_type_and_class_name() -> None:
-    record = _record(KINDS[0])
-    size, count, payload = record.packed(int(ChannelType.STSACK_STRING), 0)
+    view = _view(KINDS[0])
+    size, count, payload = view.packed(int(ChannelType.STSACK_STRING), 0)
     acknowledge_transients, severity_to_acknowledge = 1, AlarmSeverity.MINOR_ALARM  # nobody has yet
     head = (AlarmStatus.HIGH, AlarmSeverity.MINOR_ALARM, acknowledge_transients, severity_to_acknowledge)
     assert (size, count, payload) == (48, 1, struct.pack(">4H40s", *head, b"1234.50"))
-    assert record.packed(int(ChannelType.CLASS_NAME), 0) == (40, 1, b"ao".ljust(40, b"\0"))
+    assert view.packed(int(ChannelType.CLASS_NAME), 0) == (40, 1, b"ao".ljust(40, b"\0"))
 
 
 @pytest.mark.parametrize("data_type", [ChannelType.PUT_ACKT, ChannelType.PUT_ACKS])
 def test_types_that_cannot_be_read(data_type: ChannelType) -> None:
     with pytest.raises(dbr.Unconvertible, match=f"DBR type {int(data_type)} cannot be read"):
-        _record(KINDS[0]).packed(int(data_type), 0)
+        _view(KINDS[0]).packed(int(data_type), 0)
 
 
 def test_a_text_that_is_no_number_cannot_be_read_as_one() -> None:
-    record = Record(PvInfo("N", "stringin", "", "on"), "N")
+    view = View(Record(PvInfo("N", "stringin", "", "on"), "N"))
     with pytest.raises(dbr.Unconvertible, match="N is the text 'on', not a number"):
-        record.packed(dbr.DOUBLE, 0)
+        view.packed(dbr.DOUBLE, 0)
 
 
 @pytest.mark.parametrize(
@@ -240,8 +241,8 @@ def test_a_text_that_is_no_number_cannot_be_read_as_one() -> None:
 def test_as_many_elements_as_are_asked_for(
     kind: str, data_type: int, count: int, elements: int, payload: bytes
 ) -> None:
-    [record] = [_record(known) for known in KINDS if known.info.name == kind]
-    assert record.packed(data_type, count) == (len(payload), elements, payload)
+    [view] = [_view(known) for known in KINDS if known.info.name == kind]
+    assert view.packed(data_type, count) == (len(payload), elements, payload)
 
 
 @pytest.mark.parametrize(

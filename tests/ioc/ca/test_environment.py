@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pixieioc.config import ConfigError
-from pixieioc.ioc.ca.environment import Environment
+from pixieioc.ioc.ca.environment import CannotServe, Environment
 
 
 def test_without_any_variable_it_is_the_usual_server() -> None:
@@ -49,5 +48,5 @@ def test_a_variable_or_else_that_of_the_clients(variables: dict[str, str], field
     ],
 )
 def test_what_is_not_acceptable_is_named(name: str, text: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name}.*{text}.*must be"):
+    with pytest.raises(CannotServe, match=f"{name}.*{text}.*must be"):
         Environment.read({name: text})

@@ -9,10 +9,10 @@ from typing import Any
 import caproto as ca
 import pytest
 
-from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.fields import find_field, has_field
-from pixieioc.ioc.ca.record import Client, Record, stamp
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records import MAJOR, MINOR, NO_ALARM, AlarmStatus, Client, PutRefused, Record, stamp
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 from tests.conftest import CA_PORTS
@@ -36,9 +36,9 @@ STRING = PvInfo("N", "stringin", "", "short")
 
 def _read(info: PvInfo, field: str) -> Any:
     """The value of a field as a client sees it."""
-    found = find_field(Record(info, "P:N"), field)
+    found = find_field(View(Record(info, "P:N")), field)
     assert found is not None
-    return found.label if found.labels else found.value
+    return found.record.label if found.record.labels else found.record.value
 
 
 @pytest.mark.parametrize(
@@ -117,54 +117,55 @@ def test_a_limit_that_is_not_set_is_no_number() -> None:
     ],
 )
 def test_a_field_that_a_record_has_not(info: PvInfo, field: str) -> None:
-    record = Record(info, "N")
-    assert (has_field(record, field), find_field(record, field)) == (False, None)
+    assert (has_field(info, field), find_field(View(Record(info, "N")), field)) == (False, None)
 
 
 def test_a_field_is_there_as_long_as_somebody_looks_at_it() -> None:
-    record = Record(NUMBER, "N")
-    field = find_field(record, "SEVR")
-    assert find_field(record, "SEVR") is field
+    view = View(Record(NUMBER, "N"))
+    field = find_field(view, "SEVR")
+    assert find_field(view, "SEVR") is field
     del field
     gc.collect()
-    assert dict(record.fields) == {}
+    assert dict(view.fields) == {}
 
 
 def test_fields_follow_their_record() -> None:
     record = Record(NUMBER, "N")
-    fields = {name: find_field(record, name) for name in ("SEVR", "STAT", "TIME", "EGU")}
+    view = View(record)
+    fields = {name: find_field(view, name) for name in ("SEVR", "STAT", "TIME", "EGU")}
     record.post(25.0, stamp(1e9))
-    assert [field and field.value for field in fields.values()][:2] == [dbr.MAJOR, dbr.STATUS_HIHI]
+    assert [field and field.record.value for field in fields.values()][:2] == [MAJOR, AlarmStatus.HIHI]
     assert fields["TIME"] is not None
-    assert fields["TIME"].value.startswith("2001-09-0")
+    assert fields["TIME"].record.value.startswith("2001-09-0")
     for field in fields.values():  # each has the record's alarm and time
         assert field is not None
-        assert (field.severity, field.stamp) == (dbr.MAJOR, stamp(1e9))
+        assert (field.record.severity, field.record.stamp) == (MAJOR, stamp(1e9))
 
 
 def test_a_limit_can_be_changed() -> None:
     record = Record(NUMBER, "N")
     record.post(9.0)
-    high = find_field(record, "HIGH")
+    high = find_field(View(record), "HIGH")
     assert high is not None
-    assert high.put is not None
     high.put(8.0, JAN)
-    assert (record.severity, high.value, record.info.limits[2]) == (dbr.MINOR, 8.0, 8.0)
+    assert (record.severity, high.record.value, record.info.limits[2]) == (MINOR, 8.0, 8.0)
     high.put(30.0, JAN)  # above HIHI: each is for itself
-    assert (record.severity, record.info.limits) == (dbr.NO_ALARM, pytest.approx((NAN, 1.0, 30.0, 20.0), nan_ok=True))
+    assert (record.severity, record.info.limits) == (NO_ALARM, pytest.approx((NAN, 1.0, 30.0, 20.0), nan_ok=True))
     record.post(25.0)
-    assert record.severity == dbr.MAJOR
+    assert record.severity == MAJOR
     high.put(NAN, JAN)
-    assert math.isnan(high.value)
+    assert math.isnan(high.record.value)
 
 
 @pytest.mark.parametrize(
     "field", ["NAME", "SEVR", "HOPR", "DRVH", "TIME", "NAME$", "ASG", "PACT", "TPRO", "SIMM", "OUT"]
 )
 def test_what_is_a_fact_cannot_be_written(field: str) -> None:
-    found = find_field(Record(NUMBER, "N"), field)
+    found = find_field(View(Record(NUMBER, "N")), field)
     assert found is not None
-    assert found.put is None
+    assert not found.is_writable
+    with pytest.raises(PutRefused, match=r"cannot be written"):
+        found.write(1, JAN)
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +215,7 @@ async def test_changed_metadata_are_told_to_whom_they_are_about() -> None:
         peer.say(peer.writing(high, 8.0))
         event: Any = await peer.hear(ca.EventAddResponse)
         assert (event.subscriptionid, event.metadata.upper_warning_limit, event.metadata.severity) == (7, 8.0, 1)
-        assert await peer.event(8) == [dbr.STATUS_HIGH]
+        assert await peer.event(8) == [AlarmStatus.HIGH]
         await peer.hear(ca.WriteNotifyResponse)
         await peer.lives()
 
@@ -227,4 +228,4 @@ async def test_a_status_that_no_enum_has_is_told_as_text() -> None:
         peer = await Peer.connect(server.port)
         status = await peer.channel("N.STAT")
         assert await peer.get(status, ca.ChannelType.STRING) == [b"UDF"]
-        assert await peer.get(status, ca.ChannelType.ENUM) == [dbr.STATUS_UDF]
+        assert await peer.get(status, ca.ChannelType.ENUM) == [AlarmStatus.UDF]

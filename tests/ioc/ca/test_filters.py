@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pixieioc.ioc.ca import dbr, filter_syntax
 from pixieioc.ioc.ca.filter_syntax import NoFilter
 from pixieioc.ioc.ca.names import find, knows
-from pixieioc.ioc.ca.record import Record
+from pixieioc.ioc.ca.view import Views
+from pixieioc.ioc.records import Record
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 from tests.conftest import CA_PORTS
@@ -310,11 +311,12 @@ def test_what_a_record_says_of_itself_is_that_of_the_record(sides: Sides) -> Non
 
 def test_a_filter_goes_with_its_channel() -> None:
     record = _records()[0]
-    channel = find({record.name: record}, f"{record.name}.[0:1]")
-    assert list(record.fields.values()) == [channel]
+    views = Views([record])
+    channel = find(views, f"{record.name}.[0:1]")
+    assert list(views[record.name].fields.values()) == [channel]
     del channel
     gc.collect()
-    assert dict(record.fields) == {}
+    assert dict(views[record.name].fields) == {}
 
 
 @pytest.mark.parametrize(
@@ -322,10 +324,10 @@ def test_a_filter_goes_with_its_channel() -> None:
     ["{" * 400, '{"dbnd":{"d":' + "1" * 900 + "}}", "[" + "1" * 400 + "]", "{" + '"ts":{},' * 200 + "}", '{"a', "{'\\"],
 )
 def test_a_name_made_to_hurt_is_not_found(text: str) -> None:
-    records = {record.name: record for record in _records()}
+    views = Views(_records())
     began = time.process_time()
-    assert not knows(records, f"{OURS}Array.{text}")
-    assert find(records, f"{OURS}Array.{text}") is None
+    assert not knows(views, f"{OURS}Array.{text}")
+    assert find(views, f"{OURS}Array.{text}") is None
     assert time.process_time() - began < 0.1
 
 
@@ -349,8 +351,8 @@ def test_what_cannot_be_read_is_said(text: str, says: str) -> None:
 
 def test_longs_and_texts_are_filtered_as_what_they_are() -> None:
     longs = PvInfo("L", "waveform", "", [1, 2, 3], element="LONG", length=3)
-    records = {"L": Record(longs, "L"), "T": Record(text_pv("T", "", 20, initial="häll"), "T")}
-    part, text = find(records, "L.[1:2]"), find(records, "T.[0:2]")
+    views = Views([Record(longs, "L"), Record(text_pv("T", "", 20, initial="häll"), "T")])
+    part, text = find(views, "L.[1:2]"), find(views, "T.[0:2]")
     assert part is not None
     assert text is not None
     assert part.packed(LONG, 0)[2][:8] == (2).to_bytes(4) + (3).to_bytes(4)
@@ -384,9 +386,9 @@ _WRITTEN = st.dictionaries(
 )
 def test_what_is_found_can_be_had_and_read_and_nothing_raises(base: str, behind: str) -> None:
     records = {record.info.name: record for record in _records()}
-    name = base + behind
-    found = find(records, name)
-    assert (found is not None) == knows(records, name)
+    views, name = Views(records.values()), OURS + base + behind
+    found = find(views, name)
+    assert (found is not None) == knows(views, name)
     if found is not None:
         found.subscribed()
         for value in (

@@ -16,12 +16,12 @@ import numpy as np
 import psutil
 import pytest
 
-from pixieioc.config import ConfigError
-from pixieioc.config import LimitsTable as Limits
+from pixieioc.ioc.ca.environment import CannotServe
+from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.pinned import CAPROTO, check_caproto
-from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.searches import answer
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.records import Client, Record
 from pixieioc.pvinfo import PvInfo
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.peer import Peer, conversation, raw, writable
@@ -111,7 +111,7 @@ async def test_random_messages_over_tcp(seed: int) -> None:
                     break
             writer.close()
             await good.hears()
-        assert len(good.server.records) == 2
+        assert len(good.server.views) == 2
 
 
 @conversation
@@ -227,7 +227,7 @@ async def test_puts_that_do_not_complete_are_limited() -> None:
         return until_open()
 
     async with _good(Limits(puts=3)) as good:
-        good.server.records["number"].put = wait
+        good.server.views["number"].record.put = wait
         peer = await Peer.connect(good.server.port)
         channel = await peer.channel("number")
         for _ in range(4):
@@ -261,7 +261,7 @@ async def test_nobody_may_announce_more_than_its_channels_take(announced: int) -
 def test_another_version_of_caproto_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caproto.__version__", "1.2.0")
     says = f"caproto 1.2.0 is installed, this server needs {CAPROTO}: pip install caproto=={CAPROTO}"
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(CannotServe, match=says):
         Server([])
     monkeypatch.setattr("caproto.__version__", CAPROTO)
     check_caproto()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pixieioc.ioc.ca.field_table import FIELDS
-from pixieioc.ioc.ca.record import Record
+from pixieioc.ioc.records import Record
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.peer import writable
 from tests.ioc.ca.serving import serving
@@ -69,9 +69,7 @@ def test_every_field_of_every_record_type_answers() -> None:
             field = served.server.find(name)
             assert field is not None
             if not name.endswith(".TIME"):  # which follows what the fields of the alarm have had posted
-                shown = (
-                    field.labels[field.value] if field.labels else field.values.shown(field.value, field.info.precision)
-                )
+                shown = field.record.as_text(field.record.value)
                 assert (name, said[name][2]) == (name, shown)
         assert said["stringout.RTYP"] == ["DBR_STRING", "1", "stringout"]
         assert said["longin.HIHI"] == ["DBR_INT", "1", "20"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pixieioc.ioc.ca.record import Record, stamp
+from pixieioc.ioc.ca.view import Views
+from pixieioc.ioc.records import Record, stamp
 from pixieioc.pvinfo import PvInfo
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.libca import (
@@ -31,13 +32,13 @@ EPICS_EPOCH = 631152000
 BADCOUNT = 176
 
 
-class _Fragile(dict[str, Record]):
+class _Fragile(Views):
     """Records among which the handling of some names fails."""
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def record(self, name: str) -> Record | None:
         if name.startswith("Broken"):
             raise KeyError(name)
-        return super().get(name, default)
+        return super().record(name)
 
 
 @pytest.mark.parametrize("by", ["datagrams", "a name server"])
@@ -48,7 +49,7 @@ def test_names_that_fail_cost_no_other_name(by: str, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv("EPICS_CA_NAME_SERVERS", f"127.0.0.1:{CA_PORTS[0]}")
         monkeypatch.setenv("EPICS_CA_ADDR_LIST", "")
     with serving([number(name) for name in good], CA_PORTS[0]) as served:
-        served.server.records = _Fragile(served.server.records)
+        served.server.views = _Fragile(served.server.views.records)
         with Libca() as libca:
             made = libca.channels([*bad, *good], 0)
             assert wait(lambda: all(made[name].connected for name in good))

@@ -20,13 +20,15 @@ from hypothesis import strategies as st
 from pixieioc.ioc.ca import acceptor
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.listeners import Body
-from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.searches import answer
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.ca.view import Views
+from pixieioc.ioc.records import Client, Record
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.peer import Peer, conversation, faulty, listened_to, number, raw, writable
+from tests.soak import SOAK
 
 Type = ca.ChannelType
 PORT = CA_PORTS[0]
@@ -51,10 +53,15 @@ class Fragile(Server):
 
 
 class Unreadable(Record):
-    """A record with a fault: it cannot be packed."""
+    """A record with a fault: its value cannot be packed."""
 
-    def packed(self, kind: int, count: int) -> Body:
-        raise ZeroDivisionError("no body")
+    @property
+    def value(self) -> Any:
+        return object()
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        """It stays what it is."""
 
 
 @asynccontextmanager
@@ -66,18 +73,18 @@ async def _serving(*records: Record) -> AsyncIterator[tuple[Server, Peer]]:
         assert len(server.circuits) == 1
 
 
-class _Fields(dict[str, Record]):
+class _Fields(Views):
     """Records of which one name raises."""
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def record(self, name: str) -> Record | None:
         if name.startswith("broken"):
             raise KeyError(name)
-        return super().get(name, default)
+        return super().record(name)
 
 
 def _break_names(server: Server) -> None:
     """From now on the handling of `broken...` fails, in searches and for channels."""
-    server.records = _Fields(server.records)
+    server.views = _Fields(server.views.records)
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -231,8 +238,8 @@ class _Deaf:
 @conversation
 async def test_a_listener_that_fails_stops_no_other() -> None:
     record = number("R")
-    async with _serving(record) as (_, peer):
-        record.listeners.add(_Deaf())
+    async with _serving(record) as (server, peer):
+        server.views["R"].listeners.add(_Deaf())
         peer.say(ca.EventAddRequest(Type.DOUBLE, 1, await peer.channel("R"), 6, 0, 0, 0, DBE_VALUE))
         assert await peer.event(6) == [0.0]
         with faulty() as reported:
@@ -245,8 +252,8 @@ async def test_a_listener_that_fails_stops_no_other() -> None:
 async def test_a_fault_in_showing_a_fault_is_not_shown_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     """As when the process variable that shows faults has the listener that fails."""
     record = number("R")
-    async with _serving(record):
-        record.listeners.add(_Deaf())
+    async with _serving(record) as (server, _):
+        server.views["R"].listeners.add(_Deaf())
         loop, shown = asyncio.get_running_loop(), []
 
         def show(_: object, context: dict[str, Any]) -> None:
@@ -258,7 +265,7 @@ async def test_a_fault_in_showing_a_fault_is_not_shown_for_ever(caplog: pytest.L
             record.post(-1.0)
         assert shown == ["a monitor of R could not be sent"]
         assert caplog.text.count("a monitor of R could not be sent") == 1
-        record.listeners.groups.clear()
+        server.views["R"].listeners.groups.clear()
 
 
 @conversation
@@ -277,7 +284,7 @@ async def test_a_field_that_cannot_follow_stops_neither_its_record_nor_the_other
         with faulty() as reported:
             record.post(1.0, severity=2)
         assert reported == ["R.TIME could not follow its record"]
-        assert (await peer.event(), severity.value) == ([1.0], 2)
+        assert (await peer.event(), severity.record.value) == ([1.0], 2)
 
 
 # -- the loop ---------------------------------------------------------------------------------------------------------
@@ -420,7 +427,7 @@ async def _ask(requests: list[bytes], datagrams: list[bytes]) -> None:
             async with asyncio.timeout(5):
                 while struct.pack(">I", 4711) not in await asyncio.get_running_loop().sock_recv(sock, 65536):
                     pass
-        server.records["good"].post(1.0)
+        server.views["good"].record.post(1.0)
         # The end of it, whatever was asked: events are on, and a search is answered.
         last = _framed(6, b"good\0", 10, 13, 0xCA11, 0xCA11)
         peer.say(*requests, raw(9), last)
@@ -434,7 +441,7 @@ async def _ask(requests: list[bytes], datagrams: list[bytes]) -> None:
         assert server.name_faults == 0
 
 
-@settings(max_examples=150)
+@settings(max_examples=150 * SOAK)
 @given(st.lists(_REQUESTS, max_size=20), st.lists(st.binary(max_size=80), max_size=3), st.lists(_NAMES, max_size=10))
 def test_whatever_is_asked_neighbours_have_their_answers(
     requests: list[bytes], junk: list[bytes], names: list[bytes]

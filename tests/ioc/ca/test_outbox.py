@@ -9,12 +9,12 @@ import caproto as ca
 import numpy as np
 import pytest
 
-from pixieioc.config import LimitsTable as Limits
 from pixieioc.ioc.ca.circuit import Circuit
+from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.outbox import Outbox
-from pixieioc.ioc.ca.record import Client, Record
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.ca.transport import Transport
+from pixieioc.ioc.records import Client, Record
 from pixieioc.pvinfo import PvInfo
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.peer import Peer, conversation, number

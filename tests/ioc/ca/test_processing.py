@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from pixieioc.ioc.ca.fields import find_field
-from pixieioc.ioc.ca.record import Client, PutRefused, Record, stamp
+from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records import Client, PutRefused, Record, stamp
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import Source, text_pv
 from tests.conftest import CA_PORTS
@@ -176,17 +177,18 @@ def test_a_field_that_can_be_written_reads_so(client: Libca, ioc: Ioc, field: st
     ],
 )
 def test_what_does_not_fit_is_refused(field: str, value: object, says: str) -> None:
-    found = find_field(Record(INFOS[0], "N"), field)
+    found = find_field(View(Record(INFOS[0], "N")), field)
     assert found is not None
-    before = found.value
+    before = found.record.value
     with pytest.raises(PutRefused, match=says):
         found.write(value, JAN)
-    assert found.value == before
+    assert found.record.value == before
 
 
 def test_a_state_that_is_none_has_no_severity() -> None:
     record = Record(INFOS[3], "N")
-    second, fourth = find_field(record, "ONSV"), find_field(record, "THSV")
+    view = View(record)
+    second, fourth = find_field(view, "ONSV"), find_field(view, "THSV")
     assert second is not None
     assert fourth is not None
     second.write(2, JAN)
@@ -210,7 +212,7 @@ def test_within_the_hysteresis_an_alarm_stays_when_something_else_is_written() -
     record = Record(PvInfo("N", "ai", "", 0.0, limits=(NAN, NAN, 10.0, NAN), hysteresis=2.0), "N")
     record.post(11.0)
     record.post(9.0)
-    description = find_field(record, "DESC")
+    description = find_field(View(record), "DESC")
     assert description is not None
     description.write("Another", JAN)
     assert record.severity == 1

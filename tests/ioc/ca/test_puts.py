@@ -1,7 +1,7 @@
 """Every put of every DBR type to every type of record: as a soft IOC of EPICS Base takes it, or refused.
 
 The same libca client puts the same to both. What is refused, where Base would take the put with a loss, is listed here
-in full, as in docs/puts.md.
+in full, as in docs/reference/puts.md.
 """
 
 from __future__ import annotations

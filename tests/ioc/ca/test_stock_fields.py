@@ -12,7 +12,8 @@ import pytest
 from pixieioc.export.database import record as exported
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.ioc.ca.names import knows
-from pixieioc.ioc.ca.record import Record
+from pixieioc.ioc.ca.view import Views
+from pixieioc.ioc.records import Record
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import RecordType, Severity, Source
 from tests.conftest import CA_PORTS
@@ -115,12 +116,12 @@ def test_a_client_finds_every_field_that_the_stock_ioc_has(sides: Sides, record:
 
 def test_every_process_variable_of_an_ioc_has_the_fields_of_its_record_type(sides: Sides) -> None:
     description = of_file(DEMO)
-    records = {name: Record(pv, name) for name, pv in description.pvs.items()}
+    views = Views(Record(pv, name) for name, pv in description.pvs.items())
     missing = [
         f"{name}.{field}"
         for name, pv in description.pvs.items()
         for field, definition in sides.definitions[pv.record].items()
-        if definition.type != "NOACCESS" and not knows(records, f"{name}.{field}")
+        if definition.type != "NOACCESS" and not knows(views, f"{name}.{field}")
     ]
     assert missing == []
 
@@ -186,7 +187,7 @@ def test_what_can_be_written_here_can_be_in_the_stock_ioc(sides: Sides, record: 
 @pytest.mark.parametrize("record", INFOS)
 def test_a_long_string_is_there_of_the_same_fields(sides: Sides, record: str) -> None:
     """`$` stands for the whole of a text, and there is none of anything else."""
-    ours = {record: Record(info, record) for record, info in INFOS.items()}
+    ours = Views(Record(info, record) for record, info in INFOS.items())
     for field, definition in sides.definitions[record].items():
         if field not in ("VAL", "TIME"):
             is_text = definition.type in ("STRING", "INLINK", "OUTLINK", "FWDLINK")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pixieioc.ioc.ca.record import Put, Record, Stamp
+from pixieioc.ioc.records.record import Put, Record, Stamp
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import SEVERITIES
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from caproto import AlarmSeverity, AlarmStatus
 
-from pixieioc.ioc.ca.alarm import AlarmEvaluation
+from pixieioc.ioc.records.alarm import AlarmEvaluation
 from pixieioc.pvinfo import PvInfo
 
 NAN = math.nan

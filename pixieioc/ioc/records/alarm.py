@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import math
 
-from pixieioc.ioc.ca import dbr
 from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 
+NO_ALARM, MINOR, MAJOR, INVALID = range(len(SEVERITIES))
+
+
+class AlarmStatus:
+    """Why something is in alarm, by the numbers that EPICS gives them; plain integers, as records post often."""
+
+    NO_ALARM, HIHI, HIGH, LOLO, LOW, STATE = 0, 3, 4, 5, 6, 7
+    COMM, SOFT, UDF = 9, 15, 17
+
+
 #: The limits in the order in which EPICS looks at them: index into LOLO, LOW, HIGH, HIHI; upper or lower; status.
-_CHECKS = ((3, 1, dbr.STATUS_HIHI), (0, -1, dbr.STATUS_LOLO), (2, 1, dbr.STATUS_HIGH), (1, -1, dbr.STATUS_LOW))
+_CHECKS = (
+    (3, 1, AlarmStatus.HIHI),
+    (0, -1, AlarmStatus.LOLO),
+    (2, 1, AlarmStatus.HIGH),
+    (1, -1, AlarmStatus.LOW),
+)
 
 
 class AlarmEvaluation:
@@ -30,13 +44,13 @@ class AlarmEvaluation:
         """Alarm status and severity of a number or of a state's index."""
         if self._states:
             severity = self._states[int(value)]
-            return (dbr.STATUS_STATE if severity else dbr.STATUS_NONE), severity
+            return (AlarmStatus.STATE if severity else AlarmStatus.NO_ALARM), severity
         for limit, sign, status, severity in self._checks:
             bound = limit - sign * self._hysteresis if limit == self.exceeded else limit
             if sign * value >= sign * bound:
                 self.exceeded = limit
                 return status, severity
         if self._checks and value != value:
-            return dbr.STATUS_UDF, dbr.INVALID
+            return AlarmStatus.UDF, INVALID
         self.exceeded = math.nan
-        return dbr.STATUS_NONE, dbr.NO_ALARM
+        return AlarmStatus.NO_ALARM, NO_ALARM

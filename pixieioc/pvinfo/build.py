@@ -1,0 +1,100 @@
+"""All process variables of an IOC, from its configuration and the declarations of its tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from pixieioc.config import Config, ConfigError
+from pixieioc.pipeline.declare import LONGEST_TEXT, Value
+from pixieioc.pipeline.task import Task
+from pixieioc.pvinfo.declared import as_pv, task_pvs
+from pixieioc.pvinfo.ioc_stats import ioc_pvs
+from pixieioc.pvinfo.model import LONGEST_NAME, PvInfo, Source
+from pixieioc.pvinfo.overview import in_words
+from pixieioc.pvinfo.run_control import run_control_pvs
+
+#: Room in ConfigJSON for one value of one channel, on the average, in bytes.
+_ROOM = 40
+
+
+def all_pvs(config: Config) -> dict[str, PvInfo]:
+    """Every process variable of an IOC with this configuration, by name without prefix.
+
+    A shared name that several tasks declare is one process variable, the first task's; so is a channel's, if they have
+    the declaration in common. Of several tasks of one class the first has the channels' names and the shared reports;
+    those of the others stand behind their own names: `M00:C00:Spectrum_RBV` and `Singles:M00:C00:Spectrum_RBV`.
+    Raises ConfigError if two declarations want the same name, or if one is too long with the prefix.
+    """
+    pvs: dict[str, PvInfo] = {}
+    disk = (config.ioc.disk_lolo, config.ioc.disk_low)
+    memory = (config.ioc.memory_high, config.ioc.memory_hihi)
+    for pv in run_control_pvs(config.chain, config.run, disk):
+        pvs[pv.name] = pv
+    taken = {name.partition(":")[0] for name in pvs}
+    for name, cls in config.tasks.items():
+        if name in taken:
+            raise ConfigError(f"a task cannot be named {name}: process variables of the pipeline have this name")
+        _refuse_long_lists(name, cls, config.settings[name])
+        try:
+            of_task = list(task_pvs(name, cls, config.settings[name], memory))
+            if _has_elder(name, config):
+                of_task = [_behind_its_name(pv, cls) for pv in of_task]
+        except ValueError as error:  # a name that no process variable can have
+            raise ConfigError(f"{name}: {error}") from None
+        for pv in of_task:
+            if pv.name in pvs and not _shared(config, pvs[pv.name].source, pv.source):
+                raise ConfigError(f"{name}: the process variable {pv.name} is declared twice")
+            pvs.setdefault(pv.name, pv)
+            if (text := in_words(pv)) is not None:
+                pvs.setdefault(text.name, text)
+    for pv in ioc_pvs():
+        if pv.name in pvs:
+            raise ConfigError(f"{pvs[pv.name].source.task}: the process variable {pv.name} is the IOC's own")
+        pvs[pv.name] = pv
+    room = _ROOM * sum(bool(pv.source.index) and pv.source.kind == "parameter" for pv in pvs.values())
+    for name in ("ConfigJSON", "ConfigJSON_RBV"):
+        pvs[name] = dataclasses.replace(pvs[name], length=max(pvs[name].length, room))
+    longest = max(pvs, key=len)
+    if len(config.prefix) + len(longest) > LONGEST_NAME:
+        task = pvs[longest].source.task
+        shorter = f", or give the task {task} a shorter name" if task else ""
+        raise ConfigError(
+            f"prefix {config.prefix!r}: must have at most {LONGEST_NAME - len(longest)} characters, so that "
+            f"{config.prefix}{longest} has at most {LONGEST_NAME}{shorter}"
+        )
+    return pvs
+
+
+def _has_elder(name: str, config: Config) -> bool:
+    """Whether a task before this one is of its class, or one of the two classes derives from the other."""
+    cls, names = config.tasks[name], list(config.tasks)
+    others = (config.tasks[other] for other in names[: names.index(name)])
+    return any(issubclass(cls, other) or issubclass(other, cls) for other in others)
+
+
+def _behind_its_name(pv: PvInfo, cls: type[Task]) -> PvInfo:
+    """What would have the same name for each task of a class has the task's own before it; shared parameters stay."""
+    source = pv.source
+    shared = source.kind == "report" and cls.reports()[source.name].shared
+    return dataclasses.replace(pv, name=f"{source.task}:{pv.name}") if source.index or shared else pv
+
+
+def _refuse_long_lists(task: str, cls: type[Task], settings: Mapping[str, Value]) -> None:
+    """A list of texts that its process variable could not show would come back cut off from a saved set of settings."""
+    for name, parameter in cls.parameters().items():
+        if parameter.kind == "strings" and (size := len(as_pv(settings[name]).encode(errors="replace"))) > LONGEST_TEXT:
+            raise ConfigError(
+                f"{task}.{name}: the list has {size} bytes, its process variable takes {LONGEST_TEXT}: "
+                "give patterns instead of names"
+            )
+
+
+def _shared(config: Config, known: Source, other: Source) -> bool:
+    """Whether two tasks have declared the same thing; what is the run control's own is nobody else's."""
+    if not known.task or (known.kind, known.name) != (other.kind, other.name):
+        return False
+    if not known.index:
+        return True
+    one, another = (config.tasks[source.task].reports().get(source.name) for source in (known, other))
+    return one is not None and one is another

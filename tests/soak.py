@@ -1,0 +1,5 @@
+"""How thoroughly properties are tested: SOAK=20 in the environment gives them twenty times as many examples."""
+
+import os
+
+SOAK = int(os.environ.get("SOAK", "1"))
