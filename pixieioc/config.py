@@ -21,6 +21,7 @@ from pixieioc.config_tasks import class_names, classes_of, disagreements, import
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline.graph import Graph
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.validate import defaults_for, like, validate
 
@@ -52,14 +53,19 @@ class ConfigError(Refused):
 class Config:
     """A configuration that has been checked: `settings` are all initial values by task, `run` those of runs."""
 
-    chain: tuple[str, ...]
-    #: The classes of the tasks, by their names.
+    graph: Graph
+    #: The classes of the tasks, by their names: those of the chain, then those of the branches.
     tasks: Mapping[str, type[Task]]
     prefix: str
     settings: Mapping[str, Mapping[str, Value]]
     run: Mapping[str, Value]
     ioc: IocTable
     folder: Path
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The tasks of the chain from source to sink, without those of its branches."""
+        return self.graph.chain
 
     @property
     def access_file(self) -> Path | None:
@@ -194,15 +200,17 @@ def _check(
     not_imported = list(import_modules(pipeline.imports, folder))
     problems += not_imported
     given, tasks = class_names(tasks, problems)
-    classes, wrong = classes_of(pipeline.chain, given, complete=not not_imported)
+    graph = pipeline.graph
+    classes, wrong = classes_of(graph, given, complete=not not_imported)
     problems += wrong
     tasks = shared_settings(classes, tasks, problems)
     for name in tasks:
-        if name not in pipeline.chain:
+        if name not in graph.tasks:
             known = name in Task.class_registry  # then only a name that is no task's can be a slip of it
-            slips = [each for each in pipeline.chain if not (known and each in Task.class_registry)]
+            slips = [each for each in graph.tasks if not (known and each in Task.class_registry)]
             close = like(name, slips) if slips else ""
-            text = f"tasks.{name}: not in pipeline.chain ({', '.join(pipeline.chain)})"
+            where = "pipeline.chain or a branch" if graph.branches else "pipeline.chain"
+            text = f"tasks.{name}: not in {where} ({', '.join(graph.tasks)})"
             problems.append(Problem(("tasks", name), text + (close if close.endswith("?") else "")))
     settings: dict[str, dict[str, Value]] = {}
     for name, cls in classes.items():
@@ -211,7 +219,7 @@ def _check(
     if len(problems) > before:
         return None
     return Config(
-        chain=tuple(pipeline.chain),
+        graph=graph,
         tasks=classes,
         prefix=prefix,
         settings=settings,
@@ -242,7 +250,7 @@ def _check_the_rest(
     problems += import_modules([name for name in names if isinstance(name, str)], folder)
     given, tasks = class_names(tasks, problems)
     known = [name for name in tasks if given.get(name, name) in Task.class_registry]
-    for name, cls in classes_of(known, given)[0].items():
+    for name, cls in classes_of(Graph(tuple(known)), given)[0].items():
         _settings(name, cls, tasks[name], folder, problems, files=files)
 
 

@@ -61,14 +61,14 @@ class RunControl:
         self.run: Run | None = None
         self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
         self._run_log = RunLog(pvs)
-        self.errors = ErrorPvs(pvs, config.chain, self._run_log)
+        self.errors = ErrorPvs(pvs, tuple(config.tasks), self._run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = LivePipeline(self, self._on_change, kwargs)
         self.settings = Settings(pvs, config, self.pipeline, self._locked, self._setting_was_put)
         self.settings.on_run_parameters = self._use_run_parameters
         self._use_run_parameters()
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
-        self._rates = RateHistory(pvs, config.chain)
+        self._rates = RateHistory(pvs, config.graph)
         self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, state)
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
         self._serve_commands()
@@ -130,15 +130,15 @@ class RunControl:
 
     async def _make_tasks(self) -> None:
         """Makes the tasks that are not there, and wires the chain if it is not."""
-        chain = list(self._config.chain)
-        missing = [name for name in chain if name not in self.pipeline.processes]
+        graph = self._config.graph
+        missing = [name for name in graph.tasks if name not in self.pipeline.processes]
         self._gone = False
         self._starting = "the tasks are starting" if missing else ""
         try:
             if missing:
                 await self.pipeline.do(self.pipeline.creating({name: self._config.tasks[name] for name in missing}))
-            if self.pipeline.chain != chain:
-                await self.pipeline.do(self.pipeline.connecting(chain))
+            if self.pipeline.graph != graph:
+                await self.pipeline.do(self.pipeline.connecting(graph))
         finally:
             self._starting = ""
             self._show_readiness()

@@ -174,7 +174,7 @@ def test_a_branch_begins_behind_the_last_task_of_a_chain(pipeline: Recorder) -> 
 def test_another_graph_of_the_same_tasks(pipeline: Recorder) -> None:
     _connect(pipeline, SAMPLED, CLASSES)
     pipeline.run_through()
-    pipeline.connect(["ToySource", "ToySink", "Online"])
+    pipeline.connect(["ToySource", "Online", "ToySink"])
     pipeline.run_through()
     assert _balance(pipeline) == {"ToySink": (10, 10, 0), "Online": (10, 10, 0)}
     pipeline.connect(["ToySource", "ToySink"], [Branch("ToySource", ("Online",))])
