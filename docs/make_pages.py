@@ -26,6 +26,7 @@ from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, diagram, table
+from pixieioc.tasks.crate import CrateFacts, is_crate_fact
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
 
 HERE = Path(__file__).parent
@@ -67,7 +68,7 @@ Printed by `python docs/make_pages.py` from the declarations in the code.
 
 A configuration is a TOML file. `pixieioc check FILE` says what is wrong with one; nothing of a file that is not all
 right is used. Relative file names start from the file's folder, `~` is the home folder. `--set task.parameter=value`
-(`--set run.parameter=value`) overrides a value of the file.
+(`--set run.parameter=value`, `--set crate.name=value`) overrides a value of the file.
 
 Over Channel Access, a parameter `bucket_size` of the task GatherData is the setpoint `$(P)GatherData:BucketSize` with
 the readback `$(P)GatherData:BucketSize_RBV`; *shared* parameters and those of runs are the whole pipeline's:
@@ -88,6 +89,13 @@ roi_high = {{ "*" = [217, 381], "M00" = [218, 382], "M00:C03" = [220] }}
 ## `[pipeline]`
 
 {pipeline}
+
+## `[crate]`
+
+What is known of the crate, said once for all tasks that need it. A task that needs a fact has it among its parameters,
+but not in its table; its process variable is the pipeline's: `$(P)Channels_RBV`, `$(P)AdcMhz`.
+
+{crate}
 
 ## `[run]`
 
@@ -330,7 +338,10 @@ def _reports(reports: Iterable[Report[Any]]) -> str:
 
 def _task(name: str, cls: type[Task]) -> str:
     own = [report for report in cls.reports().values() if vars(StandardReports).get(report.name) is not report]
-    parts = [f"## `[tasks.{name}]`", " ".join((cls.__doc__ or "").split()), _parameters(cls.parameters().values())]
+    facts = [f"`{parameter}`" for parameter in cls.parameters() if is_crate_fact(cls, parameter)]
+    parameters = [parameter for parameter in cls.parameters().values() if not is_crate_fact(cls, parameter.name)]
+    needs = [f"Needs of `[crate]`: {', '.join(facts)}."] if facts else []
+    parts = [f"## `[tasks.{name}]`", " ".join((cls.__doc__ or "").split()), *needs, _parameters(parameters)]
     return "\n\n".join(part for part in [*parts, _reports(own)] if part) + "\n"
 
 
@@ -373,6 +384,7 @@ def configuration() -> str:
     own = {name: cls for name, cls in Task.class_registry.items() if cls.__module__.startswith("pixieioc.")}
     return CONFIGURATION.format(
         pipeline=_keys(PipelineTable),
+        crate=_parameters(parameters_of(CrateFacts).values()),
         run=_parameters(parameters_of(RunParameters).values()),
         ioc=_keys(IocTable),
         limits=_keys(LimitsTable),

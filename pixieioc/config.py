@@ -8,22 +8,31 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from pixieioc import account
-from pixieioc.config_lines import Place, lines_of, not_toml
+from pixieioc.config_input import ConfigError, override, parse_set, read_toml
+from pixieioc.config_lines import Place, lines_of
 from pixieioc.config_schema import LONGEST_PREFIX, RUN, IocTable, LimitsTable, PipelineTable, RunParameters
 from pixieioc.config_tables import Problem, about, keys_of, plain_tables, read_table, with_places
-from pixieioc.config_tasks import class_names, classes_of, disagreements, import_modules, missing_files, shared_settings
+from pixieioc.config_tasks import (
+    class_names,
+    classes_of,
+    disagreements,
+    import_modules,
+    missing_files,
+    shared_settings,
+    with_crate,
+)
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.graph import Graph
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.validate import defaults_for, like, validate
+from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 
 __all__ = [
     "LONGEST_PREFIX",
@@ -40,13 +49,10 @@ __all__ = [
     "examine",
     "load",
     "parse_set",
+    "read_toml",
     "to_json",
     "with_defaults",
 ]
-
-
-class ConfigError(Refused):
-    """A configuration that cannot be used."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +67,8 @@ class Config:
     run: Mapping[str, Value]
     ioc: IocTable
     folder: Path
+    #: What is known of the crate, with defaults: each task that needs some of it has it among its settings.
+    crate: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -90,19 +98,6 @@ class Examined:
     access_file: Path | None = None
 
 
-def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """A TOML file's text and content; ConfigError says why it is none, with line and column."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    try:
-        text = raw.decode()
-        return text, tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(not_toml(path, raw, error)) from None
-
-
 def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:
     """Reads and checks a configuration file; `sets` are texts `task.parameter=value` that override it.
 
@@ -117,7 +112,7 @@ def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Con
 def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, files: bool = False) -> Examined:
     """Everything that is wrong with a configuration file, each with file and line; with `files`, missing files too."""
     text, content = read_toml(path)
-    overridden = _override(content, sets, prefix)
+    overridden = override(content, sets, prefix)
     problems: list[Problem] = []
     folder = path.parent.resolve()
     for name in content:
@@ -131,15 +126,25 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     pipeline = read_table(PipelineTable, given, ("pipeline",), problems, _ELSEWHERE)
     ioc = read_table(IocTable, content.get("ioc", {}), ("ioc",), problems, _ELSEWHERE)
     tables = {
-        name: plain_tables(content.get(name, {}), (name,), problems, deep=name == "tasks") for name in (RUN, "tasks")
+        name: plain_tables(content.get(name, {}), (name,), problems, deep=name == "tasks")
+        for name in (CRATE, RUN, "tasks")
     }
+    crate = _crate(tables[CRATE], problems)
     config = None
     if pipeline is not None and "pipeline" in content:
         config = _check(
-            pipeline, tables[RUN], tables["tasks"], ioc or IocTable(), folder, prefix, problems, files=files
+            pipeline,
+            tables[RUN],
+            tables["tasks"],
+            ioc or IocTable(),
+            folder,
+            prefix,
+            problems,
+            crate=crate,
+            files=files,
         )
     else:
-        _check_the_rest(given, tables["tasks"], folder, problems, files=files)
+        _check_the_rest(given, tables["tasks"], crate, folder, problems, files=files)
         _resolve(RUN, RunParameters, tables[RUN], (RUN,), problems)
     access_file = Path(_from(folder, ioc.access_file)) if ioc is not None and ioc.access_file else None
     if files and access_file is not None and not os.path.lexists(access_file):
@@ -149,13 +154,14 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     return Examined(said, None if said else config, access_file)
 
 
-_TABLES = ("pipeline", RUN, "tasks", "ioc")
+_TABLES = ("pipeline", CRATE, RUN, "tasks", "ioc")
 #: For a key that stands in the wrong table: where it belongs, as the end of a sentence.
 _ELSEWHERE = {
     name: f"; it belongs in [{table}]"
     for table, names in (
         ("ioc.limits", keys_of(LimitsTable)),
         (RUN, parameters_of(RunParameters)),
+        (CRATE, parameters_of(CrateFacts)),
         ("ioc", keys_of(IocTable)),
         ("pipeline", keys_of(PipelineTable)),
     )
@@ -190,6 +196,7 @@ def _check(
     prefix: str | None,
     problems: list[Problem],
     *,
+    crate: Mapping[str, Value] | None = None,
     files: bool = False,
 ) -> Config | None:
     before = len(problems)
@@ -203,6 +210,7 @@ def _check(
     graph = pipeline.graph
     classes, wrong = classes_of(graph, given, complete=not not_imported)
     problems += wrong
+    tasks = with_crate(classes, tasks, crate or {}, problems)
     tasks = shared_settings(classes, tasks, problems)
     for name in tasks:
         if name not in graph.tasks:
@@ -226,7 +234,17 @@ def _check(
         run=with_defaults(RunParameters, of_run),
         ioc=ioc,
         folder=folder,
+        crate=crate or {},
     )
+
+
+def _crate(given: Mapping[str, Any], problems: list[Problem]) -> dict[str, Value]:
+    """The facts of the crate; what is wrong with them, each and together, is added to `problems`."""
+    before = len(problems)
+    crate = with_defaults(CrateFacts, _resolve(CRATE, CrateFacts, given, (CRATE,), problems))
+    wrong = {problem.place[-1] for problem in problems[before:]}
+    problems += [problem for problem in disagreements(CrateFacts, crate, (CRATE,)) if not about(problem, wrong)]
+    return crate
 
 
 def _settings(
@@ -237,12 +255,28 @@ def _settings(
     settings = absolute(cls, with_defaults(cls, _resolve(name, cls, given, place, problems)), folder)
     wrong = {problem.place[-1] for problem in problems[before:]}
     found = list(disagreements(cls, settings, place)) + list(missing_files(cls, settings, place) if files else ())
-    problems += [problem for problem in found if not about(problem, wrong)]
+    known = {problem.place for problem in problems}
+    found = [_at_crate(problem, cls) for problem in found if not about(problem, wrong)]
+    problems += [problem for problem in found if problem.place[0] != CRATE or problem.place not in known]
     return settings
 
 
+def _at_crate(problem: Problem, cls: type) -> Problem:
+    """What a task says against a fact of the crate, at the fact's place."""
+    task, name = problem.place[1], problem.place[-1]
+    if not is_crate_fact(cls, name):
+        return problem
+    return Problem((CRATE, name), f"{CRATE}.{name}, for {task}: {problem.text.partition(': ')[2]}")
+
+
 def _check_the_rest(
-    pipeline: object, tasks: Mapping[str, Mapping[str, Any]], folder: Path, problems: list[Problem], *, files: bool
+    pipeline: object,
+    tasks: Mapping[str, Mapping[str, Any]],
+    crate: Mapping[str, Value],
+    folder: Path,
+    problems: list[Problem],
+    *,
+    files: bool,
 ) -> None:
     """The tasks that are known by name, where the chain cannot be read: what else is wrong is found at once, too."""
     imports: Any = cast("Mapping[str, Any]", pipeline).get("imports", []) if isinstance(pipeline, Mapping) else []
@@ -250,7 +284,9 @@ def _check_the_rest(
     problems += import_modules([name for name in names if isinstance(name, str)], folder)
     given, tasks = class_names(tasks, problems)
     known = [name for name in tasks if given.get(name, name) in Task.class_registry]
-    for name, cls in classes_of(Graph(tuple(known)), given)[0].items():
+    classes = classes_of(Graph(tuple(known)), given)[0]
+    tasks = with_crate(classes, tasks, crate, problems)
+    for name, cls in classes.items():
         _settings(name, cls, tasks[name], folder, problems, files=files)
 
 
@@ -293,33 +329,6 @@ def _resolve(task: str, cls: type, given: Mapping[str, Any], place: Place, probl
         accepted = _resolve(task, cls, rest, place, more)
         problems += [problem for problem in more if not about(problem, wrong)]
         return accepted
-
-
-def _override(content: dict[str, Any], sets: Iterable[str], prefix: str | None) -> dict[Place, str]:
-    """Puts what `--set` says into the content of a file; returns which option each place has come from."""
-    places: dict[Place, str] = {} if prefix is None else {("pipeline", "prefix"): f"--prefix {prefix}"}
-    for text in sets:
-        task, name, value = parse_set(text)
-        place = (RUN, name) if task == RUN else ("tasks", task, name)
-        table: Any = content
-        for key in place[:-1]:
-            table = cast("dict[str, Any]", table).setdefault(key, {}) if isinstance(table, dict) else None
-        if isinstance(table, dict):  # otherwise the file is wrong there, which is told
-            table[name] = value
-            places[place] = f"--set {text}"
-    return places
-
-
-def parse_set(text: str) -> tuple[str, str, Any]:
-    """The parts of a text `task.parameter=value`; the value is TOML, or a text as it stands. Raises ConfigError."""
-    key, equals, value = text.partition("=")
-    task, dot, name = key.strip().partition(".")
-    if not (equals and dot and task and name):
-        raise ConfigError(f"--set {text}: must be task.parameter=value, or run.parameter=value")
-    try:
-        return task, name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return task, name, value
 
 
 def to_json(settings: Mapping[str, Mapping[str, Value]], classes: Mapping[str, type]) -> str:

@@ -18,6 +18,7 @@ from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pipeline.graph import Graph, item_problems, shape_problems
 from pixieioc.pipeline.validate import like
+from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 
 _CHAIN: Place = ("pipeline", "chain")
 #: The key of a task's table that names its class, where that is not the task's own name.
@@ -113,6 +114,24 @@ def _unknown(name: str, wanted: str) -> str:
     return f"no task {wanted!r}{there}{own}"
 
 
+def with_crate(
+    classes: Mapping[str, type[Task]],
+    tables: Mapping[str, Mapping[str, Any]],
+    crate: Mapping[str, Value],
+    problems: list[Problem],
+) -> dict[str, dict[str, Any]]:
+    """The tables with the facts of the crate that tasks need; in the tables themselves they must not be."""
+    filled = {task: dict(table) for task, table in tables.items()}
+    for task, cls in classes.items():
+        for name in crate:
+            if is_crate_fact(cls, name):
+                if name in tables.get(task, {}):
+                    place = ("tasks", task, name)
+                    problems.append(Problem(place, f"{name_of(place)}: it belongs in [{CRATE}], once for all tasks"))
+                filled.setdefault(task, {})[name] = crate[name]
+    return filled
+
+
 def shared_settings(
     classes: Mapping[str, type[Task]], tables: Mapping[str, Mapping[str, Any]], problems: list[Problem]
 ) -> dict[str, dict[str, Any]]:
@@ -152,7 +171,7 @@ def _all_tasks() -> Mapping[str, type[Task]]:
     return found
 
 
-def disagreements(cls: type[Task], settings: Mapping[str, Value], place: Place) -> Iterator[Problem]:
+def disagreements(cls: type[Task] | type[CrateFacts], settings: Mapping[str, Value], place: Place) -> Iterator[Problem]:
     """What the task itself says against its settings."""
     try:
         for name, text in cls.do_check(dict(settings)):

@@ -146,7 +146,7 @@ def test_a_state_that_cannot_be_read(good: Path) -> None:
     [
         (("run", "missing.toml"), "missing.toml: No such file or directory"),
         (("check", "missing.toml"), "missing.toml: No such file or directory"),
-        (("run", DEMO, "--set", "DummyData.channels=0"), "tasks.DummyData.channels = 0: must be"),
+        (("run", DEMO, "--set", "crate.channels=0"), "crate.channels = 0: must be"),
         (("check", DEMO, "--set", "nonsense"), "--set nonsense: must be task.parameter=value"),
         (("check", DEMO, "--prefix", "A B"), "^--prefix A B: prefix 'A B': must have"),
         (("check", DEMO, "--prefix", "P" * 29), r"^.*demo.toml: prefix 'P{29}': must have at most .. characters"),
@@ -234,8 +234,8 @@ def test_a_check_says_what_a_file_describes(good: Path) -> None:
     assert _printed("check", good) == [
         f"{good}: ToySource > FillSpectra, prefix G:, {count} process variables",
     ]
-    more = _printed("check", good, "--prefix", "H:", "--set", "FillSpectra.channels=17")
-    assert more == [f"{good}: ToySource > FillSpectra, prefix H:, {count + 3 + 4 * 8} process variables"]
+    more = _printed("check", good, "--prefix", "H:", "--set", "crate.channels=15")
+    assert more == [f"{good}: ToySource > FillSpectra, prefix H:, {count - 3 - 4 * 8} process variables"]
 
 
 def test_tasks_are_listed_with_what_they_can_be_told_and_tell() -> None:

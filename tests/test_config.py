@@ -13,6 +13,7 @@ import pytest
 from pixieioc.config import LONGEST_PREFIX, RUN, Config, ConfigError, RunParameters, examine, load, to_json
 from pixieioc.pipeline import Task
 from pixieioc.pipeline.validate import validate
+from pixieioc.pvinfo.build import all_pvs
 from tests.conftest import DATA
 from tests.pipeline import toys
 
@@ -152,7 +153,7 @@ def test_a_site_defines_tasks_in_a_module_beside_the_file(site: Site) -> None:
         'from pixieioc.pipeline import *\nclass SiteTask(Task):\n    "One."\n    knob = Parameter(3, doc="A knob.")\n'
         "    def do_work(self, datum): self.send(datum)\n"
     )
-    assert site(code).settings["SiteTask"] == {"knob": 3}
+    assert site(code).settings["SiteTask"] == {"knob": 3, "hang_timeout": 60.0}
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,7 @@ def test_relative_paths_start_from_the_files_folder(tmp_path: Path, monkeypatch:
 def test_defaults(tmp_path: Path) -> None:
     config = _load(tmp_path, CHAIN)
     assert (config.prefix, config.folder, config.ioc.interfaces) == ("PX16:", tmp_path, [])
-    assert config.settings["ToySource"] == {"items": 10, "length": 100, "pause": 0.0}
+    assert config.settings["ToySource"] == {"items": 10, "length": 100, "pause": 0.0, "hang_timeout": 60.0}
     assert config.run == {
         "preset_mode": "No preset",
         "preset_real": 60.0,
@@ -383,10 +384,14 @@ DECODE = '[pipeline]\nchain = ["LoadFiles", "GatherData", "ConvertToEvents"]\n'
     ("more", "says"),
     [
         (
-            "[tasks.ConvertToEvents]\nadc_mhz = [300]\n",
-            r":4: tasks.ConvertToEvents.adc_mhz = \[300.0\]: module 0: .*300",
+            "[crate]\nadc_mhz = [300]\n",
+            r":4: crate.adc_mhz = \[300.0\]: module 0: .*300 MHz: must be one of \[100, 250, 500\]$",
         ),
-        ("[tasks.ConvertToEvents]\nadc_mhz = [500, 100, 250]\nfirmware_revision = [34688, 17562]\n", "module 2: "),
+        ("[crate]\nmodules = 3\nadc_mhz = [500, 250]\n", "crate.adc_mhz = .*: has 2 values: .*each of 3 modules$"),
+        ("[crate]\nmodules = 2\nadc_mhz = [500, 250]\nfirmware_revision = [34688, 17562]\n", r":6: .*20466 or later$"),
+        ("[crate]\nchannels = 17\n", ":4: crate.channels = 17: at most 16, those of a module with 500 MHz, "),
+        ("[crate]\nchannel = 17\n", r":4: crate.channel: .*; did you mean channels\?$"),
+        ("[tasks.ConvertToEvents]\nadc_mhz = [250]\n", r":4: tasks.ConvertToEvents.adc_mhz: it belongs in \[crate\]"),
         ('[tasks.ConvertToEvents]\ncfd_off = ["0:77"]\n', ":4: tasks.ConvertToEvents.cfd_off = .*'0:77' must be"),
         ('[tasks.LoadFiles]\nmodule_pattern = "mod(\\\\d+"\n', ":4: tasks.LoadFiles.module_pattern = .*unterminated"),
         ('[tasks.LoadFiles]\nmodule_pattern = "mod"\n', "must have exactly one group"),
@@ -421,9 +426,8 @@ def test_settings_that_are_each_acceptable_and_do_not_fit(tmp_path: Path, more: 
             ],
         ),
         (  # the firmware revision does not exist, so whether the rate fits it is not known
-            DECODE + "[tasks.LoadFiles]\nfiles = []\n[tasks.ConvertToEvents]\nfirmware_revision = [-5]\n"
-            "adc_mhz = [250]\n",
-            [":6: tasks.ConvertToEvents.firmware_revision = [-5]: must be"],
+            DECODE + "[tasks.LoadFiles]\nfiles = []\n[crate]\nfirmware_revision = [-5]\nadc_mhz = [250]\n",
+            [":6: crate.firmware_revision = [-5]: must be"],
         ),
         (
             DECODE.replace('"GatherData"', "5") + "[tasks.GatherData]\nmax_delay = -1\n[tasks.Unknown]\nx = 1\n",
@@ -460,3 +464,22 @@ def test_missing_input_files_are_told_by_check_only(tmp_path: Path) -> None:
         f"{file}:4: tasks.LoadFiles.files: no file matches {tmp_path}/not*.bin",
         f"{file}:4: tasks.LoadFiles.files: there is no {tmp_path}/no.bin",
     )
+
+
+def test_the_facts_of_the_crate_are_said_once(tmp_path: Path) -> None:
+    content = (
+        '[pipeline]\nchain = ["DummyData", "ConvertToEvents", "FillSpectra", "SnapTraces"]\n'
+        "[crate]\nmodules = 2\nchannels = 8\nadc_mhz = [500, 250]\n"
+    )
+    config = _load(tmp_path, content, "crate.firmware_revision=[34688, 46540]")
+    expected = {"modules": 2, "channels": 8, "adc_mhz": [500.0, 250.0], "firmware_revision": [34688.0, 46540.0]}
+    assert config.crate == expected
+    for task, settings in config.settings.items():
+        facts = {name: settings[name] for name in expected if name in settings}
+        assert facts.items() <= expected.items(), task
+    assert [name for name in all_pvs(config) if name.removesuffix("_RBV") in ("AdcMhz", "Channels", "Modules")] == [
+        "Modules_RBV",
+        "Channels_RBV",
+        "AdcMhz",
+        "AdcMhz_RBV",
+    ]

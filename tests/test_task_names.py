@@ -21,8 +21,8 @@ from tests.pipeline import toys
 __all__ = ["toys"]  # importing it defines the tasks
 
 CHAIN = '[pipeline]\nchain = ["Crate", "ConvertToEvents", "SortEvents", "FillSpectra", "Singles"]\n'
-CRATE = '[tasks.Crate]\nclass = "DummyData"\nchannels = 2\n'
-SINGLES = '[tasks.Singles]\nclass = "FillSpectra"\nmodules = 1\nchannels = 3\nbins = 64\n'
+CRATE = '[tasks.Crate]\nclass = "DummyData"\nseed = 2\n'
+SINGLES = '[tasks.Singles]\nclass = "FillSpectra"\nrois = 3\nbins = 64\n'
 WHOLE = CHAIN + CRATE + SINGLES
 _TABLE = '[tasks.{}]\nclass = "{}"\n'
 _FILES = '[pipeline]\nchain = ["LoadFiles", "Near", "Far"]\n' + "".join(
@@ -39,7 +39,7 @@ def test_a_table_names_the_class_of_its_task(tmp_path: Path) -> None:
     config = _load(tmp_path, WHOLE, "Singles.bins=128")
     assert list(config.tasks) == ["Crate", "ConvertToEvents", "SortEvents", "FillSpectra", "Singles"]
     assert config.tasks["Singles"] is config.tasks["FillSpectra"] is FillSpectra
-    assert (config.settings["Singles"]["bins"], config.settings["Singles"]["channels"]) == (128, 3)
+    assert (config.settings["Singles"]["bins"], config.settings["Singles"]["rois"]) == (128, 3)
     assert "class" not in config.settings["Singles"]
     assert json.loads(to_json(config.settings, config.tasks))["Singles"]["bins"] == 128
 
@@ -135,8 +135,8 @@ def test_the_first_of_a_class_has_the_names_of_channels_and_others_have_theirs(t
     for what in ("Spectrum_RBV", "ROI1:Low", "ROI1:Low_RBV", "ROI1:Counts_RBV"):
         one, other = pvs[f"M00:C00:{what}"], pvs[f"Singles:M00:C00:{what}"]
         assert (one.record, one.access, one.source.index) == (other.record, other.access, other.source.index)
-    assert "M00:C05:Spectrum_RBV" in pvs
-    assert "Singles:M00:C05:Spectrum_RBV" not in pvs, "this task has three channels"
+    assert "M00:C00:ROI4:Low" in pvs
+    assert "Singles:M00:C00:ROI4:Low" not in pvs, "this task has three regions"
     assert {f"{task}:Status" for task in config.tasks} <= set(pvs)
     assert not any(name.startswith("DummyData:") for name in pvs)
 

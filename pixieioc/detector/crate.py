@@ -13,8 +13,6 @@ from pixieioc.listmode.variant import variant as row_of
 MOST_MODULES = SLOT_LAST - SLOT_FIRST + 1
 #: The firmware revision from which there are external time stamps.
 FIRST_ETS_REVISION = 30980
-#: Channels of a module; those of revision H, whose channel number has 6 bits, have more.
-CHANNELS, CHANNELS_H = 16, 32
 
 
 class BadCrate(ValueError):
@@ -37,7 +35,7 @@ class Module:
     @property
     def most_channels(self) -> int:
         """How many channels such a module has."""
-        return CHANNELS_H if self.layout.channel.count > 4 else CHANNELS
+        return self.layout.channels
 
     @property
     def sensor(self) -> Detector:

@@ -430,8 +430,6 @@ class RunControl:
                 looked = time.monotonic()
                 self._show_readiness()
                 self._rates.look()
-                for name, task in self.tasks.items():
-                    task.age(there=not self._gone and name in self.pipeline.processes)
 
     @property
     def _stop_timeout(self) -> float:

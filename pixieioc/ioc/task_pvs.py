@@ -37,7 +37,6 @@ class TaskPvs:
         self._latest: dict[str, Any] = {name: report.initial for name, report in self._reports.items()}
         self._undeclared: dict[str, Any] = {}
         self._lines: deque[str] = deque(maxlen=_LINES)
-        self._heard: float | None = None
         self._lost = False
         self._idle_since: float | None = None
 
@@ -47,7 +46,6 @@ class TaskPvs:
             if isinstance(value, np.ndarray) and name in self._reports:
                 self._reports[name].accept(self.name, value, self._settings)
         when = stamp(time_made)
-        self._heard = time.monotonic()
         self._latest.update(report)
         if self._lost:  # a new process: what it has not said yet is what its predecessor said last
             self._lost = False
@@ -58,7 +56,7 @@ class TaskPvs:
                 self._undeclared[name] = value
             elif name != "rate":
                 self._post(name, value, when)
-        if report.keys() & {"rate", "status", "queue_size"} or not report:
+        if report.keys() & {"rate", "status", "queue_size", "heart_beat"}:
             self._post_rate(when)
         if report.keys() - self._reports.keys():
             self._pvs.post(f"{self.name}:REPORT:JSON_RBV", as_json(self._undeclared), when)
@@ -70,7 +68,7 @@ class TaskPvs:
         if status != "RUNNING":
             self._latest["rate"] = 0.0
             self._post_rate(stamp())
-        if status == "LOST":
+        if status in ("LOST", "DYING"):
             self._lose()
 
     def _lose(self) -> None:
@@ -86,11 +84,6 @@ class TaskPvs:
         self._lines.extend(text.split("\n"))
         self._pvs.post(f"{self.name}:PRINT", self._lines[-1], force=True)
         self._pvs.post(f"{self.name}:PrintLog_RBV", "\n".join(self._lines))
-
-    def age(self, *, there: bool) -> None:
-        """Posts the age of the last word; a task that is not there on purpose has none."""
-        age = time.monotonic() - self._heard if there and self._heard is not None else 0.0
-        self._pvs.post(f"{self.name}:HeartBeatAge_RBV", round(age, 1))
 
     def _post(self, name: str, value: Any, when: Stamp) -> None:
         targets = self._targets.get(name, ())

@@ -60,6 +60,11 @@ class Variant:
     slot: Bits = Bits(0, 4, 4)
     crate: Bits = Bits(0, 8, 4)
 
+    @property
+    def channels(self) -> int:
+        """How many channels such a module has: those of revision H, whose channel number has 6 bits, have 32."""
+        return CHANNELS if self.channel.count > 4 else 16
+
     def __str__(self) -> str:
         last = "" if self.last_revision is None else f"..{self.last_revision}"
         return f"{self.adc_mhz} MHz, firmware {self.first_revision}{last or ' and later'}"
@@ -119,6 +124,11 @@ VARIANTS: tuple[Variant, ...] = (
     _mhz500(34688, None, _NEW),
 )
 
+#: The ADC rates in MHz that there are.
+ADC_RATES = tuple(sorted({row.adc_mhz for row in VARIANTS}))
+#: The oldest firmware revision whose layout is known.
+FIRST_REVISION = min(row.first_revision for row in VARIANTS)
+
 
 def variant(adc_mhz: int, revision: int) -> Variant:
     """The record layout of a module.
@@ -128,7 +138,7 @@ def variant(adc_mhz: int, revision: int) -> Variant:
     """
     rows = [row for row in VARIANTS if row.adc_mhz == adc_mhz]
     if not rows:
-        raise ValueError(f"ADC rate {adc_mhz} MHz: must be one of {sorted({row.adc_mhz for row in VARIANTS})}")
+        raise ValueError(f"ADC rate {adc_mhz} MHz: must be one of {list(ADC_RATES)}")
     for row in rows:
         if row.first_revision <= revision and (row.last_revision is None or revision <= row.last_revision):
             return row

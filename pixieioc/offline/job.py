@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pixieioc.config import Config, ConfigError, IocTable, PipelineTable, check, load, parse_set
 from pixieioc.config_tasks import CLASS
-from pixieioc.pipeline import Error
+from pixieioc.pipeline import Error, Task
+from pixieioc.pipeline.declare import parameters_of
+from pixieioc.pipeline.validate import like
+from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 from pixieioc.tasks.event_files import format_of, import_pyarrow
 from pixieioc.tasks.names import counted, shown
 from pixieioc.tasks.raw_sources import find
@@ -56,7 +59,7 @@ def prepare(job: Job) -> Config:
     chain = _chain(list(names.values()), write=job.out is not None, fill=job.plot is not None)
     tables: dict[str, dict[str, Any]] = {task: {} for task in chain}
     if job.plot is not None:
-        tables["FillSpectra"] |= _WITH_SPECTRA
+        tables["FillSpectra"] |= {name: given.crate[name] for name in _WITH_SPECTRA} if given else _WITH_SPECTRA
     for task, values in given.settings.items() if given else ():
         name = names.get(task, "")
         tables.get(name, {}).update(values)
@@ -68,19 +71,31 @@ def prepare(job: Job) -> Config:
         # Never the present: the same files shall give the same events. Where the files tell, that is what counts.
         tables["SortEvents"] |= {"time_mode": "estimated gap", "start_times": [0.0]}
     for task, name, value in (
-        ("ConvertToEvents", "adc_mhz", job.adc_mhz),
-        ("ConvertToEvents", "firmware_revision", job.firmware),
+        (CRATE, "adc_mhz", job.adc_mhz),
+        (CRATE, "firmware_revision", job.firmware),
         ("LoadFiles", "module_pattern", job.module_pattern),
         ("SortEvents", "window", job.window_us),
     ):
         if value is not None:
-            tables[task][name] = list(value) if isinstance(value, tuple) else value
+            tables.setdefault(task, {})[name] = list(value) if isinstance(value, tuple) else value
     for text in job.sets:
         task, name, value = parse_set(text)
         tables.setdefault(task, {})[name] = value
+    _put_facts(tables, tables.pop(CRATE, {}))
     if job.out is not None:
         tables["WriteEvents"] |= {"file": str(job.out), "format": form}
     return check(PipelineTable(list(chain)), {}, tables, IocTable(), Path.cwd(), None, "replay")
+
+
+def _put_facts(tables: Mapping[str, dict[str, Any]], facts: Mapping[str, Any]) -> None:
+    """Gives facts of the crate to each task that needs them; ConfigError if there is no such fact."""
+    for name, value in facts.items():
+        if name not in parameters_of(CrateFacts):
+            raise ConfigError(f"crate.{name}: there is no such key{like(name, parameters_of(CrateFacts))}")
+        for task, table in tables.items():
+            cls = table.get(CLASS, task)
+            if cls in Task.class_registry and is_crate_fact(Task.class_registry[cls], name):
+                table[name] = value
 
 
 def _names(config: Config) -> dict[str, str]:

@@ -86,7 +86,7 @@ def layouts_of(
     adc_mhz: Sequence[float] | None, firmware: Sequence[float] | None, config: Config | None
 ) -> list[Layout]:
     """The layouts by module that are given, each by its own number or by a configuration; empty if none is."""
-    settings = _of_decoder(config.settings) if config is not None else {}
+    settings: Mapping[str, Any] = config.crate if config is not None else {}
     rates = list(adc_mhz or cast("list[float]", settings.get("adc_mhz", [])))
     revisions = list(firmware or cast("list[float]", settings.get("firmware_revision", [])))
     if not rates and not revisions:

@@ -22,7 +22,7 @@ from pixieioc.pipeline.payloads import PROTOCOL_WORDS
 #: The callbacks that the frame calls.
 HOOKS = tuple(name for name in vars(Callbacks) if name.startswith("do_"))
 #: Names of tasks that process variables of the IOC or the configuration file have already.
-_TAKEN = re.compile(r"IOC|run|M\d\d|C\d\d")
+_TAKEN = re.compile(r"IOC|run|crate|M\d\d|C\d\d")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: The longest name of a task, in characters: it is a part of process variables, which have at most 60.
 LONGEST_TASK_NAME = 32
@@ -170,9 +170,14 @@ def _attributes(cls: Any, name: str) -> Iterator[str]:
     init = inspect.signature(cls.__init__).parameters.values()
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in init):
         yield f"{name} has an __init__ without **kwargs, which are its parameters; make what it needs in do_init"
-    timeout = cls.heart_beat_timeout
+    if hasattr(cls, "heart_beat_timeout"):
+        yield (
+            f"{name} has heart_beat_timeout, which nobody asks for: the parameter hang_timeout, which can be declared "
+            "again, says how long a do_work may take, and the class's start_timeout how long a do_start"
+        )
+    timeout = cls.start_timeout
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-        yield f"{name}.heart_beat_timeout = {shorten(timeout)}: must be a number of seconds above 0"
+        yield f"{name}.start_timeout = {shorten(timeout)}: must be a number of seconds above 0"
     takes: Kinds = cls.takes
     if not isinstance(takes, str) and not (
         isinstance(takes, tuple) and takes and all(isinstance(t, str) for t in takes)

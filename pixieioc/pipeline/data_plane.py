@@ -34,7 +34,7 @@ class DataPlane:
     """The data plane of one task.
 
     `poll_control` is called while a full link makes the task wait: it must take in what the pipeline says. `tell`
-    gets lines for the operator.
+    gets lines for the operator, `waited` the seconds for which a full link has made the task wait.
     """
 
     def __init__(
@@ -44,9 +44,10 @@ class DataPlane:
         control: zmq.Socket[bytes],
         poll_control: Callable[[], None],
         tell: Callable[[str], None],
+        waited: Callable[[float], None],
     ) -> None:
         self._context = context
-        self._heed, self._tell = poll_control, tell
+        self._heed, self._tell, self._waited = poll_control, tell, waited
         self._endpoint, self._control = endpoint, control
         #: The first is there from the beginning, others as long as something is connected to them.
         self._first = Output(Sender(context, endpoint, tell), control)
@@ -179,7 +180,9 @@ class DataPlane:
                 return True
             began = time.perf_counter()
             output.full_pollers[offered].poll(_PATIENCE)
-            self.blocked += time.perf_counter() - began
+            waited = time.perf_counter() - began
+            self.blocked += waited
+            self._waited(waited)
             self._heed()
         return False
 

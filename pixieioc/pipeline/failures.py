@@ -14,6 +14,8 @@ from pixieioc.pipeline.task_process import TaskProcess
 
 #: How often the processes are looked at while messages are polled, in seconds.
 WATCH_INTERVAL = 0.05
+#: How often their vital signs are reported, in seconds.
+VITALS_INTERVAL = 1.0
 _ERROR = Message.ERROR.emoji
 
 
@@ -47,17 +49,32 @@ class Failures:
 
     def check(self) -> None:
         """Looks after the processes, now and then."""
-        if self._state.processes.calling or time.monotonic() - self._checked < WATCH_INTERVAL:
+        state, now = self._state, time.monotonic()
+        if state.processes.calling or now - self._checked < WATCH_INTERVAL:
             return
-        self._checked = time.monotonic()
-        self._state.processes.keep_folders()
-        state = self._state
-        faults = state.watchdog.faults(list(state.processes.values()), state.chained, state.status)
-        for fault in list(faults):
-            fault.process.lost = True
-            if fault.cause is not Cause.LOST:
-                self._state.send_kill(fault.process.name)
-            self.fail(fault.process, Error(f"{fault.process.name}: {fault.text}", cause=fault.cause))
+        self._checked = now
+        state.processes.keep_folders()
+        for fault in list(state.watchdog.faults(list(state.processes.values()), state.chained, state.status, now)):
+            process = fault.process
+            if fault.discard:
+                state.send(process.name, Message.ABORT, None)
+            else:
+                process.lost = True
+                if fault.cause is not Cause.LOST:
+                    state.send_kill(process.name)
+            self.fail(process, Error(f"{process.name}: {fault.text}", cause=fault.cause))
+        self._report_vitals(now)
+
+    def _report_vitals(self, now: float) -> None:
+        """Tells once a second what only the pipeline's clock knows of each process, whatever that is busy with."""
+        for process in list(self._state.processes.values()):
+            if process.known and not process.lost and now - process.vitals_time >= VITALS_INTERVAL:
+                process.vitals_time, doing = now, process.doing(now)
+                age = 0.0 if doing.starting else doing.silent
+                vitals = {"heart_beat": process.activity.beats, "heart_beat_age": age, "busy_time": doing.busy}
+                process.reports.update(vitals)
+                process.report_time = time.time()
+                self._handlers.handle_report(process.name, vitals)
 
     def fail_once(self, process: TaskProcess, error: Error) -> None:
         """A task that says what is wrong is taken for failed; what follows from that is not told again."""
@@ -71,7 +88,7 @@ class Failures:
             return
         if busy := [process.name for process in processes if not process.at_rest]:
             if all(map(self._state.graph.sampled_by, busy)):  # nothing but what may miss data keeps the run from ending
-                self._state.watchdog.end_by()
+                self._state.watchdog.end_by(time.monotonic())
             return
         for process in processes:
             link = self._state.graph.before(process.name)
@@ -112,7 +129,7 @@ class Failures:
         """The source stops, and nothing passes `process` any more."""
         self._state.send(self._state.graph.tasks[0], Message.STOP, None)
         self._cut_around(process)
-        self._state.watchdog.end_by()
+        self._state.watchdog.end_by(time.monotonic())
 
     def _end_branch(self, link: Link, process: TaskProcess) -> None:
         """The branch behind a sampling link ends, because of a failure in it; the run goes on without it."""
@@ -136,5 +153,5 @@ class Failures:
             if process.status is not Status.WAITING and not process.lost:
                 self._state.send(process.name, Message.STOP, None)
                 self._state.send(process.name, Message.FINISHED, None)
-        self._state.watchdog.end_by()
+        self._state.watchdog.end_by(time.monotonic())
         self.end_if_finished()

@@ -58,7 +58,8 @@ class Incoming:
                 self._take_report(process, read(kind, packet.payload, Reported))
             case kind if kind == _ANSWER:
                 answer = read(kind, packet.payload, Answered)
-                process.answers[answer.ack] = answer.refused
+                if answer.ack in process.answers:  # otherwise nobody waits for it any more
+                    process.answers[answer.ack] = answer.refused
             case kind if kind == _PRINT:
                 self._handlers.handle_print(process.name, clean(read(kind, packet.payload, Printed).text))
             case kind if kind == _ERROR:

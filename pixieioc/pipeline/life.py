@@ -20,6 +20,7 @@ from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.validate import like, validate
 
 _CONFIGURE, _CONNECT = Message.CONFIGURE.emoji, Message.CONNECT.emoji
+_LIMIT = "hang_timeout"
 
 #: Names of tasks, or names with the task's class or its name.
 Tasks = Iterable[str] | Mapping[str, str | type[Task]]
@@ -93,8 +94,12 @@ class Life:
         )
         well = {name: values for name, values in accepted.items() if not self._state.processes[name].failed}
         numbers = {name: self._state.send(name, _CONFIGURE, values) for name, values in well.items()}
-        refused = yield from self._state.processes.answers(numbers, self._state.answer_timeout)
+        # Its limit for a hang is the pipeline's to keep: it holds at once, also for a task that is busy just now.
+        self._limit({name: values[_LIMIT] for name, values in accepted.items() if _LIMIT in values})
+        asked = {name: number for name, number in numbers.items() if accepted[name].keys() != {_LIMIT}}
+        refused = yield from self._state.processes.answers(asked, self._state.answer_timeout)
         if refused:
+            self._limit({name: now[name][_LIMIT] for name in accepted})
             named = {problem.partition(":")[0] for problem in refused}
             back = {
                 name: {key: now[name][key] for key in accepted[name] if key in now[name]}
@@ -107,6 +112,10 @@ class Life:
         for name, values in accepted.items():
             task = self._state.processes[name].task
             task.parameter_values.update(settings_of(type(task), values))
+
+    def _limit(self, timeouts: Mapping[str, Value]) -> None:
+        for name, timeout in timeouts.items():
+            self._state.processes[name].task.parameter_values[_LIMIT] = timeout
 
     def starting(self, run_id: int | None = None) -> Procedure[None]:
         """Begins a run: replaces what has failed, then starts the tasks behind the first, then the first."""

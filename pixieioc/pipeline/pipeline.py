@@ -203,6 +203,6 @@ class Pipeline(PipelineState):
         self.status = after(self.status, how, PIPELINE_RULES)
         if self.status is not Status.DYING:
             return
-        self.watchdog.end_by()
+        self.watchdog.end_by(time.monotonic())
         for process in self.chained:
             self.send(process.name, how, None)

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import site
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
@@ -28,6 +28,9 @@ _BEFORE = "PIXIEIOC_ENVIRONMENT"
 #: its tasks in order: from a terminal (programs that a task starts ignore these, too), and from elsewhere.
 _TERMINAL = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 _ELSEWHERE = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+
+#: Seconds between two beats.
+BEAT_INTERVAL = 1.0
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
@@ -104,9 +107,10 @@ def keep_memory() -> None:
             mallopt(option, value)
 
 
-def die_with_parent() -> None:
-    """Ends this process when the pipeline's process is gone, however it went."""
+def beat_until_parent_ends(beat: Callable[[], None]) -> None:
+    """Calls `beat` once a second; ends this process when the pipeline's process is gone, however it went."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+    while parent is not None and parent.is_alive():
+        beat()
+        parent.join(BEAT_INTERVAL)
     os._exit(1)

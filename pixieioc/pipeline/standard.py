@@ -11,7 +11,7 @@ TASK_STATUSES = ("WAITING", "RUNNING", "FINISHED", "DYING", "PANICKING", "LOST")
 
 
 class StandardReports:
-    """Declarations only; the frame in `task.py` keeps them current."""
+    """Declarations only; the loop in `task_loop.py` keeps them current, the pipeline those of `VITALS`."""
 
     status = FrameReport(
         "WAITING",
@@ -21,7 +21,30 @@ class StandardReports:
         pv="Status",
         guidance="PANICKING: the task had an error. LOST: its process has died. The next start replaces it.",
     )
-    heart_beat = FrameReport(0, doc="Counts up once a second.", small=True, pv="HeartBeat")
+    heart_beat = FrameReport(0, doc="Counts up once a second while the process runs.", small=True, pv="HeartBeat")
+    heart_beat_age = FrameReport(
+        0.0,
+        doc="Time since the process last ran, by the pipeline's clock.",
+        unit="s",
+        precision=1,
+        alarm_high=3,
+        alarm_hihi=10,
+        pv="HeartBeatAge_RBV",
+        guidance="The process does not run: the computer is overloaded, or somebody has stopped the process. "
+        "It is killed after HangTimeout.",
+    )
+    busy_time = FrameReport(
+        0.0,
+        doc="How long the task has been busy with the present item; 0 while it starts, compiles or boots.",
+        unit="s",
+        precision=1,
+        alarm_high=3,
+        alarm_hihi=10,
+        hysteresis=1,
+        pv="BusyTime_RBV",
+        guidance="The task works long at one thing, or hangs. It is killed after HangTimeout: raise that (0: never) if "
+        "the work is known to take long.",
+    )
     queue_size = FrameReport(0, doc="Items that wait for this task.", small=True, pv="QueueSize_RBV")
     queue_free = FrameReport(CAPACITY, doc="Items that the queue can still take.", small=True, pv="QueueFree_RBV")
     queue_use = FrameReport(
@@ -86,6 +109,10 @@ class StandardReports:
     messages_out = FrameReport(0, doc="Items handed to the next task in this run.", pv="REPORT:MessagesOut_RBV")
     bytes_in = FrameReport(0, doc="Bytes taken from the task before in this run.", unit="B", pv="REPORT:BytesIn_RBV")
     bytes_out = FrameReport(0, doc="Bytes handed to the next task in this run.", unit="B", pv="REPORT:BytesOut_RBV")
+
+
+#: What the pipeline itself reports of each task, by its own clock.
+VITALS = ("heart_beat", "heart_beat_age", "busy_time")
 
 
 def keep(task: StandardReports, **values: Any) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from pixieioc.pipeline.activity import Activity, Doing
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.payloads import LinkCount
 from pixieioc.pipeline.status import Status
@@ -21,6 +22,7 @@ class TaskProcess:
     name: str
     task: Task
     identity: str
+    activity: Activity
     #: The task's own word, until it dies.
     status: Status = Status.WAITING
     known: bool = False  #: it has said that it is there
@@ -29,13 +31,14 @@ class TaskProcess:
     lost: bool = False  #: its process has ended without being asked to
     error: Error | None = None
     heard: float = field(default_factory=time.monotonic)
+    vitals_time: float = 0.0  #: when its vital signs were last reported, monotonic
     report_time: float = 0.0  #: Unix time of the latest report
     outputs: int = 1  #: how many links begin at it
     links: list[LinkCount] = field(default_factory=list[LinkCount])  #: what became of the items at each of them
     #: The latest value of every report.
     reports: dict[str, Any] = field(init=False)
-    #: Numbers of messages that were answered, with the reason if they were refused.
-    answers: dict[int, str] = field(default_factory=dict[int, str])
+    #: Numbers of messages whose answers are waited for: None, or why it was refused, or an empty text.
+    answers: dict[int, str | None] = field(default_factory=dict[int, str | None])
 
     def __post_init__(self) -> None:
         self._declared = type(self.task).reports()
@@ -78,6 +81,25 @@ class TaskProcess:
     def silent(self) -> float:
         """Seconds since its last word."""
         return time.monotonic() - self.heard
+
+    def doing(self, now: float) -> Doing:
+        """What it does, as its page says; `now` is the monotonic time."""
+        return self.activity.read(now)
+
+    @property
+    def hang_timeout(self) -> float:
+        """How long it may be busy with one item, in seconds; 0: for ever."""
+        return float(cast("float", self.task.parameter_values["hang_timeout"]))
+
+    @property
+    def start_timeout(self) -> float:
+        """How long it may be starting, in seconds, without a word of what takes it long."""
+        return float(self.task.start_timeout)
+
+    @property
+    def items_waiting(self) -> int:
+        """Items that wait for it, as it said last."""
+        return int(self.reports["queue_size"])
 
     @property
     def progress(self) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import zmq
 
+from pixieioc.pipeline.activity import Activity, page_of
 from pixieioc.pipeline.cleanup_process import CleanupProcess
 from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Value
@@ -24,6 +25,7 @@ from pixieioc.pipeline.process import prepare
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.temporary import KeptFolders, folder_of_multiprocessing, make_again, new_folder
+from pixieioc.pipeline.watchdog import ANNOUNCED_TIMEOUT
 
 
 class TaskProcesses(Mapping[str, TaskProcess]):
@@ -71,7 +73,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         task = cls(**values)
         task.name = name
         task.wiring = Wiring(self._address, identity, self._endpoint(identity))
-        process = self._processes[name] = TaskProcess(name, task, identity)
+        activity = Activity(page_of(task.wiring.endpoint), create=True)
+        process = self._processes[name] = TaskProcess(name, task, identity, activity)
         return process
 
     def _endpoint(self, identity: str) -> str:
@@ -110,14 +113,14 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                 process.heard = time.monotonic()
 
         def decided(process: TaskProcess) -> bool:
-            silent = not process.starting and process.silent > seconds
+            silent = process.silent > (ANNOUNCED_TIMEOUT if process.starting else seconds)
             return process.known or process.failed or silent or not process.alive
 
         yield from self._call(start)
         yield Wait(lambda: all(map(decided, processes)), float("inf"))
         for process in processes:
             if not process.known or process.failed:
-                silence = f"its process has said nothing for {seconds:g} s"
+                silence = f"its process has said nothing for {process.silent:.0f} s"
                 why = process.error or (silence if process.alive else f"its process {process.how_ended}")
                 yield from self.put_away(processes)
                 raise Error(f"{process.name}: {why}", task=process.name, cause=Cause.LOST)
@@ -137,7 +140,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         processes = [process for process in processes if process.task.pid is not None]
         yield from self._call(end)
         for process in processes:
-            for path in self._files_of(process):
+            for path in (*self._files_of(process), page_of(self._endpoint(process.identity))):
                 path.unlink(missing_ok=True)
 
     def _call(self, function: Callable[[], None]) -> Procedure[None]:
@@ -171,22 +174,36 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         return process if process is not None and process.identity == who else None, frames
 
     def answers(self, numbers: Mapping[str, int], seconds: float) -> Procedure[list[str]]:
-        """Waits for the answers to messages, by process and number; returns what went wrong, a sentence a process."""
+        """Waits for the answers to messages, by process and number; returns what went wrong, a sentence a process.
 
-        def done() -> bool:
-            return all(self[name].failed or number in self[name].answers for name, number in numbers.items())
+        A task that is starting, compiling or booting has limits of its own, see `watchdog.py`.
+        """
+        began = time.monotonic()
+        asked = [(self[name], number) for name, number in numbers.items()]
+        for process, number in asked:
+            process.answers[number] = None
 
-        yield Wait(done, seconds)
-        return [problem for name, number in numbers.items() if (problem := self._problem(name, number, seconds))]
+        def decided(process: TaskProcess, number: int) -> bool:
+            now = time.monotonic()
+            late = now - began > seconds and not process.doing(now).starting
+            return process.failed or not self._there(process) or process.answers[number] is not None or late
 
-    def _problem(self, name: str, number: int, seconds: float) -> str:
-        process = self._processes[name]
+        yield Wait(lambda: all(decided(process, number) for process, number in asked), float("inf"))
+        return [problem for process, number in asked if (problem := self._problem(process, number, seconds))]
+
+    def _problem(self, process: TaskProcess, number: int, seconds: float) -> str:
+        name = process.name
         answer = process.answers.pop(number, None)
         if answer is None and process.failed:
             return f"{name}: {str(process.error).removeprefix(f'{name}: ')}"
+        if answer is None and not self._there(process):
+            return f"{name}: its process was ended meanwhile"
         if answer is None:
             return f"{name}: no answer within {seconds:g} s"
         return f"{name}: {answer.removeprefix(f'{name}: ')}" if answer else ""
+
+    def _there(self, process: TaskProcess) -> bool:
+        return self._processes.get(process.name) is process
 
     def wait(self, seconds: float) -> None:
         """Sleeps until there may be a message."""

@@ -214,12 +214,6 @@ def task_pvs(
 
 def _frame_pvs(task: str) -> Iterator[PvInfo]:
     """What the IOC itself knows of a task."""
-    nan = NO_LIMITS[0]
-    yield PvInfo(
-        f"{task}:HeartBeatAge_RBV", "ai", "Time since the task's last word, by the IOC's clock.", 0.0, unit="s",
-        precision=1, limits=(nan, nan, 3.0, 10.0), guidance="The task is busy with something long, or hangs.",
-        source=Source("run", task, "heart_beat_age"),
-    )  # fmt: skip
     yield PvInfo(
         f"{task}:ERROR", "bi", "Whether the task had an error that nobody has acknowledged.", labels=("OK", "ERROR"),
         severities=("NO_ALARM", "MAJOR"), source=Source("run", task, "error"),

@@ -38,7 +38,7 @@ FLICKERING = ("Rate_RBV",)
 #: sooner, but not before it is known whether it is the IOC that has gone.
 FOLLOWING_DELAY, ERROR_DELAY = 3, 1
 #: What comes and goes by itself is shown, and not announced: the error that may become of it is.
-SILENT = ("HeartBeatAge_RBV", "QueueUse_RBV", "Rate_RBV")
+SILENT = ("BusyTime_RBV", "HeartBeatAge_RBV", "QueueUse_RBV", "Rate_RBV")
 
 
 @dataclass(frozen=True)

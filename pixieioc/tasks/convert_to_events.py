@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.listmode.stream import Decoder, StreamCounts, warm_up
-from pixieioc.listmode.variant import CHANNELS, Variant, variant
+from pixieioc.listmode.variant import CHANNELS
 from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.tasks.crate import CrateFacts, layout_of
 from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, joined, run_begins, words_of
 
 #: So many seconds after the chain is there, no run has begun at once.
@@ -23,15 +24,13 @@ _IDLE = 3
 class ConvertToEvents(Task):
     """Decodes the stream of each module; a record that is cut by a block boundary is carried over.
 
-    Layout of the records: neither ADC rate nor firmware revision is in the data, both are parameters: one value for all
-    modules, or one a module.
+    How records are laid out follows from ADC rate and firmware revision, which are not in the data.
     """
 
     takes, gives = WORDS, EVENTS
     events_known = True
 
-    adc_mhz = Parameter([500.0], items=float, low=100, high=500, unit="MHz", doc="ADC rate: 100, 250 or 500.")
-    firmware_revision = Parameter([34688.0], items=float, low=17562, high=999999, doc="Firmware revision.")
+    adc_mhz, firmware_revision = CrateFacts.adc_mhz, CrateFacts.firmware_revision
     cfd_off = Parameter(
         [],
         doc="Channels whose CFD is switched off, which the data do not tell: module:channel, as in 0:3, or module:*.",
@@ -62,7 +61,7 @@ class ConvertToEvents(Task):
         rates, revisions = settings["adc_mhz"], settings["firmware_revision"]
         for module in range(max(len(rates), len(revisions))):
             try:
-                _variant(rates, revisions, module)
+                layout_of(rates, revisions, module)
             except Error as error:
                 yield "adc_mhz", str(error)
         try:
@@ -102,7 +101,7 @@ class ConvertToEvents(Task):
         for module, words in block.items():
             if module not in self._decoders:
                 self._decoders[module] = Decoder(
-                    _variant(self.adc_mhz, self.firmware_revision, module),
+                    layout_of(self.adc_mhz, self.firmware_revision, module),
                     module,
                     self._cfd_off.get(module, ()),
                     self._memory,
@@ -159,21 +158,6 @@ class ConvertToEvents(Task):
             (position, length), more = new[0], len(new) - 1
             others = f", and {more} more region{'s' * (more > 1)} behind" * bool(more)
             print(f"module {module}: {4 * length} bytes broken at byte {4 * position} of this run{others}")
-
-
-def _variant(rates: list[float], revisions: list[float], module: int) -> Variant:
-    try:
-        return variant(int(_of(rates, module, "adc_mhz")), int(_of(revisions, module, "firmware_revision")))
-    except ValueError as error:
-        raise Error(f"module {module}: {error}") from None
-
-
-def _of(values: list[float], module: int, name: str) -> float:
-    if len(values) == 1:
-        return values[0]
-    if module >= len(values):
-        raise Error(f"module {module}: {name} has values for {len(values)} modules only (one value is for all)")
-    return values[module]
 
 
 def _channels(names: list[str]) -> dict[int, set[int]]:

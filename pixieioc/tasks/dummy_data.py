@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,12 +13,11 @@ from pixieioc.detector.response import DETECTORS
 from pixieioc.detector.sources import SOURCES
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, ChannelRates
+from pixieioc.tasks.crate import CrateFacts, per_module
 from pixieioc.tasks.items import WORDS, Silence
 
 if TYPE_CHECKING:
     from pixieioc.detector.simulation import Simulation
-
-T = TypeVar("T")
 
 #: A read-out has about so many words at most: a source that is behind catches up in steps.
 MOST_WORDS = 1 << 22
@@ -38,19 +36,11 @@ class DummyData(ChannelRates, Task):
 
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the source ends; 0: never.")
     channel_rate = Parameter(1000.0, unit="1/s", low=0, high=1e6, live=True, doc="Mean rate of hits in each channel.")
-    modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules.")
-    channels = Parameter(
-        4, low=1, high=32, fixed=True, doc="Number of channels of each module; above 16 for revision H only."
-    )
+    modules, channels = CrateFacts.modules, CrateFacts.channels
+    adc_mhz, firmware_revision = CrateFacts.adc_mhz, CrateFacts.firmware_revision
     interval = Parameter(0.05, unit="s", low=0.01, high=10, live=True, doc="Time between two read-outs.")
     seed = Parameter(0, low=0, doc="The same seed makes the same words; 0: another one each run.")
 
-    adc_mhz = Parameter(
-        [500.0], items=float, low=100, high=500, unit="MHz", doc="ADC rate: one value for all, or one per module."
-    )
-    firmware_revision = Parameter(
-        [34688.0], items=float, low=17562, high=999999, doc="Firmware revision: one value for all, or one per module."
-    )
     detectors = Parameter(
         ["LaBr3"], doc=f"Detectors ({', '.join(DETECTORS)}) on the channels: one text for all, or one per module."
     )
@@ -203,7 +193,7 @@ class DummyData(ChannelRates, Task):
     def _crate(self) -> Crate:
         """The crate that the parameters describe; Error that says what cannot be."""
         rates, revisions, names = (
-            _each(values, self.modules, name)
+            per_module(values, self.modules, name)
             for values, name in (
                 (self.adc_mhz, "adc_mhz"),
                 (self.firmware_revision, "firmware_revision"),
@@ -244,15 +234,6 @@ def _load() -> None:
     from pixieioc.detector.simulation import warm_up
 
     warm_up()
-
-
-def _each(values: Sequence[T], modules: int, name: str) -> list[T]:
-    """One value a module."""
-    if len(values) == 1:
-        return [values[0]] * modules
-    if len(values) < modules:
-        raise Error(f"{name} has {len(values)} values: must be one for all, or one for each of {modules} modules")
-    return list(values[:modules])
 
 
 def _source(text: str) -> tuple[str, float]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Parameter, Report, Task
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, OutputRates
+from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.items import EVENTS, events_of
 from pixieioc.tasks.regions import sums
 
@@ -31,8 +32,7 @@ class FillSpectra(OutputRates, Task):
     takes = EVENTS
     events_known = True
 
-    modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules with spectra, from module 0.")
-    channels = Parameter(16, low=1, high=32, fixed=True, doc="Number of channels of each module with spectra.")
+    modules, channels = CrateFacts.modules, CrateFacts.channels
     bins = Parameter(2048, low=16, high=65536, fixed=True, doc="Bins of a spectrum, over all energies from 0 to 65535.")
     interval = Parameter(
         0.5, unit="s", low=0.5, high=60, live=True, doc="Shortest time between two updates of the spectra during a run."
@@ -102,7 +102,7 @@ class FillSpectra(OutputRates, Task):
         0,
         alarm_hihi=1,
         doc="Events of this run from modules or channels that have no spectrum.",
-        guidance="FillSpectra's parameters modules and channels do not cover the crate.",
+        guidance="modules and channels in the table [crate] of the configuration are fewer than there are.",
     )
 
     def do_configure(self, config: dict[str, Any]) -> None:

@@ -33,8 +33,6 @@ class GatherData(Task):
 
     takes = WORDS
 
-    heart_beat_timeout = 120.0  # bringing a large file safely to a slow disk takes its time
-
     bucket_size = Parameter(
         2 * 1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is handed on."
     )

@@ -10,6 +10,7 @@ import numpy as np
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.pipeline import Parameter, Report, Task
+from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.items import EVENTS, events_of
 
 
@@ -19,8 +20,7 @@ class SnapTraces(Task):
     takes = EVENTS
     events_known = True
 
-    modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules whose traces are shown, from module 0.")
-    channels = Parameter(16, low=1, high=32, fixed=True, doc="Number of channels of each module with traces.")
+    modules, channels = CrateFacts.modules, CrateFacts.channels
     max_samples = Parameter(
         1000,
         unit="samples",

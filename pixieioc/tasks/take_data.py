@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ import numpy as np
 
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
+from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.items import WORDS, Silence, WordBlock
+
+#: Channels of a module that pypixie16 reads.
+_CHANNELS = 16
 
 
 class TakeData(ChannelRates, Task):
@@ -25,11 +30,10 @@ class TakeData(ChannelRates, Task):
 
     takes, gives = NOTHING, WORDS
 
-    heart_beat_timeout = 180.0  # booting a crate of modules takes that long
+    start_timeout = 180.0  # booting a crate of modules takes that long
 
     slots = Parameter([2.0], items=float, low=2, high=14, doc="Slots of the modules; module 0 is the first.")
-    modules = Parameter(1, low=1, high=13, fixed=True, doc="Number of modules whose rates are shown, from module 0.")
-    channels = Parameter(16, low=1, high=16, fixed=True, doc="Number of channels of each module whose rates are shown.")
+    modules, channels = CrateFacts.modules, CrateFacts.channels
     firmware = Parameter("default", doc="Section [Firmware.<name>] of pypixie16's configuration file.")
     synchronous = Parameter(False, doc="Whether all modules start and stop together.")
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the run ends; 0: not by itself.")
@@ -63,6 +67,11 @@ class TakeData(ChannelRates, Task):
         doc="Fullest FIFO when it was read.",
         guidance="The read-out is hardly fast enough: events are about to be lost in the module.",
     )
+
+    @classmethod
+    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        if settings["channels"] > _CHANNELS:
+            yield "channels", f"at most {_CHANNELS}: pypixie16 reads no more channels of a module"
 
     def do_init(self) -> None:
         self._tell_all(0.0)

@@ -29,8 +29,6 @@ class WriteEvents(Task):
 
     takes = EVENTS
     events_known = True
-    heart_beat_timeout = 120.0  # bringing a large file safely to a slow disk takes its time
-
     file = Parameter(
         "events_run{run}.parquet",
         path=True,

@@ -1111,7 +1111,9 @@ static void json_value(Json *json, int level) {
 
 /* Takes over the settings of a file for one module, or for all (`only` < 0). */
 static int load_settings(const char *path, int only) {
-    FILE *file = path && *path ? fopen(path, "rb") : NULL;
+    struct stat about;
+    bool there = path && !stat(path, &about) && S_ISREG(about.st_mode);
+    FILE *file = there ? fopen(path, "rb") : NULL;
     if (!file) return failed(700, "settings: file not found: %s", path ? path : "");
     fseek(file, 0, SEEK_END);
     long size = ftell(file);
@@ -1291,9 +1293,7 @@ API int Pixie16BootModule(const char *com, const char *sp, const char *trigger, 
         if (crate[m].run != NO_RUN) answer = failed(218, "module: num=%d: run is active", m);
         else if (pattern || !crate[m].online) answer = boot(&crate[m], files);
     }
-    struct stat about;
-    if (!answer && par && *par && !stat(par, &about)) answer = load_settings(par, module == modules ? -1 : module);
-    else if (!answer && par && *par) answer = failed(700, "settings: file not found: %s", par);
+    if (!answer && par && *par) answer = load_settings(par, module == modules ? -1 : module);
     return leave(answer);
 }
 

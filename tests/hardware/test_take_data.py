@@ -18,17 +18,17 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("pixie16") is None, rea
 CONFIGURATION = """
 [pipeline]
 chain = ["TakeData", "GatherData", "ConvertToEvents"]
+[crate]
+modules = 2
+adc_mhz = [500]
+firmware_revision = [35207]
 [tasks.TakeData]
 slots = [2, 3]
-modules = 2
 statistics_interval = 0.2
 [tasks.GatherData]
 auto_save = true
 file_path = "data"
 create_directory = true
-[tasks.ConvertToEvents]
-adc_mhz = [500]
-firmware_revision = [35207]
 [ioc]
 state_dir = "state"
 """

@@ -13,7 +13,6 @@ class Brake(Task):
     """Hands blocks of events on after `delay`; fails at the next one once `fail` is set."""
 
     events_known = True
-    heart_beat_timeout = 5.0
 
     delay = Parameter(0.0, unit="s", low=0, high=60, live=True, precision=2, doc="Time that each block takes.")
     fail = Parameter(False, live=True, doc="Whether the next block is an error.")

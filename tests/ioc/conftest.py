@@ -16,15 +16,16 @@ imports = ["tests.ioc.brake"]
 [run]
 stop_timeout = 3
 
+[crate]
+channels = 2
+
 [tasks.DummyData]
 channel_rate = 1000
-channels = 2
 
 [tasks.GatherData]
 max_delay = 0.05
 
 [tasks.FillSpectra]
-channels = 2
 bins = 256
 
 [ioc]

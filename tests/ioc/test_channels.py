@@ -14,15 +14,16 @@ CONFIG = """
 [pipeline]
 chain = ["DummyData", "ConvertToEvents", "FillSpectra", "SnapTraces"]
 
+[crate]
+channels = 2
+
 [tasks.DummyData]
 channel_rate = 10000
-channels = 2
 dead_time = 25
 traces = true
 trace_length = 0.2
 
 [tasks.FillSpectra]
-channels = 2
 bins = 1024
 rois = 2
 roi_low = [0, 90]
@@ -30,7 +31,6 @@ roi_high = { "*" = [1023, 115], "M00:C01" = [-1, 115] }
 roi_name = ["all", "137Cs"]
 
 [tasks.SnapTraces]
-channels = 2
 max_samples = 60
 
 [ioc]
@@ -40,7 +40,7 @@ WITHOUT_RATES = """
 [pipeline]
 chain = ["LoadFiles", "ConvertToEvents", "FillSpectra"]
 
-[tasks.FillSpectra]
+[crate]
 channels = 1
 """
 

@@ -16,11 +16,10 @@ CONFIG = """
 [pipeline]
 chain = ["DummyData", "GatherData", "ConvertToEvents", "FillSpectra"]
 
-[tasks.DummyData]
+[crate]
 channels = 2
 
 [tasks.FillSpectra]
-channels = 2
 bins = 1024
 rois = 2
 roi_low = [0, 90]

@@ -28,7 +28,8 @@ AutoSave CreateDirectory WriteStatus_RBV WriteMessage_RBV BytesWritten_RBV Write
 DiskTimeLeft_RBV"""
 ERRORS = """ErrorCount_RBV ErrorLatched_RBV ErrorAck ErrorFirst_RBV LastError_RBV LastErrorTask_RBV LastErrorTime_RBV
 SumSevr_RBV"""
-TASK = """Status HeartBeat HeartBeatAge_RBV ERROR ErrorMessage_RBV ErrorCount_RBV PRINT PrintLog_RBV QueueSize_RBV
+TASK = """Status HeartBeat HeartBeatAge_RBV BusyTime_RBV HangTimeout HangTimeout_RBV
+ERROR ErrorMessage_RBV ErrorCount_RBV PRINT PrintLog_RBV QueueSize_RBV
 QueueFree_RBV QueueUse_RBV Dropped_RBV Balance_RBV Counter_RBV Rate_RBV ByteRate_RBV ExecutionTime_RBV
 ExecutionTimeMax_RBV ProcessId_RBV CpuLoad_RBV MemUsed_RBV REPORT:JSON_RBV"""
 IOC = """HEARTBEAT STARTTOD TOD UPTIME START_CNT CA_CLNT_CNT CA_CONN_CNT RECORD_CNT FD_CNT FD_MAX FD_FREE SYS_CPU_LOAD

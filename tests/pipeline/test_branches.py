@@ -15,7 +15,7 @@ from pixieioc.pipeline.graph import Branch, Graph
 from tests.recorder import Recorder
 
 SAMPLED = Graph(("ToySource", "ToySink"), (Branch("ToySource", ("Online",), "sampling"),))
-CLASSES = {"ToySource": "ToySource", "ToySink": "ToySink", "Online": "ToyPatient"}
+CLASSES = {"ToySource": "ToySource", "ToySink": "ToySink", "Online": "ToyFilter"}
 
 
 def _connect(pipeline: Recorder, graph: Graph, classes: dict[str, str]) -> None:
@@ -79,7 +79,9 @@ def test_what_a_slow_sampling_branch_cannot_take_is_missed_and_counted(pipeline:
 
 def test_a_stopped_process_on_a_sampling_branch_stops_nobody(pipeline: Recorder) -> None:
     _connect(pipeline, SAMPLED, CLASSES)
-    pipeline.configure({"ToySource": {"items": 2000, "length": 20_000, "pause": 0.0005}})
+    pipeline.configure(
+        {"ToySource": {"items": 2000, "length": 20_000, "pause": 0.0005}, "Online": {"hang_timeout": 60}}
+    )
     pipeline.start()
     with _stopped(pipeline, "Online"):
         pipeline.until(lambda: pipeline.processes["ToySink"].finished, 20)
@@ -94,7 +96,7 @@ def test_a_stopped_process_on_a_sampling_branch_stops_nobody(pipeline: Recorder)
 def test_a_branch_that_does_not_end_is_killed_after_the_time_for_a_stop(pipeline: Recorder) -> None:
     _connect(pipeline, SAMPLED, CLASSES)
     pipeline.watchdog.stop_timeout = 1.0
-    pipeline.configure({"ToySource": {"items": 100, "length": 20_000, "pause": 0.005}})
+    pipeline.configure({"ToySource": {"items": 100, "length": 20_000, "pause": 0.005}, "Online": {"hang_timeout": 60}})
     pipeline.start()
     with _stopped(pipeline, "Online"):
         pipeline.until(lambda: pipeline.processes["ToySink"].finished, 20)

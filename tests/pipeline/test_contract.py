@@ -32,10 +32,10 @@ def _no_datum(self: Any) -> None:
     """Lacks the item."""
 
 
-class _Polled:
-    """A class from elsewhere that has a name of the frame."""
+class _Sender:
+    """A class from elsewhere that has a name which callbacks use."""
 
-    def poll(self) -> None:
+    def send(self) -> None:
         """Nothing."""
 
 
@@ -79,7 +79,7 @@ PER_CHANNEL = Report(np.zeros((0, 0)), per="channel", doc="")
         ((), {"status": Report("", doc="")}, "cannot define status: every task has that already"),
         ((), {"größe": Report(0, doc="")}, "cannot declare größe: its process variable needs"),
         ((), {"send": 5, "rate": 5}, "cannot define send, rate: every task has that already"),
-        ((_Polled,), {}, r"cannot define poll \(in _Polled\)"),
+        ((_Sender,), {}, r"cannot define send \(in _Sender\)"),
         ((), {"per": PER_CHANNEL}, "declares per per channel, which needs a fixed parameter modules"),
         (
             (),
@@ -108,7 +108,7 @@ def test_a_parameter_that_is_hidden_by_a_value_of_its_name() -> None:
 def test_classes_from_elsewhere_may_have_methods_of_their_own() -> None:
     cls = type("_Site", (_Shell, Task), {"do_work": _work})
     assert problems_in_use(cls, "_Site") == []
-    behind = type("_Site", (Task, _Polled), {"do_work": _work})  # the frame's own poll comes first
+    behind = type("_Site", (Task, _Sender), {"do_work": _work})  # the send of Task comes first
     assert problems_in_use(behind, "_Site") == []
 
 
@@ -129,7 +129,8 @@ def _init(self: Any) -> None:
     [
         ({}, "_Site", "_Site has no do_work"),
         ({"do_work": _work, "__init__": _init}, "_Site", r"_Site has an __init__ without \*\*kwargs"),
-        ({"do_work": _work, "heart_beat_timeout": "10"}, "_Site", "heart_beat_timeout = '10': must be a number"),
+        ({"do_work": _work, "start_timeout": "10"}, "_Site", "start_timeout = '10': must be a number"),
+        ({"do_work": _work, "heart_beat_timeout": 9.0}, "_Site", "heart_beat_timeout, .* the parameter hang_timeout"),
         ({"do_work": _work, "takes": 7}, "_Site", "takes = 7: must be the name of a kind of items"),
         ({"do_work": _work, "gives": ("a", "b")}, "_Site", "gives = .*: must be the name of a kind of items"),
         ({"do_work": abc.abstractmethod(_work)}, "_Site", "is abstract: do_work is missing"),

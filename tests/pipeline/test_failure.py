@@ -97,28 +97,71 @@ def test_what_cannot_be_sent_names_type_and_task(pipeline: Recorder) -> None:
     assert "ToyLiar: cannot send the payload['inside']: type set" in str(pipeline.errors[0])
 
 
-def test_a_hanging_task_is_noticed_by_its_heart_beat(pipeline: Recorder) -> None:
+def test_a_hanging_task_is_killed_after_its_limit(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
-    pipeline.configure({"hang_at": 2})
+    pipeline.configure({"hang_at": 2, "ToyFilter": {"hang_timeout": 2}})
     pipeline.start()
     began = time.monotonic()
     assert pipeline.wait(20) is Status.PANICKING
-    assert 1.5 < time.monotonic() - began < 5  # its heart_beat_timeout is 2 s
+    assert 1.5 < time.monotonic() - began < 5
     assert (pipeline.errors[0].cause, pipeline.errors[0].task) == (Cause.HANG, "ToyFilter")
-    assert "no heart beat for" in str(pipeline.errors[0])
+    assert "has been busy with one item for 2 s, without a heart beat for 2 s (hang_timeout is 2 s)" in str(
+        pipeline.errors[0]
+    )
     assert pipeline.told("ToySink", "numbers") == "0 1"
     _run_well(pipeline)
 
 
+@pytest.mark.parametrize("limit", [60, 0])
+def test_long_work_is_no_hang(pipeline: Recorder, limit: float) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"hang_timeout": limit, "delay": 13.0, "items": 1})
+    pipeline.watchdog.stall_timeout = 5.0  # who works is not stalled either
+    pipeline.start()
+    assert pipeline.wait(30) is Status.WAITING
+    assert pipeline.errors == []
+    assert max(r["busy_time"] for _, name, r in pipeline.heard_reports if name == "ToyFilter" and "busy_time" in r) > 11
+
+
+def test_signs_of_life_keep_a_task_from_being_killed(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyBeating")
+    pipeline.configure({"hang_timeout": 1.0, "work_time": 3.0, "items": 1})
+    pipeline.run_through()
+
+
+def test_a_limit_that_is_raised_holds_at_once(pipeline: Recorder) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"hang_timeout": 2.0, "delay": 4.0, "items": 1})
+    pipeline.start()
+    pipeline.until(lambda: pipeline.told("ToyFilter", "busy_time") > 0.5)
+    began = time.monotonic()
+    pipeline.configure({"ToyFilter": {"hang_timeout": 30}})
+    assert time.monotonic() - began < 0.5  # not when the task is through with its item
+    assert pipeline.wait(20) is Status.WAITING
+    assert pipeline.errors == []
+
+
 def test_a_task_that_waits_for_a_full_link_does_not_hang(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
-    pipeline.configure({"items": 0, "delay": 1.5, "length": 10})  # each item is within the filter's time-out of 2 s
+    pipeline.configure({"items": 0, "delay": 1.5, "length": 10, "hang_timeout": 2.0})
     pipeline.start()
+    pipeline.until(lambda: pipeline.told("ToyFilter", "queue_free") == 0, 30)
     beats = pipeline.told("ToySource", "heart_beat")
     pipeline.until(lambda: pipeline.told("ToySource", "heart_beat") > beats + 3)
+    assert pipeline.told("ToySource", "busy_time") < 1
     assert pipeline.status is Status.RUNNING
     pipeline.abort()
     assert pipeline.wait(10) is Status.WAITING
+
+
+def test_a_process_that_is_stopped_is_killed_after_its_limit(pipeline: Recorder) -> None:
+    pipeline.chain_of(*CHAIN)
+    pipeline.configure({"hang_timeout": 3.0})
+    os.kill(pipeline.told("ToySink", "process_id"), signal.SIGSTOP)
+    pipeline.until(lambda: pipeline.told("ToySink", "heart_beat_age") > 2)
+    pipeline.until(lambda: pipeline.status is Status.PANICKING)
+    assert "ToySink: its process has not run for 5 s (hang_timeout is 3 s)" in str(pipeline.errors[0])
+    _run_well(pipeline)
 
 
 def test_a_start_that_fails_ends_the_others_and_is_raised(pipeline: Recorder) -> None:
@@ -134,26 +177,44 @@ def test_a_start_that_fails_ends_the_others_and_is_raised(pipeline: Recorder) ->
 def test_a_stop_is_bounded(pipeline: Recorder) -> None:
     pipeline.watchdog.stop_timeout = 0.5
     pipeline.chain_of(*CHAIN)
-    pipeline.configure({"items": 0, "delay": 1.0, "length": 10})
+    pipeline.configure({"items": 0, "delay": 0.2, "length": 10})
     pipeline.start()
     pipeline.until(lambda: pipeline.told("ToyFilter", "queue_size") > 5)
+    pid = pipeline.told("ToyFilter", "process_id")
     pipeline.stop()
     began = time.monotonic()
     assert pipeline.wait(10) is Status.PANICKING
-    assert 0.4 < time.monotonic() - began < 2
-    assert pipeline.errors[0].cause is Cause.TIMEOUT
-    assert str(pipeline.errors[0]).endswith("did not end within 0.5 s")
+    assert 0.4 < time.monotonic() - began < 2.5
+    assert [error.cause for error in pipeline.errors] == [Cause.TIMEOUT]
+    assert "ToyFilter: did not end within 0.5 s: " in str(pipeline.errors[0])
+    assert str(pipeline.errors[0]).endswith("items still waited for it and are discarded")
+    assert psutil.pid_exists(pid)  # it answers: it was told, not killed
+    told = pipeline.processes["ToyFilter"].reports
+    assert told["dropped"] > 0
+    assert pipeline.told("ToySource", "messages_out") == told["counter"] + told["dropped"]
+    assert pipeline.told("ToySink", "stopped")
     _run_well(pipeline)
 
 
-def test_a_stalled_drain_is_bounded(pipeline: Recorder) -> None:
-    pipeline.watchdog.stall_timeout = 1.2
-    pipeline.chain_of(*CHAIN)
-    pipeline.configure({"items": 1, "delay": 60.0})
-    pipeline.processes["ToyFilter"].task.heart_beat_timeout = 100  # as if it were known to be slow
+def test_a_hang_with_a_stop_costs_nobody_else(pipeline: Recorder) -> None:
+    pipeline.watchdog.stop_timeout = 1.0
+    pipeline.chain_of("ToySource", "ToyKeeper", "ToyFilter", "ToySink")
+    pipeline.configure({"items": 0, "length": 10, "hang_at": 3})
     pipeline.start()
-    assert pipeline.wait(20) is Status.PANICKING
-    assert "nothing moved for 1.2 s while the run drained" in str(pipeline.errors[0])
+    pipeline.until(lambda: pipeline.told("ToyKeeper", "queue_free") == 0)
+    pids = {name: pipeline.told(name, "process_id") for name in pipeline.processes}
+    pipeline.stop()
+    began = time.monotonic()
+    assert pipeline.wait(10) is Status.PANICKING
+    assert 0.9 < time.monotonic() - began < 3
+    assert [error.task for error in pipeline.errors] == ["ToyFilter"]
+    assert "did not end within 1 s: it has been busy with one item for" in str(pipeline.errors[0])
+    assert [name for name, pid in pids.items() if not psutil.pid_exists(pid)] == ["ToyFilter"]
+    kept = pipeline.processes["ToyKeeper"].reports
+    assert kept["kept"] == kept["counter"] == pipeline.told("ToySource", "messages_out")  # all that was read is kept
+    assert pipeline.told("ToySink", "stopped")
+    assert pipeline.told("ToySink", "numbers") == "0 1 2"
+    _run_well(pipeline)
 
 
 def test_a_task_that_dies_while_idle_is_replaced_by_the_next_start(pipeline: Recorder) -> None:

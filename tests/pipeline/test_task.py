@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 
-from pixieioc.pipeline import Error, Parameter, Refused, Report, Task
-from pixieioc.pipeline.task import HEART_BEAT_INTERVAL
+from pixieioc.pipeline import Error, Parameter, Refused, Report, Status, Task
 from tests.pipeline import toys
 from tests.recorder import Recorder
+
+VITALS = {"heart_beat", "heart_beat_age", "busy_time"}
 
 
 def test_defining_a_task_registers_it() -> None:
@@ -23,7 +24,7 @@ def test_an_underscore_keeps_a_base_class_out_of_the_registry() -> None:
     assert "_Base" not in Task.class_registry
 
 
-@pytest.mark.parametrize("name", ["rate", "status", "run_id", "_popen", "_config", "send", "poll", "parameter_values"])
+@pytest.mark.parametrize("name", ["rate", "status", "run_id", "_popen", "_config", "send", "parameter_values"])
 def test_a_task_cannot_overwrite_what_every_task_has(name: str) -> None:
     with pytest.raises(TypeError, match=f"cannot define {name}"):
         type("Bad", (Task,), {name: Parameter(1, doc="")})
@@ -44,7 +45,7 @@ def test_a_parameter_cannot_be_assigned() -> None:
 
 
 def test_declarations_are_readable_from_the_class() -> None:
-    assert list(toys.ToySource.parameters()) == ["items", "length", "pause"]
+    assert list(toys.ToySource.parameters()) == ["hang_timeout", "items", "length", "pause"]
     assert isinstance(toys.ToySource.items, Parameter)
     assert isinstance(toys.ToySink.total, Report)
     assert {"status", "counter", "rate", "total"} <= set(toys.ToySink.reports())
@@ -76,22 +77,28 @@ def test_reports_are_merged_limited_and_complete(pipeline: Recorder) -> None:
     assert pipeline.told("ToyReporter", "undeclared") == 1000
 
 
-def test_heart_beats_at_most_once_a_second(pipeline: Recorder) -> None:
-    pipeline.chain_of("ToyBeating")
-    pipeline.until(lambda: pipeline.told("ToyBeating", "heart_beat") >= 4)
-    beats: dict[int, float] = {}
-    last_beat = 0.0
-    for _, _, report in pipeline.heard_reports:
-        last_beat = report.get("last_beat", last_beat)
-        if "heart_beat" in report:
-            assert report["heart_beat"] not in beats
-            beats[report["heart_beat"]] = last_beat
-    numbers = list(beats)
-    assert numbers == sorted(numbers)
-    assert numbers[0] == 0  # the first report, before the first beat
-    # A machine that is busy may make a beat late, or have two told in one report; none comes too early.
-    for earlier, later in itertools.pairwise(numbers[1:]):
-        assert beats[later] - beats[earlier] >= (later - earlier) * HEART_BEAT_INTERVAL - 1e-9
+def test_vital_signs_come_once_a_second_whatever_the_task_does(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyHog")
+    pipeline.configure({"hog": 4.0, "items": 1})
+    pipeline.start()
+    pipeline.until(lambda: pipeline.told("ToyHog", "busy_time") > 3, 20)  # although it lets no thread of its run
+    assert pipeline.told("ToyHog", "heart_beat_age") > 2
+    assert pipeline.wait(20) is Status.WAITING
+    pipeline.until(lambda: pipeline.told("ToyHog", "heart_beat_age") < 2)
+    assert pipeline.told("ToyHog", "busy_time") < 1
+    vitals = [
+        (when, report) for when, name, report in pipeline.heard_reports if name == "ToyHog" and report.keys() >= VITALS
+    ]
+    beats = [report["heart_beat"] for _, report in vitals]
+    assert beats == sorted(beats)
+    assert all(later - earlier > 0.9 for (earlier, _), (later, _) in itertools.pairwise(vitals[1:]))
+
+
+def test_a_task_may_have_names_of_the_loop(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToyNames")
+    pipeline.configure({"items": 5})
+    pipeline.run_through()
+    assert pipeline.told("ToyNames", "calls") == "5 x work, then stop"
 
 
 def test_what_a_task_prints_reaches_the_pipeline(pipeline: Recorder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -11,9 +12,6 @@ from typing import Any
 import numpy as np
 
 from pixieioc.pipeline import Error, Parameter, Report, Task
-
-#: Where a task keeps, for itself, when it last sent a heart beat.
-_LAST_BEAT = "_Task__last_beat"
 
 
 class ToySource(Task):
@@ -45,7 +43,6 @@ class ToyFilter(Task):
     fail_start = Parameter(False, doc="Whether it cannot start.")
     refuse = Parameter(0, low=0, high=100, doc="13 is refused by the task itself.")
     talk = Parameter(False, doc="Whether it prints each number.")
-    heart_beat_timeout = 2.0
 
     def do_configure(self, config: dict[str, Any]) -> None:
         if self.refuse == 13:
@@ -71,12 +68,6 @@ class ToyFilter(Task):
         self.send(datum)
 
 
-class ToyPatient(ToyFilter):
-    """The same, which may be silent for longer."""
-
-    heart_beat_timeout = 10.0
-
-
 class ToySink(Task):
     """Remembers the numbers of the items that came."""
 
@@ -95,16 +86,71 @@ class ToySink(Task):
         self.stopped = True
 
 
-class ToyBeating(Task):
-    """Tells when its heart beats were, by its own clock."""
+class ToyHog(Task):
+    """Lets nothing else of its process run while it works: it holds Python's lock."""
 
-    last_beat = Report(0.0, unit="s", precision=3, doc="When the last heart beat was.")
-
-    def do_report(self) -> None:
-        self.last_beat = getattr(self, _LAST_BEAT)
+    hog = Parameter(0.0, unit="s", low=0, high=60, doc="Time that each item takes.")
 
     def do_work(self, datum: Any) -> None:
-        self.finish()
+        ctypes.PyDLL(None).usleep(int(1e6 * self.hog))
+
+
+class ToyBeating(Task):
+    """Takes long, and gives signs of life meanwhile."""
+
+    work_time = Parameter(0.0, unit="s", low=0, high=60, doc="Time that each item takes.")
+
+    def do_work(self, datum: Any) -> None:
+        end = time.monotonic() + self.work_time
+        while time.monotonic() < end:
+            time.sleep(0.05)
+            self.send_heart_beat()
+
+
+class ToyNames(Task):
+    """Has methods and attributes with the names of what drives it."""
+
+    calls = Report("", doc="What its own methods were called for.")
+    data_plane, out, loop, inbox = 1, 2, 3, 4
+
+    def poll(self) -> None:
+        raise AssertionError("nobody calls this one")
+
+    begin = init = wait = poll
+
+    def work(self) -> None:
+        """Counts."""
+        self._count += 1
+
+    def stop(self) -> None:
+        """Tells."""
+        self.calls = f"{self._count} x work, then stop"
+
+    def do_start(self) -> None:
+        self._count = 0
+        self.status_of, self._status, self._inbox, self._activity = {}, None, None, None
+
+    def do_work(self, datum: Any) -> None:
+        self.work()
+
+    def do_stop(self) -> None:
+        self.stop()
+
+
+class ToyKeeper(Task):
+    """Keeps what comes, as a file would, and hands it on; what it has kept is safe once `do_stop` has run."""
+
+    kept = Report(0, doc="Items that are safe.")
+
+    def do_start(self) -> None:
+        self.kept = self._open = 0
+
+    def do_work(self, datum: Any) -> None:
+        self._open += 1
+        self.send(datum)
+
+    def do_stop(self) -> None:
+        self.kept = self._open
 
 
 class ToyHolder(Task):

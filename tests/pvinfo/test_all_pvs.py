@@ -113,6 +113,7 @@ OF_A_TASK = """
 Status | mbbi | WAITING, RUNNING, FINISHED, DYING, PANICKING, LOST | PANICKING MAJOR, LOST INVALID |
 HeartBeat            | longin       |                          |                             |
 HeartBeatAge_RBV     | ai           | s 1                      | HIGH 3, HIHI 10             |
+BusyTime_RBV         | ai           | s 1                      | HIGH 3, HIHI 10, HYST 1     |
 ERROR                | bi           | OK, ERROR                | ERROR MAJOR                 |
 ErrorAlarm | mbbo | OK, MINOR_ACK, MAJOR_ACK, INVALID_ACK, UNDEFINED_ACK, MINOR, MAJOR, INVALID, UNDEFINED | | OP
 ErrorMessage_RBV     | CHAR 512     |                          |                             |
@@ -188,8 +189,9 @@ def test_the_tables(pvs: dict[str, PvInfo], row: list[str]) -> None:
 
 
 #: What can be in alarm by its value alone, besides the tasks' own reports; nothing else is, also not at 0.
-ALARMS = """Status ERROR HeartBeatAge_RBV QueueUse_RBV Dropped_RBV Balance_RBV MemUsed_RBV State_RBV DetectorState_RBV
-CmdStatus_RBV RunEndReason_RBV Ready_RBV SimMode_RBV DeadTime_RBV FilePathExists_RBV WriteStatus_RBV DiskFree_RBV
+ALARMS = """Status ERROR HeartBeatAge_RBV BusyTime_RBV QueueUse_RBV Dropped_RBV Balance_RBV MemUsed_RBV State_RBV
+DetectorState_RBV CmdStatus_RBV RunEndReason_RBV Ready_RBV SimMode_RBV DeadTime_RBV FilePathExists_RBV WriteStatus_RBV
+DiskFree_RBV
 ErrorLatched_RBV SumSevr_RBV FD_FREE ALIVE NAME_ERROR_CNT"""
 
 

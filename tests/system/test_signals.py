@@ -9,6 +9,7 @@ import pty
 import signal
 import termios
 import threading
+import time
 from collections.abc import Iterator
 
 import psutil
@@ -68,6 +69,25 @@ def test_what_is_not_meant_to_end_an_ioc_leaves_the_run_alone() -> None:
         ioc.until("DetectorState_RBV", "Acquire")
         _goes_on(ioc)
         ioc.put("Stop", 1)
+
+
+def test_an_ioc_that_was_stopped_does_not_hold_that_against_its_tasks() -> None:
+    """All of its processes stand still longer than a task may hang; the IOC, which looks after them, goes on first."""
+    with _saving_ioc() as ioc:
+        for task in ioc.tasks():
+            ioc.put(f"{task}:HangTimeout", 1)
+        everybody = ioc.processes()
+        for process in reversed(everybody):
+            process.suspend()
+        time.sleep(5)
+        ioc.process.send_signal(signal.SIGCONT)
+        time.sleep(0.5)
+        for process in everybody:
+            process.resume()
+        _goes_on(ioc)
+        assert ioc.get("ErrorCount_RBV") == 0
+        ioc.put("Stop", 1)
+        assert ioc.get("RunEndReason_RBV") == "Operator stop"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])

@@ -23,7 +23,7 @@ def test_a_seed_makes_runs_of_a_given_time_alike(pipeline: Recorder, tmp_path: P
     first = _events(pipeline, tmp_path)
     pipeline.run_through()
     again = dict(np.load(tmp_path / "kept.npz"))
-    assert len(first["time"]) == pytest.approx(2000, abs=300)
+    assert len(first["time"]) == pytest.approx(8000, abs=600)
     for name, column in first.items():
         assert np.array_equal(column, again[name])
 
@@ -59,7 +59,7 @@ def test_faults_on_request(pipeline: Recorder, tmp_path: Path) -> None:
 def test_rates_faults_and_resets_while_a_run_is_on(pipeline: Recorder) -> None:
     pipeline.chain_of("DummyData", "ConvertToEvents")
     pipeline.start()
-    pipeline.until(lambda: 2000 < pipeline.told("DummyData", "input_count_rate") < 8000)
+    pipeline.until(lambda: 12_000 < pipeline.told("DummyData", "input_count_rate") < 20_000)
     pipeline.configure({"channel_rate": 20_000.0, "corrupt_rate": 50.0})
     pipeline.until(lambda: pipeline.told("DummyData", "input_count_rate") > 40_000)
     pipeline.until(lambda: pipeline.told("ConvertToEvents", "corrupt_regions") > 0)

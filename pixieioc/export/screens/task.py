@@ -39,7 +39,7 @@ _OVERVIEW = (
     ("Rate", "Rate_RBV"), ("Data", "ByteRate_RBV"), ("Events", "Events_RBV"), ("Messages", "Counter_RBV"),
     ("Queue", "QueueUse_RBV"), ("waiting", "QueueSize_RBV"), ("Dropped", "Dropped_RBV"), ("Missing", "Balance_RBV"),
     ("Execution", "ExecutionTime_RBV"), ("longest", "ExecutionTimeMax_RBV"), ("Processor", "CpuLoad_RBV"),
-    ("Memory", "MemUsed_RBV"), ("Last word", "HeartBeatAge_RBV"), ("Process", "ProcessId_RBV"),
+    ("Memory", "MemUsed_RBV"), ("Busy", "BusyTime_RBV"), ("Last beat", "HeartBeatAge_RBV"),
 )  # fmt: skip
 
 

@@ -1,0 +1,16 @@
+"""A crate of Pixie-16 modules behind one protocol: pypixie16, XIA's library alone, or simulated in the process."""
+
+from pixieioc.hardware.crate import CHANNELS, CHANNELS_H, Crate, Firmware, Losses, ModuleInfo, Statistics, firmware_for
+from pixieioc.hardware.error import HardwareError
+
+__all__ = [
+    "CHANNELS",
+    "CHANNELS_H",
+    "Crate",
+    "Firmware",
+    "HardwareError",
+    "Losses",
+    "ModuleInfo",
+    "Statistics",
+    "firmware_for",
+]

@@ -1,0 +1,29 @@
+"""What goes wrong with a crate, as one exception that says all that is known."""
+
+from __future__ import annotations
+
+
+class HardwareError(Exception):
+    """A call that failed; `str()` is the sentence for the operator."""
+
+    def __init__(
+        self,
+        call: str,
+        code: int,
+        text: str,
+        *,
+        module: int | None = None,
+        channel: int | None = None,
+        log: tuple[str, ...] = (),
+    ) -> None:
+        """`code` is XIA's return code, negative (0: not from the SDK), `log` the lines it has logged since the last."""
+        where = "" if module is None else f" of module {module}" + ("" if channel is None else f", channel {channel}")
+        number = f" ({code})" if code else ""
+        logged = f"; the SDK's log: {' | '.join(log)}" if log else ""
+        super().__init__(f"{call}{where}: {text}{number}{logged}")
+        self.call = call
+        self.code = code
+        self.text = text
+        self.module = module
+        self.channel = channel
+        self.log = log
