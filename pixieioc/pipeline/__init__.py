@@ -3,6 +3,7 @@
 from pixieioc.pipeline.chain import ANYTHING, NOTHING, SAME
 from pixieioc.pipeline.declare import BadReport, Parameter, Report
 from pixieioc.pipeline.error import Cause, Error, Refused
+from pixieioc.pipeline.graph import Branch, Graph
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.pipeline import Pipeline
 from pixieioc.pipeline.status import Status
@@ -13,8 +14,10 @@ __all__ = [
     "NOTHING",
     "SAME",
     "BadReport",
+    "Branch",
     "Cause",
     "Error",
+    "Graph",
     "Message",
     "Parameter",
     "Pipeline",
