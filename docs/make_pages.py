@@ -20,6 +20,7 @@ except ImportError:  # run as a script, from any folder
     import task_page  # pyright: ignore[reportMissingImports]
 
 from pixieioc.config import IocTable, LimitsTable, PipelineTable, RunParameters
+from pixieioc.ioc import run_machine
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
 from pixieioc.pipeline import Task
@@ -34,7 +35,8 @@ HERE = Path(__file__).parent
 STATES = f"""\
 # Messages and states
 
-Printed by `python docs/make_pages.py` from the tables in `pixieioc/pipeline/status.py`, which the code itself follows.
+Printed by `python docs/make_pages.py` from the tables in `pixieioc/pipeline/status.py` and
+`pixieioc/ioc/run_machine.py`, which the code itself follows.
 
 ## Tasks
 
@@ -59,6 +61,16 @@ pipeline without tasks, which is WAITING for new ones.
 ```mermaid
 {diagram(PIPELINE_RULES)}
 ```
+
+## Run control
+
+What an event does in each phase of a run. Events in capitals are commands of clients; the others are what happens to
+the tasks, the steps of a command, or a deadline. An empty cell changes nothing. A step that is late is given up, so
+that each put is answered within StopTimeout and 2 s of what ends it.
+
+{run_machine.table()}
+
+{run_machine.meanings()}
 """
 
 CONFIGURATION = """\

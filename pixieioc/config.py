@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pixieioc import account
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
@@ -30,9 +30,12 @@ from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.graph import Graph
-from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.registry import TASKS
 from pixieioc.pipeline.validate import defaults_for, like, validate
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
+
+if TYPE_CHECKING:
+    from pixieioc.pipeline.task import Task
 
 __all__ = [
     "LONGEST_PREFIX",
@@ -214,8 +217,8 @@ def _check(
     tasks = shared_settings(classes, tasks, problems)
     for name in tasks:
         if name not in graph.tasks:
-            known = name in Task.class_registry  # then only a name that is no task's can be a slip of it
-            slips = [each for each in graph.tasks if not (known and each in Task.class_registry)]
+            known = name in TASKS  # then only a name that is no task's can be a slip of it
+            slips = [each for each in graph.tasks if not (known and each in TASKS)]
             close = like(name, slips) if slips else ""
             where = "pipeline.chain or a branch" if graph.branches else "pipeline.chain"
             text = f"tasks.{name}: not in {where} ({', '.join(graph.tasks)})"
@@ -283,7 +286,7 @@ def _check_the_rest(
     names = cast("list[Any]", imports) if isinstance(imports, list) else []
     problems += import_modules([name for name in names if isinstance(name, str)], folder)
     given, tasks = class_names(tasks, problems)
-    known = [name for name in tasks if given.get(name, name) in Task.class_registry]
+    known = [name for name in tasks if given.get(name, name) in TASKS]
     classes = classes_of(Graph(tuple(known)), given)[0]
     tasks = with_crate(classes, tasks, crate, problems)
     for name, cls in classes.items():

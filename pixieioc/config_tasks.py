@@ -8,17 +8,20 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixieioc.config_lines import Place
 from pixieioc.config_tables import Problem, name_of
-from pixieioc.pipeline import Task
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pipeline.graph import Graph, item_problems, shape_problems
+from pixieioc.pipeline.registry import TASKS
 from pixieioc.pipeline.validate import like
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
+
+if TYPE_CHECKING:
+    from pixieioc.pipeline.task import Task
 
 _CHAIN: Place = ("pipeline", "chain")
 #: The key of a task's table that names its class, where that is not the task's own name.
@@ -71,7 +74,7 @@ def classes_of(
     for name in dict.fromkeys(graph.tasks):
         wanted = given.get(name, name)
         try:
-            cls = Task.class_registry[wanted]
+            cls = TASKS[wanted]
         except KeyError:
             if complete:
                 wrong(name, _unknown(name, wanted))
@@ -83,7 +86,7 @@ def classes_of(
                 wrong(name, problem)
             if not found:
                 classes[name] = cls
-    for name, problem in problems_of_names(classes, given, Task.class_registry):
+    for name, problem in problems_of_names(classes, given, TASKS):
         wrong(name, problem)
     faults = list(shape_problems(graph))
     if not faults and len(classes) == len(graph.tasks):
@@ -106,8 +109,8 @@ def _place_of(name: str, graph: Graph) -> Place:
 
 def _unknown(name: str, wanted: str) -> str:
     """A class that is not there, with those that may have been meant, and how a task gets another name."""
-    close = like(wanted, list(Task.class_registry))
-    there = close if close.endswith("?") else f"; there are: {', '.join(Task.class_registry)}"
+    close = like(wanted, list(TASKS))
+    there = close if close.endswith("?") else f"; there are: {', '.join(TASKS)}"
     if name != wanted:
         return f"no task class {wanted!r}{there}"
     own = "" if close.endswith("?") else f'; a task with a name of its own needs [tasks.{name}] class = "..."'
@@ -161,9 +164,9 @@ def shared_settings(
 def _all_tasks() -> Mapping[str, type[Task]]:
     """The tasks that could be put into a chain; those that cannot be imported are no help."""
     found: dict[str, type[Task]] = {}
-    for name in Task.class_registry:
+    for name in TASKS:
         try:
-            cls = Task.class_registry[name]
+            cls = TASKS[name]
         except (Exception, SystemExit):
             continue
         if not problems_in_use(cls, name):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
+from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Error
 from pixieioc.pipeline.process import prepare
 from pixieioc.pvinfo.build import all_pvs
@@ -31,6 +35,10 @@ log = logging.getLogger(__name__)
 #: terminal that wants no output from the background, and what a careless `kill` sends.
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 _IGNORED = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2)
+#: So long may the closing of sockets and threads take at the end, in seconds: longer if there is still time.
+_CLOSING = 0.3
+#: Signals that come within so many seconds are one.
+_SAME_WISH = 1.0
 
 
 class _Server(Server):
@@ -58,6 +66,32 @@ class _Server(Server):
         self.review_rights()
 
 
+class _Ending:
+    """Signals that end the IOC, which may come before there is anything to end."""
+
+    def __init__(self) -> None:
+        self._control: RunControl | None = None
+        self._wanted: float | None = None
+
+    def watch(self, control: RunControl) -> None:
+        """From now on `control` is what is to be ended."""
+        self._control = control
+        if self._wanted is not None:
+            control.signal()
+
+    def ask(self) -> None:
+        """The end is wanted; the second time it is wanted at once.
+
+        What comes just after the first is the same wish: a terminal and the program that has started this one, such as
+        `timeout`, both pass a signal on.
+        """
+        now = time.monotonic()
+        if self._wanted is None or now - self._wanted > _SAME_WISH:
+            self._wanted = now
+            if self._control is not None:
+                self._control.signal()
+
+
 async def run_ioc(
     config: Config,
     interfaces: list[str] | None = None,
@@ -67,18 +101,20 @@ async def run_ioc(
 ) -> None:
     """Serves a pipeline until SIGINT, SIGTERM or SIGQUIT (or SYSRESET): a run then ends as by Stop, all is closed.
 
-    SIGHUP has the access file read again, if there is one: the terminal may close, the IOC goes on.
+    That takes at most StopTimeout and 2 s, whatever happens; a second signal ends everything at once. SIGHUP has the
+    access file read again, if there is one: the terminal may close, the IOC goes on.
 
     `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there.
     Raises BadState, ConfigError, OSError if the IOC cannot begin.
     """
-    stopping = asyncio.Event()
-    _listen_to_signals(stopping)
+    ending = _Ending()
+    _listen_to_signals(ending)
     access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
     with State(config.state_folder) as state:
         pvs = Pvs(all_pvs(config), config.prefix)
         prepare()
         control = RunControl(pvs, config, state)
+        ending.watch(control)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(control.on_fault)
         server = _Server(pvs.values(), interfaces or config.ioc.interfaces or None, _limits(config))
@@ -89,7 +125,7 @@ async def run_ioc(
         await server.start()
         if on_ready is not None:
             on_ready()
-        await _serve(config, pvs, server, control, state, stopping, start=start)
+        await _serve(config, pvs, server, control, state, ending, start=start)
 
 
 def _limits(config: Config) -> Limits:
@@ -102,7 +138,7 @@ async def _serve(
     server: _Server,
     control: RunControl,
     state: State,
-    stopping: asyncio.Event,
+    ending: _Ending,
     *,
     start: bool,
 ) -> None:
@@ -110,28 +146,39 @@ async def _serve(
 
     def reset(client: Client) -> None:
         if control.run is not None:
-            raise PutRefused(control.run.describe())
+            raise PutRefused(control.run.describe(time.monotonic()))
         log.warning("SYSRESET by %s", client)
-        stopping.set()
+        ending.ask()
 
-    loop = asyncio.get_running_loop()
-    stats = loop.create_task(Stats(pvs, server, state.starts, reset).run())
-    unfinished = loop.run_in_executor(None, _warn_of_unfinished_files, config)
+    stats = asyncio.get_running_loop().create_task(Stats(pvs, server, state.starts, reset).run())
+    unfinished = Worker("pixieioc unfinished files")
+    unfinished.do(functools.partial(_warn_of_unfinished_files, config))
+    unfinished.close()
     try:
-        beginning = loop.create_task(control.begin(start=start))
-        await stopping.wait()
-        beginning.cancel()
-        unfinished.cancel()
+        control.begin(start=start)
+        await control.left.wait()
     finally:
         stats.cancel()
-        await control.end()
-        await server.stop()
+        await _close(control, server)
 
 
-def _listen_to_signals(stopping: asyncio.Event) -> None:
+async def _close(control: RunControl, server: _Server) -> None:
+    """Closes everything; what does not let itself be closed ends with this process, which then ends at once."""
+    closing = asyncio.gather(control.end(), server.stop())
+    limit = max(_CLOSING, control.machine.leave_by + 2 * _CLOSING - time.monotonic())
+    try:
+        await asyncio.wait_for(closing, 0.0 if control.at_once else min(limit, 60.0))
+    except TimeoutError:
+        log.error("the IOC ends without having closed everything")
+        control.pipeline.kill_processes()
+        logging.shutdown()
+        os._exit(1)
+
+
+def _listen_to_signals(ending: _Ending) -> None:
     loop = asyncio.get_running_loop()
     for number in _ENDING:
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, ending.ask)
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     loop.add_signal_handler(signal.SIGHUP, log.warning, "SIGHUP: the IOC goes on; SIGTERM ends it")

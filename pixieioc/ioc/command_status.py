@@ -1,12 +1,11 @@
-"""What run control says: how commands went, and what is going on."""
+"""How commands went, and what is going on."""
 
 from __future__ import annotations
 
 from collections import deque
 from datetime import datetime
 
-from pixieioc.ioc.records import Client, PutRefused, Pvs, stamp
-from pixieioc.ioc.run import Run
+from pixieioc.ioc.records import Pvs, stamp
 
 #: Commands that are kept, and how much of the message of each.
 _LINES, _LONGEST = 20, 300
@@ -35,8 +34,8 @@ class CommandStatus:
     def __init__(self, pvs: Pvs) -> None:
         self._pvs = pvs
         self._log = CommandLog()
-        #: If the last command was about a run, whose end is its outcome: whose it was, and what it wrote.
-        self._last: tuple[Run, Client, str] | None = None
+        #: If the last command was about a run, whose end is its outcome: the run, whose command, and what was written.
+        self._last: tuple[int, object, str] | None = None
 
     def state(self, state: str, message: str) -> None:
         """The state of the run, one of areaDetector's, and what it means now."""
@@ -44,9 +43,9 @@ class CommandStatus:
         self._pvs.post("StatusMessage_RBV", message, when)
         self._pvs.post("DetectorState_RBV", state, when)
 
-    def command(self, status: str, message: str, client: Client, *, about: Run | None = None, pv: str = "") -> None:
-        """The outcome of a command; one `about` a run is told again at the run's end. `pv` was written."""
-        self._last = (about, client, pv) if about is not None else None
+    def command(self, status: str, message: str, client: object, pv: str = "", run: int = 0) -> None:
+        """The outcome of a command; the end of `run` will be its outcome in the end. `pv` was written."""
+        self._last = (run, client, pv) if run else None
         when = stamp()
         self._pvs.post("CmdUser_RBV", str(client), when)
         self._pvs.post("CmdPv_RBV", pv, when)
@@ -54,18 +53,10 @@ class CommandStatus:
         self._pvs.post("CmdStatus_RBV", status, when)
         self._pvs.post("CmdLog_RBV", self._log.add(datetime.now().astimezone(), status, message, str(client)), when)
 
-    def refuse(self, why: str, client: Client, pv: str) -> PutRefused:
-        """A command that is refused: told, and to be raised."""
-        self.command("Refused", why, client, pv=pv)
-        return PutRefused(why)
+    def of_run(self, run: int, status: str, message: str, client: object | None = None) -> None:
+        """News of a run: the outcome of the last command, if that was about it (and, if given, by this client).
 
-    def run_began(self, run: Run) -> None:
-        """A run has begun; the command that started it has not ended, unless there was another one since."""
-        if self._last is not None and self._last[:2] == (run, run.client):
-            self.command("OK", f"run {run.id} has started", run.client, about=run, pv=self._last[2])
-
-    def run_ended(self, run: Run, why: str) -> None:
-        """The outcome of the last command, if it was about this run."""
-        if self._last is not None and self._last[0] is run:
-            outcome = "OK" if not run.failure else "Timeout" if run.reason == "Timeout" else "Failed"
-            self.command(outcome, why, self._last[1], pv=self._last[2])
+        The command that started a run has not ended when the run has begun.
+        """
+        if self._last is not None and self._last[0] == run and client in (None, self._last[1]):
+            self.command(status, message, self._last[1], self._last[2], run if client is not None else 0)

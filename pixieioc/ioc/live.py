@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from pixieioc.ioc.worker import in_thread
 from pixieioc.pipeline import Error, Pipeline
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 
@@ -70,12 +71,13 @@ class LivePipeline(Pipeline):
                 self._loop.call_soon(self._drain)  # sending may have swallowed the edge that announces a message
                 if isinstance(step, Call):
                     self._watch_processes()  # no more: their descriptors may be closed meanwhile
-                    await self._loop.run_in_executor(None, step.function)
+                    await self.call(step.function)
                 else:
                     await self.until(step)
         except StopIteration as end:
             return end.value
         finally:
+            procedure.close()  # if it was given up
             self._drain()
 
     async def until(self, step: Wait) -> None:
@@ -104,7 +106,16 @@ class LivePipeline(Pipeline):
         for sentinel in self._watched:
             self._loop.remove_reader(sentinel)
         self._watched.clear()
-        await self._loop.run_in_executor(None, self.close)
+        await self.call(self.close)
+
+    def kill_processes(self) -> None:
+        """Kills what still runs and closes nothing, for a program that ends at once."""
+        for name in self.processes:
+            self.send_kill(name)
+
+    async def call(self, function: Callable[[], None]) -> None:
+        """Calls what may block, in a thread of its own."""
+        await in_thread(function)
 
     # -- watching -----------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 from pixieioc.config import Config
 from pixieioc.ioc.live import LivePipeline
@@ -41,7 +42,7 @@ class Progress:
     def _live(self, run: Run) -> float | None:
         """Live time of a run (s), its real time but for the share in which the channels were dead; None: not known."""
         share = self.counter("live_share")
-        return None if share is None else run.elapsed * share / 100
+        return None if share is None else _elapsed(run) * share / 100
 
     def problem(self) -> str:
         """Why the preset that is set cannot be reached, or an empty text."""
@@ -64,7 +65,7 @@ class Progress:
         """Time has passed: shows where `run` is; True if its preset is reached."""
         if self._knows_dead_time:
             self._pvs.post("DeadTime_RBV", self.counter("mean_dead_time") or 0.0)
-        if run is None or run.began is None or run.source_done.is_set():
+        if run is None or run.began is None or run.source_ended is not None:
             return False
         self.show(run)
         done = self._done(run)
@@ -76,9 +77,9 @@ class Progress:
         if done is None:
             percent, remaining = self.counter("progress") or 0.0, 0.0
         else:
-            percent, remaining = 100 * min(1.0, done), run.elapsed * max(0.0, 1 / done - 1) if done else 0.0
+            percent, remaining = 100 * min(1.0, done), _elapsed(run) * max(0.0, 1 / done - 1) if done else 0.0
         when, live = stamp(), self._live(run)
-        for name, value in zip(_SHOWN, (run.elapsed, live, remaining, percent), strict=True):
+        for name, value in zip(_SHOWN, (_elapsed(run), live, remaining, percent), strict=True):
             if value is not None:
                 self._pvs.post(name, value, when)
 
@@ -87,7 +88,7 @@ class Progress:
         settings = self._settings.run
         match settings["preset_mode"]:
             case "Real time":
-                return run.elapsed / settings["preset_real"]
+                return _elapsed(run) / settings["preset_real"]
             case "Live time":
                 return (self._live(run) or 0.0) / settings["preset_live"]
             case "Events":
@@ -96,3 +97,7 @@ class Progress:
                 return (self.counter("triggers") or 0) / settings["preset_triggers"]
             case _:
                 return None
+
+
+def _elapsed(run: Run) -> float:
+    return run.elapsed(time.monotonic())

@@ -9,7 +9,11 @@ from pathlib import Path
 from pixieioc.tasks.disk import existing, levels, why_not_made
 
 #: What is looked at, in the order of the bits of ReadyBits_RBV.
-CHECKS = ("no run in progress", "links empty", "settings valid", "disk space", "file path", "tasks started")
+CHECKS = (
+    "no run in progress", "links empty", "settings valid", "disk space", "file path", "tasks started", "state folder",
+)  # fmt: skip
+#: So long may a file system take to answer, in seconds; then nothing is known of it any more.
+PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,16 @@ class Saving:
 
 
 @dataclass(frozen=True)
+class Files:
+    """What is known of the file systems: where raw files are written, and how long that one has not answered (s)."""
+
+    place: Place | None = None
+    names: str = ""  #: what is wrong with the names of the next run's files
+    silent: float = 0.0
+    state: str = ""  #: what is wrong with the state folder
+
+
+@dataclass(frozen=True)
 class Readiness:
     """The result of each check: an empty text, or what is wrong."""
 
@@ -54,6 +68,11 @@ class Readiness:
         return [name for name, problem in zip(CHECKS, self.problems, strict=True) if problem]
 
     @property
+    def about_files(self) -> bool:
+        """True if something is wrong with disks or folders, where others may have changed something just now."""
+        return not {"disk space", "file path", "state folder"}.isdisjoint(self.failing)
+
+    @property
     def bits(self) -> int:
         """A bit for each check that is well."""
         return sum(1 << i for i, problem in enumerate(self.problems) if not problem)
@@ -64,8 +83,8 @@ class Readiness:
         return "; ".join(problem for problem in self.problems if problem)
 
 
-def look_at(path: str) -> Place:
-    """The state of a folder."""
+def examine(path: str) -> Place:
+    """The state of a folder; may take as long as the file system does."""
     wanted = Path(path)
     try:
         folder = existing(wanted)
@@ -78,17 +97,17 @@ def look_at(path: str) -> Place:
 
 
 def evaluate(
-    run_on: str, draining: str, settings: str, saving: Saving, place: Place, starting: str = "", files: str = ""
+    run_on: str, draining: str, settings: str, saving: Saving, files: Files, path: str, starting: str = ""
 ) -> Readiness:
-    """Puts the checks together; the first three and the last two are given as their own problem (empty: well).
-
-    `files` is what is wrong with the names of the next run's files.
-    """
+    """Puts the checks together; `run_on`, `draining`, `settings` and `starting` are their own problem (empty: well)."""
     disk = folder = ""
-    if saving.on:
+    place = files.place
+    if saving.on and files.silent > PATIENCE:
+        folder = f"the file system of {path} has not answered for {files.silent:.0f} s"
+    elif saving.on and place is not None:
         not_writable = "" if place.writable else f"the folder {place.path} is not writable"
         folder = place.why_not_made(saving.depth) or not_writable
-    if saving.on and place.free_gb <= saving.least_gb:
-        disk = f"only {place.free_gb:.1f} GB are free at {place.path}, at least {saving.least_gb:g} GB are needed"
-    path = "; ".join(problem for problem in (folder, files) if problem)
-    return Readiness((run_on, draining, settings, disk, path, starting))
+        if place.free_gb <= saving.least_gb:
+            disk = f"only {place.free_gb:.1f} GB are free at {place.path}, at least {saving.least_gb:g} GB are needed"
+    folder = "; ".join(problem for problem in (folder, files.names) if problem)
+    return Readiness((run_on, draining, settings, disk, folder, starting, files.state))

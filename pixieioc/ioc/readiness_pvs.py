@@ -2,54 +2,63 @@
 
 from __future__ import annotations
 
+import time
+
 from pixieioc.config import Config
+from pixieioc.ioc.file_watch import FileWatch
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.readiness import Place, Readiness, Saving, evaluate, look_at
-from pixieioc.ioc.records import NO_ALARM, Pvs
+from pixieioc.ioc.readiness import PATIENCE, Readiness, Saving, evaluate
+from pixieioc.ioc.records import INVALID, NO_ALARM, AlarmStatus, Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
-from pixieioc.ioc.state import State
 
 
 class ReadinessPvs:
-    """Looks at links, settings, disk and folder, and shows what it sees."""
+    """Puts together what is known of links, settings, disk and folders, and shows it."""
 
     def __init__(
-        self, pvs: Pvs, config: Config, pipeline: LivePipeline, settings: Settings, progress: Progress, state: State
-    ) -> None:
-        self._state = state
+        self, pvs: Pvs, config: Config, pipeline: LivePipeline, settings: Settings, progress: Progress,
+        files: FileWatch,
+    ) -> None:  # fmt: skip
         self._pvs = pvs
         self._config = config
         self._pipeline = pipeline
         self._settings = settings
         self._progress = progress
+        self._files = files
 
     def evaluate(self, run: Run | None, starting: str) -> Readiness:
         """Whether a run could be started now; `run` is the one in progress, `starting` what tasks are busy with."""
-        return self._evaluate(run, starting, look_at(self._settings.shared("file_path", ".")))
+        shared = self._settings.shared
+        run_on = run.describe(time.monotonic()) if run is not None else ""
+        draining = "" if run_on or self._pipeline.at_rest else "the tasks are still finishing the last run"
+        saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
+        settings = self._progress.problem() or self._settings.problem()
+        files = self._files.files
+        return evaluate(run_on, draining, settings, saving, files, self._files.path, "" if run_on else starting)
 
     def show(self, run: Run | None, starting: str) -> Readiness:
-        """Posts what is to be seen now, and returns it. That it is not ready because of a run is no alarm."""
-        post, shared = self._pvs.post, self._settings.shared
-        place, rate = look_at(shared("file_path", ".")), self._progress.counter("write_rate")
-        readiness = self._evaluate(run, starting, place)
+        """Posts what is known now, and returns it. That it is not ready because of a run is no alarm."""
+        post = self._pvs.post
+        readiness = self.evaluate(run, starting)
         no_alarm = run is not None or bool(starting)
         self._pvs.post_with("Ready_RBV", int(readiness.ready), NO_ALARM if no_alarm else None)
         post("ReadyBits_RBV", readiness.bits)
         post("ReadyMessage_RBV", readiness.message)
         post("ConfigLocked_RBV", int(run is not None))
-        missing = shared("auto_save", False) and place.why_not_made(shared("create_directory", 0))
-        post("FilePathExists_RBV", int(not missing))
-        post("DiskFree_RBV", place.free_gb)
-        post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)
+        self._show_disk()
         return readiness
 
-    def _evaluate(self, run: Run | None, starting: str, place: Place) -> Readiness:
-        shared = self._settings.shared
-        run_on = run.describe() if run is not None else ""
-        draining = "" if run_on or self._pipeline.at_rest else "the tasks are still finishing the last run"
-        saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
-        settings = self._progress.problem() or self._settings.problem()
-        files = "" if run_on else self._settings.not_ready(self._state.run_id + 1)
-        return evaluate(run_on, draining, settings, saving, place, "" if run_on else starting, files)
+    def _show_disk(self) -> None:
+        """Posts what is known of the disk; what its file system has not said for long is INVALID."""
+        pvs, files = self._pvs, self._files.files
+        if files.silent > PATIENCE:
+            for name in ("FilePathExists_RBV", "DiskFree_RBV", "DiskTimeLeft_RBV"):
+                pvs[name].post_alarm(INVALID, AlarmStatus.COMM)
+        elif files.place is not None:
+            place, shared, rate = files.place, self._settings.shared, self._progress.counter("write_rate")
+            missing = shared("auto_save", False) and place.why_not_made(shared("create_directory", 0))
+            pvs.post("FilePathExists_RBV", int(not missing))
+            pvs.post("DiskFree_RBV", place.free_gb)
+            pvs.post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)

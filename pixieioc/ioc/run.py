@@ -1,13 +1,10 @@
-"""One run, from the moment it is accepted."""
+"""One run, from the moment it is accepted: plain data."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from dataclasses import dataclass, field
 
-from pixieioc.ioc.records import Client
-from pixieioc.pipeline import Cause, Error, Message
+from pixieioc.pipeline.error import Cause, Error
 
 #: What an error makes the reason of a run's end.
 REASONS = {
@@ -20,7 +17,7 @@ REASONS = {
 
 
 def duration(seconds: float) -> str:
-    """A time as one says it: "2 s", "3 min", "5 h 12 min"."""
+    """A time in words: "2 s", "3 min", "5 h 12 min"."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = int(seconds / 60)
@@ -29,32 +26,31 @@ def duration(seconds: float) -> str:
 
 @dataclass(eq=False)
 class Run:
-    """A run as the run control sees it. `reason` is why it ends, as soon as that is known."""
+    """A run as run control sees it; times are those of the clock that events bring, in seconds.
+
+    `reason` is why it ends, as soon as that is known.
+    """
 
     id: int
-    client: Client
-    accepted: float = field(default_factory=time.monotonic)
+    client: object
+    accepted: float
+    erase: bool = False
     began: float | None = None  #: when the tasks had started
+    source_ended: float | None = None
     reason: str = ""
     failure: str = ""  #: what went wrong, if anything did
-    how: str = ""  #: Message.STOP or ABORT once the end was asked for
-    source_done: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    end_asked: bool = False
+    aborted: bool = False  #: data in the chain are to be discarded
+    #: Those whose puts the run's end completes: number, what was written, and whether that started the run.
+    puts: list[tuple[int, str, bool]] = field(default_factory=list[tuple[int, str, bool]])
 
-    @property
-    def elapsed(self) -> float:
-        """Real time since the tasks started, s."""
-        return 0.0 if self.began is None else time.monotonic() - self.began
+    def elapsed(self, now: float) -> float:
+        """Real time since the tasks started, until the source ended."""
+        return 0.0 if self.began is None else (now if self.source_ended is None else self.source_ended) - self.began
 
-    @property
-    def aborted(self) -> bool:
-        """True if data in the chain were to be discarded."""
-        return self.how == Message.ABORT
-
-    def describe(self) -> str:
+    def describe(self, now: float) -> str:
         """Whose run it is and how long it has been running, for those who cannot have another one now."""
-        age = duration(time.monotonic() - self.accepted)
-        return f"run {self.id}, started by {self.client}, has been running for {age}"
+        return f"run {self.id}, started by {self.client}, has been running for {duration(now - self.accepted)}"
 
     def fail(self, error: Error) -> None:
         """Notes what made the run end badly; the first cause stays."""

@@ -30,7 +30,12 @@ class BadState(OSError):
 
 
 class State:
-    """Kept in a small JSON file; each change replaces the file in one step. A context manager that locks its folder."""
+    """Kept in a small JSON file; each change replaces the file in one step. A context manager that locks its folder.
+
+    Whatever writes or checks may take as long as the file system does.
+    """
+
+    _unsaved = False
 
     def __init__(self, folder: Path) -> None:
         """Reads what there is; BadState if it cannot be read or written, or if another IOC uses it."""
@@ -76,20 +81,36 @@ class State:
         """How often the IOC was started."""
         return self._state.starts
 
-    def next_run(self) -> int:
-        """A number that no run has had."""
-        self._state.run_id += 1
-        self._state.running = True
+    def begin_run(self, run_id: int) -> None:
+        """Makes the number of a run that begins safe on disk, so that no other run will have it."""
+        self._state.run_id, self._state.running = max(run_id, self._state.run_id), True
         self._write()
-        return self._state.run_id
+        self._sync()
 
-    def run_ended(self) -> None:
+    def end_run(self) -> None:
         """Notes that no run is going on."""
         self._state.running = False
         self._write()
 
-    def sync(self) -> None:
-        """Makes the last change safe on disk; may take a while."""
+    def check(self) -> str:
+        """Why nothing can be noted in the folder now, or an empty text; what could not be noted before is noted now."""
+        folder = self.path.parent
+        try:
+            if self._unsaved:
+                self._write()
+            stat = os.statvfs(folder)
+        except OSError as error:
+            return self._problem(error.strerror or str(error))
+        if stat.f_flag & os.ST_RDONLY:
+            return self._problem(os.strerror(errno.EROFS))
+        if not stat.f_bavail:
+            return self._problem(os.strerror(errno.ENOSPC))
+        return "" if os.access(folder, os.W_OK | os.X_OK) else self._problem("it is not there, or is not writable")
+
+    def _problem(self, why: str) -> str:
+        return f"the state folder {self.path.parent} cannot be written: {why}"
+
+    def _sync(self) -> None:
         for path, flags in ((self.path, os.O_RDONLY), (self.path.parent, os.O_RDONLY | os.O_DIRECTORY)):
             descriptor = os.open(path, flags)
             try:
@@ -108,16 +129,18 @@ class State:
     def _first_write(self, folder: Path) -> None:
         try:
             self._write()
-            self.sync()
+            self._sync()
         except OSError as error:
             raise BadState(
                 f"the state folder {folder} is not writable: {error.strerror}; mend it, or set state_dir in [ioc]"
             ) from error
 
     def _write(self) -> None:
+        self._unsaved = True
         part = self.path.with_name("state.json.part")
         part.write_bytes(msgspec.json.encode(self._state))
         part.rename(self.path)
+        self._unsaved = False
 
     def _take_lock(self, folder: Path) -> None:
         """The lock ends with this process, however that ends; the file tells who has it."""

@@ -23,9 +23,9 @@ from pixieioc.config import Config
 from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import VARIANTS, Variant, variant
 from pixieioc.pipeline import Error
-from pixieioc.tasks.disk import rename_new, sync
+from pixieioc.tasks.disk import rename_new, replace_file, sync
 from pixieioc.tasks.names import natural_key, shown
-from pixieioc.tasks.raw_file import as_json, begun, write_safely
+from pixieioc.tasks.raw_file import as_json, begun
 
 _PART, _ABOUT = ".part", ".json.part"
 _BLOCK = 4 * 1024**2
@@ -255,7 +255,7 @@ def _finish(path: Path, target: Path, found: Recovered, about: dict[str, Any]) -
         _refuse_another(sidecar, found)
         sync(path)
         if not sidecar.exists():
-            write_safely(sidecar, as_json(content))
+            replace_file(sidecar, as_json(content))
         rename_new(path, target)
         begun(target).unlink(missing_ok=True)
         sync(target.parent)

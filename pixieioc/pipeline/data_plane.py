@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,13 +10,15 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
+from pixieioc.pipeline.capacity import CAPACITY
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.frames import Buffer, Packet, nbytes, pack
 from pixieioc.pipeline.graph import Mode
-from pixieioc.pipeline.link import CAPACITY, Offered, Receiver, Sender
+from pixieioc.pipeline.link import Offered, Receiver, Sender
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.output import Output, endpoint_of
 from pixieioc.pipeline.payloads import LinkCount
+from pixieioc.pipeline.rate import RateWindow
 from pixieioc.pipeline.standard import StandardReports, keep
 
 #: A stream whose sender has died has ended when nothing more has come for so many seconds.
@@ -88,7 +89,7 @@ class DataPlane:
         self.dropped = 0
         self._items = self._bytes = 0  # handed on, of several outputs
         self.blocked = 0.0  #: seconds that were spent waiting for a full link
-        self._measured = deque([(time.monotonic(), 0, 0)])
+        self._rates = RateWindow(RATE_WINDOW, RATE_SHORTEST, time.monotonic(), 0, 0)
         for output in {self._first, *self._outputs}:
             output.begin(run)
         if self._receiver is not None:
@@ -205,14 +206,8 @@ class DataPlane:
             return
         moved = receiver.bytes if receiver is not None else moved_out
         now = time.monotonic()
-        then, handled_then, moved_then = self._measured[0]
-        if now - then >= RATE_SHORTEST:
-            rate, byte_rate = (handled - handled_then) / (now - then), (moved - moved_then) / (now - then) / 1e6
-            keep(reports, rate=rate, byte_rate=byte_rate)
-        if now - self._measured[-1][0] >= RATE_SHORTEST:
-            self._measured.append((now, handled, moved))
-        while len(self._measured) > 1 and now - self._measured[1][0] >= RATE_WINDOW:
-            self._measured.popleft()
+        if (rates := self._rates.rates(now, handled, moved)) is not None:
+            keep(reports, rate=rates[0], byte_rate=rates[1] / 1e6)
 
     @property
     def sent(self) -> int:

@@ -104,8 +104,11 @@ class Failures:
         self._state.status = after(self._state.status, Message.FINISHED, PIPELINE_RULES)
         self._state.watchdog.begin()
 
-    def fail(self, process: TaskProcess, error: Error) -> None:
-        """Something is wrong with a task: panic, stop the others, and let them flush what they hold."""
+    def fail(self, process: TaskProcess, error: Error, *, at_start: bool = False) -> None:
+        """Something is wrong with a task: panic, stop the others, and let them flush what they hold.
+
+        If the task is on a sampling branch that ends the branch only, unless the run is just beginning.
+        """
         in_run = not self._state.at_rest
         error.task = error.task or process.name
         error.time = error.time or time.time()
@@ -114,7 +117,8 @@ class Failures:
         if not process.lost:
             process.status = after(process.status, _ERROR)
             process.finished |= not in_run
-        sampled = self._state.graph.sampled_by(process.name) if in_run else None
+        at_start = at_start or any(each.beginning for each in self._state.chained)
+        sampled = self._state.graph.sampled_by(process.name) if in_run and not at_start else None
         if sampled is not None:
             self._end_branch(sampled, process)
         else:
@@ -148,7 +152,11 @@ class Failures:
         """A run that could not begin in all tasks: no data have flowed, and the streams of the others end at once."""
         if self._state.status is not Status.PANICKING:
             name, _, text = problems[0].partition(": ")
-            self.fail(self._state.processes[name], Error(text))
+            self.fail(self._state.processes[name], Error(text), at_start=True)
+        self.end_without_data()
+
+    def end_without_data(self) -> None:
+        """Ends the run in the tasks that have begun it, although their source has not: their streams end at once."""
         for process in self._state.chained:
             if process.status is not Status.WAITING and not process.lost:
                 self._state.send(process.name, Message.STOP, None)

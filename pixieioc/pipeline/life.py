@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declare import Value, settings_of
-from pixieioc.pipeline.error import Error, Refused
+from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.failures import Failures
 from pixieioc.pipeline.graph import Graph, shape_problems
 from pixieioc.pipeline.message import Message
@@ -104,14 +104,15 @@ class Life:
             back = {
                 name: {key: now[name][key] for key in accepted[name] if key in now[name]}
                 for name in numbers
-                if name not in named
+                if name not in named and name in self._state.processes
             }
             numbers = {name: self._state.send(name, _CONFIGURE, values) for name, values in back.items()}
             refused += yield from self._state.processes.answers(numbers, self._state.answer_timeout)
             raise Refused("; ".join(map(_named_once, refused)), task=refused[0].partition(":")[0])
         for name, values in accepted.items():
-            task = self._state.processes[name].task
-            task.parameter_values.update(settings_of(type(task), values))
+            if name in self._state.processes:  # it may have been killed just now
+                task = self._state.processes[name].task
+                task.parameter_values.update(settings_of(type(task), values))
 
     def _limit(self, timeouts: Mapping[str, Value]) -> None:
         for name, timeout in timeouts.items():
@@ -131,11 +132,27 @@ class Life:
         run = {"run": self._state.run_id, "time": time.time(), "settings": self._state.settings}
         self._state.status = after(self._state.status, Message.START, PIPELINE_RULES)
         for names in (self._state.graph.tasks[1:], self._state.graph.tasks[:1]):
-            numbers = {name: self._state.send(name, Message.START, run) for name in names}
-            problems = yield from self._state.processes.answers(numbers, self._state.answer_timeout)
+            problems = yield from self._sending_start(names, run)
             if problems:
+                failed = self._state.processes.get(problems[0].partition(": ")[0])
                 self._failures.fail_start(problems)
-                raise Error("start: " + "; ".join(problems), run=self._state.run_id)
+                cause = failed.error.cause if failed is not None and failed.error is not None else Cause.ERROR
+                raise Error("start: " + "; ".join(problems), run=self._state.run_id, cause=cause)
+            if self._state.status is not Status.RUNNING:  # its end was asked for meanwhile: no source for a dead chain
+                self._failures.end_without_data()
+                return
+
+    def _sending_start(self, names: Sequence[str], run: dict[str, Any]) -> Procedure[list[str]]:
+        """Has some tasks begin a run; returns what went wrong. Until a task has answered, it is not at rest."""
+        begun = [self._state.processes[name] for name in names]
+        for process in begun:
+            process.beginning = True
+        try:
+            numbers = {name: self._state.send(name, Message.START, run) for name in names}
+            return (yield from self._state.processes.answers(numbers, self._state.answer_timeout))
+        finally:
+            for process in begun:
+                process.beginning = False
 
     def replacing(self) -> Procedure[None]:
         """Replaces processes that have died or panicked, with their accepted settings, and wires the chain again.
@@ -167,10 +184,10 @@ class Life:
 
     def killing(self) -> Procedure[None]:
         """Ends all processes at once; the pipeline is as new afterwards."""
-        yield from self._state.processes.put_away(list(self._state.processes.values()))
         self._state.graph, self._state.wired = Graph(), False
         self._state.watchdog.begin()
         self._state.status = Status.WAITING  # a new life: the state diagram's beginning
+        yield from self._state.processes.put_away(list(self._state.processes.values()))
 
     def _refuse_unknown_kwargs(self) -> None:
         """ValueError for initial values that no task has been made for."""

@@ -19,14 +19,11 @@ import numpy as np
 import zmq
 
 from pixieioc.pipeline import link_credits
+from pixieioc.pipeline.capacity import CAPACITY, MEMORY
 from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, nbytes, unpack
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.shared import Bytes, Extent, Space, Store
 
-#: Items that a link holds before its sender has to wait.
-CAPACITY = 16
-#: Bytes of the memory that the ends of a link share. What does not fit in it goes through the socket.
-MEMORY = 32 * 1024**2
 #: A frame of fewer bytes is sent as fast as its place is told.
 _WORTH_SHARING = 32 * 1024
 #: Where a frame lies: its number in the message, the ticket to be given back, first byte and size.

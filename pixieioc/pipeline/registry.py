@@ -41,3 +41,7 @@ class Registry(MutableMapping[str, type]):
 
     def __repr__(self) -> str:
         return f"<task classes: {', '.join(self)}>"
+
+
+#: All tasks that there are.
+TASKS = Registry()

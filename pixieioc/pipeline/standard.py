@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pixieioc.pipeline.capacity import CAPACITY
 from pixieioc.pipeline.declare import FrameReport, Report
-from pixieioc.pipeline.link import CAPACITY
 
 TASK_STATUSES = ("WAITING", "RUNNING", "FINISHED", "DYING", "PANICKING", "LOST")
 

@@ -20,7 +20,7 @@ from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, r
 from pixieioc.pipeline.driven_task import DrivenTask
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.process import PROCESSES, keep_memory, leave_signals_to_the_pipeline
-from pixieioc.pipeline.registry import Registry
+from pixieioc.pipeline.registry import TASKS, Registry
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task_loop import TaskLoop
 from pixieioc.pipeline.validate import defaults_for, validate
@@ -35,7 +35,7 @@ class Task(DrivenTask, PROCESSES.Process):
     """
 
     #: All tasks that there are, by name.
-    class_registry: ClassVar[Registry] = Registry()
+    class_registry: ClassVar[Registry] = TASKS
     #: Whether the task knows events: then it counts them in its report `events`, and its rate is that of events.
     events_known: ClassVar[bool] = False
     #: The items that it can handle: a kind such as "events", several, ANYTHING, or NOTHING for a source.

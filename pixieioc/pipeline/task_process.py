@@ -28,6 +28,8 @@ class TaskProcess:
     known: bool = False  #: it has said that it is there
     starting: str = ""  #: what takes it long just now, as to compile; it is not expected to say anything else meanwhile
     finished: bool = False  #: it is through with the run (after an error: it has swallowed the rest)
+    beginning: bool = False  #: it was sent START and has not answered yet
+    unwanted: bool = False  #: it has been put away: it must not be started any more
     lost: bool = False  #: its process has ended without being asked to
     error: Error | None = None
     heard: float = field(default_factory=time.monotonic)
@@ -75,7 +77,7 @@ class TaskProcess:
     @property
     def at_rest(self) -> bool:
         """True if it does nothing in a run any more."""
-        return self.lost or self.finished or self.status in (Status.WAITING, Status.DYING)
+        return self.lost or self.finished or (self.status in (Status.WAITING, Status.DYING) and not self.beginning)
 
     @property
     def silent(self) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,10 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self._processes: dict[str, TaskProcess] = {}
         self._generation = 0
         self._number = 0
-        self.calling = False  #: a procedure is busy with the processes in another thread: leave them alone
+        self.calling = (
+            False  #: processes are being started in another thread, which looks after them all: leave them alone
+        )
+        self._starting = threading.Lock()
         self.folder = new_folder()
         folders = (self.folder, folder_of_multiprocessing())  # there are our sockets, and that of multiprocessing
         cleanup, self._kept = CleanupProcess(*folders), KeptFolders(*folders)
@@ -109,14 +113,21 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         def start() -> None:
             prepare()
             for process in processes:
-                process.task.start()
+                with self._starting:
+                    if process.unwanted:  # it was put away meanwhile
+                        return
+                    process.task.start()
                 process.heard = time.monotonic()
 
         def decided(process: TaskProcess) -> bool:
             silent = process.silent > (ANNOUNCED_TIMEOUT if process.starting else seconds)
             return process.known or process.failed or silent or not process.alive
 
-        yield from self._call(start)
+        self.calling = True
+        try:
+            yield Call(start)
+        finally:
+            self.calling = False
         yield Wait(lambda: all(map(decided, processes)), float("inf"))
         for process in processes:
             if not process.known or process.failed:
@@ -126,29 +137,27 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                 raise Error(f"{process.name}: {why}", task=process.name, cause=Cause.LOST)
 
     def put_away(self, processes: list[TaskProcess]) -> Procedure[None]:
-        """Kills processes (those that still run) and forgets them."""
+        """Kills processes (those that still run, or that another thread is just starting) and forgets them."""
 
         def end() -> None:
             for process in processes:
-                process.task.kill()
-                process.task.join()
-                process.task.close()
+                with self._starting:
+                    process.unwanted = True
+            started = [process.task for process in processes if process.task.pid is not None]
+            for task in started:
+                task.kill()
+            for task in started:
+                task.join()
+                task.close()
 
         for process in processes:
             if self._processes.get(process.name) is process:
                 del self._processes[process.name]
-        processes = [process for process in processes if process.task.pid is not None]
-        yield from self._call(end)
+        if processes:
+            yield Call(end)
         for process in processes:
             for path in (*self._files_of(process), page_of(self._endpoint(process.identity))):
                 path.unlink(missing_ok=True)
-
-    def _call(self, function: Callable[[], None]) -> Procedure[None]:
-        self.calling = True
-        try:
-            yield Call(function)
-        finally:
-            self.calling = False
 
     # -- messages -----------------------------------------------------------------------------------------------------
 

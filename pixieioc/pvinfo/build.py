@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pixieioc.config import Config, ConfigError
 from pixieioc.pipeline.declare import LONGEST_TEXT, Value
 from pixieioc.pipeline.graph import Graph
-from pixieioc.pipeline.task import Task
 from pixieioc.pvinfo.declared import as_pv, task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
 from pixieioc.pvinfo.model import LONGEST_NAME, NO_LIMITS, PvInfo, Source
 from pixieioc.pvinfo.overview import in_words
 from pixieioc.pvinfo.run_control import run_control_pvs
+
+if TYPE_CHECKING:
+    from pixieioc.pipeline.task import Task
 
 #: Room in ConfigJSON for one value of one channel, on the average, in bytes.
 _ROOM = 40

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import LONG_HIGH, LONG_LOW, LONGEST_TEXT, Parameter, Report, Value
 from pixieioc.pipeline.standard import StandardReports
-from pixieioc.pipeline.task import Task
 from pixieioc.pvinfo.model import LONGEST_STRING, NO_LIMITS, Access, Element, PvInfo, RecordType, Source, text_pv
+
+if TYPE_CHECKING:
+    from pixieioc.pipeline.task import Task
 
 NO_YES = ("No", "Yes")
 #: Severity levels of the Phoebus alarm server, in its order: the numbers that its "severity PVs" get.

@@ -115,7 +115,8 @@ def _readiness(tasks: tuple[str, ...]) -> Iterator[PvInfo]:
     yield PvInfo(
         "ReadyBits_RBV",
         "longin",
-        "Sum of 1 no run in progress, 2 links empty, 4 settings valid, 8 disk space, 16 file path, 32 tasks started.",
+        "Sum of 1 no run in progress, 2 links empty, 4 settings valid, 8 disk space, 16 file path, 32 tasks started, "
+        "64 state folder.",
     )
     yield text_pv("ReadyMessage_RBV", "What keeps a run from being started.", 1024)
     yield text_pv("Tasks_RBV", "Names of the tasks, in the order of the chain.", 1024, initial=",".join(tasks))

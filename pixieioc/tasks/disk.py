@@ -21,6 +21,16 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Puts `content` onto the disk, in the place of what a file of this name had; it has it whole or not at all."""
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(path)
+
+
 def rename_new(old: Path, new: Path) -> None:
     """Gives a file a new name; FileExistsError if there is one of that name."""
     try:

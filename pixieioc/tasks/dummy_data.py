@@ -12,6 +12,7 @@ from pixieioc.detector.crate import BadCrate, Crate, Module
 from pixieioc.detector.response import DETECTORS
 from pixieioc.detector.sources import SOURCES
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
+from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, ChannelRates
 from pixieioc.tasks.crate import CrateFacts, per_module
 from pixieioc.tasks.items import WORDS, Silence
@@ -128,8 +129,9 @@ class DummyData(ChannelRates, Task):
         self._simulation: Simulation = Simulation(self._crate(), np.random.default_rng(self.seed or None))
         self._reset = self._ended = False
         self._silence = Silence()
-        self._rated = (0, np.zeros((2, self.modules * self.channels)))
-        self._tell_rates(*self._rated[1])
+        nothing = np.zeros((2, self.modules * self.channels))
+        self._rate = RateWindow(0.0, RATE_INTERVAL, 0.0, nothing)
+        self._tell_rates(*nothing)
         self.live_share = 0.0
         self._began = time.monotonic()
         self._tell(0.0)
@@ -157,12 +159,11 @@ class DummyData(ChannelRates, Task):
         if not self.running:
             self._tell_rates(*np.zeros((2, self.modules * self.channels)))
             return
-        then_ns, before = self._rated
-        now_ns, counts = self._simulation.now_ns, np.array([self._simulation.hits_of, self._simulation.lost_of])
-        if now_ns - then_ns >= 1e9 * RATE_INTERVAL:
-            hits, lost = 1e9 * (counts - before) / (now_ns - then_ns)
+        simulation = self._simulation
+        counts = np.array([simulation.hits_of, simulation.lost_of])
+        if (rates := self._rate.rates(1e-9 * simulation.now_ns, counts)) is not None:
+            hits, lost = rates[0]
             self._tell_rates(hits, hits - lost)
-            self._rated = (now_ns, counts)
 
     def do_stop(self) -> None:
         if not self._ended:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.items import WORDS, WordBlock, run_begins, words_of
 from pixieioc.tasks.raw_file import RawFile, check_template, file_name, tell_unfinished, unfinished, why_not_new
@@ -22,6 +23,8 @@ Words = NDArray[np.uint32]
 
 #: How often it is looked whether the files are still in their places, in seconds.
 _LOOK_INTERVAL = 0.5
+#: The rate of writing is that over at least this time, in seconds.
+_RATE_INTERVAL = 0.4
 
 
 class GatherData(Task):
@@ -116,7 +119,7 @@ class GatherData(Task):
     def do_start(self) -> None:
         self._next, self._disk = _Bucket(), _Bucket()
         self._files = {}
-        self._rate = (time.monotonic(), 0)
+        self._rate = RateWindow(0.0, _RATE_INTERVAL, time.monotonic(), 0)
         self.buckets = self.bytes_written = 0
         self.write_rate, self.write_message, self.write_status = 0.0, "", "Write OK"
         self._name_unfinished()
@@ -150,10 +153,8 @@ class GatherData(Task):
     def do_report(self) -> None:
         if not self.running:
             return
-        now, (then, written) = time.monotonic(), self._rate
-        if now - then >= 0.4:
-            self.write_rate = (self.bytes_written - written) / (now - then) / 1e6
-            self._rate = (now, self.bytes_written)
+        if (rates := self._rate.rates(time.monotonic(), self.bytes_written)) is not None:
+            self.write_rate = rates[0] / 1e6
 
     def do_stop(self) -> None:
         with self._letting_go():

@@ -14,7 +14,7 @@ from typing import Any
 
 from pixieioc.pipeline import Error
 from pixieioc.tasks import disk
-from pixieioc.tasks.disk import make_folder, sync
+from pixieioc.tasks.disk import make_folder, replace_file, sync
 from pixieioc.tasks.growing_file import GrowingFile, is_open
 from pixieioc.tasks.names import to_json
 
@@ -163,7 +163,7 @@ class RawFile:
     def _begin(self, about: dict[str, Any]) -> None:
         """In the writer's thread, before anything else is written."""
         try:
-            write_safely(begun(self.path), as_json({"file": self.path.name, **about}))
+            replace_file(begun(self.path), as_json({"file": self.path.name, **about}))
         except OSError as error:
             self._failed = error
             raise
@@ -191,7 +191,7 @@ class RawFile:
             self._file.sync()
             self._file.close()
             content = {"file": self.path.name, **about, "bytes": self.size, "sha256": self._hash.hexdigest()}
-            write_safely(self.path.with_name(self.path.name + ".json"), as_json(content))
+            replace_file(self.path.with_name(self.path.name + ".json"), as_json(content))
             begun(self.path).unlink(missing_ok=True)
             self.part.rename(self.path)
             sync(self.path.parent)
@@ -226,13 +226,3 @@ def begun(path: Path) -> Path:
 def as_json(about: dict[str, Any]) -> bytes:
     """The content of a JSON file beside a raw file."""
     return to_json(about, indent=2).encode() + b"\n"
-
-
-def write_safely(path: Path, content: bytes) -> None:
-    """Puts `content` onto the disk; the file has its name when all of it is there."""
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)

@@ -288,12 +288,12 @@ def test_sysreset_is_refused_while_a_run_is_on(ioc: Ioc) -> None:
 
 
 def test_readiness_names_what_is_missing(ioc: Ioc) -> None:
-    assert (ioc.get("Ready_RBV"), ioc.get("ReadyBits_RBV"), ioc.get("ReadyMessage_RBV")) == ("Yes", 63, "")
+    assert (ioc.get("Ready_RBV"), ioc.get("ReadyBits_RBV"), ioc.get("ReadyMessage_RBV")) == ("Yes", 127, "")
     ioc.put("AutoSave", 1)
     ioc.put("FilePath", "/nowhere/at/all")
-    assert (ioc.get("Ready_RBV"), ioc.get("ReadyBits_RBV")) == ("No", 63 - 16)
+    assert (ioc.get("Ready_RBV"), ioc.get("ReadyBits_RBV")) == ("No", 127 - 16)
     ioc.put("PresetMode", "Triggers")
-    assert ioc.get("ReadyBits_RBV") == 63 - 4 - 16
+    assert ioc.get("ReadyBits_RBV") == 127 - 4 - 16
     with pytest.raises(PutFailed):
         ioc.put("Acquire", 1)
     message = ioc.get("CmdMessage_RBV")

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pixieioc.ioc.readiness import CHECKS, Place, Readiness, Saving, evaluate, look_at
+from pixieioc.ioc.readiness import CHECKS, Files, Place, Readiness, Saving, evaluate, examine
 from pixieioc.ioc.run import duration
 
 HERE = Place("/data", exists=True, writable=True, free_gb=100.0)
 NO_FOLDER = "there is no folder /x (CreateDirectory makes it)"
 ALL = 2 ** len(CHECKS) - 1
-RUN, LINKS, SETTINGS, DISK, PATH, TASKS = (1 << i for i in range(len(CHECKS)))
+RUN, LINKS, SETTINGS, DISK, PATH, TASKS, STATE = (1 << i for i in range(len(CHECKS)))
 
 
 def _place(**other: bool | float) -> Place:
@@ -69,7 +69,8 @@ def _place(**other: bool | float) -> Place:
     ],
 )
 def test_what_is_missing(given: tuple[Any, ...], missing: int, message: str) -> None:
-    readiness = evaluate(*given)
+    run_on, draining, problem, saving, place, starting, names, *_ = (*given, "", "")
+    readiness = evaluate(run_on, draining, problem, saving, Files(place, names), place.path, starting)
     assert (readiness.bits, readiness.message, readiness.ready) == (ALL - missing, message, not missing)
 
 
@@ -79,10 +80,10 @@ def test_a_bit_for_each_check() -> None:
 
 
 def test_a_look_at_folders(tmp_path: Path) -> None:
-    here = look_at(str(tmp_path))
+    here = examine(str(tmp_path))
     assert (here.path, here.exists, here.writable) == (str(tmp_path), True, True)
     assert 0 < here.free_gb < 1e9
-    above = look_at(f"{tmp_path}/not/made/yet/")
+    above = examine(f"{tmp_path}/not/made/yet/")
     assert (above.exists, above.writable, above.free_gb > 0) == (False, True, True)
     assert (above.levels, above.existing_levels) == (here.levels + 3, here.existing_levels)
     not_made = {0: True, 1: False, -2: True, -3: False, here.levels + 1: False, here.levels + 2: True}
@@ -90,7 +91,7 @@ def test_a_look_at_folders(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     # Where no folder is, and none can be made.
     for path in (f"{tmp_path}/file", f"{tmp_path}/file/below", f"{tmp_path}/{'x' * 300}/below", "/proc/self/nothing"):
-        place = look_at(path)
+        place = examine(path)
         assert (place.path, place.exists, place.writable) == (path, False, False)
 
 
@@ -103,3 +104,18 @@ def test_a_look_at_folders(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_durations_are_said_as_one_says_them(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_a_file_system_that_does_not_answer_is_the_reason_for_a_run_that_saves() -> None:
+    late = Files(HERE, silent=4.2)
+    assert evaluate("", "", "", Saving(on=True), late, "/x").message == (
+        "the file system of /x has not answered for 4 s"
+    )
+    assert evaluate("", "", "", Saving(), late, "/x").ready
+    assert evaluate("", "", "", Saving(on=True), Files(HERE, silent=0.5), "/x").ready
+    assert evaluate("", "", "", Saving(on=True), Files(), "/x").ready  # nothing is known yet: the task will refuse
+
+
+def test_a_state_folder_that_cannot_be_written_is_a_reason() -> None:
+    readiness = evaluate("", "", "", Saving(), Files(state="the state folder is full"), "/x")
+    assert (readiness.bits, readiness.message) == (ALL - STATE, "the state folder is full")

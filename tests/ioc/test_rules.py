@@ -168,6 +168,21 @@ class TestRule2BadEnd:
         done.result(5)
         assert ioc.get("RunEndReason_RBV") == "Task lost"
 
+    def test_a_site_can_choose_a_successful_answer_to_what_is_refused_too(self, ioc: Ioc) -> None:
+        """EPICS' sscan record never hears of a put that failed."""
+        ioc.put("FailPutOnError", "No")
+        done = ioc.put_later("Acquire", 1)
+        ioc.until("DetectorState_RBV", "Acquire")
+        run = ioc.get("RunId_RBV")
+        for name in ("Acquire", "EraseStart"):
+            ioc.put(name, 1)
+            assert (ioc.get("CmdStatus_RBV"), ioc.get("CmdPv_RBV")) == ("Refused", name)
+        assert (ioc.get("RunId_RBV"), done.done()) == (run, False)
+        with pytest.raises(PutFailed):  # only what scans put is forgiven
+            ioc.put("Quit", 1)
+        ioc.put("Stop", 1)
+        done.result(5)
+
     def test_a_start_whose_file_is_there_already_is_refused_and_uses_no_number(self, ioc: Ioc) -> None:
         ioc.put("AutoSave", 1)
         ioc.put("FilePath", str(ioc.folder / "taken"))

@@ -19,8 +19,9 @@ def test_a_run_number_never_comes_again(tmp_path: Path) -> None:
     numbers = []
     for _ in range(3):
         with State(tmp_path) as state:
-            numbers += [state.next_run() for _ in range(3)]
-            assert state.run_id == numbers[-1]
+            for _ in range(3):
+                state.begin_run(state.run_id + 1)
+                numbers.append(state.run_id)
     assert numbers == list(range(1, 10))
     with State(tmp_path) as state:
         assert state.run_id == 9
@@ -32,23 +33,22 @@ def test_it_knows_how_often_it_was_started_and_whether_a_run_was_cut_off(tmp_pat
         with State(tmp_path / "made" / "when needed") as state:
             told.append((state.starts, state.interrupted))
             if end != "no run":
-                state.next_run()
+                state.begin_run(state.run_id + 1)
             if end == "run has ended":
-                state.run_ended()
+                state.end_run()
     assert told == [(1, False), (2, False), (3, True), (4, False), (5, False), (6, True)]
 
 
 def test_a_number_is_on_disk_before_the_run_begins(tmp_path: Path) -> None:
     with State(tmp_path) as state:
-        assert state.next_run() == 1
+        state.begin_run(1)
         assert json.loads(state.path.read_bytes()) == {"run_id": 1, "starts": 1, "running": True}
-        state.sync()
     assert {path.name for path in tmp_path.iterdir()} == {"state.json", "state.lock"}
 
 
 def test_a_change_that_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
     with State(tmp_path) as state:
-        state.next_run()
+        state.begin_run(1)
     (tmp_path / "state.json.part").write_text('{"run_id": 7')
     with State(tmp_path) as state:
         assert (state.run_id, state.interrupted) == (1, True)
@@ -91,7 +91,7 @@ def test_a_folder_that_is_read_only(tmp_path: Path) -> None:
 
 def test_a_folder_is_one_iocs_only(tmp_path: Path) -> None:
     with State(tmp_path) as first:
-        first.next_run()
+        first.begin_run(1)
         before = first.path.read_bytes()
         for _ in range(2):  # being refused changes nothing
             with pytest.raises(
@@ -111,5 +111,5 @@ def test_without_locks_it_goes_on_and_says_so(
 
     monkeypatch.setattr(state_module.fcntl, "flock", flock)
     with State(tmp_path) as state:
-        assert state.next_run() == 1
+        state.begin_run(1)
     assert "this file system has no locks" in caplog.text

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pixieioc.pipeline import Cause, Pipeline, Status
+from pixieioc.pipeline import Cause, Error, Pipeline, Status
 from pixieioc.pipeline.graph import Branch, Graph
 from tests.recorder import Recorder
 
@@ -143,6 +143,18 @@ def test_a_failure_on_a_lossless_branch_ends_the_run(pipeline: Recorder, how: st
     pipeline.configure({"Other": {how: -1}, "ToySource": {"items": 10}})
     pipeline.run_through()
     assert _balance(pipeline) == {"ToySink": (10, 10, 0), "Other": (10, 10, 0)}
+
+
+def test_a_task_of_a_sampling_branch_that_cannot_start_ends_the_start(pipeline: Recorder) -> None:
+    _connect(pipeline, SAMPLED, CLASSES)
+    pipeline.configure({"Online": {"fail_start": True}})
+    with pytest.raises(Error, match="start: Online: .*there is no tape in the drive"):
+        pipeline.start()
+    pipeline.wait(20)
+    assert pipeline.status is Status.PANICKING
+    assert [error.task for error in pipeline.errors] == ["Online"]
+    pipeline.configure({"Online": {"fail_start": False}})
+    pipeline.run_through()
 
 
 def test_stop_and_abort_with_branches(pipeline: Recorder) -> None:

@@ -16,8 +16,9 @@ import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pixieioc.pipeline.capacity import CAPACITY, MEMORY
 from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, pack
-from pixieioc.pipeline.link import CAPACITY, MEMORY, Offered, Receiver, Sender, files_of
+from pixieioc.pipeline.link import Offered, Receiver, Sender, files_of
 from pixieioc.pipeline.message import Message
 from tests.soak import SOAK
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from pixieioc.pipeline import Error, Pipeline, Refused, Status
-from pixieioc.pipeline.link import CAPACITY
+from pixieioc.pipeline.capacity import CAPACITY
 from tests.recorder import Recorder
 
 

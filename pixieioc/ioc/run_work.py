@@ -1,0 +1,94 @@
+"""How each step that run control orders is carried out, with the pipeline, the settings and the state folder."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+
+from pixieioc.config import Config
+from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.progress import Progress
+from pixieioc.ioc.run_events import Step
+from pixieioc.ioc.settings import Settings
+from pixieioc.ioc.state import State
+from pixieioc.ioc.worker import Worker
+from pixieioc.pipeline.declare import parameters_of
+
+
+class RunWork:
+    """Each step as a coroutine; it raises what went wrong, and can be cancelled at any time.
+
+    `starting` says what the tasks that are being made are busy with, and is empty otherwise; `on_starting` is called
+    when that changes.
+    """
+
+    def __init__(
+        self, config: Config, pipeline: LivePipeline, settings: Settings, progress: Progress, state: State,
+        state_worker: Worker, on_starting: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._pipeline = pipeline
+        self._settings = settings
+        self._progress = progress
+        self._state = state
+        self._worker = state_worker
+        self._on_starting = on_starting
+        self.starting = "the tasks are starting"  # until they have started, or could not
+
+    def do(self, step: Step, run: int) -> Awaitable[None]:
+        """What a step is, in the run of that number."""
+        match step:
+            case Step.SAVE_RUN:
+                return self._worker.do(functools.partial(self._state.begin_run, run))
+            case Step.MAKE:
+                return self._make()
+            case Step.APPLY:
+                return self._settings.apply()
+            case Step.ERASE:
+                return self._erase()
+            case Step.REPLACE:
+                return self._pipeline.do(self._pipeline.replacing())
+            case Step.START:
+                return self._pipeline.do(self._pipeline.starting(run))
+            case Step.QUIT:
+                return self._quit()
+            case Step.COUNT:
+                return self._count_file_number()
+            case Step.KILL:
+                return self._pipeline.do(self._pipeline.killing())
+
+    def note_starting(self, what: str) -> bool:
+        """Notes what a task that is being made is busy with; False if none is."""
+        if self.starting:
+            self.starting = f"the tasks are starting: {what}"
+            self._on_starting()
+        return bool(self.starting)
+
+    async def _make(self) -> None:
+        """Makes the tasks that are not there, and wires the chain if it is not."""
+        graph = self._config.graph
+        missing = [name for name in graph.tasks if name not in self._pipeline.processes]
+        self.starting = "the tasks are starting" if missing else ""
+        try:
+            if missing:
+                await self._pipeline.do(self._pipeline.creating({name: self._config.tasks[name] for name in missing}))
+            if self._pipeline.graph != graph:
+                await self._pipeline.do(self._pipeline.connecting(graph))
+        finally:
+            self.starting = ""
+            self._on_starting()
+
+    async def _erase(self) -> None:
+        """Has every task that knows `erase` do it."""
+        names = [name for name, cls in self._config.tasks.items() if "erase" in parameters_of(cls)]
+        if names and self._pipeline.processes:
+            await self._pipeline.do(self._pipeline.configuring({name: {"erase": True} for name in names}))
+
+    async def _quit(self) -> None:
+        if self._pipeline.processes:
+            await self._pipeline.do(self._pipeline.quitting())
+
+    async def _count_file_number(self) -> None:
+        """Counts FileNumber up after a run that was saved, if AutoIncrement says so."""
+        if self._progress.counter("bytes_written") and self._settings.shared("auto_increment"):
+            await self._settings.apply_shared("file_number", self._settings.shared("file_number") + 1)
