@@ -267,6 +267,8 @@ class RunControl:
             return  # its end was wanted
         log.error("%s", said_of(task, error))
         self.errors.record(task, error)
+        if not any(each is error for each in self.pipeline.errors):
+            return  # it ends a sampling branch, and no run
         self._error_is_shown = True
         self.feed(ev.TaskFailed(task, error))
 
