@@ -1,6 +1,6 @@
 """Configuration files: which tasks make the chain, and the initial values of all parameters.
 
-Everything is checked when a file is read; what is wrong is said with its place, its value and what is allowed.
+Everything is checked when a file is read; what is wrong is reported with its place, its value and what is allowed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pixieioc import account
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
-from pixieioc.config_lines import Place, lines_of
+from pixieioc.config_lines import KeyPath, lines_of
 from pixieioc.config_schema import LONGEST_PREFIX, RUN, IocTable, LimitsTable, PipelineTable, RunParameters
-from pixieioc.config_tables import Problem, about, keys_of, plain_tables, read_table, with_places
+from pixieioc.config_tables import Problem, about, keys_of, located, plain_tables, read_table
 from pixieioc.config_tasks import (
     class_names,
     classes_of,
@@ -153,8 +153,8 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     if files and access_file is not None and not os.path.lexists(access_file):
         problems.append(Problem(("ioc", "access_file"), f"ioc.access_file: there is no {access_file}"))
         access_file = None
-    said = with_places(problems, path, lines_of(text), overridden)
-    return Examined(said, None if said else config, access_file)
+    texts = located(problems, path, lines_of(text), overridden)
+    return Examined(texts, None if texts else config, access_file)
 
 
 _TABLES = ("pipeline", CRATE, RUN, "tasks", "ioc")
@@ -185,8 +185,8 @@ def check(
     problems: list[Problem] = []
     config = _check(pipeline, run, tasks, ioc, folder, prefix, problems)
     if config is None:
-        said = tuple(f"{where}: {problem.text}" for problem in problems)
-        raise ConfigError("; ".join(said), problems=said)
+        texts = tuple(f"{where}: {problem.text}" for problem in problems)
+        raise ConfigError("; ".join(texts), problems=texts)
     return config
 
 
@@ -245,7 +245,7 @@ def _crate(given: Mapping[str, Any], problems: list[Problem]) -> dict[str, Value
     """The facts of the crate; what is wrong with them, each and together, is added to `problems`."""
     before = len(problems)
     crate = with_defaults(CrateFacts, _resolve(CRATE, CrateFacts, given, (CRATE,), problems))
-    wrong = {problem.place[-1] for problem in problems[before:]}
+    wrong = {problem.key_path[-1] for problem in problems[before:]}
     problems += [problem for problem in disagreements(CrateFacts, crate, (CRATE,)) if not about(problem, wrong)]
     return crate
 
@@ -254,19 +254,19 @@ def _settings(
     name: str, cls: type[Task], given: Mapping[str, Any], folder: Path, problems: list[Problem], *, files: bool
 ) -> dict[str, Value]:
     """One task's settings; what is wrong with them, each and together, is added to `problems`."""
-    place, before = ("tasks", name), len(problems)
-    settings = absolute(cls, with_defaults(cls, _resolve(name, cls, given, place, problems)), folder)
-    wrong = {problem.place[-1] for problem in problems[before:]}
-    found = list(disagreements(cls, settings, place)) + list(missing_files(cls, settings, place) if files else ())
-    known = {problem.place for problem in problems}
+    key_path, before = ("tasks", name), len(problems)
+    settings = absolute(cls, with_defaults(cls, _resolve(name, cls, given, key_path, problems)), folder)
+    wrong = {problem.key_path[-1] for problem in problems[before:]}
+    found = list(disagreements(cls, settings, key_path)) + list(missing_files(cls, settings, key_path) if files else ())
+    known = {problem.key_path for problem in problems}
     found = [_at_crate(problem, cls) for problem in found if not about(problem, wrong)]
-    problems += [problem for problem in found if problem.place[0] != CRATE or problem.place not in known]
+    problems += [problem for problem in found if problem.key_path[0] != CRATE or problem.key_path not in known]
     return settings
 
 
 def _at_crate(problem: Problem, cls: type) -> Problem:
     """What a task says against a fact of the crate, at the fact's place."""
-    task, name = problem.place[1], problem.place[-1]
+    task, name = problem.key_path[1], problem.key_path[-1]
     if not is_crate_fact(cls, name):
         return problem
     return Problem((CRATE, name), f"{CRATE}.{name}, for {task}: {problem.text.partition(': ')[2]}")
@@ -315,21 +315,23 @@ def _from(folder: Path, text: str) -> str:
     return os.path.join(folder, os.path.expanduser(text))  # noqa: PTH111, PTH118
 
 
-def _resolve(task: str, cls: type, given: Mapping[str, Any], place: Place, problems: list[Problem]) -> dict[str, Value]:
+def _resolve(
+    task: str, cls: type, given: Mapping[str, Any], key_path: KeyPath, problems: list[Problem]
+) -> dict[str, Value]:
     try:
         return validate({task: given}, {task: cls}, commands=False).get(task, {})
     except Refused as error:
-        above = "".join(f"{part}." for part in place[:-1])
+        above = "".join(f"{part}." for part in key_path[:-1])
         for text, (_, name) in zip(error.problems, error.about, strict=True):
             if name in _ELSEWHERE and name not in parameters_of(cls):
                 text = f"{task}.{name}: {task} has no such parameter{_ELSEWHERE[name]}"
-            problems.append(Problem((*place, name) if name else place, above + text))
+            problems.append(Problem((*key_path, name) if name else key_path, above + text))
         wrong = {name for _, name in error.about}
         rest = {name: value for name, value in given.items() if name not in wrong}
         if not wrong or len(rest) == len(given):
             return {}
         more: list[Problem] = []  # values are compared only when each is right by itself
-        accepted = _resolve(task, cls, rest, place, more)
+        accepted = _resolve(task, cls, rest, key_path, more)
         problems += [problem for problem in more if not about(problem, wrong)]
         return accepted
 

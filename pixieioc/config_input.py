@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-from pixieioc.config_lines import Place, not_toml
+from pixieioc.config_lines import KeyPath, not_toml
 from pixieioc.config_schema import RUN
 from pixieioc.pipeline.error import Refused
 from pixieioc.tasks.crate import CRATE
@@ -30,19 +30,19 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(not_toml(path, raw, error)) from None
 
 
-def override(content: dict[str, Any], sets: Iterable[str], prefix: str | None) -> dict[Place, str]:
+def override(content: dict[str, Any], sets: Iterable[str], prefix: str | None) -> dict[KeyPath, str]:
     """Puts what `--set` says into the content of a file; returns which option each place has come from."""
-    places: dict[Place, str] = {} if prefix is None else {("pipeline", "prefix"): f"--prefix {prefix}"}
+    options: dict[KeyPath, str] = {} if prefix is None else {("pipeline", "prefix"): f"--prefix {prefix}"}
     for text in sets:
         task, name, value = parse_set(text)
-        place = (task, name) if task in (RUN, CRATE) else ("tasks", task, name)
+        key_path = (task, name) if task in (RUN, CRATE) else ("tasks", task, name)
         table: Any = content
-        for key in place[:-1]:
+        for key in key_path[:-1]:
             table = cast("dict[str, Any]", table).setdefault(key, {}) if isinstance(table, dict) else None
         if isinstance(table, dict):  # otherwise the file is wrong there, which is told
             table[name] = value
-            places[place] = f"--set {text}"
-    return places
+            options[key_path] = f"--set {text}"
+    return options
 
 
 def parse_set(text: str) -> tuple[str, str, Any]:

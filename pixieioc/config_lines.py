@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-Place = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
 def not_toml(path: Path, content: bytes, error: tomllib.TOMLDecodeError | UnicodeDecodeError) -> str:
@@ -34,15 +34,15 @@ def _last_statement(text: str) -> int:
     return last
 
 
-def lines_of(text: str) -> dict[Place, int]:
+def lines_of(text: str) -> dict[KeyPath, int]:
     """The line, from 1, in which each key of a valid TOML text begins, and each table; by the parts of its full name.
 
     A statement is what the parser takes by itself: the shortest piece of lines that is TOML. Of several tables
     `[[a.b]]` the second is `a.b.2`, and so on.
     """
-    found: dict[Place, int] = {}
-    table: Place = ()
-    counts: Counter[Place] = Counter()
+    found: dict[KeyPath, int] = {}
+    table: KeyPath = ()
+    counts: Counter[KeyPath] = Counter()
     for line, content in _statements(text):
         keys = list(_keys(content, ()))
         if not keys:
@@ -84,7 +84,7 @@ def _is_header(text: str, line: int) -> bool:
     return text.splitlines()[line - 1].lstrip().startswith("[")
 
 
-def _keys(content: object, above: Place) -> Iterator[Place]:
+def _keys(content: object, above: KeyPath) -> Iterator[KeyPath]:
     if isinstance(content, list):
         for item in cast("list[object]", content):
             if isinstance(item, dict):

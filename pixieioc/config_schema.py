@@ -36,18 +36,18 @@ class RunParameters:
     fail_put_on_error = Parameter(True, live=True, doc="Whether a put to Acquire fails when its run ends badly.")
 
 
-def _said(doc: str, *, least: float | None = None) -> msgspec.Meta:
+def _described(doc: str, *, least: float | None = None) -> msgspec.Meta:
     return msgspec.Meta(description=doc, ge=least)
 
 
 class BranchTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[[pipeline.branch]]`: tasks that get the same items as those behind another task."""
 
-    behind: Annotated[str, _said("The task whose items they get.")]
-    chain: Annotated[list[str], _said("The tasks of the branch, from its beginning to its end.")]
+    behind: Annotated[str, _described("The task whose items they get.")]
+    chain: Annotated[list[str], _described("The tasks of the branch, from its beginning to its end.")]
     mode: Annotated[
         Literal["lossless", "sampling"],
-        _said(
+        _described(
             "lossless: the pipeline waits for the branch; sampling: the branch gets what it can take, the rest is "
             "missed, and counted."
         ),
@@ -57,12 +57,12 @@ class BranchTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[pipeline]`: the chain, from source to sink."""
 
-    chain: Annotated[list[str], _said("The tasks from source to sink; each at most once.")]
-    prefix: Annotated[str, _said("Prefix of all process variables; --prefix overrides it.")] = "PX16:"
+    chain: Annotated[list[str], _described("The tasks from source to sink; each at most once.")]
+    prefix: Annotated[str, _described("Prefix of all process variables; --prefix overrides it.")] = "PX16:"
     imports: Annotated[
-        list[str], _said("Python modules that define further tasks, looked for in the file's folder, too.")
+        list[str], _described("Python modules that define further tasks, looked for in the file's folder, too.")
     ] = []
-    branch: Annotated[list[BranchTable], _said("Branches of the chain, each a table of its own, see below.")] = []
+    branch: Annotated[list[BranchTable], _described("Branches of the chain, each a table of its own, see below.")] = []
 
     @property
     def graph(self) -> Graph:
@@ -74,27 +74,30 @@ class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc.limits]`: what the clients of the server may cost."""
 
     clients: Annotated[
-        int, _said("Clients at a time; one that has not said anything makes place for a new one.", least=1)
+        int, _described("Clients at a time; one that has not said anything makes place for a new one.", least=1)
     ] = 1000
-    channels: Annotated[int, _said("Channels of one client.", least=1)] = 100_000
-    subscriptions: Annotated[int, _said("Subscriptions of one client.", least=1)] = 100_000
-    puts: Annotated[int, _said("Puts of one client that have not completed.", least=1)] = 1000
+    channels: Annotated[int, _described("Channels of one client.", least=1)] = 100_000
+    subscriptions: Annotated[int, _described("Subscriptions of one client.", least=1)] = 100_000
+    puts: Annotated[int, _described("Puts of one client that have not completed.", least=1)] = 1000
     message: Annotated[
         int,
-        _said("Longest message that is taken, in bytes; never longer than the client's channels need.", least=1024),
+        _described(
+            "Longest message that is taken, in bytes; never longer than the client's channels need.", least=1024
+        ),
     ] = 16 * 1024**2
     backlog: Annotated[
-        int, _said("Bytes that are held for a client that does not take them before only newest values are.", least=0)
+        int,
+        _described("Bytes that are held for a client that does not take them before only newest values are.", least=0),
     ] = 1024**2
-    patience: Annotated[float, _said("Seconds after which only newest values are held for such a client.", least=0)] = (
-        0.05
-    )
+    patience: Annotated[
+        float, _described("Seconds after which only newest values are held for such a client.", least=0)
+    ] = 0.05
     silence: Annotated[
-        float, _said("Seconds after which a client that has said nothing is disconnected.", least=0.1)
+        float, _described("Seconds after which a client that has said nothing is disconnected.", least=0.1)
     ] = 30.0
     stall: Annotated[
         float,
-        _said(
+        _described(
             "Seconds after which a client that does not read, or whose computer has vanished, is disconnected.",
             least=1,
         ),
@@ -105,18 +108,19 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc]`: the server, and limits of the computer it runs on."""
 
     interfaces: Annotated[
-        list[str], _said("Addresses to listen on; empty: those of EPICS_CAS_INTF_ADDR_LIST, or all.")
+        list[str], _described("Addresses to listen on; empty: those of EPICS_CAS_INTF_ADDR_LIST, or all.")
     ] = []
     state_dir: Annotated[
-        str, _said("Where the run number survives a restart; empty: pixieioc/<prefix> in XDG_STATE_HOME.")
+        str, _described("Where the run number survives a restart; empty: pixieioc/<prefix> in XDG_STATE_HOME.")
     ] = ""
-    disk_low: Annotated[float, _said("Free space in GB below which DiskFree_RBV is MINOR.")] = 10.0
+    disk_low: Annotated[float, _described("Free space in GB below which DiskFree_RBV is MINOR.")] = 10.0
     disk_lolo: Annotated[
-        float, _said("Free space in GB below which it is MAJOR, and no run that saves can be started.")
+        float, _described("Free space in GB below which it is MAJOR, and no run that saves can be started.")
     ] = 1.0
-    memory_high: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MINOR.")] = 1000.0
-    memory_hihi: Annotated[float, _said("Memory of a task in MB above which its MemUsed_RBV is MAJOR.")] = 2000.0
+    memory_high: Annotated[float, _described("Memory of a task in MB above which its MemUsed_RBV is MINOR.")] = 1000.0
+    memory_hihi: Annotated[float, _described("Memory of a task in MB above which its MemUsed_RBV is MAJOR.")] = 2000.0
     access_file: Annotated[
-        str, _said("TOML file that says who may write, read again on SIGHUP; empty: everybody may write everything.")
+        str,
+        _described("TOML file that says who may write, read again on SIGHUP; empty: everybody may write everything."),
     ] = ""
-    limits: Annotated[LimitsTable, _said("What clients may cost, see below.")] = LimitsTable()
+    limits: Annotated[LimitsTable, _described("What clients may cost, see below.")] = LimitsTable()

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
-from pixieioc.config_lines import Place
+from pixieioc.config_lines import KeyPath
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.validate import like
 
@@ -21,13 +21,13 @@ Table = TypeVar("Table", bound=msgspec.Struct)
 class Problem:
     """Something that is wrong with a configuration, and the key that it is about."""
 
-    place: Place
+    key_path: KeyPath
     text: str
 
 
 def about(problem: Problem, names: Iterable[str]) -> bool:
     """Whether a problem is about one of these keys or names one: it may go away with what is wrong there."""
-    return any(problem.place[-1:] == (name,) or re.search(rf"\b{re.escape(name)}\b", problem.text) for name in names)
+    return any(problem.key_path[-1:] == (name,) or re.search(rf"\b{re.escape(name)}\b", problem.text) for name in names)
 
 
 def keys_of(as_type: type[msgspec.Struct]) -> list[str]:
@@ -38,7 +38,7 @@ def keys_of(as_type: type[msgspec.Struct]) -> list[str]:
 def read_table(
     as_type: type[Table],
     given: object,
-    place: Place,
+    key_path: KeyPath,
     problems: list[Problem],
     elsewhere: Mapping[str, str] | None = None,
 ) -> Table | None:
@@ -47,7 +47,7 @@ def read_table(
     `elsewhere` are ends of sentences for keys that belong in another table.
     """
     if not isinstance(given, Mapping):
-        problems.append(Problem(place, f"{name_of(place)} = {shorten(given)}: must be a table"))
+        problems.append(Problem(key_path, f"{name_of(key_path)} = {shorten(given)}: must be a table"))
         return None
     content = cast("Mapping[str, Any]", given)
     fields = {field.name: field for field in msgspec.structs.fields(as_type)}
@@ -56,31 +56,31 @@ def read_table(
         if key not in fields:
             kind = "table" if isinstance(content[key], Mapping) else "key"
             hint = (elsewhere or {}).get(key) or like(key, fields)
-            problems.append(Problem((*place, key), f"{name_of((*place, key))}: unknown {kind}{hint}"))
+            problems.append(Problem((*key_path, key), f"{name_of((*key_path, key))}: unknown {kind}{hint}"))
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in content:
-            values[name] = _read_value(field.type, content[name], (*place, name), problems, elsewhere)
+            values[name] = _read_value(field.type, content[name], (*key_path, name), problems, elsewhere)
         elif field.required:
             kind = "table" if _struct(field.type) else "key"
-            problems.append(Problem(place, f"{name_of((*place, name))}: this {kind} is missing"))
+            problems.append(Problem(key_path, f"{name_of((*key_path, name))}: this {kind} is missing"))
     return as_type(**values) if len(problems) == before else None
 
 
 def _read_value(
-    as_type: Any, value: object, place: Place, problems: list[Problem], elsewhere: Mapping[str, str] | None
+    as_type: Any, value: object, key_path: KeyPath, problems: list[Problem], elsewhere: Mapping[str, str] | None
 ) -> Any:
     struct = _struct(as_type)
     if struct is not None:
-        return read_table(struct, value, place, problems, elsewhere)
+        return read_table(struct, value, key_path, problems, elsewhere)
     struct = _struct_of_items(as_type)
     if struct is not None and isinstance(value, list):
-        places = [(*place, *([str(number)] if number > 1 else [])) for number in range(1, len(value) + 1)]
-        return [read_table(struct, item, at, problems, elsewhere) for item, at in zip(value, places, strict=True)]
+        paths = [(*key_path, *([str(number)] if number > 1 else [])) for number in range(1, len(value) + 1)]
+        return [read_table(struct, item, at, problems, elsewhere) for item, at in zip(value, paths, strict=True)]
     try:
         return msgspec.convert(value, as_type)
     except msgspec.ValidationError:
-        problems.append(Problem(place, f"{name_of(place)} = {shorten(value)}: must be {_allowed(as_type)}"))
+        problems.append(Problem(key_path, f"{name_of(key_path)} = {shorten(value)}: must be {_allowed(as_type)}"))
         return None
 
 
@@ -115,36 +115,38 @@ def _struct_of_items(as_type: Any) -> type[msgspec.Struct] | None:
     return _struct(get_args(bare)[0]) if get_origin(bare) is list else None
 
 
-def name_of(place: Place) -> str:
+def name_of(key_path: KeyPath) -> str:
     """A key's full name: `tasks.LoadFiles.files`."""
-    return ".".join(place)
+    return ".".join(key_path)
 
 
-def plain_tables(given: object, place: Place, problems: list[Problem], *, deep: bool) -> dict[str, Any]:
+def plain_tables(given: object, key_path: KeyPath, problems: list[Problem], *, deep: bool) -> dict[str, Any]:
     """A table of the file, and with `deep` a table of tables, without what is none."""
     if not isinstance(given, Mapping):
-        problems.append(Problem(place, f"{name_of(place)} = {shorten(given)}: must be a table"))
+        problems.append(Problem(key_path, f"{name_of(key_path)} = {shorten(given)}: must be a table"))
         return {}
     content = dict(cast("Mapping[str, Any]", given))
     for name, value in list(content.items()) if deep else ():
         if not isinstance(value, Mapping):
-            problems.append(Problem((*place, name), f"{name_of((*place, name))} = {shorten(value)}: must be a table"))
+            problems.append(
+                Problem((*key_path, name), f"{name_of((*key_path, name))} = {shorten(value)}: must be a table")
+            )
             del content[name]
     return content
 
 
-def with_places(
-    problems: Iterable[Problem], path: Path, lines: Mapping[Place, int], overridden: Mapping[Place, str]
+def located(
+    problems: Iterable[Problem], path: Path, lines: Mapping[KeyPath, int], overridden: Mapping[KeyPath, str]
 ) -> tuple[str, ...]:
     """The problems in the order of the file: `FILE:LINE: sentence`, or `--set ...: sentence` by option."""
 
     def line(problem: Problem) -> int:
-        place = problem.place
-        return next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), 0)
+        key_path = problem.key_path
+        return next((lines[key_path[:end]] for end in range(len(key_path), 0, -1) if key_path[:end] in lines), 0)
 
-    def said(problem: Problem) -> str:
-        if problem.place in overridden:
-            return f"{overridden[problem.place]}: {problem.text}"
+    def sentence(problem: Problem) -> str:
+        if problem.key_path in overridden:
+            return f"{overridden[problem.key_path]}: {problem.text}"
         return f"{path}:{line(problem)}: {problem.text}" if line(problem) else f"{path}: {problem.text}"
 
-    return tuple(said(problem) for problem in sorted(problems, key=line))
+    return tuple(sentence(problem) for problem in sorted(problems, key=line))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixieioc.config_lines import Place
+from pixieioc.config_lines import KeyPath
 from pixieioc.config_tables import Problem, name_of
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declaration import shorten
@@ -23,7 +23,7 @@ from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 if TYPE_CHECKING:
     from pixieioc.pipeline.task import Task
 
-_CHAIN: Place = ("pipeline", "chain")
+_CHAIN: KeyPath = ("pipeline", "chain")
 #: The key of a task's table that names its class, where that is not the task's own name.
 CLASS = "class"
 
@@ -36,7 +36,7 @@ def import_modules(names: Iterable[str], folder: Path) -> Iterator[Problem]:
         try:
             importlib.import_module(name)
         except (Exception, SystemExit) as error:  # whatever a site's module does when it is imported
-            yield Problem(("pipeline", "imports"), f"pipeline.imports: {name}: {_said(error)}")
+            yield Problem(("pipeline", "imports"), f"pipeline.imports: {name}: {_error_text(error)}")
 
 
 def class_names(
@@ -45,13 +45,13 @@ def class_names(
     """Which class each task was given by its table, and the tables without that key."""
     given: dict[str, str] = {}
     for task, table in tables.items():
-        place = ("tasks", task, CLASS)
+        key_path = ("tasks", task, CLASS)
         match table.get(CLASS, ""):
             case str(name):
                 given |= {task: name} if name else {}
             case other:
-                text = f"{name_of(place)} = {shorten(other)}: must be a text, the name of a task class"
-                problems.append(Problem(place, text))
+                text = f"{name_of(key_path)} = {shorten(other)}: must be a text, the name of a task class"
+                problems.append(Problem(key_path, text))
     return given, {task: {key: table[key] for key in table if key != CLASS} for task, table in tables.items()}
 
 
@@ -68,8 +68,8 @@ def classes_of(
     classes: dict[str, type[Task]] = {}
 
     def wrong(name: str, text: str) -> None:
-        place = ("tasks", name, CLASS) if name in given else _place_of(name, graph)
-        problems.append(Problem(place, f"{name_of(place)}: {text}"))
+        key_path = ("tasks", name, CLASS) if name in given else _path_of(name, graph)
+        problems.append(Problem(key_path, f"{name_of(key_path)}: {text}"))
 
     for name in dict.fromkeys(graph.tasks):
         wanted = given.get(name, name)
@@ -79,7 +79,7 @@ def classes_of(
             if complete:
                 wrong(name, _unknown(name, wanted))
         except (Exception, SystemExit) as error:  # whatever a package does when it is imported
-            wrong(name, f"{wanted} cannot be imported: {_said(error)}")
+            wrong(name, f"{wanted} cannot be imported: {_error_text(error)}")
         else:
             found = problems_in_use(cls, wanted)
             for problem in found:
@@ -92,19 +92,19 @@ def classes_of(
     if not faults and len(classes) == len(graph.tasks):
         faults = list(item_problems(graph, classes, _all_tasks))
     for fault in faults:
-        place = _CHAIN if fault.branch is None else _place_of_branch(fault.branch)
-        problems.append(Problem(place, f"{name_of(place)}: {fault.text}"))
+        key_path = _CHAIN if fault.branch is None else _path_of_branch(fault.branch)
+        problems.append(Problem(key_path, f"{name_of(key_path)}: {fault.text}"))
     return classes, problems
 
 
-def _place_of_branch(index: int) -> Place:
+def _path_of_branch(index: int) -> KeyPath:
     return ("pipeline", "branch", *([str(index + 1)] if index else []))
 
 
-def _place_of(name: str, graph: Graph) -> Place:
+def _path_of(name: str, graph: Graph) -> KeyPath:
     """Where a graph names a task."""
     branches = (i for i, branch in enumerate(graph.branches) if name in branch.chain)
-    return _CHAIN if name in graph.chain else (*_place_of_branch(next(branches)), "chain")
+    return _CHAIN if name in graph.chain else (*_path_of_branch(next(branches)), "chain")
 
 
 def _unknown(name: str, wanted: str) -> str:
@@ -129,8 +129,10 @@ def with_crate(
         for name in crate:
             if is_crate_fact(cls, name):
                 if name in tables.get(task, {}):
-                    place = ("tasks", task, name)
-                    problems.append(Problem(place, f"{name_of(place)}: it belongs in [{CRATE}], once for all tasks"))
+                    key_path = ("tasks", task, name)
+                    problems.append(
+                        Problem(key_path, f"{name_of(key_path)}: it belongs in [{CRATE}], once for all tasks")
+                    )
                 filled.setdefault(task, {})[name] = crate[name]
     return filled
 
@@ -149,10 +151,10 @@ def shared_settings(
         giving = [task for task in tasks if name in tables.get(task, {})]
         for task in giving[1:]:
             if tables[task][name] != tables[giving[0]][name]:
-                place = ("tasks", task, name)
+                key_path = ("tasks", task, name)
                 other = f"{name_of(('tasks', giving[0], name))} = {shorten(tables[giving[0]][name])}"
-                text = f"{name_of(place)} = {shorten(tables[task][name])}: these tasks share it, and {other} already"
-                problems.append(Problem(place, text))
+                text = f"{name_of(key_path)} = {shorten(tables[task][name])}: these tasks share it, and {other} already"
+                problems.append(Problem(key_path, text))
         for task in tasks if giving else ():
             filled.setdefault(task, {}).setdefault(name, tables[giving[0]][name])
         if len(tasks) > 1 and any(parameters_of(classes[task])[name].path for task in tasks):
@@ -174,14 +176,16 @@ def _all_tasks() -> Mapping[str, type[Task]]:
     return found
 
 
-def disagreements(cls: type[Task] | type[CrateFacts], settings: Mapping[str, Value], place: Place) -> Iterator[Problem]:
+def disagreements(
+    cls: type[Task] | type[CrateFacts], settings: Mapping[str, Value], key_path: KeyPath
+) -> Iterator[Problem]:
     """What the task itself says against its settings."""
     try:
         for name, text in cls.do_check(dict(settings)):
             value = f" = {shorten(settings[name])}" if name in settings else ""
-            yield Problem((*place, name), f"{name_of((*place, name))}{value}: {text}")
+            yield Problem((*key_path, name), f"{name_of((*key_path, name))}{value}: {text}")
     except Exception as error:  # a site's own rule may have a fault
-        yield Problem(place, f"{name_of(place)}: its do_check has failed: {_said(error)}")
+        yield Problem(key_path, f"{name_of(key_path)}: its do_check has failed: {_error_text(error)}")
 
 
 def not_ready(cls: type[Task], settings: Mapping[str, Value], run_id: int) -> Iterator[str]:
@@ -189,17 +193,17 @@ def not_ready(cls: type[Task], settings: Mapping[str, Value], run_id: int) -> It
     try:
         yield from cls.do_ready(dict(settings), run_id)
     except Exception as error:  # a site's own rule may have a fault
-        yield f"{cls.__name__}: its do_ready has failed: {_said(error)}"
+        yield f"{cls.__name__}: its do_ready has failed: {_error_text(error)}"
 
 
-def missing_files(cls: type[Task], settings: Mapping[str, Value], place: Place) -> Iterator[Problem]:
+def missing_files(cls: type[Task], settings: Mapping[str, Value], key_path: KeyPath) -> Iterator[Problem]:
     """The files that must be there for a run and are not."""
     for name, parameter in parameters_of(cls).items():
         value: Any = settings.get(name)
         for path in (value if isinstance(value, list) else [value]) if parameter.must_exist else ():
             if path and not _exists(str(path)):
                 missing = f"no file matches {path}" if glob.has_magic(str(path)) else f"there is no {path}"
-                yield Problem((*place, name), f"{name_of((*place, name))}: {missing}")
+                yield Problem((*key_path, name), f"{name_of((*key_path, name))}: {missing}")
 
 
 def _exists(path: str) -> bool:
@@ -207,7 +211,7 @@ def _exists(path: str) -> bool:
     return Path(path).exists() or any(True for _ in glob.iglob(path, recursive=True))  # noqa: PTH207
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """What went wrong in somebody else's code, and where in it."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, SyntaxError) and error.filename is not None:

@@ -26,7 +26,7 @@ from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Error
 from pixieioc.pipeline.process import prepare
 from pixieioc.pvinfo.build import all_pvs
-from pixieioc.tasks.raw_file import tell_unfinished, unfinished
+from pixieioc.tasks.raw_file import unfinished, unfinished_text
 
 log = logging.getLogger(__name__)
 
@@ -190,5 +190,5 @@ def _warn_of_unfinished_files(config: Config) -> None:
         template, path = values.get("file_template"), values.get("file_path")
         if isinstance(template, str) and isinstance(path, str):
             with contextlib.suppress(Error):  # a template that is none is refused when a run starts
-                if text := tell_unfinished(unfinished(template, path), 10_000):
+                if text := unfinished_text(unfinished(template, path), 10_000):
                     log.warning("%s", text)

@@ -53,7 +53,7 @@ def prepare(job: Job) -> Config:
     """The chain of a job with all its settings; what is wrong with the job is raised before anything is started."""
     files = _existing(job.files)
     form = _check_outputs(job)
-    _look_for_packages(job, form)
+    _check_packages(job, form)
     given = load(job.config) if job.config else None
     names = _names(given) if given else {}
     chain = _chain(list(names.values()), write=job.out is not None, fill=job.plot is not None)
@@ -148,7 +148,7 @@ def _refuse_to_overwrite(path: Path | None) -> None:
         raise ConfigError(f"there is no folder {shown(path.parent)}")
 
 
-def _look_for_packages(job: Job, form: str) -> None:
+def _check_packages(job: Job, form: str) -> None:
     """Raises Error if a package is missing that would be needed at the end."""
     if form == "parquet":
         import_pyarrow()

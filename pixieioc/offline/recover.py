@@ -79,7 +79,7 @@ def unfinished(names: Sequence[str]) -> list[Path]:
             if not matches:
                 raise Error(f"no file matches {shown(name)}")
         found += [Path(match) for match in matches]
-    return list(dict.fromkeys(path for path in found if not _tells_of_another(path)))
+    return list(dict.fromkeys(path for path in found if not _describes_another(path)))
 
 
 def layouts_of(
@@ -155,7 +155,7 @@ def _refuse_others(path: Path) -> None:
         raise Error(f"{name} is not of a run that was cut off: its name does not end with {_PART}")
 
 
-def _tells_of_another(path: Path) -> bool:
+def _describes_another(path: Path) -> bool:
     return path.name.endswith(_ABOUT) and path.with_name(path.name.removesuffix(_ABOUT) + _PART).exists()
 
 

@@ -55,7 +55,7 @@ def _replay(job: Job, config: Config, listener: Listener | None) -> Summary:
         pipeline.start()
         pipeline.wait()
         seconds = time.monotonic() - began
-        pipeline.look_for_losses()
+        pipeline.check_losses()
         summary = _summary(pipeline, job, seconds)
         if job.plot is not None:
             from pixieioc.offline.plot import plot
@@ -88,7 +88,7 @@ class _Followed(Pipeline):
     def handle_starting(self, name: str, what: str) -> None:
         self._listener.starting(name, what)
 
-    def look_for_losses(self) -> None:
+    def check_losses(self) -> None:
         """Raises what went wrong first, or Error if not everything has come to the end of the chain."""
         if self.errors:
             raise self.errors[0]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.hardware import Statistics
 from pixieioc.pipeline import Report
 
 Floats = NDArray[np.float64]
@@ -69,13 +70,13 @@ class ChannelRates(OutputRates):
         doc="Share of the run in which hits could become records, mean of the channels with hits; 0 until known.",
     )
 
-    def tell_rates(self, hits: Floats, records: Floats) -> None:
+    def report_rates(self, hits: Floats, records: Floats) -> None:
         """Input and output rates (1/s) now, by module and channel, both of the same time."""
         dead = dead_times(hits, records)
         self.channel_input_rate, self.channel_output_rate, self.channel_dead_time = hits, records, dead
         self.mean_dead_time = mean(hits, dead)
 
-    def tell_live_share(self, hits: NDArray[Any], records: NDArray[Any]) -> None:
+    def report_live_share(self, hits: NDArray[Any], records: NDArray[Any]) -> None:
         """Hits and records (or their rates) of the run so far, by module and channel."""
         self.live_share = 100.0 - mean(hits, dead_times(hits, records))
 
@@ -95,15 +96,18 @@ def mean(hits: NDArray[Any], dead: Floats) -> float:
     return float(dead[counting].mean()) if counting.any() else 0.0
 
 
-def counted(statistics: Sequence[Mapping[str, Any]], modules: int, channels: int) -> Floats:
+def counted(statistics: Sequence[Statistics], modules: int, channels: int) -> Floats:
     """The modules' own statistics as rows by module and channel: hits, live time (s), records, real time (s).
 
-    `statistics` are those of pypixie16's `get_stats`, one per module; a module that is not among them is NaN.
+    What there is not, a module or a channel, is NaN.
     """
     rows = np.full((4, modules, channels), np.nan)
     for module, of_module in enumerate(statistics[:modules]):
-        for row, name in enumerate(("input_counts", "live_time", "output_counts", "real_time")):
-            rows[row, module] = np.asarray(of_module[name], float)[:channels]
+        known = min(channels, len(of_module.live_times))
+        values = (of_module.input_counts, of_module.live_times, of_module.output_counts)
+        for row, each in enumerate(values):
+            rows[row, module, :known] = each[:known]
+        rows[3, module, :known] = of_module.real_time
     return rows
 
 

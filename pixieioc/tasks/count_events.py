@@ -79,9 +79,9 @@ class CountEvents(Task):
         if not known.all():
             self.events_elsewhere += len(row) - int(np.count_nonzero(known))
             row, energy, piled_up = row[known], energy[known], piled_up[known]
-        places = self._sums.shape[1]
-        self._sums[0] += np.bincount(row, minlength=places)
+        total = self._sums.shape[1]
+        self._sums[0] += np.bincount(row, minlength=total)
         # The sums of one block are exact in float64.
-        self._sums[1] += np.bincount(row, weights=energy, minlength=places).astype(np.int64)
-        self._sums[2] += np.bincount(row[piled_up], minlength=places)
+        self._sums[1] += np.bincount(row, weights=energy, minlength=total).astype(np.int64)
+        self._sums[2] += np.bincount(row[piled_up], minlength=total)
         self._changed = True

@@ -131,10 +131,10 @@ class DummyData(ChannelRates, Task):
         self._silence = Silence()
         nothing = np.zeros((2, self.modules * self.channels))
         self._rate = RateWindow(0.0, RATE_INTERVAL, 0.0, nothing)
-        self._tell_rates(*nothing)
+        self._report_rates(*nothing)
         self.live_share = 0.0
         self._began = time.monotonic()
-        self._tell(0.0)
+        self._report_counts(0.0)
 
     def do_work(self, datum: Any) -> None:
         simulation = self._simulation
@@ -146,33 +146,33 @@ class DummyData(ChannelRates, Task):
         if not simulation.is_at(int(1e9 * due)):
             self._send(simulation.advance(int(1e9 * due), MOST_WORDS))
         if not simulation.is_at(int(1e9 * due)):
-            self._tell(due)
+            self._report_counts(due)
             return
         if self.run_time and due == self.run_time:
             self._ended = True
             self._send(simulation.finish(int(1e9 * due)))
             self.finish()
-        self._tell(due)
+        self._report_counts(due)
         self.idle(self.interval)
 
     def do_report(self) -> None:
         if not self.running:
-            self._tell_rates(*np.zeros((2, self.modules * self.channels)))
+            self._report_rates(*np.zeros((2, self.modules * self.channels)))
             return
         simulation = self._simulation
         counts = np.array([simulation.hits_of, simulation.lost_of])
         if (rates := self._rate.rates(1e-9 * simulation.now_ns, counts)) is not None:
             hits, lost = rates[0]
-            self._tell_rates(hits, hits - lost)
+            self._report_rates(hits, hits - lost)
 
     def do_stop(self) -> None:
         if not self._ended:
             self._send(self._simulation.finish())
-        self._tell(self._simulation.now_ns * 1e-9)
+        self._report_counts(self._simulation.now_ns * 1e-9)
 
-    def _tell_rates(self, hits: Any, records: Any) -> None:
+    def _report_rates(self, hits: Any, records: Any) -> None:
         shape = (self.modules, self.channels)
-        self.tell_rates(hits.reshape(shape), records.reshape(shape))
+        self.report_rates(hits.reshape(shape), records.reshape(shape))
         self.input_count_rate = float(hits.sum())
 
     def _load_in_background(self) -> None:
@@ -182,10 +182,10 @@ class DummyData(ChannelRates, Task):
     def _send(self, block: dict[int, Any]) -> None:
         self._silence.send(block, self.send)
 
-    def _tell(self, due: float) -> None:
+    def _report_counts(self, due: float) -> None:
         counts, hits = self._simulation.counts, self._simulation.hits_of
         if hits.any():
-            self.tell_live_share(hits, hits - self._simulation.lost_of)
+            self.report_live_share(hits, hits - self._simulation.lost_of)
         self.lag = max(0.0, due - self._simulation.now_ns * 1e-9)
         self.hits_lost, self.events_made, self.words_made = counts.dead, counts.events, counts.words
         self.corrupt_words, self.truncated_blocks = counts.corrupt_words, counts.truncated_blocks

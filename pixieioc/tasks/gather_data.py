@@ -17,12 +17,12 @@ from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.items import WORDS, WordBlock, run_begins, words_of
-from pixieioc.tasks.raw_file import RawFile, check_template, file_name, tell_unfinished, unfinished, why_not_new
+from pixieioc.tasks.raw_file import RawFile, check_template, file_name, unfinished, unfinished_text, why_not_new
 
 Words = NDArray[np.uint32]
 
 #: How often it is looked whether the files are still in their places, in seconds.
-_LOOK_INTERVAL = 0.5
+_CHECK_INTERVAL = 0.5
 #: The rate of writing is that over at least this time, in seconds.
 _RATE_INTERVAL = 0.4
 
@@ -124,7 +124,7 @@ class GatherData(Task):
         self.write_rate, self.write_message, self.write_status = 0.0, "", "Write OK"
         self._name_unfinished()
         if self.auto_save:
-            self._prepare_place()
+            self._prepare_folder()
 
     def do_work(self, datum: Any) -> None:
         with self._letting_go():
@@ -137,7 +137,7 @@ class GatherData(Task):
             if self.auto_save:
                 self._disk.add(block)
             self._empty_if_due()
-            self._look_at_place()
+            self._check_in_place()
 
     def do_wait(self) -> None:
         if self.running:
@@ -145,7 +145,7 @@ class GatherData(Task):
                 self._empty_if_due()
                 for file in self._files.values():
                     self._guarded(file.check)
-                self._look_at_place()
+                self._check_in_place()
                 self._count()
         elif self.unfinished_files:  # until somebody has recovered or removed them
             self._name_unfinished()
@@ -200,7 +200,7 @@ class GatherData(Task):
     def _path(self, module: int) -> Path:
         return file_name(self.file_template, self.file_path, self.file_name, self.file_number, self.run_id, module)
 
-    def _prepare_place(self) -> None:
+    def _prepare_folder(self) -> None:
         """Makes the folder; refuses to start a run whose data could not be written, before any data have come."""
         path = self._path(0)
         fields = (self.file_template, self.file_path, self.file_name, self.file_number, self.run_id)
@@ -208,15 +208,15 @@ class GatherData(Task):
             raise Error(problem)
         make_folder(path.parent, self.create_directory)
         self._folder, self._device = path.parent, path.parent.stat().st_dev
-        self._looked = time.monotonic()
+        self._checked = time.monotonic()
 
-    def _look_at_place(self) -> None:
+    def _check_in_place(self) -> None:
         """Now and then: fails the task if what is written goes to where nobody will find it."""
         now = time.monotonic()
-        if self.auto_save and now - self._looked >= _LOOK_INTERVAL:
-            self._looked = now
+        if self.auto_save and now - self._checked >= _CHECK_INTERVAL:
+            self._checked = now
             for file in self._files.values():
-                self._guarded(file.check_place)
+                self._guarded(file.check_in_place)
             if not self._files:
                 self._guarded(self._check_folder)
 
@@ -230,7 +230,7 @@ class GatherData(Task):
 
     def _name_unfinished(self) -> None:
         """Says which files of earlier runs were cut off."""
-        text = tell_unfinished(unfinished(self.file_template, self.file_path))
+        text = unfinished_text(unfinished(self.file_template, self.file_path))
         if text and text != self.unfinished_files:
             self.print(text)
         self.unfinished_files = text

@@ -100,7 +100,7 @@ class LoadFiles(Task):
         block = self._side_by_side() if self._fractions else self._as_it_comes()
         if any(len(words) for words in block.values()):
             self.send(block)
-        self._tell()
+        self._report_progress()
         if all(stream.ended for stream in self._streams.values()) and not self._collected:
             self._end()
             if not self._runs:
@@ -181,7 +181,7 @@ class LoadFiles(Task):
         self._position_before += sum(stream.position for stream in self._streams.values())
         self._streams = {}
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         streams = self._streams.values()
         self.bytes_read = self._bytes_before + sum(stream.bytes for stream in streams)
         if self._total:

@@ -85,7 +85,7 @@ def unfinished(template: str, path: str) -> list[Path]:
     return found
 
 
-def tell_unfinished(files: list[Path], longest: int = 500) -> str:
+def unfinished_text(files: list[Path], longest: int = 500) -> str:
     """A sentence about such files, of at most so many bytes; empty if there are none."""
     if not files:
         return ""
@@ -142,7 +142,7 @@ class RawFile:
         """Error if the disk has not taken what was written, as far as that is known."""
         self._settle(_BEHIND)
 
-    def check_place(self) -> None:
+    def check_in_place(self) -> None:
         """Error unless the file can still be found where it is being written."""
         if not self._file.is_in_place():
             raise Error(
@@ -184,7 +184,7 @@ class RawFile:
     def finish(self, about: dict[str, Any]) -> None:
         """Makes the file safe on disk, gives it its name, and writes `<path>.json` with `about`, size and checksum."""
         self._settle(0)
-        self.check_place()
+        self.check_in_place()
         self._hasher.shutdown()
         self._writer.shutdown()
         try:

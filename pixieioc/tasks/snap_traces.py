@@ -82,27 +82,27 @@ class SnapTraces(Task):
             return
         module, channel = events["module"].astype(np.intp), events["channel"].astype(np.intp)
         known = (module < self.modules) & (channel < self.channels) & (events["trace_length"] > 0)
-        places, found = (module * self.channels + channel)[known], np.flatnonzero(known)
-        places, last = np.unique(places[::-1], return_index=True)
-        for place, row in zip(places, found[::-1][last], strict=True):
-            if now >= self._due[place]:
-                self._take(place, events, row)
-                self._due[place] = now + self.interval
+        indices, found = (module * self.channels + channel)[known], np.flatnonzero(known)
+        indices, last = np.unique(indices[::-1], return_index=True)
+        for index, row in zip(indices, found[::-1][last], strict=True):
+            if now >= self._due[index]:
+                self._take(index, events, row)
+                self._due[index] = now + self.interval
 
-    def _take(self, place: int, events: Events, row: int) -> None:
+    def _take(self, index: int, events: Events, row: int) -> None:
         length = min(int(events["trace_length"][row]), self.max_samples)
         start = int(events["trace_start"][row])
-        self._traces[place, :length] = events[ev.TRACES][start : start + length]
-        self._traces[place, length:] = np.nan
-        self._lengths[place] = length
-        self._energies[place] = events["energy"][row]
+        self._traces[index, :length] = events[ev.TRACES][start : start + length]
+        self._traces[index, length:] = np.nan
+        self._lengths[index] = length
+        self._energies[index] = events["energy"][row]
         self._changed = True
 
     def _clear(self) -> None:
-        places = self.modules * self.channels
+        total = self.modules * self.channels
         # 32 bits hold every sample exactly, and NaN where a trace has none.
-        self._traces = np.full((places, self.max_samples), np.nan, np.float32)
-        self._lengths = np.zeros(places, np.intp)
-        self._energies = np.full(places, np.nan)
-        self._due = np.zeros(places)
+        self._traces = np.full((total, self.max_samples), np.nan, np.float32)
+        self._lengths = np.zeros(total, np.intp)
+        self._energies = np.full(total, np.nan)
+        self._due = np.zeros(total)
         self._changed = True

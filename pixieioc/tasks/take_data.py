@@ -1,31 +1,36 @@
-"""TakeData: the Pixie-16 itself as the source of a run, through XIA's SDK as pypixie16 wraps it."""
+"""TakeData: the Pixie-16 itself as the source of a run, through XIA's SDK as pypixie16 loads it."""
 
 from __future__ import annotations
 
-import logging
+import math
 import time
-from collections.abc import Iterator, Mapping
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
-from unittest.mock import NonCallableMock
 
 import numpy as np
 
+from pixieioc.hardware import HardwareError, ModuleInfo
+from pixieioc.hardware.pypixie16 import Pypixie16Crate
+from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
-from pixieioc.tasks.crate import CrateFacts
+from pixieioc.tasks.crate import CrateFacts, layout_of
 from pixieioc.tasks.items import WORDS, Silence, WordBlock
 
-#: Channels of a module that pypixie16 reads.
-_CHANNELS = 16
+#: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
+#: their levels, in which a module at the limit of its bus fills no more than what the host has for it.
+_CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.05
+#: How long modules may take to end their run, in seconds.
+_END_TIMEOUT = 5.0
 
 
 class TakeData(ChannelRates, Task):
     """Boots the modules at the first run, and reads their FIFOs in list mode, and now and then their statistics.
 
     The package and the SDK are loaded in this task's own process, when the first run starts: the SDK keeps its state in
-    the process, and importing it is slow.
+    the process, and importing it is slow. When something fails, what the modules still hold is read before that is
+    reported.
     """
 
     takes, gives = NOTHING, WORDS
@@ -34,8 +39,13 @@ class TakeData(ChannelRates, Task):
 
     slots = Parameter([2.0], items=float, low=2, high=14, doc="Slots of the modules; module 0 is the first.")
     modules, channels = CrateFacts.modules, CrateFacts.channels
+    adc_mhz, firmware_revision = CrateFacts.adc_mhz, CrateFacts.firmware_revision
     firmware = Parameter("default", doc="Section [Firmware.<name>] of pypixie16's configuration file.")
     synchronous = Parameter(False, doc="Whether all modules start and stop together.")
+    clear_clocks = Parameter(True, doc="Whether the modules' clocks begin at 0 in each run.")
+    adjust_offsets = Parameter(
+        False, doc="Whether a boot moves the baselines: VOFFSET of the settings is replaced then."
+    )
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the run ends; 0: not by itself.")
     threshold = Parameter(
         16384, unit="words", low=1, high=131072, live=True, doc="A FIFO is read when it holds at least this many words."
@@ -44,7 +54,12 @@ class TakeData(ChannelRates, Task):
         0.1, unit="s", low=0.01, high=60, live=True, doc="Longest time between two reads of the FIFOs."
     )
     poll_interval = Parameter(
-        0.002, unit="s", low=0.0005, high=1, live=True, doc="Time between two looks at the levels of the FIFOs."
+        0.002,
+        unit="s",
+        low=0.0005,
+        high=1,
+        live=True,
+        doc="Shortest time between two looks at the levels of the FIFOs.",
     )
     statistics_interval = Parameter(
         1.0,
@@ -68,13 +83,24 @@ class TakeData(ChannelRates, Task):
         guidance="The read-out is hardly fast enough: events are about to be lost in the module.",
     )
 
-    @classmethod
-    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        if settings["channels"] > _CHANNELS:
-            yield "channels", f"at most {_CHANNELS}: pypixie16 reads no more channels of a module"
+    words_dropped = Report(
+        0,
+        unit="words",
+        alarm_hihi=1,
+        doc="Words of this run that the host could not take; SDKs before 5 do not tell.",
+        guidance="The chain was not fast enough: events of this run are lost, those before and after are right.",
+    )
+    full_fifo = Report(
+        0,
+        alarm_hihi=1,
+        doc="How often a module's FIFO was seen full in this run; each time an unknown number of events was lost.",
+        guidance="The chain was not fast enough: events of this run are lost.",
+    )
 
     def do_init(self) -> None:
-        self._tell_all(0.0)
+        self._crate: Pypixie16Crate | None = None
+        self._taking = False
+        self._report_all(0.0)
 
     def do_configure(self, config: dict[str, Any]) -> None:
         if not self.slots or len(set(self.slots)) < len(self.slots):
@@ -83,59 +109,171 @@ class TakeData(ChannelRates, Task):
             self.booted = False
 
     def do_start(self) -> None:
-        self._control = _load()
-        self._sdk_log = _ErrorLog()
-        if not self.booted:
-            self._boot()
-        self._call("empty_all_fifos")
-        self.words_read, self.fifo_level = 0, 0.0
-        self._began = self._last_read = self._last_statistics = time.monotonic()
-        self._counted = np.zeros((4, self.modules, self.channels))
-        self._tell_all(0.0)
-        self.live_share = 0.0
-        self._call("start_list_mode_run")
-        self._silence = Silence()
-        self._taking = True
+        self._taking = False
+        with self._as_errors():
+            if not self.booted:
+                self._boot()
+            crate = self._opened
+            self._modules = range(len(crate.modules))
+            for module, info in enumerate(crate.modules[: self.modules]):
+                self._check_layout(module, info)
+            # Both are written to all modules at once; 0 has the clocks begin anew at the start.
+            crate.write_module(0, "SYNCH_WAIT", self.synchronous)
+            if self.clear_clocks:
+                crate.write_module(0, "IN_SYNCH", 0)
+            self.words_read, self.fifo_level, self.words_dropped, self.full_fifo = 0, 0.0, 0, 0
+            self._counted = np.zeros((4, self.modules, self.channels))
+            self._report_all(0.0)
+            self.live_share = 0.0
+            self._silence = Silence()
+            self._taking = True
+            crate.start()
+        self._began = self._last_read = self._last_statistics = self._last_check = self._looked = time.monotonic()
+        self._level = 0
 
     def do_work(self, datum: Any) -> None:
         now = time.monotonic()
         if 0 < self.run_time <= now - self._began:
             self.finish()
             return
-        overdue = now - self._last_read >= self.max_delay
-        data = self._call("read_list_mode_fifo", check=not overdue, threshold=self.threshold)
-        if data:
-            self._last_read = now
-            self._send(data)
-        elif 0 < self.statistics_interval <= now - self._last_statistics:
-            # Between two reads that are not due: the events come first.
-            self._read_statistics(now)
-        self.idle(self.poll_interval)
+        with self._as_errors():
+            level = max(map(self._opened.level, self._modules))
+            pause = self._pause(level, now)
+            if level > self.threshold or now - self._last_read >= self.max_delay:
+                self._last_read = now
+                self._send({module: self._opened.read(module) for module in self._modules})
+                level = 0
+            elif now - self._last_check >= _CHECK_INTERVAL:
+                self._last_check = now
+                self._check()
+            elif 0 < self.statistics_interval <= now - self._last_statistics:
+                # Between two reads that are not due: the events come first.
+                self._read_statistics(now)
+            self._level, self._looked = level, now
+        self.idle(pause)
 
     def do_stop(self) -> None:
         if not self._taking:
             return
+        with self._as_errors():
+            self._opened.end()
+            deadline = time.monotonic() + _END_TIMEOUT
+            while any(self._opened.running()):
+                if time.monotonic() > deadline:
+                    raise Error(f"the modules did not end their run within {_END_TIMEOUT:g} s")
+                time.sleep(self.poll_interval)
+            self._drain()
+            if self.statistics_interval:
+                self._read_statistics(time.monotonic())
+            self._report_losses()
         self._taking = False
-        self._call("end_run")
-        deadline = time.monotonic() + 5
-        while self._call("check_run_status"):
-            if time.monotonic() > deadline:
-                raise Error("the modules did not end their run within 5 s")
-            time.sleep(self.poll_interval)
-        data = self._call("read_list_mode_fifo", check=False)
-        while any(len(words) for words in data):
-            self._send(data)
-            data = self._call("read_list_mode_fifo", check=False)
-        if self.statistics_interval:
-            self._read_statistics(time.monotonic())
-        self._tell_all(0.0)
+        self._report_all(0.0)
 
     def do_quit(self) -> None:
-        if self.booted:
-            self._call("exit_system")
+        if self._crate is not None:
+            self._crate.close()
 
-    def _send(self, data: list[np.ndarray[Any, Any]]) -> None:
-        block: WordBlock = {module: np.asarray(words, np.uint32) for module, words in enumerate(data)}
+    @property
+    def _opened(self) -> Pypixie16Crate:
+        if self._crate is None:
+            raise Error("there is no crate: TakeData has not started")
+        return self._crate
+
+    def _boot(self) -> None:
+        slots = [int(slot) for slot in self.slots]
+        crate = Pypixie16Crate() if self._crate is None else self._crate
+        firmware, settings = crate.configured_firmware(self.firmware)
+        if self._crate is None:
+            crate.open(slots)
+            self._crate = crate
+        there = [info.slot for info in crate.modules]
+        if there != slots:
+            raise Error(
+                f"this process has opened the crate with the modules in slots {there}, and XIA's library does so only "
+                f"once: the next start has a new process, for the modules in slots {slots}"
+            )
+        self.print(f"booting the modules in slots {slots}")
+        crate.boot([firmware], settings, lambda done, total: self.print(f"{done} of {total} modules are booted"))
+        if self.adjust_offsets:
+            for module in range(len(slots)):
+                crate.adjust_offsets(module)
+        self.booted = True
+
+    def _check_layout(self, module: int, info: ModuleInfo) -> None:
+        """Whether records will be read as this module writes them, as far as the names of its firmware tell."""
+        given = layout_of(self.adc_mhz, self.firmware_revision, module)
+        try:
+            right = variant(info.adc_mhz, info.firmware) == given if info.firmware else info.adc_mhz == given.adc_mhz
+        except ValueError:
+            right = False
+        if not right:
+            revision = info.firmware or "unknown"
+            raise Error(
+                f"module {module} (slot {info.slot}) is {info.kind} with firmware revision {revision}, but its records "
+                f"would be read as those of {given}: correct adc_mhz and firmware_revision in [crate]"
+            )
+
+    @contextmanager
+    def _as_errors(self) -> Generator[None]:
+        """What the hardware says becomes the task's error, after what the modules still hold was sent."""
+        try:
+            yield
+        except (HardwareError, Error) as error:
+            self._rescue()
+            raise Error(str(error)) from error
+
+    def _rescue(self) -> None:
+        """Something has failed: ends the run as far as that is possible, and sends what there is."""
+        if not self._taking or self._crate is None:
+            return
+        self._taking = False
+        for attempt in (self._crate.end, self._drain, self._report_losses):
+            try:
+                attempt()
+            except HardwareError as error:
+                self.print(f"afterwards: {error}")
+
+    def _drain(self) -> None:
+        """Sends all that can be read; if one module fails, what the others have."""
+        failed: dict[int, HardwareError] = {}
+        while True:
+            block: WordBlock = {}
+            for module in self._modules:
+                if module in failed:
+                    continue
+                try:
+                    block[module] = self._opened.read(module)
+                except HardwareError as error:
+                    failed[module] = error
+            if not any(len(words) for words in block.values()):
+                break
+            self._send(block)
+        for error in failed.values():
+            raise error
+
+    def _pause(self, level: int, now: float) -> float:
+        """Until the next look: half the time in which a FIFO would reach the threshold, if it goes on as it did."""
+        rate = max(level - self._level, 0) / max(now - self._looked, 1e-6)
+        full = (self.threshold - level) / rate / 2 if rate else math.inf
+        ends = self._began + self.run_time - now if self.run_time else math.inf
+        return max(self.poll_interval, min(full, self.max_delay / 2, _LONGEST_LOOK, ends))
+
+    def _check(self) -> None:
+        """Whether all modules still take data, and what was lost."""
+        self._report_losses()
+        ended = [module for module, on in enumerate(self._opened.running()) if not on]
+        if ended:
+            slots = [info.slot for info in self._opened.modules]
+            which = ", ".join(f"{module} (slot {slots[module]})" for module in ended)
+            said = " | ".join(self._opened.log())
+            raise Error(f"the run has ended by itself in module {which}" + (f"; the SDK's log: {said}" if said else ""))
+
+    def _report_losses(self) -> None:
+        losses = [each for each in map(self._opened.losses, self._modules) if each is not None]
+        self.words_dropped = sum(each.words_dropped for each in losses)
+        self.full_fifo = sum(each.full_fifo for each in losses)
+
+    def _send(self, block: WordBlock) -> None:
         self.words_read += sum(len(words) for words in block.values())
         self.fifo_level = max(100.0 * len(words) / 131072 for words in block.values())
         self._silence.send(block, self.send)
@@ -144,69 +282,14 @@ class TakeData(ChannelRates, Task):
         """What the modules have counted since they were asked last; a failure is printed and ends no run."""
         self._last_statistics = now
         try:
-            statistics = self._call("get_stats")
-        except Error as error:
+            statistics = list(map(self._opened.statistics, self._modules))
+        except HardwareError as error:
             self.print(f"no statistics: {error}")
-            self._tell_all(np.nan)
+            self._report_all(np.nan)
             return
         before, self._counted = self._counted, counted(statistics, self.modules, self.channels)
-        self.tell_rates(*rates_of(self._counted - before))
-        self.tell_live_share(*rates_of(self._counted))
+        self.report_rates(*rates_of(self._counted - before))
+        self.report_live_share(*rates_of(self._counted))
 
-    def _tell_all(self, value: float) -> None:
-        self.tell_rates(*np.full((2, self.modules, self.channels), value))
-
-    def _boot(self) -> None:
-        slots = [int(slot) for slot in self.slots]
-        self._check_files()
-        self.print(f"booting the modules in slots {slots}")
-        self._call("init", modules=slots)
-        if isinstance(self._control.SDK.SDK, NonCallableMock):
-            library = self._control.config.config_get_parameters("Libraries", "sdk", verbose=False)
-            raise Error(
-                f"XIA's SDK could not be loaded from {library} ([Libraries] sdk in {self._control.config.inifile})"
-            )
-        self._call("boot", section_name=self.firmware)
-        self._call("adjust_offsets")
-        self._call("set_sync_mode" if self.synchronous else "unset_sync_mode")
-        self.booted = True
-
-    def _check_files(self) -> None:
-        """pypixie16 leaves the process when its configuration is incomplete: say what is missing instead."""
-        config = self._control.config
-        section = f"Firmware.{self.firmware}"
-        if section not in config.config.sections():
-            raise Error(f"no section [{section}] in {config.inifile}")
-        for key in ("ComFPGAConfigFile", "SPFPGAConfigFile", "DSPCodeFile", "DSPVarFile"):
-            path = config.config.get(section, key, fallback="").strip("\"'")
-            if not Path(path).is_file():
-                raise Error(f"{key} of [{section}] in {config.inifile}: no file {path!r}")
-
-    def _call(self, name: str, **arguments: Any) -> Any:
-        """A function of pypixie16's control, which logs the SDK's errors instead of raising them."""
-        self._sdk_log.texts.clear()
-        result = getattr(self._control, name)(**arguments)
-        if self._sdk_log.texts:
-            raise Error(f"pixie16.control.{name}: {'; '.join(self._sdk_log.texts)}")
-        return result
-
-
-class _ErrorLog(logging.Handler):
-    """Collects what pypixie16 logs as an error."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.texts: list[str] = []
-        logging.getLogger("pixie16").addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
-
-
-def _load() -> Any:
-    try:
-        return import_module("pixie16.control")
-    except ModuleNotFoundError as error:
-        raise Error(f"TakeData needs the package pypixie16: pip install 'pixieioc[hardware]' ({error})") from error
-    except ImportError as error:
-        raise Error(f"pypixie16 cannot be imported: {error} (it needs the system's libEGL and libGL)") from error
+    def _report_all(self, value: float) -> None:
+        self.report_rates(*np.full((2, self.modules, self.channels), value))

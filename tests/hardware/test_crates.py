@@ -200,7 +200,7 @@ def test_a_run_gives_all_events_that_were_counted(crate: Crate) -> None:
         events, counted = decoded(words, LAYOUT), crate.statistics(module)
         assert np.bincount(events["channel"], minlength=16).tolist() == counted.output_counts.tolist()
         assert counted.output_counts.min() > 100
-        assert 0.19 < counted.real_time < 0.5
+        assert 0.19 < counted.real_time < 5
         assert (counted.live_times <= counted.real_time).all()
         assert (counted.input_rates >= counted.output_rates).all()
         losses = crate.losses(module)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from pixieioc.hardware import Statistics
 from pixieioc.tasks.channel_rates import counted, dead_times, mean, rates_of
 from tests.recorder import Recorder
 
@@ -66,10 +67,11 @@ def test_output_rates_do_not_depend_on_how_events_are_bundled() -> None:
     assert np.abs(rates[1:] / 3000 - 1).mean() < 0.2
 
 
-def _module(hits: float, live: float, records: float, real: float) -> dict[str, list[float]]:
-    """Statistics as pypixie16's get_stats has them: only channel 1 counts."""
-    values = {"input_counts": hits, "live_time": live, "output_counts": records, "real_time": real}
-    return {name: [real if name == "real_time" else 0.0, value, *[0.0] * 14] for name, value in values.items()}
+def _module(hits: float, live: float, records: float, real: float) -> Statistics:
+    """Statistics of a module: only channel 1 counts."""
+    live_times, input_counts, output_counts = np.zeros((3, 16))
+    live_times[1], input_counts[1], output_counts[1] = live, hits, records
+    return Statistics(real, live_times, input_counts, output_counts)
 
 
 def test_statistics_of_modules() -> None:

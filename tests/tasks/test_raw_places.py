@@ -14,7 +14,7 @@ import pytest
 
 from pixieioc.pipeline import Error, Status
 from pixieioc.tasks.growing_file import GrowingFile, is_open
-from pixieioc.tasks.raw_file import RawFile, tell_unfinished, unfinished
+from pixieioc.tasks.raw_file import RawFile, unfinished, unfinished_text
 from tests.recorder import Recorder
 from tests.tmpfs import tmpfs, unmount
 
@@ -168,9 +168,9 @@ def test_templates_of_all_kinds_find_their_files(tmp_path: Path, template: str, 
 
 
 def test_a_sentence_about_many_files_stays_short() -> None:
-    assert tell_unfinished([]) == ""
-    long = tell_unfinished([Path(f"/data/häßlich_{number:03}.part") for number in range(100)])
+    assert unfinished_text([]) == ""
+    long = unfinished_text([Path(f"/data/häßlich_{number:03}.part") for number in range(100)])
     assert long.startswith("100 raw files were cut off")
     assert long.endswith("...")
     assert 490 < len(long.encode()) <= 500
-    assert "\ufffd" in tell_unfinished([Path(os.fsdecode(b"/data/\xff.part"))])
+    assert "\ufffd" in unfinished_text([Path(os.fsdecode(b"/data/\xff.part"))])

@@ -44,7 +44,7 @@ def test_take_data_says_what_is_missing(pipeline: Recorder, tmp_path: Path, monk
         pipeline.start()
     pipeline.wait(10)
     if importlib.util.find_spec("pixie16") is None:
-        assert "TakeData needs the package pypixie16: pip install 'pixieioc[hardware]'" in str(caught.value)
+        assert "the package pypixie16 is needed: pip install 'pixieioc[hardware]'" in str(caught.value)
     else:
         assert "no section [Firmware.default] in " in str(caught.value) or "cannot be imported" in str(caught.value)
 

@@ -79,9 +79,13 @@ def log_text(box: Box, pv: str, font: Font = style.FIXED, *, bottom: bool = Fals
 
 
 def lamp(
-    box: Box, pv: str, states: Sequence[tuple[str, Color]], font: Font = style.TEXT_BOLD, *, border: bool = True
-) -> ET.Element:
-    """The label of an enum's state on its colour; `states` are those of the values 0, 1, 2 ..."""
+    box: Box, pv: str, states: Sequence[tuple[str, Color]], font: Font = style.TEXT_BOLD, *, border: bool = True,
+    unknown: str = "?",
+) -> ET.Element:  # fmt: skip
+    """The label of an enum's state on its colour; `states` are those of the values 0, 1, 2 ...
+
+    `unknown` is its text while nothing is known, which is while the IOC is not connected.
+    """
     listed = ET.Element("states")
     for number, (text, fill) in enumerate(states):
         state = ET.SubElement(listed, "state")
@@ -89,7 +93,7 @@ def lamp(
             set_property(state, tag, of)
     widget = widget_of(
         "multi_state_led", f"lamp {pv}", box, pv_name=pv, states=listed, font=font, foreground_color=style.INK,
-        line_color=style.RULE, square=True, fallback_label="?",
+        line_color=style.RULE, square=True, fallback_label=unknown,
     )  # fmt: skip
     if not border:
         set_property(widget, "border_alarm_sensitive", False)

@@ -68,13 +68,13 @@ def traces_screens(site: Site) -> dict[str, str]:
     display.add(bob.plot(large, site.channel(_TRACES.array), Axis(_TRACES.x), Axis(_TRACES.y), toolbar=True))
     if below is not None:
         display.add(bob.rectangle(below))
-        for place, name in zip(below.inner(8).columns(*[1] * len(shown), gap=24), shown, strict=True):
-            setting(site, display, place, name, f"{task}:{name}", (26, 40, 34))
+        for area, name in zip(below.inner(8).columns(*[1] * len(shown), gap=24), shown, strict=True):
+            setting(site, display, area, name, f"{task}:{name}", (26, 40, 34))
     return {_TRACES.file: display.text(), _TRACES.cell: _cell(site, _TRACES)}
 
 
 def _screen(site: Site, kind: _Kind, below: int) -> tuple[Display, Box, Box | None]:
-    """The screen with its small curves; the places of the large one, and of what is `below` it."""
+    """The screen with its small curves; the areas of the large one, and of what is `below` it."""
     display, room = screen(site, kind.title, kind.file)
     modules = _modules_of(site, kind)
     if len(modules) > 1:
@@ -96,8 +96,8 @@ def _screen(site: Site, kind: _Kind, below: int) -> tuple[Display, Box, Box | No
     display.add(*_head(site, kind, head))
     bottom = below + GAP if below else 0
     large = Box(right.x, right.y + 52, right.width, right.height - 52 - bottom)
-    place = Box(right.x, right.y + right.height - below, right.width, below) if below else None
-    return display, large, place
+    area = Box(right.x, right.y + right.height - below, right.width, below) if below else None
+    return display, large, area
 
 
 def _modules_of(site: Site, kind: _Kind) -> list[str]:
@@ -107,10 +107,10 @@ def _modules_of(site: Site, kind: _Kind) -> list[str]:
 
 def _modules(modules: list[str], display: Display, kind: _Kind, box: Box) -> None:
     """Which module's channels are shown."""
-    label, *places = box.columns(8, *[7] * len(modules))
+    label, *areas = box.columns(8, *[7] * len(modules))
     display.add(bob.label(label, "Module", style.TEXT, style.FAINT))
-    for module, place in zip(modules, places, strict=True):
-        display.add(bob.opener(place, module, kind.file, {"M": module}))
+    for module, area in zip(modules, areas, strict=True):
+        display.add(bob.opener(area, module, kind.file, {"M": module}))
 
 
 def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
@@ -124,8 +124,8 @@ def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
             bob.value(rest[1], site.channel(kind.number), style.HEADING),
         ]
     buttons = [
-        bob.opener(place, text, kind.file, {"LOG": log, "AUTO": auto, "SCALE": text})
-        for place, (text, log, auto) in zip(rest[3:], _SCALES, strict=True)
+        bob.opener(area, text, kind.file, {"LOG": log, "AUTO": auto, "SCALE": text})
+        for area, (text, log, auto) in zip(rest[3:], _SCALES, strict=True)
     ]
     scale = bob.label(rest[2], "scale: $(SCALE=linear)", style.SMALL_BOLD, style.INK, bob.CENTER)
     counts = bob.value(rest[1], site.channel("Counts_RBV"), style.HEADING)
@@ -148,7 +148,7 @@ def _regions(site: Site, display: Display, box: Box, numbers: list[int]) -> None
         color = style.CURSORS[(i - 1) % len(style.CURSORS)]
         display.add(
             bob.rectangle(mark, color, color, 0, f"cursor {i}"),
-            *(_edge(site, place, f"ROI{i}:{what}") for place, what in ((name, "Name"), (low, "Low"), (high, "High"))),
+            *(_edge(site, area, f"ROI{i}:{what}") for area, what in ((name, "Name"), (low, "Low"), (high, "High"))),
             bob.value(counts, site.channel(f"ROI{i}:Counts_RBV"), style.HEADING),
             bob.value(net, site.channel(f"ROI{i}:Net_RBV"), style.HEADING),
         )

@@ -77,13 +77,13 @@ def _operate(site: Site, display: Display, box: Box) -> None:
         colors = (style.CALM, style.PASSING)
         display.add(bob.label(left, caption, style.TEXT, style.FAINT))
         display.add(bob.lamp(right, site(name), list(zip(states, colors, strict=True))))
-    place = next(rows)
-    for column, (text, name, confirm) in zip(place.columns(*[1] * len(_COMMANDS)), _COMMANDS, strict=True):
+    area = next(rows)
+    for column, (text, name, confirm) in zip(area.columns(*[1] * len(_COMMANDS)), _COMMANDS, strict=True):
         hurts = name in ("Quit", "Kill", "IOC:SYSRESET")
         color = style.HALT if hurts else style.INK
         display.add(
             bob.command(
-                Box(column.x, place.y, column.width, 46), text, site(name), style.SMALL_BOLD, color, confirm=confirm
+                Box(column.x, area.y, column.width, 46), text, site(name), style.SMALL_BOLD, color, confirm=confirm
             )
         )
     next(rows)

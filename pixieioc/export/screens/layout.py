@@ -64,7 +64,7 @@ class Site:
         return [(part[0][1:], part[1][1:]) for part in parts if len(part) == 3 and part[2] == what]
 
     @property
-    def places(self) -> list[tuple[str, str, dict[str, str]]]:
+    def screens(self) -> list[tuple[str, str, dict[str, str]]]:
         """Screens that can be gone to from everywhere: title, file, and macros.
 
         The channel that is looked at stays the same, unless not all channels have both, a spectrum and a trace.
@@ -99,14 +99,19 @@ def screen(site: Site, title: str, file: str, height: int = HEIGHT) -> tuple[Dis
         bob.label(Box(16, 8, 258, 48), title, style.TITLE, style.WHITE),
     )
     x = 278
-    for name, target, macros in site.places:
+    for name, target, macros in site.screens:
         here = target == file
         colors = (style.INK, style.WHITE) if here else (style.WHITE, style.HEADER_BUTTON)
         display.add(bob.opener(Box(x, 11, 108, 42), name, target, macros, style.TEXT_BOLD, *colors))
         x += 114
     severities = [(s.replace("NO_ALARM", "no alarm"), style.SEVERITY[s]) for s in SEVERITIES]
     display.add(
-        bob.lamp(Box(1088, 11, 160, 42), site("DetectorState_RBV"), states_of(site.info("DetectorState_RBV"))),
+        bob.lamp(
+            Box(1088, 11, 160, 42),
+            site("DetectorState_RBV"),
+            states_of(site.info("DetectorState_RBV")),
+            unknown="No IOC",
+        ),
         bob.lamp(Box(1258, 11, 130, 42), site("SumSevr_RBV"), severities),
         bob.opener(Box(1258, 11, 130, 42), "", "alarms.bob", background=None),
         bob.label(Box(1396, 8, 192, 48), site.prefix, style.HEADING, style.WHITE, bob.RIGHT),

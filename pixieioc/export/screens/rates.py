@@ -45,8 +45,8 @@ def _heads(display: Display, room: Box, channels: list[str]) -> None:
     """One row of headings for all modules."""
     cells = _cells(Box(0, 0, room.width, _HEAD), len(channels))
     for channel, cell in zip(channels, cells, strict=True):
-        place = Box(room.x + cell.x, room.y, cell.width, _HEAD)
-        display.add(bob.label(place, channel, style.SMALL_BOLD, style.FAINT, bob.CENTER))
+        area = Box(room.x + cell.x, room.y, cell.width, _HEAD)
+        display.add(bob.label(area, channel, style.SMALL_BOLD, style.FAINT, bob.CENTER))
 
 
 def _cells(box: Box, count: int) -> list[Box]:
@@ -66,15 +66,15 @@ def _compact(site: Site, box: Box, shape: Shape) -> str:
     else:
         display.add(bob.label(button, "$(M=00)", style.TEXT_BOLD, style.INK, bob.CENTER))
     for i, (caption, unit, _) in enumerate(shown):
-        place = Box(58, 1 + i * step, _COMPACT_SIDE - 60, step)
-        display.add(bob.label(place, f"{caption} {unit}", style.TINY, style.FAINT))
+        area = Box(58, 1 + i * step, _COMPACT_SIDE - 60, step)
+        display.add(bob.label(area, f"{caption} {unit}", style.TINY, style.FAINT))
     for cell, (channel, names) in zip(_cells(box, len(shape)), shape, strict=True):
         for i, (_, unit, name) in enumerate(shown):
             if name in names:
-                place = Box(cell.x, cell.y + i * step, cell.width, step - 1)
+                area = Box(cell.x, cell.y + i * step, cell.width, step - 1)
                 pv = f"{site.prefix}M$(M=00):C{channel}:{name}"
                 digits = 1 if unit == "%" else 0
-                display.add(bob.value(place, pv, style.TINY_BOLD, bob.CENTER, units=False, precision=digits))
+                display.add(bob.value(area, pv, style.TINY_BOLD, bob.CENTER, units=False, precision=digits))
     return display.text()
 
 
@@ -102,8 +102,8 @@ def _module(site: Site, box: Box, shape: Shape) -> str:
     if not captions:
         for row in range(-(-count // columns)):
             for i, (caption, unit, _) in enumerate(shown, 1):
-                place = Box(side.x, cells[row * columns].y + i * step, side.width, step)
-                display.add(bob.label(place, f"{caption}  {unit}", style.SMALL, style.FAINT))
+                area = Box(side.x, cells[row * columns].y + i * step, side.width, step)
+                display.add(bob.label(area, f"{caption}  {unit}", style.SMALL, style.FAINT))
     for cell, (channel, names) in zip(cells, shape, strict=True):
         its_own = [(caption, name if name in names else "") for caption, _, name in shown]
         _channel(site, display, cell, channel, its_own, captions=captions, spectrum="Spectrum_RBV" in names)
@@ -135,9 +135,9 @@ def _channel(
         if not name:
             continue
         pv = f"{site.prefix}M$(M=00):C{channel}:{name}"
-        place = Box(cell.x, cell.y + used + i * step, cell.width, step - 2)
+        area = Box(cell.x, cell.y + used + i * step, cell.width, step - 2)
         bars = step >= _WITH_BARS
-        line = Box(place.x, place.y, place.width, place.height - (16 if bars else 0))
+        line = Box(area.x, area.y, area.width, area.height - (16 if bars else 0))
         if captions:
             left, line = line.columns(18, 82)
             display.add(bob.label(left, caption, style.TEXT, style.FAINT))
@@ -147,6 +147,6 @@ def _channel(
         else:
             display.add(bob.value(line, pv, font, bob.CENTER, units=captions, precision=1 if share else 0))
         if bars:
-            below = Box(place.x, place.y + place.height - 16, place.width, 12)
+            below = Box(area.x, area.y + area.height - 16, area.width, 12)
             limits = (0, 100) if share else (_LOWEST, _HIGHEST)
             display.add(bob.bar(below, pv, *limits, log=not share))

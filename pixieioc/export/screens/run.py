@@ -50,7 +50,8 @@ def run_screen(site: Site) -> str:
 def _state(site: Site, display: Display, box: Box) -> None:
     """What is going on, in a word, a number and a sentence."""
     state, run, message = box.columns(33, 15, 52)
-    display.add(bob.lamp(state, site("DetectorState_RBV"), states_of(site.info("DetectorState_RBV")), style.HUGE))
+    states = states_of(site.info("DetectorState_RBV"))
+    display.add(bob.lamp(state, site("DetectorState_RBV"), states, style.HUGE, unknown="No connection"))
     inside = panel(display, run, "Run")
     display.add(bob.value(inside, site("RunId_RBV"), style.HUGE, bob.CENTER, background=None))
     inside = panel(display, message, "What is going on")

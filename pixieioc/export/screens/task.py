@@ -79,10 +79,10 @@ class _Table:
             return style.TINY, style.TINY_BOLD
         return (style.TEXT, style.TEXT_BOLD) if self.is_large else (style.SMALL, style.SMALL_BOLD)
 
-    def places(self, inside: Box) -> list[Box]:
+    def cells(self, inside: Box) -> list[Box]:
         """Where the parameters are, column by column."""
         columns = inside.columns(*[1] * self.columns, gap=20)
-        return [place for column in columns for place in islice(column.rows(self.row, _GAP), self.rows)]
+        return [cell for column in columns for cell in islice(column.rows(self.row, _GAP), self.rows)]
 
 
 def task_screen(site: Site, task: TaskInfo) -> str:
@@ -159,11 +159,11 @@ def _show_parameters(site: Site, display: Display, box: Box, table: _Table) -> N
     _show_what_waits(site, display, Box(box.x + 400, box.y + 4, box.width - 412, 32))
     plain, bold = table.fonts
     if not table.parameters:
-        display.add(bob.label(table.places(inside)[0], "It has none.", plain, style.FAINT))
-    for place, (setpoint, readback) in zip(table.places(inside), table.parameters, strict=False):
+        display.add(bob.label(table.cells(inside)[0], "It has none.", plain, style.FAINT))
+    for cell, (setpoint, readback) in zip(table.cells(inside), table.parameters, strict=False):
         info = setpoint or readback
         assert info is not None
-        caption, entry, used, possible = place.columns(*((27, 23, 22, 28) if table.columns > 1 else (18, 36, 30, 16)))
+        caption, entry, used, possible = cell.columns(*((27, 23, 22, 28) if table.columns > 1 else (18, 36, 30, 16)))
         display.add(bob.label(caption, _name(info), plain, tip=info.doc))
         if setpoint is not None and is_command(setpoint):
             asked = f"{setpoint.doc.rstrip('.')}: do it now?"
@@ -198,8 +198,8 @@ def _show_what_waits(site: Site, display: Display, box: Box) -> None:
 def _show_reports(site: Site, display: Display, box: Box, table: _Table) -> None:
     inside = panel(display, box, "Reports")
     plain, bold = table.fonts
-    for place, pv in zip(inside.rows(table.row, _GAP), table.reports, strict=False):
-        caption, shown = place.columns(48, 52, gap=4)
+    for cell, pv in zip(inside.rows(table.row, _GAP), table.reports, strict=False):
+        caption, shown = cell.columns(48, 52, gap=4)
         display.add(bob.label(caption, _name(pv), plain, tip=pv.doc))
         if pv.is_enum:
             display.add(bob.lamp(shown, site(pv.name), states_of(pv), bold))
