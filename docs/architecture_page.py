@@ -11,6 +11,7 @@ PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 #: What is in each room, in a few words; a room that is not described here cannot be drawn.
 ROOMS = {
     "__main__": "python -m pixieioc",
+    "testing": "what a site needs to test its tasks",
     "cli": "command line",
     "cli_offline": "its commands on recorded data",
     "cli_options": "its common options",

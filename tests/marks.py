@@ -28,6 +28,8 @@ NAMED = {
     "pixieioc.ioc.run_control.RunControl",
     "pixieioc.offline.replay.replay",
     "pixieioc.pipeline.cleanup_process.CleanupProcess",
+    "pixieioc.testing.chain.chain",
+    "pixieioc.testing.ioc.running_ioc",
 }
 #: Files that take longest, the longest first: with several workers they begin, so that none of them comes last alone.
 LONGEST = ("system/test_screens.py", "system/test_alarm_server.py")

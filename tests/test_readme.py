@@ -192,6 +192,16 @@ def test_the_pipeline_without_epics(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_the_tests_of_a_task(tmp_path: Path) -> None:
+    page = "docs/how-to/test-a-task.md"
+    for number, title in enumerate(("In this process", "In a real chain", "In a running IOC")):
+        (tmp_path / f"test_{number}.py").write_text(section(page, title)[0].text)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'examples'}"}
+    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(tmp_path)]
+    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert "3 passed" in done.stdout, done.stdout
+
+
 def _anchors(page: Path) -> set[str]:
     """What a link into a page can name: its headings, as they are made into anchors on the web."""
     titles = re.findall(r"^#+ (.*)$", without_blocks(page.read_text()), re.MULTILINE)

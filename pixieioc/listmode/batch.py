@@ -23,6 +23,8 @@ from pixieioc.listmode.merge import Keys, Rows
 _NO_ROWS = np.empty(0, np.uint32)
 #: Above this share of displaced events it is faster to pick all of them one by one.
 _DISPLACED = 0.4
+#: To hand columns to compiled code takes longer than to pick so many events.
+_FEW = 1024
 #: So the compiler meets one type for each size.
 _BITS = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
@@ -107,14 +109,16 @@ class Batch:
         wanted = [(name, late.dtype, late.shape[-1] if late.ndim > 1 else 0) for name, _, late in picked]
         wanted += [(column.name, np.dtype(column.dtype), column.width) for column in spare]
         out |= ev.lay_out(wanted, count, memory)
-        if count:
+        if count < _FEW:
+            _put_few(numbers, held, picked, out)
+        else:
             table, places = self._table(numbers, pieces or (Piece(0, count, picking.MIXED),))
             for name, early, late in picked:
                 if late.ndim == 1:
                     to = out[name]
                     picking.put(numbers, held, table, places, _bits(early), _bits(late), to.view(_BITS[to.itemsize]))
                 else:
-                    _take(numbers, held, early, late, out[name])
+                    _put_few(numbers, held, [(name, early, late)], out)
         if ev.TRACES in names:
             self._copy_traces(numbers, out, memory)
         return out
@@ -192,10 +196,12 @@ def _bits(column: Array) -> Array:
     return ev.constant(np.ascontiguousarray(column).view(_BITS[column.itemsize]))
 
 
-def _take(numbers: Rows, held: int, before: Array, column: Array, out: Array) -> None:
-    """The same as `picking.put` for columns with several values an event."""
+def _put_few(numbers: Rows, held: int, picked: list[tuple[str, Array, Array]], out: Events) -> None:
+    """The same as `picking.put`, for few events or columns with several values an event."""
     rows = numbers.astype(np.int64) - held
-    if len(column):
-        np.take(column, rows, axis=0, out=out, mode="clip")
     waited = np.flatnonzero(rows < 0)
-    out[waited] = before[numbers[waited]]
+    for name, early, late in picked:
+        if len(late):
+            np.take(late, rows, axis=0, out=out[name], mode="clip")
+        if len(waited):
+            out[name][waited] = early[numbers[waited]]

@@ -116,6 +116,13 @@ def is_repeated(column: Array) -> bool:
     return column.strides == (0,) and len(column) > 0
 
 
+def repeated_if_same(column: Array) -> Array:
+    """A column, or what takes no memory instead of it if it has one value only."""
+    if not len(column) or column[0] != column[-1] or column.min() != column[0] or column.max() != column[0]:
+        return column
+    return repeated(column[0], len(column))
+
+
 def empty() -> Events:
     """No events, with the base columns."""
     return allocate(BASE_COLUMNS, 0)

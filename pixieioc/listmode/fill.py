@@ -58,10 +58,8 @@ def fill_base(
     slot: NDArray[np.uint8],
     crate: NDArray[np.uint8],
     flags: NDArray[np.uint8],
-) -> tuple[int, int]:
+) -> None:
     """The columns that all events have, one row an offset; `scratch` has room for four words of a batch.
-
-    Returns the bits of the first word in which records differ, and all flags that any event has.
 
     The records lie in two arrays of words, one of which may be empty: in one call, since it takes the time of thousands
     of records to hand over so many arrays.
@@ -69,7 +67,6 @@ def fill_base(
     A batch at a time: first each word of its records side by side, then column by column, many rows at once.
     """
     begin, first_word, last_word, no_shift = np.uint64(0), np.uint64(0), np.uint64(3 * BATCH), np.int64(0)
-    all_set, all_clear, any_flag = np.uint32(0xFFFFFFFF), np.uint32(0xFFFFFFFF), np.uint32(0)
     for words, offsets in ((earlier_words, earlier_offsets), (later_words, later_offsets)):
         for first in range(0, len(offsets), BATCH):
             count = len(offsets) - first
@@ -82,14 +79,10 @@ def fill_base(
             fill_field(energy, begin, count, scratch, last_word, no_shift, form[ENERGY_MASK])
             tick_ns = form[TICK_NS]
             for i in range(count):
-                all_set &= scratch[np.uint64(i)]
-                all_clear &= ~scratch[np.uint64(i)]
-            for i in range(count):
                 low, high = scratch[np.uint64(BATCH + i)], scratch[np.uint64(2 * BATCH + i)]
                 time[begin + np.uint64(i)] = (np.int64(low) | (np.int64(high & np.uint32(0xFFFF)) << 32)) * tick_ns
-            any_flag |= fill_cfd(cfd, flags, begin, count, scratch, form)
+            fill_cfd(cfd, flags, begin, count, scratch, form)
             begin += np.uint64(count)
-    return int(~(all_set | all_clear)), int(any_flag)
 
 
 @compiled
@@ -129,11 +122,8 @@ def fill_cfd(
     count: Int,
     scratch: NDArray[np.uint32],
     form: Numbers,
-) -> int:
-    """CFD times and flags, in 32 bits, which is exact: a CFD time is less than 2**19 units of 1/32768 ns.
-
-    Returns all flags that any event has.
-    """
+) -> None:
+    """CFD times and flags, in 32 bits, which is exact: a CFD time is less than 2**19 units of 1/32768 ns."""
     fractions, unit = np.uint32(form[CFD_MASK]), np.int32(form[CFD_UNIT])
     sources, source_by = np.uint32(form[SOURCE_MASK]), np.uint32(form[SOURCE_SHIFT])
     scale, zero = np.int32(form[SOURCE_SCALE]), np.int32(form[SOURCE_OFFSET])
@@ -141,7 +131,7 @@ def fill_cfd(
     forced_if, can_be_forced = np.uint32(form[FORCED_VALUE]), form[FORCED_MASK] != 0
     off, channels, range_by = np.uint32(form[CFD_OFF]), np.uint32(form[CHANNEL_MASK]), np.uint32(form[RANGE_SHIFT])
     range_word = np.uint64(BATCH * form[RANGE_WORD])
-    one, any_flag = np.uint32(1), np.uint32(0)
+    one = np.uint32(1)
     for i in range(count):
         place = np.uint64(i)
         w0, w2 = scratch[place], scratch[np.uint64(2 * BATCH) + place]
@@ -151,14 +141,11 @@ def fill_cfd(
         forced |= ((off >> (w0 & channels)) & one) != 0
         sub_tick = np.int32(np.int32(unit * fraction) + np.int32(scale * source) + zero)
         cfd[begin + place] = np.float32(0) if forced else np.float32(sub_tick) * np.float32(1 / 32768)
-        flag = (
+        flags[begin + place] = (
             (w0 >> np.uint32(31)) * np.uint32(FLAG_PILEUP)
             + ((scratch[range_word + place] >> range_by) & one) * np.uint32(FLAG_OUT_OF_RANGE)
             + np.uint32(forced) * np.uint32(FLAG_CFD_FORCED)
         )
-        flags[begin + place] = flag
-        any_flag |= flag
-    return int(any_flag)
 
 
 @compiled

@@ -68,6 +68,12 @@ class Chunk:
         self.__init__(self.store, self.begin + count, self.keys[count:])
         return first
 
+    def only(self, which: NDArray[np.bool_]) -> Chunk:
+        """Some of them, in a store of their own."""
+        rows = self.begin + np.flatnonzero(which)
+        store = Store(ev.compact(ev.take(self.store.events, rows)), self.store.since[rows])
+        return Chunk(store, 0, self.keys[which])
+
 
 class Run(NamedTuple):
     """Places `begin` to `end` of a batch, in order: events of one stream. The first `tail` of them had waited.

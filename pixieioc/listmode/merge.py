@@ -108,38 +108,65 @@ def unpack(words: Keys, mask: np.uint64, rows: Rows, out: Rows) -> None:
 
 
 @compiled
-def merge(a: Keys, b: Keys, out: Keys) -> None:
-    """Merges words, of which no two are equal: from both ends at once, and from the middle to both sides."""
-    half = len(out) // 2
-    low, high = max(0, half - len(b)), min(len(a), half)
+def part_of(a: Keys, b: Keys, count: int) -> int:
+    """How many of the first `count` words of both are of `a`."""
+    low, high = max(0, count - len(b)), min(len(a), count)
     while low < high:
         middle = (low + high) // 2
-        if a[middle] < b[half - 1 - middle]:
+        if a[middle] < b[count - 1 - middle]:
             low = middle + 1
         else:
             high = middle
-    a1, b1, out1, a2, b2, out2 = a[:low], b[: half - low], out[:half], a[low:], b[half - low :], out[half:]
-    # So many steps can be made from each end before any of the four runs is used up. Of the runs `b` so many have been
+    return low
+
+
+@compiled
+def merge(a: Keys, b: Keys, out: Keys) -> None:
+    """Merges words, of which no two are equal: in four parts side by side, each from both ends at once."""
+    one, quarter = np.uint64(1), len(out) // 4
+    c1, c2, c3 = part_of(a, b, quarter), part_of(a, b, 2 * quarter), part_of(a, b, 3 * quarter)
+    a1, b1, out1 = a[:c1], b[: quarter - c1], out[:quarter]
+    a2, b2, out2 = a[c1:c2], b[quarter - c1 : 2 * quarter - c2], out[quarter : 2 * quarter]
+    a3, b3, out3 = a[c2:c3], b[2 * quarter - c2 : 3 * quarter - c3], out[2 * quarter : 3 * quarter]
+    a4, b4, out4 = a[c3:], b[3 * quarter - c3 :], out[3 * quarter :]
+    # So many steps can be made from each end before any of the eight runs is used up. Of the runs `b` so many have been
     # taken, from the beginning and up to the end; all others are of `a`.
-    steps, one = min(len(a1), len(b1), len(a2), len(b2)), np.uint64(1)
-    from1, from2, to1, to2 = np.uint64(0), np.uint64(0), np.uint64(len(b1)) - one, np.uint64(len(b2)) - one
-    last1, last2 = np.uint64(len(out1)) - one, np.uint64(len(out2)) - one
+    steps = min(len(a1), len(b1), len(a2), len(b2), len(a3), len(b3), len(a4), len(b4))
+    from1 = from2 = from3 = from4 = one - one
+    to1, last1 = np.uint64(len(b1)) - one, np.uint64(len(out1)) - one
+    to2, last2 = np.uint64(len(b2)) - one, np.uint64(len(out2)) - one
+    to3, last3 = np.uint64(len(b3)) - one, np.uint64(len(out3)) - one
+    to4, last4 = np.uint64(len(b4)) - one, np.uint64(len(out4)) - one
     for step in range(steps):
         k = np.uint64(step)
         x, y = a1[k - from1], b1[from1]
         out1[k] = min(x, y)
         from1 += np.uint64(y < x)
-        x, y = a2[k - from2], b2[from2]
-        out2[k] = min(x, y)
-        from2 += np.uint64(y < x)
         x, y = a1[last1 - one - k - to1], b1[to1]
         out1[last1 - k] = max(x, y)
         to1 -= np.uint64(y > x)
+        x, y = a2[k - from2], b2[from2]
+        out2[k] = min(x, y)
+        from2 += np.uint64(y < x)
         x, y = a2[last2 - one - k - to2], b2[to2]
         out2[last2 - k] = max(x, y)
         to2 -= np.uint64(y > x)
+        x, y = a3[k - from3], b3[from3]
+        out3[k] = min(x, y)
+        from3 += np.uint64(y < x)
+        x, y = a3[last3 - one - k - to3], b3[to3]
+        out3[last3 - k] = max(x, y)
+        to3 -= np.uint64(y > x)
+        x, y = a4[k - from4], b4[from4]
+        out4[k] = min(x, y)
+        from4 += np.uint64(y < x)
+        x, y = a4[last4 - one - k - to4], b4[to4]
+        out4[last4 - k] = max(x, y)
+        to4 -= np.uint64(y > x)
     merge_rest(a1, b1, out1, np.uint64(steps), from1, to1 + one)
     merge_rest(a2, b2, out2, np.uint64(steps), from2, to2 + one)
+    merge_rest(a3, b3, out3, np.uint64(steps), from3, to3 + one)
+    merge_rest(a4, b4, out4, np.uint64(steps), from4, to4 + one)
 
 
 @compiled

@@ -16,7 +16,7 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.apart import apart_from_most
 from pixieioc.listmode.batch import Batch
 from pixieioc.listmode.events import Column, Events, Memory
-from pixieioc.listmode.held import EVERYTHING, Chunk, Group, Odd, OfModule, Place, Run, Store, store_of
+from pixieioc.listmode.held import EVERYTHING, Chunk, Group, Odd, OfModule, Place, Run, store_of
 from pixieioc.listmode.reading import Reader, Reading
 from pixieioc.listmode.streams import END, Position, Stream
 from pixieioc.listmode.stretches import Due, Stretch, odd_stretch, stretches_of
@@ -284,7 +284,7 @@ class TimeOrder:
         old = since <= deadline
         rows = np.arange(chunk.begin, chunk.begin + chunk.size)
         self._odd.append(Odd(place.period, ev.compact(ev.take(chunk.store.events, rows[old]))))
-        kept = [] if old.all() else [_rows_of(chunk, ~old)]
+        kept = [] if old.all() else [chunk.only(~old)]
         group.waiting[module] = [c for c in group.waiting[module] if c is not chunk] + kept
         if not group.waiting[module]:
             del group.waiting[module]
@@ -324,12 +324,12 @@ class TimeOrder:
 
 def warm_up(*, everything: bool = False) -> None:
     """Compiles the loops, or loads them from the cache; what only several modules need, if `everything` is wanted."""
-    block = ev.allocate(ev.BASE_COLUMNS, 40, zero=True)
-    block["time"][:] = np.arange(40) * 100
+    block = ev.allocate(ev.BASE_COLUMNS, 4000, zero=True)
+    block["time"][:] = np.arange(4000) * 100
     block["time"][[7, 8]] = block["time"][[8, 7]]
     block["channel"][0] = 1  # not the same everywhere
     if everything:
-        block["module"][:20] = 1
+        block["module"][:2000] = 1
     order = TimeOrder(100, 1000, 10**9)
     order.feed(block, [0, 1] if everything else [0])
     order.finish()
@@ -343,10 +343,3 @@ def _key(limit: Position | None, place: Place) -> int:
         return EVERYTHING
     after = limit.time - place.origin
     return EVERYTHING if after >> CELL_BITS > 0 else -EVERYTHING if after < 0 else after << CFD_BITS
-
-
-def _rows_of(chunk: Chunk, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Chunk:
-    """Some rows of a chunk, in a store of their own."""
-    rows = chunk.begin + np.flatnonzero(which)
-    store = Store(ev.compact(ev.take(chunk.store.events, rows)), chunk.store.since[rows])
-    return Chunk(store, 0, chunk.keys[which])

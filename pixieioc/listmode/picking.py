@@ -51,42 +51,26 @@ def put(
 
     `places` are where events are displaced, in all pieces.
     """
-    done = np.uint64(0)
+    # Without slices and other functions: to compile takes longer than to run.
+    done, count, first = np.uint64(0), np.uint64(len(places)), np.uint64(held)
     for piece in range(len(pieces)):
-        begin, end, row = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2]
+        begin, end, row = np.uint64(pieces[piece, 0]), np.uint64(pieces[piece, 1]), pieces[piece, 2]
         if row == MIXED:
-            pick(numbers[begin:end], held, before, column, out[begin:end])
+            for at in range(begin, end):
+                number = np.uint64(numbers[at])
+                out[at] = before[number] if number < first else column[number - first]
         elif row == NEW:
-            pick_new(numbers[begin:end], held, column, out[begin:end])
-        for at in range(begin, end if row >= 0 else begin, BATCH):
-            stop = min(at + BATCH, end)
-            copy(column[row + at - begin : row + stop - begin], out[at:stop])
-            while done < len(places) and places[done] < stop:
-                place = np.uint64(places[done])
-                number = np.uint64(numbers[place])
-                out[place] = before[number] if number < held else column[number - np.uint64(held)]
-                done += np.uint64(1)
-
-
-@compiled
-def copy(column: NDArray[Any], out: NDArray[Any]) -> None:
-    """Copies values."""
-    for i in range(len(out)):
-        out[i] = column[i]
-
-
-@compiled
-def pick(numbers: Rows, held: int, before: NDArray[Any], column: NDArray[Any], out: NDArray[Any]) -> None:
-    """Picks values one by one, of which some may have waited."""
-    first = np.uint64(held)
-    for i in range(len(numbers)):
-        number = np.uint64(numbers[i])
-        out[i] = before[number] if number < first else column[number - first]
-
-
-@compiled
-def pick_new(numbers: Rows, held: int, column: NDArray[Any], out: NDArray[Any]) -> None:
-    """Picks values one by one, of which none had waited."""
-    first = np.uint64(held)
-    for i in range(len(numbers)):
-        out[i] = column[np.uint64(numbers[i]) - first]
+            for at in range(begin, end):
+                out[at] = column[np.uint64(numbers[at]) - first]
+        else:
+            shift = np.uint64(row) - begin
+            while begin < end:
+                stop = min(begin + np.uint64(BATCH), end)
+                for at in range(begin, stop):
+                    out[at] = column[at + shift]
+                begin = stop
+                while done < count and places[done] < stop:
+                    place = np.uint64(places[done])
+                    number = np.uint64(numbers[place])
+                    out[place] = before[number] if number < first else column[number - first]
+                    done += np.uint64(1)

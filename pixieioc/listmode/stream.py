@@ -30,7 +30,6 @@ from pixieioc.listmode.variant import (
     PART_QDC,
     SLOT_FIRST,
     VARIANTS,
-    Bits,
     Variant,
 )
 
@@ -240,22 +239,11 @@ class Decoder:
         samples = before.samples + piece.samples
         laid_out, names = _columns(before.parts | piece.parts, samples > 0)
         columns = ev.lay_out(laid_out, count, self._memory)
-        differ, flags = fill_base(
-            before.words,
-            before.offsets,
-            piece.words,
-            piece.offsets,
-            self._form,
-            self._scratch,
-            *(columns[name] for name in _FILLED),
-        )
+        filled = (columns[name] for name in _FILLED)
+        fill_base(before.words, before.offsets, piece.words, piece.offsets, self._form, self._scratch, *filled)
         columns["module"] = ev.repeated(np.uint8(self.module), count)
-        layout = self.variant
-        for name, is_one in zip(
-            _OFTEN_ONE, (not flags, not differ & _bits(layout.slot), not differ & _bits(layout.crate)), strict=True
-        ):
-            if is_one and count:
-                columns[name] = ev.repeated(columns[name][0], count)
+        for name in _OFTEN_ONE:
+            columns[name] = ev.repeated_if_same(columns[name])
         chunk = {name: columns[name] for name in names}
         if "parts" in chunk:
             split = len(before.offsets)
@@ -290,11 +278,6 @@ def _columns(parts: int, samples: bool) -> tuple[tuple[tuple[str, np.dtype[Any],
         columns += [ev.COLUMNS[name] for name in (*names, *(_OF_TRACE if samples else ()))]
     filled = sorted((c for c in columns if c.name != "module"), key=lambda column: column.name in _OFTEN_ONE)
     return tuple((c.name, np.dtype(c.dtype), c.width) for c in filled), tuple(c.name for c in columns)
-
-
-def _bits(of: Bits) -> int:
-    """The bits of a word that a field has."""
-    return of.mask << of.shift
 
 
 def warm_up(*, everything: bool = False) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.order import Stretch, TimeOrder
 from tests.listmode.crates import RESET, SECOND, WINDOW, WRAP, Module, cuts, model, ordered, rows, stream
+from tests.soak import SOAK
 
 RATES = st.sampled_from([1.0, 30.0, 1000.0, 50_000.0, 1e6])
 
@@ -24,7 +25,7 @@ def _right(modules: list[Module], shown: list[list[int]], out: list[Stretch]) ->
     assert {(m, p) for _, m, p, late in found if late} == {(m, p) for m, x in enumerate(modules) for p in x.wrong}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * SOAK, deadline=None)
 @given(st.integers(0, 2**32), st.lists(RATES, min_size=1, max_size=4), st.integers(1, 30))
 def test_any_cutting_and_any_interleaving_gives_the_same_rows(seed: int, rates: list[float], pieces: int) -> None:
     random = np.random.default_rng(seed)
@@ -34,7 +35,7 @@ def test_any_cutting_and_any_interleaving_gives_the_same_rows(seed: int, rates: 
     _right(modules, shown, ordered(cuts(random, modules, shown, pieces), len(modules)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * SOAK, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 20))
 def test_a_wrong_bit_costs_its_record_alone(seed: int, count: int, pieces: int) -> None:
     random = np.random.default_rng(seed)
@@ -48,7 +49,7 @@ def test_a_wrong_bit_costs_its_record_alone(seed: int, count: int, pieces: int) 
     _right(modules, shown, ordered(cuts(random, modules, shown, pieces), count))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * SOAK, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 20), st.integers(0, 7))
 def test_remains_of_another_run_begin_nothing(seed: int, count: int, pieces: int, remains: int) -> None:
     random = np.random.default_rng(seed)
@@ -59,7 +60,7 @@ def test_remains_of_another_run_begin_nothing(seed: int, count: int, pieces: int
     _right(modules, shown, ordered(cuts(random, modules, shown, pieces), count))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * SOAK, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 20))
 def test_a_counter_that_passes_its_end_begins_one_period(seed: int, count: int, pieces: int) -> None:
     random = np.random.default_rng(seed)
@@ -99,7 +100,7 @@ def test_a_counter_that_passes_its_end_delays_nothing(seed: int) -> None:
     assert max(poll - read_at[module, place] for poll, _, module, place, _ in out) <= 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * SOAK, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 20))
 def test_restarts_that_are_confirmed_begin_periods(seed: int, count: int, pieces: int) -> None:
     random = np.random.default_rng(seed)
@@ -113,7 +114,7 @@ def test_restarts_that_are_confirmed_begin_periods(seed: int, count: int, pieces
     assert order.resets == 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60 * SOAK, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 20))
 def test_silence_of_minutes_is_no_restart(seed: int, pieces: int) -> None:
     random = np.random.default_rng(seed)
@@ -124,7 +125,7 @@ def test_silence_of_minutes_is_no_restart(seed: int, pieces: int) -> None:
     _right(modules, shown, ordered(cuts(random, modules, shown, pieces), 2))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * SOAK, deadline=None)
 @given(
     st.integers(0, 2**32),
     st.lists(st.sampled_from(["true", "two hours ahead", "two hours behind", "restarts", "wrong bits", "stuck"]),
