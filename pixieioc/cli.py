@@ -61,7 +61,7 @@ def run(
         _print_pvs(checked, json=json)
     else:
         addresses = interfaces.replace(",", " ").split() if interfaces else None
-        _serve(checked, addresses, verbose, f"{checked.prefix} serves {' > '.join(checked.chain)}")
+        _serve(checked, addresses, verbose, f"{checked.prefix} serves {checked.graph}")
 
 
 @app.command()
@@ -82,7 +82,7 @@ def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
             pvs = all_pvs(checked)
     if checked is None or problems:
         raise ConfigError("; ".join(problems), problems=tuple(problems))
-    typer.echo(f"{config}: {' > '.join(checked.chain)}, prefix {checked.prefix}, {len(pvs)} process variables")
+    typer.echo(f"{config}: {checked.graph}, prefix {checked.prefix}, {len(pvs)} process variables")
 
 
 @contextlib.contextmanager
@@ -184,7 +184,7 @@ def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: s
     from pixieioc.ioc.loop import run as run_loop
     from pixieioc.pipeline.limits import claim
 
-    claim(len(config.chain))
+    claim(len(config.tasks))
     for complaint in (account.code_complaint(), account.state_complaint(config.state_folder)):
         if complaint:
             typer.echo(f"pixieioc: {complaint}", err=True)

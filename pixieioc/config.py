@@ -29,6 +29,7 @@ from pixieioc.config_tasks import (
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline.graph import Graph
 from pixieioc.pipeline.registry import TASKS
 from pixieioc.pipeline.validate import defaults_for, like, validate
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
@@ -61,8 +62,8 @@ __all__ = [
 class Config:
     """A configuration that has been checked: `settings` are all initial values by task, `run` those of runs."""
 
-    chain: tuple[str, ...]
-    #: The classes of the tasks, by their names.
+    graph: Graph
+    #: The classes of the tasks, by their names: those of the chain, then those of the branches.
     tasks: Mapping[str, type[Task]]
     prefix: str
     settings: Mapping[str, Mapping[str, Value]]
@@ -71,6 +72,11 @@ class Config:
     folder: Path
     #: What is known of the crate, with defaults: each task that needs some of it has it among its settings.
     crate: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The tasks of the chain from source to sink, without those of its branches."""
+        return self.graph.chain
 
     @property
     def access_file(self) -> Path | None:
@@ -204,16 +210,18 @@ def _check(
     not_imported = list(import_modules(pipeline.imports, folder))
     problems += not_imported
     given, tasks = class_names(tasks, problems)
-    classes, wrong = classes_of(pipeline.chain, given, complete=not not_imported)
+    graph = pipeline.graph
+    classes, wrong = classes_of(graph, given, complete=not not_imported)
     problems += wrong
     tasks = with_crate(classes, tasks, crate or {}, problems)
     tasks = shared_settings(classes, tasks, problems)
     for name in tasks:
-        if name not in pipeline.chain:
+        if name not in graph.tasks:
             known = name in TASKS  # then only a name that is no task's can be a slip of it
-            slips = [each for each in pipeline.chain if not (known and each in TASKS)]
+            slips = [each for each in graph.tasks if not (known and each in TASKS)]
             close = like(name, slips) if slips else ""
-            text = f"tasks.{name}: not in pipeline.chain ({', '.join(pipeline.chain)})"
+            where = "pipeline.chain or a branch" if graph.branches else "pipeline.chain"
+            text = f"tasks.{name}: not in {where} ({', '.join(graph.tasks)})"
             problems.append(Problem(("tasks", name), text + (close if close.endswith("?") else "")))
     settings: dict[str, dict[str, Value]] = {}
     for name, cls in classes.items():
@@ -222,7 +230,7 @@ def _check(
     if len(problems) > before:
         return None
     return Config(
-        chain=tuple(pipeline.chain),
+        graph=graph,
         tasks=classes,
         prefix=prefix,
         settings=settings,
@@ -279,7 +287,7 @@ def _check_the_rest(
     problems += import_modules([name for name in names if isinstance(name, str)], folder)
     given, tasks = class_names(tasks, problems)
     known = [name for name in tasks if given.get(name, name) in TASKS]
-    classes = classes_of(known, given)[0]
+    classes = classes_of(Graph(tuple(known)), given)[0]
     tasks = with_crate(classes, tasks, crate, problems)
     for name, cls in classes.items():
         _settings(name, cls, tasks[name], folder, problems, files=files)

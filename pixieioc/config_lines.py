@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -36,10 +37,12 @@ def _last_statement(text: str) -> int:
 def lines_of(text: str) -> dict[KeyPath, int]:
     """The line, from 1, in which each key of a valid TOML text begins, and each table; by the parts of its full name.
 
-    A statement is what the parser takes by itself: the shortest piece of lines that is TOML.
+    A statement is what the parser takes by itself: the shortest piece of lines that is TOML. Of several tables
+    `[[a.b]]` the second is `a.b.2`, and so on.
     """
     found: dict[KeyPath, int] = {}
     table: KeyPath = ()
+    counts: Counter[KeyPath] = Counter()
     for line, content in _statements(text):
         keys = list(_keys(content, ()))
         if not keys:
@@ -47,6 +50,9 @@ def lines_of(text: str) -> dict[KeyPath, int]:
         is_table = next(iter(content.values()), None) is not None and _is_header(text, line)
         if is_table:
             table = max(keys, key=len)
+            counts[table] += 1
+            if counts[table] > 1:
+                keys = [table := (*table, str(counts[table]))]
         for key in keys:
             found.setdefault(key if is_table else (*table, *key), line)
     return found

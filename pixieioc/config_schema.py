@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from pixieioc.pipeline.declare import Parameter
+from pixieioc.pipeline.graph import Branch, Graph
 
 #: The name under which the run control's own parameters stand in a configuration.
 RUN = "run"
@@ -39,6 +40,20 @@ def _described(doc: str, *, least: float | None = None) -> msgspec.Meta:
     return msgspec.Meta(description=doc, ge=least)
 
 
+class BranchTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[pipeline.branch]]`: tasks that get the same items as those behind another task."""
+
+    behind: Annotated[str, _described("The task whose items they get.")]
+    chain: Annotated[list[str], _described("The tasks of the branch, from its beginning to its end.")]
+    mode: Annotated[
+        Literal["lossless", "sampling"],
+        _described(
+            "lossless: the pipeline waits for the branch; sampling: the branch gets what it can take, the rest is "
+            "missed, and counted."
+        ),
+    ] = "lossless"
+
+
 class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[pipeline]`: the chain, from source to sink."""
 
@@ -47,6 +62,12 @@ class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     imports: Annotated[
         list[str], _described("Python modules that define further tasks, looked for in the file's folder, too.")
     ] = []
+    branch: Annotated[list[BranchTable], _described("Branches of the chain, each a table of its own, see below.")] = []
+
+    @property
+    def graph(self) -> Graph:
+        """The chain and its branches."""
+        return Graph(tuple(self.chain), tuple(Branch(b.behind, tuple(b.chain), b.mode) for b in self.branch))
 
 
 class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
@@ -73,6 +73,10 @@ def _read_value(
     struct = _struct(as_type)
     if struct is not None:
         return read_table(struct, value, key_path, problems, elsewhere)
+    struct = _struct_of_items(as_type)
+    if struct is not None and isinstance(value, list):
+        paths = [(*key_path, *([str(number)] if number > 1 else [])) for number in range(1, len(value) + 1)]
+        return [read_table(struct, item, at, problems, elsewhere) for item, at in zip(value, paths, strict=True)]
     try:
         return msgspec.convert(value, as_type)
     except msgspec.ValidationError:
@@ -93,12 +97,22 @@ def _allowed(as_type: Any) -> str:
     """What a key of this type may be."""
     bare, *metas = get_args(as_type) if get_origin(as_type) is Annotated else (as_type,)
     least = next((meta.ge for meta in metas if isinstance(meta, msgspec.Meta) and meta.ge is not None), None)
+    if get_origin(bare) is Literal:
+        return " or ".join(get_args(bare))
+    if _struct_of_items(as_type) is not None:
+        return "tables of their own, each with a head in double brackets"
     return _WORDS[bare] + (f" of at least {least:g}" if least is not None else "")
 
 
 def _struct(as_type: Any) -> type[msgspec.Struct] | None:
     bare = get_args(as_type)[0] if get_origin(as_type) is Annotated else as_type
     return bare if isinstance(bare, type) and issubclass(bare, msgspec.Struct) else None
+
+
+def _struct_of_items(as_type: Any) -> type[msgspec.Struct] | None:
+    """The type of the tables of which this type is a list."""
+    bare = get_args(as_type)[0] if get_origin(as_type) is Annotated else as_type
+    return _struct(get_args(bare)[0]) if get_origin(bare) is list else None
 
 
 def name_of(key_path: KeyPath) -> str:

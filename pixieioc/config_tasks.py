@@ -6,16 +6,16 @@ import glob
 import importlib
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixieioc.config_lines import KeyPath
 from pixieioc.config_tables import Problem, name_of
-from pixieioc.pipeline import chain
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value, parameters_of
+from pixieioc.pipeline.graph import Graph, item_problems, shape_problems
 from pixieioc.pipeline.registry import TASKS
 from pixieioc.pipeline.validate import like
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
@@ -56,9 +56,9 @@ def class_names(
 
 
 def classes_of(
-    names: Sequence[str], given: Mapping[str, str] | None = None, *, complete: bool = True
+    graph: Graph, given: Mapping[str, str] | None = None, *, complete: bool = True
 ) -> tuple[dict[str, type[Task]], list[Problem]]:
-    """The classes of a chain's tasks, as far as there are any, and what is wrong with them and their order.
+    """The classes of a graph's tasks, as far as there are any, and what is wrong with them and their order.
 
     `given` are the names of classes, by task; of others the class has the task's name. Unless the tasks are `complete`,
     one that is not known is no problem of its own: its module could not be imported.
@@ -68,10 +68,10 @@ def classes_of(
     classes: dict[str, type[Task]] = {}
 
     def wrong(name: str, text: str) -> None:
-        key_path = ("tasks", name, CLASS) if name in given else _CHAIN
+        key_path = ("tasks", name, CLASS) if name in given else _path_of(name, graph)
         problems.append(Problem(key_path, f"{name_of(key_path)}: {text}"))
 
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(graph.tasks):
         wanted = given.get(name, name)
         try:
             cls = TASKS[wanted]
@@ -88,12 +88,23 @@ def classes_of(
                 classes[name] = cls
     for name, problem in problems_of_names(classes, given, TASKS):
         wrong(name, problem)
-    if not names or len(set(names)) < len(names):
-        problems.append(Problem(_CHAIN, "pipeline.chain: must name at least one task, and each at most once"))
-    elif len(classes) == len(names):
-        found = chain.problems(classes, _all_tasks)
-        problems += [Problem(_CHAIN, f"pipeline.chain: {problem}") for problem in found]
+    faults = list(shape_problems(graph))
+    if not faults and len(classes) == len(graph.tasks):
+        faults = list(item_problems(graph, classes, _all_tasks))
+    for fault in faults:
+        key_path = _CHAIN if fault.branch is None else _path_of_branch(fault.branch)
+        problems.append(Problem(key_path, f"{name_of(key_path)}: {fault.text}"))
     return classes, problems
+
+
+def _path_of_branch(index: int) -> KeyPath:
+    return ("pipeline", "branch", *([str(index + 1)] if index else []))
+
+
+def _path_of(name: str, graph: Graph) -> KeyPath:
+    """Where a graph names a task."""
+    branches = (i for i, branch in enumerate(graph.branches) if name in branch.chain)
+    return _CHAIN if name in graph.chain else (*_path_of_branch(next(branches)), "chain")
 
 
 def _unknown(name: str, wanted: str) -> str:

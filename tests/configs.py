@@ -9,6 +9,7 @@ from typing import Any
 from pixieioc.config import Config, ConfigError, IocTable, RunParameters, absolute, with_defaults
 from pixieioc.config_tasks import class_names
 from pixieioc.pipeline import Refused, Task
+from pixieioc.pipeline.graph import Branch, Graph
 from pixieioc.pipeline.validate import validate
 
 
@@ -18,19 +19,21 @@ def config_of(
     *,
     prefix: str = "PX16:",
     ioc: IocTable | None = None,
+    branches: tuple[Branch, ...] = (),
 ) -> Config:
     """The configuration of these tasks; ConfigError for one that is not there."""
     named, tables = class_names(tasks, [])
-    if unknown := [name for name in chain if named.get(name, name) not in Task.class_registry]:
+    names = Graph(chain, branches).tasks
+    if unknown := [name for name in names if named.get(name, name) not in Task.class_registry]:
         raise ConfigError(f"no task {unknown[0]!r}")
-    classes = {name: Task.class_registry[named.get(name, name)] for name in chain}
+    classes = {name: Task.class_registry[named.get(name, name)] for name in names}
     try:
         given = validate(tables, classes, commands=False)
     except Refused as error:
         raise ConfigError("; ".join(f"tasks.{problem}" for problem in error.problems)) from None
     folder = Path("/data")
     return Config(
-        chain=chain,
+        graph=Graph(chain, branches),
         tasks=classes,
         prefix=prefix,
         settings={

@@ -121,7 +121,7 @@ def alarm_tree(description: Description, site: AlarmSite) -> Component:
     groups = (
         group("Run", "run", "errors"),
         group("Files", "files"),
-        Component("Tasks", components=tuple(task_group(task.name) for task in description.chain)),
+        Component("Tasks", components=tuple(task_group(task.name) for task in description.tasks)),
         Component("Channels", components=channels),
         group("IOC", "ioc"),
     )

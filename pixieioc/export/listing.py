@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -24,7 +25,8 @@ def as_json(description: Description) -> str:
     """One JSON object: the prefix, the chain of tasks, and all that is known of each process variable."""
     content = {
         "prefix": description.prefix,
-        "chain": [task.name for task in description.chain],
+        "chain": list(description.graph.chain),
+        "branches": [dataclasses.asdict(branch) for branch in description.graph.branches],
         "pvs": [as_plain(pv) for pv in description.pvs.values()],
     }
     return json.dumps(content, ensure_ascii=False) + "\n"

@@ -50,8 +50,7 @@ _NUMBERED = re.compile(r"^([A-Za-z]+)\d+:")
 
 def reference(description: Description) -> str:
     """`PVS.md`."""
-    chain = " > ".join(task.name for task in description.chain)
-    parts = [PAGE.format(prefix=description.prefix, chain=chain)]
+    parts = [PAGE.format(prefix=description.prefix, chain=description.graph)]
     for part, title in TITLES.items():
         pvs = description.of_part(part)
         if not pvs:
@@ -70,11 +69,11 @@ def reference(description: Description) -> str:
 
 def _tasks(description: Description) -> Iterator[str]:
     """What all tasks have stands once; then what is each one's own."""
-    common = _common(description.chain)
-    names = ", ".join(f"`{task.name}`" for task in description.chain)
+    common = _common(description.tasks)
+    names = ", ".join(f"`{task.name}`" for task in description.tasks)
     yield f"### Every task\n\n`$(T)` is one of {names}.\n\n{_table(common, '$(T):')}"
     known = {own_name(pv) for pv in common}
-    for task in description.chain:
+    for task in description.tasks:
         own = [pv for pv in task.pvs if own_name(pv) not in known]
         yield f"### {task.name}\n\n{task.doc}\n" + (f"\n{_table(own, f'{task.name}:')}" if own else "")
 

@@ -46,7 +46,7 @@ class Overview:
         self, pvs: Pvs, config: Config, state: State, pipeline: LivePipeline, settings: Settings, log: RunLog
     ) -> None:
         self._pvs = pvs
-        self._chain = config.chain
+        self._chain = tuple(config.tasks)
         self._state = state
         self._pipeline = pipeline
         self._settings = settings

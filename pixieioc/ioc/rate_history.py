@@ -7,20 +7,22 @@ import time
 import numpy as np
 
 from pixieioc.ioc.records import Pvs
+from pixieioc.pipeline.graph import Graph
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.pvinfo.run_control import RATE_MEAN, RATES_KEPT
 
 
 class RateHistory:
-    """Counts events of the last task of the chain that knows them, or messages of the last at all.
+    """Counts events of the last task of the chain that knows them, or of a branch, or messages of the last at all.
 
     Tasks hand on large items seldom, so the rate of a single report says little: this one is the mean of some seconds.
     """
 
-    def __init__(self, pvs: Pvs, chain: tuple[str, ...]) -> None:
+    def __init__(self, pvs: Pvs, graph: Graph) -> None:
         self._pvs = pvs
-        knowing = [task for task in chain if f"{task}:Events_RBV" in pvs]
-        self._pv = f"{knowing[-1]}:Events_RBV" if knowing else f"{chain[-1]}:Counter_RBV"
+        in_order = [task for task in graph.tasks if task not in graph.chain] + list(graph.chain)
+        knowing = [task for task in in_order if f"{task}:Events_RBV" in pvs]
+        self._pv = f"{knowing[-1]}:Events_RBV" if knowing else f"{graph.chain[-1]}:Counter_RBV"
         self._last = 0.0
         self._rate = RateWindow(RATE_MEAN, 0.0, time.monotonic(), 0.0)
         self._rates = np.full(RATES_KEPT, np.nan)

@@ -67,13 +67,13 @@ class RunControl:
         self._ticking: asyncio.Task[None] | None = None
         self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
         self._run_log = RunLog(pvs)
-        self.errors = ErrorPvs(pvs, config.chain, self._run_log)
+        self.errors = ErrorPvs(pvs, tuple(config.tasks), self._run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = pipeline(self, self._on_change, kwargs)
         self._observer = RunObserver(pvs, self.machine, self.feed, self.pipeline, config.chain[0])
         self.settings = Settings(pvs, config, self.pipeline, self._locked, self._setting_was_put)
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
-        self._rates = RateHistory(pvs, config.chain)
+        self._rates = RateHistory(pvs, config.graph)
         self._state_worker = worker("pixieioc state")
         self._files = FileWatch(self.settings, state, self._state_worker, self._show_readiness, worker)
         self._work = RunWork(
@@ -276,6 +276,8 @@ class RunControl:
             return  # its end was wanted
         log.error("%s", said_of(task, error))
         self.errors.record(task, error)
+        if not any(each is error for each in self.pipeline.errors):
+            return  # it ends a sampling branch, and no run
         self._error_is_shown = True
         self.feed(ev.TaskFailed(task, error))
 

@@ -66,14 +66,14 @@ class RunWork:
 
     async def _make(self) -> None:
         """Makes the tasks that are not there, and wires the chain if it is not."""
-        chain = list(self._config.chain)
-        missing = [name for name in chain if name not in self._pipeline.processes]
+        graph = self._config.graph
+        missing = [name for name in graph.tasks if name not in self._pipeline.processes]
         self.starting = "the tasks are starting" if missing else ""
         try:
             if missing:
                 await self._pipeline.do(self._pipeline.creating({name: self._config.tasks[name] for name in missing}))
-            if self._pipeline.chain != chain:
-                await self._pipeline.do(self._pipeline.connecting(chain))
+            if self._pipeline.graph != graph:
+                await self._pipeline.do(self._pipeline.connecting(graph))
         finally:
             self.starting = ""
             self._on_starting()

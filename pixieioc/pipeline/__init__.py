@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pixieioc.pipeline.chain import ANYTHING, NOTHING, SAME
 from pixieioc.pipeline.declare import BadReport, Parameter, Report
 from pixieioc.pipeline.error import Cause, Error, Refused
+from pixieioc.pipeline.graph import Branch, Graph
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.status import Status
 
@@ -33,8 +34,10 @@ __all__ = [
     "NOTHING",
     "SAME",
     "BadReport",
+    "Branch",
     "Cause",
     "Error",
+    "Graph",
     "Message",
     "Parameter",
     "Pipeline",

@@ -1,9 +1,9 @@
-"""How data move through a task: its place in the chain, the two links, and what ends a stream."""
+"""How data move through a task: its place in the graph, its links, and what ends a stream."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from pixieioc.pipeline.capacity import CAPACITY
 from pixieioc.pipeline.error import Refused
-from pixieioc.pipeline.frames import Buffer, Packet, pack
+from pixieioc.pipeline.frames import Buffer, Packet, nbytes, pack
+from pixieioc.pipeline.graph import Mode
 from pixieioc.pipeline.link import Offered, Receiver, Sender
 from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.output import Output, endpoint_of
+from pixieioc.pipeline.payloads import LinkCount
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.pipeline.standard import StandardReports, keep
 
@@ -46,25 +49,32 @@ class DataPlane:
     ) -> None:
         self._context = context
         self._heed, self._tell, self._waited = poll_control, tell, waited
-        self._sender = Sender(context, endpoint, tell)
+        self._endpoint, self._control = endpoint, control
+        #: The first is there from the beginning, others as long as something is connected to them.
+        self._first = Output(Sender(context, endpoint, tell), control)
+        self._outputs: list[Output] = []
+        self.modes: Sequence[Mode] = ()
         self._receiver: Receiver | None = None
         self._poller = zmq.Poller()
         self._poller.register(control, zmq.POLLIN)
-        #: By what became of a message that was offered: who wakes the task when it is worth another try.
-        self._full_pollers = {Offered.FULL: zmq.Poller(), Offered.NOBODY: zmq.Poller()}
-        for poller in self._full_pollers.values():
-            poller.register(control, zmq.POLLIN)
-        self._full_pollers[Offered.FULL].register(self._sender.credits, zmq.POLLIN)
-        self._full_pollers[Offered.NOBODY].register(self._sender.socket, zmq.POLLOUT)
-        self.is_start = self.is_final = False
+        self.is_start = False
         self.run = 0
         self.quitting = False  #: the process is to end: nothing is waited for any more
         self.begin(0)
 
     def connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
-        """Takes a place in a chain."""
+        """Takes a place in the graph; `modes` are those of the links to the tasks behind this one."""
+        outputs: Sequence[Mode] = [] if is_final else self.modes or ["lossless"]
         self._forget_receiver()
-        self.is_start, self.is_final = is_start, is_final
+        for output in self._outputs[1:]:
+            output.sender.remove()
+        self._outputs = [self._first][: len(outputs)]
+        for number in range(1, len(outputs)):
+            sender = Sender(self._context, endpoint_of(self._endpoint, number), self._tell, copies=True)
+            self._outputs.append(Output(sender, self._control))
+        for output, mode in zip(self._outputs, outputs, strict=True):
+            output.mode = mode
+        self.is_start = is_start
         if not is_start:
             self._receiver = Receiver(self._context, address_pull, self._tell)
 
@@ -75,12 +85,13 @@ class DataPlane:
         self.run = run
         self.ending = False  #: a source is to stop producing
         self.discarding = False  #: data are dropped, and counted, instead of handled or handed on
-        self.cut = False  #: the task behind this one is lost: data for it are dropped, and counted
         self.orphaned_since: float | None = None  #: the task before this one was lost then
         self.dropped = 0
+        self._items = self._bytes = 0  # handed on, of several outputs
         self.blocked = 0.0  #: seconds that were spent waiting for a full link
         self._rates = RateWindow(RATE_WINDOW, RATE_SHORTEST, time.monotonic(), 0, 0)
-        self._sender.begin(run)
+        for output in {self._first, *self._outputs}:
+            output.begin(run)
         if self._receiver is not None:
             self._receiver.begin(run)
 
@@ -95,29 +106,62 @@ class DataPlane:
         """Sleeps until a message or data have come."""
         self._poller.poll(int(milliseconds))
 
+    @property
+    def is_final(self) -> bool:
+        """True if there is nobody to hand data to, or nobody any more."""
+        return all(output.cut for output in self._outputs)
+
     def put(self, data: Any) -> bool:
-        """Hands `data` to the next task, waiting while the link is full; False if they were dropped.
+        """Hands `data` to the tasks behind this one, waiting while a lossless link is full; False if nobody got them.
 
         A final task has nobody to hand to; that is no loss, unless somebody was there and is lost.
         """
-        if self.is_final:
-            self.dropped += self.cut
+        sent, size = False, 0
+        for output in self._outputs:
+            frames = pack(Packet(_DATA, self.run, output.sender.items + 1, data))
+            if self._hand_over(output, frames):
+                sent, size = True, size or (nbytes(frames) if len(self._outputs) > 1 else 0)
+        self._items += sent
+        self._bytes += size
+        return sent
+
+    def _hand_over(self, output: Output, frames: list[Buffer]) -> bool:
+        if output.mode == "sampling":
+            # Nobody waits for it, and what is dropped on purpose is missed, too: it is never a loss.
+            dropping = output.cut or self.quitting or self.discarding
+            if not dropping and output.sender.offer(frames) is Offered.SENT:
+                return True
+            output.missed += 1
+            output.missed_bytes += nbytes(frames)
             return False
-        frames = pack(Packet(_DATA, self.run, self._sender.items + 1, data))
-        if self._transmit(frames, is_end=False):
+        if not output.cut and self._transmit(output, frames, is_end=False):
             return True
         self.dropped += 1
         return False
 
     def allocate(self, size: int) -> NDArray[np.uint8]:
         """Memory of `size` bytes for data that will be sent: if possible, what the next task has too."""
-        memory = None if self.is_final else self._sender.allocate(size)
+        memory = None if self.is_final else self._first.sender.allocate(size)
         return np.empty(size, np.uint8) if memory is None else memory
 
     def put_end(self) -> None:
-        """Passes the end of the stream on, behind all data."""
-        if not self.is_final:
-            self._transmit(pack(Packet(Message.FINISHED, self.run, self._sender.items)), is_end=True)
+        """Passes the end of the stream on, behind all data; to those who wait for all data first."""
+        for output in sorted(self._outputs, key=lambda output: output.mode == "sampling"):
+            if not output.cut:
+                self._transmit(output, self._end_for(output), is_end=True)
+
+    def cut(self, number: int | None) -> None:
+        """The stream to an output (None: to all) ends now, because of a failure behind it.
+
+        Data for it are dropped, and counted; what of it is still alive hears that there are no more.
+        """
+        for output in self._outputs if number is None else self._outputs[number : number + 1]:
+            if not output.cut:
+                output.cut = True
+                output.sender.offer(self._end_for(output), is_item=False)
+
+    def _end_for(self, output: Output) -> list[Buffer]:
+        return pack(Packet(Message.FINISHED, self.run, output.sender.items))
 
     def take(self) -> Packet | None:
         """The next item, or the end of the stream, or None if there is nothing now."""
@@ -129,14 +173,14 @@ class DataPlane:
                 return Packet(Message.FINISHED, self.run)
         return packet
 
-    def _transmit(self, frames: list[Buffer], *, is_end: bool) -> bool:
+    def _transmit(self, output: Output, frames: list[Buffer], *, is_end: bool) -> bool:
         # The end of the stream is not discarded with the data: only a cut link or the end of the process is.
-        while not self.cut and not self.quitting and (is_end or not self.discarding):
-            offered = self._sender.offer(frames, is_item=not is_end)
+        while not output.cut and not self.quitting and (is_end or not self.discarding):
+            offered = output.sender.offer(frames, is_item=not is_end)
             if offered is Offered.SENT:
                 return True
             began = time.perf_counter()
-            self._full_pollers[offered].poll(_PATIENCE)
+            output.full_pollers[offered].poll(_PATIENCE)
             waited = time.perf_counter() - began
             self.blocked += waited
             self._waited(waited)
@@ -145,8 +189,8 @@ class DataPlane:
 
     def measure(self, reports: StandardReports, handled: int, *, running: bool) -> None:
         """Brings the reports about the links up to date; `handled` is what the rate is the rate of."""
-        sender, receiver = self._sender, self._receiver
-        keep(reports, dropped=self.dropped, messages_out=sender.items, bytes_out=sender.bytes)
+        receiver, moved_out = self._receiver, self._bytes_out
+        keep(reports, dropped=self.dropped, messages_out=self.sent, bytes_out=moved_out)
         if receiver is not None:
             use = receiver.use
             keep(
@@ -160,20 +204,30 @@ class DataPlane:
         if not running:
             keep(reports, rate=0.0, byte_rate=0.0)
             return
-        moved = receiver.bytes if receiver is not None else sender.bytes
+        moved = receiver.bytes if receiver is not None else moved_out
         now = time.monotonic()
         if (rates := self._rates.rates(now, handled, moved)) is not None:
             keep(reports, rate=rates[0], byte_rate=rates[1] / 1e6)
 
     @property
     def sent(self) -> int:
-        """Items handed to the next task in this run."""
-        return self._sender.items
+        """Items handed on in this run, each counted once, however many tasks got it."""
+        return self._items if len(self._outputs) > 1 else self._first.sender.items
+
+    @property
+    def _bytes_out(self) -> int:
+        return self._bytes if len(self._outputs) > 1 else self._first.sender.bytes
+
+    @property
+    def links(self) -> list[LinkCount]:
+        """What became of the items of this run at each output."""
+        return [LinkCount(each.sender.items, each.missed, each.missed_bytes) for each in self._outputs]
 
     def close(self) -> None:
-        """Closes both links."""
+        """Closes all links."""
         self._forget_receiver()
-        self._sender.close()
+        for output in {self._first, *self._outputs}:
+            output.sender.close()
 
     def _forget_receiver(self) -> None:
         if self._receiver is not None:

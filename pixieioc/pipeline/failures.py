@@ -6,6 +6,7 @@ import time
 from typing import Any, Protocol
 
 from pixieioc.pipeline.error import Cause, Error
+from pixieioc.pipeline.graph import Link
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
@@ -83,12 +84,18 @@ class Failures:
     def end_if_finished(self) -> None:
         """Ends the run if all its tasks are through: those that finished go back to WAITING."""
         processes = self._state.chained
-        if self._state.status is Status.WAITING or not all(process.at_rest for process in processes):
+        if self._state.status is Status.WAITING:
             return
-        for before, process in zip([None, *processes], processes, strict=False):
-            if process.lost and before is not None:  # what was sent to it and that it did not say it has handled
-                told = process.reports
-                told["balance"] = before.reports["messages_out"] - told["counter"] - told["dropped"]
+        if busy := [process.name for process in processes if not process.at_rest]:
+            if all(map(self._state.graph.sampled_by, busy)):  # nothing but what may miss data keeps the run from ending
+                self._state.watchdog.end_by(time.monotonic())
+            return
+        for process in processes:
+            link = self._state.graph.before(process.name)
+            if process.lost and link is not None:  # what was sent to it and that it did not say it has handled
+                told, before = process.reports, self._state.processes[link.source]
+                sent = before.links[link.output].sent if link.output < len(before.links) else 0
+                told["balance"] = sent - told["counter"] - told["dropped"]
                 process.report_time = time.time()
                 self._handlers.handle_report(process.name, {"balance": told["balance"]})
             elif process.finished and not process.failed:
@@ -97,8 +104,11 @@ class Failures:
         self._state.status = after(self._state.status, Message.FINISHED, PIPELINE_RULES)
         self._state.watchdog.begin()
 
-    def fail(self, process: TaskProcess, error: Error) -> None:
-        """Something is wrong with a task: panic, stop the others, and let them flush what they hold."""
+    def fail(self, process: TaskProcess, error: Error, *, at_start: bool = False) -> None:
+        """Something is wrong with a task: panic, stop the others, and let them flush what they hold.
+
+        If the task is on a sampling branch that ends the branch only, unless the run is just beginning.
+        """
         in_run = not self._state.at_rest
         error.task = error.task or process.name
         error.time = error.time or time.time()
@@ -107,28 +117,42 @@ class Failures:
         if not process.lost:
             process.status = after(process.status, _ERROR)
             process.finished |= not in_run
-        self._state.errors.append(error)
-        self._state.status = after(self._state.status, _ERROR, PIPELINE_RULES)
-        if in_run and process.name in self._state.chain:
-            self._cut_chain(process)
+        at_start = at_start or any(each.beginning for each in self._state.chained)
+        sampled = self._state.graph.sampled_by(process.name) if in_run and not at_start else None
+        if sampled is not None:
+            self._end_branch(sampled, process)
+        else:
+            self._state.errors.append(error)
+            self._state.status = after(self._state.status, _ERROR, PIPELINE_RULES)
+            if in_run and process.name in self._state.graph.tasks:
+                self._end_stream(process)
         self._handlers.handle_error(process.name, error)
         self.end_if_finished()
 
-    def _cut_chain(self, process: TaskProcess) -> None:
-        """The chain's first part ends before `process`, its second begins behind it; a live one does this itself."""
-        at = self._state.chain.index(process.name)
-        self._state.send(self._state.chain[0], Message.STOP, None)
-        if process.lost and at:
-            self._state.send_connect(self._state.chain[at - 1], "", at == 1, True)
-        if process.lost and at + 1 < len(self._state.chain):
-            self._state.send(self._state.chain[at + 1], Message.FINISHED, None)
+    def _end_stream(self, process: TaskProcess) -> None:
+        """The source stops, and nothing passes `process` any more."""
+        self._state.send(self._state.graph.tasks[0], Message.STOP, None)
+        self._cut_around(process)
         self._state.watchdog.end_by(time.monotonic())
+
+    def _end_branch(self, link: Link, process: TaskProcess) -> None:
+        """The branch behind a sampling link ends, because of a failure in it; the run goes on without it."""
+        self._state.send_cut(link)
+        self._cut_around(process)
+
+    def _cut_around(self, process: TaskProcess) -> None:
+        """What is before a lost process sends it no more, what is behind gets no more; a live one does that."""
+        link = self._state.graph.before(process.name)
+        if process.lost and link is not None:
+            self._state.send_cut(link)
+        for behind in self._state.graph.behind(process.name) if process.lost else ():
+            self._state.send(behind.target, Message.FINISHED, None)
 
     def fail_start(self, problems: list[str]) -> None:
         """A run that could not begin in all tasks: no data have flowed, and the streams of the others end at once."""
         if self._state.status is not Status.PANICKING:
             name, _, text = problems[0].partition(": ")
-            self.fail(self._state.processes[name], Error(text))
+            self.fail(self._state.processes[name], Error(text), at_start=True)
         self.end_without_data()
 
     def end_without_data(self) -> None:

@@ -77,4 +77,18 @@ class Incoming:
             process.status = Status[report.status]
         process.reports.update(values)
         process.report_time = report.time
+        process.links = report.links
         self._handlers.handle_report(process.name, values)
+        self._report_missed(process)
+
+    def _report_missed(self, process: TaskProcess) -> None:
+        """What a sampling branch has missed is known to the task before it, and is a report of the first task in it."""
+        for link, count in zip(self._state.graph.behind(process.name), process.links, strict=False):
+            target = self._state.processes.get(link.target)
+            if link.mode != "sampling" or target is None:
+                continue
+            missed = {"missed": count.missed, "missed_bytes": count.missed_bytes}
+            if any(target.reports[name] != value for name, value in missed.items()):
+                target.reports.update(missed)
+                target.report_time = process.report_time
+                self._handlers.handle_report(target.name, missed)

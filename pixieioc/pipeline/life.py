@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declare import Value, settings_of
 from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.failures import Failures
+from pixieioc.pipeline.graph import Graph, shape_problems
 from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.output import endpoint_of
 from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.procedure import Procedure, Wait
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
@@ -52,31 +54,36 @@ class Life:
         processes = [self._state.processes.enrol(name, cls, settings.get(name, {})) for name, cls in classes.items()]
         yield from self._state.processes.bring_up(processes, self._state.answer_timeout)
 
-    def connecting(self, names: list[str]) -> Procedure[None]:
-        """Wires tasks as a chain; a pipeline that panicked and whose tasks all answer is WAITING again."""
+    def connecting(self, graph: Graph) -> Procedure[None]:
+        """Wires tasks; a pipeline that panicked and whose tasks all answer is WAITING again."""
         after(self._state.status, _CONNECT, PIPELINE_RULES)
-        if missing := [name for name in names if name not in self._state.processes]:
+        if missing := [name for name in graph.tasks if name not in self._state.processes]:
             raise ValueError(
                 f"{', '.join(missing)}: no such task in this pipeline; there are: {', '.join(self._state.processes)}"
             )
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"a chain is at least one task, each at most once, not: {', '.join(names)}")
+        if wrong := list(shape_problems(graph)):
+            raise ValueError("; ".join(fault.text for fault in wrong) + f", not: {graph}")
         self._refuse_unknown_kwargs()
-        self._state.chain, self._state.wired = list(names), False
-        numbers: dict[str, int] = {}
-        for i, name in enumerate(names):
-            wiring = self._state.processes[names[i - 1]].task.wiring if i else None
-            place = {
-                "address_pull": wiring.endpoint if wiring else "",
-                "is_start": i == 0,
-                "is_final": name == names[-1],
-            }
-            numbers[name] = self._state.send(name, _CONNECT, place)
-        problems = yield from self._state.processes.answers(numbers, self._state.answer_timeout)
-        if problems:
-            raise RuntimeError("connect: " + "; ".join(problems))
+        self._state.graph, self._state.wired = graph, False
+        # A link's sending end must be there before the receiving one; the first of each task always is.
+        branching = [name for name in graph.by_depth if len(graph.behind(name)) > 1]
+        others = [name for name in graph.tasks if name not in branching]
+        for names in (*([name] for name in branching), others):
+            numbers = {name: self._state.send(name, _CONNECT, self._place(graph, name)) for name in names}
+            if problems := (yield from self._state.processes.answers(numbers, self._state.answer_timeout)):
+                raise RuntimeError("connect: " + "; ".join(problems))
         self._state.wired = True
         self._state.status = after(self._state.status, _CONNECT, PIPELINE_RULES)
+
+    def _place(self, graph: Graph, name: str) -> dict[str, Any]:
+        """What a task is told of its place in the graph."""
+        link, behind, address = graph.before(name), graph.behind(name), ""
+        if link is not None:
+            wiring = self._state.processes[link.source].task.wiring
+            address = endpoint_of(wiring.endpoint, link.output) if wiring else ""
+        self._state.processes[name].outputs = max(1, len(behind))
+        modes = [link.mode for link in behind]
+        return {"address_pull": address, "is_start": link is None, "is_final": not behind, "modes": modes}
 
     def configuring(self, config: Mapping[str, Any]) -> Procedure[None]:
         """Configures tasks, all or nothing; one that has failed gets its new settings when it is replaced."""
@@ -130,7 +137,7 @@ class Life:
             "presets": dict(presets),
         }
         self._state.status = after(self._state.status, Message.START, PIPELINE_RULES)
-        for names in (self._state.chain[1:], self._state.chain[:1]):
+        for names in (self._state.graph.tasks[1:], self._state.graph.tasks[:1]):
             problems = yield from self._sending_start(names, run)
             if problems:
                 failed = self._state.processes.get(problems[0].partition(": ")[0])
@@ -145,7 +152,7 @@ class Life:
         """False if the end of the run was asked for while its tasks were starting: no source for a dead chain."""
         return self._state.status is Status.RUNNING
 
-    def _sending_start(self, names: list[str], run: dict[str, Any]) -> Procedure[list[str]]:
+    def _sending_start(self, names: Sequence[str], run: dict[str, Any]) -> Procedure[list[str]]:
         """Has some tasks begin a run; returns what went wrong. Until a task has answered, it is not at rest."""
         begun = [self._state.processes[name] for name in names]
         for process in begun:
@@ -171,7 +178,7 @@ class Life:
             yield from self._state.processes.put_away(failed)
             yield from self._state.processes.bring_up(fresh, self._state.answer_timeout)
         if not self._state.wired or self._state.status is Status.PANICKING:
-            yield from self.connecting(self._state.chain)
+            yield from self.connecting(self._state.graph)
 
     def quitting(self) -> Procedure[None]:
         """Shuts the tasks down, politely first."""
@@ -187,7 +194,7 @@ class Life:
 
     def killing(self) -> Procedure[None]:
         """Ends all processes at once; the pipeline is as new afterwards."""
-        self._state.chain, self._state.wired = [], False
+        self._state.graph, self._state.wired = Graph(), False
         self._state.watchdog.begin()
         self._state.status = Status.WAITING  # a new life: the state diagram's beginning
         yield from self._state.processes.put_away(list(self._state.processes.values()))

@@ -61,7 +61,19 @@ class _Place(NamedTuple):
 class Sender:
     """The sending end of a link; bound to `address` (an `ipc://` path) as long as it exists."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        address: str,
+        tell: Callable[[str], None],
+        *,
+        copies: bool = False,
+    ) -> None:
+        """With `copies` nothing refers to the sender's data while it waits in the socket.
+
+        They may lie in memory that is shared with another receiver, who must not have to wait for this one.
+        """
+        self._address, self._copies = address, copies
         self.socket = context.socket(zmq.PUSH)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.SNDHWM, CAPACITY + 1)  # and the end of the stream
@@ -122,6 +134,12 @@ class Sender:
         self._listen()
         return self._space.used if self._space is not None else 0
 
+    def remove(self) -> None:
+        """Closes the link and removes what it has in the file system."""
+        self.close()
+        for path in files_of(self._address):
+            path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Unbinds; what was handed over and not yet taken is lost."""
         self.socket.close()
@@ -131,7 +149,7 @@ class Sender:
         """The message with its large frames in the memory that is shared; None if there will be room in it soon."""
         space = self._space
         if space is None:
-            return [b"", *frames]
+            return [b"", *(map(bytes, frames) if self._copies else frames)]
         places: list[_Place] = []
         others: list[Buffer] = []
         for number, frame in enumerate(frames):
@@ -143,7 +161,7 @@ class Sender:
                     space.leave(place.extent)
                 return None
             else:  # it is small, or too large; or the receiver has taken all items and holds them, so do not wait
-                others.append(frame)
+                others.append(bytes(frame) if self._copies else frame)
         for place in places:
             if not place.there:
                 space.copy(frames[place.frame], place.extent)

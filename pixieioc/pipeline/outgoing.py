@@ -12,7 +12,7 @@ import psutil
 from pixieioc.pipeline.control import ControlLine, Printer
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.message import Message
-from pixieioc.pipeline.payloads import Answered, Busy, Printed, Reported, StatusName, clean, write
+from pixieioc.pipeline.payloads import Answered, Busy, LinkCount, Printed, Reported, StatusName, clean, write
 from pixieioc.pipeline.reporting import Reporting
 from pixieioc.pipeline.standard import StandardReports, keep
 
@@ -61,9 +61,9 @@ class Outgoing:
         report = now + self._reporting.due_in if self.waits else float("inf")
         return min(self._usage_due, now + self.printer.due_in, report)
 
-    def report(self, status: StatusName) -> None:
-        """Sends all values that have changed."""
-        report = Reported(status=status, time=time.time(), values=self._reporting.take())
+    def report(self, status: StatusName, links: list[LinkCount]) -> None:
+        """Sends all values that have changed, and what became of the items at each output."""
+        report = Reported(status=status, time=time.time(), values=self._reporting.take(), links=links)
         self._control.say(_REPORT, write(report), self.run)
 
     def usage(self) -> bool:

@@ -6,7 +6,7 @@ be taken for anything else.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -23,12 +23,21 @@ Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 _LONGEST_SENTENCE, _LONGEST_TEXT = 2000, 500_000
 
 
+class LinkCount(NamedTuple):
+    """What became of a run's items at an output: how many were sent, how many were missed, and the bytes of these."""
+
+    sent: Number
+    missed: Number
+    missed_bytes: Number
+
+
 class Reported(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A REPORT: the task's status and Unix time when it was made, and the values that changed."""
+    """A REPORT: the task's status and Unix time when it was made, the values that changed, and its outputs."""
 
     status: StatusName
     time: Time
     values: dict[str, Any]
+    links: list[LinkCount] = []
 
 
 class Busy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,8 +105,17 @@ def read(kind: str, payload: object, as_type: type[T]) -> T:
 
 def write(payload: msgspec.Struct) -> dict[str, Any]:
     """A payload as it travels."""
-    plain = {name: getattr(payload, name) for name in payload.__struct_fields__}
-    return {name: value.value if isinstance(value, Cause) else value for name, value in plain.items()}
+    return {name: _plain(getattr(payload, name)) for name in payload.__struct_fields__}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Cause():
+            return value.value
+        case [LinkCount(), *_]:
+            return [list(link) for link in cast("list[LinkCount]", value)]
+        case _:
+            return value
 
 
 def clean(text: str, longest: int = _LONGEST_TEXT) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import zmq
 
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.failures import WATCH_INTERVAL, Failures
+from pixieioc.pipeline.graph import Branch, Graph
 from pixieioc.pipeline.incoming import Incoming
 from pixieioc.pipeline.life import Life, Tasks
 from pixieioc.pipeline.message import Message
@@ -58,12 +59,12 @@ class Pipeline(PipelineState):
         """
         self.follow(self.creating({name: cls or name}))
 
-    def connect(self, tasks_active: list[str]) -> None:
-        """Wires the named tasks as a chain, in that order; others stay WAITING and receive no data.
+    def connect(self, tasks_active: list[str], branches: Sequence[Branch] = ()) -> None:
+        """Wires the named tasks as a chain, in that order, with its branches; others stay WAITING and receive no data.
 
         Raises RuntimeError that names the tasks that did not answer, ValueError for a name that is not there.
         """
-        self.follow(self.connecting(tasks_active))
+        self.follow(self.connecting(Graph(tuple(tasks_active), tuple(branches))))
 
     def configure(self, config: dict[str, Any]) -> None:
         """Configures all tasks, or none: a key is a parameter's name or a task's name with a dict.
@@ -154,9 +155,9 @@ class Pipeline(PipelineState):
         """Starts the processes of several tasks side by side."""
         return self._life.creating(tasks)
 
-    def connecting(self, names: list[str]) -> Procedure[None]:
-        """Wires tasks as a chain; a pipeline that panicked and whose tasks all answer is WAITING again."""
-        return self._life.connecting(names)
+    def connecting(self, tasks: Graph | Sequence[str]) -> Procedure[None]:
+        """Wires tasks, as a graph or a chain; a pipeline that panicked and whose tasks all answer is WAITING again."""
+        return self._life.connecting(tasks if isinstance(tasks, Graph) else Graph(tuple(tasks)))
 
     def configuring(self, config: Mapping[str, Any]) -> Procedure[None]:
         """Configures tasks, all or nothing; one that has failed gets its new settings when it is replaced."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from pixieioc.pipeline.declare import Value, settings_of
 from pixieioc.pipeline.error import Error
+from pixieioc.pipeline.graph import Graph, Link
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task_process import TaskProcess
@@ -23,14 +24,19 @@ class PipelineState:
         self.status = Status.WAITING
         self.run_id = 0
         self.processes = TaskProcesses()
-        self.chain: list[str] = []
+        self.graph = Graph()
         self.wired = False  #: every task of the chain has taken its place in it
         self.errors: list[Error] = []  #: of the current or last run, first cause first
 
     @property
+    def chain(self) -> list[str]:
+        """The tasks of the chain, without those of its branches."""
+        return list(self.graph.chain)
+
+    @property
     def chained(self) -> list[TaskProcess]:
-        """The processes of the chain, from source to sink."""
-        return [self.processes[name] for name in self.chain if name in self.processes]
+        """The processes that are connected: those of the chain from source to sink, then those of the branches."""
+        return [self.processes[name] for name in self.graph.tasks if name in self.processes]
 
     @property
     def at_rest(self) -> bool:
@@ -47,6 +53,10 @@ class PipelineState:
         self.send(
             name, Message.CONNECT.emoji, {"address_pull": address_pull, "is_start": is_start, "is_final": is_final}
         )
+
+    def send_cut(self, link: Link) -> None:
+        """Tells the task before a link that nothing can go there any more, because of a failure behind it."""
+        self.send(link.source, Message.CONNECT.emoji, {"cut": link.output})
 
     def send_kill(self, name: str) -> None:
         """Kills the given task: SIGKILL to its process, which is then noticed as lost."""

@@ -73,6 +73,15 @@ class StandardReports:
         pv="Balance_RBV",
         guidance="Data of this run are incomplete from this task on.",
     )
+    missed = FrameReport(
+        0, doc="Items that this task could not take at once in this run: its branch is sampling.", pv="Missed_RBV"
+    )
+    missed_bytes = FrameReport(
+        0,
+        doc="Bytes of the items that this task could not take at once in this run.",
+        unit="B",
+        pv="REPORT:BytesMissed_RBV",
+    )
     counter = FrameReport(0, doc="Messages handled in this run.", pv="Counter_RBV")
     events: Report[int] = Report(0, doc="Events handled in this run.", pv="Events_RBV")
     rate = FrameReport(
@@ -121,6 +130,8 @@ _PER_RUN = (
     "counter",
     "events",
     "dropped",
+    "missed",
+    "missed_bytes",
     "balance",
     "rate",
     "byte_rate",

@@ -201,10 +201,13 @@ class TaskLoop:
         self._task.do_connect(address_pull, is_start, is_final)
 
     def _take_place(self, place: dict[str, Any]) -> None:
-        if self.status is Status.WAITING:
+        if "cut" in place:  # a task behind this one has failed: what would go there is not sent any more
+            self.data_plane.cut(place["cut"])
+        elif self.status is Status.WAITING:
+            self.data_plane.modes = place.get("modes", ())
             self.connect(place["address_pull"], place["is_start"], place["is_final"])
-        else:  # the task behind this one is lost: what would go there is dropped and counted from now on
-            self.data_plane.is_final = self.data_plane.cut = True
+        else:
+            self.data_plane.cut(None)
 
     def configure(self, config: dict[str, Any]) -> None:
         """Sets parameters: all of `config` or, if anything in it is refused, none."""
@@ -257,7 +260,7 @@ class TaskLoop:
             self._making_report = False
         handled = task.events if task.events_known else task.counter
         self.data_plane.measure(task, handled, running=self.status is Status.RUNNING)
-        self.out.report(self.status.name)
+        self.out.report(self.status.name, self.data_plane.links)
 
     def beat(self) -> None:
         """Gives a sign of life; reports load and memory, and sends what was printed, if that is due."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from pixieioc.pipeline.activity import Activity, Doing
 from pixieioc.pipeline.error import Error
+from pixieioc.pipeline.payloads import LinkCount
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.undeclared import Undeclared
@@ -34,6 +35,8 @@ class TaskProcess:
     heard: float = field(default_factory=time.monotonic)
     vitals_time: float = 0.0  #: when its vital signs were last reported, monotonic
     report_time: float = 0.0  #: Unix time of the latest report
+    outputs: int = 1  #: how many links begin at it
+    links: list[LinkCount] = field(default_factory=list[LinkCount])  #: what became of the items at each of them
     #: The latest value of every report.
     reports: dict[str, Any] = field(init=False)
     #: Numbers of messages whose answers are waited for: None, or why it was refused, or an empty text.

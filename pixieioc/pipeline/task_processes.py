@@ -20,6 +20,7 @@ from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.error import Cause, Error
 from pixieioc.pipeline.frames import Packet, pack
 from pixieioc.pipeline.link import files_of
+from pixieioc.pipeline.output import endpoint_of
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 from pixieioc.pipeline.process import prepare
 from pixieioc.pipeline.task import Task
@@ -90,7 +91,12 @@ class TaskProcesses(Mapping[str, TaskProcess]):
 
     def reachable(self, process: TaskProcess) -> bool:
         """Whether other tasks can be connected to a process: its files are where they were."""
-        return all(path.exists() for path in files_of(self._endpoint(process.identity)))
+        return all(path.exists() for path in self._files_of(process))
+
+    def _files_of(self, process: TaskProcess) -> Iterator[Path]:
+        """What its links have in the file system."""
+        for number in range(process.outputs):
+            yield from files_of(endpoint_of(self._endpoint(process.identity), number))
 
     def keep_folders(self) -> None:
         """Keeps the folders from being tidied away; to be called now and then."""
@@ -148,8 +154,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         if processes:
             yield Call(end)
         for process in processes:
-            endpoint = self._endpoint(process.identity)
-            for path in (*files_of(endpoint), page_of(endpoint)):
+            for path in (*self._files_of(process), page_of(self._endpoint(process.identity))):
                 path.unlink(missing_ok=True)
 
     # -- messages -----------------------------------------------------------------------------------------------------

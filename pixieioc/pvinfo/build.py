@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pixieioc.config import Config, ConfigError
 from pixieioc.pipeline.declare import LONGEST_TEXT, Value
+from pixieioc.pipeline.graph import Graph
 from pixieioc.pvinfo.declared import as_pv, task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
-from pixieioc.pvinfo.model import LONGEST_NAME, PvInfo, Source
+from pixieioc.pvinfo.model import LONGEST_NAME, NO_LIMITS, PvInfo, Source
 from pixieioc.pvinfo.overview import in_words
 from pixieioc.pvinfo.run_control import run_control_pvs
 
@@ -32,7 +33,7 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
     pvs: dict[str, PvInfo] = {}
     disk = (config.ioc.disk_lolo, config.ioc.disk_low)
     memory = (config.ioc.memory_high, config.ioc.memory_hihi)
-    for pv in run_control_pvs(config.chain, config.run, disk):
+    for pv in run_control_pvs(tuple(config.tasks), config.run, disk):
         pvs[pv.name] = pv
     taken = {name.partition(":")[0] for name in pvs}
     for name, cls in config.tasks.items():
@@ -41,6 +42,7 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
         _refuse_long_lists(name, cls, config.settings[name])
         try:
             of_task = list(task_pvs(name, cls, config.settings[name], memory))
+            of_task = [pv for each in of_task if (pv := _in_its_place(each, config.graph)) is not None]
             if _has_elder(name, config):
                 of_task = [_behind_its_name(pv, cls) for pv in of_task]
         except ValueError as error:  # a name that no process variable can have
@@ -67,6 +69,19 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
             f"{config.prefix}{longest} has at most {LONGEST_NAME}{shorter}"
         )
     return pvs
+
+
+def _in_its_place(pv: PvInfo, graph: Graph) -> PvInfo | None:
+    """What a task's place in the graph makes of one of its reports: only the first task of a branch misses items.
+
+    On a sampling branch a full queue is no alarm: nobody waits for it, and what it misses is counted.
+    """
+    task, link = pv.source.task, graph.before(pv.source.task)
+    if pv.source.kind == "report" and pv.source.name in ("missed", "missed_bytes"):
+        return pv if link is not None and link.mode == "sampling" else None
+    if pv.source == Source("report", task, "queue_use") and graph.sampled_by(task) is not None:
+        return dataclasses.replace(pv, limits=NO_LIMITS, hysteresis=0.0, guidance="")
+    return pv
 
 
 def _has_elder(name: str, config: Config) -> bool:

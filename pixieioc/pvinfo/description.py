@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pixieioc.config import Config
+from pixieioc.pipeline.graph import Graph
 from pixieioc.pvinfo.build import all_pvs
 from pixieioc.pvinfo.model import LIMIT_SEVERITIES, SEVERITIES, PvInfo
 from pixieioc.pvinfo.overview import FOR_SCREENS
@@ -50,21 +51,22 @@ class TaskInfo:
 
 @dataclass(frozen=True)
 class Description:
-    """All process variables of an IOC by their names without prefix, and the chain of its tasks."""
+    """All process variables of an IOC by their names without prefix, its tasks, and how they are linked."""
 
     prefix: str
-    chain: tuple[TaskInfo, ...]
+    tasks: tuple[TaskInfo, ...]
+    graph: Graph
     pvs: Mapping[str, PvInfo]
 
     @classmethod
     def of(cls, config: Config) -> Description:
         """The IOC that has this configuration."""
         pvs = all_pvs(config)
-        chain = tuple(
+        tasks = tuple(
             TaskInfo(name, " ".join((task.__doc__ or "").split()), tuple(p for p in pvs.values() if task_of(p) == name))
             for name, task in config.tasks.items()
         )
-        return cls(config.prefix, chain, pvs)
+        return cls(config.prefix, tasks, config.graph, pvs)
 
     def of_part(self, part: Part) -> list[PvInfo]:
         """The process variables of one part of the screens."""

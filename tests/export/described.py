@@ -50,6 +50,7 @@ def committed() -> dict[str, str]:
 _CASES = {
     "committed": lambda: (of_file(DEMO), committed()),
     "replay.toml": lambda: (of_file(ROOT / "examples" / "replay.toml", "X:"), None),
+    "branches.toml": lambda: (of_file(ROOT / "examples" / "branches.toml"), None),
     "energy_cut.toml": lambda: (of_file(ROOT / "examples" / "energy_cut.toml"), None),
     "everything": lambda: (everything(), None),
 }

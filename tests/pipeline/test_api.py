@@ -14,8 +14,8 @@ from pixieioc.pipeline import Error, Message, Pipeline, Status, Task
 PIPELINE = {
     "__init__": ["self", "task_kwargs=None"],
     "configure": ["self", "config"],
-    "connect": ["self", "tasks_active"],
-    "create_task": ["self", "name"],
+    "connect": ["self", "tasks_active", "branches=()"],
+    "create_task": ["self", "name", "cls=''"],
     "handle_error": ["self", "name", "err"],
     "handle_print": ["self", "name", "string"],
     "handle_report": ["self", "name", "report"],

@@ -271,7 +271,8 @@ def test_every_parameter_has_a_setpoint_and_a_readback(cls: type) -> None:
 def test_every_report_is_a_process_variable(cls: type[Task]) -> None:
     for report in cls.reports().values():
         found = _reported(cls, report)
-        assert bool(found) == (report.name != "events" or cls.events_known), report.name
+        if report.name not in ("missed", "missed_bytes"):  # those of the first task of a sampling branch
+            assert bool(found) == (report.name != "events" or cls.events_known), report.name
         assert all(not pv.access for pv in found)
 
 

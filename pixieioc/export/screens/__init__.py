@@ -18,7 +18,7 @@ def screens(description: Description) -> dict[str, str]:
     site = Site(description)
     files = {"run.bob": run_screen(site), "pipeline.bob": pipeline_screen(site), "expert.bob": expert_screen(site)}
     files |= alarms_screens(site)
-    files |= {file_of(task): task_screen(site, task) for task in description.chain}
+    files |= {file_of(task): task_screen(site, task) for task in description.tasks}
     if site.has_channel("Spectrum_RBV"):
         files |= spectra_screens(site)
     if site.has_channel("Trace_RBV"):

@@ -51,8 +51,8 @@ def _row(site: Site, box: Box) -> str:
     )
     number = _pv(site, "Screen_RBV")
     files = ["", "run.bob", "rates.bob" if site.has_channel("OutputCountRate_RBV") else "run.bob", "expert.bob"]
-    names = [*ALARM_SCREENS, *(task.name for task in site.description.chain)]
-    files += [file_of(task) for task in site.description.chain]
+    names = [*ALARM_SCREENS, *(task.name for task in site.description.tasks)]
+    files += [file_of(task) for task in site.description.tasks]
     for i, (name, file) in enumerate(zip(names, files, strict=True)):
         if file:
             opener = bob.opener(button, name, file, None, style.SMALL_BOLD)

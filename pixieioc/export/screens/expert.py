@@ -34,7 +34,7 @@ _FEW_TASKS, _TASKS = 7, 9
 
 def expert_screen(site: Site) -> str:
     """The file's text; it is as high as the chain is long."""
-    tasks = max(_TASKS, len(site.description.chain))
+    tasks = max(_TASKS, len(site.description.tasks))
     display, room = screen(site, "Expert", "expert.bob", HEIGHT + (tasks - _TASKS) * 30)
     upper, lower = Box(room.x, room.y, room.width, 530), Box(room.x, room.y + 538, room.width, room.height - 538)
     health, clients, commands = upper.columns(34, 26, 40)
@@ -97,12 +97,12 @@ def _operate(site: Site, display: Display, box: Box) -> None:
 
 def _tasks(site: Site, display: Display, box: Box) -> None:
     inside = panel(display, box, "Tasks")
-    rows = inside.rows(32, 6) if len(site.description.chain) <= _FEW_TASKS else inside.rows(26, 4)
+    rows = inside.rows(32, 6) if len(site.description.tasks) <= _FEW_TASKS else inside.rows(26, 4)
     shares = (30, 22, 14, 14, 16, 16, 10)
     headings = ("Task", "State", *(caption for caption, _ in _TASK_COLUMNS))
     for column, heading in zip(next(rows).columns(*shares), headings, strict=True):
         display.add(bob.label(column, heading, style.SMALL, style.FAINT))
-    for row, task in zip(rows, site.description.chain, strict=False):
+    for row, task in zip(rows, site.description.tasks, strict=False):
         name, state, *others = row.columns(*shares)
         display.add(bob.opener(name, task.name, file_of(task), None, style.SMALL_BOLD))
         status = f"{task.name}:Status"

@@ -1,4 +1,4 @@
-"""The Pipeline screen: the chain as it is, a box a task, and between them what waits and what was lost."""
+"""The Pipeline screen: the graph as it is, a box a task, and between them what waits and what was lost or missed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
 from pixieioc.export.screens.layout import HEIGHT, MARGIN, Site, panel, reading, screen, states_of
 from pixieioc.export.screens.task import file_of
-from pixieioc.pvinfo.description import TaskInfo
+from pixieioc.pvinfo.description import Description, TaskInfo
 
 _MOST_COLUMNS = 4
 #: Room for an arrow between two boxes, and between two rows of them.
@@ -21,28 +21,45 @@ _STRIP_HEIGHT = 152
 
 
 def pipeline_screen(site: Site) -> str:
-    """The file's text; a long chain makes the screen higher."""
-    chain = site.description.chain
-    rows = -(-len(chain) // _MOST_COLUMNS)
-    columns = -(-len(chain) // rows)
+    """The file's text; a long chain, and branches, make the screen higher."""
+    graph = site.description.graph
+    cells = _cells(site.description)
+    rows, columns = (1 + max(cell[axis] for cell in cells.values()) for axis in (1, 0))
     tall = _BOX_HEIGHT if rows > 1 else _TALL
-    graph = rows * tall + (rows - 1) * _BETWEEN_ROWS
-    height = max(HEIGHT, 64 + 3 * MARGIN + graph + _STRIP_HEIGHT)
+    used = rows * tall + (rows - 1) * _BETWEEN_ROWS
+    height = max(HEIGHT, 64 + 3 * MARGIN + used + _STRIP_HEIGHT)
     display, room = screen(site, "Pipeline", "pipeline.bob", height)
-    room = Box(room.x, room.y, room.width, graph + (room.height - graph - _STRIP_HEIGHT - MARGIN if rows > 1 else 0))
     width = (room.width - (columns - 1) * _BETWEEN) // columns
     step = _BOX_HEIGHT + _BETWEEN_ROWS
-    boxes = [
-        Box(room.x + (i % columns) * (width + _BETWEEN), room.y + (i // columns) * step, width, tall)
-        for i in range(len(chain))
-    ]
-    for task, box in zip(chain, boxes, strict=True):
-        _task(site, display, task, box)
-    for i in range(len(chain) - 1):
-        _link(site, display, chain[i].name, chain[i + 1].name, boxes[i], boxes[i + 1])
-    strip = _STRIP_HEIGHT if rows > 1 else height - graph - room.y - 2 * MARGIN
+    boxes = {
+        name: Box(room.x + column * (width + _BETWEEN), room.y + row * step, width, tall)
+        for name, (column, row) in cells.items()
+    }
+    for task in site.description.tasks:
+        _task(site, display, task, boxes[task.name])
+    for link in graph.links:
+        box, to = boxes[link.source], boxes[link.target]
+        if any(branch.chain[0] == link.target for branch in graph.branches):
+            _branch_link(site, display, link.source, link.target, link.mode, box, to)
+        else:
+            _link(site, display, link.source, link.target, box, to)
+    strip = _STRIP_HEIGHT if rows > 1 else height - used - room.y - 2 * MARGIN
     _strip(site, display, Box(room.x, height - MARGIN - strip, room.width, strip))
     return display.text()
+
+
+def _cells(description: Description) -> dict[str, tuple[int, int]]:
+    """Column and row of each task: the chain row by row, each branch below, and below its task where there is room."""
+    graph = description.graph
+    chains = [graph.chain, *(branch.chain for branch in graph.branches)]
+    columns = max(-(-len(chain) // -(-len(chain) // _MOST_COLUMNS)) for chain in chains)
+    cells = {name: (i % columns, i // columns) for i, name in enumerate(graph.chain)}
+    for branch in graph.branches:
+        row = 1 + max(cell[1] for cell in cells.values())
+        first = min(cells[branch.behind][0], max(0, columns - len(branch.chain))) if branch.behind in cells else 0
+        for i, name in enumerate(branch.chain):
+            cells[name] = ((first + i) % columns, row + (first + i) // columns)
+    return cells
 
 
 def _task(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
@@ -99,6 +116,31 @@ def _link(site: Site, display: Display, source: str, target: str, box: Box, to: 
         display.add(bob.value(number, use, style.TEXT_BOLD, background=None), bob.bar(filled, use))
         for caption, pv, column in zip(("dropped", "missing"), (dropped, missing), below.columns(1, 1), strict=True):
             reading(display, column, caption, pv, 0.4, style.TEXT_BOLD)
+
+
+def _branch_link(site: Site, display: Display, source: str, target: str, mode: str, box: Box, to: Box) -> None:
+    """The arrow to the first task of a branch, from the task above or from where the text says; red if items are lost.
+
+    What a sampling branch misses is a number and no more.
+    """
+    loss = [site.info(f"{target}:Balance_RBV").limits]
+    color = bob.rule("loss", "line_color", [site(f"{target}:Balance_RBV")], [(_beyond(loss, 0, 3), style.MAJOR)])
+    down, across = box.x + box.width // 2, to.x + to.width // 2
+    turn = to.y - _BETWEEN_ROWS // 2
+    points = [(across, turn), (across, to.y - 18)]
+    if to.y - box.y - box.height <= _BETWEEN_ROWS:  # otherwise there are other tasks in between
+        points = [(down, box.y + box.height + 2), (down, turn), *points]
+    display.add(bob.polyline(points, color, name=f"link {source} {target}"))
+    left, right = Box(to.x, turn + 6, to.width // 2 - 16, 40), Box(across + 16, turn + 10, to.width // 2 - 16, 30)
+    for text, row, font in zip(
+        (mode, f"behind {source}"), left.rows(19, 2), (style.SMALL_BOLD, style.TINY), strict=False
+    ):
+        display.add(bob.label(row, text, font, style.FAINT))
+    if mode == "sampling":
+        missed = site(f"{target}:Missed_RBV")
+        reading(display, right, "missed", missed, 0.36, style.TEXT_BOLD)
+    else:
+        reading(display, right, "queue", site(f"{target}:QueueUse_RBV"), 0.36, style.TEXT_BOLD)
 
 
 def _beyond(limits: Sequence[tuple[float, float, float, float]], low: int, high: int) -> str:

@@ -209,7 +209,7 @@ def _rates(site: Site, display: Display, box: Box) -> None:
     """How fast events come, now and in the last ten minutes."""
     inside = panel(display, box, "Rates")
     rows = inside.rows(34, 6)
-    source, last = site.description.chain[0].name, _last_with_events(site)
+    source, last = site.description.tasks[0].name, _last_with_events(site)
     reading(display, next(rows), "Events", site("EventRate_RBV"), 0.34, style.LARGE_BOLD, per_second=True)
     counted = "Events_RBV" if f"{last}:Events_RBV" in site else "Counter_RBV"
     reading(display, next(rows), "In this run", site(f"{last}:{counted}"), 0.34, style.HEADING)
@@ -234,7 +234,8 @@ def _rates(site: Site, display: Display, box: Box) -> None:
 
 def _last_with_events(site: Site) -> str:
     """The last task that knows events, or the last at all."""
-    names = [task.name for task in site.description.chain]
+    graph = site.description.graph
+    names = [*(task for task in graph.tasks if task not in graph.chain), *graph.chain]  # those of the chain count most
     return next((name for name in reversed(names) if f"{name}:Events_RBV" in site), names[-1])
 
 
