@@ -165,8 +165,8 @@ It is there if it is known of which run the data are, see [below](#several-runs)
 ## Which columns a file has
 
 Those that its events have: a column of an optional block, or of traces, is there if at least one event has a value in
-it. If such an event comes late, what has been written is written anew with the further columns, a row group at a time,
-and nothing is lost; a program that reads a file looks which columns there are.
+it. If such an event comes late, what was written so far is rewritten with the additional columns, one row group at a
+time, and nothing is lost; a program that reads a file must check which columns there are.
 
 ## Parquet
 
