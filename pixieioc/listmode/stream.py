@@ -49,6 +49,8 @@ _SAMPLES = np.dtype("<u2")
 #: memory, so that they need not travel then.
 _FILLED = tuple(column.name for column in ev.BASE_COLUMNS if column.name != "module")
 _OFTEN_ONE = ("flags", "slot", "crate")
+#: For fewer events, to ask takes longer than is saved.
+_WORTH_ASKING = 16384
 _IN_BLOCKS = ("parts", "ets", "esum", "baseline", "qdc")
 #: Stands for the columns of optional blocks that are not there.
 _NO_ROWS = ev.allocate(ev.EXTRA_COLUMNS, 0)
@@ -242,7 +244,7 @@ class Decoder:
         filled = (columns[name] for name in _FILLED)
         fill_base(before.words, before.offsets, piece.words, piece.offsets, self._form, self._scratch, *filled)
         columns["module"] = ev.repeated(np.uint8(self.module), count)
-        for name in _OFTEN_ONE:
+        for name in _OFTEN_ONE if count >= _WORTH_ASKING else ():
             columns[name] = ev.repeated_if_same(columns[name])
         chunk = {name: columns[name] for name in names}
         if "parts" in chunk:
