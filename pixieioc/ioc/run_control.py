@@ -110,6 +110,7 @@ class RunControl:
 
     def begin(self, *, start: bool = False) -> None:
         """Has the tasks made, and a run started if that is wanted; what goes wrong is shown, the IOC goes on."""
+        self._driver.note_time()
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
         self._files.ask(self.machine.run_id + 1)
         self._show_readiness()
@@ -309,6 +310,7 @@ class RunControl:
         """Times and presets all the time; readiness and heart beats once a second."""
         while True:
             await asyncio.sleep(_TICK)
+            self._driver.note_time()
             try:
                 self._follow_run()
                 if time.monotonic() - self._looked >= _LOOK:

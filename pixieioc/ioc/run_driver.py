@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: What can go wrong with a step without anything being wrong with this program.
 _FAILURES = (Error, ValueError, RuntimeError, OSError)
+#: After so many seconds without a sign of the event loop this program has stood still, as by SIGSTOP.
+_STOOD_STILL = 1.0
 
 
 class Driver:
@@ -51,6 +53,14 @@ class Driver:
         self._puts: dict[int, asyncio.Future[str]] = {}
         self._last_put = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._noted = time.monotonic()
+
+    def note_time(self) -> None:
+        """To be called several times a second: finds out whether this program has stood still."""
+        now = time.monotonic()
+        if now - self._noted > _STOOD_STILL:
+            self.machine.postpone(now - self._noted)
+        self._noted = now
 
     def give(self, command: Command, client: object, pv: str, not_ready: str) -> Awaitable[None] | None:
         """Gives a client's command; returns what its put waits for, if anything. Raises PutRefused."""
@@ -139,13 +149,17 @@ class Driver:
         except Exception as error:
             self.fault(what, error)
 
+    def _tick(self) -> None:
+        self.note_time()
+        self.feed(ev.Tick())
+
     def _arm_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self.machine.due < inf:
             wait = max(0.0, self.machine.due - time.monotonic()) + 0.001  # a timer may be early by a part of that
-            self._timer = asyncio.get_running_loop().call_later(wait, self.feed, ev.Tick())
+            self._timer = asyncio.get_running_loop().call_later(wait, self._tick)
 
 
 async def _completion(answer: asyncio.Future[str]) -> None:

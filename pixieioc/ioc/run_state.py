@@ -128,6 +128,13 @@ class MachineState:
             self.gone = False
         self.order(ev.Perform(self.last_job, step, self.run_id))
 
+    def postpone(self, seconds: float) -> None:
+        """For so long this program has stood still: that is held against nobody."""
+        self.deadline += seconds
+        self.leave_by += seconds
+        for job in self.jobs.values():
+            job.deadline += seconds
+
     def cancel_jobs(self) -> None:
         """Gives up whatever is being carried out; its outcome will not count any more."""
         self.order(*map(ev.Cancel, self.jobs))

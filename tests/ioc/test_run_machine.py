@@ -144,6 +144,18 @@ def test_the_puts_are_answered_2_s_after_stop_timeout_at_the_latest() -> None:
     assert len(c.answers) == 2
 
 
+def test_the_time_in_which_the_ioc_stood_still_is_held_against_nobody() -> None:
+    c = Conversation(stop_timeout=8.0).running()
+    c.put(Command.STOP)
+    c.m.postpone(100.0)
+    c.now += 100.0
+    c.feed(ev.Tick())
+    c.wait(9.0)
+    assert c.answers == {}
+    c.wait(1.0)
+    assert len(c.answers) == 2
+
+
 def test_kill_works_at_once_and_fails_whatever_goes_on() -> None:
     for steps in range(len(START) + 1):
         c = Conversation().made()
