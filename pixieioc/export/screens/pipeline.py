@@ -87,7 +87,8 @@ def _link(site: Site, display: Display, source: str, target: str, box: Box, to: 
     """The arrow from one task to the next: red if something was lost or waits in vain, orange if much waits."""
     loss = [f"{source}:Dropped_RBV", f"{target}:Balance_RBV", f"{target}:QueueUse_RBV"]
     limits = [site.info(name).limits for name in loss]
-    cases = [(_beyond(limits, 0, 3), style.MAJOR), (_beyond(limits, 1, 2), style.MINOR)]
+    severities = ((0, 3, style.MAJOR), (1, 2, style.MINOR))
+    cases = [(beyond, color) for low, high, color in severities if (beyond := _beyond(limits, low, high))]
     color = bob.rule("loss", "line_color", [site(name) for name in loss], cases)
     if to.y == box.y:
         middle = box.y + box.height // 2
