@@ -9,10 +9,13 @@ from pixieioc.config import Config
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import NO_ALARM, Pvs, stamp
 from pixieioc.ioc.run import Run
+from pixieioc.ioc.run_times import RunTimes
 from pixieioc.ioc.settings import Settings
 
 #: What a preset's mode counts, where it is not a time.
 _COUNTED = {"Events": "events", "Triggers": "triggers"}
+#: How far a part of one may be from it: live times are known to a millisecond.
+_EXACT = 1e-3
 _SHOWN = ("ElapsedReal_RBV", "ElapsedLive_RBV", "TimeRemaining_RBV", "Progress_RBV")
 
 
@@ -28,6 +31,7 @@ class Progress:
         self._config = config
         self._pipeline = pipeline
         self._settings = settings
+        self.times = RunTimes(config, pipeline, settings)
         self._knows_dead_time = any("live_share" in cls.reports() for cls in config.tasks.values())
         self.reset()
 
@@ -39,10 +43,11 @@ class Progress:
                 return float(process.reports[name]) if process is not None else 0.0
         return None
 
+    def _real(self, run: Run) -> float:
+        return self.times.real(run.elapsed(time.monotonic()))
+
     def _live(self, run: Run) -> float | None:
-        """Live time of a run (s), its real time but for the share in which the channels were dead; None: not known."""
-        share = self.counter("live_share")
-        return None if share is None else _elapsed(run) * share / 100
+        return self.times.live(run.elapsed(time.monotonic()), self.counter("live_share"))
 
     def problem(self) -> str:
         """Why the preset that is set cannot be reached, or an empty text."""
@@ -57,19 +62,25 @@ class Progress:
         """A run is accepted: everything is at its beginning."""
         for name in _SHOWN:
             self._pvs.post(name, 0.0)
-        if not self._knows_dead_time:
+        if self._knows_dead_time:
+            self._pvs.post("DeadTime_RBV", 0.0)
+        else:
             for name in ("ElapsedLive_RBV", "DeadTime_RBV"):
                 self._pvs.post_with(name, math.nan, NO_ALARM)
 
     def advance(self, run: Run | None) -> bool:
         """Time has passed: shows where `run` is; True if its preset is reached."""
-        if self._knows_dead_time:
-            self._pvs.post("DeadTime_RBV", self.counter("mean_dead_time") or 0.0)
         if run is None or run.began is None or run.source_ended is not None:
             return False
+        if self._knows_dead_time:
+            self._pvs.post("DeadTime_RBV", self.counter("mean_dead_time") or 0.0)
         self.show(run)
+        return self.reached(run) and not self.times.presets()  # the source ends by them itself
+
+    def reached(self, run: Run) -> bool:
+        """Whether the run has what it was preset to have; to a millisecond, if it is a time."""
         done = self._done(run)
-        return done is not None and done >= 1
+        return done is not None and done >= 1 - _EXACT
 
     def show(self, run: Run) -> None:
         """Posts the times of a run."""
@@ -77,9 +88,11 @@ class Progress:
         if done is None:
             percent, remaining = self.counter("progress") or 0.0, 0.0
         else:
-            percent, remaining = 100 * min(1.0, done), _elapsed(run) * max(0.0, 1 / done - 1) if done else 0.0
-        when, live = stamp(), self._live(run)
-        for name, value in zip(_SHOWN, (_elapsed(run), live, remaining, percent), strict=True):
+            percent, remaining = 100 * min(1.0, done), self._real(run) * max(0.0, 1 / done - 1) if done else 0.0
+        when, live, share = stamp(), self._live(run), self.counter("live_share")
+        if self.times.ended and share:  # that of the whole run, until the next one starts
+            self._pvs.post("DeadTime_RBV", 100.0 - share, when)
+        for name, value in zip(_SHOWN, (self._real(run), live, remaining, percent), strict=True):
             if value is not None:
                 self._pvs.post(name, value, when)
 
@@ -88,7 +101,7 @@ class Progress:
         settings = self._settings.run
         match settings["preset_mode"]:
             case "Real time":
-                return _elapsed(run) / settings["preset_real"]
+                return self._real(run) / settings["preset_real"]
             case "Live time":
                 return (self._live(run) or 0.0) / settings["preset_live"]
             case "Events":
@@ -97,7 +110,3 @@ class Progress:
                 return (self.counter("triggers") or 0) / settings["preset_triggers"]
             case _:
                 return None
-
-
-def _elapsed(run: Run) -> float:
-    return run.elapsed(time.monotonic())

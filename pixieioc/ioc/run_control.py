@@ -284,7 +284,7 @@ class RunControl:
         self._observe()
 
     def _observe(self) -> None:
-        self._observer.observe(saving=self.settings.shared("auto_save", False))
+        self._observer.observe(saving=self.settings.shared("auto_save", False), reached=self._progress.reached)
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 

@@ -104,6 +104,8 @@ def source_done(m: MachineState, event: ev.SourceDone) -> None:
     if run is None or event.run != run.id or run.source_ended is not None:
         return
     run.source_ended = m.now
+    if event.preset:
+        run.reason = run.reason or "Preset"
     m.phase = Phase.ENDING
     if not run.end_asked and not run.failure:
         text = f"run {run.id}: the source has ended, the tasks are finishing"

@@ -78,10 +78,14 @@ class Failed:
 
 @dataclass(frozen=True)
 class SourceDone:
-    """The first task of the chain makes no more data in this run; `saving`: the others write files."""
+    """The first task of the chain makes no more data in this run; `saving`: the others write files.
+
+    `preset`: it has taken what the run was preset to have.
+    """
 
     run: int
     saving: bool = False
+    preset: bool = False
 
 
 @dataclass(frozen=True)

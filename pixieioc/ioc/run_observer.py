@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pixieioc.ioc import run_events as ev
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import MINOR, Pvs
+from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_events import Event
 from pixieioc.ioc.run_state import MachineState, Phase
 
@@ -40,15 +41,18 @@ class RunObserver:
         late = self._dying_since is not None and now - self._dying_since > limit
         self._pvs.post_with("State_RBV", status, MINOR if late else None)
 
-    def observe(self, *, saving: bool) -> None:
-        """Has the machine know when the source has ended, and when all tasks are at rest."""
+    def observe(self, *, saving: bool, reached: Callable[[Run], bool]) -> None:
+        """Has the machine know when the source has ended, and when all tasks are at rest.
+
+        `saving`: tasks write files; `reached` says whether the run has what it was preset to have.
+        """
         machine, run = self._machine, self._machine.run
         if run is None or machine.phase not in (Phase.RUNNING, Phase.ENDING):
             self._at_rest_since = None
             return
         source = self._pipeline.processes.get(self._source)
         if run.began is not None and run.source_ended is None and source is not None and source.finished:
-            self._feed(ev.SourceDone(run.id, saving))
+            self._feed(ev.SourceDone(run.id, saving, reached(run)))
         if not (machine.awaits_rest and self._pipeline.at_rest):
             self._at_rest_since = None
             return

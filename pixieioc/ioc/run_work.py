@@ -49,7 +49,7 @@ class RunWork:
             case Step.REPLACE:
                 return self._pipeline.do(self._pipeline.replacing())
             case Step.START:
-                return self._pipeline.do(self._pipeline.starting(run))
+                return self._pipeline.do(self._pipeline.starting(run, self._progress.times.presets()))
             case Step.QUIT:
                 return self._quit()
             case Step.COUNT:

@@ -111,7 +111,7 @@ class Life:
         for name, timeout in timeouts.items():
             self._state.processes[name].task.parameter_values[_LIMIT] = timeout
 
-    def starting(self, run_id: int | None = None) -> Procedure[None]:
+    def starting(self, run_id: int | None, presets: Mapping[str, float]) -> Procedure[None]:
         """Begins a run: replaces what has failed, then starts the tasks behind the first, then the first."""
         after(self._state.status, Message.START, PIPELINE_RULES)
         if not self._state.chain:
@@ -122,7 +122,12 @@ class Life:
         self._state.watchdog.begin()
         for process in self._state.chained:
             process.finished, process.error = False, None
-        run = {"run": self._state.run_id, "time": time.time(), "settings": self._state.settings}
+        run = {
+            "run": self._state.run_id,
+            "time": time.time(),
+            "settings": self._state.settings,
+            "presets": dict(presets),
+        }
         self._state.status = after(self._state.status, Message.START, PIPELINE_RULES)
         for names in (self._state.chain[1:], self._state.chain[:1]):
             problems = yield from self._sending_start(names, run)

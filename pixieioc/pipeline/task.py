@@ -45,12 +45,17 @@ class Task(DrivenTask, PROCESSES.Process):
     #: How long `do_init` or `do_start` may take, in seconds, without a heart beat or a word of what takes them long.
     start_timeout: ClassVar[float] = 60.0
 
+    #: The presets by which a source ends its run itself, to the millisecond: REAL_TIME, LIVE_TIME (see `presets.py`).
+    ends_by: ClassVar[tuple[str, ...]] = ()
+
     #: Number of the current or last run; 0 before the first.
     run_id: int = 0
     #: Unix time of the beginning of that run, in seconds.
     run_started: float = 0.0
     #: The settings of all tasks in that run, by task and parameter.
     run_settings: Mapping[str, Mapping[str, Value]] = MappingProxyType({})
+    #: What that run is to have, by the preset's name: seconds of REAL_TIME or LIVE_TIME; empty without a preset.
+    run_presets: Mapping[str, float] = MappingProxyType({})
 
     hang_timeout = Parameter(
         60.0,
@@ -219,7 +224,7 @@ class Task(DrivenTask, PROCESSES.Process):
 
 #: What a class sets for itself, and what the loop does without asking the task: a subclass may have such names.
 _FREE = {
-    *("events_known", "takes", "gives", "start_timeout", "hang_timeout"),
+    *("events_known", "takes", "gives", "start_timeout", "hang_timeout", "ends_by"),
     *("init", "poll", "connect", "configure", "begin", "wait", "work", "stop", "quit", "send_data", "send_finished"),
 }
 #: Names that a subclass must not define: those of its process, and what callbacks use.

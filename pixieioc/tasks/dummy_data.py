@@ -16,17 +16,20 @@ from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, ChannelRates
 from pixieioc.tasks.crate import CrateFacts, per_module
 from pixieioc.tasks.items import WORDS, Silence
+from pixieioc.tasks.source_time import SourceTime
 
 if TYPE_CHECKING:
     from pixieioc.detector.simulation import Simulation
 
 #: A read-out has about so many words at most: a source that is behind catches up in steps.
 MOST_WORDS = 1 << 22
+#: A preset live time is reached when no more than so many seconds are missing.
+_CLOSE = 1e-3
 #: A heart beat is sent so often while the simulation is being loaded, in seconds.
 _PATIENCE = 0.2
 
 
-class DummyData(ChannelRates, Task):
+class DummyData(ChannelRates, SourceTime, Task):
     """Simulates a crate in real time, for a time or without end: sources, detectors, digitizers, and faults on request.
 
     Where the computer is too slow for the rates, or the tasks behind are, the simulated time falls behind (`lag`) and
@@ -132,14 +135,15 @@ class DummyData(ChannelRates, Task):
         nothing = np.zeros((2, self.modules * self.channels))
         self._rate = RateWindow(0.0, RATE_INTERVAL, 0.0, nothing)
         self._report_rates(*nothing)
-        self.live_share = 0.0
+        self.live_share = self.elapsed = 0.0
         self._began = time.monotonic()
         self._report_counts(0.0)
 
     def do_work(self, datum: Any) -> None:
         simulation = self._simulation
         self.elapsed = time.monotonic() - self._began
-        due = min(self.elapsed, self.run_time) if self.run_time else self.elapsed
+        end = self.ends_at
+        due = min(self.elapsed, end)
         if self._reset:
             self._reset = False
             self._send(simulation.reset_counters())
@@ -148,12 +152,15 @@ class DummyData(ChannelRates, Task):
         if not simulation.is_at(int(1e9 * due)):
             self._report_counts(due)
             return
-        if self.run_time and due == self.run_time:
-            self._ended = True
-            self._send(simulation.finish(int(1e9 * due)))
-            self.finish()
+        if due == end:
+            # The rest of a preset live time is less than a slice now, or longer than that was to be expected.
+            self._send(simulation.finish(round(1e9 * due)))
+            self._report_counts(due)
+            self._ended = self.ends_at - due <= _CLOSE
         self._report_counts(due)
-        self.idle(self.interval)
+        if self._ended:
+            self.finish()
+        self.idle(min(self.interval, max(0.0, self.ends_at - self.elapsed)))
 
     def do_report(self) -> None:
         if not self.running:
@@ -186,6 +193,9 @@ class DummyData(ChannelRates, Task):
         counts, hits = self._simulation.counts, self._simulation.hits_of
         if hits.any():
             self.report_live_share(hits, hits - self._simulation.lost_of)
+            self.report_times(self._simulation.now_ns * 1e-9, self.live_share)
+        else:
+            self.report_times(self._simulation.now_ns * 1e-9, 100.0)
         self.lag = max(0.0, due - self._simulation.now_ns * 1e-9)
         self.hits_lost, self.events_made, self.words_made = counts.dead, counts.events, counts.words
         self.corrupt_words, self.truncated_blocks = counts.corrupt_words, counts.truncated_blocks

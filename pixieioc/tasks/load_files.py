@@ -28,7 +28,8 @@ class LoadFiles(Task):
 
     The files of a module are one stream: a word or a record may begin in one file and end in the next. Where the JSON
     files beside them (or their names) tell that they are of different runs, these are read one after the other, and
-    each has streams of its own. Files that end with .gz, .bz2, .xz or .zst are decompressed; a FIFO is read, too.
+    each has streams of its own. Files that end with .gz, .bz2, .xz or .zst are decompressed; a FIFO is read, too. How
+    fast recorded data are read says nothing of the time in which they were taken, so this source reports no times.
     """
 
     takes, gives = NOTHING, WORDS

@@ -17,6 +17,7 @@ from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
 from pixieioc.tasks.crate import CrateFacts, layout_of
 from pixieioc.tasks.items import WORDS, Silence, WordBlock
+from pixieioc.tasks.source_time import SourceTime
 
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
 #: their levels, in which a module at the limit of its bus fills no more than what the host has for it.
@@ -25,7 +26,7 @@ _CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.05
 _END_TIMEOUT = 5.0
 
 
-class TakeData(ChannelRates, Task):
+class TakeData(ChannelRates, SourceTime, Task):
     """Boots the modules at the first run, and reads their FIFOs in list mode, and now and then their statistics.
 
     The package and the SDK are loaded in this task's own process, when the first run starts: the SDK keeps its state in
@@ -125,6 +126,7 @@ class TakeData(ChannelRates, Task):
             self._counted = np.zeros((4, self.modules, self.channels))
             self._report_all(0.0)
             self.live_share = 0.0
+            self.report_times(0.0, 0.0)
             self._silence = Silence()
             self._taking = True
             crate.start()
@@ -133,7 +135,8 @@ class TakeData(ChannelRates, Task):
 
     def do_work(self, datum: Any) -> None:
         now = time.monotonic()
-        if 0 < self.run_time <= now - self._began:
+        self.report_times(now - self._began, self.live_share)
+        if self.elapsed_real >= self.ends_at:
             self.finish()
             return
         with self._as_errors():
@@ -157,6 +160,7 @@ class TakeData(ChannelRates, Task):
             return
         with self._as_errors():
             self._opened.end()
+            real = time.monotonic() - self._began
             deadline = time.monotonic() + _END_TIMEOUT
             while any(self._opened.running()):
                 if time.monotonic() > deadline:
@@ -167,6 +171,7 @@ class TakeData(ChannelRates, Task):
                 self._read_statistics(time.monotonic())
             self._report_losses()
         self._taking = False
+        self.report_times(real, self.live_share)
         self._report_all(0.0)
 
     def do_quit(self) -> None:
@@ -255,7 +260,7 @@ class TakeData(ChannelRates, Task):
         """Until the next look: half the time in which a FIFO would reach the threshold, if it goes on as it did."""
         rate = max(level - self._level, 0) / max(now - self._looked, 1e-6)
         full = (self.threshold - level) / rate / 2 if rate else math.inf
-        ends = self._began + self.run_time - now if self.run_time else math.inf
+        ends = max(0.0, self._began + self.ends_at - now)
         return max(self.poll_interval, min(full, self.max_delay / 2, _LONGEST_LOOK, ends))
 
     def _check(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,56 @@ def test_crates_that_cannot_be_are_refused(pipeline: Recorder, settings: dict[st
 def test_a_module_with_32_channels(pipeline: Recorder, tmp_path: Path) -> None:
     events = _events(pipeline, tmp_path, adc_mhz=[250], firmware_revision=[46540], channels=32)
     assert set(events["channel"].tolist()) == set(range(32))
+
+
+def _start(pipeline: Recorder, presets: dict[str, float]) -> float:
+    """Starts a run with presets, waits for its end; returns how long that took."""
+    began = time.monotonic()
+    pipeline.follow(pipeline.starting(None, presets))
+    started = time.monotonic()
+    assert started - began < 5
+    assert pipeline.wait(20) is Status.WAITING
+    assert pipeline.errors == []
+    return time.monotonic() - started
+
+
+def test_a_preset_real_time_is_kept_to_the_hit(pipeline: Recorder) -> None:
+    pipeline.chain_of("DummyData", "ConvertToEvents")
+    pipeline.configure({"interval": 10.0})  # the end does not wait for the next read-out
+    _start(pipeline, {"real_time": 0.01})
+    took = sorted(_start(pipeline, {"real_time": 0.25}) for _ in range(5))
+    assert pipeline.told("DummyData", "elapsed_real") == 0.25
+    assert took[2] < 0.4  # and not half a minute
+    assert pipeline.told("DummyData", "elapsed_live") == pytest.approx(0.25, rel=0.05)
+    pipeline.configure({"run_time": 0.1})  # the shorter of both counts
+    _start(pipeline, {"real_time": 0.25})
+    assert pipeline.told("DummyData", "elapsed_real") == 0.1
+
+
+def test_a_preset_live_time_takes_the_dead_time_longer(pipeline: Recorder) -> None:
+    pipeline.chain_of("DummyData", "ConvertToEvents")
+    pipeline.configure({"channel_rate": 10_000.0, "dead_time": 50.0})  # a third of the hits is lost
+    _start(pipeline, {"live_time": 0.4})
+    assert pipeline.told("DummyData", "elapsed_live") == pytest.approx(0.4, abs=0.004)
+    share = pipeline.told("DummyData", "live_share") / 100
+    assert 0.5 < share < 0.8
+    assert pipeline.told("DummyData", "elapsed_real") == pytest.approx(0.4 / share, abs=0.01)
+
+
+def test_counts_by_the_real_time_scatter_as_counting_does(pipeline: Recorder) -> None:
+    pipeline.chain_of("DummyData", "ConvertToEvents")
+    pipeline.configure({"channels": 1, "coincidence": 0.0, "channel_rate": 1000.0})
+    counts, times = [], []
+    for point in range(30):
+        if point % 2:
+            _start(pipeline, {"real_time": 0.1})
+        else:  # an operator's stop, at any time
+            pipeline.start()
+            pipeline.until(lambda: pipeline.told("DummyData", "elapsed") > 0.05)
+            pipeline.stop()
+            assert pipeline.wait(10) is Status.WAITING
+        counts.append(pipeline.told("ConvertToEvents", "events"))
+        times.append(pipeline.told("DummyData", "elapsed_real"))
+    expected = 1000.0 * np.array(times)
+    chi = (np.array(counts) - expected) ** 2 / expected
+    assert 0.4 < chi.mean() < 2.0  # 1 is expected, within 0.26
