@@ -30,7 +30,21 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 #: Pure modules of the other rooms.
-MODULES = ("config", "config_input", "config_lines", "config_schema", "config_tables", "config_tasks", "ioc/readiness")
+MODULES = (
+    "config",
+    "config_input",
+    "config_lines",
+    "config_schema",
+    "config_tables",
+    "config_tasks",
+    "ioc/readiness",
+    "ioc/run",
+    "ioc/run_ending",
+    "ioc/run_events",
+    "ioc/run_machine",
+    "ioc/run_state",
+    "ioc/run_steps",
+)
 #: What asks a clock.
 CLOCKS = {"time", "monotonic", "time_ns", "monotonic_ns", "perf_counter", "perf_counter_ns", "now", "utcnow", "today"}
 #: Modules that may do so: those that work in a task's process, and records, which are stamped when they are posted.

@@ -315,7 +315,8 @@ def test_the_source_and_the_raw_files_of_a_configuration_are_not_used() -> None:
     assert config.chain[0] == "LoadFiles"
     assert config.chain[-2:] == ("WriteEvents", "CountEvents")
     assert {"DummyData", "GatherData", "FillSpectra"}.isdisjoint(config.chain)
-    assert config.settings["CountEvents"] == {"modules": 256, "channels": 64, "hang_timeout": 60.0}
+    counting = config.settings["CountEvents"]
+    assert (counting["modules"], counting["channels"]) == (256, 64)
 
 
 def test_a_picture_of_many_channels(tmp_path: Path) -> None:
