@@ -134,6 +134,17 @@ class SettingStore:
                     found = misfits_at(parameters, parameters[spot[1]], spot[2], value_at)
                     yield from (f"{task}.{name}{text}" for name, text in found)
 
+    def impossible(self, key: Key, value: Any) -> str:
+        """What is wrong with a value beside those that never change; or an empty text."""
+        task, name, place = key
+        parameters = self.parameters[task]
+
+        def value_at(other: str, there: Place) -> Any:
+            return value if (other, there) == (name, place) else _get(self.used, (task, other, there))
+
+        found = misfits_at(parameters, parameters[name], place, value_at, only_fixed=True)
+        return "; ".join(f"{task}.{about}{text}" for about, text in found)
+
     def _agrees(self, task: str, keys: list[Key]) -> bool:
         return not any(self._disagreements(task, lambda: self._with(task, keys)))
 

@@ -222,6 +222,8 @@ class Settings:
             value = self._parameters[task][name].check(given)
         except ValueError as error:
             raise self._refuse(pv, f"{self._store.named(key)} = {shorten(given)}: {error}", client) from None
+        if impossible := self._store.impossible(key, value):
+            raise self._refuse(pv, impossible, client)
         return absolute(self._store.classes[task], {name: value}, self._folder)[name]
 
     def _check_lock(self, pv: str, changed: Collection[Key], client: Client) -> None:

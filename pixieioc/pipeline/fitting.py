@@ -37,17 +37,29 @@ def places_of(parameter: Parameter[Any], values: Mapping[str, Value]) -> Iterabl
 
 
 def misfits_at(
-    parameters: Mapping[str, Parameter[Any]], parameter: Parameter[Any], place: Place, value_at: ValueAt
+    parameters: Mapping[str, Parameter[Any]],
+    parameter: Parameter[Any],
+    place: Place,
+    value_at: ValueAt,
+    *,
+    only_fixed: bool = False,
 ) -> Iterator[tuple[str, str]]:
-    """What is wrong with the value of a parameter at one place, beside those that it is declared to go with."""
+    """What is wrong with the value of a parameter at one place, beside those that it is declared to go with.
+
+    With `only_fixed` those are the ones that do not change: what does not fit them is impossible.
+    """
     mine = value_at(parameter.name, place)
     if mine == parameter.unset:
         return
     spot = f" of {where(parameter, place)}" if place else ""
-    if (name := parameter.at_least) and mine < (least := value_at(name, _of(parameters[name], place))):
-        yield parameter.name, f"{spot} = {mine}: is below {name}{spot} = {least}"
-    if (name := parameter.below) and mine >= (above := value_at(name, _of(parameters[name], place))):
-        yield parameter.name, f"{spot} = {mine}: must be below {name}, which is {above}"
+    at_least, below = (
+        "" if name and only_fixed and not parameters[name].fixed else name
+        for name in (parameter.at_least, parameter.below)
+    )
+    if at_least and mine < (least := value_at(at_least, _of(parameters[at_least], place))):
+        yield parameter.name, f"{spot} = {mine}: is below {at_least}{spot} = {least}"
+    if below and mine >= (above := value_at(below, _of(parameters[below], place))):
+        yield parameter.name, f"{spot} = {mine}: must be below {below}, which is {above}"
 
 
 def partners(parameters: Mapping[str, Parameter[Any]], values: Mapping[str, Value], spot: Spot) -> Iterator[Spot]:

@@ -142,8 +142,6 @@ def test_a_window_is_used_as_soon_as_it_is_written_with_or_without_a_run(ioc: Io
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("M00:C00:ROI2:Low", 116, "roi_high of M00:C00:ROI2 = 115: is below roi_low of M00:C00:ROI2 = 116"),
-        ("M00:C01:ROI2:High", 89, "roi_high of M00:C01:ROI2 = 89: is below roi_low of M00:C01:ROI2 = 90"),
         ("M00:C01:ROI2:High", 1024, "roi_high of M00:C01:ROI2 = 1024: must be below bins, which is 1024"),
         ("M00:C01:ROI1:Low", -1, "roi_low of M00:C01:ROI1 = -1: must be a whole number from 0 to 65535 (bin)"),
         ("M00:C01:ROI1:High", -2, "roi_high of M00:C01:ROI1 = -2: must be a whole number from -1 to 65535 (bin)"),
@@ -155,6 +153,22 @@ def test_what_cannot_be_a_window_is_refused(ioc: Ioc, name: str, value: int, say
         ioc.put(name, value)
     assert says in ioc.get("CmdMessage_RBV")
     assert (ioc.get(name), ioc.get(f"{name}_RBV")) == (before, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("M00:C00:ROI2:Low", 116, "roi_high of M00:C00:ROI2 = 115: is below roi_low of M00:C00:ROI2 = 116"),
+        ("M00:C01:ROI2:High", 89, "roi_high of M00:C01:ROI2 = 89: is below roi_low of M00:C01:ROI2 = 90"),
+    ],
+)
+def test_an_edge_that_does_not_fit_the_other_waits_for_it(ioc: Ioc, name: str, value: int, says: str) -> None:
+    before = ioc.get(name)
+    ioc.put(name, value)
+    assert (ioc.get(name), ioc.get(f"{name}_RBV"), ioc.get("ConfigDirty_RBV")) == (value, before, "Yes")
+    assert says in ioc.get("ReadyMessage_RBV")
+    ioc.put(name, before)
+    assert ioc.get("ConfigDirty_RBV") == "No"
 
 
 def test_both_edges_at_once(ioc: Ioc) -> None:

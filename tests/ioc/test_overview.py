@@ -79,13 +79,12 @@ def test_settings_that_do_not_fit_each_other_keep_it_from_being_ready(ioc: Ioc) 
     assert ioc.get("ConfigWaiting_RBV") == ""
 
 
-def test_settings_that_a_task_refuses_at_the_start_are_its_error_and_none_of_the_ioc(ioc: Ioc) -> None:
-    ioc.put("Brake:Refuse", 13)
+def test_a_setting_that_a_task_refuses_is_nobodys_error(ioc: Ioc) -> None:
     with pytest.raises(PutFailed):
-        ioc.put("Acquire", 1)
-    assert (ioc.get("IOC:ERROR"), ioc.get("Brake:ERROR")) == ("OK", "ERROR")
-    assert ioc.get("ErrorFirst_RBV") == "Brake"
-    assert ioc.get("Brake:ErrorMessage_RBV").startswith("Brake: 13 brings bad luck")
+        ioc.put("Brake:Refuse", 13)
+    assert (ioc.get("CmdStatus_RBV"), ioc.get("CmdPv_RBV")) == ("Refused", "Brake:Refuse")
+    assert ioc.get("CmdMessage_RBV").startswith("Brake:Refuse: Brake: 13 brings bad luck")
+    assert (ioc.get("IOC:ERROR"), ioc.get("Brake:ERROR"), ioc.get("Brake:Refuse")) == ("OK", "OK", 0)
 
 
 def test_the_list_of_alarms_says_what_happened_without_a_traceback_until_it_is_acknowledged(ioc: Ioc) -> None:
