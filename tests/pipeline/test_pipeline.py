@@ -204,7 +204,7 @@ def test_configuration_reaches_the_tasks(pipeline: Recorder) -> None:
     pipeline.start()
     pipeline.wait(10)
     assert pipeline.told("ToySink", "total") == 7
-    assert pipeline.settings["ToySource"] == {"items": 2, "length": 7, "pause": 0.0}
+    assert pipeline.settings["ToySource"] == {"items": 2, "length": 7, "pause": 0.0, "hang_timeout": 60.0}
 
 
 def test_initial_values_come_from_task_kwargs() -> None:

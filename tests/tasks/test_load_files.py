@@ -94,5 +94,5 @@ def test_a_module_number_must_be_possible(pipeline: Recorder, tmp_path: Path) ->
 @pytest.mark.parametrize("pattern", ["mod(", r"mod\d+", r"(m)(\d)"])
 def test_a_bad_pattern_is_refused(pipeline: Recorder, pattern: str) -> None:
     pipeline.create_task("LoadFiles")
-    with pytest.raises(Refused, match="LoadFiles.module_pattern: "):
+    with pytest.raises(Refused, match="LoadFiles.module_pattern = "):
         pipeline.configure({"module_pattern": pattern})
