@@ -71,7 +71,7 @@ class RunControl:
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = pipeline(self, self._on_change, kwargs)
         self._observer = RunObserver(pvs, self.machine, self.feed, self.pipeline, config.chain[0])
-        self.settings = Settings(pvs, config, self.pipeline, self._locked, self._setting_was_put)
+        self.settings = Settings(pvs, config, self.pipeline, self._locked, self._status.command)
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.graph)
         self._state_worker = worker("pixieioc state")
@@ -283,8 +283,9 @@ class RunControl:
         self.feed(ev.TaskFailed(task, error))
 
     def on_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """An exception that nobody has handled: a fault of the IOC, which operators see, and which ends a run."""
-        self._driver.fault(context["message"], context.get("exception") or RuntimeError(context["message"]))
+        """Shows a fault of the IOC, which ends the run unless it is contained, as one in what a client asked for is."""
+        what, error = context["message"], context.get("exception") or RuntimeError(context["message"])
+        self.errors.own(what, error) if context.get("contained") else self._driver.fault(what, error)
 
     def _show_fault(self, what: str, error: BaseException) -> None:
         log.error("%s", what, exc_info=error)
@@ -302,9 +303,6 @@ class RunControl:
 
     def _show_readiness(self) -> None:
         self._overview.look(self._ready.show(self.run, self._work.starting), in_run=self.run is not None)
-
-    def _setting_was_put(self, status: str, message: str, client: Client, pv: str) -> None:
-        self._status.command(status, message, client, pv)
 
     async def _tick(self) -> None:
         """Times and presets all the time; readiness and heart beats once a second."""

@@ -7,6 +7,7 @@ import contextlib
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pixieioc.ioc.ca.view import View
-from pixieioc.ioc.records import Pvs
+from pixieioc.ioc.records import MAJOR, Pvs, faults
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.pipeline import Message, Status
@@ -145,3 +146,17 @@ def _later(condition: Any) -> Any:
         return len(looks) > 1 and condition()
 
     return done
+
+
+@conversation
+async def test_a_fault_in_what_a_client_asked_for_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _ioc(tmp_path) as control:
+        ended: list[str] = []
+        monkeypatch.setattr(control, "_driver", SimpleNamespace(fault=lambda what, _: ended.append(what)))
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(control.on_fault)
+        faults.report("request 15 about X:Acquire could not be answered", ZeroDivisionError("broken"))
+        assert control.errors._pvs["IOC:ERROR"].severity == MAJOR
+        assert ended == []
+        loop.call_exception_handler({"message": "a job has failed", "exception": KeyError("lost")})
+        assert ended == ["a job has failed"]
