@@ -15,10 +15,10 @@ from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
 from pixieioc.config_tasks import not_ready
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import Client, PutRefused, Pvs
+from pixieioc.ioc.setting_delivery import Delivery, changes_of
 from pixieioc.ioc.setting_json import read_json
 from pixieioc.ioc.setting_store import Key, SettingStore
 from pixieioc.pipeline import Refused
-from pixieioc.pipeline.applying import applying
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.fitting import Spot
@@ -27,8 +27,6 @@ from pixieioc.pvinfo.declared import as_pv, from_pv
 
 #: Names that a refusal lists at most.
 _NAMED = 10
-#: New values by task and spot, and what of them is in use then.
-Changes = dict[str, dict[Spot, Any]]
 #: Says what a put has come to: status, message, client, and the name of what was written.
 Told = Callable[[str, str, Client, str], None]
 
@@ -68,8 +66,7 @@ class Settings:
         self._moving: set[Key] = set()
         self._working: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
-        #: What tasks were not sent because they were just being made, by task.
-        self._owed: dict[str, dict[Key, None]] = {}
+        self._delivery = Delivery(pipeline)
         self._serve()
         # Whatever makes a task makes it with the values that are used then.
         pipeline.task_kwargs = {name: values for name, values in self._store.used.items() if name != RUN}
@@ -136,7 +133,7 @@ class Settings:
             await asyncio.wait([self._working])
         async with self._lock:
             await self._use(self._store.fitting())
-            await self._pay_owed()
+            await self._delivery.deliver_owed(self._store.is_used)
             self._show_dirty()
         if problem := self.problem():
             raise Refused(problem)
@@ -151,11 +148,11 @@ class Settings:
 
     async def _use(self, keys: Iterable[Key]) -> None:
         """Has the tasks use the wanted values of these keys, and shows what they answer; Refused if one does not."""
-        changes, before = self._changes(keys, self._store.is_wanted), self._changes(keys, self._store.is_used)
+        changes, before = changes_of(keys, self._store.is_wanted), changes_of(keys, self._store.is_used)
         moving = {(task, *spot) for task, of_task in changes.items() for spot in of_task}
         self._moving |= moving
         try:
-            in_use = await self._hand_over(changes, before) if changes.keys() - {RUN} else changes
+            in_use = await self._delivery.deliver(changes, before) if changes.keys() - {RUN} else changes
         finally:
             self._moving -= moving
         for task, of_task in in_use.items():
@@ -173,30 +170,6 @@ class Settings:
             self._store.want(key, value)
         self._store.use(key, value)
         self._show_used(key)
-
-    async def _hand_over(self, changes: Changes, before: Changes) -> Changes:
-        """Gives tasks their new values and returns what is in use then; what is not there uses it when it is made."""
-        for task in changes.keys() - {RUN}:
-            process = self._pipeline.processes.get(task)
-            if process is not None and not process.known:
-                self._owed.setdefault(task, {}).update(dict.fromkeys((task, *spot) for spot in changes[task]))
-        tasks = {task: of_task for task, of_task in changes.items() if task != RUN}
-        await self._pipeline.do(applying(self._pipeline, tasks, before))
-        return changes
-
-    async def _pay_owed(self) -> None:
-        """Sends what was written while a task was being made, now that it is there."""
-        owed, self._owed = self._owed, {}
-        changes = self._changes([key for keys in owed.values() for key in keys], self._store.is_used)
-        if changes:
-            await self._pipeline.do(applying(self._pipeline, changes, changes))
-
-    @staticmethod
-    def _changes(keys: Iterable[Key], value_of: Callable[[Key], Any]) -> Changes:
-        changes: Changes = {}
-        for task, name, place in keys:
-            changes.setdefault(task, {})[name, place] = value_of((task, name, place))
-        return changes
 
     # -- puts ---------------------------------------------------------------------------------------------------------
 

@@ -320,9 +320,8 @@ class TaskLoop:
         """Tells the error, once, and ends this task's part of the run, wherever it has come to."""
         self._to(after(self.status, _ERROR))
         task = self._task
-        failure = Error(
-            clean(text_of(error)), task=task.name, traceback=trace_of(error), time=time.time(), run=task.run_id
-        )
+        text, trace = clean(text_of(error)), trace_of(error)
+        failure = Error(text, task=task.name, traceback=trace, time=time.time(), run=task.run_id)
         self.out.printed(last=True)
         self.out.failed(failure)
         self.flush_report()

@@ -1,0 +1,51 @@
+"""New values on their way to the tasks, also to those that are just being made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pixieioc.config import RUN
+from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.setting_store import Key
+from pixieioc.pipeline.applying import applying
+from pixieioc.pipeline.fitting import Spot
+
+#: New values by task and spot, and what of them is in use then.
+Changes = dict[str, dict[Spot, Any]]
+
+
+class Delivery:
+    """Has tasks use new values; one that is just being made is sent again later what it cannot have had."""
+
+    def __init__(self, pipeline: LivePipeline) -> None:
+        self._pipeline = pipeline
+        #: What tasks were not sent because they were just being made, by task.
+        self._owed: dict[str, dict[Key, None]] = {}
+
+    async def deliver(self, changes: Changes, before: Changes) -> Changes:
+        """Gives tasks their new values and returns what is in use then; Refused, with all as `before`, if one does not.
+
+        What is not there uses its values when it is made.
+        """
+        for task in changes.keys() - {RUN}:
+            process = self._pipeline.processes.get(task)
+            if process is not None and not process.known:
+                self._owed.setdefault(task, {}).update(dict.fromkeys((task, *spot) for spot in changes[task]))
+        tasks = {task: of_task for task, of_task in changes.items() if task != RUN}
+        await self._pipeline.do(applying(self._pipeline, tasks, before))
+        return changes
+
+    async def deliver_owed(self, value_of: Callable[[Key], Any]) -> None:
+        """Sends what was written while a task was being made, now that it is there."""
+        owed, self._owed = self._owed, {}
+        if changes := changes_of([key for keys in owed.values() for key in keys], value_of):
+            await self._pipeline.do(applying(self._pipeline, changes, changes))
+
+
+def changes_of(keys: Iterable[Key], value_of: Callable[[Key], Any]) -> Changes:
+    """Values by task and spot."""
+    changes: Changes = {}
+    for task, name, place in keys:
+        changes.setdefault(task, {})[name, place] = value_of((task, name, place))
+    return changes
