@@ -54,6 +54,7 @@ class DataPlane:
         self._first = Output(Sender(context, endpoint, tell), control)
         self._outputs: list[Output] = []
         self.modes: Sequence[Mode] = ()
+        self._only_samples = self._counts = False
         self._receiver: Receiver | None = None
         self._poller = zmq.Poller()
         self._poller.register(control, zmq.POLLIN)
@@ -74,6 +75,8 @@ class DataPlane:
             self._outputs.append(Output(sender, self._control))
         for output, mode in zip(self._outputs, outputs, strict=True):
             output.mode = mode
+        self._only_samples = "sampling" in outputs and "lossless" not in outputs
+        self._counts = len(outputs) > 1 or self._only_samples
         self.is_start = is_start
         if not is_start:
             self._receiver = Receiver(self._context, address_pull, self._tell)
@@ -87,7 +90,7 @@ class DataPlane:
         self.discarding = False  #: data are dropped, and counted, instead of handled or handed on
         self.orphaned_since: float | None = None  #: the task before this one was lost then
         self.dropped = 0
-        self._items = self._bytes = 0  # handed on, of several outputs
+        self._items = self._bytes = 0  # handed on, where the first link does not count them all
         self.blocked = 0.0  #: seconds that were spent waiting for a full link
         self._rates = RateWindow(RATE_WINDOW, RATE_SHORTEST, time.monotonic(), 0, 0)
         for output in {self._first, *self._outputs}:
@@ -114,16 +117,17 @@ class DataPlane:
     def put(self, data: Any) -> bool:
         """Hands `data` to the tasks behind this one, waiting while a lossless link is full; False if nobody got them.
 
-        A final task has nobody to hand to; that is no loss, unless somebody was there and is lost.
+        A final task has nobody to hand to; that is no loss, unless somebody was there and is lost. Where all links are
+        sampling, what all of them miss was handed on, too.
         """
-        sent, size = False, 0
+        handed_on, size = False, 0
         for output in self._outputs:
             frames = pack(Packet(_DATA, self.run, output.sender.items + 1, data))
-            if self._hand_over(output, frames):
-                sent, size = True, size or (nbytes(frames) if len(self._outputs) > 1 else 0)
-        self._items += sent
+            if self._hand_over(output, frames) or self._only_samples:
+                handed_on, size = True, size or (nbytes(frames) if self._counts else 0)
+        self._items += handed_on
         self._bytes += size
-        return sent
+        return handed_on
 
     def _hand_over(self, output: Output, frames: list[Buffer]) -> bool:
         if output.mode == "sampling":
@@ -212,11 +216,11 @@ class DataPlane:
     @property
     def sent(self) -> int:
         """Items handed on in this run, each counted once, however many tasks got it."""
-        return self._items if len(self._outputs) > 1 else self._first.sender.items
+        return self._items if self._counts else self._first.sender.items
 
     @property
     def _bytes_out(self) -> int:
-        return self._bytes if len(self._outputs) > 1 else self._first.sender.bytes
+        return self._bytes if self._counts else self._first.sender.bytes
 
     @property
     def links(self) -> list[LinkCount]:

@@ -178,11 +178,14 @@ def test_stop_and_abort_with_branches(pipeline: Recorder) -> None:
 
 
 def test_a_branch_begins_behind_the_last_task_of_a_chain(pipeline: Recorder) -> None:
-    graph = Graph(("ToySource",), (Branch("ToySource", ("ToySink",), "sampling"),))
-    _connect(pipeline, graph, {})
-    pipeline.configure({"ToySource": {"items": 50, "pause": 0.01}})
-    pipeline.run_through()
-    assert _balance(pipeline) == {"ToySink": (50, 50, 0)}
+    graph = Graph(("ToySource",), (Branch("ToySource", ("Online",), "sampling"),))
+    _connect(pipeline, graph, CLASSES)
+    for delay in (0.0, 0.005):
+        pipeline.configure({"ToySource": {"items": 200, "length": 20_000}, "Online": {"delay": delay}})
+        pipeline.run_through()
+        assert _balance(pipeline) == {"Online": (200, 200, 0)}
+        assert pipeline.told("ToySource", "counter") == 200
+    assert pipeline.told("Online", "missed") > 0
 
 
 def test_another_graph_of_the_same_tasks(pipeline: Recorder) -> None:
