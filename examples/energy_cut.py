@@ -3,7 +3,7 @@
 from typing import Any
 
 from pixieioc.listmode import events as ev
-from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.pipeline import Parameter, Report, Task
 from pixieioc.tasks.items import EVENTS
 
 
@@ -14,12 +14,8 @@ class EnergyCut(Task):
     events_known = True
 
     lowest = Parameter(0, low=0, high=65535, live=True, doc="Lowest energy that passes.")
-    highest = Parameter(65535, low=0, high=65535, live=True, doc="Highest energy that passes.")
+    highest = Parameter(65535, low=0, high=65535, at_least="lowest", live=True, doc="Highest energy that passes.")
     passed = Report(0, doc="Events that passed in this run.")
-
-    def do_configure(self, config: dict[str, Any]) -> None:
-        if self.lowest > self.highest:
-            raise Error(f"lowest {self.lowest} is above highest {self.highest}")
 
     def do_start(self) -> None:
         self.passed = 0

@@ -77,7 +77,7 @@ def test_the_examples(name: str, values: dict[tuple[str, str], Any]) -> None:
         ("[pipeline]\n", [":1: pipeline.chain: this key is missing"]),
         (CHAIN + "[taks]\n", [":3: taks: unknown table; did you mean tasks?"]),
         (CHAIN + 'prefx = "A"\n', [":3: pipeline.prefx: unknown key; did you mean prefix?"]),
-        (CHAIN + "[ioc]\ndisk = 3\n", [":4: ioc.disk: unknown key; did you mean disk_low?"]),
+        (CHAIN + "[ioc]\ndisk = 3\n", [":4: ioc.disk: unknown key; did you mean disk_low or disk_lolo?"]),
         (CHAIN + '[ioc]\ndisk_low = "much"\n', [":4: ioc.disk_low = 'much': must be a number"]),
         ("tasks = 3\n" + CHAIN, [":1: tasks = 3: must be a table"]),
         ('[pipeline]\nchain = "ToySource"\n', [":2: pipeline.chain = 'ToySource': must be a list of texts"]),

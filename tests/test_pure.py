@@ -25,8 +25,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "export": (),
     "ioc/records": (),
     "pipeline": (
-        "control", "data_plane", "failures", "incoming", "life", "link", "outgoing", "pipeline", "pipeline_state",
-        "process", "task", "task_loop", "task_process", "task_processes", "temporary",
+        "applying", "control", "data_plane", "failures", "incoming", "life", "link", "outgoing", "output",
+        "pipeline", "pipeline_state", "process", "task", "task_loop", "task_process", "task_processes", "temporary",
     ),
 }  # fmt: skip
 #: Pure modules of the other rooms.

@@ -167,9 +167,12 @@ class _Resolving:
 def like(name: str, known: Mapping[str, object] | list[str]) -> str:
     """The known name that may have been meant, or those that there are, as the end of a sentence."""
     names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(name, names, n=1)
-    if not close and len(name) >= _PART_OF_A_NAME:
-        close = [each for each in names if name.lower() in each.lower()]
+    close: list[str] = []
+    if len(name) >= _PART_OF_A_NAME:
+        close = [each for each in names if each.lower().startswith(name.lower())]
+        close = close or [each for each in names if name.lower() in each.lower()]
+    if not 0 < len(close) <= _MEANT_SHOWN:
+        close = difflib.get_close_matches(name, names, n=1)
     if 0 < len(close) <= _MEANT_SHOWN:
         return f"; did you mean {' or '.join(close)}?"
     return f"; known: {', '.join(names[:_NAMES_SHOWN]) or 'none'}{', ...' if len(names) > _NAMES_SHOWN else ''}"

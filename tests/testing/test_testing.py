@@ -31,7 +31,7 @@ def test_a_task_in_this_process() -> None:
 def test_settings_are_checked_as_in_a_pipeline() -> None:
     with pytest.raises(Refused, match="must be a whole number from 0 to 65535"):
         run_task(EnergyCut, [], {"lowest": -1})
-    with pytest.raises(Error, match="lowest 5 is above highest 4"):
+    with pytest.raises(Error, match="EnergyCut.highest = 4: is below lowest = 5"):
         run_task(EnergyCut, [], {"lowest": 5, "highest": 4})
 
 
