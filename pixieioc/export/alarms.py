@@ -135,7 +135,7 @@ def config_name(prefix: str) -> str:
 
 
 def _alarm(pv: PvInfo, description: Description, ioc: str, folder: str) -> Alarm:
-    watching = watching_of(pv)
+    watching = watching_of(pv, description.graph)
     assert watching is not None
     return Alarm(
         pv=description.prefix + pv.name,

@@ -23,6 +23,11 @@ class Delivery:
         #: What tasks were not sent because they were just being made, by task.
         self._owed: dict[str, dict[Key, None]] = {}
 
+    @property
+    def _patience(self) -> float:
+        """How long a task may take to use new values, in seconds: StopTimeout, as puts of others wait meanwhile."""
+        return self._pipeline.watchdog.stop_timeout
+
     async def deliver(self, changes: Changes, before: Changes) -> Changes:
         """Gives tasks their new values and returns what is in use then; Refused, with all as `before`, if one does not.
 
@@ -33,14 +38,14 @@ class Delivery:
             if process is not None and not process.known:
                 self._owed.setdefault(task, {}).update(dict.fromkeys((task, *spot) for spot in changes[task]))
         tasks = {task: of_task for task, of_task in changes.items() if task != RUN}
-        await self._pipeline.do(applying(self._pipeline, tasks, before))
+        await self._pipeline.do(applying(self._pipeline, tasks, before, self._patience))
         return changes
 
     async def deliver_owed(self, value_of: Callable[[Key], Any]) -> None:
         """Sends what was written while a task was being made, now that it is there."""
         owed, self._owed = self._owed, {}
         if changes := changes_of([key for keys in owed.values() for key in keys], value_of):
-            await self._pipeline.do(applying(self._pipeline, changes, changes))
+            await self._pipeline.do(applying(self._pipeline, changes, changes, self._patience))
 
 
 def changes_of(keys: Iterable[Key], value_of: Callable[[Key], Any]) -> Changes:

@@ -6,6 +6,7 @@ and for whom a channel's value is one of thousands.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,25 +25,40 @@ _CONFIGURE = Message.CONFIGURE.emoji
 _LIMIT: Spot = ("hang_timeout", ())
 
 
-def applying(state: PipelineState, changes: Changes, before: Changes) -> Procedure[None]:
+def applying(state: PipelineState, changes: Changes, before: Changes, patience: float | None = None) -> Procedure[None]:
     """Sends each task its changes, and waits for the answers; Refused, and all have what was `before`, if one refuses.
 
-    A task that has failed, or fails meanwhile, or is not there, gets the values when it is made (again).
+    A task that has failed, or fails meanwhile, or is not there, gets the values when it is made (again). One that does
+    not answer for `patience` (s) refuses, and until it has answered it refuses at once: nobody waits for it again.
     """
+    seconds = state.answer_timeout if patience is None else patience
+    if silent := [process.name for process in _reached(state, changes) if process.owes_answer]:
+        raise Refused("; ".join(f"{name}: has not answered what it was sent before" for name in silent), task=silent[0])
+    began = time.monotonic()
     sent = [(process, _send(state, process, changes[process.name])) for process in _reached(state, changes)]
     for name, of_task in changes.items():
         if _LIMIT in of_task and name in state.processes:
             _keep(state.processes[name].task.parameter_values, {_LIMIT: of_task[_LIMIT]})
     sent = [(process, number) for process, number in sent if changes[process.name].keys() != {_LIMIT}]
-    yield Wait(lambda: all(_decided(state, *each) for each in sent), state.answer_timeout)
-    refused = {process.name: why for process, number in sent if (why := _refusal(state, process, number))}
+
+    def over(process: TaskProcess, number: int) -> bool:
+        # One that has said what takes it long, as to compile, has more time.
+        late = time.monotonic() - began > seconds and not process.starting
+        return _decided(state, process, number) or late
+
+    yield Wait(lambda: all(over(*each) for each in sent), max(seconds, state.answer_timeout))
+    silent = [process.name for process, number in sent if not _decided(state, process, number)]
+    refused = {process.name: why for process, number in sent if (why := _refusal(state, process, number, seconds))}
     if refused:
         for name, of_task in before.items():
             if _LIMIT in of_task and name in state.processes:
                 _keep(state.processes[name].task.parameter_values, {_LIMIT: of_task[_LIMIT]})
         well = [p for p, _ in sent if p.name not in refused and not _has_gone(state, p)]
+        for process, _ in sent:
+            if process.name in silent and not _has_gone(state, process):  # it comes to that after what it has not done
+                process.owed = _send(state, process, before[process.name])
         back = [(process, _send(state, process, before[process.name])) for process in well]
-        yield Wait(lambda: all(_decided(state, *each) for each in back), state.answer_timeout)
+        yield Wait(lambda: all(_decided(state, *each) for each in back), seconds)
         for process, number in back:
             process.answers.pop(number, None)
         raise Refused("; ".join(refused.values()), task=next(iter(refused)))
@@ -80,10 +96,10 @@ def _has_gone(state: PipelineState, process: TaskProcess) -> bool:
     return process.failed or state.processes.get(process.name) is not process
 
 
-def _refusal(state: PipelineState, process: TaskProcess, number: int) -> str:
+def _refusal(state: PipelineState, process: TaskProcess, number: int, seconds: float) -> str:
     answer = process.answers.pop(number, None)
     if answer is None:
-        return "" if _has_gone(state, process) else f"{process.name}: no answer within {state.answer_timeout:g} s"
+        return "" if _has_gone(state, process) else f"{process.name}: no answer within {seconds:g} s"
     text = answer.removeprefix(f"{process.name}: ")
     return text if text.startswith(f"{process.name}.") or not text else f"{process.name}: {text}"
 

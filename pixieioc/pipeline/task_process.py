@@ -41,6 +41,7 @@ class TaskProcess:
     reports: dict[str, Any] = field(init=False)
     #: Numbers of messages whose answers are waited for: None, or why it was refused, or an empty text.
     answers: dict[int, str | None] = field(default_factory=dict[int, str | None])
+    owed: int = -1  #: the number of a message that nobody waits for, but which shows that it answers again
 
     def __post_init__(self) -> None:
         self._declared = type(self.task).reports()
@@ -78,6 +79,14 @@ class TaskProcess:
     def at_rest(self) -> bool:
         """True if it does nothing in a run any more."""
         return self.lost or self.finished or (self.status in (Status.WAITING, Status.DYING) and not self.beginning)
+
+    @property
+    def owes_answer(self) -> bool:
+        """True if it has been given up by those who waited for it, and has not answered since."""
+        if self.answers.get(self.owed, "") is not None:
+            self.answers.pop(self.owed, None)
+            self.owed = -1
+        return self.owed >= 0
 
     @property
     def silent(self) -> float:

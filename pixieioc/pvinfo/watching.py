@@ -7,9 +7,10 @@ long enough for the alarm handler to have heard of the cause.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pixieioc.pipeline.graph import Graph
 from pixieioc.pvinfo.description import alarms_of, entry_of, may_alarm, own_name, part_of, task_of
 from pixieioc.pvinfo.model import PvInfo
 from pixieioc.pvinfo.run_control import END_REASONS, STATES
@@ -39,6 +40,10 @@ FLICKERING = ("Rate_RBV",)
 FOLLOWING_DELAY, ERROR_DELAY = 3, 1
 #: What comes and goes by itself is shown, and not announced: the error that may become of it is.
 SILENT = ("BusyTime_RBV", "HeartBeatAge_RBV", "QueueUse_RBV", "Rate_RBV")
+#: What a task shows also when one behind it takes long or hangs, which is shown by these of that task, from so many
+#: seconds up.
+WAITING = ("QueueUse_RBV", "Rate_RBV")
+TAKES_LONG, LONG = ("HeartBeatAge_RBV", "BusyTime_RBV"), 3
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,11 @@ def left_out_because(pv: PvInfo) -> str:
     return entry_of(NOT_IN_ALARM_TREE, pv)
 
 
-def watching_of(pv: PvInfo) -> Watching | None:
-    """How an alarm handler treats a process variable; None if it does not hear of it."""
+def watching_of(pv: PvInfo, graph: Graph | None = None) -> Watching | None:
+    """How an alarm handler treats a process variable; None if it does not hear of it.
+
+    Only with the graph is it known whom a task waits for.
+    """
     if not may_alarm(pv) or left_out_because(pv):
         return None
     if pv.name == ALIVE:
@@ -102,8 +110,22 @@ def watching_of(pv: PvInfo) -> Watching | None:
         announced=serious and own_name(pv) not in SILENT,
         delay=FLICKER_DELAY if flickers else FOLLOWING_DELAY,
         # A disk or the IOC's own computer can be the cause of a task's failure, and never its consequence.
-        only_while=(IOC_IS_THERE,) if part_of(pv) in ("files", "ioc") else (IOC_IS_THERE, *NOTHING_HAS_FAILED),
+        only_while=(IOC_IS_THERE,)
+        if part_of(pv) in ("files", "ioc")
+        else (IOC_IS_THERE, *NOTHING_HAS_FAILED, *_nobody_takes_long(pv, graph)),
     )
+
+
+def _nobody_takes_long(pv: PvInfo, graph: Graph | None) -> Iterator[Condition]:
+    """Neither the task nor one for which it waits; nobody waits for a branch that samples."""
+    task = task_of(pv)
+    if graph is None or not task or own_name(pv) not in WAITING:
+        return
+    waits_for = [task]
+    for each in waits_for:  # which grows
+        waits_for += [link.target for link in graph.behind(each) if link.mode == "lossless"]
+    for each in waits_for:
+        yield from (Condition(f"{each}:{name}", 0, LONG) for name in TAKES_LONG)
 
 
 def is_error(pv: PvInfo) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,8 @@ from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.items import WORDS, WordBlock, run_begins, words_of
-from pixieioc.tasks.raw_file import (
-    RawFile,
-    check_name,
-    check_template,
-    file_name,
-    unfinished,
-    unfinished_text,
-    why_not_new,
-)
+from pixieioc.tasks.raw_file import RawFile, check_name, check_template, file_name, why_not_new
+from pixieioc.tasks.unfinished_files import UnfinishedFiles
 
 Words = NDArray[np.uint32]
 
@@ -109,8 +102,8 @@ class GatherData(Task):
 
     def do_init(self) -> None:
         self._files: dict[int, RawFile] = {}
-        with suppress(Error):  # a template that is none is refused when a run starts
-            self._name_unfinished()
+        self._unfinished = UnfinishedFiles()
+        self._name_unfinished()
 
     def do_configure(self, config: dict[str, Any]) -> None:
         if {"file_path", "file_template"} & config.keys():
@@ -147,8 +140,10 @@ class GatherData(Task):
                     self._guarded(file.check)
                 self._check_in_place()
                 self._count()
-        elif self.unfinished_files:  # until somebody has recovered or removed them
-            self._name_unfinished()
+        else:
+            if self.unfinished_files:  # until somebody has recovered or removed them
+                self._unfinished.ask(self.file_template, self.file_path)
+            self._show_unfinished()
 
     def do_report(self) -> None:
         if not self.running:
@@ -229,8 +224,13 @@ class GatherData(Task):
             raise Error(f"the folder {self._folder} was removed, moved or unmounted in the run, before data had come")
 
     def _name_unfinished(self) -> None:
-        """Says which files of earlier runs were cut off."""
-        text = unfinished_text(unfinished(self.file_template, self.file_path))
+        """Says which files of earlier runs were cut off, now or as soon as the file system has answered."""
+        self._unfinished.ask(self.file_template, self.file_path)
+        self._unfinished.wait()
+        self._show_unfinished()
+
+    def _show_unfinished(self) -> None:
+        text = self._unfinished.text
         if text and text != self.unfinished_files:
             self.print(text)
         self.unfinished_files = text

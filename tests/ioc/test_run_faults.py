@@ -129,14 +129,43 @@ def test_the_ioc_ends_in_time_while_tasks_are_made_configured_or_started(where: 
             ioc.put("SlowStart:InitDelay", 60)
             ioc.put("Configure", 1)
             ioc.put("Kill", 1)
+        elif where == "configure":
+            # Being used is what the delay delays: nobody waits for that here.
+            ioc.put_and_forget("SlowStart:ConfigureDelay", 60)
         else:
-            ioc.put(f"SlowStart:{where.title()}Delay", 60)
+            ioc.put("SlowStart:StartDelay", 60)
         ioc.put_and_forget("Acquire", 1)
         ioc.until("StatusMessage_RBV", lambda text: text.startswith("starting run"))
         began = time.monotonic()
         assert ioc.end(signal.SIGTERM) == 0
         assert time.monotonic() - began < BOUND
         assert "Traceback" not in ioc.output()
+
+
+def test_a_task_that_does_not_use_its_settings_delays_only_its_own_put_and_no_longer_than_the_limit() -> None:
+    with ioc_folder() as folder, _ioc(SLOW, folder) as ioc:
+        began = time.monotonic()
+        slow = ioc.put_later("SlowStart:ConfigureDelay", 6)
+        ioc.until("SlowStart:ConfigureDelay", 6)
+        other = ioc.put_later("GatherData:MaxDelay", 0.1)
+        ioc.put("Stop", 1)
+        ioc.put("PresetReal", 0.2)
+        assert time.monotonic() - began < 1
+        assert isinstance(slow.exception(BOUND), PutFailed)
+        other.result(BOUND)
+        assert time.monotonic() - began < BOUND
+        assert (ioc.get("SlowStart:ConfigureDelay"), ioc.get("GatherData:MaxDelay_RBV")) == (0, 0.1)
+        again = time.monotonic()
+        with pytest.raises(PutFailed):
+            ioc.put("SlowStart:StartDelay", 1)
+        assert ioc.get("CmdMessage_RBV") == (
+            "SlowStart:StartDelay: SlowStart: has not answered what it was sent before"
+        )
+        ioc.put("GatherData:MaxDelay", 0.2)
+        assert time.monotonic() - again < 1
+        time.sleep(max(0.0, began + 7 - time.monotonic()))
+        ioc.put("SlowStart:StartDelay", 0.1)
+        assert ioc.get("SlowStart:StartDelay_RBV") == 0.1
 
 
 @contextmanager

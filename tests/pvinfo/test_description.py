@@ -10,6 +10,7 @@ import pytest
 
 from pixieioc.config import IocTable, PipelineTable, check
 from pixieioc.export.listing import as_plain
+from pixieioc.pipeline.graph import Branch, Graph
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.description import (
     Description,
@@ -97,6 +98,27 @@ def test_every_alarm_is_watched_or_left_out_for_a_reason_and_says_what_to_do(ioc
         assert bool(watching_of(pv)) != bool(left_out_because(pv)), pv.name
         assert pv.guidance or left_out_because(pv), pv.name
         assert alarms_of(pv), pv.name
+
+
+@pytest.mark.parametrize(
+    ("name", "waits_for"),
+    [
+        ("SortEvents:QueueUse_RBV", {"SortEvents", "FillSpectra", "Coarse"}),
+        ("FillSpectra:Rate_RBV", {"FillSpectra"}),
+        ("SortEvents:BusyTime_RBV", set[str]()),
+        ("SortEvents:ERROR", set[str]()),
+    ],
+)
+def test_a_queue_is_an_alarm_only_while_nobody_that_it_waits_for_takes_long(
+    ioc: Description, name: str, waits_for: set[str]
+) -> None:
+    graph = Graph(
+        tuple(CHAIN), (Branch("SortEvents", ("Coarse",)), Branch("SortEvents", ("SnapTraces",), mode="sampling"))
+    )
+    watching = watching_of(ioc.pvs[name], graph)
+    assert watching is not None
+    others = {each.name for each in watching.only_while} - {"IOC:ALIVE", "State_RBV", "RunEndReason_RBV"}
+    assert others == {f"{task}:{each}" for task in waits_for for each in ("HeartBeatAge_RBV", "BusyTime_RBV")}
 
 
 def test_what_is_saved_has_a_readback(ioc: Description) -> None:

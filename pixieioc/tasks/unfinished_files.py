@@ -1,0 +1,51 @@
+"""Which raw files were cut off, asked of the file system in a thread: a task must not wait for one that is silent."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+
+from pixieioc.pipeline import Error
+from pixieioc.tasks.raw_file import unfinished, unfinished_text
+
+#: So long somebody waits for the answer, in seconds.
+_PATIENCE = 0.5
+
+
+class UnfinishedFiles:
+    """What is known of the files; nothing of a folder whose file system has not answered yet.
+
+    Each folder is asked for in a thread of its own, so that one that never answers is in no other's way.
+    """
+
+    def __init__(self) -> None:
+        self._looks: dict[tuple[str, str], threading.Thread] = {}
+        self._wanted = ("", "")
+        self._found: dict[tuple[str, str], str] = {}
+
+    def ask(self, template: str, path: str) -> None:
+        """Has it looked, unless that goes on already."""
+        self._wanted = wanted = (template, path)
+        self._looks = {key: look for key, look in self._looks.items() if look.is_alive()}
+        self._found = {key: text for key, text in self._found.items() if key == wanted}
+        if wanted not in self._looks:
+            look = threading.Thread(target=self._look, args=wanted, name="unfinished files", daemon=True)
+            self._looks[wanted] = look
+            look.start()
+
+    def wait(self) -> None:
+        """Waits a moment for the answer."""
+        if (look := self._looks.get(self._wanted)) is not None:
+            look.join(_PATIENCE)
+
+    @property
+    def text(self) -> str:
+        """What was found; empty if all is well, or nothing is known."""
+        return self._found.get(self._wanted, "")
+
+    def _look(self, template: str, path: str) -> None:
+        text = ""
+        with suppress(Error, OSError):  # a template that is none is refused when a run starts, as is a folder
+            text = unfinished_text(unfinished(template, path))
+        if self._wanted == (template, path):
+            self._found[template, path] = text
