@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,10 +110,18 @@ class Phoebus:
         self._run("xdotool", "type", "--delay", "30", "--", text)
         self._run("xdotool", "key", "Return")
 
-    def choose(self, pv: str, number: int) -> None:
-        """Chooses among the labels of an enum, with the arrow keys."""
+    def choose(self, pv: str, number: int, arrived: Callable[[int], object]) -> None:
+        """Chooses among the labels of an enum, with the arrow keys; `arrived` waits until the enum has a value.
+
+        Phoebus writes what each key leads to, and shows the old value again until it hears of the new one: a key that
+        comes before that starts from the old value, and is lost.
+        """
         self._screen.click(*self._middle("combo", pv))
-        self._run("xdotool", "key", "--delay", "150", "Home", *["Down"] * number, "Return")
+        for step, key in enumerate(["Home", *["Down"] * number]):
+            self._run("xdotool", "key", key)
+            arrived(step)
+            time.sleep(0.5)  # Phoebus may show it later than it is heard of here
+        self._run("xdotool", "key", "Return")
 
     def until_filled(self, kind: str, pv: str, color: Color) -> None:
         """Waits until the widget of this kind that shows `pv` is filled with a colour."""

@@ -92,11 +92,14 @@ def test_what_is_typed_arrives(ioc: Ioc, screen: Phoebus) -> None:
     for pv, typed, value in TYPED:
         screen.enter(pv, typed)
         ioc.until(pv, typed if value is None else value)
-    screen.choose("PresetMode", 3)
-    ioc.until("PresetMode", "Events")
+
+    def chosen(number: int) -> None:
+        ioc.until("PresetMode", ("No preset", "Real time", "Live time", "Events")[number])
+
+    screen.choose("PresetMode", 3, chosen)
     assert screen.problems() == []
     screen.until_filled("textupdate", "FileNumber_RBV", style.READ)
-    screen.choose("PresetMode", 0)
+    screen.choose("PresetMode", 0, chosen)
     ioc.until("PresetMode_RBV", "No preset")
 
 
@@ -140,10 +143,22 @@ def test_the_cursors_of_a_region_can_be_dragged(ioc: Ioc, screen: Phoebus) -> No
     ioc.until("M00:C00:ROI1:Low", lambda value: abs(value - low + 50 * bins_a_pixel) < 0.3 * 50 * bins_a_pixel)
     assert ioc.get("CmdStatus_RBV") == "OK"
     screen.until_filled("textentry", "M00:C00:ROI1:Low", style.WRITE)
-    # Beyond its other edge a region cannot begin: that is told where it was tried.
-    screen.enter("M00:C00:ROI1:Low", "2000")
-    screen.until_filled("textentry", "M00:C00:ROI1:Low", style.NOTE)
-    screen.problems()
+    # Beyond its other edge a region cannot begin: that is kept, and waits for an edge that fits.
+    fitting = {edge: ioc.get(f"M00:C00:ROI1:{edge}") for edge in ("Low", "High")}
+    try:
+        screen.enter("M00:C00:ROI1:Low", "1500")
+        screen.until_filled("textentry", "M00:C00:ROI1:Low", style.WAITS)
+        assert (ioc.get("M00:C00:ROI1:Low"), ioc.get("ConfigDirty_RBV")) == (1500, "Yes")
+        assert ioc.get("M00:C00:ROI1:Low_RBV") == fitting["Low"]
+        screen.enter("M00:C00:ROI1:High", "1900")
+        screen.until_filled("textentry", "M00:C00:ROI1:Low", style.WRITE)
+        assert (ioc.get("M00:C00:ROI1:Low_RBV"), ioc.get("M00:C00:ROI1:High_RBV")) == (1500, 1900)
+        assert ioc.get("ConfigDirty_RBV") == "No"
+        assert screen.problems() == []
+    finally:  # whatever waits keeps the runs of the other tests from starting
+        for edge, value in fitting.items():
+            ioc.put(f"M00:C00:ROI1:{edge}", value)
+    ioc.until("ConfigDirty_RBV", "No")
 
 
 def test_an_ioc_that_is_not_ready_says_why_and_offers_the_cure(ioc: Ioc, screen: Phoebus) -> None:
