@@ -202,7 +202,15 @@ def test_a_file_system_that_does_not_answer_stops_nobody() -> None:
             with pytest.raises(PutFailed):
                 ioc.put("Acquire", 1)
             assert ioc.get("CmdStatus_RBV") == "Refused"
-            ioc.put("FilePath", str(folder), timeout=30)
+            puts = {"PresetReal": 1, "Brake:HangTimeout": 50, "Stop": 1, "GatherData:MaxDelay": 0.1}
+            for name, value in puts.items():
+                began = time.monotonic()
+                ioc.put(name, value)
+                # What belongs to the task that writes files waits a second to see what these make of it.
+                assert time.monotonic() - began < (2 if name.startswith("GatherData") else 1), name
+            ioc.put("Kill", 1, timeout=BOUND)
+            ioc.put("Configure", 1, timeout=BOUND)
+            ioc.put("FilePath", str(folder), timeout=BOUND)
         with ioc.watch("DiskFree_RBV") as watch:
             watch.until("DiskFree_RBV", lambda free: watch.posts[-1].severity < INVALID and free > 0, 10)
         ioc.until("Ready_RBV", "Yes", 10)

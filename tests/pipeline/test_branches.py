@@ -173,8 +173,12 @@ def test_stop_and_abort_with_branches(pipeline: Recorder) -> None:
         for task, (out, came, lost) in _balance(pipeline).items():
             if end == pipeline.stop:
                 assert (came, lost) == (out, 0), task
-            else:
-                assert came + lost >= out, task
+            else:  # of the last item, not every task need have got it (or missed it) when the abort comes
+                link = pipeline.graph.before(task)
+                assert link is not None
+                there = pipeline.processes[link.source].links[link.output]
+                assert abs(there.sent + there.missed - out) <= 1, task
+                assert came + lost >= there.sent + there.missed, task
 
 
 def test_a_branch_begins_behind_the_last_task_of_a_chain(pipeline: Recorder) -> None:
