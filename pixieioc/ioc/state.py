@@ -55,7 +55,7 @@ class State:
             self._state.starts += 1
             self._state.running = False
             self._first_write(folder)
-        except BaseException:
+        except BaseException:  # whatever it is, also ^C: the folder is another IOC's to use
             self.close()
             raise
 

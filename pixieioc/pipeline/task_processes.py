@@ -40,7 +40,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self._starting = threading.Lock()
         self.folder = new_folder()
         folders = (self.folder, folder_of_multiprocessing())  # there are our sockets, and that of multiprocessing
-        cleanup, self._kept = CleanupProcess(*folders), KeptFolders(*folders)
+        self._cleanup, self._kept = CleanupProcess(*folders), KeptFolders(*folders)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = self._context.socket(zmq.ROUTER)
         self.socket.set(zmq.LINGER, 0)
@@ -50,7 +50,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self._finalizer = Finalize(
             self,
             _clean_up,
-            (self._processes, self.socket, self._context, self.folder, self._kept, cleanup),
+            (self._processes, self.socket, self._context, self.folder, self._kept, self._cleanup),
             exitpriority=10,
         )
         self._address = f"ipc://{self.folder}/control"
@@ -115,6 +115,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                     if process.unwanted:  # it was put away meanwhile
                         return
                     process.task.start()
+                    self._cleanup.note(pid for each in list(self._processes.values()) if (pid := each.task.pid))
                 process.heard = time.monotonic()
 
         def decided(process: TaskProcess) -> bool:
@@ -146,7 +147,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                 task.kill()
             for task in started:
                 task.join()
-                task.close()
+                with self._starting:  # whoever starts others notes the numbers of all that there are
+                    task.close()
 
         for process in processes:
             if self._processes.get(process.name) is process:

@@ -240,7 +240,7 @@ class GatherData(Task):
         """After an error, of whatever kind, the files are closed as they are: who deletes them then has their space."""
         try:
             yield
-        except Exception:
+        except Exception:  # it goes on from here as it came
             for file in self._files.values():
                 file.leave()
             self._files.clear()

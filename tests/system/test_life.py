@@ -86,3 +86,17 @@ def test_a_killed_ioc_leaves_no_task_and_readable_files_and_numbers_go_on() -> N
             assert ioc.get("RunEndReason_RBV") == "Preset"
             assert part.exists()
             assert ioc.get("UnfinishedFiles_RBV").endswith(str(part))
+
+
+def test_a_killed_ioc_leaves_no_task_that_stood_still() -> None:
+    """A process that is stopped (SIGSTOP) notices nothing, and keeps the fork server alive."""
+    with ioc_folder() as folder:
+        ioc = Ioc(folder, "demo")
+        with running(ioc):
+            below = ioc.processes()[1:]
+            psutil.Process(ioc.get("SortEvents:ProcessId_RBV")).suspend()
+            ioc.process.send_signal(signal.SIGKILL)
+            _, alive = psutil.wait_procs(below, timeout=5)
+            for process in alive:
+                process.kill()
+            assert not alive
