@@ -18,7 +18,7 @@ import common
 import numpy as np
 import typer
 
-BAR_MS = 20.0
+BAR_MS = 5.0
 #: Indices of enum states.
 _DONE, _ACQUIRING = 0, 1
 _IDLE, _ACQUIRE = 0, 1
