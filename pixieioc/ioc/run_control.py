@@ -285,11 +285,14 @@ class RunControl:
     def on_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Shows a fault of the IOC, which ends the run unless it is contained, as one in what a client asked for is."""
         what, error = context["message"], context.get("exception") or RuntimeError(context["message"])
-        self.errors.own(what, error) if context.get("contained") else self._driver.fault(what, error)
+        (self._show_own if context.get("contained") else self._driver.fault)(what, error)
 
-    def _show_fault(self, what: str, error: BaseException) -> None:
+    def _show_own(self, what: str, error: BaseException) -> None:
         log.error("%s", what, exc_info=error)
         self.errors.own(what, error)
+
+    def _show_fault(self, what: str, error: BaseException) -> None:
+        self._show_own(what, error)
         self._error_is_shown = True
 
     def _on_change(self) -> None:
@@ -328,10 +331,6 @@ class RunControl:
         self._files.ask(self.machine.run_id + 1)
         self._show_readiness()
         self._rates.look()
-
-    @property
-    def _stop_timeout(self) -> float:
-        return self.settings.run["stop_timeout"]
 
     def _use_run_parameters(self) -> None:
         run = self.settings.run

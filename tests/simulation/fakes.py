@@ -95,13 +95,13 @@ class FakeTask:
         """A message of the pipeline."""
         refused = ""
         if kind == _CONNECT:
-            if self.status == "WAITING":
+            if self.status == "WAITING" and "cut" not in payload:
                 self.is_source, self.is_final = payload["is_start"], payload["is_final"]
         elif kind == _CONFIGURE:
-            refused = "no such luck" if self.world.random.random() < 0.05 else ""
+            refused = "no such luck" if self.world.chance(0.05) else ""
         elif kind == Message.START and self.status == "WAITING":
             self.status, self.run, self.input_ended = "RUNNING", payload["run"], False
-            if self.is_source and self.world.random.random() < 0.3:
+            if self.is_source and self.world.chance(0.3):
                 self.later(5.0, self.end_of_input)
         elif kind in (Message.STOP, Message.ABORT):
             if self.status == "FINISHED":
@@ -113,8 +113,8 @@ class FakeTask:
         elif kind == Message.QUIT:
             self.later(0.3, lambda: self.popen.end(0) if self.popen is not None else None)
         self.report()
-        if self.world.random.random() > 0.002:  # otherwise an answer is missing
-            for _ in range(1 if self.world.random.random() > 0.01 else 2):
+        if not self.world.chance(0.002):  # otherwise an answer is missing
+            for _ in range(2 if self.world.chance(0.01) else 1):
                 self.say(_ANSWER, write(Answered(ack=number, refused=refused)))
 
     def end_of_input(self) -> None:
@@ -148,7 +148,9 @@ class Tasks(TaskProcesses):
         self.calling = False
         self._starting = _NoLock()  # pyright: ignore[reportAttributeAccessIssue]
         self.folder = "/simulated"  # pyright: ignore[reportAttributeAccessIssue]
+        self._cleanup = _NoCleanup()  # pyright: ignore[reportAttributeAccessIssue]
         self.random = random
+        self.calm = False  #: nothing goes wrong any more
         self.pids = 0
         self.fakes: dict[str, FakeTask] = {}
         self._messages: deque[tuple[TaskProcess, list[Any]]] = deque()
@@ -166,6 +168,10 @@ class Tasks(TaskProcesses):
         task.start = fake.start
         self._processes[name] = process
         return process
+
+    def chance(self, probability: float) -> bool:
+        """Whether something unlikely happens now."""
+        return self.random.random() < probability and not self.calm
 
     def of(self, name: str) -> FakeTask | None:
         """The task of this name, if it is there."""
@@ -215,6 +221,11 @@ class Tasks(TaskProcesses):
 class _Wiring:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
+
+
+class _NoCleanup:
+    def note(self, pids: object) -> None:
+        pass
 
 
 class _NoLock:

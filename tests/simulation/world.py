@@ -35,12 +35,17 @@ STOP_TIMEOUT = 2.0
 ACTIONS = 200
 #: What a put may take after what ends it; timers are exact here.
 BOUND = STOP_TIMEOUT + 2.0
+LONGEST_STALL = 60.0  #: of the disk
 _ENDS = ("Stop", "Abort", "Kill")
 _JAN = Client("jan", "desk")
 
 
 class Violation(AssertionError):
     """Something that clients rely on did not hold."""
+
+
+class OwnFault(Exception):
+    """One that was put in."""
 
 
 class World:
@@ -66,6 +71,9 @@ class World:
         self.tasks.drain = self.control.pipeline._drain
         self.tasks.ending = lambda: self.control.pipeline.status is Status.DYING
         self._loop.set_exception_handler(self.control.on_fault)
+        self._own_faults = self.control.errors.own
+        self.control.errors.own = self._on_own_fault
+        self._unexpected = ""
         if harm is not None:
             harm(self.control)
         self._puts: dict[asyncio.Task[str], tuple[str, float]] = {}
@@ -101,12 +109,28 @@ class World:
         self.check()
         if self._puts:
             raise Violation(f"not answered after Kill: {[name for name, _ in self._puts.values()]}")
+        await self._run_again()
         self.control.signal()
         await asyncio.sleep(BOUND)
         if not self.control.left.is_set():
             raise Violation(f"the IOC has not ended: {self.control.machine}")
         await self.control.end()
         self._state.close()
+
+    async def _run_again(self) -> None:
+        """Nothing of what has happened may matter to a run that is started when all is well."""
+        self.tasks.calm = True
+        await asyncio.sleep(LONGEST_STALL)
+        before = self._run_id
+        for name, value in (("Reset", 1), ("ToySource:Pause", 0.0), ("ToyFilter:Refuse", 0), ("Acquire", 1)):
+            self._put(name, value)
+            await asyncio.sleep(BOUND)
+            self.check()
+        if self._run_id != before + 1:
+            raise Violation(f"no run can be started any more: {self.pvs['CmdMessage_RBV'].value}")
+        self._end("Stop")
+        await asyncio.sleep(BOUND)
+        self.check()
 
     def check(self) -> None:
         """What must hold at any time."""
@@ -127,8 +151,8 @@ class World:
         self._run_id = run
         if lost := machine.jobs.keys() - self.control._driver._jobs.keys():
             raise Violation(f"a job is lost: {[machine.jobs[number] for number in lost]}")
-        if self.tasks.wrong:
-            raise Violation(self.tasks.wrong)
+        if wrong := self.tasks.wrong or self._unexpected:
+            raise Violation(wrong)
         if machine.due <= now - 0.1:
             raise Violation(f"a deadline has passed and nothing has happened: {machine}")
 
@@ -171,7 +195,7 @@ class World:
             fake.deaf = True
 
     def _stall(self) -> None:
-        self._disk["stalled_until"] = self._loop.time() + self._random.choice((0.5, 5.0, 60.0))
+        self._disk["stalled_until"] = self._loop.time() + self._random.choice((0.5, 5.0, LONGEST_STALL))
 
     def _spoil_disk(self) -> None:
         self._state_fails = not self._state_fails
@@ -192,8 +216,13 @@ class World:
             del self._puts[put]
             put.cancel()
 
+    def _on_own_fault(self, what: str, error: BaseException) -> None:
+        if not isinstance(error, (OSError, OwnFault)):
+            self._unexpected = f"{what}: {type(error).__name__}: {error}"
+        self._own_faults(what, error)
+
     def _own_fault(self) -> None:
-        error = ZeroDivisionError("a fault of our own")
+        error = OwnFault("a fault of our own")
         self.control.on_fault(self._loop, {"message": "a callback has failed", "exception": error})
 
 

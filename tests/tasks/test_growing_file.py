@@ -49,7 +49,7 @@ def test_large_data_do_not_go_through_the_page_cache(tmp_path: Path) -> None:
         path = tmp_path / f"{misplaced}"
         with contextlib.closing(GrowingFile(path)) as file, memoryview(memory) as all_of_it:
             file.append(all_of_it[misplaced:])
-        assert _cached(path) <= PAGE
+        assert _cached(path) <= 4 * PAGE  # the rest of a page, and what the kernel keeps beside it
 
 
 def test_a_file_system_that_wants_more_than_it_promises_gets_the_data_through_the_cache(

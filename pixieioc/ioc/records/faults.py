@@ -17,12 +17,13 @@ _is_reporting = contextvars.ContextVar("is_reporting", default=False)
 
 def report(what: str, error: BaseException) -> None:
     """Reports that something has failed; what else there is to do goes on."""
-    log.error("%s", what, exc_info=error)
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:  # before the IOC runs
+        log.error("%s", what, exc_info=error)
         return
     if _is_reporting.get():  # showing a fault has another as its consequence, which would be shown, too, and so on
+        log.error("%s", what, exc_info=error)
         return
     token = _is_reporting.set(True)
     try:
