@@ -233,8 +233,8 @@ def test_an_interrupted_job_leaves_no_file(
         (
             {"run.bin": np.random.default_rng(5).bytes(40_000)},
             (
-                "no event in {}/run.bin: of 40000 bytes, 40000 are no records and 0 are of records that are not complete; "
-                "raw list-mode data of other ADC rates or firmware revisions look so, too"
+                "no event in {}/run.bin: of 40000 bytes, 40000 are no records and 0 are of records that are not "
+                "complete; raw list-mode data of other ADC rates or firmware revisions look so, too"
             ),
         ),
     ],
