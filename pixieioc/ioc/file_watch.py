@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import time
 from collections.abc import Callable
 
 from pixieioc.ioc.readiness import PATIENCE, Files, Place, examine
@@ -19,16 +18,15 @@ _PUT_WAITS = 0.5
 class FileWatch:
     """The folder for raw files and the state folder, as far as their file systems answer; never waits for them.
 
-    `changed` is called when something has answered; `next_run` is the number that the next run will have.
+    `changed` is called when something has answered.
     """
 
     def __init__(
-        self, settings: Settings, state: State, state_worker: Worker, next_run: Callable[[], int],
-        changed: Callable[[], None], worker: Callable[[str], Worker] = Worker,
+        self, settings: Settings, state: State, state_worker: Worker, changed: Callable[[], None],
+        worker: Callable[[str], Worker] = Worker,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._state = state
-        self._next_run = next_run
         self._changed = changed
         self._worker, self._state_worker = worker("pixieioc files"), state_worker
         self._place: Place | None = None
@@ -51,35 +49,24 @@ class FileWatch:
             problem = (
                 f"the file system of the state folder {self._state.path.parent} has not answered for {silent:.0f} s"
             )
-        elif not problem and self._state.reserved < self._next_run():
-            problem = f"run number {self._next_run()} is not noted in the state folder {self._state.path.parent} yet"
         return Files(place, self._names, self._worker.waiting, problem)
 
-    def ask(self) -> None:
+    def ask(self, next_run: int) -> None:
         """Asks again, unless there is still no answer; to be called now and then."""
-        next_run = self._next_run()
         if self._asking is None or self._asking.done():
             self._asking = self._worker.do(functools.partial(self._examine, self.path, next_run))
             self._asking.add_done_callback(self._answered)
         if self._asking_state is None or self._asking_state.done():
-            self._asking_state = self._state_worker.do(functools.partial(self._state.check, next_run))
+            self._asking_state = self._state_worker.do(self._state.check)
             self._asking_state.add_done_callback(self._state_answered)
 
-    async def see(self) -> None:
-        """Asks, and waits a moment for the answers, so that a put of a folder is complete when it is known.
-
-        A file system that has not answered for longer than that is not waited for: it is known to be silent.
-        """
-        end = time.monotonic() + _PUT_WAITS
-        await self._wait(end)  # what is being asked already is about what was before
-        self.ask()
-        await self._wait(end)
-
-    async def _wait(self, end: float) -> None:
-        asked = ((self._asking, self._worker), (self._asking_state, self._state_worker))
-        waiting = [each for each, worker in asked if each is not None and worker.waiting < _PUT_WAITS]
-        if waiting:
-            await asyncio.wait(waiting, timeout=max(0.0, end - time.monotonic()))
+    async def see(self, next_run: int) -> None:
+        """Asks, and waits a moment for the answer, so that a put of a folder is complete when it is known."""
+        if self._asking is not None and not self._asking.done():  # that was about what was before
+            await asyncio.wait([self._asking], timeout=_PUT_WAITS)
+        self.ask(next_run)
+        if self._asking is not None:
+            await asyncio.wait([self._asking], timeout=_PUT_WAITS)
 
     def close(self) -> None:
         """Asks no more."""

@@ -6,7 +6,6 @@ The rules are in `run_machine.py`. Nothing here waits: what takes time is a job 
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -42,8 +41,6 @@ log = logging.getLogger(__name__)
 
 #: How often times and presets are looked at, and how often everything else is, in seconds.
 _TICK, _LOOK = 0.1, 1.0
-#: How long the end of the IOC waits for the state folder at most, in seconds.
-_RELEASE = 0.2
 #: Who gives the commands that no client gives.
 NOBODY = Client("pixieioc", "localhost")
 
@@ -78,9 +75,7 @@ class RunControl:
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.graph)
         self._state_worker = worker("pixieioc state")
-        self._files = FileWatch(
-            self.settings, state, self._state_worker, lambda: self.machine.run_id + 1, self._show_readiness, worker
-        )
+        self._files = FileWatch(self.settings, state, self._state_worker, self._show_readiness, worker)
         self._work = RunWork(
             config, self.pipeline, self.settings, self._progress, state, self._state_worker, self._show_readiness
         )
@@ -117,7 +112,7 @@ class RunControl:
         """Has the tasks made, and a run started if that is wanted; what goes wrong is shown, the IOC goes on."""
         self._driver.note_time()
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
-        self._files.ask()
+        self._files.ask(self.machine.run_id + 1)
         self._show_readiness()
         self.feed(ev.Begin(start))
 
@@ -131,9 +126,7 @@ class RunControl:
             self._ticking.cancel()
         self._driver.end()
         self._files.close()
-        released = self._state_worker.do(functools.partial(self._state.release, self.machine.run_id))
         self._state_worker.close()
-        await asyncio.wait([released], timeout=_RELEASE)  # or else one number is left out
         await self.pipeline.end()
 
     # -- commands -----------------------------------------------------------------------------------------------------
@@ -160,7 +153,7 @@ class RunControl:
         It must not come after a command that was given later, such as Stop.
         """
         this = self._commands
-        await self._files.see()
+        await self._files.see(self.machine.run_id + 1)
         going_on = self._driver.give(
             Command.START, client, pv, self._readiness().message if this == self._commands else problem
         )
@@ -190,7 +183,7 @@ class RunControl:
         async def complete(going_on: Awaitable[None] | None) -> None:
             if going_on is not None:
                 await going_on
-            await self._files.see()
+            await self._files.see(self.machine.run_id + 1)
 
         return lambda value, client: complete(put(value, client))
 
@@ -253,8 +246,7 @@ class RunControl:
                 )
                 self._show_readiness()
 
-        end = functools.partial(self._state.end_run, run.id)
-        self._state_worker.do(end).add_done_callback(noted)
+        self._state_worker.do(self._state.end_run).add_done_callback(noted)
 
     # -- what the pipeline reports ------------------------------------------------------------------------------------
 
@@ -336,7 +328,7 @@ class RunControl:
         self._observe()
 
     def _look(self) -> None:
-        self._files.ask()
+        self._files.ask(self.machine.run_id + 1)
         self._show_readiness()
         self._rates.look()
 
