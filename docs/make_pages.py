@@ -296,7 +296,7 @@ without any costs nothing more. A filter that is wrong, or is none of these, is 
   during a run, `Ready_RBV`, `ErrorLatched_RBV`, a report or parameter of a site's own task that is true or false. There
   are no others, and nothing like `dbStateCreate`.
 
-Several are passed one after the other: `PV.[0:9]{{"dec":{{"n":5}},"ts":{{}}}}`. Each subscription has a first value, but
+Several are passed one after the other: `PV.[0:9]{{"dec":{{"n":5}},"ts":{{}}}}`. Each subscription has a first value,
 with `sync` only if that lets it through. A put through filters is one to the whole record. `utag` is not there: there
 are no tags.
 """
