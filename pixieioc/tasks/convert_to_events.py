@@ -115,7 +115,7 @@ class ConvertToEvents(Task):
                     self._memory,
                 )
             decoder = self._decoders[module]
-            chunks += decoder.feed(words)
+            chunks += decoder.feed(words, joined=not self._several)
             if decoder.counts.corrupt_regions:
                 self._print_regions(module, decoder)
         quiet = [module for module, words in block.items() if not len(words) and self._decoders[module].holds_nothing]
