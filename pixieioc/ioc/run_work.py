@@ -99,7 +99,7 @@ class RunWork:
 
         def over(process: TaskProcess) -> bool:
             gone = pipeline.processes.get(process.name) is not process or process.failed
-            return gone or process.reports["boot_state"] in ("Booted", "Failed")
+            return gone or process.reports["boot_state"] == "Booted"  # one that has failed says why as its error
 
         await pipeline.until(Wait(lambda: all(map(over, processes)), inf))
         for process in processes:
