@@ -25,7 +25,7 @@ from pixieioc.ioc.readiness_pvs import ReadinessPvs
 from pixieioc.ioc.records import Client, Put, Pvs, Record
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_driver import Driver
-from pixieioc.ioc.run_events import Command, Instruction, Step
+from pixieioc.ioc.run_events import Command, Instruction
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.run_observer import RunObserver
 from pixieioc.ioc.run_state import MachineState
@@ -35,7 +35,6 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.task_pvs import TaskPvs
 from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Cause, Error, Status, Task
-from pixieioc.tasks.take_data import TakeData
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,6 @@ class RunControl:
         self._use_run_parameters()
         self._serve_commands()
         pvs.post("RunId_RBV", state.run_id)
-        pvs.post("SimMode_RBV", "Hardware" if issubclass(config.tasks[config.chain[0]], TakeData) else "Simulation")
         if state.interrupted:
             pvs.post("RunEndReason_RBV", "IOC restart")
         self._status.state("Initializing", "making the tasks")
@@ -98,7 +96,8 @@ class RunControl:
 
     def _serve_commands(self) -> None:
         for command in Command:
-            self._pvs.on_put(command.value, self._when_set(command, command.value))
+            if command.value in self._pvs:  # not every chain has something to boot
+                self._pvs.on_put(command.value, self._when_set(command, command.value))
         self._pvs.on_put("EraseStart", self._when_set(Command.START, "EraseStart"))
         self._pvs.on_put("Acquire", self._put_acquire)
         self._pvs.on_put("ErrorAck", lambda value, client: self._acknowledge(client) if value else None)
@@ -153,7 +152,10 @@ class RunControl:
         It must not come after a command that was given later, such as Stop.
         """
         this = self._commands
-        await self._files.see(self.machine.run_id + 1)
+        waits = [asyncio.ensure_future(each) for each in (self._files.see(self.machine.run_id + 1), self.left.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
         going_on = self._driver.give(
             Command.START, client, pv, self._readiness().message if this == self._commands else problem
         )
@@ -187,7 +189,7 @@ class RunControl:
 
         return lambda value, client: complete(put(value, client))
 
-    def _do(self, step: Step, run: int) -> Awaitable[None]:
+    def _do(self, step: ev.Step, run: int) -> Awaitable[None]:
         return self._work.do(step, run)
 
     # -- instructions -------------------------------------------------------------------------------------------------
@@ -253,6 +255,8 @@ class RunControl:
     def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
         """A task's report; one that was on its way when its process was lost changes nothing about that."""
         self.tasks[task].report(report, time)
+        if "not_ready" in report:
+            self._show_readiness()
         process = self.pipeline.processes.get(task)
         if process is not None and process.lost:
             self.tasks[task].show_status("LOST")

@@ -14,6 +14,7 @@ _STEPS: dict[Command, tuple[Step, ...]] = {
     Command.CONFIGURE: (Step.APPLY,),
     Command.ERASE: (Step.ERASE,),
     Command.RESET: (Step.MAKE, Step.REPLACE),
+    Command.BOOT: (Step.MAKE, Step.REPLACE, Step.BOOT),
     Command.QUIT: (Step.QUIT,),
 }
 #: Steps whose lateness is no reason to kill tasks: they are about files.
@@ -39,7 +40,7 @@ def start(m: MachineState, put: ev.Put) -> None:
     run = m.run = Run(m.run_id, put.client, m.now, erase=put.pv == "EraseStart")
     run.puts.append((put.number, put.pv, True))
     m.phase = Phase.ACCEPTED
-    steps = [Step.SAVE_RUN, Step.MAKE, Step.APPLY, *([Step.ERASE] if run.erase else []), Step.REPLACE, Step.START]
+    steps = [Step.SAVE_RUN, Step.MAKE, Step.SETTLE, *([Step.ERASE] if run.erase else []), Step.REPLACE, Step.START]
     m.queue.append(Work("", steps, put.client, run=run))
     m.order(
         ev.ShowCommand("Busy", f"run {run.id} is being started", put.client, put.pv, run.id),
@@ -123,7 +124,7 @@ def _complete(m: MachineState, work: Work) -> None:
         if work.name == Command.QUIT.value:
             text = "the tasks were shut down; the next start makes new ones"
             m.order(ev.TasksGone(), ev.ShowState("Disconnected", text))
-        elif work.name == Command.RESET.value:
+        elif work.name in (Command.RESET.value, Command.BOOT.value):
             _ready(m)
         m.order(ev.Post(work.name, 0), ev.ShowReadiness())
         m.order(ev.ShowCommand("OK", f"{work.name} done", work.client, work.name))
