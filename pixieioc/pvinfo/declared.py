@@ -83,7 +83,8 @@ def parameter_pvs(
     if parameter.command:
         labels = ("Done", parameter.pv)
         named = place.named(parameter.pv)
-        yield PvInfo(record="bo", doc=parameter.doc, labels=labels, access="OP", source=source, role="command", **named)
+        who: Access = PARAMETER_ACCESS if parameter.expert else "OP"
+        yield PvInfo(record="bo", doc=parameter.doc, labels=labels, access=who, source=source, role="command", **named)
     else:
         yield from _pair(place, parameter, value, access, source)
 
@@ -172,7 +173,7 @@ def report_pvs(
         case float():
             yield PvInfo(record="ai", initial=report.initial, precision=report.precision, **number, **of)
         case str():
-            yield text_pv(length=512, initial=report.initial, **of)
+            yield text_pv(length=report.longest, initial=report.initial, **of)
         case _:
             raise TypeError(
                 f"{task}.{report.name}: no process variable for a report of {type(report.initial).__name__}"
