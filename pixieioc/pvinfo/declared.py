@@ -22,15 +22,13 @@ from pixieioc.pvinfo.model import (
     Source,
     text_pv,
 )
+from pixieioc.pvinfo.states import ALARM_SERVER_LEVELS, DONE, NO_YES, OK_ERROR
 
 if TYPE_CHECKING:
     from pixieioc.pipeline.task import Task
 
-NO_YES = ("No", "Yes")
-#: Severity levels of the Phoebus alarm server, in its order: the numbers that its "severity PVs" get.
-ALARM_STATES = (
-    "OK", "MINOR_ACK", "MAJOR_ACK", "INVALID_ACK", "UNDEFINED_ACK", "MINOR", "MAJOR", "INVALID", "UNDEFINED",
-)  # fmt: skip
+#: Lines of PrintLog_RBV.
+PRINTED_LINES = 20
 #: Access groups: parameters are the expert's.
 PARAMETER_ACCESS: Access = "EX"
 
@@ -80,7 +78,7 @@ def parameter_pvs(
         return
     place, source = _place_of(task, parameter), Source("parameter", task, parameter.name)
     if parameter.command:
-        labels = ("Done", parameter.pv)
+        labels = (DONE, parameter.pv)
         named = place.named(parameter.pv)
         yield PvInfo(record="bo", doc=parameter.doc, labels=labels, access="OP", source=source, role="command", **named)
     else:
@@ -251,7 +249,7 @@ def _frame_pvs(task: str) -> Iterator[PvInfo]:
         return {**place.named(own), "source": Source("run", task, name)}
 
     yield PvInfo(
-        record="bi", doc="Whether the task had an error that nobody has acknowledged.", labels=("OK", "ERROR"),
+        record="bi", doc="Whether the task had an error that nobody has acknowledged.", labels=OK_ERROR,
         severities=("NO_ALARM", "MAJOR"),
         alarm=AlarmHandling(rank="error", explains=True, message=f"{task}:ErrorMessage_RBV"),
         guidance="Read ErrorMessage_RBV and mend its cause; the next start replaces the task. Acknowledge in the "
@@ -260,7 +258,7 @@ def _frame_pvs(task: str) -> Iterator[PvInfo]:
     )  # fmt: skip
     yield PvInfo(
         record="mbbo", doc="What the alarm server makes of ERROR; an acknowledge there is one here.",
-        labels=ALARM_STATES, access="OP", role="input", **of("ErrorAlarm", "error_alarm"),
+        labels=ALARM_SERVER_LEVELS, access="OP", role="input", **of("ErrorAlarm", "error_alarm"),
     )  # fmt: skip
     yield text_pv(
         doc="The first error since the last acknowledge.",
@@ -271,7 +269,7 @@ def _frame_pvs(task: str) -> Iterator[PvInfo]:
     yield PvInfo(record="longin", doc="Errors since the IOC was started.", **of("ErrorCount_RBV", "error_count"))
     yield text_pv(doc="The last line that the task printed.", length=512, **of("PRINT", "print"))
     yield text_pv(
-        doc="The last 20 lines that the task printed.",
+        doc=f"The last {PRINTED_LINES} lines that the task printed.",
         length=4096,
         **of("PrintLog_RBV", "print_log"),
     )

@@ -12,10 +12,14 @@ __all__ = [
     "DRIVEN",
     "LIMIT_NAMES",
     "LIMIT_SEVERITIES",
+    "LIMIT_SEVERITY_FIELDS",
+    "LONGEST_DESC",
     "LONGEST_NAME",
     "LONGEST_STRING",
+    "LONGEST_UNIT",
     "NO_LIMITS",
     "SEVERITIES",
+    "STATE_FIELDS",
     "Access",
     "AlarmHandling",
     "Archive",
@@ -33,6 +37,13 @@ __all__ = [
 #: The limits of a number's alarms in their order, and the severities that they have here.
 LIMIT_NAMES = ("LOLO", "LOW", "HIGH", "HIHI")
 LIMIT_SEVERITIES: tuple[Severity, ...] = ("MAJOR", "MINOR", "MINOR", "MAJOR")
+
+#: The fields that say them.
+LIMIT_SEVERITY_FIELDS = ("LLSV", "LSV", "HSV", "HHSV")
+#: By state, the two letters that its fields of an mbbi or mbbo begin with.
+STATE_FIELDS = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI", "TE", "EL", "TV", "TT", "FT", "FF")
+#: Most bytes of DESC and EGU, as in EPICS Base.
+LONGEST_DESC, LONGEST_UNIT = 40, 15
 
 RecordType = Literal[
     "ai",
