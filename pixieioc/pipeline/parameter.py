@@ -22,7 +22,7 @@ from pixieioc.pipeline.declaration import (
     unknown_arguments,
 )
 from pixieioc.pipeline.error import Error
-from pixieioc.presentation import SharedSection
+from pixieioc.presentation import Access, SharedSection
 
 T = TypeVar("T")
 Kind = Literal["bool", "int", "float", "enum", "str", "strings", "numbers"]
@@ -52,6 +52,7 @@ class Parameter(Declaration, Generic[T]):
         fixed: bool = False,
         shared: bool = False,
         section: SharedSection = "run",
+        access: Access = "",
         path: bool = False,
         must_exist: bool = False,
         command: bool = False,
@@ -82,6 +83,8 @@ class Parameter(Declaration, Generic[T]):
             fixed: Whether it can be set in the configuration file only.
             shared: Whether it is the whole pipeline's: its process variable has the pipeline's prefix, not the task's.
             section: The section of the screens for what is shared.
+            access: The group of those who may write it, OP, EX or EN; by default operators for commands and for what is
+                `at_once`, otherwise experts.
             path: Whether the text (or each text of a list) is the name of a file; a relative one starts at the folder
                 of the configuration file.
             must_exist: Whether `pixieioc check` says so if there is no such file, or none that a pattern (with * ? [])
@@ -124,6 +127,7 @@ class Parameter(Declaration, Generic[T]):
         self.fixed = fixed
         self.shared = shared
         self.section: SharedSection = section
+        self.access: Access = access or ("OP" if command or at_once else "EX")
         self.path = path
         self.must_exist = must_exist
         self.command = command

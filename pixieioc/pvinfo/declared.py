@@ -13,7 +13,6 @@ from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pvinfo.model import (
     LONGEST_STRING,
     NO_LIMITS,
-    Access,
     AlarmHandling,
     Element,
     PvInfo,
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
 #: Lines of PrintLog_RBV.
 PRINTED_LINES = 20
-#: Access groups: parameters are the expert's.
-PARAMETER_ACCESS: Access = "EX"
 
 
 @dataclass(frozen=True)
@@ -57,39 +54,41 @@ def _of_channel(module: int, channel: int) -> _Place:
 
 
 def parameter_pvs(
-    task: str,
-    parameter: Parameter[Any],
-    value: Value,
-    settings: Mapping[str, Value],
-    access: Access = PARAMETER_ACCESS,
+    task: str, parameter: Parameter[Any], value: Value, settings: Mapping[str, Value]
 ) -> Iterator[PvInfo]:
     """The setpoint and the readback of a parameter, of each channel if it has a value for each.
 
     `task` is empty for the run control's own; `settings` are all values of the task. A `fixed` parameter has no
-    setpoint, a command no readback. What concerns only what is shown is the operator's.
+    setpoint, a command no readback.
     """
-    if parameter.at_once:
-        access = "OP"
     if parameter.per == "channel":
         for index in channel_values.places(parameter.shape(settings)):
             number = index[2] if parameter.times else None
             source = Source("parameter", task, parameter.name, index[:2], number)
-            yield from _pair(_of_channel(*index[:2]), parameter, channel_values.at(value, index), access, source)
+            yield from _pair(_of_channel(*index[:2]), parameter, channel_values.at(value, index), source)
         return
     place, source = _place_of(task, parameter), Source("parameter", task, parameter.name)
     if parameter.command:
         labels = (DONE, parameter.pv)
         named = place.named(parameter.pv)
-        yield PvInfo(record="bo", doc=parameter.doc, labels=labels, access="OP", source=source, role="command", **named)
+        yield PvInfo(
+            record="bo",
+            doc=parameter.doc,
+            labels=labels,
+            access=parameter.access,
+            source=source,
+            role="command",
+            **named,
+        )
     else:
-        yield from _pair(place, parameter, value, access, source)
+        yield from _pair(place, parameter, value, source)
 
 
-def _pair(place: _Place, parameter: Parameter[Any], value: Value, access: Access, source: Source) -> Iterator[PvInfo]:
+def _pair(place: _Place, parameter: Parameter[Any], value: Value, source: Source) -> Iterator[PvInfo]:
     own = channel_values.numbered(parameter.pv, source.number)
     pattern = parameter.pv if source.number is not None else ""
     if not parameter.fixed:
-        of: dict[str, Any] = {**place.named(own), "access": access, "source": source, "pattern": pattern}
+        of: dict[str, Any] = {**place.named(own), "access": parameter.access, "source": source, "pattern": pattern}
         of |= {"role": "setpoint", "saved": True, "locked_in_run": not parameter.live}
         yield _of_parameter(parameter, value, parameter.doc, of)
     of = {**place.named(f"{own}_RBV"), "source": replace(source, kind="readback"), "role": "readback"}

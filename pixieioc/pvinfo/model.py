@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pixieioc.presentation import PLAIN, SEVERITIES, AlarmHandling, Archive, Section, Severity
+from pixieioc.presentation import PLAIN, SEVERITIES, Access, AlarmHandling, Archive, Section, Severity
 
 __all__ = [
     "DRIVEN",
@@ -62,7 +62,6 @@ RecordType = Literal[
 ]
 Element = Literal["CHAR", "LONG", "DOUBLE"]
 SourceKind = Literal["report", "parameter", "readback", "run"]
-Access = Literal["", "OP", "EX", "EN"]
 #: What it is to a client: a value to read; a setting, and what of it is in use; what does something when it is written
 #: and reads 0 otherwise; or what takes a value that is no setting.
 Role = Literal["reading", "setpoint", "readback", "command", "input"]

@@ -60,7 +60,7 @@ def run_control_pvs(tasks: tuple[str, ...], run: Mapping[str, Value], disk: tupl
     yield from _state()
     yield from _readiness(tasks)
     for name, parameter in parameters_of(RunParameters).items():
-        yield from parameter_pvs("", parameter, run[name], run, "OP" if name.startswith("preset") else "EX")
+        yield from parameter_pvs("", parameter, run[name], run)
     yield from _times()
     yield from _in_section("files", _files(disk))
     yield from _in_section("errors", _errors())
