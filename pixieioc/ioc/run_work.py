@@ -44,6 +44,8 @@ class RunWork:
                 return self._make()
             case Step.APPLY:
                 return self._settings.apply()
+            case Step.SETTLE:
+                return self._settings.apply(everything=False)
             case Step.ERASE:
                 return self._erase()
             case Step.REPLACE:
