@@ -20,6 +20,7 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.text import duration, round_above, size
 from pixieioc.pvinfo.model import SEVERITIES
 from pixieioc.pvinfo.overview import ALARM_ROWS
+from pixieioc.tasks.take_data import TakeData
 
 #: How the numbers with these units are said.
 _SAID: dict[str, Callable[[float], str]] = {
@@ -53,6 +54,7 @@ class Overview:
         texts = [record.info for record in pvs.values() if record.info.text_of in pvs]
         self._texts = [(text.name, pvs[text.text_of]) for text in texts if not text.source.task]
         self._texts_of_tasks = [(text.name, pvs[text.text_of]) for text in texts if text.source.task]
+        pvs.post("SimMode_RBV", "Hardware" if _has_hardware(config) else "Simulation")
         log.add("the IOC has been started")
         if state.interrupted:
             log.add(f"run {state.run_id} was cut off by the end of the IOC before")
@@ -133,6 +135,12 @@ class Overview:
         value = " ".join((text if shown is record else text.partition("\n")[0]).split())
         short = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
         return InAlarm(info, record.severity, f"{short} {info.unit}".rstrip(), since)
+
+
+def _has_hardware(config: Config) -> bool:
+    """Whether the source of the chain is a crate, and not a simulated one."""
+    source = config.chain[0]
+    return issubclass(config.tasks[source], TakeData) and config.settings[source]["implementation"] != "simulated"
 
 
 def _said(row: Entry) -> str:

@@ -20,6 +20,7 @@ class Command(Enum):
     ERASE = "Erase"
     CONFIGURE = "Configure"
     RESET = "Reset"
+    BOOT = "Boot"
     QUIT = "Quit"
     KILL = "Kill"
 
@@ -33,6 +34,7 @@ class Step(Enum):
     SETTLE = "bringing the tasks the settings that fit"
     ERASE = "clearing the spectra"
     START = "starting the tasks"
+    BOOT = "booting the crate"
     REPLACE = "replacing the tasks that have failed"
     QUIT = "shutting the tasks down"
     COUNT = "counting FileNumber up"

@@ -168,7 +168,7 @@ def report_pvs(
         case float():
             yield PvInfo(record="ai", initial=report.initial, precision=report.precision, **number, **of)
         case str():
-            yield text_pv(length=512, initial=report.initial, **of)
+            yield text_pv(length=report.longest, initial=report.initial, **of)
         case _:
             raise TypeError(
                 f"{task}.{report.name}: no process variable for a report of {type(report.initial).__name__}"
