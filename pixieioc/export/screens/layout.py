@@ -76,6 +76,8 @@ class Site:
                 found.append((title, f"{title.lower()}.bob", {} if same else {"M": "00", "C": "00"}))
         if self.has_channel("OutputCountRate_RBV"):
             found.append(("Rates", "rates.bob", {}))
+        if self.has_channel("TRIGGER_THRESHOLD"):
+            found.append(("Modules", "modules.bob", {"M": "00"}))
         return [*found, ("Expert", "expert.bob", {}), ("Alarms", "alarms.bob", {})]
 
 
@@ -98,12 +100,12 @@ def screen(site: Site, title: str, file: str, height: int = HEIGHT) -> tuple[Dis
         bob.rectangle(Box(0, 0, WIDTH, HEADER_HEIGHT), style.HEADER, style.HEADER, 0, "header"),
         bob.label(Box(16, 8, 258, 48), title, style.TITLE, style.WHITE),
     )
-    x = 278
+    x, pitch = 278, min(114, (1082 - 278) // len(site.screens))
     for name, target, macros in site.screens:
         here = target == file
         colors = (style.INK, style.WHITE) if here else (style.WHITE, style.HEADER_BUTTON)
-        display.add(bob.opener(Box(x, 11, 108, 42), name, target, macros, style.TEXT_BOLD, *colors))
-        x += 114
+        display.add(bob.opener(Box(x, 11, pitch - 6, 42), name, target, macros, style.TEXT_BOLD, *colors))
+        x += pitch
     severities = [(s.replace("NO_ALARM", "no alarm"), style.SEVERITY[s]) for s in SEVERITIES]
     display.add(
         bob.lamp(
