@@ -151,9 +151,9 @@ class CrateSettings:
 
     def _write(self, name: str, place: tuple[int, ...], value: float) -> None:
         if len(place) == 1:
-            self._crate.write_module(*place, name, value)
+            self._crate.write_module(place[0], name, value)
         else:
-            self._crate.write_channel(*place, name, value * (1 + 1e-9) if name in _TRUNCATED else value)
+            self._crate.write_channel(*place[:2], name, value * (1 + 1e-9) if name in _TRUNCATED else value)
 
     # -- what is written, and in which order --------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ class CrateSettings:
             if len(place) == 2:
                 by_channel.setdefault(place, {})[name] = value
         for place, of_channel in by_channel.items():
-            slow = int(ranges.get(place[:1], self.values[_RANGE][place[0]]))
+            slow = int(ranges[place[:1]] if place[:1] in ranges else self.values[_RANGE][place[0]])
             plan += [((name, place), value) for name, value in self._plan_channel(place, of_channel, slow)]
         rest = [(key, value) for key, value in of_modules.items() if key[0] != _RANGE]
         return plan + sorted(rest, key=lambda each: (int(each[1]) & _ROLES).bit_count() if _has_roles(each[0]) else 0)

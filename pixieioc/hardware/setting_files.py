@@ -108,7 +108,12 @@ class Changes:
         for (name, place), value in self.values.items():
             by_name.setdefault(name, {})[place_name(place)] = value
         new = path.with_suffix(".new")
-        text = {"configured": self.configured, "file": self.file, "serial numbers": list(self.serials), "changes": by_name}
+        text = {
+            "configured": self.configured,
+            "file": self.file,
+            "serial numbers": list(self.serials),
+            "changes": by_name,
+        }
         new.write_text(json.dumps(text, indent=1))
         new.replace(path)
 

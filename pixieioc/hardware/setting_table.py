@@ -97,7 +97,6 @@ _DOCS = {
     **{f"QDCLen{i}": f"Length of QDC sum {i}." for i in range(8)},
 }
 _PRECISION = {"TRIGGER_THRESHOLD": 2, "TAU": 4, "VOFFSET": 5, "XDT": 2}
-_WITH_UNIT_ADC = {"TRIGGER_THRESHOLD": "ADC units"}
 
 
 @functools.cache
@@ -114,7 +113,7 @@ def range_of(info: ModuleInfo, name: str) -> Limits:
 def _channel(name: str) -> SettingInfo:
     ranges = [range_of(info, name) for info in KINDS]
     whole = all(each.step == 1 for each in ranges)
-    unit = _WITH_UNIT_ADC.get(name, UNITS[name])
+    unit = "ADC" if name == "TRIGGER_THRESHOLD" else UNITS[name]
     low, high = min(each.low for each in ranges), max(each.high for each in ranges)
     return SettingInfo(name, _DOCS[name], unit, low, high, whole, _PRECISION.get(name, 3))
 
@@ -158,7 +157,10 @@ MODULE_SETTINGS = {
         _module(RUN_TIME, "Time after which a run for MCA histograms alone ends.", 1e9, unit="s", broadcast=True),
         _module("MODULE_CSRB", "Control register of the module; its bits have names of their own."),
         _module("FastTrigBackplaneEna", "Fast triggers on the backplane: lower half to the left, upper to the right."),
-        *(_module(f"TrigConfig{i}", "Trigger configuration, with a meaning that depends on firmware.") for i in range(4)),
+        *(
+            _module(f"TrigConfig{i}", "Trigger configuration, with a meaning that depends on firmware.")
+            for i in range(4)
+        ),
         _module("CrateID", "Number of the crate, which is in each record.", 15),
         _module("SlotID", "Slot of the module, which is in each record.", read_only=True),
         _module("MODULE_NUMBER", "Number of the module.", read_only=True),

@@ -67,7 +67,9 @@ def _of_parameter(name: str, parameter: Parameter[Any], value: Value, access: Ac
     more["locked_in_run"] = out and not parameter.live
     match parameter.kind:
         case "bool":
-            return PvInfo(name, "bo" if out else "bi", doc, int(bool(value)), labels=parameter.choices or NO_YES, **more)
+            return PvInfo(
+                name, "bo" if out else "bi", doc, int(bool(value)), labels=parameter.choices or NO_YES, **more
+            )
         case "enum":
             labels = parameter.choices
             return PvInfo(name, "mbbo" if out else "mbbi", doc, labels.index(str(value)), labels=labels, **more)

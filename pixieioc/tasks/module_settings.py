@@ -1,4 +1,4 @@
-"""The settings of modules and channels as parameters of a task, by XIA's names; bits of their registers by name, too."""
+"""The settings of modules and channels as parameters of a task, by XIA's names, and the bits that have names."""
 
 from __future__ import annotations
 
@@ -108,9 +108,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
                     yield (name, (module,)), new
             else:
                 yield from (
-                    ((name, (module, channel)), value)
-                    for channel, value in enumerate(new)
-                    if value != old[channel]
+                    ((name, (module, channel)), value) for channel, value in enumerate(new) if value != old[channel]
                 )
 
 

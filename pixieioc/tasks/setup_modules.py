@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixieioc.hardware import CrateOwner, HardwareError
 from pixieioc.hardware import setting_files as files
-from pixieioc.hardware.crate_settings import CrateSettings
+from pixieioc.hardware.crate_settings import CrateSettings, Setting
 from pixieioc.hardware.setting_files import Changes
 from pixieioc.hardware.setting_table import BITS
 from pixieioc.pipeline import Error, Parameter, Report
@@ -25,8 +25,6 @@ from pixieioc.tasks.module_settings import (
     writes_of,
 )
 
-#: Changes that are listed at most.
-_LISTED = 12
 _KEPT = "module-settings.json"
 
 
@@ -44,9 +42,7 @@ class SetupModules(CopySettings, DeclaredSettings):
     if TYPE_CHECKING:
 
         def print(self, string: str) -> None: ...
-        def send_in_use(
-            self, values: Mapping[str, Any], limits: Mapping[str, Any] = MappingProxyType({})
-        ) -> None: ...
+        def send_in_use(self, values: Mapping[str, Any], limits: Mapping[str, Any] = MappingProxyType({})) -> None: ...
 
     settings_file = Parameter(
         "",
@@ -189,7 +185,7 @@ class SetupModules(CopySettings, DeclaredSettings):
             return
         changes = {key: value for key, value in differences(self._loaded, settings.values) if key[0] not in BITS}
         self.settings_changed = bool(changes)
-        self.settings_changes = self._in_words(list(changes), settings)
+        self.settings_changes = self._in_words(changes)
         path = self._kept_in
         if path is None:
             return
@@ -198,15 +194,20 @@ class SetupModules(CopySettings, DeclaredSettings):
         except OSError as error:
             self.print(f"settings that were changed cannot be kept for the next boot: {path}: {error}")
 
-    def _in_words(self, changed: list[Any], settings: CrateSettings) -> str:
+    def _in_words(self, changes: Mapping[Setting, float]) -> str:
+        """What was changed, a phrase for each parameter."""
+        by_name: dict[str, list[Setting]] = {}
+        for setting in changes:
+            by_name.setdefault(setting[0], []).append(setting)
         texts: list[str] = []
-        for name, place in changed[:_LISTED]:
+        for name, settings in by_name.items():
+            (_, place), more = settings[0], len(settings) - 1
             old: Any = self._loaded[name]
             for index in place:
                 old = old[index]
-            texts.append(f"{files.place_name(place)} {name} {old:g} -> {settings.value((name, place)):g}")
-        more = len(changed) - _LISTED
-        return "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
+            where = files.place_name(place) + (f" and {more} more" if more else "")
+            texts.append(f"{name} {old:g} -> {changes[name, place]:g} in {where}")
+        return "; ".join(texts)
 
     @property
     def _serials(self) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,9 @@ def test_several_that_depend_on_each_other_are_written_in_an_order_that_is_possi
 
 def test_the_range_of_the_filters_is_written_before_what_it_makes_possible(crate: Crate) -> None:
     settings = CrateSettings(crate, 32)
-    settings.apply({("ENERGY_RISETIME", (2, 5)): 40.0, ("ENERGY_FLATTOP", (2, 5)): 5.12, ("SLOW_FILTER_RANGE", (2,)): 6})
+    settings.apply(
+        {("ENERGY_RISETIME", (2, 5)): 40.0, ("ENERGY_FLATTOP", (2, 5)): 5.12, ("SLOW_FILTER_RANGE", (2,)): 6}
+    )
     assert _of(settings, (2, 5), "ENERGY_RISETIME", "ENERGY_FLATTOP") == pytest.approx([40.32, 5.12])
 
 
@@ -147,7 +150,8 @@ def test_a_write_that_fails_in_the_middle_takes_the_others_back(simulation: Simu
     simulation.control()
     crate = SdkCrate(simulation.library)
     crate.open([2])
-    crate.boot([Firmware(*simulation.firmware())])
+    system, fippi, code, variables = simulation.firmware()
+    crate.boot([Firmware(system, fippi, code, variables)])
     settings = CrateSettings(crate, 16)
     before = settings.copied()
     simulation.control("fail Pixie16WriteSglModPar code 506 count 1")  # which comes after those of channels
@@ -162,7 +166,7 @@ def test_a_write_that_fails_in_the_middle_takes_the_others_back(simulation: Simu
 def test_any_settings_can_be_had_from_any_others_at_once(crate: Crate, seed: int) -> None:
     """Settings that were read once are possible together, whatever has been written since."""
     settings, chance = CrateSettings(crate, 32), random.Random(seed)
-    known: list[dict[str, list[list[float]]]] = []
+    known: list[dict[str, list[Any]]] = []
     for _ in range(60):
         module = chance.randrange(4)
         place = (module, chance.randrange(3))
@@ -183,7 +187,8 @@ def test_any_settings_can_be_had_from_any_others_at_once(crate: Crate, seed: int
         wanted: dict[Setting, float] = {
             (name, (m, c)): values[name][m][c] for name in CHANNEL_SETTINGS for m in range(4) for c in range(3)
         }
-        wanted |= {("SLOW_FILTER_RANGE", (m,)): values["SLOW_FILTER_RANGE"][m] for m in range(4)}  # pyright: ignore[reportArgumentType]
+        ranges: list[Any] = values["SLOW_FILTER_RANGE"]
+        wanted |= {("SLOW_FILTER_RANGE", (m,)): ranges[m] for m in range(4)}
         settings.apply(wanted)
         assert {key: settings.value(key) for key in wanted} == pytest.approx(wanted)
 

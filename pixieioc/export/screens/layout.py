@@ -186,13 +186,14 @@ def control(site: Site, box: Box, name: str, font: Font = style.TEXT) -> ET.Elem
 
 
 def control_of(
-    site: Site, box: Box, info: PvInfo, pv: str, written: str, font: Font = style.TEXT, *, mark: str = ""
-) -> ET.Element:
+    site: Site, box: Box, info: PvInfo, pv: str, written: str, font: Font = style.TEXT, *, mark: str = "",
+    units: bool = True,
+) -> ET.Element:  # fmt: skip
     """The same for a setpoint `pv` like `info`; `written` is the expression of its name without prefix.
 
     `mark` is the readback, if it is to be shown here that the value is not the one in use.
     """
-    units = info.unit != PER_SECOND
+    units = units and info.unit != PER_SECOND
     widget = bob.choice(box, pv, font) if info.is_enum else bob.entry(box, pv, font, text=info.is_text, units=units)
     names = [site("CmdStatus_RBV"), site("CmdPv_RBV"), site("ConfigLocked_RBV"), *([pv, mark] if mark else [])]
     refused = site.info("CmdStatus_RBV").labels.index("Refused")

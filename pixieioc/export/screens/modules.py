@@ -16,10 +16,10 @@ FILE, CHANNEL_FILE, ROW_FILE = "modules.bob", "channel.bob", "modules_row.bob"
 SIGN = "TRIGGER_THRESHOLD"
 #: A row of the table of channels: heading, the setting, and its share of the width.
 _COLUMNS = (
-    ("good", "GoodChannel", 8), ("polarity", "Polarity", 11), ("gain", "Gain", 8),
-    ("threshold", "TRIGGER_THRESHOLD", 11), ("trigger rise", "TRIGGER_RISETIME", 9),
-    ("energy rise", "ENERGY_RISETIME", 10), ("flat top", "ENERGY_FLATTOP", 9), ("decay (tau)", "TAU", 9),
-    ("offset", "VOFFSET", 10), ("trace", "CaptureTrace", 8), ("length", "TRACE_LENGTH", 9),
+    ("good", "GoodChannel", 8), ("polarity", "Polarity", 12), ("gain", "Gain", 10),
+    ("threshold", "TRIGGER_THRESHOLD", 9), ("trigger rise", "TRIGGER_RISETIME", 9),
+    ("energy rise", "ENERGY_RISETIME", 9), ("flat top", "ENERGY_FLATTOP", 9), ("decay", "TAU", 9),
+    ("offset", "VOFFSET", 9), ("trace", "CaptureTrace", 8), ("length", "TRACE_LENGTH", 9),
 )  # fmt: skip
 #: The panels of a channel, column by column: heading, what copies all of it, settings.
 _PANELS: tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...] = (
@@ -42,7 +42,9 @@ _PANELS: tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...] = (
             "RejectPileup", "RejectIfFull", "EnableVeto", "EnableModVal", "EnableChannelVal", "FastTrigSelect",
             "GroupTrigSignal", "ModValSignal", "ChanValSignal", "ChannelVetoSignal", "ModVetoSignal", "ExtTimestamps",
         )),
-        ("Lengths of triggers", "CopyStretches", ("FASTTRIGBACKLEN", "ExtTrigStretch", "VetoStretch", "ChanTrigStretch")),
+        ("Lengths of triggers", "CopyStretches", (
+            "FASTTRIGBACKLEN", "ExtTrigStretch", "VetoStretch", "ChanTrigStretch",
+        )),
         ("Delays", "CopyDelays", ("ExternDelayLen", "FtrigoutDelay", "RESET_DELAY")),
         ("Coincidences", "CopyMultiplicity", ("MultiplicityMaskL", "MultiplicityMaskH")),
     ),
@@ -113,7 +115,7 @@ def _cell(site: Site, box: Box, name: str, font: Font) -> ET.Element:
     """A setting of the channel that the macros name; it is marked while it is not what the module has."""
     info = site.info(f"M00:C00:{name}")
     written = bob.literal(f"M$(M=00):C$(C=00):{name}")
-    return control_of(site, box, info, site.channel(name), written, font, mark=site.channel(f"{name}_RBV"))
+    return control_of(site, box, info, site.channel(name), written, font, mark=site.channel(f"{name}_RBV"), units=False)
 
 
 def _choose_module(site: Site, display: Display, room: Box, file: str = FILE) -> Box:
@@ -142,12 +144,12 @@ def _of_module(site: Site) -> list[str]:
 
 
 def _channel(site: Site) -> str:
-    display, room = screen(site, "Channel $(M=00):$(C=00)", CHANNEL_FILE)
+    display, room = screen(site, "Channel", CHANNEL_FILE)
     head = Box(room.x, room.y, room.width, 36)
-    back, label, *areas = head.columns(12, 6, *[4.6] * min(16, len(_channels(site))), gap=4)
+    back, label, *areas = head.columns(14, 24, *[60 / len(_channels(site))] * len(_channels(site)), gap=4)
     display.add(
         bob.opener(back, "Module $(M=00)", FILE, {"M": "$(M=00)"}, style.TEXT_BOLD),
-        bob.label(label, "channel", style.TEXT, style.FAINT, bob.RIGHT),
+        bob.label(label, "Module $(M=00)  channel $(C=00)", style.HEADING, align=bob.CENTER),
     )
     for channel, area in zip(_channels(site), areas, strict=False):
         display.add(bob.opener(area, channel, CHANNEL_FILE, {"M": "$(M=00)", "C": channel}))
@@ -209,11 +211,11 @@ def _copy(site: Site, display: Display, box: Box) -> None:
     rows = inside.rows(30, 6)
     for caption, name in (("from", "CopyFrom"), ("to", "CopyTo")):
         left, right = next(rows).columns(16, 84)
-        display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=site.info(name).doc), control(site, right, name))
+        display.add(
+            bob.label(left, caption, style.TEXT, style.FAINT, tip=site.info(name).doc), control(site, right, name)
+        )
     asked = "Copy all settings of the channel CopyFrom to the channels CopyTo?"
-    display.add(
-        bob.command(next(rows), "Copy all settings", site("CopyAllSettings"), style.SMALL_BOLD, confirm=asked)
-    )
+    display.add(bob.command(next(rows), "Copy all settings", site("CopyAllSettings"), style.SMALL_BOLD, confirm=asked))
 
 
 def _files(site: Site, display: Display, box: Box, *, short: bool = False) -> None:
@@ -224,7 +226,9 @@ def _files(site: Site, display: Display, box: Box, *, short: bool = False) -> No
     for caption, name in (("file", "SettingsFile"), ("comment", "SettingsComment")):
         left, middle, _ = next(rows).columns(*shares)
         info = site.info(name)
-        display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc), control(site, middle, name, style.SMALL))
+        display.add(
+            bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc), control(site, middle, name, style.SMALL)
+        )
     load, save, changed = next(rows).columns(26, 26, 48)
     states = [("as in the file", style.CALM), ("changed since", style.NOTE)]
     display.add(
