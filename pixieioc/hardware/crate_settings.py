@@ -153,7 +153,7 @@ class CrateSettings:
         if len(place) == 1:
             self._crate.write_module(place[0], name, value)
         else:
-            self._crate.write_channel(*place[:2], name, value * (1 + 1e-9) if name in _TRUNCATED else value)
+            self._crate.write_channel(place[0], place[1], name, value * (1 + 1e-9) if name in _TRUNCATED else value)
 
     # -- what is written, and in which order --------------------------------------------------------------------------
 
