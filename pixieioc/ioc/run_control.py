@@ -71,7 +71,7 @@ class RunControl:
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = pipeline(self, self._on_change, kwargs)
         self._observer = RunObserver(pvs, self.machine, self.feed, self.pipeline, config.chain[0])
-        self.settings = Settings(pvs, config, self.pipeline, self._locked, self._status.command)
+        self.settings = Settings(pvs, config, self.pipeline, self._locked, self._status.command, self._show_own)
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.graph)
         self._state_worker = worker("pixieioc state")
@@ -81,6 +81,7 @@ class RunControl:
         )
         self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, self._files)
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
+        self.on_in_use = self.settings.take_in_use
         self.settings.on_run_parameters = self._use_run_parameters
         self.settings.on_change = self._show_readiness  # which may follow from a setting
         self._use_run_parameters()

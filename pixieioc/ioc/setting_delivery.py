@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from pixieioc.config import RUN
@@ -10,6 +10,7 @@ from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.setting_store import Key
 from pixieioc.pipeline.applying import applying
 from pixieioc.pipeline.fitting import Spot
+from pixieioc.pipeline.in_use import value_at
 
 #: New values by task and spot, and what of them is in use then.
 Changes = dict[str, dict[Spot, Any]]
@@ -38,8 +39,15 @@ class Delivery:
             if process is not None and not process.known:
                 self._owed.setdefault(task, {}).update(dict.fromkeys((task, *spot) for spot in changes[task]))
         tasks = {task: of_task for task, of_task in changes.items() if task != RUN}
-        await self._pipeline.do(applying(self._pipeline, tasks, before, self._patience))
-        return changes
+        answers = await self._pipeline.do(applying(self._pipeline, tasks, before, self._patience))
+        return {
+            task: {spot: value_at(answers.get(task, {}), spot, value) for spot, value in of_task.items()}
+            for task, of_task in changes.items()
+        }
+
+    def owed(self, task: str) -> Collection[Key]:
+        """What was written for a task that was just being made, and has not been sent to it yet."""
+        return self._owed.get(task, {})
 
     async def deliver_owed(self, value_of: Callable[[Key], Any]) -> None:
         """Sends what was written while a task was being made, now that it is there."""

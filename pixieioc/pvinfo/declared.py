@@ -30,17 +30,17 @@ def parameter_pvs(
     settings: Mapping[str, Value],
     access: Access = PARAMETER_ACCESS,
 ) -> Iterator[PvInfo]:
-    """The setpoint and the readback of a parameter, of each channel if it has a value for each.
+    """The setpoint and the readback of a parameter, of each channel or module if it has a value for each.
 
     `task` is empty for the run control's own; `settings` are all values of the task. A `fixed` parameter has no
     setpoint, a command no readback. What concerns only what is shown is the operator's.
     """
     if parameter.at_once:
         access = "OP"
-    if parameter.per == "channel":
+    if parameter.per != "task":
         for place in channel_values.places(parameter.shape(settings)):
             number = place[2] if parameter.times else None
-            name = f"{channel_values.channel_name(*place[:2])}:{channel_values.numbered(parameter.pv, number)}"
+            name = f"{channel_values.place_name(place[:2])}:{channel_values.numbered(parameter.pv, number)}"
             source = (task, parameter.name, place[:2], number)
             yield from _pair(name, parameter, channel_values.at(value, place), access, source)
         return
