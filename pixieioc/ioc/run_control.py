@@ -70,6 +70,7 @@ class RunControl:
         self.errors = ErrorPvs(pvs, tuple(config.tasks), self._run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = pipeline(self, self._on_change, kwargs)
+        self.pipeline.processes.state_folder = config.state_folder
         self._observer = RunObserver(pvs, self.machine, self.feed, self.pipeline, config.chain[0])
         self.settings = Settings(pvs, config, self.pipeline, self._locked, self._status.command, self._show_own)
         self._progress = Progress(pvs, config, self.pipeline, self.settings)

@@ -35,7 +35,9 @@ def _parts(text: str) -> list[str]:
 
 def _command(name: str, names: tuple[str, ...]) -> Parameter[bool]:
     what = name if len(names) == 1 else ", ".join(names) if len(names) < len(CHANNEL_SETTINGS) else "all settings"
-    return Parameter(False, command=True, shared=True, pv=f"Copy{name}", doc=f"Copies {what} of CopyFrom to CopyTo.")
+    return Parameter(
+        False, command=True, shared=True, device=True, pv=f"Copy{name}", doc=f"Copies {what} of CopyFrom to CopyTo."
+    )
 
 
 #: What each command copies.

@@ -54,10 +54,18 @@ class SetupModules(CopySettings, DeclaredSettings):
         "", longest=1000, shared=True, doc="What SaveSettings notes about the settings; LoadSettings shows it."
     )
     load_settings = Parameter(
-        False, command=True, shared=True, doc="Loads SettingsFile into the modules: what was changed is given up."
+        False,
+        command=True,
+        shared=True,
+        device=True,
+        doc="Loads SettingsFile into the modules: what was changed is given up.",
     )
     save_settings = Parameter(
-        False, command=True, shared=True, doc="Saves the settings of all modules in SettingsFile, with SettingsComment."
+        False,
+        command=True,
+        shared=True,
+        device=True,
+        doc="Saves the settings of all modules in SettingsFile, with SettingsComment.",
     )
 
     settings_changed = Report(
