@@ -2,11 +2,15 @@
 
 from pixieioc.hardware.crate import CHANNELS, CHANNELS_H, Crate, Firmware, Losses, ModuleInfo, Statistics, firmware_for
 from pixieioc.hardware.error import HardwareError
+from pixieioc.hardware.owner import BootPlan, BootState, CrateOwner
 
 __all__ = [
     "CHANNELS",
     "CHANNELS_H",
+    "BootPlan",
+    "BootState",
     "Crate",
+    "CrateOwner",
     "Firmware",
     "HardwareError",
     "Losses",

@@ -127,6 +127,11 @@ class Crate(Protocol):
         """The modules that `open` has found, empty before."""
         ...
 
+    @property
+    def version(self) -> str:
+        """The library's version, as far as it is known."""
+        ...
+
     def open(self, slots: Sequence[int], *, offline: bool = False) -> None:
         """Finds the modules in these slots; `offline`: those that the SDK itself simulates, if it does."""
         ...

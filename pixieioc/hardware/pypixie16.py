@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 from unittest.mock import NonCallableMock
@@ -22,7 +22,10 @@ from pixieioc.hardware.sdk_log import SdkLog
 
 #: How pypixie16 logs what the library has answered, beside the errors that it finds itself.
 _ANSWER = re.compile(r"failed with Error Code (-\d+) : (.*?)\.?$")
+#: Revision, ADC rate and bits of modules.
+_KIND = re.compile(r"[A-Z]-\d+-\d+")
 #: Keys of the four files in a section [Firmware.<name>] of its configuration.
+_SECTION = "Firmware."
 _FIRMWARE_KEYS = ("ComFPGAConfigFile", "SPFPGAConfigFile", "DSPCodeFile", "DSPVarFile")
 
 
@@ -39,10 +42,26 @@ class Pypixie16Crate(SdkCrate):
                 self._config.config.add_section("Libraries")
             self._config.config.set("Libraries", "sdk", str(library))
         self._modules, self._offline = (), False
+        self._api = None
+        self._library = library or Path(self._config.config.get("Libraries", "sdk", fallback=""))
 
-    def configured_firmware(self, section: str = "default") -> tuple[Firmware, Path | None]:
-        """The firmware, and the file of settings if there is one, of a section [Firmware.<section>]."""
-        name, known = f"Firmware.{section}", self._config.config
+    @property
+    def version(self) -> str:
+        package = f"pypixie16 {metadata.version('pypixie16')}"
+        return package if self._api is None else f"{super().version}, {package}"
+
+    def configured_firmware(self, section: str = "default") -> tuple[tuple[Firmware, ...], Path | None]:
+        """The firmware, and the file of settings if there is one, of a section [Firmware.<section>].
+
+        Sections that are named after a kind of modules, such as [Firmware.F-250-16], come first: for those modules.
+        """
+        kinds = [name.removeprefix(_SECTION) for name in self._config.config.sections() if name.startswith(_SECTION)]
+        of_kinds = [self._section(kind, kind)[0] for kind in kinds if _KIND.fullmatch(kind) and kind != section]
+        firmware, settings = self._section(section, section if _KIND.fullmatch(section) else "")
+        return (*of_kinds, firmware), settings
+
+    def _section(self, section: str, kind: str) -> tuple[Firmware, Path | None]:
+        name, known = f"{_SECTION}{section}", self._config.config
         if not known.has_section(name):
             raise HardwareError("configuration", 0, f"no section [{name}] in {self._config.inifile}")
         texts = {key: known.get(name, key, fallback="").strip("\"'") for key in (*_FIRMWARE_KEYS, "SettingFile")}
@@ -51,7 +70,7 @@ class Pypixie16Crate(SdkCrate):
                 raise HardwareError("configuration", 0, f"no {key} in [{name}] of {self._config.inifile}")
         settings = Path(texts["SettingFile"]) if texts["SettingFile"] else None
         system, fippi, code, variables = (Path(texts[key]) for key in _FIRMWARE_KEYS)
-        return Firmware(system, fippi, code, variables), settings
+        return Firmware(system, fippi, code, variables, kind), settings
 
     def open(self, slots: Sequence[int], *, offline: bool = False) -> None:
         self._do("Pixie16InitSystem", self._control.init, list(slots), offline)

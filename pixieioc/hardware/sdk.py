@@ -34,6 +34,7 @@ _LIST_MODE, _NEW_RUN, _EVERYTHING = 0x100, 1, 0x7F
 _RESET_LOAD = 1
 _BINS, _BINS_H, _BASELINES, _BASELINES_H = 32768, 16384, 3640, 1927
 #: In the order of the SDK's structure; larger than any that is known, so that none is written past its end.
+_COUNTERS = "PixieReadRunFifoStats"
 _FIFO_COUNTERS, _ROOM = ("in", "out", "dma_in", "overflows", "dropped", "hw_overflows"), 32
 
 
@@ -43,6 +44,7 @@ class SdkCrate:
     def __init__(self, library: Path) -> None:
         """`library` is the shared library; HardwareError if it cannot be loaded."""
         self._log = SdkLog()
+        self._library = library
         try:
             self._api: Any = ctypes.CDLL(str(library))
         except OSError as error:
@@ -58,6 +60,11 @@ class SdkCrate:
     @property
     def modules(self) -> tuple[ModuleInfo, ...]:
         return self._modules
+
+    @property
+    def version(self) -> str:
+        interface = "SDK 5 or later" if hasattr(self._api, _COUNTERS) else "before SDK 5"
+        return f"{self._library.resolve().name} ({interface})"
 
     def open(self, slots: Sequence[int], *, offline: bool = False) -> None:
         array = (c_ushort * len(slots))(*slots)
@@ -169,10 +176,10 @@ class SdkCrate:
         return words
 
     def losses(self, module: int) -> Losses | None:
-        if not hasattr(self._api, "PixieReadRunFifoStats"):
+        if not hasattr(self._api, _COUNTERS):
             return None  # an older SDK, whose structure has more in it
         numbers = (c_size_t * _ROOM)()
-        self._call("PixieReadRunFifoStats", c_ushort(module), numbers, module=module)
+        self._call(_COUNTERS, c_ushort(module), numbers, module=module)
         counted = dict(zip(_FIFO_COUNTERS, numbers, strict=False))
         return Losses(counted["in"], counted["out"], counted["dropped"], counted["overflows"], counted["hw_overflows"])
 

@@ -64,6 +64,10 @@ class SimulatedCrate:
     def modules(self) -> tuple[ModuleInfo, ...]:
         return tuple(module.info for module in self._crate)
 
+    @property
+    def version(self) -> str:
+        return "simulated in the process"
+
     def open(self, slots: Sequence[int], *, offline: bool = False) -> None:
         call = "Pixie16InitSystem"
         if self._opened:
@@ -89,9 +93,11 @@ class SimulatedCrate:
         tell = progress or nobody
         total = len(self._crate)
         tell(0, total)
-        sets = [] if self._offline else [firmware_for(i, each.info, firmware) for i, each in enumerate(self._crate)]
+        # What is simulated can do without files; those that are named must be there, as for modules.
+        without = self._offline or not firmware
+        sets = [] if without else [firmware_for(i, each.info, firmware) for i, each in enumerate(self._crate)]
         for number, module in enumerate(self._crate):
-            module.boot(module.info if self._offline else booted(module.info, sets[number]))
+            module.boot(module.info if without else booted(module.info, sets[number]))
             self._lines.append(f"module: num={number},slot={module.info.slot}: booted")
             tell(number + 1, total)
         if settings is not None:

@@ -20,6 +20,7 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.text import duration, round_above, size
 from pixieioc.pvinfo.model import SEVERITIES
 from pixieioc.pvinfo.overview import ALARM_ROWS, IN_WORDS, in_words
+from pixieioc.tasks.take_data import TakeData
 
 #: How the numbers with these units are said.
 _SAID: dict[str, Callable[[float], str]] = {
@@ -53,6 +54,7 @@ class Overview:
         texts = [(in_words(record.info), record) for record in pvs.values()]
         self._sizes = [(text.name, record) for text, record in texts if text is not None]
         self._in_words = [(text, pvs[number]) for text, number, _ in IN_WORDS if number in pvs]
+        pvs.post("SimMode_RBV", "Hardware" if _has_hardware(config) else "Simulation")
         log.add("the IOC has been started")
         if state.interrupted:
             log.add(f"run {state.run_id} was cut off by the end of the IOC before")
@@ -135,6 +137,12 @@ class Overview:
 _MESSAGE = "ErrorMessage_RBV"
 #: What says the same as others in the list.
 _SAME_AS_OTHERS = ("SumSevr_RBV", *(name for name, _, _ in IN_WORDS))
+
+
+def _has_hardware(config: Config) -> bool:
+    """Whether the source of the chain is a crate, and not a simulated one."""
+    source = config.chain[0]
+    return issubclass(config.tasks[source], TakeData) and config.settings[source]["implementation"] != "simulated"
 
 
 def _is_listed(name: str) -> bool:

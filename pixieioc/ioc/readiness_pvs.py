@@ -12,6 +12,7 @@ from pixieioc.ioc.readiness import PATIENCE, Readiness, Saving, evaluate
 from pixieioc.ioc.records import INVALID, NO_ALARM, AlarmStatus, Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
+from pixieioc.pipeline.task_process import TaskProcess
 
 
 class ReadinessPvs:
@@ -36,13 +37,32 @@ class ReadinessPvs:
         saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
         settings = self._progress.problem() or self._settings.problem()
         files = self._files.files
-        return evaluate(run_on, draining, settings, saving, files, self._files.path, "" if run_on else starting)
+        tasks = "" if run_on else starting or "; ".join(self._tasks_not_ready)
+        return evaluate(run_on, draining, settings, saving, files, self._files.path, tasks)
+
+    @property
+    def _waiting(self) -> list[TaskProcess]:
+        """The tasks that report why they cannot begin a run as they are, see `NotReady`.
+
+        A task that is lost, or not there, is made anew by the next start: what it said last means nothing.
+        """
+        there = [process for process in self._pipeline.processes.values() if not process.lost]
+        return [process for process in there if process.reports.get("not_ready")]
+
+    @property
+    def _tasks_not_ready(self) -> list[str]:
+        return [f"{process.name}: {process.reports['not_ready']}" for process in self._waiting]
+
+    @property
+    def _being_seen_to(self) -> bool:
+        """Whether tasks that are not ready will be without anybody's doing: that is no alarm."""
+        return bool(self._waiting) and all(process.reports["becoming_ready"] for process in self._waiting)
 
     def show(self, run: Run | None, starting: str) -> Readiness:
         """Posts what is known now, and returns it. That it is not ready because of a run is no alarm."""
         post = self._pvs.post
         readiness = self.evaluate(run, starting)
-        no_alarm = run is not None or bool(starting)
+        no_alarm = run is not None or bool(starting) or self._being_seen_to
         self._pvs.post_with("Ready_RBV", int(readiness.ready), NO_ALARM if no_alarm else None)
         post("ReadyBits_RBV", readiness.bits)
         post("ReadyMessage_RBV", readiness.message)

@@ -35,7 +35,6 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.task_pvs import TaskPvs
 from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Cause, Error, Status, Task
-from pixieioc.tasks.take_data import TakeData
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +87,6 @@ class RunControl:
         self._use_run_parameters()
         self._serve_commands()
         pvs.post("RunId_RBV", state.run_id)
-        pvs.post("SimMode_RBV", "Hardware" if issubclass(config.tasks[config.chain[0]], TakeData) else "Simulation")
         if state.interrupted:
             pvs.post("RunEndReason_RBV", "IOC restart")
         self._status.state("Initializing", "making the tasks")
@@ -100,7 +98,8 @@ class RunControl:
 
     def _serve_commands(self) -> None:
         for command in Command:
-            self._pvs.on_put(command.value, self._when_set(command, command.value))
+            if command.value in self._pvs:  # not every chain has something to boot
+                self._pvs.on_put(command.value, self._when_set(command, command.value))
         self._pvs.on_put("EraseStart", self._when_set(Command.START, "EraseStart"))
         self._pvs.on_put("Acquire", self._put_acquire)
         self._pvs.on_put("ErrorAck", lambda value, client: self._acknowledge(client) if value else None)
@@ -255,6 +254,8 @@ class RunControl:
     def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
         """A task's report; one that was on its way when its process was lost changes nothing about that."""
         self.tasks[task].report(report, time)
+        if "not_ready" in report:
+            self._show_readiness()
         process = self.pipeline.processes.get(task)
         if process is not None and process.lost:
             self.tasks[task].show_status("LOST")

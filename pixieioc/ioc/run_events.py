@@ -19,6 +19,7 @@ class Command(Enum):
     ERASE = "Erase"
     CONFIGURE = "Configure"
     RESET = "Reset"
+    BOOT = "Boot"
     QUIT = "Quit"
     KILL = "Kill"
 
@@ -31,6 +32,7 @@ class Step(Enum):
     APPLY = "configuring the tasks"
     ERASE = "clearing the spectra"
     START = "starting the tasks"
+    BOOT = "booting the crate"
     REPLACE = "replacing the tasks that have failed"
     QUIT = "shutting the tasks down"
     COUNT = "counting FileNumber up"

@@ -24,6 +24,7 @@ LIMITS: dict[Step, float] = {
     Step.ERASE: 150.0,
     Step.START: 900.0,
     Step.REPLACE: 900.0,
+    Step.BOOT: 3600.0,
     Step.COUNT: 1.0,
     Step.KILL: 1.8,
 }

@@ -14,6 +14,7 @@ _STEPS: dict[Command, tuple[Step, ...]] = {
     Command.CONFIGURE: (Step.APPLY,),
     Command.ERASE: (Step.ERASE,),
     Command.RESET: (Step.MAKE, Step.REPLACE),
+    Command.BOOT: (Step.MAKE, Step.REPLACE, Step.BOOT),
     Command.QUIT: (Step.QUIT,),
 }
 #: Steps whose lateness is no reason to kill tasks: they are about files.
@@ -123,7 +124,7 @@ def _complete(m: MachineState, work: Work) -> None:
         if work.name == Command.QUIT.value:
             text = "the tasks were shut down; the next start makes new ones"
             m.order(ev.TasksGone(), ev.ShowState("Disconnected", text))
-        elif work.name == Command.RESET.value:
+        elif work.name in (Command.RESET.value, Command.BOOT.value):
             _ready(m)
         m.order(ev.Post(work.name, 0), ev.ShowReadiness())
         m.order(ev.ShowCommand("OK", f"{work.name} done", work.client, work.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
+from math import inf
 
 from pixieioc.config import Config
 from pixieioc.ioc.live import LivePipeline
@@ -12,7 +13,10 @@ from pixieioc.ioc.run_events import Step
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
+from pixieioc.pipeline import Error
 from pixieioc.pipeline.declare import parameters_of
+from pixieioc.pipeline.procedure import Wait
+from pixieioc.pipeline.task_process import TaskProcess
 
 
 class RunWork:
@@ -50,6 +54,8 @@ class RunWork:
                 return self._pipeline.do(self._pipeline.replacing())
             case Step.START:
                 return self._pipeline.do(self._pipeline.starting(run, self._progress.times.presets()))
+            case Step.BOOT:
+                return self._boot()
             case Step.QUIT:
                 return self._quit()
             case Step.COUNT:
@@ -83,6 +89,22 @@ class RunWork:
         names = [name for name, cls in self._config.tasks.items() if "erase" in parameters_of(cls)]
         if names and self._pipeline.processes:
             await self._pipeline.do(self._pipeline.configuring({name: {"erase": True} for name in names}))
+
+    async def _boot(self) -> None:
+        """Has every task that knows `boot` do it, and waits until it has; Error if it fails, or its process ends."""
+        pipeline = self._pipeline
+        names = [name for name, cls in self._config.tasks.items() if "boot" in parameters_of(cls)]
+        await pipeline.do(pipeline.configuring({name: {"boot": True} for name in names}))
+        processes = [pipeline.processes[name] for name in names if name in pipeline.processes]
+
+        def over(process: TaskProcess) -> bool:
+            gone = pipeline.processes.get(process.name) is not process or process.failed
+            return gone or process.reports["boot_state"] in ("Booted", "Failed")
+
+        await pipeline.until(Wait(lambda: all(map(over, processes)), inf))
+        for process in processes:
+            if process.failed or process.reports["boot_state"] != "Booted":
+                raise process.error or Error("the boot was ended", task=process.name)
 
     async def _quit(self) -> None:
         if self._pipeline.processes:

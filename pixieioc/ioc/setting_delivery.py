@@ -11,6 +11,7 @@ from pixieioc.ioc.setting_store import Key
 from pixieioc.pipeline.applying import applying
 from pixieioc.pipeline.fitting import Spot
 from pixieioc.pipeline.in_use import value_at
+from pixieioc.pipeline.life import needs_new_process
 
 #: New values by task and spot, and what of them is in use then.
 Changes = dict[str, dict[Spot, Any]]
@@ -40,6 +41,7 @@ class Delivery:
                 self._owed.setdefault(task, {}).update(dict.fromkeys((task, *spot) for spot in changes[task]))
         tasks = {task: of_task for task, of_task in changes.items() if task != RUN}
         answers = await self._pipeline.do(applying(self._pipeline, tasks, before, self._patience))
+        await self._replace(tasks, before)
         return {
             task: {spot: value_at(answers.get(task, {}), spot, value) for spot, value in of_task.items()}
             for task, of_task in changes.items()
@@ -57,11 +59,23 @@ class Delivery:
         """What was written for a task that was just being made, and has not been sent to it yet."""
         return self._owed.get(task, {})
 
+    async def _replace(self, changes: Changes, before: Changes) -> None:
+        """Has tasks replaced of which some new values need a new process."""
+        outdated: list[str] = []
+        for task in changes.keys() & self._pipeline.processes.keys():
+            old = {name: before[task][name, place] for name, place in changes[task]}
+            new = {name: value for (name, _), value in changes[task].items()}
+            if needs_new_process(type(self._pipeline.processes[task].task), new, old):
+                outdated.append(task)
+        if outdated:
+            await self._pipeline.do(self._pipeline.replacing(outdated))
+
     async def deliver_owed(self, value_of: Callable[[Key], Any]) -> None:
         """Sends what was written while a task was being made, now that it is there."""
         owed, self._owed = self._owed, {}
         if changes := changes_of([key for keys in owed.values() for key in keys], value_of):
             await self._pipeline.do(applying(self._pipeline, changes, changes, self._patience))
+            await self._replace(changes, {task: dict.fromkeys(of_task) for task, of_task in changes.items()})
 
 
 def changes_of(keys: Iterable[Key], value_of: Callable[[Key], Any]) -> Changes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
-from pixieioc.pipeline.declare import Value, settings_of
+from pixieioc.pipeline.declare import Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.failures import Failures
 from pixieioc.pipeline.graph import Graph, shape_problems
@@ -111,11 +111,14 @@ class Life:
             numbers = {name: self._state.send(name, _CONFIGURE, values) for name, values in back.items()}
             refused += yield from self._state.processes.answers(numbers, self._state.answer_timeout)
             raise Refused("; ".join(map(_named_once, refused)), task=refused[0].partition(":")[0])
+        outdated: list[str] = []
         for name, values in accepted.items():
             if name in self._state.processes:  # it may have been killed just now
                 task = self._state.processes[name].task
+                outdated += [name] if needs_new_process(type(task), values, task.parameter_values) else []
                 task.parameter_values.update(settings_of(type(task), values))
                 keep_in_use(task.parameter_values, in_use.get(name, {}))
+        yield from self.replacing(outdated)
 
     def _limit(self, timeouts: Mapping[str, Value]) -> None:
         for name, timeout in timeouts.items():
@@ -167,20 +170,26 @@ class Life:
             for process in begun:
                 process.beginning = False
 
-    def replacing(self) -> Procedure[None]:
+    def replacing(self, outdated: Iterable[str] | None = None) -> Procedure[None]:
         """Replaces processes that have died or panicked, with their accepted settings, and wires the chain again.
 
-        If there is something to be connected, a process whose sockets somebody has removed is replaced, too.
+        If there is something to be connected, a process whose sockets somebody has removed is replaced, too. With
+        `outdated` these tasks are replaced, and nothing else: some of their new settings need a new process.
         """
-        failed = [process for process in self._state.processes.values() if process.failed]
-        if failed or not self._state.wired or self._state.status is Status.PANICKING:
-            failed = [m for m in self._state.processes.values() if m.failed or not self._state.processes.reachable(m)]
+        processes = self._state.processes
+        if outdated is None:
+            failed, wire = [process for process in processes.values() if process.failed], True
+            if failed or not self._state.wired or self._state.status is Status.PANICKING:
+                failed = [m for m in processes.values() if m.failed or not processes.reachable(m)]
+        else:
+            there = [processes[name] for name in outdated if name in processes]
+            failed, wire = [process for process in there if not process.failed], self._state.wired
         if failed:
             self._state.wired = False
-            fresh = [self._state.processes.enrol(m.name, type(m.task), m.task.parameter_values) for m in failed]
-            yield from self._state.processes.put_away(failed)
-            yield from self._state.processes.bring_up(fresh, self._state.answer_timeout)
-        if not self._state.wired or self._state.status is Status.PANICKING:
+            fresh = [processes.enrol(m.name, type(m.task), m.task.parameter_values) for m in failed]
+            yield from processes.put_away(failed)
+            yield from processes.bring_up(fresh, self._state.answer_timeout)
+        if wire and (not self._state.wired or self._state.status is Status.PANICKING):
             yield from self.connecting(self._state.graph)
 
     def quitting(self) -> Procedure[None]:
@@ -221,6 +230,12 @@ def _is_a_tasks(key: str, value: object, known: Mapping[str, type[Task]]) -> boo
     """Whether a key is the name of a task that is not there yet, rather than that of a parameter."""
     is_parameter = any(key in cls.parameters() for cls in known.values())
     return key in Task.class_registry or (isinstance(value, Mapping) and not is_parameter)
+
+
+def needs_new_process(cls: type, values: Mapping[str, Value], before: Mapping[str, Value]) -> bool:
+    """Whether a task needs a new process for some of these values, which are not those that it had before."""
+    known = parameters_of(cls)
+    return any(known[name].new_process and value != before.get(name) for name, value in values.items())
 
 
 def _with_classes(tasks: Tasks) -> Mapping[str, str | type[Task]]:

@@ -54,6 +54,8 @@ class Parameter(Declaration, Generic[T]):
         path: bool = False,
         must_exist: bool = False,
         command: bool = False,
+        new_process: bool = False,
+        expert: bool = False,
         items: type[str] | type[float] = str,
         longest: int = LONGEST_TEXT,
         at_once: bool = False,
@@ -88,6 +90,8 @@ class Parameter(Declaration, Generic[T]):
                 matches.
             command: Whether it is something to do rather than a setting: the default is False, and it is True in the
                 `do_configure` that it causes, and nowhere else.
+            new_process: Whether another value needs a new process of the task: it is replaced when the value is used.
+            expert: Whether a command is the expert's to give (EX), not any operator's.
             items: The type of the items of a list, str or float.
             longest: Longest text that is accepted, in bytes of UTF-8; of a list of texts, as JSON.
             at_once: Whether it concerns only what is shown: it is live, and is used as soon as it is written, also
@@ -129,6 +133,8 @@ class Parameter(Declaration, Generic[T]):
         self.path = path
         self.must_exist = must_exist
         self.command = command
+        self.new_process = new_process
+        self.expert = expert
         self.pv = pv
         self.check_declaration()
         default = _copy(default)
@@ -153,6 +159,10 @@ class Parameter(Declaration, Generic[T]):
             raise ValueError(f"low = {self.low:g} is above high = {self.high:g}")
         if self.command and (self.default_of_one is not False or self.fixed):
             raise ValueError("a command has the default False and is not fixed")
+        if self.new_process and (self.command or self.live):
+            raise ValueError("a parameter that needs a new process is neither a command nor live")
+        if self.expert and not self.command:
+            raise ValueError("expert goes with command=True: settings are the expert's anyway")
         if self.path and self.kind not in ("str", "strings"):
             raise ValueError("a path is a text or a list of texts")
         if self.must_exist and not self.path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import zmq
@@ -171,9 +171,12 @@ class Pipeline(PipelineState):
         """Begins a run: replaces what has failed, then starts the tasks behind the first, then the first."""
         return self._life.starting(run_id, presets or {})
 
-    def replacing(self) -> Procedure[None]:
-        """Replaces processes that have died or panicked, with their accepted settings, and wires the chain again."""
-        return self._life.replacing()
+    def replacing(self, outdated: Iterable[str] | None = None) -> Procedure[None]:
+        """Replaces processes that have died or panicked, with their accepted settings, and wires the chain again.
+
+        With `outdated`: these, whose new settings need a new process, and no others.
+        """
+        return self._life.replacing(outdated)
 
     def quitting(self) -> Procedure[None]:
         """Shuts the tasks down, politely first."""

@@ -65,6 +65,7 @@ class Report(Declaration, Generic[T]):
         choices: tuple[str, ...] = (),
         severities: tuple[Severity, ...] = (),
         small: bool = False,
+        longest: int = 512,
         per: Per = "task",
         length: str = "",
         times: str = "",
@@ -88,6 +89,7 @@ class Report(Declaration, Generic[T]):
             choices: The texts that are possible, 2 to 16 of at most 25 bytes; the initial value is one of them.
             severities: The severities of a bool's two states (False first), or of the choices.
             small: Whether an int fits 32 bits; otherwise it may count up to 2^53.
+            longest: Characters of a text that its process variable shows.
             per: "channel" if there is a value for each channel, otherwise "task".
             length: With per="channel", the name of the fixed parameter that is the longest length of the array of each
                 channel, a third axis; it is filled up with NaN.
@@ -108,6 +110,7 @@ class Report(Declaration, Generic[T]):
         self.choices = choices
         self.severities = severities
         self.small = small
+        self.longest = longest
         self.per: Per = per
         self.length = length
         self.times = times

@@ -47,7 +47,8 @@ def parameter_pvs(
     name = parameter.pv if parameter.shared or not task else f"{task}:{parameter.pv}"
     if parameter.command:
         source = Source("parameter", task, parameter.name)
-        yield PvInfo(name, "bo", parameter.doc, labels=("Done", parameter.pv), access="OP", source=source)
+        who: Access = PARAMETER_ACCESS if parameter.expert else "OP"
+        yield PvInfo(name, "bo", parameter.doc, labels=("Done", parameter.pv), access=who, source=source)
     else:
         yield from _pair(name, parameter, value, access, (task, parameter.name))
 
@@ -148,7 +149,9 @@ def report_pvs(
         case float():
             yield PvInfo(name, "ai", report.doc, report.initial, precision=report.precision, **more)
         case str():
-            yield text_pv(name, report.doc, 512, initial=report.initial, guidance=report.guidance, source=source)
+            yield text_pv(
+                name, report.doc, report.longest, initial=report.initial, guidance=report.guidance, source=source
+            )
         case _:
             raise TypeError(
                 f"{task}.{report.name}: no process variable for a report of {type(report.initial).__name__}"

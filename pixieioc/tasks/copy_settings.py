@@ -36,7 +36,14 @@ def _parts(text: str) -> list[str]:
 def _command(name: str, names: tuple[str, ...]) -> Parameter[bool]:
     what = name if len(names) == 1 else ", ".join(names) if len(names) < len(CHANNEL_SETTINGS) else "all settings"
     return Parameter(
-        False, command=True, shared=True, device=True, pv=f"Copy{name}", doc=f"Copies {what} of CopyFrom to CopyTo."
+        False,
+        command=True,
+        expert=True,
+        expert=True,
+        shared=True,
+        device=True,
+        pv=f"Copy{name}",
+        doc=f"Copies {what} of CopyFrom to CopyTo.",
     )
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pixieioc.hardware import CrateOwner, HardwareError
+from pixieioc.hardware import HardwareError
 from pixieioc.hardware import setting_files as files
 from pixieioc.hardware.crate_settings import CrateSettings, Setting
 from pixieioc.hardware.setting_files import Changes
 from pixieioc.hardware.setting_table import BITS
 from pixieioc.pipeline import Error, Parameter, Report
 from pixieioc.tasks.copy_settings import CopySettings
+from pixieioc.tasks.crate_boot import CrateBoot
 from pixieioc.tasks.module_settings import (
     SETTINGS,
     DeclaredSettings,
@@ -28,34 +29,26 @@ from pixieioc.tasks.module_settings import (
 _KEPT = "module-settings.json"
 
 
-class SetupModules(CopySettings, DeclaredSettings):
-    """The settings of modules and channels; the task has a crate, and calls `follow_boots` where that may have booted.
+class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
+    """The settings of modules and channels of a crate; the task calls `follow_boots` where that may have booted.
 
     What is in use is what the modules answer. What was changed since a file of settings was loaded is kept in the
     IOC's state folder, and written again after each boot.
     """
 
-    modules: Any  # the parameters
-    channels: Any
     state_folder: Path | None
-    crate_owner: CrateOwner
     if TYPE_CHECKING:
 
         def print(self, string: str) -> None: ...
         def send_in_use(self, values: Mapping[str, Any], limits: Mapping[str, Any] = MappingProxyType({})) -> None: ...
 
-    settings_file = Parameter(
-        "",
-        path=True,
-        shared=True,
-        doc="File of settings, *.json, that a boot loads; empty: the one that the firmware's configuration names.",
-    )
     settings_comment = Parameter(
         "", longest=1000, shared=True, doc="What SaveSettings notes about the settings; LoadSettings shows it."
     )
     load_settings = Parameter(
         False,
         command=True,
+        expert=True,
         shared=True,
         device=True,
         doc="Loads SettingsFile into the modules: what was changed is given up.",
@@ -63,6 +56,7 @@ class SetupModules(CopySettings, DeclaredSettings):
     save_settings = Parameter(
         False,
         command=True,
+        expert=True,
         shared=True,
         device=True,
         doc="Saves the settings of all modules in SettingsFile, with SettingsComment.",
@@ -90,14 +84,12 @@ class SetupModules(CopySettings, DeclaredSettings):
             self._configured = kept.configured
             self._resumed = kept.file if kept.file != self.settings_file else ""
 
-    def file_to_boot_with(self, configured: Path | None) -> Path | None:
-        """The file of settings for a boot; `configured` is the one beside the firmware, if there is one."""
-        name = self._resumed or self.settings_file
-        return Path(name) if name else configured
+    def file_to_boot_with(self, known: Path | None) -> Path | None:
+        return Path(self._resumed) if self._resumed else super().file_to_boot_with(known)
 
     def follow_boots(self) -> None:
         """Reads the settings after a boot, has the modules use what was changed before it, and tells what is in use."""
-        owner = self.crate_owner
+        owner = self.owner
         if owner.boots == self._boots_seen or owner.booting:
             return
         self._boots_seen = owner.boots
@@ -121,13 +113,16 @@ class SetupModules(CopySettings, DeclaredSettings):
         writes = writes_of(changes)
         copied = [name for name in commands if name.startswith("copy_")]
         filed = [name for name in ("load_settings", "save_settings") if name in commands]
-        if not (writes or copied or filed):
+        moved = "adjust_offsets" in commands
+        if not (writes or copied or filed or moved):
             return None
         with self._as_refusal():
             settings = self._known()
             before = settings.copied()
             more: dict[str, Any] = {}
             settings.apply({**writes, **self.copies(copied, settings)})
+            if moved:
+                settings.read()
             if "load_settings" in filed:
                 more = self._load(settings)
             if "save_settings" in filed:
@@ -138,7 +133,7 @@ class SetupModules(CopySettings, DeclaredSettings):
 
     def _known(self) -> CrateSettings:
         """The settings of the modules; HardwareError that says why there are none."""
-        crate = self.crate_owner.crate
+        crate = self.owner.crate
         if self._settings is None:
             self._settings = CrateSettings(crate, self.channels)
         return self._settings
@@ -154,7 +149,7 @@ class SetupModules(CopySettings, DeclaredSettings):
 
     def _load(self, settings: CrateSettings) -> dict[str, Any]:
         """Loads the file of settings; returns what else has come into use with it."""
-        comment, doubts = files.load(self.crate_owner.crate, self._file())
+        comment, doubts = files.load(self.owner.crate, self._file())
         settings.read()
         self._loaded = settings.copied()
         for doubt in doubts:
@@ -163,7 +158,7 @@ class SetupModules(CopySettings, DeclaredSettings):
         return {"settings_comment": comment}
 
     def _save(self, settings: CrateSettings) -> None:
-        files.save(self.crate_owner.crate, self._file(), self.settings_comment)
+        files.save(self.owner.crate, self._file(), self.settings_comment)
         self._loaded = settings.copied()
         self._list_files()
 
@@ -219,7 +214,7 @@ class SetupModules(CopySettings, DeclaredSettings):
 
     @property
     def _serials(self) -> tuple[int, ...]:
-        return tuple(info.serial for info in self.crate_owner.modules)
+        return tuple(info.serial for info in self.owner.modules)
 
     def _write_kept(self, settings: CrateSettings) -> None:
         """Has the modules use again what was changed before they booted, if they and the file are the same."""

@@ -1,4 +1,4 @@
-"""TakeData: the Pixie-16 itself as the source of a run, through XIA's SDK as pypixie16 loads it."""
+"""TakeData: the Pixie-16 itself as the source of a run, through XIA's SDK."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pixieioc.hardware import HardwareError, ModuleInfo
-from pixieioc.hardware.pypixie16 import Pypixie16Crate
+from pixieioc.hardware import Crate, HardwareError, ModuleInfo
 from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
-from pixieioc.tasks.crate import CrateFacts, layout_of
+from pixieioc.tasks.crate import layout_of
 from pixieioc.tasks.items import WORDS, Silence, WordBlock
+from pixieioc.tasks.setup_modules import SetupModules
 from pixieioc.tasks.source_time import SourceTime
 
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
@@ -26,27 +26,17 @@ _CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.05
 _END_TIMEOUT = 5.0
 
 
-class TakeData(ChannelRates, SourceTime, Task):
-    """Boots the modules at the first run, and reads their FIFOs in list mode, and now and then their statistics.
+class TakeData(ChannelRates, SourceTime, SetupModules, Task):
+    """Reads the FIFOs of booted modules in list mode, and now and then their statistics.
 
-    The package and the SDK are loaded in this task's own process, when the first run starts: the SDK keeps its state in
-    the process, and importing it is slow. When something fails, what the modules still hold is read before that is
-    reported.
+    The crate boots when the task's process is there, or by command: see `Boot`. When something fails, what the modules
+    still hold is read before that is reported.
     """
 
     takes, gives = NOTHING, WORDS
 
-    start_timeout = 180.0  # booting a crate of modules takes that long
-
-    slots = Parameter([2.0], items=float, low=2, high=14, doc="Slots of the modules; module 0 is the first.")
-    modules, channels = CrateFacts.modules, CrateFacts.channels
-    adc_mhz, firmware_revision = CrateFacts.adc_mhz, CrateFacts.firmware_revision
-    firmware = Parameter("default", doc="Section [Firmware.<name>] of pypixie16's configuration file.")
-    synchronous = Parameter(False, doc="Whether all modules start and stop together.")
-    clear_clocks = Parameter(True, doc="Whether the modules' clocks begin at 0 in each run.")
-    adjust_offsets = Parameter(
-        False, doc="Whether a boot moves the baselines: VOFFSET of the settings is replaced then."
-    )
+    synchronous = Parameter(False, shared=True, doc="Whether all modules start and stop together.")
+    clear_clocks = Parameter(True, shared=True, doc="Whether the modules' clocks begin at 0 in each run.")
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the run ends; 0: not by itself.")
     threshold = Parameter(
         16384, unit="words", low=1, high=131072, live=True, doc="A FIFO is read when it holds at least this many words."
@@ -71,7 +61,6 @@ class TakeData(ChannelRates, SourceTime, Task):
         doc="Shortest time between two reads of the modules' statistics; 0: never, rates stay 0 then.",
     )
 
-    booted = Report(False, doc="Whether the modules are booted.")
     words_read = Report(0, unit="words", doc="Words read in this run.")
     fifo_level = Report(
         0.0,
@@ -99,24 +88,40 @@ class TakeData(ChannelRates, SourceTime, Task):
     )
 
     def do_init(self) -> None:
-        self._crate: Pypixie16Crate | None = None
-        self._taking = False
+        self._taking, self._waits = False, -math.inf
         self._report_all(0.0)
+        self.begin_settings()
+        self.begin_owning(self.print)
 
     def do_configure(self, config: dict[str, Any]) -> None:
-        if not self.slots or len(set(self.slots)) < len(self.slots):
-            raise Error(f"slots {self.slots}: must be at least one slot, each at most once")
-        if {"slots", "firmware"} & config.keys():
-            self.booted = False
+        if config.get("boot"):
+            self.begin_boot(fast=self.fast_boot)
+        if config.get("adjust_offsets"):
+            with self._as_errors():
+                self.move_baselines(self.send_starting)
+
+    def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
+        self._waits = 0  # from here on
+
+    def do_wait(self) -> None:
+        self._waits += 1
+        if self._waits > 1:  # before that the other tasks are being made, and would not be if this one failed
+            self.raise_if_failed()
+        self.follow_boots()
+
+    def do_report(self) -> None:
+        self.show_boot()
 
     def do_start(self) -> None:
         self._taking = False
+        self.send_starting("waiting for the crate")
+        if not self.await_boot(lambda: self.stopping, self.send_heart_beat):
+            return
+        self.follow_boots()
         with self._as_errors():
-            if not self.booted:
-                self._boot()
-            crate = self._opened
+            crate = self.owner.crate
             self._modules = range(len(crate.modules))
-            for module, info in enumerate(crate.modules[: self.modules]):
+            for module, info in enumerate(crate.modules):
                 self._check_layout(module, info)
             # Both are written to all modules at once; 0 has the clocks begin anew at the start.
             crate.write_module(0, "SYNCH_WAIT", self.synchronous)
@@ -140,11 +145,11 @@ class TakeData(ChannelRates, SourceTime, Task):
             self.finish()
             return
         with self._as_errors():
-            level = max(map(self._opened.level, self._modules))
+            level = max(map(self._crate.level, self._modules))
             pause = self._pause(level, now)
             if level > self.threshold or now - self._last_read >= self.max_delay:
                 self._last_read = now
-                self._send({module: self._opened.read(module) for module in self._modules})
+                self._send({module: self._crate.read(module) for module in self._modules})
                 level = 0
             elif now - self._last_check >= _CHECK_INTERVAL:
                 self._last_check = now
@@ -159,10 +164,10 @@ class TakeData(ChannelRates, SourceTime, Task):
         if not self._taking:
             return
         with self._as_errors():
-            self._opened.end()
+            self._crate.end()
             real = time.monotonic() - self._began
             deadline = time.monotonic() + _END_TIMEOUT
-            while any(self._opened.running()):
+            while any(self._crate.running()):
                 if time.monotonic() > deadline:
                     raise Error(f"the modules did not end their run within {_END_TIMEOUT:g} s")
                 time.sleep(self.poll_interval)
@@ -175,34 +180,11 @@ class TakeData(ChannelRates, SourceTime, Task):
         self._report_all(0.0)
 
     def do_quit(self) -> None:
-        if self._crate is not None:
-            self._crate.close()
+        self.owner.close()
 
     @property
-    def _opened(self) -> Pypixie16Crate:
-        if self._crate is None:
-            raise Error("there is no crate: TakeData has not started")
-        return self._crate
-
-    def _boot(self) -> None:
-        slots = [int(slot) for slot in self.slots]
-        crate = Pypixie16Crate() if self._crate is None else self._crate
-        firmware, settings = crate.configured_firmware(self.firmware)
-        if self._crate is None:
-            crate.open(slots)
-            self._crate = crate
-        there = [info.slot for info in crate.modules]
-        if there != slots:
-            raise Error(
-                f"this process has opened the crate with the modules in slots {there}, and XIA's library does so only "
-                f"once: the next start has a new process, for the modules in slots {slots}"
-            )
-        self.print(f"booting the modules in slots {slots}")
-        crate.boot([firmware], settings, lambda done, total: self.print(f"{done} of {total} modules are booted"))
-        if self.adjust_offsets:
-            for module in range(len(slots)):
-                crate.adjust_offsets(module)
-        self.booted = True
+    def _crate(self) -> Crate:
+        return self.owner.crate
 
     def _check_layout(self, module: int, info: ModuleInfo) -> None:
         """Whether records will be read as this module writes them, as far as the names of its firmware tell."""
@@ -229,7 +211,7 @@ class TakeData(ChannelRates, SourceTime, Task):
 
     def _rescue(self) -> None:
         """Something has failed: ends the run as far as that is possible, and sends what there is."""
-        if not self._taking or self._crate is None:
+        if not self._taking:
             return
         self._taking = False
         for attempt in (self._crate.end, self._drain, self._report_losses):
@@ -247,7 +229,7 @@ class TakeData(ChannelRates, SourceTime, Task):
                 if module in failed:
                     continue
                 try:
-                    block[module] = self._opened.read(module)
+                    block[module] = self._crate.read(module)
                 except HardwareError as error:
                     failed[module] = error
             if not any(len(words) for words in block.values()):
@@ -266,15 +248,15 @@ class TakeData(ChannelRates, SourceTime, Task):
     def _check(self) -> None:
         """Whether all modules still take data, and what was lost."""
         self._report_losses()
-        ended = [module for module, on in enumerate(self._opened.running()) if not on]
+        ended = [module for module, on in enumerate(self._crate.running()) if not on]
         if ended:
-            slots = [info.slot for info in self._opened.modules]
+            slots = [info.slot for info in self._crate.modules]
             which = ", ".join(f"{module} (slot {slots[module]})" for module in ended)
-            said = " | ".join(self._opened.log())
+            said = " | ".join(self._crate.log())
             raise Error(f"the run has ended by itself in module {which}" + (f"; the SDK's log: {said}" if said else ""))
 
     def _report_losses(self) -> None:
-        losses = [each for each in map(self._opened.losses, self._modules) if each is not None]
+        losses = [each for each in map(self._crate.losses, self._modules) if each is not None]
         self.words_dropped = sum(each.words_dropped for each in losses)
         self.full_fifo = sum(each.full_fifo for each in losses)
 
@@ -287,7 +269,7 @@ class TakeData(ChannelRates, SourceTime, Task):
         """What the modules have counted since they were asked last; a failure is printed and ends no run."""
         self._last_statistics = now
         try:
-            statistics = list(map(self._opened.statistics, self._modules))
+            statistics = list(map(self._crate.statistics, self._modules))
         except HardwareError as error:
             self.print(f"no statistics: {error}")
             self._report_all(np.nan)

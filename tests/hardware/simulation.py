@@ -103,6 +103,18 @@ class Simulation:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines) + "\n")
 
+    def crate_file(self, *kinds: tuple[str, int, int, int]) -> Path:
+        """A crate file with firmware for these kinds of modules: letter, MHz, bits, firmware revision."""
+        lines = [f'library = "{self.library.name}"']
+        for letter, mhz, bits, revision in kinds or (("F", 500, 14, 35207),):
+            lines.append(f"[firmware.{letter}-{mhz}-{bits}]")
+            files = self.firmware(letter.lower(), mhz, bits, revision)
+            keys = ("system", "fippi", "dsp_code", "dsp_variables")
+            lines += [f'{key} = "{path.name}"' for key, path in zip(keys, files, strict=True)]
+        path = self.folder / "crate.toml"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
     def default_settings(self) -> Path:
         """A settings file without settings: the modules keep their defaults."""
         path = self.folder / "default.json"

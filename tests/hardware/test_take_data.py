@@ -24,7 +24,7 @@ modules = 2
 adc_mhz = [500]
 firmware_revision = [35207]
 [tasks.TakeData]
-slots = [2, 3]
+boot_at_start = false
 statistics_interval = 0.2
 [tasks.GatherData]
 auto_save = true
@@ -55,14 +55,33 @@ def _take(ioc: Ioc, seconds: float) -> None:
     ioc.put("Acquire", 1)
 
 
-def test_a_boot_that_fails_is_shown_and_the_next_start_works(crate: tuple[Ioc, Simulation]) -> None:
+def _boot(ioc: Ioc) -> None:
+    """Boots the crate, whatever there was before."""
+    ioc.put("Boot", 1, timeout=20)
+    assert ioc.get("BootState_RBV") == "Booted"
+
+
+def test_a_boot_that_fails_is_shown_and_the_next_works(crate: tuple[Ioc, Simulation]) -> None:
     ioc, simulation = crate  # in which nothing has booted yet: this test is the first
-    simulation.control("rate 500", "fail Pixie16BootModule code 501")
+    assert ioc.get("BootState_RBV") == "Offline"
+    assert ioc.get("Ready_RBV") == "No"
+    assert "TakeData: the crate is not booted: write 1 to Boot" in ioc.get("ReadyMessage_RBV")
     with pytest.raises(PutFailed):
-        _take(ioc, 0.3)
-    assert "Pixie16BootModule of module 0: device boot failed (-501)" in ioc.get("TakeData:ErrorMessage_RBV")
+        _take(ioc, 0.3)  # the first point of a scan does not boot
+    simulation.control("rate 500", "fail Pixie16BootModule code 501 module 1")
+    with pytest.raises(PutFailed):
+        ioc.put("Boot", 1)
+    assert ioc.get("BootState_RBV") == "Failed"
+    assert ioc.severity("BootState_RBV") == 2
+    assert "Pixie16BootModule of module 1: device boot failed (-501)" in ioc.get("TakeData:ErrorMessage_RBV")
+    assert "the boot of the crate has failed" in ioc.get("ReadyMessage_RBV")
+    assert "requested failure 501" in ioc.get("SdkLog_RBV")
     simulation.control("rate 500")
     ioc.put("ErrorAck", 1)
+    _boot(ioc)
+    ioc.until("Ready_RBV", lambda ready: ready == "Yes")
+    assert (ioc.get("BootProgress_RBV"), ioc.severity("BootState_RBV")) == (100, 0)
+    assert "libPixie16Api.so (SDK 5 or later), pypixie16 3" in ioc.get("SdkVersion_RBV")
     _take(ioc, 0.3)
     assert ioc.get("ConvertToEvents:Events_RBV") > 1000
 
@@ -150,7 +169,7 @@ def test_a_module_that_ends_by_itself_ends_the_run_with_its_data(crate: tuple[Io
 
 def test_synchronous_is_applied_at_the_next_start_and_losses_stay_shown(crate: tuple[Ioc, Simulation]) -> None:
     ioc, simulation = crate
-    ioc.put("TakeData:Synchronous", "Yes")
+    ioc.put("Synchronous", "Yes")
     # Too small for what comes: the FIFO runs over between two looks.
     simulation.control("rate 12000", "fifo_words 2048", "buffers 1", "end_after 0.4 module 1")
     with pytest.raises(PutFailed):
@@ -181,10 +200,11 @@ def test_a_layout_that_is_not_that_of_the_modules_is_refused(crate: tuple[Ioc, S
 
 def test_other_slots_are_opened_by_a_new_process(crate: tuple[Ioc, Simulation]) -> None:
     ioc, simulation = crate
+    process = ioc.pid_of("TakeData")
     ioc.put("TakeData:Slots", "[5, 6]")
-    with pytest.raises(PutFailed):
-        _take(ioc, 0.3)
-    assert "the next start has a new process, for the modules in slots [5, 6]" in ioc.get("TakeData:ErrorMessage_RBV")
-    ioc.put("ErrorAck", 1)
+    assert ioc.pid_of("TakeData") != process
+    ioc.until("Ready_RBV", lambda ready: ready == "No")
+    assert ioc.get("BootState_RBV") == "Offline"
+    _boot(ioc)
     _take(ioc, 0.3)
     assert [set(events["slot"]) for events in _events_of(ioc, simulation)] == [{5}, {6}]

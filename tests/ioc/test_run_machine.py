@@ -194,12 +194,26 @@ def test_commands_are_carried_out_one_after_the_other_and_the_run_comes_in_its_t
     assert c.m.phase is Phase.RUNNING
 
 
+def test_a_boot_replaces_what_has_failed_first_and_fails_alone() -> None:
+    c = Conversation().made()
+    first, second = c.put(Command.BOOT), c.put(Command.BOOT)
+    c.done(Step.MAKE, Step.REPLACE)
+    c.failed(Step.BOOT, "TakeData: module 3 is not there", Cause.ERROR)
+    assert c.answers == {first: "Boot: TakeData: module 3 is not there"}
+    c.done(Step.MAKE, Step.REPLACE)
+    assert c.put(Command.STOP) in c.answers  # there is no run: the boot goes on
+    kill = c.put(Command.KILL)
+    c.done(Step.KILL)
+    assert c.answers[second] == "Boot: all tasks were killed"
+    assert c.answers[kill] == ""
+
+
 def test_spectra_can_be_erased_in_a_run_and_other_commands_are_refused() -> None:
     c = Conversation().running()
     erase = c.put(Command.ERASE)
     c.done(Step.ERASE)
     assert c.answers == {erase: ""}
-    for command in (Command.CONFIGURE, Command.RESET, Command.QUIT):
+    for command in (Command.CONFIGURE, Command.RESET, Command.BOOT, Command.QUIT):
         assert "has been running for" in c.answers[c.put(command)]
 
 

@@ -104,6 +104,20 @@ def test_connect_names_those_that_do_not_answer(pipeline: Recorder) -> None:
         pipeline.connect(["ToySource", "ToySink"])
 
 
+def test_a_parameter_that_needs_a_new_process_gets_one(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToyDevice", "ToySink")
+    before = pipeline.told("ToyDevice", "process_id")
+    pipeline.configure({"ToyDevice": {"device": "first", "other": 3}})
+    assert pipeline.told("ToyDevice", "process_id") == before
+    sink = pipeline.told("ToySink", "process_id")
+    pipeline.configure({"ToyDevice": {"device": "second"}})
+    assert pipeline.told("ToyDevice", "process_id") != before
+    assert pipeline.told("ToyDevice", "opened") == "second"
+    assert pipeline.settings["ToyDevice"]["other"] == 3
+    assert pipeline.told("ToySink", "process_id") == sink
+    pipeline.run_through()
+
+
 def test_a_start_without_a_chain(pipeline: Recorder) -> None:
     pipeline.create_task("ToySource")
     with pytest.raises(Refused, match="start: no tasks are connected"):

@@ -181,6 +181,20 @@ class ToyCompiler(Task):
         self.finish()
 
 
+class ToyDevice(Task):
+    """Opens something, once in its process."""
+
+    device = Parameter("first", new_process=True, doc="What it opens.")
+    other = Parameter(0, doc="Something else.")
+    opened = Report("", doc="What is open.")
+
+    def do_init(self) -> None:
+        self.opened = self.device
+
+    def do_work(self, datum: Any) -> None:
+        self.finish()
+
+
 class ToyUnready(Task):
     """Cannot be made."""
 

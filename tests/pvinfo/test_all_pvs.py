@@ -143,8 +143,10 @@ SortEvents:Window                  | ao         | us 3                       |  
 SortEvents:MaxEvents               | longout    |                            |    | EX
 SortEvents:StartTimes              | CHAR 4097  |                            |    | EX
 SortEvents:REPORT:LateEvents_RBV   | ai         | 0                          | HIHI 1 |
-TakeData:Synchronous               | bo         | No, Yes                    |    | EX
-TakeData:REPORT:Booted_RBV         | bi         | No, Yes                    |    |
+Synchronous                        | bo         | No, Yes                    |    | EX
+Boot                               | bo         | Done, Boot                 |    | EX
+BootState_RBV                      | mbbi       | Offline, Booting, Booted, Failed | Failed MAJOR |
+TakeData:REPORT:NotReady_RBV       | CHAR 512   |                            |    |
 LoadFiles:REPORT:Progress_RBV      | ai         | % 1                        |    |
 LoadFiles:REPORT:CurrentFile_RBV   | CHAR 512   |                            |    |
 FillSpectra:Erase                  | bo         | Done, Erase                |    | OP
@@ -189,7 +191,7 @@ def test_the_tables(pvs: dict[str, PvInfo], row: list[str]) -> None:
 
 
 #: What can be in alarm by its value alone, besides the tasks' own reports; nothing else is, also not at 0.
-ALARMS = """Status ERROR HeartBeatAge_RBV BusyTime_RBV QueueUse_RBV Dropped_RBV Balance_RBV MemUsed_RBV State_RBV
+ALARMS = """Status BootState_RBV ERROR HeartBeatAge_RBV BusyTime_RBV QueueUse_RBV Dropped_RBV Balance_RBV MemUsed_RBV State_RBV
 DetectorState_RBV CmdStatus_RBV RunEndReason_RBV Ready_RBV SimMode_RBV DeadTime_RBV FilePathExists_RBV WriteStatus_RBV
 DiskFree_RBV
 ErrorLatched_RBV SumSevr_RBV FD_FREE ALIVE NAME_ERROR_CNT"""

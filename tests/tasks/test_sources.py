@@ -51,6 +51,6 @@ def test_take_data_says_what_is_missing(pipeline: Recorder, tmp_path: Path, monk
 
 def test_take_data_needs_slots(pipeline: Recorder) -> None:
     pipeline.create_task("TakeData")
-    for slots in ([], [2, 2], [1]):
+    for slots in ([2, 3], [2, 2], [1], [2.5]):  # of one module
         with pytest.raises(Refused, match="slots"):
             pipeline.configure({"slots": slots})
