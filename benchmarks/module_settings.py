@@ -1,4 +1,4 @@
-"""How fast the settings of a full crate are reached over Channel Access: 13 modules, 208 channels, on the simulated SDK.
+"""How fast the settings of a full crate are reached over Channel Access: 13 modules on the simulated SDK.
 
     python benchmarks/module_settings.py
 

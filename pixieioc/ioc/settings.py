@@ -118,7 +118,7 @@ class Settings:
         return self._store.problem(waiting) if (waiting := self._waiting()) else ""
 
     def not_ready(self, run_id: int) -> str:
-        """What the tasks (which may look at files) say against a run of this number with the values that it would have."""
+        """What the tasks, which may look at files, say against a run of this number with the wanted values."""
         tasks = [(cls, self._store.wanted[task]) for task, cls in self._store.classes.items() if task != RUN]
         return "; ".join(text for cls, values in tasks for text in not_ready(cls, values, run_id))
 

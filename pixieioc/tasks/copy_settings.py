@@ -39,7 +39,6 @@ def _command(name: str, names: tuple[str, ...]) -> Parameter[bool]:
         False,
         command=True,
         expert=True,
-        expert=True,
         shared=True,
         device=True,
         pv=f"Copy{name}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 from collections.abc import Iterator
@@ -36,9 +37,9 @@ state_dir = "state"
 RATES = ("rate 400",)
 
 
-@pytest.fixture(scope="module")
-def crate() -> Iterator[tuple[Ioc, Simulation]]:
-    """An IOC with two booted modules."""
+@contextlib.contextmanager
+def _crate() -> Iterator[tuple[Ioc, Simulation]]:
+    """An IOC, not started, with two modules."""
     with ioc_folder() as folder:
         simulation = Simulation(folder)
         simulation.configure_pypixie16()
@@ -46,14 +47,19 @@ def crate() -> Iterator[tuple[Ioc, Simulation]]:
         (folder / "ioc.toml").write_text(CONFIGURATION)
         ioc = Ioc(folder, "run", folder / "ioc.toml")
         ioc.environment.update(simulation.environment)
-        with running(ioc):
-            boot(ioc)
-            yield ioc, simulation
+        yield ioc, simulation
 
 
-def boot(ioc: Ioc) -> None:
-    """Boots the crate, and waits until its settings are known."""
-    ioc.put("Boot", 1)
+@pytest.fixture(scope="module")
+def crate() -> Iterator[tuple[Ioc, Simulation]]:
+    """An IOC with two booted modules."""
+    with _crate() as (ioc, simulation), running(ioc):
+        _until_booted(ioc)
+        yield ioc, simulation
+
+
+def _until_booted(ioc: Ioc) -> None:
+    """Waits until the settings of the modules are known."""
     ioc.until("M01:C15:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold > 0)
 
 
@@ -74,11 +80,13 @@ def _count(events: Events) -> list[int]:
 
 def test_a_threshold_keeps_small_pulses_out(crate: tuple[Ioc, Simulation]) -> None:
     ioc, _ = crate
+    ioc.put("M00:C03:TRIGGER_RISETIME", 0.02)  # with a longer one, there is no such threshold
     ioc.put("M00:C03:TRIGGER_THRESHOLD", 5000)
     assert ioc.get("M00:C03:TRIGGER_THRESHOLD_RBV") == 5000
     first, second = map(_count, _events(crate))
-    assert first[3] == 0
+    assert first[3] < 5  # of pulses beyond 2500 keV there are few
     assert min(first[:3] + first[4:] + second) > 50
+    ioc.put("M00:C03:TRIGGER_RISETIME", 0.1)
     ioc.put("M00:C03:TRIGGER_THRESHOLD", 100)
     assert _count(_events(crate)[0])[3] > 50
 
@@ -112,7 +120,7 @@ def test_the_cfd_gives_times_between_ticks(crate: tuple[Ioc, Simulation]) -> Non
     ioc.put("M00:C04:CFDThresh", 1)
     events = _events(crate)[0]
     of_channel = events["channel"] == 4
-    assert (events["flags"][~of_channel] & FLAG_CFD_FORCED).all()
+    assert len(set(events["cfd"][~of_channel].tolist())) == 1
     good = events["flags"][of_channel] & FLAG_CFD_FORCED == 0
     assert good.sum() > 20
     assert len(set(events["cfd"][of_channel][good].tolist())) > 10
@@ -152,7 +160,7 @@ def test_a_write_is_read_back_with_what_else_it_changes(crate: tuple[Ioc, Simula
     ("pv", "value", "why"),
     [
         ("M00:C03:TRIGGER_THRESHOLD", -1, "must be"),
-        ("M00:C03:CFDDelay", 0.7, "from 0.01 to 0.63"),
+        ("M00:C03:CFDDelay", 0.009, "from 0.01 to 0.63"),
         ("M00:C03:VOFFSET", -1.6, "must be"),
         ("M00:C03:TRIGGER_RISETIME", 1.25, "only 0.02 to 1.17 us with TRIGGER_FLATTOP = 0.1"),
         ("M00:SLOW_FILTER_RANGE", 7, "from 1 to 6"),
@@ -248,24 +256,38 @@ def test_a_file_that_is_not_of_this_crate_is_refused(crate: tuple[Ioc, Simulatio
         with pytest.raises(PutFailed):
             ioc.put("LoadSettings", 1)
         assert why in ioc.get("CmdMessage_RBV")
+    ioc.put("SettingsFile", "")
 
 
 def test_the_settings_of_a_run_stand_beside_its_data(crate: tuple[Ioc, Simulation]) -> None:
     ioc, simulation = crate
     ioc.put("M01:C07:BINFACTOR", 4)
     _events(crate)
-    [sidecar] = simulation.folder.glob(f"data/*_run{int(ioc.get('RunId_RBV')):06}*.json")
-    settings = json.loads(sidecar.read_text())["configuration"]["TakeData"]
-    assert settings["BINFACTOR"][1][7] == 4
-    assert len(settings["TRIGGER_THRESHOLD"][0]) == 16
+    sidecars = list(simulation.folder.glob(f"data/*_run{int(ioc.get('RunId_RBV')):06}*.json"))
+    assert len(sidecars) == 2
+    for sidecar in sidecars:
+        settings = json.loads(sidecar.read_text())["configuration"]["TakeData"]
+        assert settings["BINFACTOR"][1][7] == 4
+        assert len(settings["TRIGGER_THRESHOLD"][0]) == 16
 
 
-def test_a_boot_and_a_restart_keep_what_was_changed(crate: tuple[Ioc, Simulation]) -> None:
-    ioc, _ = crate
-    ioc.put("M01:C09:TRIGGER_THRESHOLD", 77)
-    ioc.put("M01:C09:CaptureTrace", "Yes")
-    for again in (lambda: None, lambda: (ioc.end(), ioc.start())):
-        again()
-        boot(ioc)
-        ioc.until("M01:C09:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold == 77)
-        assert ioc.get("M01:C09:CaptureTrace_RBV") == "Yes"
+def test_a_boot_and_a_restart_keep_what_was_changed() -> None:
+    with _crate() as (ioc, _):
+        with running(ioc):
+            _until_booted(ioc)
+            ioc.put("M01:C09:TRIGGER_THRESHOLD", 77)
+            ioc.put("M01:C09:CaptureTrace", "Yes")
+            ioc.put("FastBoot", "No")
+            with ioc.watch("BootState_RBV") as states:
+                ioc.put("Boot", 1)
+                states.until(lambda: states.values("BootState_RBV")[-2:] == ["Booting", "Booted"])
+            _check_kept(ioc)
+        with running(ioc):
+            _check_kept(ioc)
+
+
+def _check_kept(ioc: Ioc) -> None:
+    ioc.until("M01:C09:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold == 77)
+    assert ioc.get("M01:C09:CaptureTrace_RBV") == "Yes"
+    assert ioc.get("M01:C08:TRIGGER_THRESHOLD_RBV") == 100
+    ioc.until("SettingsChanges_RBV", lambda text: "TRIGGER_THRESHOLD 100 -> 77 in M01:C09" in text)
