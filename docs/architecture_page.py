@@ -32,6 +32,7 @@ ROOMS = {
     "detector": "a simulated crate",
     "listmode": "bytes to events",
     "account": "what may be kept on this computer",
+    "presentation": "severities, sections, how alarms are handled",
 }
 
 PAGE = """\

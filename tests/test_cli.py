@@ -205,7 +205,8 @@ def test_the_list_of_process_variables_is_there_for_programs() -> None:
     assert by_name["DeadTime_RBV"] == {
         "name": "DeadTime_RBV",
         "record": "ai",
-        "part": "run",
+        "section": "run",
+        "role": "reading",
         "task": "",
         "doc": pvs["DeadTime_RBV"].doc,
         "unit": "%",

@@ -12,7 +12,7 @@ from pixieioc.config import Config, ConfigError, load, to_json
 from pixieioc.export import outputs
 from pixieioc.pipeline import Parameter, Pipeline, Task
 from pixieioc.pvinfo.build import all_pvs
-from pixieioc.pvinfo.description import Description, is_channel, module_of, own_name, part_of, task_of
+from pixieioc.pvinfo.description import Description, module_of, task_of
 from pixieioc.tasks.fill_spectra import FillSpectra
 from pixieioc.tasks.gather_data import GatherData
 from tests.configs import config_of
@@ -152,8 +152,7 @@ def test_shared_reports_of_a_second_task_stand_behind_its_name() -> None:
 
 def test_what_a_channel_of_a_named_task_is(tmp_path: Path) -> None:
     pv = all_pvs(_load(tmp_path, WHOLE))["Singles:M00:C01:ROI1:Low"]
-    assert is_channel(pv)
-    assert (module_of(pv), own_name(pv), part_of(pv), task_of(pv)) == ("Singles:M00", "ROI1:Low", "channel", "")
+    assert (module_of(pv), pv.own_name, pv.section, task_of(pv)) == ("Singles:M00", "ROI1:Low", "channel", "")
 
 
 @pytest.mark.parametrize("name", ["Acquire", "State_RBV", "Alarm1"])

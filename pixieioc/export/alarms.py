@@ -6,27 +6,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pixieioc.export.text import one_line
-from pixieioc.pvinfo.description import (
-    Description,
-    Part,
-    alarms_of,
-    module_of,
-    own_name,
-    part_of,
-    task_of,
-)
-from pixieioc.pvinfo.model import PvInfo
-from pixieioc.pvinfo.watching import ALIVE, Condition, is_error, watching_of
+from pixieioc.export.text import caption, one_line
+from pixieioc.pvinfo.description import Description, alarms_of, module_of, task_of
+from pixieioc.pvinfo.model import PvInfo, Section
+from pixieioc.pvinfo.watching import Condition, is_error, watching_of
 
 #: The screen that shows what is wrong; that of rates is there if channels have rates.
-SCREENS: Mapping[Part, str] = {
+SCREENS: Mapping[Section, str] = {
     "run": "run.bob",
     "errors": "run.bob",
     "files": "run.bob",
     "task": "task_{task}.bob",
     "channel": "rates.bob",
     "ioc": "expert.bob",
+    "modules": "modules.bob",
 }
 CHANNEL_RATE = "OutputCountRate_RBV"
 
@@ -104,8 +97,8 @@ def alarm_tree(description: Description, site: AlarmSite) -> Component:
     def alarms(pvs: Iterable[PvInfo]) -> tuple[Alarm, ...]:
         return tuple(_alarm(pv, description, name, site.folder) for pv in pvs)
 
-    def group(title: str, *parts: Part) -> Component:
-        return Component(title, alarms(pv for pv in watched if part_of(pv) in parts and pv.name != ALIVE))
+    def group(title: str, *sections: Section) -> Component:
+        return Component(title, alarms(pv for pv in watched if pv.section in sections and not _is_above_all(pv)))
 
     def task_group(task: str) -> Component:
         """A task's group. ERROR has a group to itself: the alarm server writes the severity of groups only."""
@@ -125,8 +118,12 @@ def alarm_tree(description: Description, site: AlarmSite) -> Component:
         Component("Channels", components=channels),
         group("IOC", "ioc"),
     )
-    above = alarms(pv for pv in watched if pv.name == ALIVE)
+    above = alarms(filter(_is_above_all, watched))
     return Component(name, above, tuple(each for each in groups if each))
+
+
+def _is_above_all(pv: PvInfo) -> bool:
+    return pv.alarm.rank == "alive"
 
 
 def config_name(prefix: str) -> str:
@@ -158,10 +155,10 @@ def guidance(pv: PvInfo) -> str:
 
 def display(pv: PvInfo, description: Description) -> str:
     """The screen that shows more, with its macros."""
-    task, part = task_of(pv), part_of(pv)
-    if part == "channel" and not any(own_name(other) == CHANNEL_RATE for other in description.of_part("channel")):
-        part = "run"
-    return f"{SCREENS[part].format(task=task)}?P={description.prefix}" + (f"&T={task}" if task else "")
+    task, section = task_of(pv), pv.section
+    if section == "channel" and not description.channels(CHANNEL_RATE):
+        section = "run"
+    return f"{SCREENS[section].format(task=task)}?P={description.prefix}" + (f"&T={task}" if task else "")
 
 
 def _said(pv: PvInfo, ioc: str) -> str:
@@ -169,8 +166,9 @@ def _said(pv: PvInfo, ioc: str) -> str:
 
     With an asterisk at its beginning, the alarm server says it without the severity.
     """
-    if pv.name == ALIVE:
+    if _is_above_all(pv):
         return f"*{ioc}: the IOC is gone"
-    *where, name = pv.name.removesuffix("_RBV").replace(":REPORT:", ":").split(":")
+    channel = (module_of(pv), *(f"C{number:02d}" for number in pv.source.index[1:])) if module_of(pv) else ()
+    *where, name = ":".join([task_of(pv), *channel, caption(pv)]).removeprefix(":").split(":")
     words = name if name.isupper() else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
     return " ".join([ioc, *where, "has failed" if is_error(pv) else words])

@@ -9,9 +9,7 @@ from pixieioc.pvinfo.description import Description, archive_of
 
 def archive(description: Description) -> str:
     """`pixieioc-archive.json`: the body of `archivePV`. What a run counts is kept only during a run."""
-    wanted = [
-        _entry(description.prefix, name, archive_of(pv)) for name, pv in description.pvs.items() if archive_of(pv)
-    ]
+    wanted = [_entry(description.prefix, pv.name, archive_of(pv)) for pv in description.pvs.values() if archive_of(pv)]
     return json.dumps(wanted, indent=2) + "\n"
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 
 from pixieioc.export.text import GENERATED, quoted, shortened, without_macros
-from pixieioc.pvinfo.description import Description, archive_of, is_saved
+from pixieioc.pvinfo.description import Description, archive_of
 from pixieioc.pvinfo.model import DRIVEN, LIMIT_NAMES, PvInfo
 
 #: Most bytes of EGU.
@@ -112,5 +112,5 @@ def _infos(pv: PvInfo) -> Iterator[tuple[str, str]]:
             yield "archive", "monitor, 1.0, VAL, controllingPV=$(P)Acquire_RBV"
         case "":
             pass
-    if is_saved(pv):
+    if pv.saved:
         yield "autosaveFields", "VAL"

@@ -8,13 +8,13 @@ import math
 from typing import Any
 
 from pixieioc.export.text import one_line
-from pixieioc.pvinfo.description import Description, alarms_of, archive_of, is_saved, part_of, task_of
+from pixieioc.pvinfo.description import Description, alarms_of, archive_of, task_of
 from pixieioc.pvinfo.model import LIMIT_NAMES, PvInfo
 from pixieioc.pvinfo.watching import watching_of
 
 
 def listing(description: Description) -> str:
-    """One line each: name, type, access, part of the screens, what is kept of it, unit or states, alarms, meaning."""
+    """One line each: name, type, access, section, what is kept of it, unit or states, alarms, meaning."""
     rows = [(description.prefix + name, *_cells(pv)) for name, pv in description.pvs.items()]
     widths = [min(max(map(len, column)), 44) for column in zip(*rows, strict=True)]
     lines = ("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
@@ -34,12 +34,12 @@ def as_json(description: Description) -> str:
 
 def _cells(pv: PvInfo) -> tuple[str, ...]:
     kind = f"{pv.record} {pv.element}[{pv.length}]" if pv.record == "waveform" else pv.record
-    kept = " ".join(word for word in (archive_of(pv), "saved" if is_saved(pv) else "") if word)
+    kept = " ".join(word for word in (archive_of(pv), "saved" if pv.saved else "") if word)
     about = ", ".join(pv.labels) or pv.unit
     return (
         kind,
         pv.access or "-",
-        part_of(pv),
+        pv.section,
         kept or "-",
         about or "-",
         "; ".join(alarms_of(pv)) or "-",
@@ -52,7 +52,8 @@ def as_plain(pv: PvInfo) -> dict[str, Any]:
     plain = {
         "name": pv.name,
         "record": pv.record,
-        "part": part_of(pv),
+        "section": pv.section,
+        "role": pv.role,
         "task": task_of(pv),
         "doc": pv.doc,
         "unit": pv.unit,
@@ -67,7 +68,7 @@ def as_plain(pv: PvInfo) -> dict[str, Any]:
         "drive_limits": [_known(limit) for limit in pv.drive],
         "access": pv.access,
         "archive": archive_of(pv),
-        "saved": is_saved(pv),
+        "saved": pv.saved,
     }
     return plain | ({"element": pv.element, "length": pv.length} if pv.record == "waveform" else {})
 

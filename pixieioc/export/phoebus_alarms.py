@@ -48,12 +48,12 @@ def _fill(element: ET.Element, group: Component, description: Description) -> No
     if group.severity_pv:
         _titled(element, "automated_action", "Tells the IOC", f"sevrpv:{group.severity_pv}", delay=0)
     for alarm in group.alarms:
-        _pv(element, alarm, description.prefix)
+        _pv(element, alarm, description)
     for component in group.components:
         _fill(ET.SubElement(element, "component", name=component.name), component, description)
 
 
-def _pv(parent: ET.Element, alarm: Alarm, prefix: str) -> None:
+def _pv(parent: ET.Element, alarm: Alarm, description: Description) -> None:
     # Everything is said: the reader's defaults have changed between versions.
     element = ET.SubElement(parent, "pv", name=alarm.pv)
     ET.SubElement(element, "description").text = alarm.description
@@ -62,14 +62,15 @@ def _pv(parent: ET.Element, alarm: Alarm, prefix: str) -> None:
     ET.SubElement(element, "annunciating").text = _word(alarm.annunciating)
     ET.SubElement(element, "delay").text = str(alarm.delay)
     if alarm.only_while:
-        ET.SubElement(element, "filter").text = _filter(alarm.only_while, prefix)
+        ET.SubElement(element, "filter").text = _filter(alarm.only_while, description)
     _titled(element, "guidance", "What to do", alarm.guidance)
     _titled(element, "display", alarm.display.partition("?")[0], alarm.display)
 
 
-def _filter(conditions: tuple[Condition, ...], prefix: str) -> str:
+def _filter(conditions: tuple[Condition, ...], description: Description) -> str:
     """A formula of the alarm server: what is disconnected is NaN there, for which no comparison is true."""
-    return " & ".join([_ALWAYS, *(_formula(f"'{prefix}{each.name}'", each) for each in conditions)])
+    named = [(f"'{description.prefix}{description.pvs[each.name].name}'", each) for each in conditions]
+    return " & ".join([_ALWAYS, *(_formula(pv, each) for pv, each in named)])
 
 
 def _formula(value: str, condition: Condition) -> str:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from pixieioc.export.text import one_line
 from pixieioc.pvinfo.description import (
     Description,
-    Part,
     TaskInfo,
     alarms_of,
     archive_of,
-    is_saved,
     may_alarm,
-    module_of,
-    own_name,
+    pairs,
 )
-from pixieioc.pvinfo.model import PvInfo
-from pixieioc.pvinfo.watching import NOT_IN_ALARM_TREE, left_out_because, watching_of
+from pixieioc.pvinfo.model import PvInfo, Section
+from pixieioc.pvinfo.watching import watching_of
 
 PAGE = """\
 # Process variables of {prefix}
@@ -32,9 +28,10 @@ used. *Access* says who may write: OP operators, EX experts, EN engineers; what 
 what the other files make of it: `a` is archived always, `r` during a run, `s` is a setting that is saved and
 restored.
 """
-TITLES: Mapping[Part, str] = {
+TITLES: Mapping[Section, str] = {
     "run": "Run control",
     "files": "Files",
+    "modules": "Modules",
     "errors": "Errors",
     "task": "Tasks",
     "channel": "Channels",
@@ -44,19 +41,17 @@ COLUMNS = (
     "| PV | type | unit, states, range | access | kept | what it is | when in alarm |\n|---|---|---|---|---|---|---|"
 )
 KEPT = 4
-#: What a channel has several of.
-_NUMBERED = re.compile(r"^([A-Za-z]+)\d+:")
 
 
 def reference(description: Description) -> str:
     """`PVS.md`."""
     parts = [PAGE.format(prefix=description.prefix, chain=description.graph)]
-    for part, title in TITLES.items():
-        pvs = description.of_part(part)
+    for section, title in TITLES.items():
+        pvs = description.of_section(section)
         if not pvs:
             continue
         parts.append(f"## {title}\n")
-        match part:
+        match section:
             case "task":
                 parts += _tasks(description)
             case "channel":
@@ -72,40 +67,46 @@ def _tasks(description: Description) -> Iterator[str]:
     common = _common(description.tasks)
     names = ", ".join(f"`{task.name}`" for task in description.tasks)
     yield f"### Every task\n\n`$(T)` is one of {names}.\n\n{_table(common, '$(T):')}"
-    known = {own_name(pv) for pv in common}
+    known = {pv.own_name for pv in common}
     for task in description.tasks:
-        own = [pv for pv in task.pvs if own_name(pv) not in known]
+        own = [pv for pv in task.pvs if pv.own_name not in known]
         yield f"### {task.name}\n\n{task.doc}\n" + (f"\n{_table(own, f'{task.name}:')}" if own else "")
 
 
 def _common(chain: tuple[TaskInfo, ...]) -> list[PvInfo]:
     """Those of the first task that all tasks have, alike."""
     first, *others = chain
-    alike = [{_cells(pv, own_name(pv)) for pv in task.pvs} for task in others]
-    return [pv for pv in first.pvs if all(_cells(pv, own_name(pv)) in cells for cells in alike)] if others else []
+    alike = [{_cells(pv, pv.own_name) for pv in task.pvs} for task in others]
+    return [pv for pv in first.pvs if all(_cells(pv, pv.own_name) in cells for cells in alike)] if others else []
 
 
 def _all_channels(pvs: list[PvInfo]) -> Iterator[str]:
     """Those without a task's name, then those of each task that has such names of its own."""
-    tasks = dict.fromkeys(module_of(pv).rpartition(":")[0] for pv in pvs)
-    for task in tasks:
-        of_task = [pv for pv in pvs if module_of(pv).rpartition(":")[0] == task]
+    for task in dict.fromkeys(pv.owner for pv in pvs):
+        of_task = [pv for pv in pvs if pv.owner == task]
         heading = f"### Channels of {task}\n\n" if task else ""
         yield heading + _channels(of_task, f"{task}:" if task else "")
 
 
 def _channels(pvs: list[PvInfo], before: str) -> str:
     """One row for what all channels, or all modules, have; `before` is what their names begin with."""
-    of_channel = re.compile(rf"{before}M\d\d:(C\d\d):")
-    modules = sorted({module_of(pv).removeprefix(before) for pv in pvs})
-    channels = sorted({match[1] for pv in pvs if (match := of_channel.match(pv.name))})
+    modules = sorted({f"M{pv.source.index[0]:02d}" for pv in pvs})
+    of_channels = [pv for pv in pvs if len(pv.source.index) > 1]
+    channels = sorted({f"C{pv.source.index[1]:02d}" for pv in of_channels})
     text = f"`M$(MM)` is the module, {_span(modules)}"
     text += f"; `C$(CC)` the channel, {_span(channels)}" if channels else ""
-    numbered = sorted({match[0].rstrip(":") for pv in pvs if (match := _NUMBERED.match(own_name(pv)))})
+    numbered = sorted({_first(pv.pattern).format(pv.source.number + 1) for pv in pvs if pv.source.number is not None})
     text += f"; `$(N)` a number: `{'`, `'.join(numbered)}`.\n\n" if numbered else ".\n\n"
-    of_channels = _rows((pv for pv in pvs if of_channel.match(pv.name)), f"{before}M$(MM):C$(CC):")
-    of_modules = _rows((pv for pv in pvs if not of_channel.match(pv.name)), f"{before}M$(MM):")
-    return text + "\n".join([COLUMNS, *of_channels, *of_modules]) + "\n"
+    rows = [
+        *_rows(of_channels, f"{before}M$(MM):C$(CC):"),
+        *_rows((pv for pv in pvs if len(pv.source.index) == 1), f"{before}M$(MM):"),
+    ]
+    return text + "\n".join([COLUMNS, *rows]) + "\n"
+
+
+def _first(pattern: str) -> str:
+    """The part of a name that has the number: `ROI{}` of `ROI{}:Low`."""
+    return next(part for part in pattern.split(":") if "{}" in part)
 
 
 def _span(names: list[str]) -> str:
@@ -120,15 +121,22 @@ def _rows(pvs: Iterable[PvInfo], prefix: str) -> Iterator[str]:
     """One row for each name behind the prefix; a setting and its readback share theirs, and what is numbered, too."""
     named: dict[str, PvInfo] = {}
     for pv in pvs:
-        named.setdefault(_NUMBERED.sub(r"\1$(N):", own_name(pv)), pv)
-    for name, pv in named.items():
-        if pv.source.kind == "readback" and name.removesuffix("_RBV") in named:
+        named.setdefault(_shown(pv), pv)
+    both = [(setpoint, readback) for setpoint, readback in pairs(named.values()) if setpoint and readback]
+    readbacks = {setpoint.source: readback for setpoint, readback in both}
+    for pv in named.values():
+        if pv.role == "readback" and any(pv is readback for readback in readbacks.values()):
             continue
-        cells = _cells(pv, prefix + name)
-        if pv.source.kind == "parameter" and f"{name}_RBV" in named:
-            readback = _cells(named[f"{name}_RBV"], f"{prefix}{name}_RBV")
-            cells = (f"{cells[0]}, {readback[0]}", *cells[1:KEPT], readback[KEPT] + cells[KEPT], *cells[KEPT + 1 :])
+        cells = _cells(pv, prefix + _shown(pv))
+        if (readback := readbacks.get(pv.source)) is not None:
+            other = _cells(readback, prefix + _shown(readback))
+            cells = (f"{cells[0]}, {other[0]}", *cells[1:KEPT], other[KEPT] + cells[KEPT], *cells[KEPT + 1 :])
         yield _row(cells)
+
+
+def _shown(pv: PvInfo) -> str:
+    """The name behind that of its task or channel, with $(N) for the number of what is numbered."""
+    return pv.pattern.format("$(N)") or pv.own_name
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -136,7 +144,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cells(pv: PvInfo, name: str) -> tuple[str, ...]:
-    kept = {"always": "a", "running": "r", "": ""}[archive_of(pv)] + ("s" if is_saved(pv) else "")
+    kept = {"always": "a", "running": "r", "": ""}[archive_of(pv)] + ("s" if pv.saved else "")
     alarm = f"{'; '.join(alarms_of(pv))}. {pv.guidance}".strip() if may_alarm(pv) else ""
     watching = watching_of(pv)
     if watching is not None and watching.delay:
@@ -166,8 +174,8 @@ def _about(pv: PvInfo) -> Iterator[str]:
 
 def _left_out(description: Description) -> str:
     """What has severities and is not in the alarm tree, and why."""
-    left = {own_name(pv) for pv in description.pvs.values() if may_alarm(pv) and left_out_because(pv)}
-    rows = [f"| `{name}` | {reason} |" for name, reason in NOT_IN_ALARM_TREE.items() if name in left]
+    left = {pv.own_name: pv.alarm.omitted for pv in description.pvs.values() if may_alarm(pv) and pv.alarm.omitted}
+    rows = [f"| `{name}` | {reason} |" for name, reason in left.items()]
     return (
         "\n".join(["## Not in the alarm tree\n", "| PV | why not, although it has severities |\n|---|---|", *rows])
         + "\n"

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 
 from pixieioc.export.text import GENERATED
-from pixieioc.pvinfo.description import Description, is_saved, readback_of
+from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import PvInfo
 
 
@@ -17,7 +17,7 @@ def save_and_restore(description: Description) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["PV", "READBACK", "READ_ONLY"])
     for pv in saved(description):
-        readback = readback_of(pv, description)
+        readback = description.readback_of(pv)
         writer.writerow([description.prefix + pv.name, description.prefix + readback.name if readback else "", 0])
     return out.getvalue()
 
@@ -29,4 +29,4 @@ def autosave(description: Description) -> str:
 
 def saved(description: Description) -> Iterator[PvInfo]:
     """The setpoints that are kept."""
-    return (pv for pv in description.pvs.values() if is_saved(pv))
+    return (pv for pv in description.pvs.values() if pv.saved)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pixieioc.pvinfo.description import is_channel, own_name, part_of, task_of
+from pixieioc.pvinfo.description import task_of
 from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 from pixieioc.pvinfo.overview import ALARM_SCREENS
-from pixieioc.pvinfo.watching import is_error, left_out_because
+from pixieioc.pvinfo.watching import is_error
 
 INVALID = SEVERITIES.index("INVALID")
 #: Values of one task that may be INVALID by themselves; more of them are one entry.
@@ -50,8 +50,8 @@ def entries(alarms: Iterable[InAlarm]) -> list[Entry]:
     for group in groups.values():
         group.sort(key=lambda alarm: (alarm.since, alarm.pv.name))
         one = _entry(group[0])
-        name = own_name(group[0].pv)
-        if is_channel(group[0].pv) and len(group) > 1:
+        name = group[0].pv.own_name
+        if group[0].pv.section == "channel" and len(group) > 1:
             others = "1 other" if len(group) == 2 else f"{len(group) - 1} others"
             of_all = replace(one, text=f"{one.text} (and {name} of {others})")
             rows.append(replace(of_all, guidance=_FOLLOWS, summary=True) if one.severity == INVALID else of_all)
@@ -66,21 +66,17 @@ def entries(alarms: Iterable[InAlarm]) -> list[Entry]:
 def _group(alarm: InAlarm) -> str:
     """What makes several alarms one row; most are alone."""
     pv = alarm.pv
-    if is_channel(pv):
-        return own_name(pv)
-    return task_of(pv) if alarm.severity == INVALID and task_of(pv) and own_name(pv) not in _SPEAKING else pv.name
-
-
-#: Those of a task that say themselves what has happened.
-_SPEAKING = ("ERROR", "Status")
+    if pv.section == "channel":
+        return pv.own_name
+    return task_of(pv) if alarm.severity == INVALID and task_of(pv) and not pv.alarm.explains else pv.name
 
 
 def _entry(alarm: InAlarm) -> Entry:
     pv = alarm.pv
     value = f" is {alarm.value}" if alarm.value else ""
     invalid = alarm.severity == INVALID
-    says_why = invalid and own_name(pv) in ("Status", "State_RBV")  # of all that are INVALID
-    follows = bool(left_out_because(pv)) or (invalid and pv.source.kind == "report")
+    says_why = invalid and pv.alarm.explains  # of all that are INVALID
+    follows = bool(pv.alarm.omitted) or (invalid and pv.source.kind == "report")
     return Entry(
         alarm.severity, alarm.since, f"{pv.name}{value}", pv.guidance or pv.doc, screen_of(pv),
         cause=is_error(pv), summary=follows and not says_why,
@@ -89,7 +85,7 @@ def _entry(alarm: InAlarm) -> Entry:
 
 def screen_of(pv: PvInfo) -> str:
     """The screen that shows more: a name of ALARM_SCREENS, or a task."""
-    return task_of(pv) or {"channel": "Rates", "ioc": "Expert"}.get(part_of(pv), "Run")
+    return task_of(pv) or {"channel": "Rates", "ioc": "Expert"}.get(pv.section, "Run")
 
 
 def screen_number(screen: str, chain: Sequence[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import numpy as np
@@ -19,7 +19,7 @@ from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.text import duration, round_above, size
 from pixieioc.pvinfo.model import SEVERITIES
-from pixieioc.pvinfo.overview import ALARM_ROWS, IN_WORDS, in_words
+from pixieioc.pvinfo.overview import ALARM_ROWS
 from pixieioc.tasks.take_data import TakeData
 
 #: How the numbers with these units are said.
@@ -51,9 +51,9 @@ class Overview:
         self._state = state
         self._pipeline = pipeline
         self._settings = settings
-        texts = [(in_words(record.info), record) for record in pvs.values()]
-        self._sizes = [(text.name, record) for text, record in texts if text is not None]
-        self._in_words = [(text, pvs[number]) for text, number, _ in IN_WORDS if number in pvs]
+        texts = [record.info for record in pvs.values() if record.info.text_of in pvs]
+        self._texts = [(text.name, pvs[text.text_of]) for text in texts if not text.source.task]
+        self._texts_of_tasks = [(text.name, pvs[text.text_of]) for text in texts if text.source.task]
         pvs.post("SimMode_RBV", "Hardware" if _has_hardware(config) else "Simulation")
         log.add("the IOC has been started")
         if state.interrupted:
@@ -62,8 +62,7 @@ class Overview:
     def look(self, readiness: Readiness, *, in_run: bool) -> None:
         """Alarms, the outlook for a start, and the settings that wait."""
         self._show_alarms()
-        for name, number in self._sizes:
-            self._pvs.post(name, size(float(number.value)))
+        self._show_texts(self._texts_of_tasks)  # which are many
         waiting = [f"{task or 'run'}.{name}" for task, of_task in self._settings.dirty.items() for name in of_task]
         self._pvs.post("ConfigWaiting_RBV", ", ".join(waiting))
         self._pvs.post("StartMessage_RBV", start_message(self._outlook(readiness, len(waiting), in_run=in_run)))
@@ -74,9 +73,12 @@ class Overview:
 
     def count(self, *, in_run: bool) -> None:
         """Times and sizes as they are now."""
-        for name, number in self._in_words:
-            self._pvs.post_with(name, _SAID[number.info.unit](float(number.value)), number.severity)
+        self._show_texts(self._texts)
         self._show_time_left(in_run=in_run)
+
+    def _show_texts(self, texts: Iterable[tuple[str, Record]]) -> None:
+        for name, number in texts:
+            self._pvs.post_with(name, _SAID[number.info.unit](float(number.value)), number.severity)
 
     def _show_time_left(self, *, in_run: bool) -> None:
         """The deadline of a run that has ended, or of tasks that are shut down, is nobody's any more."""
@@ -106,7 +108,9 @@ class Overview:
 
     def _show_alarms(self) -> None:
         pvs = self._pvs
-        rows = entries(self._in_alarm(pvs[name], since) for name, since in pvs.alarms.items() if _is_listed(name))
+        rows = entries(
+            self._in_alarm(pvs[name], since) for name, since in pvs.alarms.items() if not pvs[name].info.alarm.repeats
+        )
         pvs.post("AlarmCount_RBV", len(rows))
         lines = [f"{SEVERITIES[row.severity]:7}  {_said(row)}" for row in rows[:_MOST]]
         lines += [f"and {len(rows) - _MOST} more"] if len(rows) > _MOST else []
@@ -126,27 +130,17 @@ class Overview:
         info = record.info
         if info.record == "waveform" and not info.is_text:
             return InAlarm(info, record.severity, "", since)
-        shown = self._pvs[f"{info.name[: -len('ERROR')]}{_MESSAGE}"] if info.name.endswith(":ERROR") else record
+        shown = self._pvs[info.alarm.message] if info.alarm.message else record
         text = str(shown.as_text(shown.value, info.precision))
         value = " ".join((text if shown is record else text.partition("\n")[0]).split())
         short = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
         return InAlarm(info, record.severity, f"{short} {info.unit}".rstrip(), since)
 
 
-#: The text of ERROR, with which it is listed.
-_MESSAGE = "ErrorMessage_RBV"
-#: What says the same as others in the list.
-_SAME_AS_OTHERS = ("SumSevr_RBV", *(name for name, _, _ in IN_WORDS))
-
-
 def _has_hardware(config: Config) -> bool:
     """Whether the source of the chain is a crate, and not a simulated one."""
     source = config.chain[0]
     return issubclass(config.tasks[source], TakeData) and config.settings[source]["implementation"] != "simulated"
-
-
-def _is_listed(name: str) -> bool:
-    return name not in _SAME_AS_OTHERS and not name.endswith(f":{_MESSAGE}")
 
 
 def _said(row: Entry) -> str:

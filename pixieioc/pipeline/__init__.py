@@ -15,6 +15,7 @@ from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.graph import Branch, Graph
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.status import Status
+from pixieioc.presentation import AlarmHandling
 
 if TYPE_CHECKING:
     from pixieioc.pipeline.pipeline import Pipeline
@@ -33,6 +34,7 @@ __all__ = [
     "ANYTHING",
     "NOTHING",
     "SAME",
+    "AlarmHandling",
     "BadReport",
     "Branch",
     "Cause",

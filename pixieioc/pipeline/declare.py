@@ -20,7 +20,8 @@ from pixieioc.pipeline.declaration import (
     pv_name,
 )
 from pixieioc.pipeline.parameter import Kind, Parameter
-from pixieioc.pipeline.report import BadReport, FrameReport, Report, Severity
+from pixieioc.pipeline.report import BadReport, FrameReport, Report
+from pixieioc.presentation import Severity
 
 __all__ = [
     "CHANNELS",

@@ -22,6 +22,7 @@ from pixieioc.pipeline.declaration import (
     unknown_arguments,
 )
 from pixieioc.pipeline.error import Error
+from pixieioc.presentation import SharedSection
 
 T = TypeVar("T")
 Kind = Literal["bool", "int", "float", "enum", "str", "strings", "numbers"]
@@ -51,6 +52,7 @@ class Parameter(Declaration, Generic[T]):
         live: bool = False,
         fixed: bool = False,
         shared: bool = False,
+        section: SharedSection = "run",
         path: bool = False,
         must_exist: bool = False,
         command: bool = False,
@@ -84,6 +86,7 @@ class Parameter(Declaration, Generic[T]):
             live: Whether it may be changed during a run; other parameters are locked then.
             fixed: Whether it can be set in the configuration file only.
             shared: Whether it is the whole pipeline's: its process variable has the pipeline's prefix, not the task's.
+            section: The section of the screens for what is shared.
             path: Whether the text (or each text of a list) is the name of a file; a relative one starts at the folder
                 of the configuration file.
             must_exist: Whether `pixieioc check` says so if there is no such file, or none that a pattern (with * ? [])
@@ -130,6 +133,7 @@ class Parameter(Declaration, Generic[T]):
         self.live = live or at_once
         self.fixed = fixed
         self.shared = shared
+        self.section: SharedSection = section
         self.path = path
         self.must_exist = must_exist
         self.command = command

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, Never, Self, TypeVar, cast, overload
+from typing import Any, Generic, Never, Self, TypeVar, cast, overload
 
 import numpy as np
 
@@ -25,10 +25,9 @@ from pixieioc.pipeline.declaration import (
     unknown_arguments,
 )
 from pixieioc.pipeline.error import Error
+from pixieioc.presentation import PLAIN, SEVERITIES, AlarmHandling, Archive, Severity, SharedSection
 
 T = TypeVar("T")
-Severity = Literal["NO_ALARM", "MINOR", "MAJOR", "INVALID"]
-_SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
 #: The longest text of a report, in bytes of UTF-8; what its process variable shows is shorter.
 LONGEST_REPORT = 65536
 #: The alarm limits of a report, by EPICS field; plain `low` and `high` are the range that a parameter accepts.
@@ -70,8 +69,11 @@ class Report(Declaration, Generic[T]):
         length: str = "",
         times: str = "",
         shared: bool = False,
+        section: SharedSection = "run",
         pv: str = "",
         guidance: str = "",
+        alarm: AlarmHandling | None = None,
+        archive: Archive | None = None,
         **unknown: Never,
     ) -> None:
         """Declares a report.
@@ -96,9 +98,14 @@ class Report(Declaration, Generic[T]):
             times: With per="channel", the name of the fixed parameter that says how many values a channel has, a third
                 axis.
             shared: Whether it is the whole pipeline's: its process variable has the pipeline's prefix, not the task's.
+            section: The section of the screens and of the alarm tree for what is shared.
             pv: The name of the process variable, without prefix and task; by default `bytes_read` becomes BytesRead.
                 With `times`, {} stands for the number, which counts from 1.
             guidance: What to do when it is in alarm, for the operator.
+            alarm: How alarm handlers treat it, where limits, severities and hysteresis do not say it all: whether it is
+                left out of the alarm tree and why, or is shown and not announced.
+            archive: When an archiver keeps it: "always", "running" or "" for never; None: numbers during a run, states
+                always, texts and arrays never.
         """
         if unknown:
             raise TypeError(unknown_arguments("Report", unknown, inspect.signature(Report).parameters, ALARM_LIMITS))
@@ -115,6 +122,9 @@ class Report(Declaration, Generic[T]):
         self.length = length
         self.times = times
         self.shared = shared
+        self.section: SharedSection = section
+        self.alarm = alarm or PLAIN
+        self.archive: Archive | None = archive
         self.pv = pv
         self.guidance = guidance
         self.check_declaration()
@@ -147,8 +157,8 @@ class Report(Declaration, Generic[T]):
         states = 2 if isinstance(initial, bool) else len(self.choices)
         if self.severities and len(self.severities) != states:
             raise ValueError(f"severities: must be {states}, one for each state, not {len(self.severities)}")
-        if wrong := [severity for severity in self.severities if severity not in _SEVERITIES]:
-            raise ValueError(f"severities: {wrong[0]!r} is none of {', '.join(_SEVERITIES)}")
+        if wrong := [severity for severity in self.severities if severity not in SEVERITIES]:
+            raise ValueError(f"severities: {wrong[0]!r} is none of {', '.join(SEVERITIES)}")
         try:
             return self.check(initial, {})
         except ValueError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pixieioc.pipeline.capacity import CAPACITY
 from pixieioc.pipeline.declare import FrameReport, Report
+from pixieioc.presentation import AlarmHandling
 
 TASK_STATUSES = ("WAITING", "RUNNING", "FINISHED", "DYING", "PANICKING", "LOST")
 
@@ -19,9 +20,12 @@ class StandardReports:
         choices=TASK_STATUSES,
         severities=("NO_ALARM", "NO_ALARM", "NO_ALARM", "NO_ALARM", "MAJOR", "INVALID"),
         pv="Status",
+        alarm=AlarmHandling(omitted="follows from the task's error, which is in the tree", explains=True),
         guidance="PANICKING: the task had an error. LOST: its process has died. The next start replaces it.",
     )
-    heart_beat = FrameReport(0, doc="Counts up once a second while the process runs.", small=True, pv="HeartBeat")
+    heart_beat = FrameReport(
+        0, doc="Counts up once a second while the process runs.", small=True, pv="HeartBeat", archive=""
+    )
     heart_beat_age = FrameReport(
         0.0,
         doc="Time since the process last ran, by the pipeline's clock.",
@@ -30,6 +34,7 @@ class StandardReports:
         alarm_high=3,
         alarm_hihi=10,
         pv="HeartBeatAge_RBV",
+        alarm=AlarmHandling(silent=True),
         guidance="The process does not run: the computer is overloaded, or somebody has stopped the process. "
         "It is killed after HangTimeout.",
     )
@@ -42,6 +47,7 @@ class StandardReports:
         alarm_hihi=10,
         hysteresis=1,
         pv="BusyTime_RBV",
+        alarm=AlarmHandling(silent=True),
         guidance="The task works long at one thing, or hangs. It is killed after HangTimeout: raise that (0: never) if "
         "the work is known to take long.",
     )
@@ -56,6 +62,7 @@ class StandardReports:
         alarm_hihi=100,
         hysteresis=1,
         pv="QueueUse_RBV",
+        alarm=AlarmHandling(silent=True, waits=True),
         guidance="The task is slower than the one before it, which has to wait. No data are lost.",
     )
     dropped = FrameReport(
@@ -89,6 +96,12 @@ class StandardReports:
         doc="Events (or messages, if the task knows no events) per second.",
         unit="1/s",
         pv="Rate_RBV",
+        alarm=AlarmHandling(
+            besides=("MINOR", "while the task runs, items wait for it, and it has handled none for 2 s"),
+            flickers=True,
+            silent=True,
+            waits=True,
+        ),
         guidance="Items wait for the task and it handles none: it is busy with something long, or hangs.",
     )
     byte_rate = FrameReport(0.0, doc="Data handled per second.", unit="MB/s", pv="ByteRate_RBV")

@@ -11,7 +11,7 @@ from pixieioc.pipeline.declare import LONGEST_TEXT, Value
 from pixieioc.pipeline.graph import Graph
 from pixieioc.pvinfo.declared import as_pv, task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
-from pixieioc.pvinfo.model import LONGEST_NAME, NO_LIMITS, PvInfo, Source
+from pixieioc.pvinfo.model import LONGEST_NAME, NO_LIMITS, PvInfo, Section, Source
 from pixieioc.pvinfo.overview import in_words
 from pixieioc.pvinfo.run_control import run_control_pvs
 
@@ -35,6 +35,7 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
     memory = (config.ioc.memory_high, config.ioc.memory_hihi)
     for pv in run_control_pvs(tuple(config.tasks), config.run, disk):
         pvs[pv.name] = pv
+    texts = {pv.text_of for pv in pvs.values()}
     taken = {name.partition(":")[0] for name in pvs}
     for name, cls in config.tasks.items():
         if name in taken:
@@ -51,13 +52,13 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
             if pv.name in pvs and not _shared(config, pvs[pv.name].source, pv.source):
                 raise ConfigError(f"{name}: the process variable {pv.name} is declared twice")
             pvs.setdefault(pv.name, pv)
-            if (text := in_words(pv)) is not None:
+            if pv.name not in texts and (text := in_words(pv)) is not None:
                 pvs.setdefault(text.name, text)
     for pv in ioc_pvs():
         if pv.name in pvs:
             raise ConfigError(f"{pvs[pv.name].source.task}: the process variable {pv.name} is the IOC's own")
         pvs[pv.name] = pv
-    room = _ROOM * sum(bool(pv.source.index) and pv.source.kind == "parameter" for pv in pvs.values())
+    room = _ROOM * sum(bool(pv.source.index) and pv.role == "setpoint" for pv in pvs.values())
     for name in ("ConfigJSON", "ConfigJSON_RBV"):
         pvs[name] = dataclasses.replace(pvs[name], length=max(pvs[name].length, room))
     longest = max(pvs, key=len)
@@ -95,7 +96,10 @@ def _behind_its_name(pv: PvInfo, cls: type[Task]) -> PvInfo:
     """What would have the same name for each task of a class has the task's own before it; shared parameters stay."""
     source = pv.source
     shared = source.kind == "report" and cls.reports()[source.name].shared
-    return dataclasses.replace(pv, name=f"{source.task}:{pv.name}") if source.index or shared else pv
+    if not source.index and not shared:
+        return pv
+    section: Section = "channel" if source.index else "task"
+    return dataclasses.replace(pv, name=f"{source.task}:{pv.name}", owner=source.task, section=section)
 
 
 def _refuse_long_lists(task: str, cls: type[Task], settings: Mapping[str, Value]) -> None:

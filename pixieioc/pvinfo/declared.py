@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import LONG_HIGH, LONG_LOW, LONGEST_TEXT, Parameter, Report, Value
 from pixieioc.pipeline.standard import StandardReports
-from pixieioc.pvinfo.model import LONGEST_STRING, NO_LIMITS, Access, Element, PvInfo, RecordType, Source, text_pv
+from pixieioc.pvinfo.model import (
+    LONGEST_STRING,
+    NO_LIMITS,
+    Access,
+    AlarmHandling,
+    Element,
+    PvInfo,
+    RecordType,
+    Section,
+    Source,
+    text_pv,
+)
 
 if TYPE_CHECKING:
     from pixieioc.pipeline.task import Task
@@ -21,6 +33,30 @@ ALARM_STATES = (
 )  # fmt: skip
 #: Access groups: parameters are the expert's.
 PARAMETER_ACCESS: Access = "EX"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the process variables of a declaration are: what their names begin with, and their section."""
+
+    before: str
+    section: Section
+    owner: str = ""
+
+    def named(self, own: str) -> dict[str, Any]:
+        """The fields that say so, for what is named `own` there."""
+        return {"name": self.before + own, "own": own, "section": self.section, "owner": self.owner}
+
+
+def _place_of(task: str, declared: Parameter[Any] | Report[Any]) -> _Place:
+    """That of what there is once in a task, or once in the pipeline."""
+    shared = not task or declared.shared
+    return _Place("", declared.section) if shared else _Place(f"{task}:", "task", task)
+
+
+def _of_index(*index: int) -> _Place:
+    """That of a module or a channel."""
+    return _Place(f"{channel_values.place_name(index)}:", "channel")
 
 
 def parameter_pvs(
@@ -38,55 +74,58 @@ def parameter_pvs(
     if parameter.at_once:
         access = "OP"
     if parameter.per != "task":
-        for place in channel_values.places(parameter.shape(settings)):
-            number = place[2] if parameter.times else None
-            name = f"{channel_values.place_name(place[:2])}:{channel_values.numbered(parameter.pv, number)}"
-            source = (task, parameter.name, place[:2], number)
-            yield from _pair(name, parameter, channel_values.at(value, place), access, source)
+        for index in channel_values.places(parameter.shape(settings)):
+            number = index[2] if parameter.times else None
+            source = Source("parameter", task, parameter.name, index[:2], number)
+            yield from _pair(_of_index(*index[:2]), parameter, channel_values.at(value, index), access, source)
         return
-    name = parameter.pv if parameter.shared or not task else f"{task}:{parameter.pv}"
+    place, source = _place_of(task, parameter), Source("parameter", task, parameter.name)
     if parameter.command:
-        source = Source("parameter", task, parameter.name)
+        labels = ("Done", parameter.pv)
+        named = place.named(parameter.pv)
         who: Access = PARAMETER_ACCESS if parameter.expert else "OP"
-        yield PvInfo(name, "bo", parameter.doc, labels=("Done", parameter.pv), access=who, source=source)
+        yield PvInfo(record="bo", doc=parameter.doc, labels=labels, access=who, source=source, role="command", **named)
     else:
-        yield from _pair(name, parameter, value, access, (task, parameter.name))
+        yield from _pair(place, parameter, value, access, source)
 
 
-def _pair(
-    name: str, parameter: Parameter[Any], value: Value, access: Access, source: tuple[Any, ...]
-) -> Iterator[PvInfo]:
+def _pair(place: _Place, parameter: Parameter[Any], value: Value, access: Access, source: Source) -> Iterator[PvInfo]:
+    own = channel_values.numbered(parameter.pv, source.number)
+    pattern = parameter.pv if source.number is not None else ""
     if not parameter.fixed:
-        yield _of_parameter(name, parameter, value, access, Source("parameter", *source))
-    yield _of_parameter(f"{name}_RBV", parameter, value, "", Source("readback", *source))
+        of: dict[str, Any] = {**place.named(own), "access": access, "source": source, "pattern": pattern}
+        of |= {"role": "setpoint", "saved": True, "locked_in_run": not parameter.live}
+        yield _of_parameter(parameter, value, parameter.doc, of)
+    of = {**place.named(f"{own}_RBV"), "source": replace(source, kind="readback"), "role": "readback"}
+    of["pattern"] = f"{pattern}_RBV" if pattern else ""
+    yield _of_parameter(parameter, value, f"{parameter.doc.rstrip('.')}: as it is used.", of)
 
 
-def _of_parameter(name: str, parameter: Parameter[Any], value: Value, access: Access, source: Source) -> PvInfo:
-    doc = parameter.doc if access else f"{parameter.doc.rstrip('.')}: as it is used."
-    more: dict[str, Any] = {"unit": parameter.unit, "access": access, "source": source}
-    out = bool(access)
-    more["locked_in_run"] = out and not parameter.live
+def _of_parameter(parameter: Parameter[Any], value: Value, doc: str, of: dict[str, Any]) -> PvInfo:
+    """That of a setpoint or readback; `of` are the fields that do not depend on the kind of its values."""
+    out = of["role"] == "setpoint"
+    of = {**of, "doc": doc, "unit": parameter.unit}
     match parameter.kind:
         case "bool":
             return PvInfo(
-                name, "bo" if out else "bi", doc, int(bool(value)), labels=parameter.choices or NO_YES, **more
+                record="bo" if out else "bi", initial=int(bool(value)), labels=parameter.choices or NO_YES, **of
             )
         case "enum":
             labels = parameter.choices
-            return PvInfo(name, "mbbo" if out else "mbbi", doc, labels.index(str(value)), labels=labels, **more)
+            return PvInfo(record="mbbo" if out else "mbbi", initial=labels.index(str(value)), labels=labels, **of)
         case "int":
             wide = parameter.low < LONG_LOW or parameter.high > LONG_HIGH
             record: RecordType = ("int64out" if out else "int64in") if wide else ("longout" if out else "longin")
             named = tuple(parameter.named.items())
-            return PvInfo(name, record, doc, value, drive=(parameter.low, parameter.high), named=named, **more)
+            return PvInfo(record=record, initial=value, drive=(parameter.low, parameter.high), named=named, **of)
         case "float":
             drive = (parameter.low, parameter.high)
-            return PvInfo(name, "ao" if out else "ai", doc, value, precision=parameter.precision, drive=drive, **more)
+            return PvInfo(record="ao" if out else "ai", initial=value, precision=parameter.precision, drive=drive, **of)
         case "str" if parameter.longest <= LONGEST_STRING:
-            return PvInfo(name, "stringout" if out else "stringin", doc, value, **more)
+            return PvInfo(record="stringout" if out else "stringin", initial=value, **of)
         case "str" | "strings" | "numbers":
-            more.pop("unit")
-            return text_pv(name, doc, LONGEST_TEXT + 1, initial=as_pv(value), **more)
+            of.pop("unit")
+            return text_pv(length=LONGEST_TEXT + 1, initial=as_pv(value), **of)
 
 
 def as_pv(value: Value) -> Any:
@@ -112,46 +151,31 @@ def report_pvs(
         yield from _channel_pvs(task, report, settings)
         return
     standard = vars(StandardReports).get(report.name) is report
-    name = report.pv if report.shared else f"{task}:{report.pv if standard else _reported(report.pv)}"
-    source = Source("report", task, report.name)
-    more: dict[str, Any] = {"unit": report.unit, "guidance": report.guidance, "source": source}
-    more["limits"] = limits.get(report.name, report.limits)
-    more["hysteresis"] = report.hysteresis
+    own = report.pv if report.shared or standard else _reported(report.pv)
+    of: dict[str, Any] = {
+        **_place_of(task, report).named(own),
+        "doc": report.doc, "guidance": report.guidance, "source": Source("report", task, report.name),
+        "alarm": report.alarm, "archive": report.archive,
+    }  # fmt: skip
+    number: dict[str, Any] = {
+        "unit": report.unit,
+        "limits": limits.get(report.name, report.limits),
+        "hysteresis": report.hysteresis,
+    }
     match report.initial:
         case str() if report.choices:
             first = report.choices.index(report.initial)
-            yield PvInfo(
-                name,
-                "mbbi",
-                report.doc,
-                first,
-                labels=report.choices,
-                severities=report.severities,
-                guidance=report.guidance,
-                source=source,
-            )
+            yield PvInfo(record="mbbi", initial=first, labels=report.choices, severities=report.severities, **of)
         case bool():
-            severities = report.severities
-            yield PvInfo(
-                name,
-                "bi",
-                report.doc,
-                int(report.initial),
-                labels=NO_YES,
-                severities=severities,
-                guidance=report.guidance,
-                source=source,
-            )
+            yield PvInfo(record="bi", initial=int(report.initial), labels=NO_YES, severities=report.severities, **of)
         case int() if report.small:
-            yield PvInfo(name, "longin", report.doc, report.initial, **more)
+            yield PvInfo(record="longin", initial=report.initial, **number, **of)
         case int():
-            yield PvInfo(name, "ai", report.doc, float(report.initial), precision=0, **more)
+            yield PvInfo(record="ai", initial=float(report.initial), precision=0, **number, **of)
         case float():
-            yield PvInfo(name, "ai", report.doc, report.initial, precision=report.precision, **more)
+            yield PvInfo(record="ai", initial=report.initial, precision=report.precision, **number, **of)
         case str():
-            yield text_pv(
-                name, report.doc, report.longest, initial=report.initial, guidance=report.guidance, source=source
-            )
+            yield text_pv(length=report.longest, initial=report.initial, **of)
         case _:
             raise TypeError(
                 f"{task}.{report.name}: no process variable for a report of {type(report.initial).__name__}"
@@ -165,19 +189,22 @@ def _reported(pv: str) -> str:
 def _channel_pvs(task: str, report: Report[Any], settings: Mapping[str, Value]) -> Iterator[PvInfo]:
     """One a channel (or several, numbered), and for single values one array a module over its channels."""
     modules, channels, numbers = report.shape(settings)
+    declared = report.pv.removesuffix("_RBV")
     for number in range(numbers) if numbers else (None,):
-        base = channel_values.numbered(report.pv, number).removesuffix("_RBV")
+        base = channel_values.numbered(declared, number)
+        pattern = "" if number is None else f"{declared}_RBV"
         for module in range(modules):
             for channel in range(channels):
                 source = Source("report", task, report.name, (module, channel), number)
-                yield _of_channel(
-                    f"{channel_values.channel_name(module, channel)}:{base}_RBV", report, settings, source
-                )
+                named = {**_of_index(module, channel).named(f"{base}_RBV"), "pattern": pattern}
+                yield _report_of_channel(report, settings, {**named, "source": source})
             if not report.length:
                 source = Source("report", task, report.name, (module,), number)
+                plural = "" if number is None else f"{_plural(declared)}_RBV"
                 yield PvInfo(
-                    f"M{module:02d}:{_plural(base)}_RBV", "waveform", f"{report.doc.rstrip('.')}, by channel.",
-                    [0.0] * channels, report.unit, _precision(report), length=channels, source=source,
+                    record="waveform", doc=f"{report.doc.rstrip('.')}, by channel.", initial=[0.0] * channels,
+                    unit=report.unit, precision=_precision(report), length=channels, source=source, pattern=plural,
+                    **_of_index(module).named(f"{_plural(base)}_RBV"),
                 )  # fmt: skip
 
 
@@ -185,14 +212,15 @@ def _plural(word: str) -> str:
     return word if word.endswith("s") else f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
 
 
-def _of_channel(name: str, report: Report[Any], settings: Mapping[str, Value], source: Source) -> PvInfo:
-    more: dict[str, Any] = {"unit": report.unit, "guidance": report.guidance, "source": source}
+def _report_of_channel(report: Report[Any], settings: Mapping[str, Value], of: dict[str, Any]) -> PvInfo:
+    of = {**of, "doc": report.doc, "unit": report.unit, "guidance": report.guidance}
+    of |= {"alarm": report.alarm, "archive": report.archive}
     if report.length:
         length = settings[report.length]
         assert isinstance(length, int)
-        return PvInfo(name, "waveform", report.doc, [], element=_element(report), length=length, full=True, **more)
+        return PvInfo(record="waveform", initial=[], element=_element(report), length=length, full=True, **of)
     alarm: dict[str, Any] = {"limits": report.limits, "hysteresis": report.hysteresis}
-    return PvInfo(name, "ai", report.doc, 0.0, precision=_precision(report), **alarm, **more)
+    return PvInfo(record="ai", initial=0.0, precision=_precision(report), **alarm, **of)
 
 
 def _precision(report: Report[Any]) -> int:
@@ -221,38 +249,38 @@ def task_pvs(
 
 def _frame_pvs(task: str) -> Iterator[PvInfo]:
     """What the IOC itself knows of a task."""
+    place = _Place(f"{task}:", "task", task)
+
+    def of(own: str, name: str) -> dict[str, Any]:
+        return {**place.named(own), "source": Source("run", task, name)}
+
     yield PvInfo(
-        f"{task}:ERROR", "bi", "Whether the task had an error that nobody has acknowledged.", labels=("OK", "ERROR"),
-        severities=("NO_ALARM", "MAJOR"), source=Source("run", task, "error"),
+        record="bi", doc="Whether the task had an error that nobody has acknowledged.", labels=("OK", "ERROR"),
+        severities=("NO_ALARM", "MAJOR"),
+        alarm=AlarmHandling(rank="error", explains=True, message=f"{task}:ErrorMessage_RBV"),
         guidance="Read ErrorMessage_RBV and mend its cause; the next start replaces the task. Acknowledge in the "
         "alarm handler, or all errors with ErrorAck.",
+        **of("ERROR", "error"),
     )  # fmt: skip
     yield PvInfo(
-        f"{task}:ErrorAlarm", "mbbo", "What the alarm server makes of ERROR; an acknowledge there is one here.",
-        labels=ALARM_STATES, access="OP", source=Source("run", task, "error_alarm"),
+        record="mbbo", doc="What the alarm server makes of ERROR; an acknowledge there is one here.",
+        labels=ALARM_STATES, access="OP", role="input", **of("ErrorAlarm", "error_alarm"),
     )  # fmt: skip
     yield text_pv(
-        f"{task}:ErrorMessage_RBV",
-        "The first error since the last acknowledge.",
-        512,
-        source=Source("run", task, "error_message"),
+        doc="The first error since the last acknowledge.",
+        length=512,
+        alarm=AlarmHandling(omitted="the text of ERROR", besides=("MAJOR", "while ERROR is"), repeats=True),
+        **of("ErrorMessage_RBV", "error_message"),
     )
-    yield PvInfo(
-        f"{task}:ErrorCount_RBV",
-        "longin",
-        "Errors since the IOC was started.",
-        source=Source("run", task, "error_count"),
-    )
-    yield text_pv(f"{task}:PRINT", "The last line that the task printed.", 512, source=Source("run", task, "print"))
+    yield PvInfo(record="longin", doc="Errors since the IOC was started.", **of("ErrorCount_RBV", "error_count"))
+    yield text_pv(doc="The last line that the task printed.", length=512, **of("PRINT", "print"))
     yield text_pv(
-        f"{task}:PrintLog_RBV",
-        "The last 20 lines that the task printed.",
-        4096,
-        source=Source("run", task, "print_log"),
+        doc="The last 20 lines that the task printed.",
+        length=4096,
+        **of("PrintLog_RBV", "print_log"),
     )
     yield text_pv(
-        f"{task}:REPORT:JSON_RBV",
-        "Values that the task reported without declaring them.",
-        4096,
-        source=Source("run", task, "json"),
+        doc="Values that the task reported without declaring them.",
+        length=4096,
+        **of("REPORT:JSON_RBV", "json"),
     )

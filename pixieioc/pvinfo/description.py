@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pixieioc.config import Config
 from pixieioc.pipeline.graph import Graph
 from pixieioc.pvinfo.build import all_pvs
-from pixieioc.pvinfo.model import LIMIT_SEVERITIES, SEVERITIES, PvInfo
-from pixieioc.pvinfo.overview import FOR_SCREENS
-
-#: When an archiver keeps a process variable: always, only during a run, never.
-Archive = Literal["always", "running", ""]
-#: The part of the operator's screens that a process variable belongs to.
-Part = Literal["run", "files", "errors", "task", "channel", "ioc"]
-
-#: What may be in alarm by more than its value says: the name behind the task's, and when.
-OTHER_ALARMS: Mapping[str, str] = {
-    "State_RBV": "MINOR: DYING for more than half of StopTimeout",
-    "Rate_RBV": "MINOR while the task runs, items wait for it, and it has handled none for 2 s",
-    "ErrorMessage_RBV": "MAJOR while ERROR is",
-}
-#: What is worth keeping between runs, too, and what is not worth keeping.
-ALWAYS_ARCHIVED = ("RunId_RBV", "DiskFree_RBV", "ErrorCount_RBV")
-NOT_ARCHIVED = ("HeartBeat", "IOC:HEARTBEAT", *FOR_SCREENS)
-#: What a channel's or a module's name begins with, behind that of its task, if it has that.
-_CHANNEL = re.compile(r"^M\d\d:(C\d\d:)?")
+from pixieioc.pvinfo.model import SEVERITIES, Archive, PvInfo, Section, Source
 
 
 @dataclass(frozen=True)
@@ -43,10 +24,7 @@ class TaskInfo:
     @property
     def parameters(self) -> Iterator[tuple[PvInfo | None, PvInfo | None]]:
         """Setpoint and readback of each parameter; a fixed one has no setpoint, a command no readback."""
-        readbacks = {pv.source.name: pv for pv in self.pvs if pv.source.kind == "readback"}
-        setpoints = {pv.source.name: pv for pv in self.pvs if pv.source.kind == "parameter"}
-        for name in {**setpoints, **readbacks}:
-            yield setpoints.get(name), readbacks.get(name)
+        return pairs(self.pvs)
 
 
 @dataclass(frozen=True)
@@ -61,83 +39,92 @@ class Description:
     @classmethod
     def of(cls, config: Config) -> Description:
         """The IOC that has this configuration."""
-        pvs = all_pvs(config)
-        tasks = tuple(
-            TaskInfo(name, " ".join((task.__doc__ or "").split()), tuple(p for p in pvs.values() if task_of(p) == name))
-            for name, task in config.tasks.items()
+        return cls.of_pvs(
+            config.prefix,
+            config.graph,
+            all_pvs(config),
+            {name: task.__doc__ or "" for name, task in config.tasks.items()},
         )
-        return cls(config.prefix, tasks, config.graph, pvs)
 
-    def of_part(self, part: Part) -> list[PvInfo]:
-        """The process variables of one part of the screens."""
-        return [pv for pv in self.pvs.values() if part_of(pv) == part]
+    @classmethod
+    def of_pvs(cls, prefix: str, graph: Graph, pvs: Mapping[str, PvInfo], tasks: Mapping[str, str]) -> Description:
+        """The IOC that has these process variables; `tasks` are what is said of each task."""
+        own: dict[str, list[PvInfo]] = {name: [] for name in tasks}
+        for pv in pvs.values():
+            if task := task_of(pv):
+                own[task].append(pv)
+        found = tuple(TaskInfo(name, " ".join(doc.split()), tuple(own[name])) for name, doc in tasks.items())
+        return cls(prefix, found, graph, pvs)
+
+    def of_section(self, section: Section) -> list[PvInfo]:
+        """The process variables of one section."""
+        return [pv for pv in self.pvs.values() if pv.section == section]
+
+    def channels(self, own: str) -> list[tuple[int, int]]:
+        """Module and channel of all that have this, without those that stand behind a task's name."""
+        named = (pv for pv in self.of_section("channel") if not pv.owner and pv.own_name == own)
+        return [pv.source.index for pv in named if len(pv.source.index) == 2]
+
+    @cached_property
+    def _readbacks(self) -> Mapping[Source, PvInfo]:
+        return {pv.source: pv for pv in self.pvs.values() if pv.role == "readback"}
+
+    @cached_property
+    def _texts(self) -> Mapping[str, PvInfo]:
+        texts = (pv for pv in self.pvs.values() if pv.text_of in self.pvs)
+        return {self.pvs[text.text_of].name: text for text in texts}
+
+    def readback_of(self, pv: PvInfo) -> PvInfo | None:
+        """The readback of a setpoint."""
+        return self._readbacks.get(replace(pv.source, kind="readback")) if pv.role == "setpoint" else None
+
+    def text_of(self, pv: PvInfo) -> PvInfo | None:
+        """The text that says in words the number that this process variable has."""
+        return self._texts.get(pv.name)
+
+
+def pairs(pvs: Iterable[PvInfo]) -> Iterator[tuple[PvInfo | None, PvInfo | None]]:
+    """Setpoints (or commands) and readbacks, by what they are of; what has no setpoint is last."""
+    found: dict[Source, dict[str, PvInfo]] = {}
+    for pv in pvs:
+        if pv.source.kind in ("parameter", "readback"):
+            found.setdefault(replace(pv.source, kind="parameter"), {})[pv.source.kind] = pv
+    for pair in sorted(found.values(), key=lambda pair: "parameter" not in pair):
+        yield pair.get("parameter"), pair.get("readback")
 
 
 def task_of(pv: PvInfo) -> str:
-    """The task whose name stands in the process variable's; empty for those of the pipeline, channels and the IOC."""
-    return pv.source.task if _stands_behind_its_task(pv) and not is_channel(pv) else ""
-
-
-def is_channel(pv: PvInfo) -> bool:
-    """True for what exists once a channel, and for its arrays over the channels of a module."""
-    return bool(_CHANNEL.match(_behind_the_task(pv)))
+    """The task whose own it is; empty for those of the pipeline, channels and the IOC."""
+    return pv.owner if pv.section == "task" else ""
 
 
 def module_of(pv: PvInfo) -> str:
-    """The part of a channel's name that all channels of the module have: `M00`, or `Singles:M00`; otherwise empty."""
-    return pv.name[: len(pv.name) - len(_behind_the_task(pv)) + len("M00")] if is_channel(pv) else ""
-
-
-def _stands_behind_its_task(pv: PvInfo) -> bool:
-    return bool(pv.source.task) and pv.name.startswith(f"{pv.source.task}:")
-
-
-def _behind_the_task(pv: PvInfo) -> str:
-    return pv.name.removeprefix(f"{pv.source.task}:") if pv.source.task else pv.name
-
-
-def part_of(pv: PvInfo) -> Part:
-    """The part of the screens that it belongs to."""
-    if pv.name.startswith("IOC:"):
-        return "ioc"
-    if is_channel(pv):
-        return "channel"
-    if task_of(pv):
-        return "task"
-    if pv.name.startswith(("Error", "LastError", "SumSevr")):
-        return "errors"
-    if pv.name.startswith(("File", "FullFile", "Unfinished", "Auto", "CreateDir", "Write", "Bytes", "Disk")):
-        return "files"
-    return "run"
-
-
-def is_command(pv: PvInfo) -> bool:
-    """True for what does something when it is written, and reads 0 otherwise."""
-    return pv.record == "bo" and bool(pv.access) and pv.labels[:1] == ("Done",)
-
-
-def is_saved(pv: PvInfo) -> bool:
-    """True for setpoints, whose values a save and restore of a set-up consists of; commands are none."""
-    return pv.source.kind == "parameter" and bool(pv.access) and not is_command(pv)
-
-
-def readback_of(pv: PvInfo, description: Description) -> PvInfo | None:
-    """The readback of a setpoint."""
-    return description.pvs.get(f"{pv.name}_RBV")
+    """What the names of all channels of its module begin with: `M00`, or `Singles:M00`; otherwise empty."""
+    if pv.section != "channel":
+        return ""
+    module = f"M{pv.source.index[0]:02d}"
+    return f"{pv.owner}:{module}" if pv.owner else module
 
 
 def archive_of(pv: PvInfo) -> Archive:
     """When it is archived: states and settings always, what a run counts during a run; arrays and commands never."""
-    if pv.record in ("waveform", "stringin") or pv.access or own_name(pv) in NOT_ARCHIVED:
+    if pv.archive is not None:
+        return pv.archive
+    if pv.record in ("waveform", "stringin") or pv.access:
         return ""
-    if pv.is_enum or pv.source.kind == "readback" or part_of(pv) == "ioc" or pv.name in ALWAYS_ARCHIVED:
-        return "always"
-    return "running"
+    return "always" if pv.is_enum or pv.role == "readback" or pv.section == "ioc" else "running"
 
 
 def may_alarm(pv: PvInfo) -> bool:
     """True for what has a severity at times: by its value, or by circumstances."""
-    return pv.has_alarm or bool(entry_of(OTHER_ALARMS, pv))
+    return pv.has_alarm or pv.alarm.besides is not None
+
+
+def severities_of(pv: PvInfo) -> set[str]:
+    """The severities that it can have."""
+    of_limits = (pv.severity_of_limit(i) for i in range(len(pv.limits)))
+    besides = () if pv.alarm.besides is None else (pv.alarm.besides[0],)
+    return {*pv.severities, *of_limits, *besides} - {"NO_ALARM"}
 
 
 def alarms_of(pv: PvInfo) -> list[str]:
@@ -147,17 +134,6 @@ def alarms_of(pv: PvInfo) -> list[str]:
     for severity in SEVERITIES[1:]:
         labels = [label for label, of in zip(pv.labels, pv.severities, strict=False) if of == severity]
         phrases += [f"{severity}: {', '.join(labels)}"] if labels else []
-    for limit, severity, word in zip(pv.limits, LIMIT_SEVERITIES, ("down", "down", "up", "up"), strict=True):
-        phrases += [] if math.isnan(limit) else [f"{severity} from {limit:.10g}{unit} {word}"]
-    other = entry_of(OTHER_ALARMS, pv)
-    return [*phrases, other] if other else phrases
-
-
-def entry_of(table: Mapping[str, str], pv: PvInfo) -> str:
-    """What a table says of the pipeline's or a task's own; those of channels are nowhere."""
-    return "" if is_channel(pv) else table.get(own_name(pv), "")
-
-
-def own_name(pv: PvInfo) -> str:
-    """The name without the task's, or without the module's and the channel's."""
-    return _CHANNEL.sub("", _behind_the_task(pv))
+    for i, (limit, side) in enumerate(zip(pv.limits, ("down", "down", "up", "up"), strict=True)):
+        phrases += [] if math.isnan(limit) else [f"{pv.severity_of_limit(i)} from {limit:.10g}{unit} {side}"]
+    return [*phrases, " ".join(pv.alarm.besides)] if pv.alarm.besides else phrases

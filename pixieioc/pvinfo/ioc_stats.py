@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from pixieioc.pvinfo.model import NO_LIMITS, PvInfo, text_pv
+from pixieioc.pvinfo.model import NO_LIMITS, AlarmHandling, PvInfo, text_pv
 
 _NAN = NO_LIMITS[0]
+#: The one whose alarm stands above all others of an IOC.
+ALIVE = "IOC:ALIVE"
 
 
 def ioc_pvs() -> Iterator[PvInfo]:
     """All of them."""
+    for pv in _ioc_pvs():
+        yield replace(pv, section="ioc")
+
+
+def _ioc_pvs() -> Iterator[PvInfo]:
     yield PvInfo(
-        "IOC:ALIVE", "bi", "Always 1: an alarm handler that has lost it knows that the IOC is gone.", 1,
-        labels=("Gone", "Alive"), severities=("MAJOR", "NO_ALARM"),
+        ALIVE, "bi", "Always 1: an alarm handler that has lost it knows that the IOC is gone.", 1,
+        labels=("Gone", "Alive"), severities=("MAJOR", "NO_ALARM"), alarm=AlarmHandling(rank="alive"),
         guidance="The IOC has ended, or its computer or the network is down; all its other alarms wait. See whether "
         "its process runs, read its log, start it again. A run in progress has ended: `pixieioc recover` completes its "
         "files.",
@@ -21,11 +29,15 @@ def ioc_pvs() -> Iterator[PvInfo]:
     yield PvInfo(
         "IOC:ERROR", "bi", "Whether the IOC had an error of its own that nobody has acknowledged.",
         labels=("OK", "ERROR"), severities=("NO_ALARM", "MAJOR"),
+        alarm=AlarmHandling(rank="error", explains=True, message="IOC:ErrorMessage_RBV"),
         guidance="Read IOC:ErrorMessage_RBV and report it to whoever looks after the IOC. Acknowledge in the alarm "
         "handler, or all errors with ErrorAck.",
     )  # fmt: skip
-    yield text_pv("IOC:ErrorMessage_RBV", "The IOC's first error of its own since the last acknowledge.", 512)
-    yield PvInfo("IOC:HEARTBEAT", "longin", "Counts up once a second.")
+    yield text_pv(
+        "IOC:ErrorMessage_RBV", "The IOC's first error of its own since the last acknowledge.", 512,
+        alarm=AlarmHandling(repeats=True),
+    )  # fmt: skip
+    yield PvInfo("IOC:HEARTBEAT", "longin", "Counts up once a second.", archive="")
     yield text_pv("IOC:STARTTOD", "When the IOC was started.", 40)
     yield text_pv("IOC:TOD", "The IOC's time of day.", 40)
     yield text_pv("IOC:UPTIME", "How long the IOC has been running.", 40)
@@ -67,5 +79,6 @@ def ioc_pvs() -> Iterator[PvInfo]:
         "Ends the IOC (its supervisor starts it again); refused during a run.",
         labels=("Done", "Reset"),
         access="EN",
+        role="command",
     )
     yield text_pv("IOC:ACCESS", "Who may write, by access group: patterns of user@host.", 512)

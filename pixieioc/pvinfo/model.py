@@ -6,8 +6,29 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Severity = Literal["NO_ALARM", "MINOR", "MAJOR", "INVALID"]
-SEVERITIES: tuple[Severity, ...] = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
+from pixieioc.presentation import PLAIN, SEVERITIES, AlarmHandling, Archive, Section, Severity
+
+__all__ = [
+    "DRIVEN",
+    "LIMIT_NAMES",
+    "LIMIT_SEVERITIES",
+    "LONGEST_NAME",
+    "LONGEST_STRING",
+    "NO_LIMITS",
+    "SEVERITIES",
+    "Access",
+    "AlarmHandling",
+    "Archive",
+    "Element",
+    "PvInfo",
+    "RecordType",
+    "Role",
+    "Section",
+    "Severity",
+    "Source",
+    "SourceKind",
+    "text_pv",
+]
 
 #: The limits of a number's alarms in their order, and the severities that they have here.
 LIMIT_NAMES = ("LOLO", "LOW", "HIGH", "HIHI")
@@ -31,6 +52,9 @@ RecordType = Literal[
 Element = Literal["CHAR", "LONG", "DOUBLE"]
 SourceKind = Literal["report", "parameter", "readback", "run"]
 Access = Literal["", "OP", "EX", "EN"]
+#: What it is to a client: a value to read; a setting, and what of it is in use; what does something when it is written
+#: and reads 0 otherwise; or what takes a value that is no setting.
+Role = Literal["reading", "setpoint", "readback", "command", "input"]
 
 #: Those with drive limits, DRVL and DRVH.
 DRIVEN: tuple[RecordType, ...] = ("ao", "longout", "int64out")
@@ -66,7 +90,10 @@ class Source:
 
 @dataclass(frozen=True)
 class PvInfo:
-    """One process variable. `name` has no prefix; `drive` are the limits of what may be written (inclusive)."""
+    """One process variable. `name` has no prefix; `drive` are the limits of what may be written (inclusive).
+
+    It says what it is in fields of its own. Its name is for clients: nothing follows from how it is spelled.
+    """
 
     name: str
     record: RecordType
@@ -98,6 +125,21 @@ class PvInfo:
     #: Whether a setpoint cannot be written while a run is on.
     locked_in_run: bool = False
     source: Source = field(default_factory=lambda: Source("run"))
+    section: Section = "run"
+    role: Role = "reading"
+    #: The task that its name begins with; empty for names of the pipeline, of channels and of the IOC.
+    owner: str = ""
+    #: The name without that of the task, or of module and channel, which all of its kind have; empty: the whole name.
+    own: str = ""
+    #: The same for all of several, with {} for the number; empty: there is one only.
+    pattern: str = ""
+    alarm: AlarmHandling = PLAIN
+    #: When an archiver keeps it; None: as usual for its kind.
+    archive: Archive | None = None
+    #: Whether it is one of the settings that a save and restore of a set-up consists of.
+    saved: bool = False
+    #: The process variable whose number this text says in words.
+    text_of: str = ""
 
     def __post_init__(self) -> None:
         if len(self.name) > LONGEST_NAME or "/" in self.name:
@@ -106,6 +148,11 @@ class PvInfo:
             raise ValueError(f"PV {self.name}: an enum has 2 to 16 labels, not {len(self.labels)}")
         if any(len(label.encode()) > 25 for label in self.labels):
             raise ValueError(f"PV {self.name}: labels of Channel Access have at most 25 characters: {self.labels}")
+
+    @property
+    def own_name(self) -> str:
+        """The name without that of the task, or of module and channel."""
+        return self.own or self.name
 
     @property
     def is_text(self) -> bool:

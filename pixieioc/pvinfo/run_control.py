@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from pixieioc.config import RunParameters
 from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pvinfo.declared import NO_YES, parameter_pvs
-from pixieioc.pvinfo.model import NO_LIMITS, SEVERITIES, Access, PvInfo, Severity, text_pv
+from pixieioc.pvinfo.model import (
+    NO_LIMITS,
+    SEVERITIES,
+    Access,
+    AlarmHandling,
+    PvInfo,
+    Section,
+    Severity,
+    text_pv,
+)
 from pixieioc.pvinfo.overview import overview_pvs
 
 STATES = ("WAITING", "RUNNING", "DYING", "PANICKING", "UNKNOWN")
@@ -31,7 +41,7 @@ def _severities(labels: tuple[str, ...], **of: Severity) -> tuple[Severity, ...]
 
 
 def _command(name: str, label: str, access: Access, doc: str) -> PvInfo:
-    return PvInfo(name, "bo", doc, labels=("Done", label), access=access)
+    return PvInfo(name, "bo", doc, labels=("Done", label), access=access, role="command")
 
 
 #: Commands: writing 1 (or the label) does it; the PV reads 1 until it is done.
@@ -45,7 +55,7 @@ COMMANDS: tuple[PvInfo, ...] = (
     _command("Reset", "Reset", "EX", "Replaces tasks that have failed."),
     _command("Quit", "Quit", "EN", "Shuts all tasks down; the next start makes new ones."),
     _command("Kill", "Kill", "EN", "Kills all tasks at once; data in the chain are lost."),
-    _command("ErrorAck", "Acknowledge", "OP", "Acknowledges all errors."),
+    replace(_command("ErrorAck", "Acknowledge", "OP", "Acknowledges all errors."), section="errors"),
 )
 
 
@@ -57,9 +67,13 @@ def run_control_pvs(tasks: tuple[str, ...], run: Mapping[str, Value], disk: tupl
     for name, parameter in parameters_of(RunParameters).items():
         yield from parameter_pvs("", parameter, run[name], run, "OP" if name.startswith("preset") else "EX")
     yield from _times()
-    yield from _files(disk)
-    yield from _errors()
+    yield from _in_section("files", _files(disk))
+    yield from _in_section("errors", _errors())
     yield from overview_pvs()
+
+
+def _in_section(section: Section, pvs: Iterable[PvInfo]) -> Iterator[PvInfo]:
+    return (replace(pv, section=section) for pv in pvs)
 
 
 def _state() -> Iterator[PvInfo]:
@@ -70,6 +84,10 @@ def _state() -> Iterator[PvInfo]:
     yield PvInfo(
         "State_RBV", "mbbi", "State of the pipeline.", labels=STATES,
         severities=_severities(STATES, PANICKING="MAJOR", UNKNOWN="INVALID"),
+        alarm=AlarmHandling(
+            omitted="follows from the error of a task, which is in the tree",
+            besides=("MINOR", "while it is DYING for more than half of StopTimeout"), explains=True,
+        ),
         guidance="PANICKING: a task has failed, see ErrorFirst_RBV; the next start, or Reset, replaces it. "
         "UNKNOWN: there are no tasks; the next start, or Reset, makes them.",
     )  # fmt: skip
@@ -78,12 +96,14 @@ def _state() -> Iterator[PvInfo]:
         severities=_severities(
             DETECTOR_STATES, Aborting="MINOR", Aborted="MINOR", Error="MAJOR", Disconnected="INVALID"
         ),
+        alarm=AlarmHandling(omitted="its causes are in the tree: errors of the tasks and of the IOC"),
         guidance="Error: the last run ended badly, see RunEndReason_RBV and LastError_RBV.",
     )  # fmt: skip
     yield text_pv("StatusMessage_RBV", "What is going on, in a sentence.")
     yield PvInfo(
         "CmdStatus_RBV", "mbbi", "Outcome of the last command.", labels=COMMAND_STATUSES,
         severities=_severities(COMMAND_STATUSES, Failed="MINOR", Timeout="MAJOR"),
+        alarm=AlarmHandling(omitted="the answer to whoever gave the command"),
         guidance="See CmdMessage_RBV.",
     )  # fmt: skip
     yield text_pv("CmdMessage_RBV", "Why the last command had this outcome.", 1024)
@@ -94,16 +114,22 @@ def _state() -> Iterator[PvInfo]:
         severities=_severities(
             END_REASONS, Task_error="MAJOR", Task_lost="MAJOR", Timeout="MAJOR", IOC_restart="MAJOR"
         ),
+        alarm=AlarmHandling(
+            omitted="its causes are in the tree: errors of the tasks and of the IOC, and that the IOC is gone"
+        ),
         guidance="The run ended badly: its data may be incomplete. See LastError_RBV.",
     )  # fmt: skip
-    yield PvInfo("RunId_RBV", "longin", "Number of the current or last run; never repeats.")
+    yield PvInfo("RunId_RBV", "longin", "Number of the current or last run; never repeats.", archive="always")
     yield PvInfo(
         "SimMode_RBV", "bi", "Whether the source is the hardware.", labels=("Hardware", "Simulation"),
         severities=("NO_ALARM", "MINOR"), guidance="The data are not those of the detectors.",
+        alarm=AlarmHandling(omitted="known to whoever has chosen a simulated source"),
     )  # fmt: skip
     yield PvInfo("ConfigDirty_RBV", "bi", "Whether settings wait for others that they must fit.", labels=NO_YES)
     yield PvInfo("ConfigLocked_RBV", "bi", "Whether settings cannot be changed now.", labels=NO_YES)
-    yield text_pv("ConfigJSON", "The whole configuration, or a part of it, all or nothing.", 65536, access="EX")
+    yield text_pv(
+        "ConfigJSON", "The whole configuration, or a part of it, all or nothing.", 65536, access="EX", role="input"
+    )
     yield text_pv("ConfigJSON_RBV", "The configuration as it is used.", 65536)
 
 
@@ -111,6 +137,7 @@ def _readiness(tasks: tuple[str, ...]) -> Iterator[PvInfo]:
     yield PvInfo(
         "Ready_RBV", "bi", "Whether a run can be started.", labels=NO_YES, severities=("MINOR", "NO_ALARM"), initial=1,
         guidance="See ReadyMessage_RBV for what is missing.",
+        alarm=AlarmHandling(omitted="shown to whoever wants to start a run"),
     )  # fmt: skip
     yield PvInfo(
         "ReadyBits_RBV",
@@ -165,7 +192,7 @@ def _files(disk: tuple[float, float]) -> Iterator[PvInfo]:
     )  # fmt: skip
     yield PvInfo(
         "DiskFree_RBV", "ai", "Free space where raw files are written.", 0.0, unit="GB", precision=1,
-        limits=(disk[0], disk[1], _NAN, _NAN), guidance="Delete or move old data.",
+        limits=(disk[0], disk[1], _NAN, _NAN), guidance="Delete or move old data.", archive="always",
     )  # fmt: skip
     yield PvInfo(
         "DiskTimeLeft_RBV",
@@ -178,15 +205,17 @@ def _files(disk: tuple[float, float]) -> Iterator[PvInfo]:
 
 
 def _errors() -> Iterator[PvInfo]:
-    yield PvInfo("ErrorCount_RBV", "longin", "Errors of all tasks since the IOC was started.")
+    yield PvInfo("ErrorCount_RBV", "longin", "Errors of all tasks since the IOC was started.", archive="always")
     yield PvInfo(
         "ErrorLatched_RBV", "bi", "Whether there are errors that nobody has acknowledged.", labels=("OK", "ERROR"),
         severities=("NO_ALARM", "MAJOR"), guidance="See ErrorFirst_RBV and LastError_RBV; acknowledge with ErrorAck.",
+        alarm=AlarmHandling(omitted="the sum of all tasks' ERROR"),
     )  # fmt: skip
     yield text_pv("ErrorFirst_RBV", "The task that failed first since the last acknowledge.")
     yield text_pv("LastError_RBV", "The last error.", 512)
     yield text_pv("LastErrorTask_RBV", "The task of the last error.")
     yield text_pv("LastErrorTime_RBV", "When the last error was.")
     yield PvInfo(
-        "SumSevr_RBV", "mbbi", "Worst severity of all process variables.", labels=SEVERITIES, severities=SEVERITIES
-    )
+        "SumSevr_RBV", "mbbi", "Worst severity of all process variables.", labels=SEVERITIES, severities=SEVERITIES,
+        alarm=AlarmHandling(omitted="the sum of all others", repeats=True),
+    )  # fmt: skip

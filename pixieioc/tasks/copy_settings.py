@@ -40,6 +40,7 @@ def _command(name: str, names: tuple[str, ...]) -> Parameter[bool]:
         command=True,
         expert=True,
         shared=True,
+        section="modules",
         device=True,
         pv=f"Copy{name}",
         doc=f"Copies {what} of CopyFrom to CopyTo.",
@@ -55,10 +56,13 @@ _Commands = type("_Commands", (), {f"copy_{name}": _command(name, names) for nam
 class CopySettings(_Commands):
     """What a task has that can copy settings."""
 
-    copy_from = Parameter("M00:C00", shared=True, rule=_check_from, doc="The channel that settings are copied from.")
+    copy_from = Parameter(
+        "M00:C00", shared=True, section="modules", rule=_check_from, doc="The channel that settings are copied from."
+    )
     copy_to = Parameter(
         _ALL,
         shared=True,
+        section="modules",
         rule=_check_to,
         doc="Where settings are copied to: all, or modules and channels, such as M00:C04-C07, M02.",
     )

@@ -57,6 +57,7 @@ class CrateBoot(NotReady):
         "",
         path=True,
         shared=True,
+        section="modules",
         doc="File of the modules' settings that a boot loads; empty: the one that goes with the firmware, if any.",
     )
     boot_at_start = Parameter(True, shared=True, doc="Whether the modules boot as soon as the task's process is there.")

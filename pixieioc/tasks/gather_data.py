@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
+from pixieioc.presentation import AlarmHandling
 from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.items import WORDS, WordBlock, run_begins, words_of
 from pixieioc.tasks.raw_file import RawFile, check_name, check_template, file_name, why_not_new
@@ -44,14 +45,19 @@ class GatherData(Task):
         1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is written."
     )
     max_delay = Parameter(0.25, unit="s", low=0, high=3600, live=True, doc="Longest time that data wait here.")
-    auto_save = Parameter(False, shared=True, doc="Whether raw files are written.")
-    file_path = Parameter("data/", shared=True, path=True, doc="Folder of the raw files.")
-    file_name = Parameter("pixie16", shared=True, rule=check_name, doc="First part of the raw files' names.")
-    file_number = Parameter(1, low=0, shared=True, doc="Number of the next raw file.")
-    auto_increment = Parameter(True, shared=True, doc="Whether the number counts up after a run that was saved.")
+    auto_save = Parameter(False, shared=True, section="files", doc="Whether raw files are written.")
+    file_path = Parameter("data/", shared=True, section="files", path=True, doc="Folder of the raw files.")
+    file_name = Parameter(
+        "pixie16", shared=True, section="files", rule=check_name, doc="First part of the raw files' names."
+    )
+    file_number = Parameter(1, low=0, shared=True, section="files", doc="Number of the next raw file.")
+    auto_increment = Parameter(
+        True, shared=True, section="files", doc="Whether the number counts up after a run that was saved."
+    )
     file_template = Parameter(
         "%s%s_%3.3d_run%6.6d_mod%2.2d.bin",
         shared=True,
+        section="files",
         rule=check_template,
         doc="printf template of the full name: path, name, number, run id, module.",
     )
@@ -61,30 +67,36 @@ class GatherData(Task):
         high=99,
         named={"No": 0, "Yes": 1},
         shared=True,
+        section="files",
         doc="Which levels of the folder are made if they do not exist, as in areaDetector: No (0) none, Yes (1) all, "
         "n all but the first n - 1, -n at most n.",
     )
 
     bytes_written = Report(
-        0, unit="B", doc="Bytes written to raw files in this run.", shared=True, pv="BytesWritten_RBV"
+        0, unit="B", doc="Bytes written to raw files in this run.", shared=True, section="files", pv="BytesWritten_RBV"
     )
-    write_rate = Report(0.0, unit="MB/s", doc="Rate of writing.", shared=True, pv="WriteRate_RBV")
+    write_rate = Report(0.0, unit="MB/s", doc="Rate of writing.", shared=True, section="files", pv="WriteRate_RBV")
     write_status = Report(
         "Write OK",
         choices=("Write OK", "Write error"),
         severities=("NO_ALARM", "MAJOR"),
         doc="Whether the last writing went well.",
         shared=True,
+        section="files",
         pv="WriteStatus_RBV",
+        alarm=AlarmHandling(omitted="follows from the error of the task that writes, which is in the tree"),
         guidance="Raw data of this run are incomplete on disk: see WriteMessage_RBV, check the disk.",
     )
-    write_message = Report("", doc="What went wrong in writing.", shared=True, pv="WriteMessage_RBV")
-    full_file_name = Report("", doc="The raw file that is or was written last.", shared=True, pv="FullFileName_RBV")
+    write_message = Report("", doc="What went wrong in writing.", shared=True, section="files", pv="WriteMessage_RBV")
+    full_file_name = Report(
+        "", doc="The raw file that is or was written last.", shared=True, section="files", pv="FullFileName_RBV"
+    )
     unfinished_files = Report(
         "",
         doc="Raw files in the folder that were cut off, as by a power cut or a full disk: pixieioc recover finishes "
         "them.",
         shared=True,
+        section="files",
         pv="UnfinishedFiles_RBV",
     )
     buckets = Report(0, doc="Buckets handed on in this run.")

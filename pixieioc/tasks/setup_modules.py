@@ -43,13 +43,18 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         def send_in_use(self, values: Mapping[str, Any], limits: Mapping[str, Any] = MappingProxyType({})) -> None: ...
 
     settings_comment = Parameter(
-        "", longest=1000, shared=True, doc="What SaveSettings notes about the settings; LoadSettings shows it."
+        "",
+        longest=1000,
+        shared=True,
+        section="modules",
+        doc="What SaveSettings notes about the settings; LoadSettings shows it.",
     )
     load_settings = Parameter(
         False,
         command=True,
         expert=True,
         shared=True,
+        section="modules",
         device=True,
         doc="Loads SettingsFile into the modules: what was changed is given up.",
     )
@@ -58,18 +63,31 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         command=True,
         expert=True,
         shared=True,
+        section="modules",
         device=True,
         doc="Saves the settings of all modules in SettingsFile, with SettingsComment.",
     )
 
     settings_changed = Report(
-        False, shared=True, pv="SettingsChanged_RBV", doc="Whether settings are not as in the file that was loaded."
+        False,
+        shared=True,
+        section="modules",
+        pv="SettingsChanged_RBV",
+        doc="Whether settings are not as in the file that was loaded.",
     )
     settings_changes = Report(
-        "", shared=True, pv="SettingsChanges_RBV", doc="What was changed since the file of settings was loaded."
+        "",
+        shared=True,
+        section="modules",
+        pv="SettingsChanges_RBV",
+        doc="What was changed since the file of settings was loaded.",
     )
     settings_files = Report(
-        "", shared=True, pv="SettingsFiles_RBV", doc="Files of settings beside SettingsFile, with their comments."
+        "",
+        shared=True,
+        section="modules",
+        pv="SettingsFiles_RBV",
+        doc="Files of settings beside SettingsFile, with their comments.",
     )
 
     def begin_settings(self) -> None:

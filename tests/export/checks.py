@@ -9,9 +9,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
 
-from pixieioc.pvinfo.description import Description, may_alarm, own_name
+from pixieioc.pvinfo.description import Description, may_alarm
+from pixieioc.pvinfo.ioc_stats import ALIVE
 from pixieioc.pvinfo.model import PvInfo
-from pixieioc.pvinfo.watching import ALIVE, left_out_because
 
 Files = Mapping[str, str]
 #: What Phoebus' alarm server writes to a severity PV.
@@ -95,7 +95,7 @@ def complete(files: Files, description: Description) -> Iterator[str]:
     there = {element.get("name") for element in ET.fromstring(files["db/pixieioc-alarms.xml"]).iter("pv")}
     for pv in description.pvs.values():
         told = description.prefix + pv.name in there
-        left_out = bool(left_out_because(pv))
+        left_out = bool(pv.alarm.omitted)
         if may_alarm(pv) and told == left_out:
             yield f"{pv.name}: in the tree {told}, left out with a reason {left_out}"
 
@@ -180,7 +180,7 @@ def page(files: Files, description: Description) -> Iterator[str]:
     """The reference has every process variable."""
     text = files["db/PVS.md"]
     for pv in description.pvs.values():
-        own = re.sub(r"^([A-Za-z]+)\d+:", r"\1$(N):", own_name(pv))
+        own = re.sub(r"^([A-Za-z]+)\d+:", r"\1$(N):", pv.own_name)
         shown = (pv.name, own, f"$(T):{own}", f"M$(MM):{own}", f"M$(MM):C$(CC):{own}")
         if not any(f"`{name}`" in text for name in shown) or pv.doc.split(": as it is used")[0].rstrip(".") not in text:
             yield f"{pv.name} is not in PVS.md"

@@ -16,16 +16,11 @@ from pixieioc.pvinfo.description import (
     Description,
     alarms_of,
     archive_of,
-    is_command,
-    is_saved,
     may_alarm,
-    own_name,
-    part_of,
-    readback_of,
     task_of,
 )
 from pixieioc.pvinfo.model import NO_LIMITS
-from pixieioc.pvinfo.watching import left_out_because, watching_of
+from pixieioc.pvinfo.watching import watching_of
 
 CHAIN = ["DummyData", "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra"]
 
@@ -37,7 +32,7 @@ def ioc() -> Description:
     return Description.of(check(pipeline, {}, {}, IocTable(), Path("/data"), "PX16:", "test"))
 
 
-# name; part of the screens, task; archived; what it is: a command, saved, watched (after how many seconds)
+# name; section, task; archived; what it is: a command, saved, watched (after how many seconds)
 HINTS = """
 Acquire                            | run     |            |         | command
 Acquire_RBV                        | run     |            | always  |
@@ -84,19 +79,19 @@ def test_hints(ioc: Description, line: str) -> None:
     name, part, task, archive, kind = (cell.strip() for cell in line.split("|"))
     pv = ioc.pvs[name]
     kinds = [
-        *["command"] * is_command(pv),
-        *["saved"] * is_saved(pv),
+        *["command"] * (pv.role == "command"),
+        *["saved"] * pv.saved,
         *[f"watched {watching.delay}" for watching in [watching_of(pv)] if watching],
     ]
-    assert [part_of(pv), task_of(pv), archive_of(pv), " ".join(kinds)] == [part, task, archive, kind]
+    assert [pv.section, task_of(pv), archive_of(pv), " ".join(kinds)] == [part, task, archive, kind]
 
 
 def test_every_alarm_is_watched_or_left_out_for_a_reason_and_says_what_to_do(ioc: Description) -> None:
     alarms = [pv for pv in ioc.pvs.values() if may_alarm(pv)]
     assert len(alarms) > 50
     for pv in alarms:
-        assert bool(watching_of(pv)) != bool(left_out_because(pv)), pv.name
-        assert pv.guidance or left_out_because(pv), pv.name
+        assert bool(watching_of(pv)) != bool(pv.alarm.omitted), pv.name
+        assert pv.guidance or pv.alarm.omitted, pv.name
         assert alarms_of(pv), pv.name
 
 
@@ -122,9 +117,9 @@ def test_a_queue_is_an_alarm_only_while_nobody_that_it_waits_for_takes_long(
 
 
 def test_what_is_saved_has_a_readback(ioc: Description) -> None:
-    saved = [pv for pv in ioc.pvs.values() if is_saved(pv)]
+    saved = [pv for pv in ioc.pvs.values() if pv.saved]
     assert len(saved) > 20
-    assert [pv.name for pv in saved if readback_of(pv, ioc) is None] == []
+    assert [pv.name for pv in saved if ioc.readback_of(pv) is None] == []
 
 
 @pytest.mark.parametrize(
@@ -156,12 +151,7 @@ def test_names_without_where_they_are(ioc: Description) -> None:
         ("M00:Counts_RBV", "Counts_RBV"),
         ("IOC:FD_FREE", "IOC:FD_FREE"),
     ):
-        assert own_name(ioc.pvs[name]) == own
-
-
-def test_what_has_parts_of_its_own_in_a_channel() -> None:
-    pv = PvInfo("M03:C15:ROI2:Low", "longout", "Lower end.")
-    assert (own_name(pv), part_of(pv), task_of(pv)) == ("ROI2:Low", "channel", "")
+        assert ioc.pvs[name].own_name == own
 
 
 def test_all_of_it_is_plain(ioc: Description) -> None:

@@ -57,9 +57,9 @@ def _numbers(
             left, right = row.columns(share, 1 - share)
             right = Box(right.x, right.y, right.width, inside.y + inside.height - right.y)
             display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc))
-            display.add(bob.value(right, site(info.name), style.SMALL, text=True, wrap=True))
+            display.add(bob.value(right, site.of(info), style.SMALL, text=True, wrap=True))
             continue
-        reading(display, row, caption, site(info.name), share, text=info.is_text, tip=info.doc)
+        reading(display, row, caption, site.of(info), share, text=info.is_text, tip=info.doc)
 
 
 def _operate(site: Site, display: Display, box: Box) -> None:

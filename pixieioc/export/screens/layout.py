@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
 from pixieioc.export.screens.style import Color, Font
-from pixieioc.pvinfo.description import Description, is_channel, module_of
+from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 
 #: As much of 1600 x 1000 pixels as a window leaves without scroll bars.
@@ -42,7 +42,7 @@ class Site:
 
     def __call__(self, name: str) -> str:
         """The name on a screen; KeyError if the IOC has no such process variable."""
-        return self.prefix + self.info(name).name
+        return self.of(self.info(name))
 
     def info(self, name: str) -> PvInfo:
         """What the process variable is; KeyError if the IOC has none."""
@@ -57,11 +57,13 @@ class Site:
         """Whether channels have this."""
         return f"M00:C00:{what}" in self
 
+    def of(self, pv: PvInfo) -> str:
+        """The name of a process variable on a screen."""
+        return self.prefix + pv.name
+
     def channels(self, what: str) -> list[tuple[str, str]]:
         """Module and channel, in two digits each, of all that have this."""
-        pvs = self.description.pvs.items()
-        parts = (name.split(":", 2) for name, pv in pvs if is_channel(pv) and ":" not in module_of(pv))
-        return [(part[0][1:], part[1][1:]) for part in parts if len(part) == 3 and part[2] == what]
+        return [(f"{module:02d}", f"{channel:02d}") for module, channel in self.description.channels(what)]
 
     @property
     def screens(self) -> list[tuple[str, str, dict[str, str]]]:
@@ -173,16 +175,16 @@ def setting(
     """A caption, what can be written, and what is in use."""
     info = site.info(name)
     left, middle, right = box.columns(*shares)
-    display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc), control(site, middle, name))
-    display.add(in_use(site, right, name))
+    display.add(bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc), control(site, middle, info))
+    display.add(in_use(site, right, info))
 
 
-def control(site: Site, box: Box, name: str, font: Font = style.TEXT) -> ET.Element:
+def control(site: Site, box: Box, info: PvInfo, font: Font = style.TEXT) -> ET.Element:
     """What fits the kind of a setpoint: a choice, a field for text, one for a number.
 
     It shows when what was typed was refused, and when nothing can be typed because a run is in progress.
     """
-    return control_of(site, box, site.info(name), site(name), bob.literal(name), font)
+    return control_of(site, box, info, site.of(info), bob.literal(info.name), font)
 
 
 def control_of(
@@ -206,9 +208,12 @@ def control_of(
     return bob.ruled(widget, bob.rule("refused or locked", "background_color", names, cases))
 
 
-def in_use(site: Site, box: Box, name: str, font: Font = style.TEXT, *, wrap: bool = False) -> ET.Element:
-    """The readback of a setpoint, marked while something else was written."""
-    info, setpoint, readback = site.info(name), site(name), site(f"{name}_RBV")
+def in_use(site: Site, box: Box, info: PvInfo, font: Font = style.TEXT, *, wrap: bool = False) -> ET.Element:
+    """The readback of a setpoint, marked while something else was written; KeyError if it has none."""
+    of_it = site.description.readback_of(info)
+    if of_it is None:
+        raise KeyError(f"{info.name} has no readback")
+    setpoint, readback = site.of(info), site.of(of_it)
     widget = bob.value(box, readback, font, text=info.is_text, wrap=wrap, units=info.unit != PER_SECOND)
     cases = [(_differ(info, 0, 1), style.WAITS)]
     return bob.ruled(widget, bob.rule("other than written", "background_color", [setpoint, readback], cases))

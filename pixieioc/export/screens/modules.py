@@ -212,7 +212,8 @@ def _copy(site: Site, display: Display, box: Box) -> None:
     for caption, name in (("from", "CopyFrom"), ("to", "CopyTo")):
         left, right = next(rows).columns(16, 84)
         display.add(
-            bob.label(left, caption, style.TEXT, style.FAINT, tip=site.info(name).doc), control(site, right, name)
+            bob.label(left, caption, style.TEXT, style.FAINT, tip=site.info(name).doc),
+            control(site, right, site.info(name)),
         )
     asked = "Copy all settings of the channel CopyFrom to the channels CopyTo?"
     display.add(bob.command(next(rows), "Copy all settings", site("CopyAllSettings"), style.SMALL_BOLD, confirm=asked))
@@ -227,7 +228,8 @@ def _files(site: Site, display: Display, box: Box, *, short: bool = False) -> No
         left, middle, _ = next(rows).columns(*shares)
         info = site.info(name)
         display.add(
-            bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc), control(site, middle, name, style.SMALL)
+            bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc),
+            control(site, middle, site.info(name), style.SMALL),
         )
     load, save, changed = next(rows).columns(26, 26, 48)
     states = [("as in the file", style.CALM), ("changed since", style.NOTE)]

@@ -170,12 +170,14 @@ def _files(site: Site, display: Display, box: Box) -> None:
     rows = inside.rows(34, 6)
     setting(site, display, next(rows), "Save raw data", "AutoSave", (26, 40, 34))
     caption, entry = next(rows).columns(22, 78)
-    display.add(bob.label(caption, "Folder", style.TEXT, style.FAINT), control(site, entry, "FilePath", style.SMALL))
+    display.add(
+        bob.label(caption, "Folder", style.TEXT, style.FAINT), control(site, entry, site.info("FilePath"), style.SMALL)
+    )
     caption, used, there = next(rows).columns(22, 56, 22)
     states = list(zip(("no folder", "exists"), (style.MAJOR, style.CALM), strict=True))
     display.add(
         bob.label(caption, "in use", style.TEXT, style.FAINT),
-        in_use(site, used, "FilePath", style.TINY, wrap=True),
+        in_use(site, used, site.info("FilePath"), style.TINY, wrap=True),
         bob.lamp(there, site("FilePathExists_RBV"), states, style.SMALL),
     )
     for caption, name in _FILE_SETTINGS:

@@ -24,9 +24,9 @@ from pixieioc.export.screens.layout import (
     states_of,
 )
 from pixieioc.export.screens.style import Font
-from pixieioc.pvinfo.description import TaskInfo, is_channel, is_command
+from pixieioc.export.text import caption
+from pixieioc.pvinfo.description import TaskInfo, pairs
 from pixieioc.pvinfo.model import PvInfo
-from pixieioc.pvinfo.overview import in_words
 
 _GAP = 4
 #: Rows of parameters and reports: at least, in one column, in larger letters, and where nothing need be scrolled.
@@ -41,6 +41,8 @@ _OVERVIEW = (
     ("Execution", "ExecutionTime_RBV"), ("longest", "ExecutionTimeMax_RBV"), ("Processor", "CpuLoad_RBV"),
     ("Memory", "MemUsed_RBV"), ("Busy", "BusyTime_RBV"), ("Last beat", "HeartBeatAge_RBV"),
 )  # fmt: skip
+#: Reports of every task that its screen does not show, by their declarations.
+_NOT_SHOWN = ("status", "heart_beat", "queue_free")
 
 
 def file_of(task: TaskInfo) -> str:
@@ -107,29 +109,30 @@ def task_screen(site: Site, task: TaskInfo) -> str:
 
 def _parameters(site: Site, task: TaskInfo) -> Iterator[tuple[PvInfo | None, PvInfo | None]]:
     """Setpoint and readback of what is set for the task as a whole, shared ones too."""
-    readbacks = {pv.source.name: pv for pv in _own(site, task) if pv.source.kind == "readback"}
-    setpoints = {pv.source.name: pv for pv in _own(site, task) if pv.source.kind == "parameter"}
-    for name in setpoints | readbacks:
-        yield setpoints.get(name), readbacks.get(name)
+    return pairs(_own(site, task))
 
 
 def _reports(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
     """What only this task reports, at the end what it has not declared."""
-    shown = {f"{task.name}:{name}" for _, name in _OVERVIEW}
+    shown = {name for _, name in _OVERVIEW}
     for pv in _own(site, task):
-        if pv.source.kind == "report" and pv.name not in shown and _is_its_own(pv):
+        if pv.source.kind == "report" and pv.own_name not in shown and _is_its_own(pv):
             yield pv
     yield site.info(f"{task.name}:REPORT:JSON_RBV")
 
 
 def _own(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
-    return (pv for pv in site.description.pvs.values() if pv.source.task == task.name and not is_channel(pv))
+    return (
+        pv
+        for pv in site.description.pvs.values()
+        if pv.source.task == task.name and pv.section not in ("channel", "modules")
+    )
 
 
 def _is_its_own(pv: PvInfo) -> bool:
     # Texts that are the pipeline's, such as the name of the last file, need the room that they have on Run.
-    is_shared_text = pv.is_text and ":" not in pv.name
-    return pv.name.split(":")[-1] not in ("Status", "HeartBeat", "QueueFree_RBV") and not is_shared_text
+    is_shared_text = pv.is_text and not pv.owner
+    return pv.source.name not in _NOT_SHOWN and not is_shared_text
 
 
 def _overview(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
@@ -143,12 +146,12 @@ def _overview(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
         bob.command(acknowledge, "Acknowledge", site("ErrorAck"), style.SMALL_BOLD),
     )
     display.add(bob.rectangle(right))
-    shown = [(caption, f"{name}:{what}") for caption, what in _OVERVIEW if f"{name}:{what}" in site]
+    shown = [(heading, f"{name}:{what}") for heading, what in _OVERVIEW if f"{name}:{what}" in site]
     cells = right.inner(10).grid(-(-len(shown) // 3), 3, 6)
-    for cell, (caption, pv) in zip(cells, shown, strict=False):
+    for cell, (heading, pv) in zip(cells, shown, strict=False):
         first, second = cell.columns(44, 56, gap=4)
-        display.add(bob.label(first, caption, style.SMALL, style.FAINT, bob.RIGHT, tip=site.info(pv).doc))
-        if pv.endswith(":Rate_RBV"):
+        display.add(bob.label(first, heading, style.SMALL, style.FAINT, bob.RIGHT, tip=site.info(pv).doc))
+        if site.info(pv).unit == PER_SECOND:
             rate(display, second, site(pv), style.TEXT_BOLD)
         else:
             display.add(bob.value(second, site(pv), style.TEXT_BOLD))
@@ -163,19 +166,17 @@ def _show_parameters(site: Site, display: Display, box: Box, table: _Table) -> N
     for cell, (setpoint, readback) in zip(table.cells(inside), table.parameters, strict=False):
         info = setpoint or readback
         assert info is not None
-        caption, entry, used, possible = cell.columns(*((27, 23, 22, 28) if table.columns > 1 else (18, 36, 30, 16)))
-        display.add(bob.label(caption, _name(info), plain, tip=info.doc))
-        if setpoint is not None and is_command(setpoint):
+        left, entry, used, possible = cell.columns(*((27, 23, 22, 28) if table.columns > 1 else (18, 36, 30, 16)))
+        display.add(bob.label(left, caption(info), plain, tip=info.doc))
+        if setpoint is not None and setpoint.role == "command":
             asked = f"{setpoint.doc.rstrip('.')}: do it now?"
-            display.add(bob.command(entry, setpoint.labels[1], site(setpoint.name), bold, confirm=asked))
+            display.add(bob.command(entry, setpoint.labels[1], site.of(setpoint), bold, confirm=asked))
         elif setpoint is not None:
-            display.add(control(site, entry, setpoint.name, plain))
+            display.add(control(site, entry, setpoint, plain))
         if readback is not None and setpoint is not None:
-            display.add(
-                in_use(site, used, setpoint.name, style.TINY if setpoint.is_text else plain, wrap=setpoint.is_text)
-            )
+            display.add(in_use(site, used, setpoint, style.TINY if setpoint.is_text else plain, wrap=setpoint.is_text))
         elif readback is not None:
-            display.add(bob.value(used, site(readback.name), plain, text=readback.is_text))
+            display.add(bob.value(used, site.of(readback), plain, text=readback.is_text))
         allowed = _range(setpoint) if setpoint is not None else "fixed"
         if allowed:
             display.add(bob.label(possible, allowed, plain, style.FAINT))
@@ -199,21 +200,16 @@ def _show_reports(site: Site, display: Display, box: Box, table: _Table) -> None
     inside = panel(display, box, "Reports")
     plain, bold = table.fonts
     for cell, pv in zip(inside.rows(table.row, _GAP), table.reports, strict=False):
-        caption, shown = cell.columns(48, 52, gap=4)
-        display.add(bob.label(caption, _name(pv), plain, tip=pv.doc))
+        left, shown = cell.columns(48, 52, gap=4)
+        display.add(bob.label(left, caption(pv), plain, tip=pv.doc))
         if pv.is_enum:
-            display.add(bob.lamp(shown, site(pv.name), states_of(pv), bold))
+            display.add(bob.lamp(shown, site.of(pv), states_of(pv), bold))
         elif pv.unit == PER_SECOND:
-            rate(display, shown, site(pv.name), bold)
-        elif (text := in_words(pv)) is not None:
-            display.add(bob.value(shown, site(text.name), bold))
+            rate(display, shown, site.of(pv), bold)
+        elif (text := site.description.text_of(pv)) is not None:
+            display.add(bob.value(shown, site.of(text), bold))
         else:
-            display.add(bob.value(shown, site(pv.name), bold, text=pv.is_text))
-
-
-def _name(pv: PvInfo) -> str:
-    """What stands behind the task's name."""
-    return pv.name.split(":")[-1].removesuffix("_RBV")
+            display.add(bob.value(shown, site.of(pv), bold, text=pv.is_text))
 
 
 def _range(pv: PvInfo) -> str:
