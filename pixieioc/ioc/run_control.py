@@ -25,7 +25,7 @@ from pixieioc.ioc.readiness_pvs import ReadinessPvs
 from pixieioc.ioc.records import Client, Put, Pvs, Record
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_driver import Driver
-from pixieioc.ioc.run_events import Command, Instruction, Step
+from pixieioc.ioc.run_events import Command, Instruction
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.run_observer import RunObserver
 from pixieioc.ioc.run_state import MachineState
@@ -69,7 +69,6 @@ class RunControl:
         self.errors = ErrorPvs(pvs, tuple(config.tasks), self._run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = pipeline(self, self._on_change, kwargs)
-        self.pipeline.processes.state_folder = config.state_folder
         self._observer = RunObserver(pvs, self.machine, self.feed, self.pipeline, config.chain[0])
         self.settings = Settings(pvs, config, self.pipeline, self._locked, self._status.command, self._show_own)
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
@@ -154,7 +153,10 @@ class RunControl:
         It must not come after a command that was given later, such as Stop.
         """
         this = self._commands
-        await self._files.see(self.machine.run_id + 1)
+        waits = [asyncio.ensure_future(each) for each in (self._files.see(self.machine.run_id + 1), self.left.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
         going_on = self._driver.give(
             Command.START, client, pv, self._readiness().message if this == self._commands else problem
         )
@@ -188,7 +190,7 @@ class RunControl:
 
         return lambda value, client: complete(put(value, client))
 
-    def _do(self, step: Step, run: int) -> Awaitable[None]:
+    def _do(self, step: ev.Step, run: int) -> Awaitable[None]:
         return self._work.do(step, run)
 
     # -- instructions -------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class Step(Enum):
     SAVE_RUN = "saving the number of the run"
     MAKE = "making the tasks"
     APPLY = "configuring the tasks"
+    SETTLE = "bringing the tasks the settings that fit"
     ERASE = "clearing the spectra"
     START = "starting the tasks"
     BOOT = "booting the crate"

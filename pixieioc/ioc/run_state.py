@@ -21,6 +21,7 @@ LIMITS: dict[Step, float] = {
     Step.SAVE_RUN: 2.0,
     Step.MAKE: 900.0,
     Step.APPLY: 150.0,
+    Step.SETTLE: 150.0,
     Step.ERASE: 150.0,
     Step.START: 900.0,
     Step.REPLACE: 900.0,

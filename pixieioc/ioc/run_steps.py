@@ -40,7 +40,7 @@ def start(m: MachineState, put: ev.Put) -> None:
     run = m.run = Run(m.run_id, put.client, m.now, erase=put.pv == "EraseStart")
     run.puts.append((put.number, put.pv, True))
     m.phase = Phase.ACCEPTED
-    steps = [Step.SAVE_RUN, Step.MAKE, Step.APPLY, *([Step.ERASE] if run.erase else []), Step.REPLACE, Step.START]
+    steps = [Step.SAVE_RUN, Step.MAKE, Step.SETTLE, *([Step.ERASE] if run.erase else []), Step.REPLACE, Step.START]
     m.queue.append(Work("", steps, put.client, run=run))
     m.order(
         ev.ShowCommand("Busy", f"run {run.id} is being started", put.client, put.pv, run.id),

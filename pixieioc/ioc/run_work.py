@@ -48,6 +48,8 @@ class RunWork:
                 return self._make()
             case Step.APPLY:
                 return self._settings.apply()
+            case Step.SETTLE:
+                return self._settings.apply(everything=False)
             case Step.ERASE:
                 return self._erase()
             case Step.REPLACE:
@@ -99,7 +101,7 @@ class RunWork:
 
         def over(process: TaskProcess) -> bool:
             gone = pipeline.processes.get(process.name) is not process or process.failed
-            return gone or process.reports["boot_state"] in ("Booted", "Failed")
+            return gone or process.reports["boot_state"] == "Booted"  # one that has failed says why as its error
 
         await pipeline.until(Wait(lambda: all(map(over, processes)), inf))
         for process in processes:

@@ -128,15 +128,19 @@ class Settings:
 
     # -- applying -----------------------------------------------------------------------------------------------------
 
-    async def apply(self) -> None:
-        """Has the tasks use what waits; Refused if some of it does not fit, or a task does not accept it."""
+    async def apply(self, *, everything: bool = True) -> None:
+        """Has the tasks use what waits; Refused if a task does not accept it, or `everything` is to fit and does not.
+
+        A run that was accepted has only live settings written since then; what of them waits for its partner goes on
+        waiting.
+        """
         while self._working is not None and not self._working.done():
             await asyncio.wait([self._working])
         async with self._lock:
             await self._use(self._store.fitting())
             await self._delivery.deliver_owed(self._store.is_used)
             self._show_dirty()
-        if problem := self.problem():
+        if everything and (problem := self.problem()):
             raise Refused(problem)
 
     async def apply_shared(self, name: str, value: Value) -> None:

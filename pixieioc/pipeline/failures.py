@@ -97,8 +97,9 @@ class Failures:
         for process in processes:
             link = self._state.graph.before(process.name)
             if process.lost and link is not None:  # what was sent to it and that it did not say it has handled
-                told, before = process.reports, self._state.processes[link.source]
-                sent = before.links[link.output].sent if link.output < len(before.links) else 0
+                told, before = process.reports, self._state.processes.get(link.source)
+                links = before.links if before is not None else []
+                sent = links[link.output].sent if link.output < len(links) else 0
                 told["balance"] = sent - told["counter"] - told["dropped"]
                 process.report_time = time.time()
                 self._handlers.handle_report(process.name, {"balance": told["balance"]})
@@ -156,7 +157,8 @@ class Failures:
         """A run that could not begin in all tasks: no data have flowed, and the streams of the others end at once."""
         if self._state.status is not Status.PANICKING:
             name, _, text = problems[0].partition(": ")
-            self.fail(self._state.processes[name], Error(text), at_start=True)
+            if (process := self._state.processes.get(name)) is not None:  # it may have been killed just now
+                self.fail(process, Error(text), at_start=True)
         self.end_without_data()
 
     def end_without_data(self) -> None:

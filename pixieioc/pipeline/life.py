@@ -160,7 +160,7 @@ class Life:
 
     def _sending_start(self, names: Sequence[str], run: dict[str, Any]) -> Procedure[list[str]]:
         """Has some tasks begin a run; returns what went wrong. Until a task has answered, it is not at rest."""
-        begun = [self._state.processes[name] for name in names]
+        begun = [self._state.processes[name] for name in names if name in self._state.processes]
         for process in begun:
             process.beginning = True
         try:

@@ -29,6 +29,8 @@ from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.temporary import KeptFolders, folder_of_multiprocessing, make_again, new_folder
 from pixieioc.pipeline.watchdog import ANNOUNCED_TIMEOUT
 
+_ENDED = "its process was ended meanwhile"
+
 
 class TaskProcesses(Mapping[str, TaskProcess]):
     """The processes of a pipeline's tasks by name, and how messages get to them and back."""
@@ -166,10 +168,13 @@ class TaskProcesses(Mapping[str, TaskProcess]):
     # -- messages -----------------------------------------------------------------------------------------------------
 
     def tell(self, name: str, kind: str, payload: Any, run: int) -> int:
-        """Sends a message to a process and returns its number, by which the answer will be known."""
+        """Sends a message to a process and returns its number, by which the answer will be known.
+
+        One that is not there (any more) hears of it as little as one that has just died.
+        """
         self._number += 1
-        process = self._processes[name]
-        if not process.lost:
+        process = self._processes.get(name)
+        if process is not None and not process.lost:
             frames = pack(Packet(kind, run, self._number, payload))
             # EHOSTUNREACH: the process has just died; its sentinel tells.
             with contextlib.suppress(zmq.ZMQError):
@@ -195,7 +200,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         A task that is starting, compiling or booting has limits of its own, see `watchdog.py`.
         """
         began = time.monotonic()
-        asked = [(self[name], number) for name, number in numbers.items()]
+        gone = [f"{name}: {_ENDED}" for name in numbers if name not in self]
+        asked = [(self[name], number) for name, number in numbers.items() if name in self]
         for process, number in asked:
             process.answers[number] = None
 
@@ -208,7 +214,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         for process, number in asked:
             if in_use is not None and (answer := process.answers[number]) is not None:
                 in_use[process.name] = answer.in_use
-        return [problem for process, number in asked if (problem := self._problem(process, number, seconds))]
+        return gone + [problem for process, number in asked if (problem := self._problem(process, number, seconds))]
 
     def _problem(self, process: TaskProcess, number: int, seconds: float) -> str:
         name = process.name
@@ -216,7 +222,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         if answer is None and process.failed:
             return f"{name}: {str(process.error).removeprefix(f'{name}: ')}"
         if answer is None and not self._there(process):
-            return f"{name}: its process was ended meanwhile"
+            return f"{name}: {_ENDED}"
         if answer is None:
             return f"{name}: no answer within {seconds:g} s"
         return f"{name}: {answer.refused.removeprefix(f'{name}: ')}" if answer.refused else ""

@@ -86,7 +86,7 @@ class Conversation:
         return posted
 
 
-START = (Step.SAVE_RUN, Step.MAKE, Step.APPLY, Step.REPLACE, Step.START)
+START = (Step.SAVE_RUN, Step.MAKE, Step.SETTLE, Step.REPLACE, Step.START)
 
 
 def _posts(instructions: Iterable[Instruction]) -> Iterable[tuple[str, object]]:

@@ -191,10 +191,10 @@ class Tasks(TaskProcesses):
 
     def tell(self, name: str, kind: str, payload: Any, run: int) -> int:
         self._number += 1
-        number, process = self._number, self._processes[name]
+        number, process = self._number, self._processes.get(name)
         if kind == Message.START and self.ending():
             self.wrong = f"{name} is started although the run is being ended"
-        if not process.lost:
+        if process is not None and not process.lost:
             fake = self.fakes[process.identity]
             fake.later(0.05, lambda: fake.hear(kind, payload, run, number))
         return self._number

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 from unittest import mock
@@ -18,6 +18,7 @@ from unittest import mock
 from pixieioc.ioc.overview import Overview
 from pixieioc.ioc.records import Client, PutRefused, Pvs
 from pixieioc.ioc.run_control import RunControl
+from pixieioc.ioc.run_events import PresetReached
 from pixieioc.ioc.run_state import Phase
 from pixieioc.ioc.state import State
 from pixieioc.pipeline import Status, pipeline_state, task_processes
@@ -36,6 +37,7 @@ ACTIONS = 200
 #: What a put may take after what ends it; timers are exact here.
 BOUND = STOP_TIMEOUT + 2.0
 LONGEST_STALL = 60.0  #: of the disk
+_COMMANDS = ("Acquire", "EraseStart", "Erase", "Stop", "Abort", "Configure", "Reset", "Quit", "Kill")
 _ENDS = ("Stop", "Abort", "Kill")
 _JAN = Client("jan", "desk")
 
@@ -74,6 +76,8 @@ class World:
         self._own_faults = self.control.errors.own
         self.control.errors.own = self._on_own_fault
         self._unexpected = ""
+        do = self.control._work.do
+        self.control._work.do = lambda step, run: self._slowly(lambda: do(step, run))
         if harm is not None:
             harm(self.control)
         self._puts: dict[asyncio.Task[str], tuple[str, float]] = {}
@@ -88,19 +92,50 @@ class World:
             (lambda: self._put("ToySource:Pause", self._random.random()), 4),
             (lambda: self._put("ToyFilter:Refuse", self._random.randrange(20)), 4),
             (self._die, 3), (self._panic, 3), (self._deafen, 1), (self._stall, 1), (self._spoil_disk, 1),
-            (self._client_goes, 2), (self._own_fault, 1),
+            (self._client_goes, 2), (self._own_fault, 1), (self._reach_preset, 3),
+            (lambda: self._put("WaitForPipeline", self._random.randrange(2)), 1),
+            (lambda: self._put("FailPutOnError", self._random.randrange(2)), 1),
         ]  # fmt: skip
 
     # -- the story ----------------------------------------------------------------------------------------------------
 
     async def step(self) -> None:
         """Something happens, then time passes, and everything is checked."""
-        actions, weights = zip(*self._actions, strict=True)
-        self._random.choices(actions, weights)[0]()
-        await asyncio.sleep(self._random.choice((0.0, 0.001, 0.02, 0.1, 0.5, 3.0)))
+        self._act()
+        await asyncio.sleep(self._random.choice((0.0, 0.001, 0.003, 0.02, 0.1, 0.5, 3.0)))
         self.check()
 
+    def _act(self) -> None:
+        actions, weights = zip(*self._actions, strict=True)
+        self._random.choices(actions, weights)[0]()
+
     async def finish(self) -> None:
+        """All is well in the end, or the IOC is ended by a signal in the middle."""
+        await (self._leave() if self._random.random() < 0.5 else self._end_well())
+        await self.control.end()
+        self._state.close()
+
+    async def _leave(self) -> None:
+        """A signal comes, and then whatever may come: the IOC ends in time, and nobody waits for an answer."""
+        due = self._loop.time() + BOUND
+        self.control.signal()
+        again = self._random.random() < 0.1
+        while not self.control.left.is_set():
+            self._act()
+            await asyncio.sleep(self._random.choice((0.0, 0.001, 0.02, 0.1, 0.5)))
+            self.check()
+            if again and self._random.random() < 0.1:
+                self.control.signal()
+                due = self._loop.time() + 0.1
+            if self._loop.time() > due:
+                raise Violation(f"the IOC has not ended: {self.control.machine}")
+        await asyncio.sleep(0.01)
+        self.check()
+        waiting = [name for put, (name, _) in self._puts.items() if not put.done() and name in _COMMANDS]
+        if waiting:
+            raise Violation(f"not answered before the IOC ends: {waiting}")
+
+    async def _end_well(self) -> None:
         """Kill answers everybody, a run can be started afterwards, and a signal ends the IOC in time."""
         self._disk["stalled_until"] = 0.0
         self._state_fails = False
@@ -114,8 +149,6 @@ class World:
         await asyncio.sleep(BOUND)
         if not self.control.left.is_set():
             raise Violation(f"the IOC has not ended: {self.control.machine}")
-        await self.control.end()
-        self._state.close()
 
     async def _run_again(self) -> None:
         """Nothing of what has happened may matter to a run that is started when all is well."""
@@ -157,6 +190,15 @@ class World:
             raise Violation(f"a deadline has passed and nothing has happened: {machine}")
 
     # -- what happens -------------------------------------------------------------------------------------------------
+
+    async def _slowly(self, do: Callable[[], Awaitable[None]]) -> None:
+        """A step now and then takes its time, or fails although it has done all."""
+        slow = self.tasks.chance(0.1)
+        if slow:
+            await asyncio.sleep(self._random.random())
+        await do()
+        if slow and self.tasks.chance(0.1):
+            raise OSError("the step has failed")
 
     def _put(self, name: str, value: object) -> None:
         self.said.append(f"{self._loop.time():.3f} {name} = {value}")
@@ -220,6 +262,10 @@ class World:
         if not isinstance(error, (OSError, OwnFault)):
             self._unexpected = f"{what}: {type(error).__name__}: {error}"
         self._own_faults(what, error)
+
+    def _reach_preset(self) -> None:
+        if self.control.run is not None:
+            self.control.feed(PresetReached(self.control.run.id))
 
     def _own_fault(self) -> None:
         error = OwnFault("a fault of our own")
