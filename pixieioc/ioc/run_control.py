@@ -60,8 +60,7 @@ class RunControl:
         self.feed = self._driver.feed
         self.left = asyncio.Event()  #: the IOC may end
         self.at_once = False  #: without closing anything properly
-        self._commands = 0  #: given so far
-        self._looked = time.monotonic()
+        self._commands, self._looked = 0, time.monotonic()  #: given so far; when everything was looked at
         self._error_is_shown = False
         self._ticking: asyncio.Task[None] | None = None
         self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
