@@ -19,7 +19,6 @@ from pixieioc.ioc.setting_delivery import Delivery, changes_of
 from pixieioc.ioc.setting_display import SettingDisplay
 from pixieioc.ioc.setting_json import read_json
 from pixieioc.ioc.setting_store import Key, SettingStore
-from pixieioc.ioc.text import listed
 from pixieioc.pipeline import Refused
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value
@@ -213,13 +212,8 @@ class Settings:
 
     def _check_lock(self, pv: str, changed: Collection[Key], client: Client) -> None:
         """Refuses a put that changes what cannot be changed now. A value that is what it was is no change."""
-        if fixed := [self._store.named(key) for key in changed if self._parameters[key[0]][key[1]].fixed]:
-            raise self._refuse(pv, f"{listed(fixed)}: can only be set in the configuration file", client)
-        not_live = [self._store.named(key) for key in changed if not self._parameters[key[0]][key[1]].live]
-        if not_live and (locked := self._locked()):
-            raise self._refuse(pv, f"{listed(not_live)} cannot be changed now: {locked}", client)
-        if absent := self._delivery.absent(key[0] for key in changed if self._parameters[key[0]][key[1]].device):
-            raise self._refuse(pv, absent, client)
+        if why := self._store.locked(changed, self._locked, self._delivery.absent):
+            raise self._refuse(pv, why, client)
 
     def _put_json(self, value: Any, client: Client) -> Awaitable[None] | None:
         pv = "ConfigJSON"
