@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,8 +61,18 @@ def main() -> None:
         ioc = Ioc(folder, "run", folder / "ioc.toml")
         ioc.environment.update(simulation.environment)
         began = time.perf_counter()
+        answered: list[float] = []
+
+        def ask() -> None:
+            ioc.raw("IOC:ALIVE", 60)
+            answered.append(time.perf_counter() - began)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
         with running(ioc):
-            _row("start until the tasks are there", f"{time.perf_counter() - began:.2f} s", "5 s until it answers")
+            asking.join()
+            _row("start until the IOC answers", f"{answered[0]:.2f} s", "5 s")
+            _row("start until the tasks are there", f"{time.perf_counter() - began:.2f} s", "")
             ioc.until("M12:C15:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold > 0, 30)
             _row("start until the settings are known", f"{time.perf_counter() - began:.2f} s", "")
             _row("process variables", f"{ioc.get('IOC:RECORD_CNT'):.0f}", "")

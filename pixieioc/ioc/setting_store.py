@@ -128,7 +128,7 @@ class SettingStore:
     ) -> str:
         """Why these cannot be changed now, or an empty text.
 
-        `locked` says what locks all but what is live, `absent` which of some tasks, whose devices are meant, is not there.
+        `locked` says what locks all but what is live, `absent` which of some tasks with a device is not there.
         """
         of = {key: self.parameters[key[0]][key[1]] for key in changed}
         if fixed := [self.named(key) for key, parameter in of.items() if parameter.fixed]:

@@ -16,10 +16,10 @@ FILE, CHANNEL_FILE, ROW_FILE = "modules.bob", "channel.bob", "modules_row.bob"
 SIGN = "TRIGGER_THRESHOLD"
 #: A row of the table of channels: heading, the setting, and its share of the width.
 _COLUMNS = (
-    ("good", "GoodChannel", 8), ("polarity", "Polarity", 12), ("gain", "Gain", 10),
-    ("threshold", "TRIGGER_THRESHOLD", 9), ("trigger rise", "TRIGGER_RISETIME", 9),
-    ("energy rise", "ENERGY_RISETIME", 9), ("flat top", "ENERGY_FLATTOP", 9), ("decay", "TAU", 9),
-    ("offset", "VOFFSET", 9), ("trace", "CaptureTrace", 8), ("length", "TRACE_LENGTH", 9),
+    ("good", "GoodChannel", 8), ("polarity", "Polarity", 11), ("gain", "Gain", 9),
+    ("threshold", "TRIGGER_THRESHOLD", 9), ("trigger rise", "TRIGGER_RISETIME", 11),
+    ("energy rise", "ENERGY_RISETIME", 11), ("flat top", "ENERGY_FLATTOP", 9), ("decay", "TAU", 8),
+    ("offset", "VOFFSET", 8), ("trace", "CaptureTrace", 8), ("length", "TRACE_LENGTH", 9),
 )  # fmt: skip
 #: The panels of a channel, column by column: heading, what copies all of it, settings.
 _PANELS: tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...] = (
@@ -49,7 +49,7 @@ _PANELS: tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...] = (
         ("Coincidences", "CopyMultiplicity", ("MultiplicityMaskL", "MultiplicityMaskH")),
     ),
 )  # fmt: skip
-_ROW, _GAP, _HEAD = 27, 3, 34
+_ROW, _GAP, _HEAD = 25, 3, 34
 
 
 def modules_screens(site: Site) -> dict[str, str]:
@@ -74,14 +74,15 @@ def _module(site: Site) -> str:
     step = _row_height(site)
     table = Box(inside.x, inside.y + 28, inside.width, len(channels) * step)
     display.add(bob.copies(table, ROW_FILE, [{"M": "$(M=00)", "C": channel} for channel in channels], 1, 2))
+    changed = Box(inside.x, table.y + table.height + 2, inside.width, 24)
+    display.add(bob.value(changed, site("SettingsChanges_RBV"), style.TINY, text=True, background=None))
     names = _of_module(site)
     top = Box(right.x, right.y, right.width, 46 + len(names) * (_ROW + _GAP))
     inside = panel(display, top, "Module $(M=00)")
     for row, name in zip(inside.rows(_ROW, _GAP), names, strict=False):
         _show(site, display, row, name, f"{site.prefix}M$(M=00):{name}", f"M$(M=00):{name}", f"M00:{name}")
     below = Box(right.x, top.y + top.height + GAP, right.width, right.height - top.height - GAP)
-    files, command = below.columns(100)[0], None
-    files = Box(below.x, below.y, below.width, min(below.height - 120, 250))
+    files = Box(below.x, below.y, below.width, 160)
     _files(site, display, files)
     command = Box(below.x, files.y + files.height + GAP, below.width, below.height - files.height - GAP)
     last_command(site, display, command, style.SMALL)
@@ -90,7 +91,7 @@ def _module(site: Site) -> str:
 
 def _row_height(site: Site) -> int:
     count = sum(1 for module, _ in site.channels(SIGN) if module == "00")
-    return 48 if count <= 16 else 25
+    return 48 if count <= 16 else 24
 
 
 def _row(site: Site) -> str:
@@ -160,7 +161,7 @@ def _channel(site: Site) -> str:
     bottom = Box(room.x, room.y + room.height - below, room.width, below)
     copy, files, command = bottom.columns(30, 36, 34)
     _copy(site, display, copy)
-    _files(site, display, files, short=True)
+    _files(site, display, files)
     last_command(site, display, command, style.SMALL)
     return display.text()
 
@@ -219,13 +220,12 @@ def _copy(site: Site, display: Display, box: Box) -> None:
     display.add(bob.command(next(rows), "Copy all settings", site("CopyAllSettings"), style.SMALL_BOLD, confirm=asked))
 
 
-def _files(site: Site, display: Display, box: Box, *, short: bool = False) -> None:
+def _files(site: Site, display: Display, box: Box) -> None:
     """The file of settings: which, its comment, load and save, and whether something was changed since."""
     inside = panel(display, box, "File of settings")
     rows = inside.rows(30, 6)
-    shares = (18, 82, 1) if short else (24, 75, 1)
     for caption, name in (("file", "SettingsFile"), ("comment", "SettingsComment")):
-        left, middle, _ = next(rows).columns(*shares)
+        left, middle = next(rows).columns(20, 80)
         info = site.info(name)
         display.add(
             bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc),
@@ -238,10 +238,6 @@ def _files(site: Site, display: Display, box: Box, *, short: bool = False) -> No
         bob.command(save, "Save", site("SaveSettings"), confirm="Save the settings in this file? It is replaced."),
         bob.lamp(changed, site("SettingsChanged_RBV"), states, style.SMALL_BOLD),
     )
-    if not short:
-        last = next(rows)
-        rest = Box(last.x, last.y, last.width, inside.y + inside.height - last.y)
-        display.add(bob.value(rest, site("SettingsChanges_RBV"), style.TINY, text=True, wrap=True))
 
 
 __all__ = ["CHANNEL_FILE", "FILE", "SIGN", "modules_screens", "setting"]
