@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import inf
 
 from pixieioc.ioc import run_events as ev
-from pixieioc.ioc.run import Run, duration
+from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_events import Command, Step
 from pixieioc.ioc.run_state import GRACE, KILLED, LAST_LIMIT, LEAVE_GRACE, LIMITS, MachineState, Phase
+from pixieioc.ioc.text import duration
 from pixieioc.pipeline.error import Cause, Error
 
 _OPERATOR_STOP = "Operator stop"

@@ -115,7 +115,7 @@ class Life:
         for name, values in accepted.items():
             if name in self._state.processes:  # it may have been killed just now
                 task = self._state.processes[name].task
-                outdated += [name] if needs_new_process(type(task), values, task.parameter_values) else []
+                outdated += [name] if needs_new_process(type(task), values, now.get(name, {})) else []
                 task.parameter_values.update(settings_of(type(task), values))
                 keep_in_use(task.parameter_values, in_use.get(name, {}))
         yield from self.replacing(outdated)
