@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pixieioc.ioc.text import duration
 from pixieioc.pipeline.error import Cause, Error
+from pixieioc.pvinfo.states import EndReason
 
 #: What an error makes the reason of a run's end.
-REASONS = {
+REASONS: dict[Cause, EndReason] = {
     Cause.REFUSED: "Task error",
     Cause.ERROR: "Task error",
     Cause.HANG: "Task lost",
@@ -30,7 +32,7 @@ class Run:
     erase: bool = False
     began: float | None = None  #: when the tasks had started
     source_ended: float | None = None
-    reason: str = ""
+    reason: EndReason | Literal[""] = ""
     failure: str = ""  #: what went wrong, if anything did
     end_asked: bool = False
     aborted: bool = False  #: data in the chain are to be discarded

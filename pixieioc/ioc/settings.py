@@ -25,9 +25,10 @@ from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.in_use import InUse, Limits
 from pixieioc.pipeline.validate import Values
 from pixieioc.pvinfo.declared import from_pv
+from pixieioc.pvinfo.states import Outcome
 
 #: Says what a put has come to: status, message, client, and the name of what was written.
-Told = Callable[[str, str, Client, str], None]
+Told = Callable[[Outcome, str, Client, str], None]
 
 
 @dataclass(eq=False)

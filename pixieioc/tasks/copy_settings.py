@@ -38,7 +38,7 @@ def _command(name: str, names: tuple[str, ...]) -> Parameter[bool]:
     return Parameter(
         False,
         command=True,
-        expert=True,
+        access="EX",
         shared=True,
         section="modules",
         device=True,

@@ -52,7 +52,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     load_settings = Parameter(
         False,
         command=True,
-        expert=True,
+        access="EX",
         shared=True,
         section="modules",
         device=True,
@@ -61,7 +61,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     save_settings = Parameter(
         False,
         command=True,
-        expert=True,
+        access="EX",
         shared=True,
         section="modules",
         device=True,
