@@ -54,9 +54,7 @@ def main() -> None:
     with ioc_folder() as folder:
         simulation = Simulation(folder)
         simulation.control("rate 0")
-        names = ("system", "fippi", "dsp_code", "dsp_variables")
-        files = "\n".join(f'{key} = "{path}"' for key, path in zip(names, simulation.firmware(), strict=True))
-        (folder / "crate.toml").write_text(f'library = "{simulation.library}"\n[firmware.F-500-14]\n{files}\n')
+        simulation.crate_file()
         (folder / "ioc.toml").write_text(CONFIGURATION)
         ioc = Ioc(folder, "run", folder / "ioc.toml")
         ioc.environment.update(simulation.environment)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 from collections.abc import Iterator
 
@@ -16,8 +15,6 @@ from tests.ca_client import PutFailed
 from tests.hardware.simulation import Simulation, decoded
 from tests.running_ioc import Ioc, ioc_folder, running
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("pixie16") is None, reason="pypixie16 is not installed")
-
 CONFIGURATION = """
 [pipeline]
 chain = ["TakeData", "GatherData", "ConvertToEvents"]
@@ -26,7 +23,8 @@ modules = 2
 adc_mhz = [500]
 firmware_revision = [35207]
 [tasks.TakeData]
-slots = [2, 3]
+implementation = "sdk"
+crate_file = "crate.toml"
 [tasks.GatherData]
 auto_save = true
 file_path = "data"
@@ -42,7 +40,7 @@ def _crate() -> Iterator[tuple[Ioc, Simulation]]:
     """An IOC, not started, with two modules."""
     with ioc_folder() as folder:
         simulation = Simulation(folder)
-        simulation.configure_pypixie16()
+        simulation.crate_file()
         simulation.control(*RATES)
         (folder / "ioc.toml").write_text(CONFIGURATION)
         ioc = Ioc(folder, "run", folder / "ioc.toml")
@@ -60,7 +58,7 @@ def crate() -> Iterator[tuple[Ioc, Simulation]]:
 
 def _until_booted(ioc: Ioc) -> None:
     """Waits until the settings of the modules are known."""
-    ioc.until("M01:C15:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold > 0)
+    ioc.until("M01:C15:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold > 0, 60)
 
 
 def _events(crate: tuple[Ioc, Simulation]) -> list[Events]:
@@ -281,14 +279,14 @@ def test_a_boot_and_a_restart_keep_what_was_changed() -> None:
             with ioc.watch("BootState_RBV") as states:
                 states.clear()
                 ioc.put("Boot", 1)
-                states.until("BootState_RBV", "Booted")
+                states.until("BootState_RBV", "Booted", 60)
             _check_kept(ioc)
         with running(ioc):
             _check_kept(ioc)
 
 
 def _check_kept(ioc: Ioc) -> None:
-    ioc.until("M01:C09:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold == 77)
+    ioc.until("M01:C09:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold == 77, 60)
     assert ioc.get("M01:C09:CaptureTrace_RBV") == "Yes"
     assert ioc.get("M01:C08:TRIGGER_THRESHOLD_RBV") == 100
     ioc.until("SettingsChanges_RBV", lambda text: "TRIGGER_THRESHOLD 100 -> 77 in M01:C09" in text)
