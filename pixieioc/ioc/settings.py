@@ -131,8 +131,7 @@ class Settings:
     async def apply(self, *, everything: bool = True) -> None:
         """Has the tasks use what waits; Refused if a task does not accept it, or `everything` is to fit and does not.
 
-        A run that was accepted has only live settings written since then; what of them waits for its partner goes on
-        waiting.
+        Of live settings, written since a run was accepted, what waits for its partner goes on waiting.
         """
         while self._working is not None and not self._working.done():
             await asyncio.wait([self._working])
