@@ -59,8 +59,7 @@ class RunControl:
         self.machine = MachineState(run_id=state.run_id)
         self._driver = Driver(self.machine, self._do, self._carry_out, self._show_fault, self._observe)
         self.feed = self._driver.feed
-        self.left = asyncio.Event()  #: the IOC may end
-        self.at_once = False  #: without closing anything properly
+        self.left, self.at_once = asyncio.Event(), False  #: the IOC may end; without closing anything properly
         self._commands = 0  #: given so far
         self._looked, self._error_is_shown = time.monotonic(), False
         self._ticking: asyncio.Task[None] | None = None
@@ -70,7 +69,7 @@ class RunControl:
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = pipeline(self, self._on_change, kwargs)
         self._observer = RunObserver(pvs, self.machine, self.feed, self.pipeline, config.chain[0])
-        self.settings = Settings(pvs, config, self.pipeline, self._locked, self._status.command)
+        self.settings = Settings(pvs, config, self.pipeline, self._locked, self._status.command, self._show_own)
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.graph)
         self._state_worker = worker("pixieioc state")
@@ -80,6 +79,7 @@ class RunControl:
         )
         self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, self._files)
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
+        self.on_in_use = self.settings.take_in_use
         self.settings.on_run_parameters = self._use_run_parameters
         self.settings.on_change = self._show_readiness  # which may follow from a setting
         self._use_run_parameters()
@@ -345,6 +345,5 @@ class RunControl:
 
     def put_refused(self, record: Record, why: str, client: Client) -> None:
         """A client has sent something that the record cannot take at all."""
-        name = record.name.removeprefix(self._pvs.prefix)
-        self._status.command("Refused", f"{name}: {why}", client, name)
+        self._status.command("Refused", f"{record.info.name}: {why}", client, record.info.name)
         record.post(record.value, force=True)
