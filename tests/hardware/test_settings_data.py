@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pixieioc.listmode.events import FLAG_CFD_FORCED, Events
+from pixieioc.listmode.events import Events
+from pixieioc.listmode.flags import FLAG_CFD_FORCED
 from pixieioc.listmode.variant import variant
 from tests.ca_client import PutFailed
 from tests.hardware.simulation import Simulation, decoded
