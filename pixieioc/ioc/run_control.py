@@ -345,6 +345,5 @@ class RunControl:
 
     def put_refused(self, record: Record, why: str, client: Client) -> None:
         """A client has sent something that the record cannot take at all."""
-        name = record.name.removeprefix(self._pvs.prefix)
-        self._status.command("Refused", f"{name}: {why}", client, name)
+        self._status.command("Refused", f"{record.info.name}: {why}", client, record.info.name)
         record.post(record.value, force=True)

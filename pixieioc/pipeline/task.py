@@ -7,6 +7,7 @@ loop that calls them in the task's process is another object, see `task_loop.py`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -56,6 +57,8 @@ class Task(DrivenTask, PROCESSES.Process):
     run_settings: Mapping[str, Mapping[str, Value]] = MappingProxyType({})
     #: What that run is to have, by the preset's name: seconds of REAL_TIME or LIVE_TIME; empty without a preset.
     run_presets: Mapping[str, float] = MappingProxyType({})
+    #: Where a task can keep what must survive a restart of the IOC; None if nobody has named a folder.
+    state_folder: Path | None = None
 
     hang_timeout = Parameter(
         60.0,
@@ -186,8 +189,12 @@ class Task(DrivenTask, PROCESSES.Process):
             raise Error(f"{self.name}: a task is started by Pipeline.create_task()", task=self.name)
         leave_signals_to_the_pipeline()
         keep_memory()
-        self.__loop = TaskLoop(self, self.wiring)
+        self.drive_by(TaskLoop(self, self.wiring))
         self.__loop.run()
+
+    def drive_by(self, loop: TaskLoop) -> None:
+        """Has a loop drive the task, that of its process or what stands in for one, as in `pixieioc.testing`."""
+        self.__loop = loop
 
     def init(self) -> None:
         """Makes the task ready and tells the pipeline that it is there."""
