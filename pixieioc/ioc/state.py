@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 #: What flock(2) says where there are no locks, as on some network file systems.
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
+#: Blocks that must be free in the state folder: for the next state, and for the note that a run is going on.
+_LEAST_BLOCKS = 2
+
 
 class _State(msgspec.Struct):
     run_id: int = 0  #: of the last run that has begun
@@ -139,7 +142,7 @@ class State:
             return self._problem(error.strerror or str(error))
         if stat.f_flag & os.ST_RDONLY:
             return self._problem(os.strerror(errno.EROFS))
-        if not stat.f_bavail:
+        if stat.f_bavail < _LEAST_BLOCKS:
             return self._problem(os.strerror(errno.ENOSPC))
         return "" if os.access(folder, os.W_OK | os.X_OK) else self._problem("it is not there, or is not writable")
 
