@@ -36,7 +36,7 @@ def described(task: Link) -> str:
     """What a task takes and gives, as part of a sentence."""
     if taken(task) == (NOTHING,):
         return f"makes {task.gives}" if task.gives not in (SAME, ANYTHING) else "is a source"
-    gives = {SAME: "hands on the same", NOTHING: "hands nothing on"}.get(task.gives, f"gives {task.gives}")
+    gives = {SAME: "passes on the same", NOTHING: "passes nothing on"}.get(task.gives, f"gives {task.gives}")
     return f"takes {' or '.join(taken(task))}, {gives}"
 
 
