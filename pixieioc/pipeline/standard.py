@@ -54,8 +54,8 @@ class StandardReports:
         hysteresis=1,
         pv="BusyTime_RBV",
         alarm=AlarmHandling(silent=True),
-        guidance="The task is taking long over one item, or hangs. It is killed after HangTimeout; raise that (0: never) "
-        "if the work is known to take long.",
+        guidance="The task is taking long over one item, or hangs. It is killed after HangTimeout; raise that (0: "
+        "never) if the work is known to take long.",
     )
     queue_size = FrameReport(0, doc="Items waiting for this task.", small=True, pv="QueueSize_RBV")
     queue_free = FrameReport(CAPACITY, doc="Items that the queue can still take.", small=True, pv="QueueFree_RBV")

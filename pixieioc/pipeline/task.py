@@ -186,8 +186,12 @@ class Task(DrivenTask, PROCESSES.Process):
             raise Error(f"{self.name}: a task is started by Pipeline.create_task()", task=self.name)
         leave_signals_to_the_pipeline()
         keep_memory()
-        self.__loop = TaskLoop(self, self.wiring)
+        self.drive_by(TaskLoop(self, self.wiring))
         self.__loop.run()
+
+    def drive_by(self, loop: TaskLoop) -> None:
+        """Has a loop drive the task, that of its process or what stands in for one, as in `pixieioc.testing`."""
+        self.__loop = loop
 
     def init(self) -> None:
         """Makes the task ready and tells the pipeline that it is there."""
