@@ -1,18 +1,21 @@
-"""Numbers as people say them: durations in minutes and hours, sizes in MB and GB."""
+"""Numbers and lists as people say them: durations in minutes and hours, sizes in MB and GB."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+#: Names that a list has at most.
+_NAMED = 10
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
-def duration(seconds: float) -> str:
-    """A duration: "12.3 s", "3 min 20 s", "2 h 05 min", "3 d 4 h"; not known: "-"."""
+def duration(seconds: float, decimals: int = 1) -> str:
+    """A duration: "12.3 s" (with so many decimals), "3 min 20 s", "2 h 05 min", "3 d 4 h"; not known: "-"."""
     if not math.isfinite(seconds):
         return "-"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
+    if round(seconds, decimals) < 60:
+        return f"{seconds:.{decimals}f} s"
     whole = round(seconds)
     minutes, rest = divmod(whole, 60)
     hours, minutes_left = divmod(minutes, 60)
@@ -29,6 +32,12 @@ def size(count: float) -> str:
         if count >= 0.9995 * unit:
             return f"{_three_digits(count / unit)} {name}"
     return f"{count:.0f} B"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a part of a sentence: the first ten, and how many more."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _three_digits(number: float) -> str:

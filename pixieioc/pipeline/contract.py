@@ -23,6 +23,8 @@ from pixieioc.pipeline.payloads import PROTOCOL_WORDS
 HOOKS = tuple(name for name in vars(Callbacks) if name.startswith("do_"))
 #: Names of tasks that process variables of the IOC or the configuration file have already.
 _TAKEN = re.compile(r"IOC|run|crate|M\d\d|C\d\d")
+#: What a value may be compared with, beside values of its own kind and those of the whole task.
+_WIDER: Mapping[str, tuple[str, ...]] = {"channel": ("module",)}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: The longest name of a task, in characters: it is a part of process variables, which have at most 60.
 LONGEST_TASK_NAME = 32
@@ -107,15 +109,18 @@ def _declarations(cls: type) -> Iterator[str]:
     declared: list[Parameter[Any] | Report[Any]] = [*parameters.values(), *reports.values()]
     for one in declared:
         length = one.length if isinstance(one, Report) else ""
-        counts = [*((MODULES, CHANNELS) if one.per == "channel" else ()), one.times, length]
+        per: dict[str, tuple[str, ...]] = {"channel": (MODULES, CHANNELS), "module": (MODULES,)}
+        counts = [*per.get(one.per, ()), one.times, length]
         for name in filter(None, counts):
             parameter = parameters.get(name)
             if parameter is None:
-                yield f"declares {one.name} per channel, which needs a fixed parameter {name}"
+                yield f"declares {one.name} per {one.per}, which needs a fixed parameter {name}"
             elif not (parameter.fixed and parameter.kind == "int"):
-                yield f"declares {one.name} per channel, so its parameter {name} must be a whole number and fixed"
+                yield f"declares {one.name} per {one.per}, so its parameter {name} must be a whole number and fixed"
         if isinstance(one, Parameter):
             for name in filter(None, (one.at_least, one.below)):
+                if name in parameters and parameters[name].per not in ("task", one.per, *_WIDER.get(one.per, ())):
+                    yield f"declares {one.name} per {one.per} with a limit {name}, which is per {parameters[name].per}"
                 if name not in parameters or parameters[name].kind not in ("int", "float"):
                     yield f"declares {one.name} with a limit {name}, which is no parameter with a number"
 

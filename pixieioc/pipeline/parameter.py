@@ -22,7 +22,7 @@ from pixieioc.pipeline.declaration import (
     unknown_arguments,
 )
 from pixieioc.pipeline.error import Error
-from pixieioc.presentation import SharedSection
+from pixieioc.presentation import Access, SharedSection
 
 T = TypeVar("T")
 Kind = Literal["bool", "int", "float", "enum", "str", "strings", "numbers"]
@@ -35,7 +35,8 @@ class Parameter(Declaration, Generic[T]):
 
     With `per="channel"` there is a value for each channel of each module, as many as the task's `fixed` parameters
     `modules` and `channels` say. The value is a list `[module][channel]` (with `times`, `[module][channel][number]`),
-    and the default a list with one value: `[[0]]` (`[[[0]]]`).
+    and the default a list with one value: `[[0]]` (`[[[0]]]`). With `per="module"` there is one for each module, a list
+    `[module]` with a default such as `[0]`.
     """
 
     def __init__(
@@ -52,11 +53,11 @@ class Parameter(Declaration, Generic[T]):
         fixed: bool = False,
         shared: bool = False,
         section: SharedSection = "run",
+        access: Access = "",
         path: bool = False,
         must_exist: bool = False,
         command: bool = False,
         new_process: bool = False,
-        expert: bool = False,
         items: type[str] | type[float] = str,
         longest: int = LONGEST_TEXT,
         at_once: bool = False,
@@ -67,6 +68,7 @@ class Parameter(Declaration, Generic[T]):
         unset: float | None = None,
         named: Mapping[str, int] | None = None,
         rule: Callable[[Any], object] | None = None,
+        device: bool = False,
         pv: str = "",
         **unknown: Never,
     ) -> None:
@@ -78,12 +80,15 @@ class Parameter(Declaration, Generic[T]):
             unit: Unit of the value.
             low: Lowest value that is accepted, of numbers.
             high: Highest value that is accepted, of numbers.
-            choices: The texts that are accepted, 2 to 16 of at most 25 bytes; the default is one of them.
+            choices: The texts that are accepted, 2 to 16 of at most 25 bytes; the default is one of them. Of a bool:
+                the names of its two states, False first, by which it is accepted, too.
             precision: Digits after the point that are shown, of a float.
             live: Whether it may be changed during a run; other parameters are locked then.
             fixed: Whether it can be set in the configuration file only.
             shared: Whether it is the whole pipeline's: its process variable has the pipeline's prefix, not the task's.
             section: The section of the screens for what is shared.
+            access: The group of those who may write it, OP, EX or EN; by default operators for commands and for what is
+                `at_once`, otherwise experts.
             path: Whether the text (or each text of a list) is the name of a file; a relative one starts at the folder
                 of the configuration file.
             must_exist: Whether `pixieioc check` says so if there is no such file, or none that a pattern (with * ? [])
@@ -91,12 +96,11 @@ class Parameter(Declaration, Generic[T]):
             command: Whether it is something to do rather than a setting: the default is False, and it is True in the
                 `do_configure` that it causes, and nowhere else.
             new_process: Whether another value needs a new process of the task: it is replaced when the value is used.
-            expert: Whether a command is the expert's to give (EX), not any operator's.
             items: The type of the items of a list, str or float.
             longest: Longest text that is accepted, in bytes of UTF-8; of a list of texts, as JSON.
             at_once: Whether it concerns only what is shown: it is live, and is used as soon as it is written, also
                 without a run.
-            per: "channel" if there is a value for each channel, otherwise "task".
+            per: "channel" ("module") if there is a value for each channel (module), otherwise "task".
             times: With per="channel", the name of the fixed parameter that says how many values a channel has.
             at_least: The name of a parameter of this task that the value must not be below, in the same channel.
             below: The name of a parameter of this task that the value must be below.
@@ -106,6 +110,8 @@ class Parameter(Declaration, Generic[T]):
             rule: A function of a value that is within its limits, which raises Error or ValueError, with what is wrong
                 and what is allowed, if the value is impossible by itself all the same: a template with a wrong sign.
                 How values must fit each other is `at_least`'s, `below`'s and do_check's to say.
+            device: Whether the value is kept in a device, such as a module, and read back from there: it does not stand
+                in the configuration file, and can be written only while the task runs.
             pv: The name of the process variable, without prefix and task; by default `block_size` becomes BlockSize.
                 With `times`, {} stands for the number, which counts from 1.
         """
@@ -116,6 +122,7 @@ class Parameter(Declaration, Generic[T]):
         self.choices = choices
         self.named = dict(named or {})
         self.rule = rule
+        self.device = device
         self.precision = precision
         self.longest = longest
         self.at_once = at_once
@@ -128,19 +135,20 @@ class Parameter(Declaration, Generic[T]):
         self.fixed = fixed
         self.shared = shared
         self.section: SharedSection = section
+        self.access: Access = access or ("OP" if command or at_once else "EX")
         self.path = path
         self.must_exist = must_exist
         self.command = command
         self.new_process = new_process
-        self.expert = expert
         self.pv = pv
         self.check_declaration()
         default = _copy(default)
         #: The default of one channel's value.
-        self.default_of_one: Any = default if per == "task" else _one_of(default, 2 + bool(times))
+        depth = {"task": 0, "module": 1}.get(per, 2 + bool(times))
+        self.default_of_one: Any = _one_of(default, depth) if depth else default
         self.kind: Kind = _kind(self.default_of_one, choices, items)
-        if per == "channel" and self.kind in ("strings", "numbers"):
-            raise TypeError("a parameter per channel has one value a channel, not a list")
+        if depth and self.kind in ("strings", "numbers"):
+            raise TypeError(f"a parameter per {per} has one value per {per}, not a list")
         whole = self.kind == "int"
         self.low = low if low is not None else LONG_LOW if whole else -math.inf
         self.high = high if high is not None else LONG_HIGH if whole else math.inf
@@ -149,7 +157,7 @@ class Parameter(Declaration, Generic[T]):
             self.default_of_one = self.check(self.default_of_one)
         except ValueError as error:
             raise ValueError(f"default = {self.default_of_one!r}: {error}") from None
-        self.default = default if per == "channel" else cast(T, self.default_of_one)
+        self.default = default if depth else cast(T, self.default_of_one)
 
     def _check_arguments(self) -> None:
         if self.low > self.high:
@@ -158,12 +166,12 @@ class Parameter(Declaration, Generic[T]):
             raise ValueError("a command has the default False and is not fixed")
         if self.new_process and (self.command or self.live):
             raise ValueError("a parameter that needs a new process is neither a command nor live")
-        if self.expert and not self.command:
-            raise ValueError("expert goes with command=True: settings are the expert's anyway")
         if self.path and self.kind not in ("str", "strings"):
             raise ValueError("a path is a text or a list of texts")
         if self.must_exist and not self.path:
             raise ValueError("must_exist goes with path=True")
+        if self.kind == "bool" and len(self.choices) not in (0, 2):
+            raise ValueError(f"choices: a bool has two states, not {len(self.choices)}")
         if self.times and self.per != "channel":
             raise ValueError("times goes with per='channel'")
 
@@ -186,7 +194,7 @@ class Parameter(Declaration, Generic[T]):
         unit = f" ({self.unit})" if self.unit else ""
         match self.kind:
             case "bool":
-                return "true or false"
+                return " or ".join(self.choices) or "true or false"
             case "enum":
                 return "one of " + ", ".join(self.choices)
             case "str":
@@ -222,11 +230,14 @@ class Parameter(Declaration, Generic[T]):
         if self.per == "task":
             return cast(Value, _copy(self.default))
         shape = self.shape(others)
+        if self.per == "module":
+            return [self.default_of_one] * shape[0]
         return [[channel_values.fill(self.default_of_one, shape) for _ in range(shape[1])] for _ in range(shape[0])]
 
-    def check(self, value: object) -> Value:
+    def check(self, value: object, limits: tuple[float, float] | None = None) -> Value:
         """`value` as it will be stored; ValueError with the allowed range if it is not acceptable.
 
+        `limits` are the lowest and the highest value that are accepted at present, if not all that are declared are.
         It is that of one place, if there is one a channel. A whole float is taken for an int and an int
         for a float, but nothing is rounded, wrapped or clipped; a text is never taken for a number. For lists their
         JSON text is taken too, the form that they have on Channel Access.
@@ -234,6 +245,9 @@ class Parameter(Declaration, Generic[T]):
         accepted = self._convert(value)
         if accepted is None:
             raise ValueError(f"must be {self.allowed}")
+        if limits is not None and not limits[0] <= cast("float", accepted) <= limits[1]:
+            unit = f" ({self.unit})" if self.unit else ""
+            raise ValueError(f"must be from {limits[0]:.16g} to {limits[1]:.16g}{unit} at present")
         if self.rule is not None:
             try:
                 self.rule(accepted)
@@ -248,6 +262,8 @@ class Parameter(Declaration, Generic[T]):
             value = int(value) if isinstance(value, bool) else self.named.get(value, value)
         match self.kind:
             case "bool":
+                if isinstance(value, str) and value in self.choices:
+                    value = self.choices.index(value)
                 return value if isinstance(value, bool) else bool(value) if value in (0, 1) else None
             case "enum":
                 return value if isinstance(value, str) and value in self.choices else None
@@ -315,6 +331,7 @@ def _one_of(default: object, depth: int) -> Any:
     """The value in a default that is a list of lists with one value."""
     for _ in range(depth):
         if not isinstance(default, list) or len(cast("list[Any]", default)) != 1:
-            raise ValueError(f"the default of a parameter per channel is one value in {depth} brackets, as in [[0]]")
+            example = f"{'[' * depth}0{']' * depth}"
+            raise ValueError(f"the default of a parameter of places is one value in brackets, as in {example}")
         default = cast("list[Any]", default)[0]
     return default

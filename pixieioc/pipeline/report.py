@@ -133,6 +133,8 @@ class Report(Declaration, Generic[T]):
 
     def _check_initial(self, initial: object) -> Any:
         """The initial value, if it and the other arguments fit together; TypeError or ValueError otherwise."""
+        if self.per == "module":
+            raise ValueError("per = 'module': a report is the task's, or has a value for each channel")
         if self.per == "channel":
             if not isinstance(initial, np.ndarray) or initial.dtype.kind not in "biuf":
                 raise TypeError(

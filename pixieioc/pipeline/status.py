@@ -6,7 +6,7 @@ No sockets, no clock, no processes: the tables are plain data, and the documenta
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.message import KINDS, Message, kind
@@ -25,12 +25,16 @@ class Status(Enum):
         return self.value
 
 
+#: Their names, in the order in which a process variable has them.
+StatusName = Literal["WAITING", "RUNNING", "FINISHED", "DYING", "PANICKING"]
 Rules = dict[tuple[Status, str], Status]
 
 _W, _R, _F, _D, _P = Status.WAITING, Status.RUNNING, Status.FINISHED, Status.DYING, Status.PANICKING
 _CONFIGURE, _CONNECT, _DATA = Message.CONFIGURE.emoji, Message.CONNECT.emoji, Message.DATA.emoji
 _ERROR, _PRINT, _REPORT = Message.ERROR.emoji, Message.PRINT.emoji, Message.REPORT.emoji
-_ANSWER, _BUSY = Message.ANSWER.emoji, Message.BUSY.emoji
+_ANSWER, _BUSY, _IN_USE = Message.ANSWER.emoji, Message.BUSY.emoji, Message.IN_USE.emoji
+#: What a task may say in every status, and what changes none.
+_ALWAYS = (_REPORT, _PRINT, _ANSWER, _BUSY, _IN_USE)
 _FINISHED, _QUIT, _START = Message.FINISHED, Message.QUIT, Message.START
 _STOP, _ABORT = Message.STOP, Message.ABORT
 
@@ -62,7 +66,7 @@ TASK_RULES: Final[Rules] = {
     (_P, _ABORT): _P,
     (_P, _QUIT): _D,
     (_D, _QUIT): _D,
-    **{(status, said): status for status in Status for said in (_REPORT, _PRINT, _ANSWER, _BUSY)},
+    **{(status, said): status for status in Status for said in _ALWAYS},
     **{(status, _ERROR): _P for status in (_W, _R, _F, _P)},
     (_D, _ERROR): _D,
 }
@@ -91,7 +95,7 @@ PIPELINE_RULES: Final[Rules] = {
     (_P, _ABORT): _P,
     (_P, _FINISHED): _P,
     (_P, _QUIT): _D,
-    **{(status, said): status for status in (_W, _R, _D, _P) for said in (_REPORT, _PRINT, _ANSWER, _BUSY)},
+    **{(status, said): status for status in (_W, _R, _D, _P) for said in _ALWAYS},
     **{(status, _ERROR): _P for status in (_W, _R, _D, _P)},
 }
 

@@ -19,6 +19,7 @@ from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.error import Cause, Error
 from pixieioc.pipeline.frames import Packet, pack
+from pixieioc.pipeline.in_use import InUse
 from pixieioc.pipeline.link import files_of
 from pixieioc.pipeline.output import endpoint_of
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
@@ -38,6 +39,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self._processes: dict[str, TaskProcess] = {}
         self._generation = 0
         self._number = 0
+        self.state_folder: Path | None = None  #: where tasks can keep what must survive a restart
         self.calling = False  #: another thread is starting processes, and looks after them all: leave them alone
         self._starting = threading.Lock()
         self.folder = new_folder()
@@ -77,6 +79,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         task = cls(**values)
         task.name = name
         task.wiring = Wiring(self._address, identity, self._endpoint(identity))
+        task.state_folder = self.state_folder
         activity = Activity(page_of(task.wiring.endpoint), create=True)
         process = self._processes[name] = TaskProcess(name, task, identity, activity)
         return process
@@ -128,7 +131,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         try:
             yield Call(start)
         finally:
-            self.calling = False
+            self.state_folder: Path | None = None  #: where tasks can keep what must survive a restart
+        self.calling = False
         yield Wait(lambda: all(map(decided, processes)), float("inf"))
         for process in processes:
             if not process.known or process.failed:
@@ -187,9 +191,12 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         process = self._processes.get(who.rpartition(".")[0])
         return process if process is not None and process.identity == who else None, frames
 
-    def answers(self, numbers: Mapping[str, int], seconds: float) -> Procedure[list[str]]:
+    def answers(
+        self, numbers: Mapping[str, int], seconds: float, in_use: dict[str, InUse] | None = None
+    ) -> Procedure[list[str]]:
         """Waits for the answers to messages, by process and number; returns what went wrong, a sentence a process.
 
+        What is in use then is added to `in_use`, by task.
         A task that is starting, compiling or booting has limits of its own, see `watchdog.py`.
         """
         began = time.monotonic()
@@ -204,6 +211,9 @@ class TaskProcesses(Mapping[str, TaskProcess]):
             return process.failed or not self._there(process) or process.answers[number] is not None or late
 
         yield Wait(lambda: all(decided(process, number) for process, number in asked), float("inf"))
+        for process, number in asked:
+            if in_use is not None and (answer := process.answers[number]) is not None:
+                in_use[process.name] = answer.in_use
         return gone + [problem for process, number in asked if (problem := self._problem(process, number, seconds))]
 
     def _problem(self, process: TaskProcess, number: int, seconds: float) -> str:
@@ -215,7 +225,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
             return f"{name}: {_ENDED}"
         if answer is None:
             return f"{name}: no answer within {seconds:g} s"
-        return f"{name}: {answer.removeprefix(f'{name}: ')}" if answer else ""
+        return f"{name}: {answer.refused.removeprefix(f'{name}: ')}" if answer.refused else ""
 
     def _there(self, process: TaskProcess) -> bool:
         return self._processes.get(process.name) is process

@@ -15,8 +15,8 @@ from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
 from pixieioc.tasks.crate import layout_of
-from pixieioc.tasks.crate_boot import CrateBoot
 from pixieioc.tasks.items import WORDS, Silence, WordBlock
+from pixieioc.tasks.setup_modules import SetupModules
 from pixieioc.tasks.source_time import SourceTime
 
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
@@ -26,7 +26,7 @@ _CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.05
 _END_TIMEOUT = 5.0
 
 
-class TakeData(ChannelRates, SourceTime, CrateBoot, Task):
+class TakeData(ChannelRates, SourceTime, SetupModules, Task):
     """Reads the FIFOs of booted modules in list mode, and now and then their statistics.
 
     The crate boots when the task's process is there, or by command: see `Boot`. When something fails, what the modules
@@ -90,6 +90,7 @@ class TakeData(ChannelRates, SourceTime, CrateBoot, Task):
     def do_init(self) -> None:
         self._taking, self._waits = False, -math.inf
         self._report_all(0.0)
+        self.begin_settings()
         self.begin_owning(self.print)
 
     def do_configure(self, config: dict[str, Any]) -> None:
@@ -106,6 +107,7 @@ class TakeData(ChannelRates, SourceTime, CrateBoot, Task):
         self._waits += 1
         if self._waits > 1:  # before that the other tasks are being made, and would not be if this one failed
             self.raise_if_failed()
+        self.follow_boots()
 
     def do_report(self) -> None:
         self.show_boot()
@@ -115,6 +117,7 @@ class TakeData(ChannelRates, SourceTime, CrateBoot, Task):
         self.send_starting("waiting for the crate")
         if not self.await_boot(lambda: self.stopping, self.send_heart_beat):
             return
+        self.follow_boots()
         with self._as_errors():
             crate = self.owner.crate
             self._modules = range(len(crate.modules))
