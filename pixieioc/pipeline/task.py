@@ -66,7 +66,7 @@ class Task(DrivenTask, PROCESSES.Process):
         low=0,
         high=1e7,
         live=True,
-        doc="Time that one do_work may take, without a heart beat, before the process is killed; 0: for ever.",
+        doc="Time that one do_work may take, without a heart beat, before the process is killed; 0: no limit.",
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -107,7 +107,8 @@ class Task(DrivenTask, PROCESSES.Process):
     def allocate(self, size: int) -> NDArray[np.uint8]:
         """Memory of `size` bytes, uninitialised, for arrays that will be sent: they need not be copied on their way.
 
-        The memory that a task shares with the next is limited; when it is used up, this is memory like any other.
+        The memory that a task shares with the next is limited: this waits while the next task has not taken what is in
+        it. What does not fit in it, or has nobody to go to, gets memory like any other.
         """
         return self.__loop.data_plane.allocate(size)
 
