@@ -70,20 +70,20 @@ class TakeData(ChannelRates, SourceTime, SetupModules, Task):
         alarm_hihi=90,
         hysteresis=5,
         doc="Fullest FIFO when it was read.",
-        guidance="The read-out is hardly fast enough: events are about to be lost in the module.",
+        guidance="The read-out is barely fast enough: events are about to be lost in the module.",
     )
 
     words_dropped = Report(
         0,
         unit="words",
         alarm_hihi=1,
-        doc="Words of this run that the host could not take; SDKs before 5 do not tell.",
+        doc="Words of this run that the host could not take; not known with SDKs before 5.",
         guidance="The chain was not fast enough: events of this run are lost, those before and after are right.",
     )
     full_fifo = Report(
         0,
         alarm_hihi=1,
-        doc="How often a module's FIFO was seen full in this run; each time an unknown number of events was lost.",
+        doc="How often a module's FIFO was found full in this run; each time an unknown number of events was lost.",
         guidance="The chain was not fast enough: events of this run are lost.",
     )
 
