@@ -107,13 +107,14 @@ def _declarations(cls: type) -> Iterator[str]:
     declared: list[Parameter[Any] | Report[Any]] = [*parameters.values(), *reports.values()]
     for one in declared:
         length = one.length if isinstance(one, Report) else ""
-        counts = [*((MODULES, CHANNELS) if one.per == "channel" else ()), one.times, length]
+        per: dict[str, tuple[str, ...]] = {"channel": (MODULES, CHANNELS), "module": (MODULES,)}
+        counts = [*per.get(one.per, ()), one.times, length]
         for name in filter(None, counts):
             parameter = parameters.get(name)
             if parameter is None:
-                yield f"declares {one.name} per channel, which needs a fixed parameter {name}"
+                yield f"declares {one.name} per {one.per}, which needs a fixed parameter {name}"
             elif not (parameter.fixed and parameter.kind == "int"):
-                yield f"declares {one.name} per channel, so its parameter {name} must be a whole number and fixed"
+                yield f"declares {one.name} per {one.per}, so its parameter {name} must be a whole number and fixed"
         if isinstance(one, Parameter):
             for name in filter(None, (one.at_least, one.below)):
                 if name not in parameters or parameters[name].kind not in ("int", "float"):

@@ -11,7 +11,7 @@ from pixieioc.pipeline.channel_values import Shape
 
 T = TypeVar("T")
 Value = bool | int | float | str | list[str] | list[float] | list[list[Any]]
-Per = Literal["task", "channel"]
+Per = Literal["task", "module", "channel"]
 
 #: Integers that Channel Access can carry exactly: as LONG, or as DOUBLE.
 LONG_LOW, LONG_HIGH, DOUBLE_EXACT = -(2**31), 2**31 - 1, 2**53
@@ -40,16 +40,15 @@ class Declaration:
         self.pv = self.pv or pv_name(name)
 
     def shape(self, others: Mapping[str, Value]) -> Shape:
-        """Modules, channels, and how many values a channel has (0: one), with the task's values `others`."""
-        modules, channels, numbers = (
-            int(cast("int", others[name])) if name else 0 for name in (MODULES, CHANNELS, self.times)
-        )
+        """Modules, channels (0: per module), values of a channel (0: one), with the task's values `others`."""
+        names = (MODULES, CHANNELS if self.per == "channel" else "", self.times)
+        modules, channels, numbers = (int(cast("int", others[name])) if name else 0 for name in names)
         return modules, channels, numbers
 
     def check_declaration(self) -> None:
         """ValueError if the arguments that parameters and reports have in common cannot be."""
-        if self.per not in ("task", "channel"):
-            raise ValueError(f"per = {self.per!r}: must be 'task' or 'channel'")
+        if self.per not in ("task", "module", "channel"):
+            raise ValueError(f"per = {self.per!r}: must be 'task', 'module' or 'channel'")
         if self.pv and not _PV_CHARACTERS.fullmatch(self.pv.replace("{}", "")):
             raise ValueError(
                 f"pv = {self.pv!r}: a process variable has letters, digits and _ : ; < > [ ] - in its name"
