@@ -289,9 +289,16 @@ without any costs nothing more. A filter that is wrong, or is none of these, is 
 - **`ts`**, as in `PV.{{"ts":{{}}}}`: the time stamp is the time at which the value is sent. With `"num"` (`"dbl"`,
   `"sec"`, `"nsec"` or `"ts"`, which is both; with `"epoch":"unix"` if wanted) or `"str"` (`"epics"`, `"iso"`) the
   value is the record's time stamp.
+- **`sync`**, as in `PV.{{"sync":{{"m":"while","s":"AcquireBusy"}}}}`: what is posted follows a state. Its mode `m` is
+  `while` or `unless` the state is true; `first` or `before`: the value that comes first after it has become true, or
+  came last before that; `last` or `after`: the value that came last before it has become false, or comes first after
+  that. The states are the records of this IOC that have two (bi and bo), with or without the prefix: `AcquireBusy`
+  during a run, `Ready_RBV`, `ErrorLatched_RBV`, a report or parameter of a site's own task that is true or false. There
+  are no others, and nothing like `dbStateCreate`.
 
-Several are passed one after the other: `PV.[0:9]{{"dec":{{"n":5}},"ts":{{}}}}`. Each subscription has a first value. A
-put through filters is one to the whole record. `sync` and `utag` are not there: there are no named states and no tags.
+Several are passed one after the other: `PV.[0:9]{{"dec":{{"n":5}},"ts":{{}}}}`. Each subscription has a first value,
+with `sync` only if that lets it through. A put through filters is one to the whole record. `utag` is not there: there
+are no tags.
 """
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import enum
 import signal
-import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pixieioc import account
 from pixieioc.cli_options import Sets, reason
-from pixieioc.config import load
+from pixieioc.config import ConfigError, load
 
 if TYPE_CHECKING:
     from pixieioc.offline.job import Job
+    from pixieioc.pipeline import Parameter
 
 #: LoadFiles to WriteEvents, and some of a site.
 _TASKS_OF_A_REPLAY = 8
@@ -59,11 +60,13 @@ def replay(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Decode, sort, count and save recorded data, without EPICS; ^C leaves nothing behind."""
+    from pixieioc.offline.interruption import Interrupted, Interruption
     from pixieioc.offline.job import Job
     from pixieioc.pipeline import Error
 
     if form is not None and out is None:
         raise typer.BadParameter("goes with --out only", param_hint="--format")
+    _check_options(adc_mhz, firmware, module_pattern, window)
     job = Job(
         files=tuple(files),
         config=config,
@@ -76,17 +79,18 @@ def replay(
         format=form.value if form is not None else None,
         plot=plot,
     )
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
-    try:
-        _replay(job, as_json=json)
-    except (Error, OSError) as error:
-        typer.echo(f"pixieioc: {reason(error)}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("pixieioc: interrupted, nothing is kept", err=True)
-        raise typer.Exit(128 + signal.SIGINT) from None
+    left = [f"{path}.part-*" for path in (out, plot) if path is not None]
+    beside = f"; what is left of its files: {', '.join(left)}" if left else ""
+    with Interruption(f"pixieioc: ended at once{beside}\n") as interruption:
+        try:
+            _replay(job, interruption.check, as_json=json)
+        except (Error, OSError) as error:
+            typer.echo(f"pixieioc: {reason(error)}", err=True)
+            raise typer.Exit(1) from None
+        except Interrupted as interrupted:
+            if interrupted.number == signal.SIGINT:  # somebody is there to read it
+                typer.echo("pixieioc: interrupted, nothing is kept", err=True)
+            raise typer.Exit(interrupted.exit_code) from None
 
 
 def recover(
@@ -111,6 +115,7 @@ def recover(
     from pixieioc.pipeline import Error
     from pixieioc.tasks.names import shown, to_json
 
+    _check_options(adc_mhz, firmware)
     layouts = layouts_of(adc_mhz, firmware, load(config) if config else None)
     done, refused = [], []
     for path in unfinished(files):
@@ -129,7 +134,40 @@ def recover(
         raise typer.Exit(1)
 
 
-def _replay(job: Job, *, as_json: bool) -> None:
+def _check_options(
+    adc_mhz: Sequence[float] | None,
+    firmware: Sequence[float] | None,
+    module_pattern: str | None = None,
+    window: float | None = None,
+) -> None:
+    """ConfigError that names the option, if its value is impossible whatever the configuration is."""
+    from pixieioc.listmode.variant import ADC_RATES
+    from pixieioc.tasks.crate import CrateFacts
+    from pixieioc.tasks.load_files import LoadFiles
+    from pixieioc.tasks.sort_events import SortEvents
+
+    problems = [
+        f"--adc-mhz {rate:g}: must be one of {', '.join(map(str, ADC_RATES))}"
+        for rate in adc_mhz or ()
+        if rate not in ADC_RATES
+    ]
+    declared: list[tuple[str, Parameter[Any], Sequence[Any]]] = [
+        ("--firmware", CrateFacts.firmware_revision, firmware or ()),
+        ("--module-pattern", LoadFiles.module_pattern, () if module_pattern is None else (module_pattern,)),
+        ("--window", SortEvents.window, () if window is None else (window,)),
+    ]
+    for option, parameter, values in declared:
+        for value in values:
+            try:
+                parameter.check([value] if parameter.kind == "numbers" else value)
+            except ValueError as error:
+                shown = value if isinstance(value, str) else f"{value:g}"
+                problems.append(f"{option} {shown}: {str(error).replace('a list of numbers', 'a number')}")
+    if problems:
+        raise ConfigError("; ".join(problems), problems=tuple(problems))
+
+
+def _replay(job: Job, check: Callable[[], None], *, as_json: bool) -> None:
     from rich.console import Console
 
     from pixieioc.offline.replay import replay
@@ -140,7 +178,7 @@ def _replay(job: Job, *, as_json: bool) -> None:
     claim(_TASKS_OF_A_REPLAY)
     if complaint := account.code_complaint():
         typer.echo(f"pixieioc: {complaint}", err=True)
-    with following(Console(stderr=True)) as listener:
+    with following(Console(stderr=True), check) as listener:
         summary = replay(job, listener)
     if as_json:
         typer.echo(summary.to_json())

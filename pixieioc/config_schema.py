@@ -21,13 +21,20 @@ class RunParameters:
         "No preset",
         choices=("No preset", "Real time", "Live time", "Events", "Triggers"),
         live=True,
+        access="OP",
         doc="What ends a run by itself.",
     )
-    preset_real = Parameter(60.0, unit="s", low=0.1, high=1e7, live=True, doc="Real time of a run with that preset.")
-    preset_live = Parameter(60.0, unit="s", low=0.1, high=1e7, live=True, doc="Live time of a run with that preset.")
-    preset_events = Parameter(100_000, low=1, high=2**53, live=True, doc="Events of a run with that preset, at least.")
+    preset_real = Parameter(
+        60.0, unit="s", low=0.1, high=1e7, live=True, access="OP", doc="Real time of a run with that preset."
+    )
+    preset_live = Parameter(
+        60.0, unit="s", low=0.1, high=1e7, live=True, access="OP", doc="Live time of a run with that preset."
+    )
+    preset_events = Parameter(
+        100_000, low=1, high=2**53, live=True, access="OP", doc="Events of a run with that preset, at least."
+    )
     preset_triggers = Parameter(
-        100_000, low=1, high=2**53, live=True, doc="Triggers of a run with that preset, at least."
+        100_000, low=1, high=2**53, live=True, access="OP", doc="Triggers of a run with that preset, at least."
     )
     stop_timeout = Parameter(8.0, unit="s", low=0.5, high=3600, live=True, doc="Time that a stop may take to drain.")
     wait_for_pipeline = Parameter(

@@ -12,6 +12,8 @@ Severity = Literal["NO_ALARM", "MINOR", "MAJOR", "INVALID"]
 #: All severities, by their numbers on Channel Access.
 SEVERITIES: tuple[Severity, ...] = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
 
+#: Groups of those who may write: operators, experts, engineers; empty: nobody.
+Access = Literal["", "OP", "EX", "EN"]
 #: Where screens, the alarm tree and the reference have it.
 Section = Literal["run", "files", "errors", "task", "channel", "ioc"]
 #: Sections of what is the whole pipeline's, which a task may choose for what it shares.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import socket
@@ -17,26 +16,13 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from pixieioc.testing.ioc import free_port
 from tests.marks import forget_started, longest_first, mark, started
 from tests.recorder import Recorder
 from tests.soak import SOAK
 
-
-def _free_port() -> int:
-    """A port that is free for TCP and UDP on loopback, and that the kernel gives to nobody who asks for any port."""
-    while True:
-        port = random.SystemRandom().randrange(10_000, 32_000)
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            try:
-                tcp.bind(("127.0.0.1", port))
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-
-
 #: Channel Access ports of this test process: libca reads its address list once, so they are chosen before it is loaded.
-CA_PORTS = [_free_port() for _ in range(3)]
+CA_PORTS = [free_port() for _ in range(3)]
 # libca starts a repeater unless its port is taken.
 _REPEATER = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 _REPEATER.bind(("127.0.0.1", 0))

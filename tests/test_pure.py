@@ -44,6 +44,7 @@ MODULES = (
     "ioc/run_machine",
     "ioc/run_state",
     "ioc/run_steps",
+    "presentation",
 )
 #: What asks a clock.
 CLOCKS = {"time", "monotonic", "time_ns", "monotonic_ns", "perf_counter", "perf_counter_ns", "now", "utcnow", "today"}

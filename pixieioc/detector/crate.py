@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pixieioc.detector.response import DETECTORS, Detector
@@ -15,8 +16,16 @@ MOST_MODULES = SLOT_LAST - SLOT_FIRST + 1
 FIRST_ETS_REVISION = 30980
 
 
+#: Which value is wrong, and what is wrong with it: where, and what is allowed.
+Problem = tuple[str, str]
+
+
 class BadCrate(ValueError):
-    """A crate that cannot be: says which value, where, and what is allowed."""
+    """A crate that cannot be: its `problems` say why, by the names of values ("layout": ADC rate and revision)."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(text for _, text in self.problems))
 
 
 @dataclass(frozen=True)
@@ -79,9 +88,8 @@ class Crate:
     reset_interval: float = 0.0
 
     def __post_init__(self) -> None:
-        problems = [*self._problems()]
-        if problems:
-            raise BadCrate("; ".join(problems))
+        if problems := self._problems():
+            raise BadCrate(problems)
 
     @property
     def parts(self) -> int:
@@ -97,33 +105,45 @@ class Crate:
         """Samples of each trace of a module: an even number."""
         return 2 * round(self.trace_us * module.adc_mhz / 2)
 
-    def _problems(self) -> list[str]:
-        found: list[str] = []
+    def _problems(self) -> list[Problem]:
+        found: list[Problem] = []
         if not 1 <= len(self.modules) <= MOST_MODULES:
-            found.append(f"{len(self.modules)} modules: a crate has 1 to {MOST_MODULES}")
-        for name, weight in self.sources:
-            if name not in SOURCES:
-                found.append(f"source {name!r}: must be one of {', '.join(SOURCES)}")
-            elif not 0 < weight < 1e9:
-                found.append(f"weight {weight:g} of source {name}: must be above 0")
+            found.append(("modules", f"{len(self.modules)} modules: a crate has 1 to {MOST_MODULES}"))
+        found += [("sources", problem) for problem in map(wrong_source, self.sources) if problem]
         for number, module in enumerate(self.modules):
-            found += [f"module {number}: {problem}" for problem in self._problems_of(module)]
+            found += [(name, f"module {number}: {problem}") for name, problem in self._problems_of(module)]
         return found
 
-    def _problems_of(self, module: Module) -> list[str]:
+    def _problems_of(self, module: Module) -> list[Problem]:
         try:
             layout = module.layout
         except ValueError as error:
-            return [str(error)]
-        found: list[str] = []
-        if module.detector not in DETECTORS:
-            found.append(f"detector {module.detector!r}: must be one of {', '.join(DETECTORS)}")
+            return [("layout", str(error))]
+        found: list[Problem] = []
+        if problem := wrong_detector(module.detector):
+            found.append(("detector", problem))
         if not 1 <= self.channels <= module.most_channels:
-            found.append(f"channels = {self.channels}: {layout} has channels 1 to {module.most_channels}")
+            text = f"channels = {self.channels}: {layout} has channels 1 to {module.most_channels}"
+            found.append(("channels", text))
         if self.external_time and module.revision < FIRST_ETS_REVISION:
-            found.append(f"external time stamps need firmware revision {FIRST_ETS_REVISION} or later, not {layout}")
+            text = f"external time stamps need firmware revision {FIRST_ETS_REVISION} or later, not {layout}"
+            found.append(("external_time", text))
         header = 4 + 2 * self.parts
         most = min(2 * (min(LONGEST_RECORD, layout.record_length.mask) - header), layout.trace_length.mask // 2 * 2)
         if self.samples(module) > most:
-            found.append(f"a trace of {self.trace_us:g} us: at most {most / module.adc_mhz:g} us fit into a record")
+            text = f"a trace of {self.trace_us:g} us: at most {most / module.adc_mhz:g} us fit into a record"
+            found.append(("trace_us", text))
         return found
+
+
+def wrong_source(source: tuple[str, float]) -> str:
+    """What is wrong with a source and its weight; empty if nothing is."""
+    name, weight = source
+    if name not in SOURCES:
+        return f"source {name!r}: must be one of {', '.join(SOURCES)}"
+    return "" if 0 < weight < 1e9 else f"weight {weight:g} of source {name}: must be above 0"
+
+
+def wrong_detector(name: str) -> str:
+    """What is wrong with a detector; empty if nothing is."""
+    return "" if name in DETECTORS else f"detector {name!r}: must be one of {', '.join(DETECTORS)}"

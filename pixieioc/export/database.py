@@ -11,14 +11,8 @@ from collections.abc import Iterator
 
 from pixieioc.export.text import GENERATED, quoted, shortened, without_macros
 from pixieioc.pvinfo.description import Description, archive_of
-from pixieioc.pvinfo.model import DRIVEN, LIMIT_NAMES, PvInfo
+from pixieioc.pvinfo.model import DRIVEN, LIMIT_NAMES, LIMIT_SEVERITY_FIELDS, LONGEST_UNIT, STATE_FIELDS, PvInfo
 
-#: Most bytes of EGU.
-LONGEST_UNIT = 15
-#: The fields of the severities of a number's limits.
-LIMIT_SEVERITY_FIELDS = ("LLSV", "LSV", "HSV", "HHSV")
-#: The first two letters of the fields of an mbbi's or mbbo's states.
-STATES = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI", "TE", "EL", "TV", "TT", "FT", "FF")
 #: Record types whose values and limits are whole numbers.
 WHOLE = ("longin", "longout", "int64in", "int64out")
 
@@ -78,10 +72,10 @@ def _two_states(pv: PvInfo) -> Iterator[tuple[str, str]]:
 
 def _states(pv: PvInfo) -> Iterator[tuple[str, str]]:
     for i, label in enumerate(pv.labels):
-        yield f"{STATES[i]}VL", str(i)
-        yield f"{STATES[i]}ST", label
+        yield f"{STATE_FIELDS[i]}VL", str(i)
+        yield f"{STATE_FIELDS[i]}ST", label
         if pv.severities and pv.severities[i] != "NO_ALARM":
-            yield f"{STATES[i]}SV", pv.severities[i]
+            yield f"{STATE_FIELDS[i]}SV", pv.severities[i]
 
 
 def _limits(pv: PvInfo) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
 from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Error
-from pixieioc.pipeline.process import prepare
+from pixieioc.pipeline.process import SAME_WISH, prepare
 from pixieioc.pvinfo.build import all_pvs
 from pixieioc.tasks.raw_file import unfinished, unfinished_text
 
@@ -37,8 +37,6 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 _IGNORED = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2)
 #: So long may the closing of sockets and threads take at the end, in seconds: longer if there is still time.
 _CLOSING = 0.3
-#: Signals that come within so many seconds are one.
-_SAME_WISH = 1.0
 
 
 class _Server(Server):
@@ -80,13 +78,9 @@ class _Ending:
             control.signal()
 
     def ask(self) -> None:
-        """The end is wanted; the second time it is wanted at once.
-
-        What comes just after the first is the same wish: a terminal and the program that has started this one, such as
-        `timeout`, both pass a signal on.
-        """
+        """The end is wanted; the second time it is wanted at once."""
         now = time.monotonic()
-        if self._wanted is None or now - self._wanted > _SAME_WISH:
+        if self._wanted is None or now - self._wanted > SAME_WISH:
             self._wanted = now
             if self._control is not None:
                 self._control.signal()

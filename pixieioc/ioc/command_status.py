@@ -6,19 +6,21 @@ from collections import deque
 from datetime import datetime
 
 from pixieioc.ioc.records import Pvs, stamp
+from pixieioc.pvinfo.run_control import COMMANDS_KEPT
+from pixieioc.pvinfo.states import DetectorState, Outcome
 
-#: Commands that are kept, and how much of the message of each.
-_LINES, _LONGEST = 20, 300
+#: How much of the message of each command is kept.
+_LONGEST = 300
 
 
 class CommandLog:
     """The last commands, a line each; what a command has become replaces that it was begun."""
 
     def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=_LINES)
+        self._lines: deque[str] = deque(maxlen=COMMANDS_KEPT)
         self._begun = ""  # by whom, if the last line tells of a command that has no outcome yet
 
-    def add(self, when: datetime, status: str, message: str, user: str) -> str:
+    def add(self, when: datetime, status: Outcome, message: str, user: str) -> str:
         """All lines, this one first."""
         if self._begun == user and status != "Busy":
             self._lines.pop()
@@ -37,13 +39,13 @@ class CommandStatus:
         #: If the last command was about a run, whose end is its outcome: the run, whose command, and what was written.
         self._last: tuple[int, object, str] | None = None
 
-    def state(self, state: str, message: str) -> None:
+    def state(self, state: DetectorState, message: str) -> None:
         """The state of the run, one of areaDetector's, and what it means now."""
         when = stamp()
         self._pvs.post("StatusMessage_RBV", message, when)
         self._pvs.post("DetectorState_RBV", state, when)
 
-    def command(self, status: str, message: str, client: object, pv: str = "", run: int = 0) -> None:
+    def command(self, status: Outcome, message: str, client: object, pv: str = "", run: int = 0) -> None:
         """The outcome of a command; the end of `run` will be its outcome in the end. `pv` was written."""
         self._last = (run, client, pv) if run else None
         when = stamp()
@@ -53,7 +55,7 @@ class CommandStatus:
         self._pvs.post("CmdStatus_RBV", status, when)
         self._pvs.post("CmdLog_RBV", self._log.add(datetime.now().astimezone(), status, message, str(client)), when)
 
-    def of_run(self, run: int, status: str, message: str, client: object | None = None) -> None:
+    def of_run(self, run: int, status: Outcome, message: str, client: object | None = None) -> None:
         """News of a run: the outcome of the last command, if that was about it (and, if given, by this client).
 
         The command that started a run has not ended when the run has begun.

@@ -12,6 +12,7 @@ from pixieioc.ioc.records import MAJOR, NO_ALARM, Client, Pvs, stamp
 from pixieioc.ioc.records.acknowledge import forget
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
+from pixieioc.pvinfo.states import ACKNOWLEDGED, ALARM_SERVER_LEVELS
 
 log = logging.getLogger(__name__)
 #: Whose error it is if it is no task's.
@@ -75,7 +76,7 @@ class ErrorPvs:
         """The alarm server makes this of a task's ERROR: its acknowledge is ours."""
         name = f"{task}:ErrorAlarm"
         self._pvs.post(name, state)
-        if self._pvs[name].info.labels[state].endswith("_ACK"):
+        if ALARM_SERVER_LEVELS[state] in ACKNOWLEDGED:
             log.info("%s acknowledges the error of %s in the alarm server", client, task)
             self.acknowledge(task)
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
+from pixieioc.ioc.text import duration
 from pixieioc.pipeline.error import Cause, Error
+from pixieioc.pvinfo.states import EndReason
 
 #: What an error makes the reason of a run's end.
-REASONS = {
+REASONS: dict[Cause, EndReason] = {
     Cause.REFUSED: "Task error",
     Cause.ERROR: "Task error",
     Cause.HANG: "Task lost",
     Cause.LOST: "Task lost",
     Cause.TIMEOUT: "Timeout",
 }
-
-
-def duration(seconds: float) -> str:
-    """A time in words: "2 s", "3 min", "5 h 12 min"."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 @dataclass(eq=False)
@@ -37,7 +32,7 @@ class Run:
     erase: bool = False
     began: float | None = None  #: when the tasks had started
     source_ended: float | None = None
-    reason: str = ""
+    reason: EndReason | Literal[""] = ""
     failure: str = ""  #: what went wrong, if anything did
     end_asked: bool = False
     aborted: bool = False  #: data in the chain are to be discarded
@@ -50,7 +45,7 @@ class Run:
 
     def describe(self, now: float) -> str:
         """Whose run it is and how long it has been running, for those who cannot have another one now."""
-        return f"run {self.id}, started by {self.client}, has been running for {duration(now - self.accepted)}"
+        return f"run {self.id}, started by {self.client}, has been running for {duration(now - self.accepted, 0)}"
 
     def fail(self, error: Error) -> None:
         """Notes what made the run end badly; the first cause stays."""

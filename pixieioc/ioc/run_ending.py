@@ -5,12 +5,14 @@ from __future__ import annotations
 from math import inf
 
 from pixieioc.ioc import run_events as ev
-from pixieioc.ioc.run import Run, duration
+from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_events import Command, Step
 from pixieioc.ioc.run_state import GRACE, KILLED, LAST_LIMIT, LEAVE_GRACE, LIMITS, MachineState, Phase
+from pixieioc.ioc.text import duration
 from pixieioc.pipeline.error import Cause, Error
+from pixieioc.pvinfo.states import EndReason
 
-_OPERATOR_STOP = "Operator stop"
+_OPERATOR_STOP: EndReason = "Operator stop"
 
 
 # -- the end is asked for ----------------------------------------------------------------------------------------------
@@ -66,11 +68,11 @@ def _join(m: MachineState, put: ev.Put) -> Run:
     return m.run
 
 
-def _reason(put: ev.Put) -> str:
+def _reason(put: ev.Put) -> EndReason:
     return "Abort" if put.command is Command.ABORT else _OPERATOR_STOP
 
 
-def _ask(m: MachineState, run: Run, *, discard: bool, reason: str) -> bool:
+def _ask(m: MachineState, run: Run, *, discard: bool, reason: EndReason) -> bool:
     """Notes that the end was asked for; a stop may still become an abort, not the other way. False: that is no news."""
     if run.aborted or (run.end_asked and not discard):
         return False
@@ -80,7 +82,7 @@ def _ask(m: MachineState, run: Run, *, discard: bool, reason: str) -> bool:
     return True
 
 
-def end_run(m: MachineState, *, discard: bool, reason: str) -> None:
+def end_run(m: MachineState, *, discard: bool, reason: EndReason) -> None:
     """Has the tasks end the run, within StopTimeout."""
     assert m.run is not None
     if _ask(m, m.run, discard=discard, reason=reason):
@@ -148,6 +150,7 @@ def fail_unstarted(m: MachineState, event: ev.OwnFault) -> None:
 def fail_run(m: MachineState, event: ev.OwnFault) -> None:
     """A fault of the IOC's own ends the run with a failure; the tasks drain as after Stop, the data are kept."""
     run = _fail(m, event.text)
+    assert run.reason, "it has failed"
     end_run(m, discard=False, reason=run.reason)
 
 

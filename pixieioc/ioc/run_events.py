@@ -8,6 +8,7 @@ from typing import Any
 
 from pixieioc.ioc.run import Run
 from pixieioc.pipeline.error import Error
+from pixieioc.pvinfo.states import DetectorState, Outcome
 
 
 class Command(Enum):
@@ -191,7 +192,7 @@ class Post:
 class ShowState:
     """What is going on: one of areaDetector's states and a sentence."""
 
-    state: str
+    state: DetectorState
     message: str
 
 
@@ -199,7 +200,7 @@ class ShowState:
 class ShowCommand:
     """The outcome of a command so far; `run` is the run whose end will be its outcome."""
 
-    status: str
+    status: Outcome
     message: str
     client: object
     pv: str
@@ -211,7 +212,7 @@ class ShowRunCommand:
     """News of a run is the outcome of the last command, if that was about this run (and, if given, by this client)."""
 
     run: int
-    status: str
+    status: Outcome
     message: str
     client: object | None = None
 

@@ -6,9 +6,10 @@ from collections import deque
 from datetime import datetime
 
 from pixieioc.ioc.records import Pvs
+from pixieioc.pvinfo.overview import EVENTS_KEPT
 
-#: Lines that are kept, and how long each may be.
-_LINES, _LONGEST = 100, 300
+#: How long each line may be.
+_LONGEST = 300
 
 
 class RunLog:
@@ -16,7 +17,7 @@ class RunLog:
 
     def __init__(self, pvs: Pvs) -> None:
         self._pvs = pvs
-        self._lines: deque[str] = deque(maxlen=_LINES)
+        self._lines: deque[str] = deque(maxlen=EVENTS_KEPT)
 
     def add(self, text: str, when: float | None = None) -> None:
         """A line; `when` is its Unix time, now if None."""

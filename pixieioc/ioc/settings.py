@@ -24,11 +24,12 @@ from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.fitting import Spot
 from pixieioc.pipeline.validate import Values
 from pixieioc.pvinfo.declared import as_pv, from_pv
+from pixieioc.pvinfo.states import Outcome
 
 #: Names that a refusal lists at most.
 _NAMED = 10
 #: Says what a put has come to: status, message, client, and the name of what was written.
-Told = Callable[[str, str, Client, str], None]
+Told = Callable[[Outcome, str, Client, str], None]
 
 
 @dataclass(eq=False)

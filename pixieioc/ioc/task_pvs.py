@@ -11,13 +11,11 @@ import numpy as np
 
 from pixieioc.ioc.records import INVALID, MINOR, NO_ALARM, AlarmStatus, Pvs, Stamp, stamp
 from pixieioc.pipeline.declare import Value
+from pixieioc.pipeline.standard import LONGEST_IDLE
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.undeclared import as_json
+from pixieioc.pvinfo.declared import PRINTED_LINES
 from pixieioc.pvinfo.model import Source
-
-_LINES = 20
-#: How long a task may handle nothing while items wait for it, in seconds: at the beginning of a run it has only begun.
-_IDLE = 2.0
 
 
 class TaskPvs:
@@ -36,7 +34,7 @@ class TaskPvs:
         self._posted: dict[str, Any] = {}
         self._latest: dict[str, Any] = {name: report.initial for name, report in self._reports.items()}
         self._undeclared: dict[str, Any] = {}
-        self._lines: deque[str] = deque(maxlen=_LINES)
+        self._lines: deque[str] = deque(maxlen=PRINTED_LINES)
         self._lost = False
         self._idle_since: float | None = None
 
@@ -114,6 +112,6 @@ class TaskPvs:
         idle = latest["status"] == "RUNNING" and latest["rate"] == 0 and latest["queue_size"] > 0
         now = time.monotonic()
         self._idle_since = (self._idle_since or now) if idle else None
-        long = self._idle_since is not None and now - self._idle_since >= _IDLE
+        long = self._idle_since is not None and now - self._idle_since >= LONGEST_IDLE
         for target, _ in self._targets["rate"]:
             self._pvs.post_with(target, latest["rate"], MINOR if long else NO_ALARM, when)

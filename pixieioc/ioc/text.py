@@ -7,12 +7,12 @@ import math
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
-def duration(seconds: float) -> str:
-    """A duration: "12.3 s", "3 min 20 s", "2 h 05 min", "3 d 4 h"; not known: "-"."""
+def duration(seconds: float, decimals: int = 1) -> str:
+    """A duration: "12.3 s" (with so many decimals), "3 min 20 s", "2 h 05 min", "3 d 4 h"; not known: "-"."""
     if not math.isfinite(seconds):
         return "-"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
+    if round(seconds, decimals) < 60:
+        return f"{seconds:.{decimals}f} s"
     whole = round(seconds)
     minutes, rest = divmod(whole, 60)
     hours, minutes_left = divmod(minutes, 60)

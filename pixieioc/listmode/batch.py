@@ -21,6 +21,7 @@ from pixieioc.listmode.held import Chunk, Run, Store, store_of
 from pixieioc.listmode.merge import Keys, Rows
 
 _NO_ROWS = np.empty(0, np.uint32)
+_NO_SAMPLES = np.empty(0, np.uint16)
 #: Above this share of displaced events it is faster to pick all of them one by one.
 _DISPLACED = 0.4
 #: To hand columns to compiled code takes longer than to pick so many events.
@@ -151,19 +152,24 @@ class Batch:
         return np.array([(0, end, picking.MIXED), (end, len(numbers), picking.NEW)], np.int64), _NO_ROWS
 
     def _copy_traces(self, numbers: Rows, out: Events, memory: Memory) -> None:
-        """The samples of these events' traces, one trace after the other."""
+        """The samples of these events' traces: what holds little else in one piece, otherwise trace by trace."""
         # Not above: fill imports this module's.
         from pixieioc.listmode.fill import copy_traces
 
-        starts, lengths = out["trace_start"].copy(), ev.constant(out["trace_length"])
-        held = len(self.before.since)
-        if held and numbers.min() < held:
-            waited = numbers < held
-            starts[waited] = -1 - starts[waited]
-        size = 2 * int(lengths.sum(dtype=np.int64))
-        samples = memory(size).view(np.uint16)
-        early, late = (ev.constant(of.get(ev.TRACES, samples[:0])) for of in (self.before.events, self.block))
-        copy_traces(early, late, ev.constant(starts), lengths, samples, out["trace_start"])
+        early, late = (ev.constant(of.get(ev.TRACES, _NO_SAMPLES)) for of in (self.before.events, self.block))
+        starts, lengths, waited = out["trace_start"], out["trace_length"], numbers < len(self.before.since)
+        used = int(lengths.sum(dtype=np.int64))
+        begin = int(starts.min(where=~waited, initial=len(late)))
+        end = max(begin, int((starts + lengths).max(where=~waited, initial=0)))
+        before = len(early) if waited.any() else 0
+        if 10 * used >= 9 * (before + end - begin):
+            samples = memory(2 * (before + end - begin)).view(np.uint16)
+            np.concatenate([early[:before], late[begin:end]], out=samples)
+            starts += np.where(waited, 0, before - begin)
+        else:
+            samples = memory(2 * used).view(np.uint16)
+            places = np.where(waited, -1 - starts, starts)
+            copy_traces(early, late, ev.constant(places), ev.constant(lengths), samples, starts)
         out[ev.TRACES] = samples
 
 

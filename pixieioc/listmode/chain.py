@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.listmode.jit import compiled
-from pixieioc.listmode.layout import LENGTH_MASK, SLOT_MASK, SLOT_SHIFT, TRACE_MASK, Numbers
+from pixieioc.listmode.layout import LENGTH_MASK, SLOT_MASK, SLOT_SHIFT, TRACE_MASK, Int, Numbers
 from pixieioc.listmode.variant import SLOT_FIRST, SLOT_LAST
 
 #: How a walk ended: all that can be judged is walked; a broken record; room for offsets is used up.
@@ -16,14 +16,19 @@ RUN = 16
 
 
 @compiled
-def record_length(words: NDArray[np.uint32], at: int, form: Numbers) -> int:
-    """The length of the record whose header is at `at`, in words; 0 if it breaks an invariant of the format."""
+def record_length(
+    words: NDArray[np.uint32], at: int, length_mask: Int, slot_shift: Int, slot_mask: Int, trace_mask: Int
+) -> int:
+    """The length of the record whose header is at `at`, in words; 0 if it breaks an invariant of the format.
+
+    What it needs of the layout is given one by one: from memory, it would be read anew for each record.
+    """
     here = np.uint64(at)  # with a sign, indices from the end would have to be thought of
     w0 = np.int64(words[here])
     header = (w0 >> 12) & 31
-    length = (w0 >> 17) & form[LENGTH_MASK]
-    slot = (w0 >> form[SLOT_SHIFT]) & form[SLOT_MASK]
-    trace = (np.int64(words[here + np.uint64(3)]) >> 16) & form[TRACE_MASK]
+    length = (w0 >> 17) & length_mask
+    slot = (w0 >> slot_shift) & slot_mask
+    trace = (np.int64(words[here + np.uint64(3)]) >> 16) & trace_mask
     if header < 4 or header > 18 or header & 1 or slot < SLOT_FIRST or slot > SLOT_LAST:
         return 0
     if 2 * (length - header) != trace:
@@ -42,6 +47,7 @@ def walk(
     be consistent too, as it confirms the last record.
     """
     at, parts, samples, last = start, 0, 0, len(words)
+    a, b, c, d = form[LENGTH_MASK], form[SLOT_SHIFT], form[SLOT_MASK], form[TRACE_MASK]
     length = header = last - last  # not 0: that is a type of its own, for which all would be compiled once more
     while at < stop and at + 4 <= last:
         # One by one, because where a record begins is known only when the one before is read ...
@@ -49,7 +55,7 @@ def walk(
         for _ in range(RUN):
             if at >= stop or at + 4 > last:
                 break
-            before, length = length, record_length(words, at, form)
+            before, length = length, record_length(words, at, a, b, c, d)
             if length == 0:
                 return CORRUPT, count, at, parts, samples
             if at + length > last:
@@ -71,7 +77,7 @@ def walk(
             samples += 2 * run * (length - header)
             count += run
             at += run * length
-    if at + 4 <= last and record_length(words, at, form) == 0:
+    if at + 4 <= last and record_length(words, at, a, b, c, d) == 0:
         return CORRUPT, count, at, parts, samples
     return END, count, at, parts, samples
 
@@ -111,6 +117,7 @@ def find_chain(words: NDArray[np.uint32], start: int, form: Numbers, links: int,
     judge what begins there. With `final` no more words will come: a chain that ends exactly with the words counts too.
     """
     last = len(words)
+    a, b, c, d = form[LENGTH_MASK], form[SLOT_SHIFT], form[SLOT_MASK], form[TRACE_MASK]
     for begin in range(start, last):
         at, found, broken = begin, 0, False
         while found < links:
@@ -119,7 +126,7 @@ def find_chain(words: NDArray[np.uint32], start: int, form: Numbers, links: int,
             if at + 4 > last:
                 broken = final
                 break
-            length = record_length(words, at, form)
+            length = record_length(words, at, a, b, c, d)
             if length == 0 or (final and at + length > last):
                 broken = True
                 break

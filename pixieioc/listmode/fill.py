@@ -1,7 +1,7 @@
 """The loops that fill the columns of events from the words of their records, compiled.
 
-To compile takes longer than to run: so there are few loops, without slices, and those for optional blocks and traces
-are compiled apart, where there are such data. A place without a sign needs no thought about indices from the end.
+To compile takes longer than to run: so there are few loops, without slices, and those for optional blocks are compiled
+apart, where there are such data. A place without a sign needs no thought about indices from the end.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from pixieioc.listmode.layout import (
     SOURCE_SCALE,
     SOURCE_SHIFT,
     TICK_NS,
+    Int,
     Numbers,
 )
 from pixieioc.listmode.variant import PART_ESUM, PART_ETS, PART_QDC
 
-Int = int | np.integer[Any]
 #: Events that are filled in at a time, so that their words stay close to the processor.
 BATCH = 512
 
@@ -58,8 +58,14 @@ def fill_base(
     slot: NDArray[np.uint8],
     crate: NDArray[np.uint8],
     flags: NDArray[np.uint8],
+    parts: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.uint16],
 ) -> None:
     """The columns that all events have, one row an offset; `scratch` has room for four words of a batch.
+
+    Unless these are empty, also which optional blocks a record has, and where its trace lies in the words seen as
+    16-bit samples.
 
     The records lie in two arrays of words, one of which may be empty: in one call, since it takes the time of thousands
     of records to hand over so many arrays.
@@ -82,6 +88,7 @@ def fill_base(
                 low, high = scratch[np.uint64(BATCH + i)], scratch[np.uint64(2 * BATCH + i)]
                 time[begin + np.uint64(i)] = (np.int64(low) | (np.int64(high & np.uint32(0xFFFF)) << 32)) * tick_ns
             fill_cfd(cfd, flags, begin, count, scratch, form)
+            fill_shapes(parts, starts, lengths, begin, offsets, first, count, scratch, form[LENGTH_MASK])
             begin += np.uint64(count)
 
 
@@ -149,9 +156,37 @@ def fill_cfd(
 
 
 @compiled
-def fill_parts(
-    words: NDArray[np.uint32],
+def fill_shapes(
+    parts: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.uint16],
+    begin: Int,
     offsets: NDArray[np.int64],
+    first: Int,
+    count: Int,
+    scratch: NDArray[np.uint32],
+    length_mask: Int,
+) -> None:
+    """Which optional blocks records have, and where their traces lie; not for columns that are empty."""
+    one, longest = np.uint32(1), np.uint32(length_mask)
+    if len(parts):
+        for i in range(count):
+            header = (scratch[np.uint64(i)] >> np.uint32(12)) & np.uint32(31)
+            parts[begin + np.uint64(i)] = (header - np.uint32(4)) >> one
+    if len(starts):
+        for i in range(count):
+            header = (scratch[np.uint64(i)] >> np.uint32(12)) & np.uint32(31)
+            length = (scratch[np.uint64(i)] >> np.uint32(17)) & longest
+            starts[begin + np.uint64(i)] = (offsets[np.uint64(first + i)] + np.int64(header)) << 1
+            lengths[begin + np.uint64(i)] = (length - header) << one
+
+
+@compiled
+def fill_parts(
+    earlier_words: NDArray[np.uint32],
+    earlier_offsets: NDArray[np.int64],
+    later_words: NDArray[np.uint32],
+    later_offsets: NDArray[np.int64],
     rows: NDArray[np.int64],
     parts: NDArray[np.uint8],
     ets: NDArray[np.uint64],
@@ -159,46 +194,44 @@ def fill_parts(
     baseline: NDArray[np.uint32],
     qdc: NDArray[np.uint32],
 ) -> None:
-    """The columns of the optional blocks; those that are empty are not there. A batch at a time.
+    """The columns of the optional blocks, of which `parts` says who has them; those that are empty are not there.
 
-    The order in a record is always ESUM (4 words), QDC (8 words), ETS. `rows` is scratch, for the rows of a batch;
-    `baseline` are the bits of the numbers; `esum` and `qdc` have the values of an event side by side.
+    The order in a record is always ESUM (4 words), QDC (8 words), ETS. A batch at a time: `rows` is scratch, for the
+    rows of a batch; `baseline` are the bits of the numbers; `esum` and `qdc` have the values of an event side by side.
     """
-    one, four, eight = np.uint64(1), np.uint64(4), np.uint64(8)
-    for first in range(0, len(parts), BATCH):
-        last = first + BATCH
-        if last > len(parts):
-            last = len(parts)
-        for i in range(first, last):
-            w0 = words[np.uint64(offsets[np.uint64(i)])]
-            parts[np.uint64(i)] = (((w0 >> np.uint32(12)) & np.uint32(31)) - np.uint32(4)) >> np.uint32(1)
-        if len(ets):
-            for i in range(first, last):
-                ets[np.uint64(i)] = 0
-            for k in range(rows_with(parts, first, last, np.uint8(PART_ETS), rows)):
-                i = np.uint64(rows[np.uint64(k)])
-                at = np.uint64(offsets[i]) + four
-                at += four * np.uint64((parts[i] & PART_ESUM) != 0) + eight * np.uint64((parts[i] & PART_QDC) != 0)
-                ets[i] = np.uint64(words[at]) | (np.uint64(words[at + one] & np.uint32(0xFFFF)) << np.uint64(32))
-        if len(esum):
-            for i in range(first, last):
-                baseline[np.uint64(i)] = 0
-            for i in range(3 * first, 3 * last):
-                esum[np.uint64(i)] = 0
-            for k in range(rows_with(parts, first, last, np.uint8(PART_ESUM), rows)):
-                i = np.uint64(rows[np.uint64(k)])
-                at = np.uint64(offsets[i]) + four
-                for j in range(3):
-                    esum[np.uint64(3) * i + np.uint64(j)] = words[at + np.uint64(j)]
-                baseline[i] = words[at + np.uint64(3)]
-        if len(qdc):
-            for i in range(8 * first, 8 * last):
-                qdc[np.uint64(i)] = 0
-            for k in range(rows_with(parts, first, last, np.uint8(PART_QDC), rows)):
-                i = np.uint64(rows[np.uint64(k)])
-                at = np.uint64(offsets[i]) + four + four * np.uint64((parts[i] & PART_ESUM) != 0)
-                for j in range(8):
-                    qdc[eight * i + np.uint64(j)] = words[at + np.uint64(j)]
+    one, four, eight, begin = np.uint64(1), np.uint64(4), np.uint64(8), np.uint64(0)
+    for words, offsets in ((earlier_words, earlier_offsets), (later_words, later_offsets)):
+        for start in range(0, len(offsets), BATCH):
+            first = np.int64(begin) + start
+            last = np.int64(begin) + min(start + BATCH, len(offsets))
+            if len(ets):
+                for i in range(first, last):
+                    ets[np.uint64(i)] = 0
+                for k in range(rows_with(parts, first, last, np.uint8(PART_ETS), rows)):
+                    i = np.uint64(rows[np.uint64(k)])
+                    at = np.uint64(offsets[i - begin]) + four
+                    at += four * np.uint64((parts[i] & PART_ESUM) != 0) + eight * np.uint64((parts[i] & PART_QDC) != 0)
+                    ets[i] = np.uint64(words[at]) | (np.uint64(words[at + one] & np.uint32(0xFFFF)) << np.uint64(32))
+            if len(esum):
+                for i in range(first, last):
+                    baseline[np.uint64(i)] = 0
+                for i in range(3 * first, 3 * last):
+                    esum[np.uint64(i)] = 0
+                for k in range(rows_with(parts, first, last, np.uint8(PART_ESUM), rows)):
+                    i = np.uint64(rows[np.uint64(k)])
+                    at = np.uint64(offsets[i - begin]) + four
+                    for j in range(3):
+                        esum[np.uint64(3) * i + np.uint64(j)] = words[at + np.uint64(j)]
+                    baseline[i] = words[at + np.uint64(3)]
+            if len(qdc):
+                for i in range(8 * first, 8 * last):
+                    qdc[np.uint64(i)] = 0
+                for k in range(rows_with(parts, first, last, np.uint8(PART_QDC), rows)):
+                    i = np.uint64(rows[np.uint64(k)])
+                    at = np.uint64(offsets[i - begin]) + four + four * np.uint64((parts[i] & PART_ESUM) != 0)
+                    for j in range(8):
+                        qdc[eight * i + np.uint64(j)] = words[at + np.uint64(j)]
+        begin += np.uint64(len(offsets))
 
 
 @compiled
@@ -209,23 +242,6 @@ def rows_with(parts: NDArray[np.uint8], first: Int, last: Int, part: Int, rows: 
         rows[count] = i
         count += np.uint64((parts[np.uint64(i)] & part) != 0)
     return int(count)
-
-
-@compiled
-def fill_traces(
-    words: NDArray[np.uint32],
-    offsets: NDArray[np.int64],
-    form: Numbers,
-    starts: NDArray[np.int64],
-    lengths: NDArray[np.uint16],
-) -> None:
-    """Where each record's trace lies in the words seen as 16-bit samples."""
-    for i in range(len(offsets)):
-        at = offsets[np.uint64(i)]
-        w0 = np.int64(words[np.uint64(at)])
-        header = (w0 >> 12) & 31
-        starts[np.uint64(i)] = 2 * (at + header)
-        lengths[np.uint64(i)] = 2 * (((w0 >> 17) & form[LENGTH_MASK]) - header)
 
 
 @compiled

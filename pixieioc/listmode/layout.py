@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class Layout(NamedTuple):
 #: What compiled code is called with, by the numbers below: a tuple of 21 integers, or a record of 21 names, would take
 #: longer to hand over, and to compile.
 Numbers = NDArray[np.int64]
+#: One of them, or another integer of compiled code.
+Int = int | np.integer[Any]
 (
     TICK_NS, LENGTH_MASK, ENERGY_MASK, TRACE_MASK, RANGE_WORD, RANGE_SHIFT, CFD_MASK, CFD_UNIT, SOURCE_SHIFT,
     SOURCE_MASK, SOURCE_SCALE, SOURCE_OFFSET, FORCED_SHIFT, FORCED_MASK, FORCED_VALUE, CFD_OFF, CHANNEL_MASK,

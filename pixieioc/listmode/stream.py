@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.chain import CORRUPT, END, FULL, find_chain, walk
 from pixieioc.listmode.events import Events, Memory
-from pixieioc.listmode.fill import BATCH, fill_base, fill_parts, fill_traces
+from pixieioc.listmode.fill import BATCH, fill_base, fill_parts
 from pixieioc.listmode.layout import numbers_of
 from pixieioc.listmode.variant import (
     LONGEST_RECORD,
@@ -97,15 +97,16 @@ class Decoder:
         self._offsets = np.empty(1 << 15, np.int64)
         self._scratch, self._rows = np.empty(4 * BATCH, np.uint32), np.empty(BATCH, np.int64)
         self._carry: Words = np.empty(0, np.uint32)
-        self._searching = False
+        self._searching = self._joined = False
 
-    def feed(self, block: ArrayLike) -> list[Events]:
+    def feed(self, block: ArrayLike, *, joined: bool = False) -> list[Events]:
         """The events that `block` (uint32 words, any number of them) completes, in the order of the stream.
 
         A list of chunks rather than one, so that traces need not be copied: `traces` of a chunk is a view of `block`
-        where it can be. Raises TypeError unless `block` is one-dimensional with 4-byte unsigned integers.
+        where it can be. With `joined` there is one chunk at most: traces that are not all in `block` are copied into
+        the decoder's memory. Raises TypeError unless `block` is one-dimensional with 4-byte unsigned integers.
         """
-        words = _as_words(block)
+        words, self._joined = _as_words(block), joined
         self.counts.words += len(words)
         if not len(words):
             return self._confirm()
@@ -147,7 +148,7 @@ class Decoder:
         if ended != END or at != len(carry):
             return []
         self._carry = np.empty(0, np.uint32)
-        return [self._chunk(_Piece(carry, self._offsets[:count], parts, samples))]
+        return self._chunks(_NOTHING, _Piece(carry, self._offsets[:count], parts, samples))
 
     def _across_the_cut(self, words: Words) -> list[Events] | None:
         """Decodes what was carried over with as little of the new block as it needs, so that the block is not copied.
@@ -218,11 +219,7 @@ class Decoder:
                 break
         self._carry = words[keep:].copy()
         piece = _Piece(words, self._offsets[:count], parts, samples)
-        if before is None:
-            return [self._chunk(piece)] if count else []
-        if before.samples or samples:  # their traces are views of different words
-            return [self._chunk(before), self._chunk(piece)] if count else [self._chunk(before)]
-        return [self._chunk(piece, before)]
+        return self._chunks(before or _NOTHING, piece) if count or before else []
 
     def _lose(self, origin: int, begin: int, end: int, *, new: bool) -> None:
         counts = self.counts
@@ -234,40 +231,41 @@ class Decoder:
             place, length = counts.regions[-1]
             counts.regions[-1] = (place, length + end - begin)
 
-    def _chunk(self, piece: _Piece, before: _Piece = _NOTHING) -> Events:
-        """The columns of the events in two pieces; those of optional blocks and traces if there are any."""
-        count = len(before.offsets) + len(piece.offsets)
+    def _chunks(self, before: _Piece, piece: _Piece) -> list[Events]:
+        """The events in two pieces, as one chunk if they have no traces, which are views of different words."""
+        split, count = len(before.offsets), len(before.offsets) + len(piece.offsets)
         self.counts.events += count
+        columns = self._filled(before, piece, count)
+        if "trace_start" not in columns:
+            return [columns]
+        if self._joined and 0 < split < count:
+            columns["trace_start"][split:] += before.words.view(_SAMPLES).size
+            columns[ev.TRACES] = self._memory(before.words.nbytes + piece.words.nbytes).view(_SAMPLES)
+            np.concatenate([before.words, piece.words], out=columns[ev.TRACES].view(np.uint32))
+            return [columns]
+        return [
+            {**ev.take(columns, rows), ev.TRACES: words.view(_SAMPLES)}
+            for words, rows in ((before.words, slice(0, split)), (piece.words, slice(split, count)))
+            if rows.start < rows.stop
+        ]
+
+    def _filled(self, before: _Piece, piece: _Piece, count: int) -> Events:
+        """The columns of the events in two pieces; those of optional blocks and traces if there are any."""
         samples = before.samples + piece.samples
         laid_out, names = _columns(before.parts | piece.parts, samples > 0)
         columns = ev.lay_out(laid_out, count, self._memory)
-        filled = (columns[name] for name in _FILLED)
-        fill_base(before.words, before.offsets, piece.words, piece.offsets, self._form, self._scratch, *filled)
+        filled = [columns[name] for name in _FILLED]
+        filled += [columns.get(name, _NO_ROWS[name]) for name in ("parts", *_OF_TRACE)]
+        words = before.words, before.offsets, piece.words, piece.offsets
+        fill_base(*words, self._form, self._scratch, *filled)
         columns["module"] = ev.repeated(np.uint8(self.module), count)
         for name in _OFTEN_ONE if count >= _WORTH_ASKING else ():
             columns[name] = ev.repeated_if_same(columns[name])
-        chunk = {name: columns[name] for name in names}
-        if "parts" in chunk:
-            split = len(before.offsets)
-            if split in (0, count):
-                self._fill_extra(before if split else piece, chunk)
-            else:
-                self._fill_extra(before, ev.take(chunk, slice(0, split)))
-                self._fill_extra(piece, ev.take(chunk, slice(split, count)))
-        if samples:  # of one piece alone
-            chunk[ev.TRACES] = piece.words.view(_SAMPLES)
-        return chunk
-
-    def _fill_extra(self, piece: _Piece, rows: Events) -> None:
-        """The columns of optional blocks and traces, those that are there."""
-        if len(rows) > len(ev.BASE_COLUMNS) + 1 + len(_OF_TRACE) or "trace_start" not in rows:
-            parts, ets, esum, baseline, qdc = (rows.get(name, _NO_ROWS[name]) for name in _IN_BLOCKS)
+        if before.parts | piece.parts:
+            parts, ets, esum, baseline, qdc = (columns.get(name, _NO_ROWS[name]) for name in _IN_BLOCKS)
             bits = baseline.view(np.uint32)
-            fill_parts(piece.words, piece.offsets, self._rows, parts, ets, esum.ravel(), bits, qdc.ravel())
-        else:
-            rows["parts"].fill(0)
-        if "trace_start" in rows:
-            fill_traces(piece.words, piece.offsets, self._form, rows["trace_start"], rows["trace_length"])
+            fill_parts(*words, self._rows, parts, ets, esum.ravel(), bits, qdc.ravel())
+        return {name: columns[name] for name in names}
 
 
 class RecordCounter(Decoder):

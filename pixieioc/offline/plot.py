@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from pixieioc.offline.summary import Spectra, Summary
 from pixieioc.pipeline import Error
+from pixieioc.tasks.disk import replace_file
 from pixieioc.tasks.names import shown
 
 #: Curves in one panel that can still be told apart.
@@ -39,12 +41,12 @@ def plot(spectra: Spectra, summary: Summary, path: Path) -> None:
     counts, width = _shown(spectra)
     for number, (module, channels) in enumerate(panels):
         _draw(figure.add_subplot(rows, columns, number + 1), counts[module], width, module, channels, spectra)
-    part = path.with_name(path.name + ".part")
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix.lower().removeprefix("."))
     try:
-        figure.savefig(part, format=path.suffix.lower().removeprefix("."))
-        part.rename(path)
+        replace_file(path, picture.getvalue())
     except OSError as error:
-        raise Error(f"cannot write {shown(path)}: {error.strerror}") from error
+        raise Error(f"cannot write {shown(path.name)}: {error.strerror}") from error
 
 
 def _panels(spectra: Spectra) -> list[tuple[int, list[int]]]:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +19,11 @@ from pixieioc.offline.pipes import Handed
 from pixieioc.offline.summary import Channel, Spectra, Summary
 from pixieioc.pipeline import Error, Pipeline, process
 from pixieioc.tasks.disk import sync
+from pixieioc.tasks.names import shown
+from pixieioc.tasks.raw_sources import find, read_sidecar
+
+#: So many files are named in an error.
+_NAMED = 3
 
 
 @dataclasses.dataclass
@@ -31,6 +36,8 @@ class Listener:
     print: Callable[[str, str], None] = lambda task, text: None
     #: A task's name and what takes it long just now.
     starting: Callable[[str, str], None] = lambda task, what: None
+    #: Called at least every 50 ms while data flow, and before files get their names: what it raises ends the job.
+    check: Callable[[], None] = lambda: None
 
 
 def replay(job: Job, listener: Listener | None = None) -> Summary:
@@ -39,6 +46,7 @@ def replay(job: Job, listener: Listener | None = None) -> Summary:
     Raises Error if anything fails. Then, and when it is interrupted, no file that was asked for is there, nor a part.
     """
     process.prepare()
+    listener = listener or Listener()
     with Handed(job.files) as handed:
         try:
             return _replay(job, prepare(dataclasses.replace(job, files=tuple(handed.names))), listener)
@@ -47,8 +55,12 @@ def replay(job: Job, listener: Listener | None = None) -> Summary:
             raise
 
 
-def _replay(job: Job, config: Config, listener: Listener | None) -> Summary:
-    with _new_files(job.out) as folder, _Followed(config, folder, listener or Listener()) as pipeline:
+def _replay(job: Job, config: Config, listener: Listener) -> Summary:
+    with (
+        _new_files(job.out) as folder,
+        _new_files(job.plot) as picture_folder,
+        _Followed(config, folder, listener) as pipeline,
+    ):
         pipeline.follow(pipeline.creating(config.tasks))
         pipeline.connect(list(config.chain))
         began = time.monotonic()
@@ -56,11 +68,13 @@ def _replay(job: Job, config: Config, listener: Listener | None) -> Summary:
         pipeline.wait()
         seconds = time.monotonic() - began
         pipeline.check_losses()
+        _refuse_without_events(pipeline, config)
         summary = _summary(pipeline, job, seconds)
-        if job.plot is not None:
+        if job.plot is not None and picture_folder is not None:
             from pixieioc.offline.plot import plot
 
-            plot(_spectra(pipeline), summary, job.plot)
+            plot(_spectra(pipeline), summary, picture_folder / job.plot.name)
+        listener.check()
     return summary
 
 
@@ -74,6 +88,11 @@ class _Followed(Pipeline):
             settings["WriteEvents"]["file"] = str(folder / Path(file).name)
         super().__init__(settings)
         self._listener = listener
+
+    def poll(self) -> bool:
+        """Handles at most one message, unless the job is to end."""
+        self._listener.check()
+        return super().poll()
 
     def handle_report(self, name: str, report: dict[str, Any]) -> None:
         if report.keys() & {"progress", "events"}:
@@ -116,6 +135,26 @@ def _new_files(out: Path | None) -> Iterator[Path | None]:
         sync(out.parent)
     finally:
         shutil.rmtree(folder)
+
+
+def _refuse_without_events(pipeline: Pipeline, config: Config) -> None:
+    """Error if no event was found in the files, unless they are of runs that have recorded none."""
+    load, convert = (pipeline.processes[name].reports for name in ("LoadFiles", "ConvertToEvents"))
+    if convert["events"] or load["damage"]:  # what is damaged is shown with all that is known
+        return
+    files = find(cast("list[str]", config.settings["LoadFiles"]["files"]))
+    if all(read_sidecar(path).get("bytes") == 0 for path in files):
+        return
+    names = ", ".join(shown(path) for path in files[:_NAMED]) + (
+        f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    )
+    if not load["bytes_read"]:
+        raise Error(f"no event in {names}: nothing is in {'it' if len(files) == 1 else 'them'}")
+    left = convert["bytes_left_over"] + load["bytes_left_over"]
+    raise Error(
+        f"no event in {names}: of {load['bytes_read']} bytes, {convert['bytes_lost']} are no records and {left} are of "
+        "records that are not complete; raw list-mode data of other ADC rates or firmware revisions look so, too"
+    )
 
 
 def _summary(pipeline: Pipeline, job: Job, seconds: float) -> Summary:

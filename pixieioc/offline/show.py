@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich import box
 from rich.console import Console
@@ -17,15 +17,15 @@ from pixieioc.tasks.names import shown
 
 
 @contextlib.contextmanager
-def following(console: Console) -> Iterator[Listener]:
-    """A listener that shows a bar if `console` is a terminal, and what tasks print in any case."""
+def following(console: Console, check: Callable[[], None] = lambda: None) -> Iterator[Listener]:
+    """A listener that shows a bar if `console` is a terminal, and what tasks print in any case; see its `check`."""
 
     def show(task: str, text: str) -> None:
         for line in text.splitlines():
             console.print(shown(f"{task}: {line}"), markup=False, highlight=False, soft_wrap=True)
 
     if not console.is_terminal:
-        yield Listener(print=show, starting=show)
+        yield Listener(print=show, starting=show, check=check)
         return
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[events]} events"),
@@ -37,7 +37,10 @@ def following(console: Console) -> Iterator[Listener]:
         def progress(percent: float, events: int) -> None:
             bar.update(job, completed=percent, events=events, description="replay")
 
-        yield Listener(progress, show, lambda task, what: bar.update(job, description=f"{task}: {what}"))
+        def starting(task: str, what: str) -> None:
+            bar.update(job, description=f"{task}: {what}")
+
+        yield Listener(progress, show, starting, check)
 
 
 def print_summary(console: Console, summary: Summary) -> None:

@@ -22,7 +22,7 @@ from pixieioc.pipeline.declaration import (
     unknown_arguments,
 )
 from pixieioc.pipeline.error import Error
-from pixieioc.presentation import SharedSection
+from pixieioc.presentation import Access, SharedSection
 
 T = TypeVar("T")
 Kind = Literal["bool", "int", "float", "enum", "str", "strings", "numbers"]
@@ -52,11 +52,11 @@ class Parameter(Declaration, Generic[T]):
         fixed: bool = False,
         shared: bool = False,
         section: SharedSection = "run",
+        access: Access = "",
         path: bool = False,
         must_exist: bool = False,
         command: bool = False,
         new_process: bool = False,
-        expert: bool = False,
         items: type[str] | type[float] = str,
         longest: int = LONGEST_TEXT,
         at_once: bool = False,
@@ -84,6 +84,8 @@ class Parameter(Declaration, Generic[T]):
             fixed: Whether it can be set in the configuration file only.
             shared: Whether it is the whole pipeline's: its process variable has the pipeline's prefix, not the task's.
             section: The section of the screens for what is shared.
+            access: The group of those who may write it, OP, EX or EN; by default operators for commands and for what is
+                `at_once`, otherwise experts.
             path: Whether the text (or each text of a list) is the name of a file; a relative one starts at the folder
                 of the configuration file.
             must_exist: Whether `pixieioc check` says so if there is no such file, or none that a pattern (with * ? [])
@@ -91,7 +93,6 @@ class Parameter(Declaration, Generic[T]):
             command: Whether it is something to do rather than a setting: the default is False, and it is True in the
                 `do_configure` that it causes, and nowhere else.
             new_process: Whether another value needs a new process of the task: it is replaced when the value is used.
-            expert: Whether a command is the expert's to give (EX), not any operator's.
             items: The type of the items of a list, str or float.
             longest: Longest text that is accepted, in bytes of UTF-8; of a list of texts, as JSON.
             at_once: Whether it concerns only what is shown: it is live, and is used as soon as it is written, also
@@ -128,11 +129,11 @@ class Parameter(Declaration, Generic[T]):
         self.fixed = fixed
         self.shared = shared
         self.section: SharedSection = section
+        self.access: Access = access or ("OP" if command or at_once else "EX")
         self.path = path
         self.must_exist = must_exist
         self.command = command
         self.new_process = new_process
-        self.expert = expert
         self.pv = pv
         self.check_declaration()
         default = _copy(default)
@@ -158,8 +159,6 @@ class Parameter(Declaration, Generic[T]):
             raise ValueError("a command has the default False and is not fixed")
         if self.new_process and (self.command or self.live):
             raise ValueError("a parameter that needs a new process is neither a command nor live")
-        if self.expert and not self.command:
-            raise ValueError("expert goes with command=True: settings are the expert's anyway")
         if self.path and self.kind not in ("str", "strings"):
             raise ValueError("a path is a text or a list of texts")
         if self.must_exist and not self.path:

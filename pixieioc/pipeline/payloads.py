@@ -6,16 +6,16 @@ be taken for anything else.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from pixieioc.pipeline.error import Cause, Error
 from pixieioc.pipeline.frames import MalformedMessage
 from pixieioc.pipeline.message import KINDS, Message
+from pixieioc.pipeline.status import StatusName
 
 T = TypeVar("T")
-StatusName = Literal["WAITING", "RUNNING", "FINISHED", "DYING", "PANICKING"]
 #: Unix time in seconds.
 Time = Annotated[float, msgspec.Meta(ge=0, lt=2**32)]
 Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]

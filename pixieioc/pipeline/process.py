@@ -29,6 +29,9 @@ _BEFORE = "PIXIEIOC_ENVIRONMENT"
 _TERMINAL = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 _ELSEWHERE = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
 
+#: Signals to the pipeline's process that come within so many seconds are one: a terminal and the program that has
+#: started this one, such as `timeout`, both pass a signal on.
+SAME_WISH = 1.0
 #: Seconds between two beats.
 BEAT_INTERVAL = 1.0
 

@@ -18,6 +18,11 @@ class RateWindow:
         """Counts from here, as at the beginning of a run."""
         self._samples: deque[tuple[float, Sequence[Any]]] = deque([(now, counts)])
 
+    @property
+    def since(self) -> float:
+        """When the counts were made that the next rates are counted from."""
+        return self._samples[0][0]
+
     def rates(self, now: float, *counts: Any) -> tuple[Any, ...] | None:
         """What each of the counts grows by per second; None as long as there is no time to tell."""
         samples = self._samples

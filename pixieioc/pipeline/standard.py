@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pixieioc.pipeline.capacity import CAPACITY
 from pixieioc.pipeline.declare import FrameReport, Report
+from pixieioc.pipeline.status import StatusName
 from pixieioc.presentation import AlarmHandling
 
-TASK_STATUSES = ("WAITING", "RUNNING", "FINISHED", "DYING", "PANICKING", "LOST")
+#: What a task reports itself, and what only the pipeline can say of it.
+TASK_STATUSES = (*get_args(StatusName), "LOST")
+#: How long a task may take over one thing, or its process not run, before that is MINOR, and MAJOR, in seconds.
+SLOW, VERY_SLOW = 3, 10
+#: How long a task may handle nothing while items wait for it, in seconds: at the beginning of a run it has only begun.
+LONGEST_IDLE = 2.0
 
 
 class StandardReports:
@@ -31,8 +37,8 @@ class StandardReports:
         doc="Time since the process last ran, by the pipeline's clock.",
         unit="s",
         precision=1,
-        alarm_high=3,
-        alarm_hihi=10,
+        alarm_high=SLOW,
+        alarm_hihi=VERY_SLOW,
         pv="HeartBeatAge_RBV",
         alarm=AlarmHandling(silent=True),
         guidance="The process does not run: the computer is overloaded, or somebody has stopped the process. "
@@ -43,8 +49,8 @@ class StandardReports:
         doc="How long the task has been busy with the present item; 0 while it starts, compiles or boots.",
         unit="s",
         precision=1,
-        alarm_high=3,
-        alarm_hihi=10,
+        alarm_high=SLOW,
+        alarm_hihi=VERY_SLOW,
         hysteresis=1,
         pv="BusyTime_RBV",
         alarm=AlarmHandling(silent=True),
@@ -97,7 +103,10 @@ class StandardReports:
         unit="1/s",
         pv="Rate_RBV",
         alarm=AlarmHandling(
-            besides=("MINOR", "while the task runs, items wait for it, and it has handled none for 2 s"),
+            besides=(
+                "MINOR",
+                f"while the task runs, items wait for it, and it has handled none for {LONGEST_IDLE:g} s",
+            ),
             flickers=True,
             silent=True,
             waits=True,

@@ -6,7 +6,7 @@ No sockets, no clock, no processes: the tables are plain data, and the documenta
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.message import KINDS, Message, kind
@@ -25,6 +25,8 @@ class Status(Enum):
         return self.value
 
 
+#: Their names, in the order in which a process variable has them.
+StatusName = Literal["WAITING", "RUNNING", "FINISHED", "DYING", "PANICKING"]
 Rules = dict[tuple[Status, str], Status]
 
 _W, _R, _F, _D, _P = Status.WAITING, Status.RUNNING, Status.FINISHED, Status.DYING, Status.PANICKING

@@ -13,7 +13,6 @@ from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pvinfo.model import (
     LONGEST_STRING,
     NO_LIMITS,
-    Access,
     AlarmHandling,
     Element,
     PvInfo,
@@ -22,17 +21,13 @@ from pixieioc.pvinfo.model import (
     Source,
     text_pv,
 )
+from pixieioc.pvinfo.states import ALARM_SERVER_LEVELS, DONE, NO_YES, OK_ERROR
 
 if TYPE_CHECKING:
     from pixieioc.pipeline.task import Task
 
-NO_YES = ("No", "Yes")
-#: Severity levels of the Phoebus alarm server, in its order: the numbers that its "severity PVs" get.
-ALARM_STATES = (
-    "OK", "MINOR_ACK", "MAJOR_ACK", "INVALID_ACK", "UNDEFINED_ACK", "MINOR", "MAJOR", "INVALID", "UNDEFINED",
-)  # fmt: skip
-#: Access groups: parameters are the expert's.
-PARAMETER_ACCESS: Access = "EX"
+#: Lines of PrintLog_RBV.
+PRINTED_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -59,40 +54,41 @@ def _of_channel(module: int, channel: int) -> _Place:
 
 
 def parameter_pvs(
-    task: str,
-    parameter: Parameter[Any],
-    value: Value,
-    settings: Mapping[str, Value],
-    access: Access = PARAMETER_ACCESS,
+    task: str, parameter: Parameter[Any], value: Value, settings: Mapping[str, Value]
 ) -> Iterator[PvInfo]:
     """The setpoint and the readback of a parameter, of each channel if it has a value for each.
 
     `task` is empty for the run control's own; `settings` are all values of the task. A `fixed` parameter has no
-    setpoint, a command no readback. What concerns only what is shown is the operator's.
+    setpoint, a command no readback.
     """
-    if parameter.at_once:
-        access = "OP"
     if parameter.per == "channel":
         for index in channel_values.places(parameter.shape(settings)):
             number = index[2] if parameter.times else None
             source = Source("parameter", task, parameter.name, index[:2], number)
-            yield from _pair(_of_channel(*index[:2]), parameter, channel_values.at(value, index), access, source)
+            yield from _pair(_of_channel(*index[:2]), parameter, channel_values.at(value, index), source)
         return
     place, source = _place_of(task, parameter), Source("parameter", task, parameter.name)
     if parameter.command:
-        labels = ("Done", parameter.pv)
+        labels = (DONE, parameter.pv)
         named = place.named(parameter.pv)
-        who: Access = PARAMETER_ACCESS if parameter.expert else "OP"
-        yield PvInfo(record="bo", doc=parameter.doc, labels=labels, access=who, source=source, role="command", **named)
+        yield PvInfo(
+            record="bo",
+            doc=parameter.doc,
+            labels=labels,
+            access=parameter.access,
+            source=source,
+            role="command",
+            **named,
+        )
     else:
-        yield from _pair(place, parameter, value, access, source)
+        yield from _pair(place, parameter, value, source)
 
 
-def _pair(place: _Place, parameter: Parameter[Any], value: Value, access: Access, source: Source) -> Iterator[PvInfo]:
+def _pair(place: _Place, parameter: Parameter[Any], value: Value, source: Source) -> Iterator[PvInfo]:
     own = channel_values.numbered(parameter.pv, source.number)
     pattern = parameter.pv if source.number is not None else ""
     if not parameter.fixed:
-        of: dict[str, Any] = {**place.named(own), "access": access, "source": source, "pattern": pattern}
+        of: dict[str, Any] = {**place.named(own), "access": parameter.access, "source": source, "pattern": pattern}
         of |= {"role": "setpoint", "saved": True, "locked_in_run": not parameter.live}
         yield _of_parameter(parameter, value, parameter.doc, of)
     of = {**place.named(f"{own}_RBV"), "source": replace(source, kind="readback"), "role": "readback"}
@@ -266,7 +262,7 @@ def _frame_pvs(task: str) -> Iterator[PvInfo]:
         return {**place.named(own), "source": Source("run", task, name)}
 
     yield PvInfo(
-        record="bi", doc="Whether the task had an error that nobody has acknowledged.", labels=("OK", "ERROR"),
+        record="bi", doc="Whether the task had an error that nobody has acknowledged.", labels=OK_ERROR,
         severities=("NO_ALARM", "MAJOR"),
         alarm=AlarmHandling(rank="error", explains=True, message=f"{task}:ErrorMessage_RBV"),
         guidance="Read ErrorMessage_RBV and mend its cause; the next start replaces the task. Acknowledge in the "
@@ -275,7 +271,7 @@ def _frame_pvs(task: str) -> Iterator[PvInfo]:
     )  # fmt: skip
     yield PvInfo(
         record="mbbo", doc="What the alarm server makes of ERROR; an acknowledge there is one here.",
-        labels=ALARM_STATES, access="OP", role="input", **of("ErrorAlarm", "error_alarm"),
+        labels=ALARM_SERVER_LEVELS, access="OP", role="input", **of("ErrorAlarm", "error_alarm"),
     )  # fmt: skip
     yield text_pv(
         doc="The first error since the last acknowledge.",
@@ -286,7 +282,7 @@ def _frame_pvs(task: str) -> Iterator[PvInfo]:
     yield PvInfo(record="longin", doc="Errors since the IOC was started.", **of("ErrorCount_RBV", "error_count"))
     yield text_pv(doc="The last line that the task printed.", length=512, **of("PRINT", "print"))
     yield text_pv(
-        doc="The last 20 lines that the task printed.",
+        doc=f"The last {PRINTED_LINES} lines that the task printed.",
         length=4096,
         **of("PrintLog_RBV", "print_log"),
     )

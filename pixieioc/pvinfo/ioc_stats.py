@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pixieioc.pvinfo.model import NO_LIMITS, AlarmHandling, PvInfo, text_pv
+from pixieioc.pvinfo.states import DONE, OK_ERROR
 
 _NAN = NO_LIMITS[0]
 #: The one whose alarm stands above all others of an IOC.
@@ -28,7 +29,7 @@ def _ioc_pvs() -> Iterator[PvInfo]:
     )  # fmt: skip
     yield PvInfo(
         "IOC:ERROR", "bi", "Whether the IOC had an error of its own that nobody has acknowledged.",
-        labels=("OK", "ERROR"), severities=("NO_ALARM", "MAJOR"),
+        labels=OK_ERROR, severities=("NO_ALARM", "MAJOR"),
         alarm=AlarmHandling(rank="error", explains=True, message="IOC:ErrorMessage_RBV"),
         guidance="Read IOC:ErrorMessage_RBV and report it to whoever looks after the IOC. Acknowledge in the alarm "
         "handler, or all errors with ErrorAck.",
@@ -77,7 +78,7 @@ def _ioc_pvs() -> Iterator[PvInfo]:
         "IOC:SYSRESET",
         "bo",
         "Ends the IOC (its supervisor starts it again); refused during a run.",
-        labels=("Done", "Reset"),
+        labels=(DONE, "Reset"),
         access="EN",
         role="command",
     )

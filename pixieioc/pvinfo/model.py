@@ -6,16 +6,20 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pixieioc.presentation import PLAIN, SEVERITIES, AlarmHandling, Archive, Section, Severity
+from pixieioc.presentation import PLAIN, SEVERITIES, Access, AlarmHandling, Archive, Section, Severity
 
 __all__ = [
     "DRIVEN",
     "LIMIT_NAMES",
     "LIMIT_SEVERITIES",
+    "LIMIT_SEVERITY_FIELDS",
+    "LONGEST_DESC",
     "LONGEST_NAME",
     "LONGEST_STRING",
+    "LONGEST_UNIT",
     "NO_LIMITS",
     "SEVERITIES",
+    "STATE_FIELDS",
     "Access",
     "AlarmHandling",
     "Archive",
@@ -34,6 +38,13 @@ __all__ = [
 LIMIT_NAMES = ("LOLO", "LOW", "HIGH", "HIHI")
 LIMIT_SEVERITIES: tuple[Severity, ...] = ("MAJOR", "MINOR", "MINOR", "MAJOR")
 
+#: The fields that say them.
+LIMIT_SEVERITY_FIELDS = ("LLSV", "LSV", "HSV", "HHSV")
+#: By state, the two letters that its fields of an mbbi or mbbo begin with.
+STATE_FIELDS = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI", "TE", "EL", "TV", "TT", "FT", "FF")
+#: Most bytes of DESC and EGU, as in EPICS Base.
+LONGEST_DESC, LONGEST_UNIT = 40, 15
+
 RecordType = Literal[
     "ai",
     "ao",
@@ -51,7 +62,6 @@ RecordType = Literal[
 ]
 Element = Literal["CHAR", "LONG", "DOUBLE"]
 SourceKind = Literal["report", "parameter", "readback", "run"]
-Access = Literal["", "OP", "EX", "EN"]
 #: What it is to a client: a value to read; a setting, and what of it is in use; what does something when it is written
 #: and reads 0 otherwise; or what takes a value that is no setting.
 Role = Literal["reading", "setpoint", "readback", "command", "input"]

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from pixieioc.pvinfo.model import SEVERITIES, AlarmHandling, Archive, PvInfo, Section, Source, text_pv
+from pixieioc.pvinfo.states import CURES
 
 #: Rows of the list of alarms, each with its process variables.
 ALARM_ROWS = 8
+#: Lines of RunLog_RBV.
+EVENTS_KEPT = 100
 #: The screens that a row of the list of alarms can lead to, before those of the tasks; 0 is none.
 ALARM_SCREENS = ("", "Run", "Rates", "Expert")
-#: What makes an IOC ready that is not: where that is changed, or what to press.
-CURES = ("None", "Preset", "File", "Make folder", "Tasks", "Wait")
 #: Numbers as people say them: name of the text, name of the number, the section of both, what it is.
 _IN_WORDS: tuple[tuple[str, str, Section, str], ...] = (
     ("ElapsedRealText_RBV", "ElapsedReal_RBV", "run", "Real time of the run, in words."),
@@ -65,7 +66,9 @@ def overview_pvs() -> Iterator[PvInfo]:
         section="errors",
     )  # fmt: skip
     yield text_pv("ErrorFirstTime_RBV", "When that was.", 64, section="errors")
-    yield text_pv("RunLog_RBV", "The last 100 starts, ends and errors, the latest first, with their times.", 32768)
+    yield text_pv(
+        "RunLog_RBV", f"The last {EVENTS_KEPT} starts, ends and errors, the latest first, with their times.", 32768
+    )
     yield PvInfo("AlarmCount_RBV", "longin", "Entries in AlarmList_RBV.", archive=_FOR_SCREENS)
     yield text_pv(
         "AlarmList_RBV", "What is in alarm now, causes first, then the worst: severity, what, since when.", 16384

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pixieioc.config import RunParameters
-from pixieioc.pipeline.declare import Value, parameters_of
-from pixieioc.pvinfo.declared import NO_YES, parameter_pvs
+from pixieioc.pipeline.declare import Value, parameters_of, reports_of
+from pixieioc.pvinfo.declared import parameter_pvs
 from pixieioc.pvinfo.model import (
     NO_LIMITS,
     SEVERITIES,
@@ -19,17 +19,12 @@ from pixieioc.pvinfo.model import (
     text_pv,
 )
 from pixieioc.pvinfo.overview import overview_pvs
+from pixieioc.pvinfo.states import DETECTOR_STATES, DONE, END_REASONS, NO_YES, OK_ERROR, OUTCOMES, PIPELINE_STATES
+from pixieioc.tasks.channel_rates import ChannelRates
 
-STATES = ("WAITING", "RUNNING", "DYING", "PANICKING", "UNKNOWN")
-DETECTOR_STATES = (
-    "Idle", "Acquire", "Readout", "Correct", "Saving", "Aborting", "Error", "Waiting", "Initializing", "Disconnected",
-    "Aborted",
-)  # fmt: skip
-COMMAND_STATUSES = ("OK", "Busy", "Refused", "Failed", "Timeout")
-END_REASONS = (
-    "None", "Preset", "Operator stop", "Abort", "Source end", "Task error", "Task lost", "Timeout", "IOC restart",
-)  # fmt: skip
 _NAN = NO_LIMITS[0]
+#: Lines of CmdLog_RBV.
+COMMANDS_KEPT = 20
 #: Seconds of which EventRate_RBV is the mean, and of which RateHistory_RBV tells.
 RATE_MEAN, RATES_KEPT = 3, 600
 
@@ -41,7 +36,7 @@ def _severities(labels: tuple[str, ...], **of: Severity) -> tuple[Severity, ...]
 
 
 def _command(name: str, label: str, access: Access, doc: str) -> PvInfo:
-    return PvInfo(name, "bo", doc, labels=("Done", label), access=access, role="command")
+    return PvInfo(name, "bo", doc, labels=(DONE, label), access=access, role="command")
 
 
 #: Commands: writing 1 (or the label) does it; the PV reads 1 until it is done.
@@ -65,7 +60,7 @@ def run_control_pvs(tasks: tuple[str, ...], run: Mapping[str, Value], disk: tupl
     yield from _state()
     yield from _readiness(tasks)
     for name, parameter in parameters_of(RunParameters).items():
-        yield from parameter_pvs("", parameter, run[name], run, "OP" if name.startswith("preset") else "EX")
+        yield from parameter_pvs("", parameter, run[name], run)
     yield from _times()
     yield from _in_section("files", _files(disk))
     yield from _in_section("errors", _errors())
@@ -82,8 +77,8 @@ def _state() -> Iterator[PvInfo]:
         "AcquireBusy", "bo", "Whether a run is in progress or still being ended.", labels=("Done", "Acquiring")
     )
     yield PvInfo(
-        "State_RBV", "mbbi", "State of the pipeline.", labels=STATES,
-        severities=_severities(STATES, PANICKING="MAJOR", UNKNOWN="INVALID"),
+        "State_RBV", "mbbi", "State of the pipeline.", labels=PIPELINE_STATES,
+        severities=_severities(PIPELINE_STATES, PANICKING="MAJOR", UNKNOWN="INVALID"),
         alarm=AlarmHandling(
             omitted="follows from the error of a task, which is in the tree",
             besides=("MINOR", "while it is DYING for more than half of StopTimeout"), explains=True,
@@ -101,14 +96,16 @@ def _state() -> Iterator[PvInfo]:
     )  # fmt: skip
     yield text_pv("StatusMessage_RBV", "What is going on, in a sentence.")
     yield PvInfo(
-        "CmdStatus_RBV", "mbbi", "Outcome of the last command.", labels=COMMAND_STATUSES,
-        severities=_severities(COMMAND_STATUSES, Failed="MINOR", Timeout="MAJOR"),
+        "CmdStatus_RBV", "mbbi", "Outcome of the last command.", labels=OUTCOMES,
+        severities=_severities(OUTCOMES, Failed="MINOR", Timeout="MAJOR"),
         alarm=AlarmHandling(omitted="the answer to whoever gave the command"),
         guidance="See CmdMessage_RBV.",
     )  # fmt: skip
     yield text_pv("CmdMessage_RBV", "Why the last command had this outcome.", 1024)
     yield text_pv("CmdUser_RBV", "Who gave the last command: user@host.")
-    yield text_pv("CmdLog_RBV", "The last 20 commands, the latest first: time, outcome, user, message.", 8192)
+    yield text_pv(
+        "CmdLog_RBV", f"The last {COMMANDS_KEPT} commands, the latest first: time, outcome, user, message.", 8192
+    )
     yield PvInfo(
         "RunEndReason_RBV", "mbbi", "Why the last run ended.", labels=END_REASONS,
         severities=_severities(
@@ -166,9 +163,10 @@ def _times() -> Iterator[PvInfo]:
     yield PvInfo(
         "Progress_RBV", "ai", "How much of the run is done; 0 if that is not known.", 0.0, unit="%", precision=1
     )
+    of_channel = reports_of(ChannelRates)["channel_dead_time"]
     yield PvInfo(
         "DeadTime_RBV", "ai", "Dead time, mean of the channels with hits; NaN: not known.", 0.0, unit="%", precision=1,
-        limits=(_NAN, _NAN, 40.0, 70.0), hysteresis=2.0, guidance="The rate is too high for these settings.",
+        limits=of_channel.limits, hysteresis=of_channel.hysteresis, guidance=of_channel.guidance,
     )  # fmt: skip
     yield PvInfo(
         "EventRate_RBV", "ai", f"Events per second at the end of the chain, mean of {RATE_MEAN} s.", 0.0, unit="1/s",
@@ -207,7 +205,7 @@ def _files(disk: tuple[float, float]) -> Iterator[PvInfo]:
 def _errors() -> Iterator[PvInfo]:
     yield PvInfo("ErrorCount_RBV", "longin", "Errors of all tasks since the IOC was started.", archive="always")
     yield PvInfo(
-        "ErrorLatched_RBV", "bi", "Whether there are errors that nobody has acknowledged.", labels=("OK", "ERROR"),
+        "ErrorLatched_RBV", "bi", "Whether there are errors that nobody has acknowledged.", labels=OK_ERROR,
         severities=("NO_ALARM", "MAJOR"), guidance="See ErrorFirst_RBV and LastError_RBV; acknowledge with ErrorAck.",
         alarm=AlarmHandling(omitted="the sum of all tasks' ERROR"),
     )  # fmt: skip

@@ -15,15 +15,15 @@ from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pvinfo.description import may_alarm, severities_of
 from pixieioc.pvinfo.ioc_stats import ALIVE
 from pixieioc.pvinfo.model import PvInfo
-from pixieioc.pvinfo.run_control import END_REASONS, STATES
+from pixieioc.pvinfo.states import END_REASONS, PIPELINE_STATES, EndReason
 
 #: How long what flickers must be in alarm before an alarm handler hears of it, in seconds.
 FLICKER_DELAY = 10
 #: After so many seconds an alarm handler has surely heard what has caused an alarm that follows; an error is told
 #: sooner, but not before it is known whether it is the IOC that has gone.
 FOLLOWING_DELAY, ERROR_DELAY = 3, 1
-#: What shows that a task takes long, or hangs, from so many seconds up.
-TAKES_LONG, LONG = (StandardReports.heart_beat_age, StandardReports.busy_time), 3
+#: What shows that a task takes long, or hangs, while it is in alarm itself.
+TAKES_LONG = (StandardReports.heart_beat_age, StandardReports.busy_time)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Condition:
     inside: bool = True
 
 
-def _reason(first: str, last: str) -> Condition:
+def _reason(first: EndReason, last: EndReason) -> Condition:
     """No run has ended for one of these reasons since the last start."""
     return Condition("RunEndReason_RBV", END_REASONS.index(first), END_REASONS.index(last) + 1, inside=False)
 
@@ -47,7 +47,7 @@ def _reason(first: str, last: str) -> Condition:
 IOC_IS_THERE = Condition(ALIVE, 1, 2)
 #: No task has failed in the run, or since it. What an abort discards is what was asked for.
 NOTHING_HAS_FAILED = (
-    Condition("State_RBV", 0, STATES.index("PANICKING")),
+    Condition("State_RBV", 0, PIPELINE_STATES.index("PANICKING")),
     _reason("Task error", "Timeout"),
     _reason("Abort", "Abort"),
 )
@@ -105,4 +105,4 @@ def _nobody_takes_long(pv: PvInfo, graph: Graph | None) -> Iterator[Condition]:
     for each in waits_for:  # which grows
         waits_for += [link.target for link in graph.behind(each) if link.mode == "lossless"]
     for each in waits_for:
-        yield from (Condition(f"{each}:{report.pv}", 0, LONG) for report in TAKES_LONG)
+        yield from (Condition(f"{each}:{report.pv}", 0, int(report.limits[2])) for report in TAKES_LONG)

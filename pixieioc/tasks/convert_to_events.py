@@ -15,7 +15,7 @@ from pixieioc.listmode.stream import Decoder, StreamCounts, warm_up
 from pixieioc.listmode.variant import CHANNELS, Variant, variant
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.crate import CrateFacts, layout_of
-from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, joined, run_begins, words_of
+from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, run_begins, words_of
 
 #: So many seconds after the chain is there, no run has begun at once.
 _IDLE = 3
@@ -117,7 +117,7 @@ class ConvertToEvents(Task):
                     self._memory,
                 )
             decoder = self._decoders[module]
-            chunks += decoder.feed(words)
+            chunks += decoder.feed(words, joined=not self._several)
             if decoder.counts.corrupt_regions:
                 self._print_regions(module, decoder)
         quiet = [module for module, words in block.items() if not len(words) and self._decoders[module].holds_nothing]
@@ -144,11 +144,10 @@ class ConvertToEvents(Task):
         self.corrupt_regions = sum(c.corrupt_regions for c in counts)
         self.bytes_lost = 4 * sum(c.words_lost for c in counts)
         self.bytes_left_over = 4 * sum(c.words_left_over for c in counts)
-        pieces = list(joined(chunks, self.allocate))
-        for events in pieces[:-1]:  # only behind the last of them is it true that modules have nothing more
-            self._send_block(events, {}, [])
-        if pieces or words_read:  # the sorter must know that these modules were read and had nothing
-            self._send_block(pieces[-1] if pieces else ev.empty(), words_read, quiet)
+        # In one message, which costs what a few thousand events cost; traces would be copied for the next task anyway.
+        events = ev.concatenate(chunks, self.allocate)
+        if ev.size(events) or words_read:  # the sorter must know that these modules were read and had nothing
+            self._send_block(events, words_read, quiet)
 
     def _send_block(self, events: Events, words_read: dict[int, int], quiet: list[int]) -> None:
         block = EventBlock(events=events, words_read=words_read, quiet=quiet)

@@ -63,11 +63,11 @@ class CrateBoot(NotReady):
     fast_boot = Parameter(
         True, shared=True, doc="Whether Boot has modules that are booted with this firmware load their settings only."
     )
-    boot = Parameter(False, command=True, expert=True, shared=True, doc="Boots the modules; done when they have.")
+    boot = Parameter(False, command=True, access="EX", shared=True, doc="Boots the modules; done when they have.")
     adjust_offsets = Parameter(
         False,
         command=True,
-        expert=True,
+        access="EX",
         shared=True,
         doc="Moves the baselines of the good channels: replaces their VOFFSET.",
     )

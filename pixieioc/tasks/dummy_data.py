@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pixieioc.detector.crate import BadCrate, Crate, Module
+from pixieioc.detector.crate import BadCrate, Crate, Module, wrong_detector, wrong_source
 from pixieioc.detector.response import DETECTORS
 from pixieioc.detector.sources import SOURCES
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
@@ -29,6 +30,31 @@ _CLOSE = 1e-3
 _PATIENCE = 0.2
 
 
+#: The parameters that what is wrong with a simulated crate is about; other values have the names of theirs.
+_PARAMETERS = {"layout": "adc_mhz", "detector": "detectors", "trace_us": "trace_length"}
+
+
+def _source(text: str) -> tuple[str, float]:
+    """Name and weight of `name` or `name:weight`."""
+    name, _, weight = text.partition(":")
+    try:
+        return name, float(weight or 1)
+    except ValueError:
+        raise Error(f"sources: {text!r} must be a name or name:weight, as 60Co:2") from None
+
+
+def _check_detectors(names: list[str]) -> None:
+    """Error if there is no such detector."""
+    if problem := next(filter(None, map(wrong_detector, names)), ""):
+        raise Error(problem)
+
+
+def _check_sources(texts: list[str]) -> None:
+    """Error if there is no such source, or none of such a weight."""
+    if problem := next(filter(None, (wrong_source(_source(text)) for text in texts)), ""):
+        raise Error(problem)
+
+
 class DummyData(ChannelRates, SourceTime, Task):
     """Simulates a crate in real time, for a time or without end: sources, detectors, digitizers, and faults on request.
 
@@ -46,10 +72,13 @@ class DummyData(ChannelRates, SourceTime, Task):
     seed = Parameter(0, low=0, doc="The same seed makes the same words; 0: another one each run.")
 
     detectors = Parameter(
-        ["LaBr3"], doc=f"Detectors ({', '.join(DETECTORS)}) on the channels: one text for all, or one per module."
+        ["LaBr3"],
+        rule=_check_detectors,
+        doc=f"Detectors ({', '.join(DETECTORS)}) on the channels: one text for all, or one per module.",
     )
     sources = Parameter(
         ["60Co", "137Cs"],
+        rule=_check_sources,
         doc=f"Sources ({', '.join(SOURCES)}) before all detectors; 60Co:2 counts twice as much as 137Cs.",
     )
     background = Parameter(0.1, low=0, high=1, doc="Share of the room's background, an exponential spectrum.")
@@ -104,8 +133,20 @@ class DummyData(ChannelRates, SourceTime, Task):
     events_hit = Report(0, doc="Records that are damaged or missing by these faults.")
     counter_resets = Report(0, doc="How often the modules' counters restarted.")
 
+    @classmethod
+    def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        facts = list(CrateFacts.do_check(settings))
+        yield from facts
+        modules, detectors = settings["modules"], settings["detectors"]
+        if len(detectors) not in (1, modules):
+            yield "detectors", f"has {len(detectors)} values: must be one for all, or one for each of {modules} modules"
+        elif not facts:
+            try:
+                _crate_of(settings)
+            except BadCrate as error:
+                yield from ((_PARAMETERS.get(name, name), text) for name, text in error.problems)
+
     def do_init(self) -> None:
-        self._crate()
         self._waits = 0
         self._loading = threading.Thread(target=_load, name="load", daemon=True)
 
@@ -115,7 +156,6 @@ class DummyData(ChannelRates, SourceTime, Task):
             self._load_in_background()
 
     def do_configure(self, config: dict[str, Any]) -> None:
-        self._crate()
         if self.running:
             self._simulation.change(
                 channel_rate=self.channel_rate, corrupt_rate=self.corrupt_rate, truncate_rate=self.truncate_rate
@@ -129,7 +169,9 @@ class DummyData(ChannelRates, SourceTime, Task):
             self.send_heart_beat()
         from pixieioc.detector.simulation import Simulation
 
-        self._simulation: Simulation = Simulation(self._crate(), np.random.default_rng(self.seed or None))
+        self._simulation: Simulation = Simulation(
+            _crate_of(self.parameter_values), np.random.default_rng(self.seed or None)
+        )
         self._reset = self._ended = False
         self._silence = Silence()
         nothing = np.zeros((2, self.modules * self.channels))
@@ -201,44 +243,6 @@ class DummyData(ChannelRates, SourceTime, Task):
         self.corrupt_words, self.truncated_blocks = counts.corrupt_words, counts.truncated_blocks
         self.events_hit, self.counter_resets = counts.events_hit, counts.counter_resets
 
-    def _crate(self) -> Crate:
-        """The crate that the parameters describe; Error that says what cannot be."""
-        rates, revisions, names = (
-            per_module(values, self.modules, name)
-            for values, name in (
-                (self.adc_mhz, "adc_mhz"),
-                (self.firmware_revision, "firmware_revision"),
-                (self.detectors, "detectors"),
-            )
-        )
-        try:
-            return Crate(
-                tuple(Module(int(a), int(b), str(c)) for a, b, c in zip(rates, revisions, names, strict=True)),
-                self.channels,
-                self.channel_rate,
-                tuple(_source(text) for text in self.sources),
-                background=self.background,
-                coincidence=self.coincidence,
-                gain=self.energy_gain,
-                rise_us=self.energy_rise,
-                flat_top_us=self.energy_flat_top,
-                pileup=self.pileup,
-                dead_us=self.dead_time,
-                cfd_fails_kev=self.cfd_failure,
-                backwards=self.backwards,
-                trace_us=self.trace_length if self.traces else 0.0,
-                full_scale_kev=self.full_scale,
-                qdc=self.qdc,
-                energy_sums=self.energy_sums,
-                external_time=self.external_time,
-                external_mhz=self.external_clock,
-                corrupt_rate=self.corrupt_rate,
-                truncate_rate=self.truncate_rate,
-                reset_interval=self.reset_interval,
-            )
-        except BadCrate as error:
-            raise Error(str(error)) from None
-
 
 def _load() -> None:
     """Loads the compiled loops; numba comes with them, so this is not done where only declarations are wanted."""
@@ -247,10 +251,33 @@ def _load() -> None:
     warm_up()
 
 
-def _source(text: str) -> tuple[str, float]:
-    """Name and weight of `name` or `name:weight`."""
-    name, _, weight = text.partition(":")
-    try:
-        return name, float(weight or 1)
-    except ValueError:
-        raise Error(f"sources: {text!r} must be a name or name:weight, as 60Co:2") from None
+def _crate_of(settings: Mapping[str, Any]) -> Crate:
+    """The crate that values of parameters describe; BadCrate if there is none such."""
+    modules = settings["modules"]
+    rates, revisions, detectors = (
+        per_module(settings[name], modules, name) for name in ("adc_mhz", "firmware_revision", "detectors")
+    )
+    return Crate(
+        tuple(Module(int(a), int(b), str(c)) for a, b, c in zip(rates, revisions, detectors, strict=True)),
+        settings["channels"],
+        settings["channel_rate"],
+        tuple(map(_source, settings["sources"])),
+        background=settings["background"],
+        coincidence=settings["coincidence"],
+        gain=settings["energy_gain"],
+        rise_us=settings["energy_rise"],
+        flat_top_us=settings["energy_flat_top"],
+        pileup=settings["pileup"],
+        dead_us=settings["dead_time"],
+        cfd_fails_kev=settings["cfd_failure"],
+        backwards=settings["backwards"],
+        trace_us=settings["trace_length"] if settings["traces"] else 0.0,
+        full_scale_kev=settings["full_scale"],
+        qdc=settings["qdc"],
+        energy_sums=settings["energy_sums"],
+        external_time=settings["external_time"],
+        external_mhz=settings["external_clock"],
+        corrupt_rate=settings["corrupt_rate"],
+        truncate_rate=settings["truncate_rate"],
+        reset_interval=settings["reset_interval"],
+    )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Parameter, Report, Task
+from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, OutputRates
 from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.items import EVENTS, events_of
@@ -162,18 +163,17 @@ class FillSpectra(OutputRates, Task):
 
     def _begin_rates(self) -> None:
         self._filled = time.monotonic()
-        self._rate_base = (self._filled, self._counts())
+        self._rate = RateWindow(0.0, RATE_INTERVAL, self._filled, self._counts())
 
     def _report_rates(self, now: float) -> None:
         """Rates are counted from block to block, so that it does not matter how many of them come between reports."""
-        then, before = self._rate_base
         until = self._filled if now - self._filled < _SILENCE else now
         if not self.running:
             self.channel_output_rate = np.zeros((self.modules, self.channels))
-        elif until - then >= RATE_INTERVAL:
-            counts = self._counts()
-            self.channel_output_rate = (counts - before) / (until - then)
-            self._rate_base = (until, counts)
+        elif until - self._rate.since >= RATE_INTERVAL:  # to add all bins up takes time
+            rates = self._rate.rates(until, self._counts())
+            assert rates is not None
+            self.channel_output_rate = rates[0]
 
     def _report_regions(self) -> None:
         low, high = (np.array(bins).reshape(-1, self.rois) for bins in (self.roi_low, self.roi_high))

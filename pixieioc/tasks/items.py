@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixieioc.listmode import events as ev
-from pixieioc.listmode.events import Events, Memory
+from pixieioc.listmode.events import Events
 from pixieioc.pipeline import Error
 
 #: The kinds of items, as tasks name what they take and give.
@@ -102,18 +100,6 @@ def events_of(datum: Any, task: str) -> EventBlock:
     if not is_events(datum):
         raise Error(f"{task} needs events (put ConvertToEvents before it), not {_kind(datum)}")
     return datum
-
-
-def joined(chunks: list[Events], memory: Memory) -> Iterator[Events]:
-    """The events of `chunks` in as few pieces as possible without copying traces: chunks with traces stay as they are.
-
-    Those that are joined are put into `memory`. A message costs what a few thousand events cost.
-    """
-    for with_traces, group in itertools.groupby(chunks, lambda chunk: ev.TRACES in chunk):
-        if with_traces:
-            yield from group
-        else:
-            yield ev.concatenate(list(group), memory)
 
 
 def _kind(datum: Any) -> str:

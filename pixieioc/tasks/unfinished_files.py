@@ -22,6 +22,7 @@ class UnfinishedFiles:
         self._looks: dict[tuple[str, str], threading.Thread] = {}
         self._wanted = ("", "")
         self._found: dict[tuple[str, str], str] = {}
+        self._silent: threading.Thread | None = None  # the last that was waited for in vain
 
     def ask(self, template: str, path: str) -> None:
         """Has it looked, unless that goes on already."""
@@ -34,9 +35,10 @@ class UnfinishedFiles:
             look.start()
 
     def wait(self) -> None:
-        """Waits a moment for the answer."""
-        if (look := self._looks.get(self._wanted)) is not None:
+        """Waits a moment for the answer; not again for one that has not come."""
+        if (look := self._looks.get(self._wanted)) is not None and look is not self._silent:
             look.join(_PATIENCE)
+            self._silent = look if look.is_alive() else None
 
     @property
     def text(self) -> str:

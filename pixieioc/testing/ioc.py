@@ -81,7 +81,7 @@ class RunningIoc:
 def running_ioc(configuration: Path | str, *options: str) -> Iterator[RunningIoc]:
     """The IOC of a configuration file, with the options of `pixieioc run`; it has ended when this is left."""
     folder = Path(tempfile.mkdtemp(prefix="ioc"))
-    port = _free_port()
+    port = free_port()
     environment = {
         "EPICS_CA_ADDR_LIST": f"127.0.0.1:{port}",
         "EPICS_CA_AUTO_ADDR_LIST": "NO",
@@ -119,8 +119,8 @@ def _wait_until_ready(ioc: RunningIoc, seconds: float = 60.0) -> None:
             state = ioc.get("DetectorState_RBV")
 
 
-def _free_port() -> int:
-    """A port that is free for TCP and UDP, and that the kernel gives to nobody who asks for any port."""
+def free_port() -> int:
+    """A port of this computer that is free for TCP and UDP, and that the kernel gives to nobody who asks for any."""
     while True:
         port = random.SystemRandom().randrange(10_000, 32_000)
         with closing(socket.socket()) as tcp, closing(socket.socket(type=socket.SOCK_DGRAM)) as udp:

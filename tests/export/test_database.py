@@ -15,12 +15,12 @@ import pytest
 
 from pixieioc.export import outputs
 from pixieioc.export.database import record
-from pixieioc.export.text import LONGEST_DESC, shortened
+from pixieioc.export.text import shortened
 from pixieioc.export.write import write
 from pixieioc.ioc.records import Record
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.description import Description
-from pixieioc.pvinfo.model import SEVERITIES
+from pixieioc.pvinfo.model import LONGEST_DESC, SEVERITIES
 from tests.conftest import CA_PORTS
 from tests.export.described import DEMO, everything, of_file
 from tests.export.load_database import MARK

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from pixieioc.ioc.readiness import CHECKS, Files, Place, Readiness, Saving, evaluate, examine
-from pixieioc.ioc.run import duration
 
 HERE = Place("/data", exists=True, writable=True, free_gb=100.0)
 NO_FOLDER = "there is no folder /x (CreateDirectory makes it)"
@@ -93,17 +92,6 @@ def test_a_look_at_folders(tmp_path: Path) -> None:
     for path in (f"{tmp_path}/file", f"{tmp_path}/file/below", f"{tmp_path}/{'x' * 300}/below", "/proc/self/nothing"):
         place = examine(path)
         assert (place.path, place.exists, place.writable) == (path, False, False)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0.2, "0 s"), (1.9, "2 s"), (119, "119 s"), (121, "2 min"), (3700, "61 min"), (7200, "2 h 0 min"),
-        (90_061, "25 h 1 min"),
-    ],
-)  # fmt: skip
-def test_durations_are_said_as_one_says_them(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
 
 
 def test_a_file_system_that_does_not_answer_is_the_reason_for_a_run_that_saves() -> None:

@@ -23,6 +23,13 @@ def test_durations(seconds: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "0 s"), (1.9, "2 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (7500, "2 h 05 min")]
+)
+def test_durations_in_whole_seconds(seconds: float, said: str) -> None:
+    assert duration(seconds, 0) == said
+
+
+@pytest.mark.parametrize(
     ("count", "said"),
     [
         (0, "0 B"), (812, "812 B"), (999.6, "1.00 kB"), (5_870_000, "5.87 MB"), (58_700_000, "58.7 MB"),

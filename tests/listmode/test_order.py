@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
@@ -148,3 +149,31 @@ def test_traces_stay_with_their_events() -> None:
         for t, b, n in zip(s.events["time"], s.events["trace_start"], s.events["trace_length"], strict=True)
     }
     assert found == {1000: [1, 1], 2000: [], 3000: [3, 3], 4000: [4, 4, 4, 4]}
+
+
+@pytest.mark.parametrize("between", [0, 1, 40], ids=["end to end", "a header between", "few among other words"])
+def test_traces_of_two_modules_stay_with_their_events_however_the_streams_are_cut(between: int) -> None:
+    random = np.random.default_rng(between)
+    times = random.permutation(300) * 10
+    order, stretches = _order(window=5000, most=10**6), list[Stretch]()
+    for begin in range(0, 300, 50):
+        chunks = [_traced(times[begin + 25 * module :][:25], module, between, random) for module in (0, 1)]
+        stretches += order.feed(ev.concatenate(chunks), [0, 1])
+    stretches += order.finish()
+    assert _times(stretches) == sorted(times.tolist())
+    for stretch in stretches:
+        events = stretch.events
+        for time, begin, length in zip(events["time"], events["trace_start"], events["trace_length"], strict=True):
+            assert events["traces"][begin : begin + length].tolist() == [time] * length
+
+
+def _traced(times: np.ndarray, module: int, between: int, random: np.random.Generator) -> Events:
+    """Events with traces of up to 8 samples, each of which is the event's time, with other words between them."""
+    lengths = random.integers(0, 5, len(times)) * 2
+    events = _events(times.tolist(), module) | ev.allocate(ev.EXTRA_COLUMNS, len(times), zero=True)
+    events["trace_length"][:] = lengths
+    events["trace_start"][:] = np.cumsum(lengths + between) - lengths
+    events["traces"] = np.full(int((lengths + between).sum()), 9999, "<u2")
+    for time, begin, length in zip(times, events["trace_start"], lengths, strict=True):
+        events["traces"][begin : begin + length] = time
+    return events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -162,6 +163,16 @@ def test_traces_are_views_of_the_block() -> None:
     assert np.shares_memory(chunk["traces"], words)
 
 
+@pytest.mark.parametrize("traces", [True, False])
+def test_what_a_block_completes_can_be_joined_to_one_chunk(traces: bool) -> None:
+    words = encode(random_events(NEWEST, 60, 2, traces=traces), NEWEST)
+    for step in (5, 64, 500):
+        decoder = Decoder(NEWEST)
+        chunks = [decoder.feed(words[begin : begin + step], joined=True) for begin in range(0, len(words), step)]
+        assert max(map(len, chunks)) == 1
+        assert rows([*itertools.chain(*chunks), *decoder.finish()]) == decode(NEWEST, words)[0]
+
+
 def test_warming_up_compiles_everything() -> None:
     child = subprocess.run([sys.executable, "-c", _WARM], check=True, capture_output=True, cwd=DATA.parents[1])
     forms = json.loads(child.stdout)
@@ -181,7 +192,7 @@ from pixieioc.listmode.variant import VARIANTS
 from tests.listmode.samples import random_events
 
 def forms():
-    loops = chain.walk, chain.find_chain, fill.fill_base, fill.fill_parts, fill.fill_traces, fill.copy_traces
+    loops = chain.walk, chain.find_chain, fill.fill_base, fill.fill_parts, fill.copy_traces
     return {loop.__name__: len(loop.outer.signatures) for loop in loops}
 
 warm_up()

@@ -224,6 +224,75 @@ def test_an_interrupted_job_leaves_no_file(
     assert len(list(target.iterdir())) == left
 
 
+@pytest.mark.parametrize(
+    ("contents", "says"),
+    [
+        ({"run.bin": b""}, "no event in {}/run.bin: nothing is in it"),
+        ({"run_mod00.bin": b"", "run_mod01.bin": b""}, "run_mod01.bin: nothing is in them"),
+        ({"run.bin": b"ab"}, "no event in {}/run.bin: of 2 bytes, 0 are no records and 2 are of records"),
+        (
+            {"run.bin": np.random.default_rng(5).bytes(40_000)},
+            (
+                "no event in {}/run.bin: of 40000 bytes, 40000 are no records and 0 are of records that are not "
+                "complete; raw list-mode data of other ADC rates or firmware revisions look so, too"
+            ),
+        ),
+    ],
+)
+def test_files_without_any_event_are_an_error(tmp_path: Path, contents: dict[str, bytes], says: str) -> None:
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    files = [str(tmp_path / name) for name in contents]
+    made = ["--json", "--out", tmp_path / "events.npy", "--plot", tmp_path / "a.png"]
+    out, err = _run(*files, *made, code=1)
+    assert out == ""
+    assert err.splitlines()[-1].startswith("pixieioc: ")
+    assert says.format(tmp_path) in err.splitlines()[-1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(contents)
+
+
+def test_a_run_that_has_recorded_nothing_is_read_like_any_other(tmp_path: Path) -> None:
+    for module in (0, 1):
+        (tmp_path / f"run7_mod{module:02}.bin").write_bytes(b"")
+        (tmp_path / f"run7_mod{module:02}.bin.json").write_text('{"run_id": 7, "start_time": 1e9, "bytes": 0}')
+    out, err = _run(str(tmp_path / "*.bin"), "--json", "--out", tmp_path / "events.npy")
+    told = json.loads(out)
+    assert (told["events"], told["bytes"], told["runs"], err) == (0, 0, 1, "")
+    assert len(np.load(tmp_path / "events.npy")) == 0
+
+
+def test_an_empty_file_beside_others_is_that_of_a_quiet_module(tmp_path: Path) -> None:
+    (tmp_path / "run_mod00.bin").write_bytes(Path(FULL).read_bytes())
+    (tmp_path / "run_mod01.bin").write_bytes(b"")
+    out, _ = _run(str(tmp_path / "*.bin"), "--json")
+    assert json.loads(out)["events"] == 24_598
+
+
+def test_events_that_no_task_lets_through_are_no_error() -> None:
+    out, _ = _run(FULL, "--json", "--config", "examples/energy_cut.toml", "--set", "EnergyCut.lowest=65535")
+    assert json.loads(out)["events"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--adc-mhz", "5"], "--adc-mhz 5: must be one of 100, 250, 500"),
+        (["--adc-mhz", "500", "--adc-mhz", "125.5"], "--adc-mhz 125.5: must be one of 100, 250, 500"),
+        (["--firmware", "12"], "--firmware 12: must be a number from "),
+        (["--window", "-1"], "--window -1: must be a number from 0 "),
+        (["--module-pattern", "mod"], "--module-pattern mod: must have exactly one group, the number"),
+    ],
+)
+def test_an_impossible_option_is_named_with_what_is_allowed(options: list[str], says: str) -> None:
+    _refused(f"pixieioc: {says}", FULL, *options)
+
+
+def test_each_impossible_option_has_a_line() -> None:
+    out, err = _run(FULL, "--adc-mhz", "5", "--window", "-1", code=1)
+    assert out == ""
+    assert [line.partition(":")[2][:10] for line in err.splitlines()] == [" --adc-mhz", " --window "]
+
+
 def _refused(says: str, *arguments: str | Path) -> None:
     out, err = _run(*arguments, code=1)
     assert out == ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from typing import get_args
 
 import pytest
 
 from pixieioc.pipeline import Message, Status
 from pixieioc.pipeline.message import KINDS
-from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, IllegalMessage, after
+from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, IllegalMessage, StatusName, after
+from pixieioc.pvinfo.states import PIPELINE_STATES
 
 W, R, F, D, P = Status.WAITING, Status.RUNNING, Status.FINISHED, Status.DYING, Status.PANICKING
 #: A row a message: the status afterwards, from WAITING, RUNNING, FINISHED, PANICKING, DYING; a dot is illegal.
@@ -95,3 +97,9 @@ def test_a_status_prints_as_its_emoji() -> None:
         "RUNNING": "▶️",
         "WAITING": "⏸️",
     }
+
+
+def test_the_names_of_the_statuses_are_all_that_a_task_reports_and_the_pipeline_shows() -> None:
+    names = {status.name for status in Status}
+    assert names == set(get_args(StatusName))
+    assert set(PIPELINE_STATES) == {status.name for status, _ in PIPELINE_RULES} | {"UNKNOWN"}

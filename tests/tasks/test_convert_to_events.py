@@ -46,6 +46,17 @@ def test_modules_of_different_variants_in_one_crate(pipeline: Recorder, tmp_path
     assert sorted(rows([back])) == sorted(rows(given))
 
 
+def test_a_block_is_one_message_also_with_traces_of_several_modules(pipeline: Recorder, tmp_path: Path) -> None:
+    given = [random_events(variant(500, 34688), 200, seed, traces=True) for seed in range(2)]
+    for module, events in enumerate(given):
+        events["module"][:] = module
+        encode(events, variant(500, 34688)).tofile(tmp_path / f"mod{module}.bin")
+    back = _convert(pipeline, tmp_path, [tmp_path / "*.bin"], block_size=3000)
+    assert sorted(rows([back])) == sorted(rows(given))
+    words, events = (pipeline.told(task, "messages_out") for task in ("LoadFiles", "ConvertToEvents"))
+    assert events <= words  # the beginning of the run is a message of words, the last records are one of events
+
+
 def test_corruption_is_counted_and_told(pipeline: Recorder, tmp_path: Path) -> None:
     words = np.fromfile(FULL, "<u4")
     broken = np.concatenate([words[:400], np.zeros(5, np.uint32), words[400:-2]])

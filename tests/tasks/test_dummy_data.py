@@ -89,17 +89,26 @@ def test_a_source_that_cannot_keep_up_says_so_and_leaves_nothing_out(pipeline: R
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"channels": 17}, "module 0: channels = 17: 500 MHz, firmware 34688 and later has channels 1 to 16"),
+        ({"channels": 17}, "DummyData.channels: at most 16, those of a module with 500 MHz, firmware 34688 and later"),
         ({"channels": 33}, "DummyData.channels = 33: must be a whole number from 1 to 32"),
-        ({"modules": 2, "detectors": ["NaI", "BGO"]}, "module 1: detector 'BGO': must be one of LaBr3, NaI, HPGe, "),
+        (
+            {"modules": 2, "detectors": ["NaI", "BGO"]},
+            "DummyData.detectors = .*detector 'BGO': must be one of LaBr3, NaI, HPGe, ",
+        ),
         (
             {"modules": 3, "adc_mhz": [100, 250]},
-            "adc_mhz has 2 values: must be one for all, or one for each of 3 modules",
+            "DummyData.adc_mhz: has 2 values: must be one for all, or one for each of 3 modules",
         ),
         ({"adc_mhz": [200]}, "module 0: ADC rate 200 MHz: must be one of"),
         ({"sources": ["60Co:many"]}, "sources: '60Co:many' must be a name or name:weight, as 60Co:2"),
         ({"sources": ["Co60"]}, "source 'Co60': must be one of 22Na"),
-        ({"traces": True, "trace_length": 100.0}, "a trace of 100 us: at most 65.5"),
+        ({"sources": ["60Co:0"]}, "weight 0 of source 60Co: must be above 0"),
+        ({"modules": 3, "detectors": ["NaI", "NaI"]}, "DummyData.detectors: has 2 values: must be one for all, or one"),
+        ({"traces": True, "trace_length": 100.0}, "DummyData.trace_length: module 0: a trace of 100 us: at most 65.5"),
+        (
+            {"external_time": True, "adc_mhz": [100], "firmware_revision": [17562]},
+            "DummyData.external_time: module 0: external time stamps need firmware revision 30980 or later",
+        ),
         ({"channel_rate": -1}, "DummyData.channel_rate = -1: must be a number from 0 to 1000000"),
     ],
 )

@@ -17,7 +17,7 @@ from pixieioc.export.screens.layout import (
     setting,
     states_of,
 )
-from pixieioc.pvinfo.overview import CURES
+from pixieioc.pvinfo.states import CURES, Cure
 
 _PRESETS = (
     ("Real time", "PresetReal"),
@@ -115,13 +115,13 @@ def _readiness(site: Site, display: Display, box: Box) -> None:
         display.add(bob.shown_while(widget, f"pv0 == {CURES.index(name)}", site("ReadyCure_RBV")))
 
 
-def _cures(site: Site, box: Box) -> list[tuple[ET.Element, str]]:
+def _cures(site: Site, box: Box) -> list[tuple[ET.Element, Cure]]:
     """What an operator can do, by what is missing."""
 
     def hint(text: str) -> ET.Element:
         return bob.label(box, text, style.TEXT_BOLD, style.HALT, bob.CENTER)
 
-    cures = [
+    cures: list[tuple[ET.Element, Cure]] = [
         (hint("Correct the preset"), "Preset"),
         (bob.opener(box, "Show the tasks", "pipeline.bob"), "Tasks"),
         (hint("Wait a moment"), "Wait"),

@@ -26,12 +26,12 @@ class Channel:
         """The message that tells the client what it may do: 1 is reading, 2 writing."""
         return ca.HEADER.pack(ca.ACCESS_RIGHTS, 0, 0, 0, self.client_id, 3 if self.writable else 1)
 
-    def subscribe(self, subscription: Subscription) -> None:
-        """Has a subscription told from now on; one with the same number ends."""
+    def subscribe(self, subscription: Subscription) -> bool:
+        """Has a subscription told from now on; one with the same number ends. Whether it gets the present value."""
         self.unsubscribe(subscription.id)
         self.subscriptions[subscription.id] = subscription
         self.view.listeners.add(subscription)
-        self.view.subscribed()
+        return self.view.subscribed()
 
     def unsubscribe(self, identifier: int) -> Subscription | None:
         """Ends a subscription: nothing more of it leaves. None: there is none with this number."""

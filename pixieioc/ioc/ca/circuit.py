@@ -287,8 +287,8 @@ class Circuit:
             return
         subscription = Subscription(self.outbox, message.b, message.data_type, message.elements, mask)
         self._subscriptions += message.b not in channel.subscriptions
-        channel.subscribe(subscription)
-        subscription.tell(first)
+        if channel.subscribe(subscription):
+            subscription.tell(first)
 
     def _event_cancel(self, message: Message) -> None:
         channel = self._channel(message)

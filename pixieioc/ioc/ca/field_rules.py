@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.metadata import display_limits, drive_limits
 from pixieioc.ioc.records import Change, Client, PutRefused, Record, acknowledge
-from pixieioc.pvinfo.model import LIMIT_NAMES, SEVERITIES, SourceKind
+from pixieioc.pvinfo.model import LIMIT_NAMES, LONGEST_DESC, LONGEST_UNIT, SEVERITIES, SourceKind
 
 #: How a field's value follows from its record.
 Rule = Callable[[Record], Any]
@@ -28,8 +28,8 @@ ELEMENTS = (
 _PASSIVE, _IO_INTR = 0, 2
 #: TSE of a record whose time stamps come with its values.
 _TIME_OF_DEVICE = -2
-#: Most bytes of DESC and EGU, as in EPICS Base, and most decimals.
-_LONGEST_DESC, _LONGEST_UNIT, _DECIMALS = 40, 15, 15
+#: Most decimals, as in EPICS Base.
+_DECIMALS = 15
 
 
 # -- what a record is -------------------------------------------------------------------------------------------------
@@ -284,6 +284,6 @@ def _no_precision(number: int) -> str:
     return "" if 0 <= number <= _DECIMALS else f"PREC {number}: must be from 0 to {_DECIMALS}"
 
 
-write_description = write_info("doc", functools.partial(_too_long, "DESC", _LONGEST_DESC))
-write_unit = write_info("unit", functools.partial(_too_long, "EGU", _LONGEST_UNIT))
+write_description = write_info("doc", functools.partial(_too_long, "DESC", LONGEST_DESC))
+write_unit = write_info("unit", functools.partial(_too_long, "EGU", LONGEST_UNIT))
 write_precision = write_info("precision", _no_precision)

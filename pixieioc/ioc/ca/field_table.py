@@ -13,7 +13,7 @@ from caproto import AlarmStatus  # pyright: ignore[reportMissingTypeStubs]  # it
 
 from pixieioc.ioc.ca import field_rules as rule
 from pixieioc.ioc.ca.field_rules import Rule, Write
-from pixieioc.pvinfo.model import LIMIT_NAMES, SEVERITIES, RecordType
+from pixieioc.pvinfo.model import LIMIT_NAMES, LIMIT_SEVERITY_FIELDS, SEVERITIES, STATE_FIELDS, RecordType
 
 #: Types of fields as EPICS' record definitions name them, without DBF_; LINK is INLINK, OUTLINK and FWDLINK, and NUMBER
 #: is what the record's value is: DOUBLE, INT64 or LONG.
@@ -35,8 +35,6 @@ class Field:
         return self.follows(record) if callable(self.follows) else self.follows
 
 
-#: By name, the two letters that the fields of an mbbi's or mbbo's states begin with.
-STATES = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI", "TE", "EL", "TV", "TT", "FT", "FF")
 _NO_YES = ("NO", "YES")
 _NO_YES_RAW = ("NO", "YES", "RAW")
 _SCANS = (
@@ -128,7 +126,7 @@ _NUMBER = {
     **{name: Field("NUMBER", rule.limit(name), "Alarm limit", rule.write_limit(name)) for name in LIMIT_NAMES},
     **{
         field: _severity("Severity", rule.limit_severity(name), rule.write_limit_severity(name))
-        for name, field in zip(LIMIT_NAMES, ("LLSV", "LSV", "HSV", "HHSV"), strict=True)
+        for name, field in zip(LIMIT_NAMES, LIMIT_SEVERITY_FIELDS, strict=True)
     },
     "HYST": Field("NUMBER", rule.of_info("hysteresis"), "Hysteresis of the alarm", rule.write_info("hysteresis")),
     "MDEL": Field("NUMBER", rule.of_info("mdel"), "Deadband of monitors", rule.write_info("mdel")),
@@ -192,7 +190,7 @@ _MANY_STATES = _STATES | {
     "SDEF": Field("SHORT", 1, "States are defined"),
     "UNSV": _severity("Severity of an unknown state"),
 }
-for _index, _name in enumerate(STATES):
+for _index, _name in enumerate(STATE_FIELDS):
     _MANY_STATES |= _state(_index, f"{_name}ST", f"{_name}SV")
     _MANY_STATES[f"{_name}VL"] = Field("ULONG", rule.state_number(_index), "Raw value of a state")
 _TEXT = {

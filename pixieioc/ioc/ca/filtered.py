@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from pixieioc.ioc.ca.filter_syntax import Written
-from pixieioc.ioc.ca.filters import Filter, make
+from pixieioc.ioc.ca.filters import Filter, Sample, States, make
 from pixieioc.ioc.ca.listeners import Body
 from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, Record
@@ -22,10 +22,11 @@ class FilteredView(View):
     Its own record has what is behind the filters.
     """
 
-    def __init__(self, parent: View, filters: Iterable[Written]) -> None:
+    def __init__(self, parent: View, filters: Iterable[Written], states: States) -> None:
         """Raises NoFilter."""
         self._parent = parent
-        self._filters = [make(written) for written in filters]
+        self._filters = [make(written, states) for written in filters]
+        self._posting: Sample | None = None  # what monitors are told just now
         self._described = parent.record.info
         info = _behind(self._filters, self._described)
         self._is_replaced = any(each.replaces for each in self._filters)
@@ -65,22 +66,32 @@ class FilteredView(View):
                 break
         else:
             return
-        value, when = self._parent.record.value, self._parent.record.stamp
+        sample = self._present()
         for each in self._filters:
-            events = each.passes(value, events)
+            sample, events = each.pass_on(sample, events)
             if not events:
                 return
-            value, when = each.apply(value, when)
-        self._tell(events)
+        self._posting = sample
+        try:
+            self._tell(events)
+        finally:
+            self._posting = None
 
-    def subscribed(self) -> None:
-        """What comes after the first value of the first subscription is compared with that."""
-        if len(self.listeners) > 1:
-            return
-        value, when = self._parent.record.value, self._parent.record.stamp
+    def subscribed(self) -> bool:
+        """What comes after the first value of the first subscription is compared with that, if it gets one."""
+        begins, sample = len(self.listeners) == 1, self._present()
         for each in self._filters:
-            each.begin(value)
-            value, when = each.apply(value, when)
+            if begins:
+                each.begin(sample.value)
+            if each.decides_first and not each.passes_first(sample):
+                return False
+            value, when = each.apply(sample.value, sample.when)
+            sample = sample._replace(value=value, when=when)
+        return True
+
+    def _present(self) -> Sample:
+        record = self._parent.record
+        return Sample(record.value, record.stamp, record.status, record.severity)
 
     def _take(self) -> None:
         parent, own = self._parent.record, self.record
@@ -91,11 +102,12 @@ class FilteredView(View):
             self._take_info()
         if not self._is_replaced:
             self.meta = self._parent.meta
-        value, when = parent.value, parent.stamp
-        for each in self._filters:
-            value, when = each.apply(value, when)
-        own.value, own.stamp = value, when
-        own.status, own.severity = parent.status, parent.severity
+        if (sample := self._posting) is None:
+            sample = self._present()
+            for each in self._filters:
+                value, when = each.apply(sample.value, sample.when)
+                sample = sample._replace(value=value, when=when)
+        own.value, own.stamp, own.status, own.severity = sample
         self._packed.clear()
 
 

@@ -6,18 +6,29 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca.filter_syntax import NoFilter, Scalar, Written
 from pixieioc.ioc.ca.listeners import DBE_LOG, DBE_PROPERTY, DBE_VALUE
-from pixieioc.ioc.records import Stamp, stamp
+from pixieioc.ioc.records import Record, Stamp, stamp
 from pixieioc.pvinfo.model import PvInfo
 
 _DBE_CHANGE = DBE_VALUE | DBE_LOG
 Options = Mapping[str, Scalar]
+#: Finds the record that is a state of the IOC, by the name that a client gives; None: there is none.
+States = Callable[[str], Record | None]
+
+
+class Sample(NamedTuple):
+    """What a record had at a time: value, time, alarm."""
+
+    value: Any
+    when: Stamp
+    status: int
+    severity: int
 
 
 class Filter:
@@ -25,6 +36,8 @@ class Filter:
 
     #: The value behind it is something else than the record's.
     replaces = False
+    #: Whether it decides for each subscription of its channel if that gets a first value.
+    decides_first = False
 
     def describe(self, info: PvInfo) -> PvInfo:
         """What a value is behind the filter, if it is `info` before."""
@@ -37,9 +50,21 @@ class Filter:
     def begin(self, value: Any) -> None:
         """The first monitor, which every client gets, is of this value."""
 
+    def passes_first(self, sample: Sample) -> bool:
+        """Whether a subscription gets the present value as its first, if the filter decides that."""
+        return True
+
     def passes(self, value: Any, events: int) -> int:
         """Which events of a posted value are passed on."""
         return events
+
+    def pass_on(self, sample: Sample, events: int) -> tuple[Sample, int]:
+        """What comes out when this is posted, and with which events; none: nothing comes out."""
+        events = self.passes(sample.value, events)
+        if events:
+            value, when = self.apply(sample.value, sample.when)
+            sample = sample._replace(value=value, when=when)
+        return sample, events
 
 
 class _Slice(Filter):
@@ -127,6 +152,41 @@ class _Decimation(Filter):
         return events if passes else events & DBE_PROPERTY
 
 
+class _Sync(Filter):
+    """`sync`: what is passed on follows a state of the IOC, which is a record with two states of its own.
+
+    `while` and `unless` it is true; the `first` value that comes when it has become true, and the last one `before`;
+    the `last` value before it has become false, and the first `after`.
+    """
+
+    decides_first = True
+
+    def __init__(self, mode: str, state: Record) -> None:
+        self._mode = mode
+        self._state = state
+        self._was_true = False
+        self._last: Sample | None = None
+
+    def passes_first(self, sample: Sample) -> bool:
+        return bool(self.pass_on(sample, _DBE_CHANGE)[1])
+
+    def pass_on(self, sample: Sample, events: int) -> tuple[Sample, int]:
+        is_true = bool(self._state.value)
+        begins, ends = is_true and not self._was_true, self._was_true and not is_true
+        passed: Sample | None = None
+        match self._mode:
+            case "while" | "unless":
+                return sample, events if is_true == (self._mode == "while") else 0
+            case "first" | "after":
+                passed = sample if (begins if self._mode == "first" else ends) else None
+            case "before" | "last":
+                passed = self._last if (begins if self._mode == "before" else ends) else None
+            case _:
+                raise AssertionError(f"sync has no mode {self._mode}")
+        self._was_true, self._last = is_true, sample
+        return (sample, 0) if passed is None else (passed, events)
+
+
 class _Now(Filter):
     """`ts` without options: the time is that at which the value is sent."""
 
@@ -152,16 +212,35 @@ class _TimeAsValue(Filter):
         return self._form(seconds + self._epoch, nanoseconds), when
 
 
-def make(written: Written) -> Filter:
+def make(written: Written, states: States) -> Filter:
     """The filter that was written; NoFilter if there is none such, or not with these options."""
     name, options = written
+    if name == "sync":
+        return _sync(options, states)
     known = _KNOWN.get(name)
     if known is None:
-        raise NoFilter(f"{name!r} is no filter; there are: {', '.join(_KNOWN)}")
+        raise NoFilter(f"{name!r} is no filter; there are: {', '.join((*_KNOWN, 'sync'))}")
     kind, allowed = known
-    if unknown := options.keys() - allowed:
-        raise NoFilter(f"{name} has no option {', '.join(sorted(unknown))}; it has {', '.join(sorted(allowed))}")
+    _refuse_unknown(name, options, allowed)
     return kind(options)
+
+
+# -- sync -------------------------------------------------------------------------------------------------------------
+
+_MODES = ("before", "first", "last", "after", "while", "unless")
+
+
+def _sync(options: Options, states: States) -> Filter:
+    _refuse_unknown("sync", options, frozenset("ms"))
+    mode, name = options.get("m"), options.get("s")
+    if isinstance(mode, int) and 0 <= mode < len(_MODES):
+        mode = _MODES[mode]
+    if mode not in _MODES:
+        raise NoFilter(f"sync: m {mode!r}: must be one of {', '.join(_MODES)}")
+    state = states(name) if isinstance(name, str) else None
+    if state is None or state.info.record not in ("bi", "bo"):
+        raise NoFilter(f"sync: s {name!r}: must be a record of this IOC with two states, as AcquireBusy")
+    return _Sync(str(mode), state)
 
 
 # -- ts ---------------------------------------------------------------------------------------------------------------
@@ -204,6 +283,11 @@ def _time(options: Options) -> Filter:
 
 
 # -- options ----------------------------------------------------------------------------------------------------------
+
+
+def _refuse_unknown(name: str, options: Options, allowed: frozenset[str]) -> None:
+    if unknown := options.keys() - allowed:
+        raise NoFilter(f"{name} has no option {', '.join(sorted(unknown))}; it has {', '.join(sorted(allowed))}")
 
 
 def _choice(name: str, options: Options, option: str, choices: Mapping[Any, Any]) -> Any:

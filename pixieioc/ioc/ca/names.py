@@ -8,8 +8,9 @@ from pixieioc.ioc.ca import filter_syntax
 from pixieioc.ioc.ca.fields import find_field, has_field
 from pixieioc.ioc.ca.filter_syntax import NoFilter, Wanted
 from pixieioc.ioc.ca.filtered import FilteredView
-from pixieioc.ioc.ca.filters import make
+from pixieioc.ioc.ca.filters import States, make
 from pixieioc.ioc.ca.view import View, Views
+from pixieioc.ioc.records import Record
 from pixieioc.pvinfo.model import PvInfo
 
 #: What filters begin with.
@@ -26,7 +27,9 @@ def find(views: Views, name: str) -> View | None:
             return None
         whole = views[base]
         view = whole if _is_value(whole.record.info, wanted.field) else find_field(whole, wanted.field)
-        return FilteredView(view, wanted.filters) if view is not None and wanted.filters else view
+        if view is None or not wanted.filters:
+            return view
+        return FilteredView(view, wanted.filters, _states(views, whole.record))
     except NoFilter:
         return None
 
@@ -41,10 +44,16 @@ def knows(views: Views, name: str) -> bool:
         if record is None or not (_is_value(record.info, wanted.field) or has_field(record.info, wanted.field)):
             return False
         for written in wanted.filters:
-            make(written)
+            make(written, _states(views, record))
     except NoFilter:
         return False
     return True
+
+
+def _states(views: Views, record: Record) -> States:
+    """Finds the states that filters of a channel to `record` may name, with the prefix or without it."""
+    prefix = record.name.removesuffix(record.info.name)
+    return lambda name: views.record(name) or views.record(prefix + name)
 
 
 def _split(name: str) -> tuple[str, Wanted]:

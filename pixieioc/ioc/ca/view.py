@@ -93,8 +93,9 @@ class View:
     def follow(self, events: int) -> None:
         """For the view that follows another, such as a field: takes over what that is now."""
 
-    def subscribed(self) -> None:
-        """For the view of one channel: that has a subscription (more)."""
+    def subscribed(self) -> bool:
+        """For the view of one channel: that has a subscription (more). Whether this gets the present value at once."""
+        return True
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

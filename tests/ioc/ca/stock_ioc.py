@@ -1,8 +1,9 @@
 """A stock EPICS IOC (that of epicscorelibs) with a database, to compare ours with.
 
 A program of its own, since EPICS' libraries live as long as their process: `stock_ioc.py FILE.db` prints one line of
-JSON once it serves Channel Access, and ends with its standard input. The line has, by record type of the database and
-by field, the type that the definition of the record type gives it (as in DBF_MENU), and the choices of its menu.
+JSON once it serves Channel Access, sets states as lines `NAME 0` say, and ends with its standard input. The line of
+JSON has, by record type of the database and by field, the type that the definition of the record type gives it (as in
+DBF_MENU), and the choices of its menu.
 """
 
 from __future__ import annotations
@@ -35,7 +36,21 @@ class Definition:
     choices: tuple[str, ...]
 
 
-Definitions = dict[str, dict[str, Definition]]
+class Definitions(dict[str, dict[str, Definition]]):
+    """Those of record types, by type and field; and the way to set states of the IOC, which `sync` filters know."""
+
+    def __init__(self, found: dict[str, dict[str, Definition]], process: subprocess.Popen[str]) -> None:
+        super().__init__(found)
+        self._process = process
+
+    def set_state(self, name: str, value: bool) -> None:
+        """Gives a state a value; it is made if there is none."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{name} {int(value)}\n")
+        self._process.stdin.flush()
+        # It says there, too, which filters it cannot read.
+        assert f"{name} is {int(value)}\n" in iter(self._process.stdout.readline, "")
 
 
 @contextmanager
@@ -54,10 +69,11 @@ def stock_ioc(database: str, folder: Path, port: int) -> Iterator[Definitions]:
     assert process.stdout is not None
     try:
         lines = list(iter(process.stdout.readline, f"{MARK}\n"))
-        yield {
+        found = {
             record: {name: Definition(kind, tuple(choices)) for name, (kind, choices) in fields.items()}
             for record, fields in json.loads(lines[-1]).items()
         }
+        yield Definitions(found, process)
     finally:
         process.stdin.close()
         assert process.wait(10) == 0
@@ -75,7 +91,19 @@ def main(file: str) -> None:
     assert ioc.dbLoadRecords(file.encode(), None) == 0
     assert ioc.iocInit() == 0
     print(json.dumps({record: dict(_fields(ioc, record)) for record in records}), MARK, sep="\n", flush=True)
-    sys.stdin.read()
+    _follow_states(ioc.dbCore)
+
+
+def _follow_states(core: Any) -> None:
+    """Sets states as lines of the standard input say, until that ends."""
+    core.dbStateCreate.restype = ctypes.c_void_p
+    core.dbStateCreate.argtypes = [ctypes.c_char_p]
+    core.dbStateSet.argtypes = core.dbStateClear.argtypes = [ctypes.c_void_p]
+    for line in sys.stdin:
+        name, value = line.split()
+        state = core.dbStateCreate(name.encode())  # or finds it
+        (core.dbStateSet if int(value) else core.dbStateClear)(state)
+        print(f"{name} is {int(value)}", flush=True)
 
 
 def _fields(ioc: Any, record: str) -> Iterator[tuple[str, tuple[str, list[str]]]]:

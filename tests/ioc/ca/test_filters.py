@@ -7,9 +7,11 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,10 +24,24 @@ from pixieioc.ioc.records import Record
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 from tests.conftest import CA_PORTS
-from tests.ioc.ca.libca import ALARM, CHAR, CTRL, DOUBLE, LONG, NORMAL, PROPERTY, STRING, TIME, VALUE, Libca, wait
+from tests.ioc.ca.libca import (
+    ALARM,
+    CHAR,
+    CTRL,
+    DOUBLE,
+    LONG,
+    NORMAL,
+    PROPERTY,
+    SHORT,
+    STRING,
+    TIME,
+    VALUE,
+    Libca,
+    wait,
+)
 from tests.ioc.ca.peer import writable
 from tests.ioc.ca.serving import Serving, serving
-from tests.ioc.ca.stock_ioc import stock_ioc
+from tests.ioc.ca.stock_ioc import Definitions, stock_ioc
 
 OURS, STOCK = "Ours:", "Stock:"
 NAN = math.nan
@@ -55,12 +71,18 @@ class Sides:
 
     client: Libca
     ours: Serving
+    stock: Definitions
+
+    def set_state(self, value: bool) -> None:
+        """The state that is named Switch, here a record."""
+        assert self.client.channel(f"{OURS}Switch").put(SHORT, int(value)) == NORMAL
+        self.stock.set_state("Switch", value)
 
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     with (
-        stock_ioc(DATABASE, tmp_path_factory.mktemp("stock"), CA_PORTS[1]),
+        stock_ioc(DATABASE, tmp_path_factory.mktemp("stock"), CA_PORTS[1]) as stock,
         serving(_records(), CA_PORTS[0]) as ours,
         Libca() as client,
     ):
@@ -68,7 +90,9 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
             assert client.channel(f"{prefix}Array").put(DOUBLE, *range(6)) == NORMAL
             assert client.channel(f"{prefix}Text").put(CHAR, *b"hello world\0") == NORMAL
             assert client.channel(f"{prefix}String").put(STRING, "a text") == NORMAL
-        yield Sides(client, ours)
+        sides = Sides(client, ours, stock)
+        sides.set_state(False)
+        yield sides
 
 
 #: What reads the same here and there.
@@ -159,7 +183,13 @@ Number.{"dec":{"n":0}}
 Number.{"dec":{"n":2.0}}
 Number.{"dec":{"n":"3"}}
 Number.{"dec":{"n":3,"o":1}}
-Number.{"sync":{"m":"while","s":"red"}}
+Number.{"sync":{"m":"while","s":"nothing"}}
+Number.{"sync":{"m":"while"}}
+Number.{"sync":{"s":"Switch"}}
+Number.{"sync":{"m":"during","s":"Switch"}}
+Number.{"sync":{"m":6,"s":"Switch"}}
+Number.{"sync":{"m":"while","s":1}}
+Number.{"sync":{"m":"while","s":"Number"}}
 Nothing.{"ts":{}}
 """.strip().splitlines()
 
@@ -263,6 +293,58 @@ def test_what_is_posted_through_a_filter(sides: Sides, filters: str, values: lis
             listening.get()  # comes after all that was posted before
             heard[prefix] = [post[0] for post in posts]
     assert heard[OURS] == heard[STOCK]
+
+
+#: What is written one after the other; True and False are values of the state.
+STEPS: list[float | bool] = [1.0, 2.0, True, 3.0, 4.0, 200.0, False, 5.0, 6.0, True, False, 7.0, True, 8.0, False]
+
+
+@pytest.mark.parametrize("begins", [False, True])
+@pytest.mark.parametrize("mode", ["before", "first", "last", "after", "while", "unless", 0, 1, 2, 3, 4, 5])
+def test_what_is_posted_through_sync_follows_a_state_as_with_the_stock_ioc(
+    sides: Sides, mode: str | int, begins: bool
+) -> None:
+    sides.set_state(begins)
+    numbers = {prefix: sides.client.channel(f"{prefix}Number") for prefix in (OURS, STOCK)}
+    sync = json.dumps({"sync": {"m": mode, "s": "Switch"}})
+    listening = {prefix: sides.client.channel(f"{prefix}Number.{sync}") for prefix in numbers}
+    for number in numbers.values():
+        assert number.put(DOUBLE, 0.0) == NORMAL
+    with ExitStack() as stack:
+        posts = {prefix: stack.enter_context(channel.monitor(TIME + DOUBLE)) for prefix, channel in listening.items()}
+        for channel in listening.values():
+            channel.get()  # comes after the first value, if there is one
+        for step in STEPS:
+            if isinstance(step, bool):
+                sides.set_state(step)
+                continue
+            for number in numbers.values():
+                assert number.put(DOUBLE, step) == NORMAL
+        for channel in listening.values():
+            assert channel.get() == [8.0]  # reading is not filtered, and comes after all that was posted before
+        heard = {prefix: [_value_and_severity(post) for post in told] for prefix, told in posts.items()}
+    assert heard[OURS] == heard[STOCK]
+    assert heard[OURS]
+
+
+def _value_and_severity(post: bytes) -> tuple[float, int]:
+    """Of a DBR_TIME_DOUBLE: an older value comes with the alarm that it had."""
+    return float(np.frombuffer(post[16:24])[0]), int.from_bytes(post[2:4], "little")
+
+
+def test_a_state_may_be_named_with_its_prefix_and_any_filter_may_follow(sides: Sides) -> None:
+    sides.set_state(True)
+    number = sides.client.channel(f"{OURS}Number")
+    assert number.put(DOUBLE, 0.0) == NORMAL
+    filters = f'{{"sync":{{"m":"while","s":"{OURS}Switch"}},"dbnd":{{"abs":1.5}}}}'
+    with sides.client.channel(f"{OURS}Number.{filters}").monitor() as posts:
+        assert wait(lambda: posts == [[0.0]])
+        for value in (1.0, 2.0):
+            assert number.put(DOUBLE, value) == NORMAL
+        sides.set_state(False)
+        assert number.put(DOUBLE, 9.0) == NORMAL
+        number.get()
+        assert posts == [[0.0], [2.0]]
 
 
 def test_of_an_array_a_part_is_posted(sides: Sides) -> None:
