@@ -271,9 +271,9 @@ class Decoder:
 class RecordCounter(Decoder):
     """Counts the records of a stream as a decoder does, in `counts`, and makes no columns of them."""
 
-    def _chunk(self, piece: _Piece, before: _Piece = _NOTHING) -> Events:
+    def _chunks(self, before: _Piece, piece: _Piece) -> list[Events]:
         self.counts.events += len(before.offsets) + len(piece.offsets)
-        return {}
+        return []
 
 
 @functools.cache

@@ -25,7 +25,7 @@ from pixieioc.tasks.source_time import SourceTime
 
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
 #: their levels, in which a module at the limit of its bus fills no more than what the host has for it.
-_CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.05
+_CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.065
 #: How long modules may take to end their run, in seconds.
 _END_TIMEOUT = 5.0
 
@@ -46,7 +46,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, CrateBoot, Task):
         16384, unit="words", low=1, high=131072, live=True, doc="A FIFO is read when it holds at least this many words."
     )
     max_delay = Parameter(
-        0.1, unit="s", low=0.01, high=60, live=True, doc="Longest time between two reads of the FIFOs."
+        0.13, unit="s", low=0.01, high=60, live=True, doc="Longest time between two reads of the FIFOs."
     )
     poll_interval = Parameter(
         0.002,
