@@ -31,7 +31,7 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Pipeline
-from pixieioc.tasks.event_files import new_file
+from pixieioc.tasks.event_formats import new_file
 
 RECORDING = common.ROOT / "examples" / "data" / "pixie16_binary_data-full.bin"
 LAYOUT = variant(500, 34688)

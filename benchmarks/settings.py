@@ -20,6 +20,7 @@ from pixieioc.ioc.loop import run
 from pixieioc.ioc.records import Change, Client, Pvs
 from pixieioc.ioc.settings import Settings
 from pixieioc.pipeline import Error
+from pixieioc.pipeline.in_use import InUse, Limits
 from pixieioc.pvinfo.build import all_pvs
 
 PUTS, BURST = 200, 1000
@@ -34,6 +35,9 @@ class _Listener:
 
     def on_starting(self, task: str, what: str) -> None:
         print(task, what)
+
+    def on_in_use(self, task: str, values: InUse, limits: Limits, time: float) -> None:
+        raise AssertionError(task)
 
     def on_error(self, task: str, error: Error) -> None:
         raise error
@@ -54,7 +58,7 @@ async def main() -> None:
     config = check(PipelineTable(chain), {}, tasks, IocTable(), Path("/tmp"), "B:", "settings")
     pvs = Pvs(all_pvs(config), config.prefix)
     pipeline = LivePipeline(_Listener(), lambda: None, {})
-    Settings(pvs, config, pipeline, lambda: "", lambda *_: None)
+    Settings(pvs, config, pipeline, lambda: "", lambda *_: None, lambda *_: None)
     client = Client("bench", "here")
     try:
         await pipeline.do(pipeline.creating(dict(zip(chain, chain, strict=True))))

@@ -345,8 +345,8 @@ def _flags(parameter: Parameter[Any]) -> str:
     flags = [flag for flag in ("live", "fixed", "shared", "command") if getattr(parameter, flag)]
     if parameter.at_once:
         flags[flags.index("live")] = "at once"
-    if parameter.per == "channel":
-        flags.append(f"per channel, {parameter.times} of them" if parameter.times else "per channel")
+    if parameter.per != "task":
+        flags.append(f"per channel, {parameter.times} of them" if parameter.times else f"per {parameter.per}")
     return f" *{', '.join(flags)}*" if flags else ""
 
 

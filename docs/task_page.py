@@ -32,13 +32,15 @@ Printed by `python docs/make_pages.py` from the docstrings and signatures in the
 
 All of them are optional but `do_work`. The frame calls them in the task's own process; they are plain functions.
 `do_work` must return nothing: an item that is returned rather than sent would be lost. Any exception is an error of the
-task that the operator sees, with the line; raise `pixieioc.pipeline.Error` for a sentence of your own.
+task that the operator sees, with the line; raise `pixieioc.pipeline.Error` for a sentence of your own. How a task
+says what it really uses is in [settings that something else keeps](../how-to/settings-in-use.md).
 
 {callbacks}
 
 ### What callbacks call
 
-Only callbacks send data; `report` and `print`, and assigning a report, are possible from any thread of the task.
+Only callbacks send data and values in use; `report` and `print`, and assigning a report, are possible from any thread
+of the task.
 
 {actions}
 
@@ -69,7 +71,7 @@ text of at most 4000 bytes. The names `ack`, `refused`, `status` and `time` are 
 #: What a task's author calls, in the order of its use.
 ACTIONS = (
     "send", "finish", "idle", "stopping", "running", "is_start", "is_final", "allocate", "report", "print",
-    "send_heart_beat", "send_starting", "flush_report",
+    "send_in_use", "send_heart_beat", "send_starting", "flush_report",
 )  # fmt: skip
 ATTRIBUTES = ("takes", "gives", "events_known", "start_timeout", "run_id", "run_started", "run_settings")
 

@@ -44,7 +44,7 @@ def task_lines(name: str, cls: type[Task]) -> Iterator[str]:
     yield f"    {described(cls)}"
     for parameter in cls.parameters().values():
         flags = "".join(f" [{flag}]" for flag in ("live", "fixed", "shared") if getattr(parameter, flag))
-        flags += " [per channel]" * (parameter.per == "channel") + " [crate]" * is_crate_fact(cls, parameter.name)
+        flags += f" [per {parameter.per}]" * (parameter.per != "task") + " [crate]" * is_crate_fact(cls, parameter.name)
         yield f"    {parameter.name} = {parameter.default_of_one!r}{flags}: {parameter.allowed}. {parameter.doc}"
     for report in cls.reports().values():
         if vars(StandardReports).get(report.name) is not report:

@@ -343,4 +343,4 @@ def to_json(settings: Mapping[str, Mapping[str, Value]], classes: Mapping[str, t
 
 
 def _short(values: Mapping[str, Any], parameters: Mapping[str, Parameter[Any]]) -> dict[str, Any]:
-    return {n: channel_values.gathered(v) if parameters[n].per == "channel" else v for n, v in values.items()}
+    return {n: channel_values.gathered(v) if parameters[n].per != "task" else v for n, v in values.items()}

@@ -27,7 +27,7 @@ class AlarmHandling:
     """How alarm handlers, and the IOC's own list of alarms, treat a value that is in alarm."""
 
     #: "alive" stands above all others of its IOC; "error" is a cause of others, latched until it is acknowledged.
-    rank: Literal["alive", "error", ""] = ""
+    rank: Literal["alive", "error", "disk", ""] = ""
     #: Why the alarm tree leaves it out although it has severities; empty: it does not.
     omitted: str = ""
     #: A severity that it has by circumstances rather than by its value, and in which: "while the task waits".
@@ -37,6 +37,8 @@ class AlarmHandling:
     flickers: bool = False
     #: Whether it is shown, and neither announced nor latched: the error that may become of it is.
     silent: bool = False
+    #: Whether it is over when it has gone, however bad it was: it is announced, and nobody has to acknowledge it.
+    passes: bool = False
     #: Whether a task behind this one that takes long, and has an alarm for that, can be the reason.
     waits: bool = False
     #: Whether its own value says what has happened.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pixieioc.detector.response import QUANTILES, REFERENCE_KEV, Detector, continuum
 from pixieioc.detector.sources import Emission
-from pixieioc.listmode.events import FLAG_CFD_FORCED, FLAG_PILEUP
+from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_PILEUP
 from pixieioc.listmode.jit import compiled
 
 Floats = NDArray[np.float64]

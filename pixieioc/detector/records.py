@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pixieioc.detector.forms import Form, Forms
 from pixieioc.detector.hits import NO_ENERGY, Floats, Ints
 from pixieioc.detector.pulse import ADC_TOP, BASELINE, NOISE_SAMPLES, PHASES, TRIGGER
-from pixieioc.listmode.events import FLAG_CFD_FORCED, FLAG_PILEUP, Array
+from pixieioc.listmode.events import Array
+from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_PILEUP
 from pixieioc.listmode.jit import compiled
 from pixieioc.listmode.variant import PART_ESUM, PART_ETS, PART_QDC
 

@@ -89,7 +89,10 @@ class Component:
 
 
 def alarm_tree(description: Description, site: AlarmSite) -> Component:
-    """The tree: that the IOC is there; Run, Files, Tasks with one group per task, Channels with one per module, IOC."""
+    """The tree: that the IOC is there; Disk full, Run, Files, Tasks, Channels, IOC.
+
+    Tasks has one group per task, Channels one per module.
+    """
     name = site.name or config_name(description.prefix)
     watched = [pv for pv in description.pvs.values() if watching_of(pv)]
 
@@ -97,7 +100,7 @@ def alarm_tree(description: Description, site: AlarmSite) -> Component:
         return tuple(_alarm(pv, description, name, site.folder) for pv in pvs)
 
     def group(title: str, *sections: Section) -> Component:
-        return Component(title, alarms(pv for pv in watched if pv.section in sections and not _is_above_all(pv)))
+        return Component(title, alarms(pv for pv in watched if pv.section in sections and not _has_own_place(pv)))
 
     def task_group(task: str) -> Component:
         """A task's group. ERROR has a group to itself: the alarm server writes the severity of groups only."""
@@ -110,7 +113,9 @@ def alarm_tree(description: Description, site: AlarmSite) -> Component:
         Component(module.replace(":", " "), alarms(pv for pv in watched if module_of(pv) == module))
         for module in modules
     )
+    full_disk = alarms(filter(_is_full_disk, watched))
     groups = (
+        Component("Disk full", full_disk, severity_pv=f"{description.prefix}DiskFullAlarm"),
         group("Run", "run", "errors"),
         group("Files", "files"),
         Component("Tasks", components=tuple(task_group(task.name) for task in description.tasks)),
@@ -123,6 +128,14 @@ def alarm_tree(description: Description, site: AlarmSite) -> Component:
 
 def _is_above_all(pv: PvInfo) -> bool:
     return pv.alarm.rank == "alive"
+
+
+def _is_full_disk(pv: PvInfo) -> bool:
+    return pv.alarm.rank == "disk"
+
+
+def _has_own_place(pv: PvInfo) -> bool:
+    return _is_above_all(pv) or _is_full_disk(pv)
 
 
 def config_name(prefix: str) -> str:
@@ -142,7 +155,7 @@ def _alarm(pv: PvInfo, description: Description, ioc: str, folder: str) -> Alarm
         annunciating=watching.announced,
         delay=watching.delay,
         only_while=watching.only_while,
-        acknowledge=f"{description.prefix}ErrorAck" if is_error(pv) else "",
+        acknowledge=f"{description.prefix}ErrorAck" if is_error(pv) or _is_full_disk(pv) else "",
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
+import os
 import time
 import traceback
 from datetime import datetime
@@ -15,6 +17,8 @@ from pixieioc.pipeline import Error
 from pixieioc.pvinfo.states import ACKNOWLEDGED, ALARM_SERVER_LEVELS
 
 log = logging.getLogger(__name__)
+#: How errors say that a disk is full, as far as the system or the account allows: it is what the system calls that.
+_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 #: Whose error it is if it is no task's.
 _IOC = "IOC"
 
@@ -27,6 +31,9 @@ class ErrorPvs:
         self._run_log = run_log
         self._counts = dict.fromkeys(tasks, 0)
         self._latched: set[str] = set()
+        self._full: set[str] = set()  # those of them that came of a full disk
+        pvs.on_put("DiskFullAlarm", self._disk_from_alarm_server)
+        pvs["DiskFull_RBV"].on_acknowledge = lambda client: self._acknowledge_full(client, "an alarm handler")
         for task in tasks:
             pvs.on_put(f"{task}:ErrorAlarm", functools.partial(self._from_alarm_server, task))
             pvs[f"{task}:ERROR"].on_acknowledge = functools.partial(self._from_alarm_handler, task)
@@ -49,6 +56,9 @@ class ErrorPvs:
             pvs.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
         owner = task if task in self._counts else _IOC
         if owner not in self._latched:
+            if any(full in str(error) for full in _FULL):  # before ERROR, which follows from it
+                self._full.add(owner)
+                pvs.post("DiskFull_RBV", "Yes", when)
             pvs.post_with(f"{owner}:ErrorMessage_RBV", _full_text(error), MAJOR, when)
             pvs.post(f"{owner}:ERROR", "ERROR", when)
         self._latched.add(owner)
@@ -67,6 +77,10 @@ class ErrorPvs:
             forget(self._pvs[f"{task}:ERROR"])
             self._pvs.post_with(f"{task}:ErrorMessage_RBV", "", NO_ALARM)
         self._latched -= cleared
+        self._full -= cleared
+        if not self._full:
+            self._pvs.post("DiskFull_RBV", "No")
+            forget(self._pvs["DiskFull_RBV"])
         if not self._latched:
             for name in ("ErrorFirst_RBV", "ErrorFirstMessage_RBV", "ErrorFirstTime_RBV"):
                 self._pvs.post(name, "")
@@ -79,6 +93,17 @@ class ErrorPvs:
         if ALARM_SERVER_LEVELS[state] in ACKNOWLEDGED:
             log.info("%s acknowledges the error of %s in the alarm server", client, task)
             self.acknowledge(task)
+
+    def _disk_from_alarm_server(self, state: int, client: Client) -> None:
+        """The alarm server makes this of DiskFull: its acknowledge is one of the errors that came of it."""
+        self._pvs.post("DiskFullAlarm", state)
+        if self._pvs["DiskFullAlarm"].info.labels[state].endswith("_ACK"):
+            self._acknowledge_full(client, "the alarm server")
+
+    def _acknowledge_full(self, client: Client, where: str) -> None:
+        if self._full:
+            log.info("%s acknowledges in %s that the disk was full", client, where)
+            self.acknowledge(*self._full)
 
     def _from_alarm_handler(self, task: str, client: Client) -> None:
         """An alarm handler has acknowledged a task's ERROR over Channel Access."""

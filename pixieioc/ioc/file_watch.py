@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable
 
 from pixieioc.ioc.readiness import PATIENCE, Files, Place, examine
+from pixieioc.ioc.run_state import MachineState
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
 
+#: How long the end of the IOC waits for the state folder at most, in seconds.
+_RELEASE = 0.2
 #: How long a put waits to see what the file system makes of it, in seconds.
 _PUT_WAITS = 0.5
 
@@ -22,11 +26,12 @@ class FileWatch:
     """
 
     def __init__(
-        self, settings: Settings, state: State, state_worker: Worker, changed: Callable[[], None],
-        worker: Callable[[str], Worker] = Worker,
+        self, settings: Settings, state: State, state_worker: Worker, machine: MachineState,
+        changed: Callable[[], None], worker: Callable[[str], Worker] = Worker,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._state = state
+        self._machine = machine
         self._changed = changed
         self._worker, self._state_worker = worker("pixieioc files"), state_worker
         self._place: Place | None = None
@@ -41,6 +46,10 @@ class FileWatch:
         return self._settings.shared("file_path", ".")
 
     @property
+    def _next_run(self) -> int:
+        return self._machine.run_id + 1
+
+    @property
     def files(self) -> Files:
         """What is known now; nothing of a folder that nobody has asked for yet."""
         place = self._place if self._place is not None and self._place.path == self.path else None
@@ -49,28 +58,42 @@ class FileWatch:
             problem = (
                 f"the file system of the state folder {self._state.path.parent} has not answered for {silent:.0f} s"
             )
+        elif not problem and self._state.reserved < self._next_run:
+            problem = f"run number {self._next_run} is not noted in the state folder {self._state.path.parent} yet"
         return Files(place, self._names, self._worker.waiting, problem)
 
-    def ask(self, next_run: int) -> None:
+    def ask(self) -> None:
         """Asks again, unless there is still no answer; to be called now and then."""
+        next_run = self._next_run
         if self._asking is None or self._asking.done():
             self._asking = self._worker.do(functools.partial(self._examine, self.path, next_run))
             self._asking.add_done_callback(self._answered)
         if self._asking_state is None or self._asking_state.done():
-            self._asking_state = self._state_worker.do(self._state.check)
+            self._asking_state = self._state_worker.do(functools.partial(self._state.check, next_run))
             self._asking_state.add_done_callback(self._state_answered)
 
-    async def see(self, next_run: int) -> None:
-        """Asks, and waits a moment for the answer, so that a put of a folder is complete when it is known."""
-        if self._asking is not None and not self._asking.done():  # that was about what was before
-            await asyncio.wait([self._asking], timeout=_PUT_WAITS)
-        self.ask(next_run)
-        if self._asking is not None:
-            await asyncio.wait([self._asking], timeout=_PUT_WAITS)
+    async def see(self) -> None:
+        """Asks, and waits a moment for the answers, so that a put of a folder is complete when it is known.
 
-    def close(self) -> None:
-        """Asks no more."""
+        A file system that has not answered for longer than that is not waited for: it is known to be silent.
+        """
+        end = time.monotonic() + _PUT_WAITS
+        await self._wait(end)  # what is being asked already is about what was before
+        self.ask()
+        await self._wait(end)
+
+    async def _wait(self, end: float) -> None:
+        asked = ((self._asking, self._worker), (self._asking_state, self._state_worker))
+        waiting = [each for each, worker in asked if each is not None and worker.waiting < _PUT_WAITS]
+        if waiting:
+            await asyncio.wait(waiting, timeout=max(0.0, end - time.monotonic()))
+
+    async def end(self) -> None:
+        """Asks no more, and gives the number of the next run back, if the file system takes that soon."""
         self._worker.close()
+        released = self._state_worker.do(functools.partial(self._state.release, self._machine.run_id))
+        self._state_worker.close()
+        await asyncio.wait([released], timeout=_RELEASE)
 
     def _examine(self, path: str, next_run: int) -> tuple[Place, str]:
         """In the worker's thread: the folder, and what the tasks say against the names of the next run's files."""

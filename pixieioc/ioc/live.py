@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from pixieioc.ioc.worker import in_thread
 from pixieioc.pipeline import Error, Pipeline
+from pixieioc.pipeline.in_use import InUse, Limits
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 
 T = TypeVar("T")
@@ -28,6 +29,9 @@ class Listener(Protocol):
 
     def on_starting(self, task: str, what: str) -> None:
         """What takes the task long just now."""
+
+    def on_in_use(self, task: str, values: InUse, limits: Limits, time: float) -> None:
+        """What has come into use in the task, and within which limits it can be written, at a Unix time."""
 
     def on_error(self, task: str, error: Error) -> None:
         """The task, or what the pipeline found wrong with it."""
@@ -57,6 +61,9 @@ class LivePipeline(Pipeline):
 
     def handle_starting(self, name: str, what: str) -> None:
         self._listener.on_starting(name, what)
+
+    def handle_in_use(self, name: str, values: InUse, limits: Limits, time: float) -> None:
+        self._listener.on_in_use(name, values, limits, time)
 
     def handle_error(self, name: str, err: Error) -> None:
         self._listener.on_error(name, err)

@@ -57,7 +57,7 @@ class Overview:
         pvs.post("SimMode_RBV", "Hardware" if _has_hardware(config) else "Simulation")
         log.add("the IOC has been started")
         if state.interrupted:
-            log.add(f"run {state.run_id} was cut off by the end of the IOC before")
+            log.add(f"run {state.interrupted} was cut off by the end of the IOC before")
 
     def look(self, readiness: Readiness, *, in_run: bool) -> None:
         """Alarms, the outlook for a start, and the settings that wait."""

@@ -6,6 +6,7 @@ The rules are in `run_machine.py`. Nothing here waits: what takes time is a job 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -58,11 +59,9 @@ class RunControl:
         self.machine = MachineState(run_id=state.run_id)
         self._driver = Driver(self.machine, self._do, self._carry_out, self._show_fault, self._observe)
         self.feed = self._driver.feed
-        self.left = asyncio.Event()  #: the IOC may end
-        self.at_once = False  #: without closing anything properly
+        self.left, self.at_once = asyncio.Event(), False  #: the IOC may end; without closing anything properly
         self._commands = 0  #: given so far
-        self._looked = time.monotonic()
-        self._error_is_shown = False
+        self._looked, self._error_is_shown = time.monotonic(), False
         self._ticking: asyncio.Task[None] | None = None
         self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
         self._run_log = RunLog(pvs)
@@ -70,16 +69,17 @@ class RunControl:
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = pipeline(self, self._on_change, kwargs)
         self._observer = RunObserver(pvs, self.machine, self.feed, self.pipeline, config.chain[0])
-        self.settings = Settings(pvs, config, self.pipeline, self._locked, self._status.command)
+        self.settings = Settings(pvs, config, self.pipeline, self._locked, self._status.command, self._show_own)
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.graph)
         self._state_worker = worker("pixieioc state")
-        self._files = FileWatch(self.settings, state, self._state_worker, self._show_readiness, worker)
+        self._files = FileWatch(self.settings, state, self._state_worker, self.machine, self._show_readiness, worker)
         self._work = RunWork(
             config, self.pipeline, self.settings, self._progress, state, self._state_worker, self._show_readiness
         )
         self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, self._files)
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
+        self.on_in_use = self.settings.take_in_use
         self.settings.on_run_parameters = self._use_run_parameters
         self.settings.on_change = self._show_readiness  # which may follow from a setting
         self._use_run_parameters()
@@ -111,7 +111,7 @@ class RunControl:
         """Has the tasks made, and a run started if that is wanted; what goes wrong is shown, the IOC goes on."""
         self._driver.note_time()
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
-        self._files.ask(self.machine.run_id + 1)
+        self._files.ask()
         self._show_readiness()
         self.feed(ev.Begin(start))
 
@@ -124,8 +124,7 @@ class RunControl:
         if self._ticking is not None:
             self._ticking.cancel()
         self._driver.end()
-        self._files.close()
-        self._state_worker.close()
+        await self._files.end()
         await self.pipeline.end()
 
     # -- commands -----------------------------------------------------------------------------------------------------
@@ -152,7 +151,7 @@ class RunControl:
         It must not come after a command that was given later, such as Stop.
         """
         this = self._commands
-        waits = [asyncio.ensure_future(each) for each in (self._files.see(self.machine.run_id + 1), self.left.wait())]
+        waits = [asyncio.ensure_future(each) for each in (self._files.see(), self.left.wait())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
@@ -185,7 +184,7 @@ class RunControl:
         async def complete(going_on: Awaitable[None] | None) -> None:
             if going_on is not None:
                 await going_on
-            await self._files.see(self.machine.run_id + 1)
+            await self._files.see()
 
         return lambda value, client: complete(put(value, client))
 
@@ -248,7 +247,7 @@ class RunControl:
                 )
                 self._show_readiness()
 
-        self._state_worker.do(self._state.end_run).add_done_callback(noted)
+        self._state_worker.do(functools.partial(self._state.end_run, run.id)).add_done_callback(noted)
 
     # -- what the pipeline reports ------------------------------------------------------------------------------------
 
@@ -332,7 +331,7 @@ class RunControl:
         self._observe()
 
     def _look(self) -> None:
-        self._files.ask(self.machine.run_id + 1)
+        self._files.ask()
         self._show_readiness()
         self._rates.look()
 
@@ -346,6 +345,5 @@ class RunControl:
 
     def put_refused(self, record: Record, why: str, client: Client) -> None:
         """A client has sent something that the record cannot take at all."""
-        name = record.name.removeprefix(self._pvs.prefix)
-        self._status.command("Refused", f"{name}: {why}", client, name)
+        self._status.command("Refused", f"{record.info.name}: {why}", client, record.info.name)
         record.post(record.value, force=True)

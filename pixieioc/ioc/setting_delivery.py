@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from pixieioc.config import RUN
@@ -10,6 +10,7 @@ from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.setting_store import Key
 from pixieioc.pipeline.applying import applying
 from pixieioc.pipeline.fitting import Spot
+from pixieioc.pipeline.in_use import value_at
 from pixieioc.pipeline.life import needs_new_process
 
 #: New values by task and spot, and what of them is in use then.
@@ -39,9 +40,16 @@ class Delivery:
             if process is not None and not process.known:
                 self._owed.setdefault(task, {}).update(dict.fromkeys((task, *spot) for spot in changes[task]))
         tasks = {task: of_task for task, of_task in changes.items() if task != RUN}
-        await self._pipeline.do(applying(self._pipeline, tasks, before, self._patience))
+        answers = await self._pipeline.do(applying(self._pipeline, tasks, before, self._patience))
         await self._replace(tasks, before)
-        return changes
+        return {
+            task: {spot: value_at(answers.get(task, {}), spot, value) for spot, value in of_task.items()}
+            for task, of_task in changes.items()
+        }
+
+    def owed(self, task: str) -> Collection[Key]:
+        """What was written for a task that was just being made, and has not been sent to it yet."""
+        return self._owed.get(task, {})
 
     async def _replace(self, changes: Changes, before: Changes) -> None:
         """Has tasks replaced of which some new values need a new process."""

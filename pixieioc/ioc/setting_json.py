@@ -33,4 +33,10 @@ def read_json(text: str, store: SettingStore, folder: Path) -> tuple[list[str], 
         for name, whole in of_task.items()
         for key in store.keys(task, name)
     }
+    for key, value in values.items():
+        try:
+            if key in store.limits and not store.is_setpoint(key, value):
+                store.check(key, value)
+        except ValueError as error:
+            raise Refused(f"{store.named(key)} = {value}: {error}") from None
     return list(config), values

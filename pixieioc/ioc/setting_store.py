@@ -1,4 +1,7 @@
-"""The values of all parameters, by task, name and place: those that are used, those that are wanted, and what fits.
+"""The values of all parameters, by task, name and place: those in use, those that are wanted, and what fits.
+
+What is wanted is what is in use, except for what was written and waits or is under way (`dirty`). What was written and
+became something else when it was taken over, as by a module that rounds it, is kept as `written`, for the setpoint.
 
 Nothing here waits, sends or posts.
 """
@@ -14,6 +17,7 @@ from pixieioc.pipeline.callbacks import Callbacks
 from pixieioc.pipeline.channel_values import Place
 from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pipeline.fitting import misfits_at, partners, where
+from pixieioc.pipeline.in_use import InUse, Limits, copied
 from pixieioc.pipeline.validate import Values
 
 #: A value: task, parameter, and the place if there is one value for each channel.
@@ -30,6 +34,10 @@ class SettingStore:
         self.wanted: Values = _copied(values)
         #: What is wanted and not used, in the order in which it was written.
         self.dirty: dict[Key, None] = {}
+        #: What was written where something else came of it.
+        self.written: dict[Key, Any] = {}
+        #: The lowest and the highest value that may be written now, where a task has narrowed what is declared.
+        self.limits: dict[Key, tuple[float, float]] = {}
 
     # -- values by key ------------------------------------------------------------------------------------------------
 
@@ -41,15 +49,78 @@ class SettingStore:
         """The value that is used."""
         return _get(self.used, key)
 
+    def setpoint(self, key: Key) -> Any:
+        """The value as it was accepted: what waits or is in use, but as it was written."""
+        return self.written[key] if key in self.written and key not in self.dirty else self.is_wanted(key)
+
+    def is_setpoint(self, key: Key, value: Any) -> bool:
+        """Whether a value is what was accepted already."""
+        return value in (self.is_wanted(key), self.setpoint(key))
+
     def want(self, key: Key, value: Any) -> None:
         """Somebody has written a value that is possible by itself."""
+        if key in self.written and self.written[key] == value:
+            value = self.is_used(key)  # that is what came of it
+        elif value == self.is_used(key):
+            self.written.pop(key, None)
         _set(self.wanted, key, value)
+        self._note(key)
+
+    def give_up(self, key: Key) -> None:
+        """What was written is not to be used after all: the setpoint is what it was."""
+        _set(self.wanted, key, self.is_used(key))
         self._note(key)
 
     def use(self, key: Key, value: Any) -> None:
         """A value is used from now on."""
         _set(self.used, key, value)
+        self.written.pop(key, None)
         self._note(key)
+
+    def answer(self, key: Key, asked: Any, value: Any) -> None:
+        """A task was asked for a value, and uses one, which need not be the same."""
+        self.use(key, value)
+        if value != asked and self.is_wanted(key) == asked:
+            self.give_up(key)
+            self.written[key] = asked
+
+    def announce(self, task: str, values: InUse, held: Collection[Key]) -> list[Key]:
+        """A task uses values that it was not asked for; returns the keys of those that are news.
+
+        A setpoint goes with it, unless something was written there that is still to be used. What is `held` stays.
+        """
+        news: list[Key] = []
+        special = {key for keys in (self.dirty, self.written, held) for key in keys if key[0] == task}
+        used, wanted = self.used[task], self.wanted[task]
+        for name, value in values.items():
+            if self.parameters[task][name].per == "task":
+                changes = [(used, wanted, name, value, ())] if used[name] != value else []
+            else:
+                changes = _differing(used[name], wanted[name], value, ())
+            for used_there, wanted_there, index, new, place in changes:
+                key = (task, name, place)
+                if key in held:
+                    continue
+                if key not in self.dirty:
+                    wanted_there[index] = new
+                used_there[index] = new
+                if key in special:
+                    self.use(key, new)
+                news.append(key)
+        return news
+
+    def limit(self, task: str, limits: Limits) -> list[Key]:
+        """A task has said within which limits its parameters can be written from now on; returns the keys."""
+        found: dict[Key, tuple[float, float]] = {}
+        for name, of_name in limits.items():
+            for place, pair in of_name.items():
+                found |= {key: pair for key in self.keys(task, name) if key[2][: len(place)] == place}
+        self.limits |= found
+        return list(found)
+
+    def check(self, key: Key, given: object) -> Value:
+        """A value as it will be stored; ValueError with the allowed range if it is impossible by itself."""
+        return self.parameters[key[0]][key[1]].check(given, self.limits.get(key))
 
     def _note(self, key: Key) -> None:
         if self.is_wanted(key) == self.is_used(key):
@@ -60,7 +131,7 @@ class SettingStore:
     def keys(self, task: str, name: str) -> Iterator[Key]:
         """The keys of all places of a parameter."""
         parameter = self.parameters[task][name]
-        if parameter.per == "channel":
+        if parameter.per != "task":
             for place in channel_values.places(parameter.shape(self.used[task])):
                 yield task, name, place
         else:
@@ -159,7 +230,7 @@ class SettingStore:
         values = dict(self.used[task])
         for _, name, place in keys:
             if place and values[name] is self.used[task][name]:
-                values[name] = _copy(values[name])
+                values[name] = copied(values[name])
         for key in keys:
             _set({task: values}, key, self.is_wanted(key))
         return values
@@ -194,9 +265,21 @@ def _set(values: Values, key: Key, value: Any) -> None:
         values[task][name] = value
 
 
+def _differing(used: Any, wanted: Any, new: Any, begin: Place) -> Iterator[tuple[Any, Any, Any, Any, Place]]:
+    """The new values that are not used: where they are to be put in either, and their places."""
+    if isinstance(new, dict):
+        for place, one in new.items():
+            row, wanted_row = channel_values.at(used, place[:-1]), channel_values.at(wanted, place[:-1])
+            if row[place[-1]] != one:
+                yield row, wanted_row, place[-1], one, place
+        return
+    for i, one in enumerate(new):
+        if one != used[i]:
+            if isinstance(one, list):
+                yield from _differing(used[i], wanted[i], one, (*begin, i))
+            else:
+                yield used, wanted, i, one, (*begin, i)
+
+
 def _copied(values: Mapping[str, Mapping[str, Value]]) -> Values:
-    return {task: {name: _copy(value) for name, value in of_task.items()} for task, of_task in values.items()}
-
-
-def _copy(value: Any) -> Any:
-    return [_copy(item) for item in value] if isinstance(value, list) else value
+    return {task: {name: copied(value) for name, value in of_task.items()} for task, of_task in values.items()}

@@ -14,20 +14,20 @@ from typing import Any
 from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
 from pixieioc.config_tasks import not_ready
 from pixieioc.ioc.live import LivePipeline
-from pixieioc.ioc.records import Client, PutRefused, Pvs
+from pixieioc.ioc.records import Client, PutRefused, Pvs, stamp
 from pixieioc.ioc.setting_delivery import Delivery, changes_of
+from pixieioc.ioc.setting_display import SettingDisplay
 from pixieioc.ioc.setting_json import read_json
 from pixieioc.ioc.setting_store import Key, SettingStore
+from pixieioc.ioc.text import listed
 from pixieioc.pipeline import Refused
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value
-from pixieioc.pipeline.fitting import Spot
+from pixieioc.pipeline.in_use import InUse, Limits
 from pixieioc.pipeline.validate import Values
-from pixieioc.pvinfo.declared import as_pv, from_pv
+from pixieioc.pvinfo.declared import from_pv
 from pixieioc.pvinfo.states import Outcome
 
-#: Names that a refusal lists at most.
-_NAMED = 10
 #: Says what a put has come to: status, message, client, and the name of what was written.
 Told = Callable[[Outcome, str, Client, str], None]
 
@@ -46,10 +46,14 @@ class _Written:
 class Settings:
     """The values of all parameters: those that are used, and those that were written and wait for a partner.
 
-    `locked` says why nothing but live parameters may be written now, or is empty. `told` gets the outcome of each put.
+    `locked` says why nothing but live parameters may be written now, or is empty. `told` gets the outcome of each put,
+    `on_fault` an exception of ours that costs no more than what it was about.
     """
 
-    def __init__(self, pvs: Pvs, config: Config, pipeline: LivePipeline, locked: Callable[[], str], told: Told) -> None:
+    def __init__(
+        self, pvs: Pvs, config: Config, pipeline: LivePipeline, locked: Callable[[], str], told: Told,
+        on_fault: Callable[[str, BaseException], None],
+    ) -> None:  # fmt: skip
         self._pvs = pvs
         self._pipeline = pipeline
         self._locked = locked
@@ -61,9 +65,9 @@ class Settings:
         #: Called when run parameters have changed, and when anything at all has: once for what was written together.
         self.on_run_parameters: Callable[[], None] = lambda: None
         self.on_change: Callable[[], None] = lambda: None
-        self._setpoints: dict[Key, str] = {}
-        self._readbacks: dict[Key, str] = {}
+        self._display = SettingDisplay(pvs, self._store, on_fault)
         self._written: list[_Written] = []
+        self._again = False  #: what waits may fit what has come into use meanwhile
         self._moving: set[Key] = set()
         self._working: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
@@ -80,10 +84,10 @@ class Settings:
             if source.kind == "parameter" and self._parameters[key[0]][source.name].command:
                 self._pvs.on_put(pv, self._commander(pv, *key[:2]))
             elif source.kind == "parameter":
-                self._setpoints[key] = pv
+                self._display.setpoints[key] = pv
                 self._pvs.on_put(pv, self._putter(pv, key))
             elif source.kind == "readback":
-                self._readbacks[key] = pv
+                self._display.readbacks[key] = pv
         self._pvs.on_put("ConfigJSON", self._put_json)
 
     # -- what others want to know -------------------------------------------------------------------------------------
@@ -131,8 +135,7 @@ class Settings:
     async def apply(self, *, everything: bool = True) -> None:
         """Has the tasks use what waits; Refused if a task does not accept it, or `everything` is to fit and does not.
 
-        A run that was accepted has only live settings written since then; what of them waits for its partner goes on
-        waiting.
+        Of live settings, written since a run was accepted, what waits for its partner goes on waiting.
         """
         while self._working is not None and not self._working.done():
             await asyncio.wait([self._working])
@@ -162,19 +165,26 @@ class Settings:
             self._moving -= moving
         for task, of_task in in_use.items():
             for spot, value in of_task.items():
-                self._take(task, spot, value, changes[task][spot])
+                key = (task, *spot)
+                self._store.answer(key, changes[task][spot], value)
+                self._display.show_used(key)
         if changes:
             self._outdate()
         if RUN in changes:
             self.on_run_parameters()
 
-    def _take(self, task: str, spot: Spot, value: Any, asked: Any) -> None:
-        """A task has answered what it uses, which need not be exactly what it was asked for."""
-        key = (task, *spot)
-        if value != asked and self._store.is_wanted(key) == asked:
-            self._store.want(key, value)
-        self._store.use(key, value)
-        self._show_used(key)
+    def take_in_use(self, task: str, values: InUse, limits: Limits, time: float) -> None:
+        """A task says what it uses, after a write or without having been asked, and what may be written from now on."""
+        limited = self._store.limit(task, limits)
+        news = self._store.announce(task, values, self._delivery.owed(task))
+        self._display.show(news, stamp(time), limited)
+        if not news:
+            return
+        self._outdate()
+        self._show_dirty()
+        if any(key[0] == task for key in self._waiting()):  # it may fit now
+            self._begin_to_work(again=True)
+        self.on_change()
 
     # -- puts ---------------------------------------------------------------------------------------------------------
 
@@ -188,7 +198,7 @@ class Settings:
         def put(value: Any, client: Client) -> Awaitable[None] | None:
             given, keys = from_pv(parameter, value), [(task, name, place) for task in tasks]
             values = {key: self._accept(pv, key, given, client) for key in keys}
-            self._check_lock(pv, [key for key in keys if values[key] != self._store.is_wanted(key)], client)
+            self._check_lock(pv, [key for key in keys if not self._store.is_setpoint(key, values[key])], client)
             return self._write(pv, values, client, f"{pv} = {value}")
 
         return put
@@ -197,7 +207,7 @@ class Settings:
         """A value that is possible by itself; otherwise the put is refused."""
         task, name, _ = key
         try:
-            value = self._parameters[task][name].check(given)
+            value = self._store.check(key, given)
         except ValueError as error:
             raise self._refuse(pv, f"{self._store.named(key)} = {shorten(given)}: {error}", client) from None
         if impossible := self._store.impossible(key, value):
@@ -207,10 +217,10 @@ class Settings:
     def _check_lock(self, pv: str, changed: Collection[Key], client: Client) -> None:
         """Refuses a put that changes what cannot be changed now. A value that is what it was is no change."""
         if fixed := [self._store.named(key) for key in changed if self._parameters[key[0]][key[1]].fixed]:
-            raise self._refuse(pv, f"{_listed(fixed)}: can only be set in the configuration file", client)
+            raise self._refuse(pv, f"{listed(fixed)}: can only be set in the configuration file", client)
         not_live = [self._store.named(key) for key in changed if not self._parameters[key[0]][key[1]].live]
         if not_live and (locked := self._locked()):
-            raise self._refuse(pv, f"{_listed(not_live)} cannot be changed now: {locked}", client)
+            raise self._refuse(pv, f"{listed(not_live)} cannot be changed now: {locked}", client)
 
     def _put_json(self, value: Any, client: Client) -> Awaitable[None] | None:
         pv = "ConfigJSON"
@@ -218,7 +228,7 @@ class Settings:
             tasks, values = read_json(value, self._store, self._folder)
         except Refused as error:
             raise self._refuse(pv, str(error), client) from None
-        changed = {key: new for key, new in values.items() if new != self._store.is_wanted(key)}
+        changed = {key: new for key, new in values.items() if not self._store.is_setpoint(key, new)}
         self._check_lock(pv, changed, client)
         return self._write(pv, changed, client, f"{pv}: {', '.join(tasks)} accepted")
 
@@ -232,14 +242,18 @@ class Settings:
             self._use_of_run(written)
             return None
         self._written.append(written)
+        self._begin_to_work()
+        return written.done
+
+    def _begin_to_work(self, *, again: bool = False) -> None:
+        self._again |= again
         if self._working is None or self._working.done():
             self._working = asyncio.get_running_loop().create_task(self._work())
-        return written.done
 
     def _use_of_run(self, written: _Written) -> None:
         for key in written.keys:
             self._store.use(key, self._store.is_wanted(key))
-            self._show_used(key)
+            self._display.show_used(key)
         if written.keys:
             self.on_run_parameters()
         self._told("OK", written.text, written.client, written.pv)
@@ -248,14 +262,13 @@ class Settings:
     def _want(self, keys: Iterable[Key], value: Any) -> None:
         for key in keys:
             self._store.want(key, value)
-            if (pv := self._setpoints.get(key)) is not None:
-                self._pvs.post(pv, as_pv(value))
+            self._display.show_setpoint(key)
 
     async def _work(self) -> None:
         """Has what was written used, all of one turn of the loop together, until there is nothing more."""
-        while self._written:
+        while self._written or self._again:
             async with self._lock:
-                batch, self._written = self._written, []
+                batch, self._written, self._again = self._written, [], False
                 await self._settle(batch)
                 self._show_dirty()
             self.on_change()
@@ -276,6 +289,7 @@ class Settings:
             for written in batch:
                 self._take_back(written, f"{type(error).__name__}: {error}", held)
             raise
+        await self._display.shown()
         for written in batch:
             why = ""
             if any(key in self._store.dirty for key in written.keys):
@@ -288,7 +302,8 @@ class Settings:
         """A task has not accepted it: what is used stays, and the setpoint says that."""
         for key in written.keys:
             if key not in later:
-                self._want([key], self._store.is_used(key))
+                self._store.give_up(key)
+                self._display.show_setpoint(key)
         refusal = self._refuse(written.pv, why, written.client)
         if not written.done.done():
             written.done.set_exception(refusal)
@@ -306,6 +321,7 @@ class Settings:
             self._pvs.post(pv, 1)
             try:
                 await self._pipeline.do(self._pipeline.configuring({task: {name: True}}))
+                await self._display.shown()
             except Refused as error:
                 raise self._refuse(pv, str(error), client) from None
             finally:
@@ -315,10 +331,6 @@ class Settings:
         return lambda value, client: order(client) if value and self._pipeline.processes else None
 
     # -- showing ------------------------------------------------------------------------------------------------------
-
-    def _show_used(self, key: Key) -> None:
-        if (pv := self._readbacks.get(key)) is not None:
-            self._pvs.post(pv, as_pv(self._store.is_used(key)))
 
     def _show_dirty(self) -> None:
         dirty = int(bool(self._waiting()))
@@ -336,8 +348,3 @@ class Settings:
 
 def _keys(written: Iterable[_Written]) -> set[Key]:
     return {key for each in written for key in each.keys}
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

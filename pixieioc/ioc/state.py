@@ -13,6 +13,8 @@ from typing import Self
 
 import msgspec
 
+from pixieioc.tasks.disk import replace_file, sync
+
 log = logging.getLogger(__name__)
 
 #: What flock(2) says where there are no locks, as on some network file systems.
@@ -20,7 +22,10 @@ _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 class _State(msgspec.Struct):
-    run_id: int = 0
+    run_id: int = 0  #: of the last run that has begun
+    #: The highest number that a run may have been given. The number of the next run is shown as soon as that is
+    #: accepted, before anything can be written; so it is kept here beforehand, and is taken for used after a SIGKILL.
+    reserved: int = 0
     starts: int = 0
     running: bool = False
 
@@ -32,10 +37,10 @@ class BadState(OSError):
 class State:
     """Kept in a small JSON file; each change replaces the file in one step. A context manager that locks its folder.
 
-    Whatever writes or checks may take as long as the file system does.
+    Whatever writes or checks may take as long as the file system does. Who ends in order calls `release` at last.
     """
 
-    _unsaved = False
+    _unsaved = False  # something could not be written
 
     def __init__(self, folder: Path) -> None:
         """Reads what there is; BadState if it cannot be read or written, or if another IOC uses it."""
@@ -50,10 +55,13 @@ class State:
         try:
             self._take_lock(folder)
             self._state = self._read()
-            #: True if the IOC ended in the middle of a run last time.
-            self.interrupted = self._state.running
+            #: The number of the run in whose middle the IOC ended last time; 0: in none.
+            self.interrupted = self._state.run_id if self._state.running else 0
+            self._state.run_id = max(self._state.run_id, self._state.reserved)
+            self._state.reserved = self._state.run_id + 1
             self._state.starts += 1
             self._state.running = False
+            self._reserved = 0
             self._first_write(folder)
         except BaseException:  # whatever it is, also ^C: the folder is another IOC's to use
             self.close()
@@ -73,7 +81,7 @@ class State:
 
     @property
     def run_id(self) -> int:
-        """The number of the last run that was started."""
+        """The highest number that a run may have had so far."""
         return self._state.run_id
 
     @property
@@ -81,23 +89,35 @@ class State:
         """How often the IOC was started."""
         return self._state.starts
 
+    @property
+    def reserved(self) -> int:
+        """The highest number that is safe on disk: no other run will have one up to this, whatever happens."""
+        return self._reserved
+
     def begin_run(self, run_id: int) -> None:
-        """Makes the number of a run that begins safe on disk, so that no other run will have it."""
-        self._state.run_id, self._state.running = max(run_id, self._state.run_id), True
-        self._write()
-        self._sync()
+        """Notes that a run has begun."""
+        self._state.running = True
+        self._note(run_id)
 
-    def end_run(self) -> None:
-        """Notes that no run is going on."""
+    def end_run(self, run_id: int) -> None:
+        """Notes that this run, the last one, is not going on any more."""
         self._state.running = False
+        self._note(run_id)
+
+    def release(self, run_id: int) -> None:
+        """Gives back the number behind this one, the last run's: none will be started any more."""
+        self._state.run_id = self._state.reserved = max(run_id, self._state.run_id)
         self._write()
 
-    def check(self) -> str:
-        """Why nothing can be noted in the folder now, or an empty text; what could not be noted before is noted now."""
+    def check(self, next_run: int) -> str:
+        """Why nothing can be noted in the folder now, or an empty text.
+
+        What could not be noted before, and that the next run has this number, is noted now.
+        """
         folder = self.path.parent
         try:
-            if self._unsaved:
-                self._write()
+            if self._unsaved or self._reserved < next_run:
+                self._note(next_run - 1)
             stat = os.statvfs(folder)
         except OSError as error:
             return self._problem(error.strerror or str(error))
@@ -107,16 +127,14 @@ class State:
             return self._problem(os.strerror(errno.ENOSPC))
         return "" if os.access(folder, os.W_OK | os.X_OK) else self._problem("it is not there, or is not writable")
 
+    def _note(self, run_id: int) -> None:
+        """Writes down the number of the last run, and that of the next one."""
+        self._state.run_id = max(run_id, self._state.run_id)
+        self._state.reserved = self._state.run_id + 1
+        self._write()
+
     def _problem(self, why: str) -> str:
         return f"the state folder {self.path.parent} cannot be written: {why}"
-
-    def _sync(self) -> None:
-        for path, flags in ((self.path, os.O_RDONLY), (self.path.parent, os.O_RDONLY | os.O_DIRECTORY)):
-            descriptor = os.open(path, flags)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
 
     def _read(self) -> _State:
         try:
@@ -129,18 +147,16 @@ class State:
     def _first_write(self, folder: Path) -> None:
         try:
             self._write()
-            self._sync()
         except OSError as error:
             raise BadState(
                 f"the state folder {folder} is not writable: {error.strerror}; mend it, or set state_dir in [ioc]"
             ) from error
 
     def _write(self) -> None:
-        self._unsaved = True
-        part = self.path.with_name("state.json.part")
-        part.write_bytes(msgspec.json.encode(self._state))
-        part.rename(self.path)
-        self._unsaved = False
+        reserved, self._unsaved = self._state.reserved, True
+        replace_file(self.path, msgspec.json.encode(self._state))
+        sync(self.path.parent)
+        self._reserved, self._unsaved = reserved, False
 
     def _take_lock(self, folder: Path) -> None:
         """The lock ends with this process, however that ends; the file tells who has it."""

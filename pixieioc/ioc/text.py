@@ -1,9 +1,12 @@
-"""Numbers as people say them: durations in minutes and hours, sizes in MB and GB."""
+"""Numbers and lists as people say them: durations in minutes and hours, sizes in MB and GB."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+#: Names that a list has at most.
+_NAMED = 10
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -29,6 +32,12 @@ def size(count: float) -> str:
         if count >= 0.9995 * unit:
             return f"{_three_digits(count / unit)} {name}"
     return f"{count:.0f} B"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a part of a sentence: the first ten, and how many more."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _three_digits(number: float) -> str:

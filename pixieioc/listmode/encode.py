@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Events
+from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_OUT_OF_RANGE, FLAG_PILEUP
 from pixieioc.listmode.variant import (
     LONGEST_RECORD,
     PART_ESUM,
@@ -49,8 +50,8 @@ def encode(events: Events, layout: Variant) -> Words:
     _place(base, layout.slot, columns["slot"])
     _place(base, layout.crate, columns["crate"], "crate")
     _place(base, layout.energy, columns["energy"], "energy")
-    _place(base, layout.out_of_range, _flag(columns, ev.FLAG_OUT_OF_RANGE))
-    _place(base, Bits(0, 31, 1), _flag(columns, ev.FLAG_PILEUP))
+    _place(base, layout.out_of_range, _flag(columns, FLAG_OUT_OF_RANGE))
+    _place(base, Bits(0, 31, 1), _flag(columns, FLAG_PILEUP))
     _place_time(base, columns, layout)
 
     begins = np.concatenate([[0], np.cumsum(length)])
@@ -78,7 +79,7 @@ def _place_time(base: NDArray[np.int64], columns: Events, layout: Variant) -> No
     _check("time in ticks", ticks, 0, 2**48 - 1)
     base[:, 1] = ticks & 0xFFFFFFFF
     base[:, 2] |= ticks >> 32
-    forced = _flag(columns, ev.FLAG_CFD_FORCED).astype(bool)
+    forced = _flag(columns, FLAG_CFD_FORCED).astype(bool)
     scaled = columns["cfd"].astype(np.float64) * 32768
     units = np.where(forced, 0, np.round(scaled).astype(np.int64))
     _check("cfd in units of 1/32768 ns (a whole number)", np.where(forced, 0, np.abs(units - scaled) > 0), 0, 0)

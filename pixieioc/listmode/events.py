@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.listmode.fill import copy_traces
+
 Array = NDArray[Any]
 #: Column name to array; all columns have the same length (that of `time`), `traces` excepted.
 Events = dict[str, Array]
 #: Gives so many bytes, uninitialised, for columns.
 Memory = Callable[[int], NDArray[np.uint8]]
-
-FLAG_PILEUP, FLAG_OUT_OF_RANGE, FLAG_CFD_FORCED, FLAG_LATE = 1, 2, 4, 8
 
 
 @dataclass(frozen=True)
@@ -171,9 +171,6 @@ def compact(events: Events) -> Events:
     """The same events with `traces` that hold no other samples; without traces, the events as they are."""
     if TRACES not in events:
         return events
-    # Not above: fill imports this module.
-    from pixieioc.listmode.fill import copy_traces
-
     begins, lengths = constant(events["trace_start"]), constant(events["trace_length"])
     starts = np.empty(len(lengths), np.int64)
     samples = np.empty(int(lengths.sum(dtype=np.int64)), events[TRACES].dtype)

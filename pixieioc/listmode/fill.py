@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixieioc.listmode.events import FLAG_CFD_FORCED, FLAG_OUT_OF_RANGE, FLAG_PILEUP
+from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_OUT_OF_RANGE, FLAG_PILEUP
 from pixieioc.listmode.jit import compiled
 from pixieioc.listmode.layout import (
     CFD_MASK,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.batch import Batch, Piece
 from pixieioc.listmode.events import PERIOD_COLUMN, Column, Events, Memory
+from pixieioc.listmode.flags import FLAG_LATE
 from pixieioc.listmode.held import Run
 from pixieioc.listmode.merge import Rows
 from pixieioc.listmode.picking import MIXED
@@ -59,7 +60,7 @@ def stretches_of(dues: list[Due], spare: tuple[Column, ...], memory: Memory) -> 
 def odd_stretch(period: int, events: Events, spare: tuple[Column, ...]) -> Stretch:
     """Events whose time is not that of others around, with the flag that says so."""
     flagged = {**events, **ev.allocate(spare, ev.size(events))}
-    flagged["flags"] = events["flags"] | np.uint8(ev.FLAG_LATE)
+    flagged["flags"] = events["flags"] | np.uint8(FLAG_LATE)
     if PERIOD_COLUMN in spare:
         flagged[PERIOD_COLUMN.name].fill(period)
     return Stretch(period, flagged, 0, ev.size(events), odd=True)
@@ -82,7 +83,7 @@ def _together(dues: list[Due], spare: tuple[Column, ...], memory: Memory) -> lis
     for due, end in zip(dues, ends, strict=True):
         begin = end - len(due.numbers)
         if due.late:
-            whole["flags"][begin : begin + due.late] |= np.uint8(ev.FLAG_LATE)
+            whole["flags"][begin : begin + due.late] |= np.uint8(FLAG_LATE)
         if PERIOD_COLUMN in spare and not one_period:
             whole[PERIOD_COLUMN.name][begin:end] = due.period
         stretches.append(Stretch(due.period, whole, begin, end))

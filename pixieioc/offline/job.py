@@ -13,7 +13,8 @@ from pixieioc.pipeline import Error, Task
 from pixieioc.pipeline.declare import parameters_of
 from pixieioc.pipeline.validate import like
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
-from pixieioc.tasks.event_files import format_of, import_pyarrow
+from pixieioc.tasks.event_files import import_pyarrow
+from pixieioc.tasks.event_formats import format_of
 from pixieioc.tasks.names import counted, shown
 from pixieioc.tasks.raw_sources import find
 

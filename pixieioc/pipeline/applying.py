@@ -13,6 +13,7 @@ from typing import Any
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.fitting import Spot
+from pixieioc.pipeline.in_use import InUse, keep_in_use
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.procedure import Procedure, Wait
@@ -25,8 +26,14 @@ _CONFIGURE = Message.CONFIGURE.emoji
 _LIMIT: Spot = ("hang_timeout", ())
 
 
-def applying(state: PipelineState, changes: Changes, before: Changes, patience: float | None = None) -> Procedure[None]:
-    """Sends each task its changes, and waits for the answers; Refused, and all have what was `before`, if one refuses.
+def applying(
+    state: PipelineState, changes: Changes, before: Changes, patience: float | None = None
+) -> Procedure[dict[str, InUse]]:
+    """Sends each task its changes, and returns what they answer that they use; Refused, and all as `before`, if one
+    refuses.
+
+    What is answered is also handled as it comes, by `handle_in_use`, so that what has changed with what was sent is
+    known even if another task refuses.
 
     A task that has failed, or fails meanwhile, or is not there, gets the values when it is made (again). One that does
     not answer for `patience` (s) refuses, and until it has answered it refuses at once: nobody waits for it again.
@@ -48,6 +55,7 @@ def applying(state: PipelineState, changes: Changes, before: Changes, patience: 
 
     yield Wait(lambda: all(over(*each) for each in sent), max(seconds, state.answer_timeout))
     silent = [process.name for process, number in sent if not _decided(state, process, number)]
+    in_use = {process.name: answer.in_use for process, number in sent if (answer := process.answers.get(number))}
     refused = {process.name: why for process, number in sent if (why := _refusal(state, process, number, seconds))}
     if refused:
         for name, of_task in before.items():
@@ -65,6 +73,8 @@ def applying(state: PipelineState, changes: Changes, before: Changes, patience: 
     for name, of_task in changes.items():
         if name in state.processes:
             _keep(state.processes[name].task.parameter_values, of_task)
+            keep_in_use(state.processes[name].task.parameter_values, in_use.get(name, {}))
+    return in_use
 
 
 def _reached(state: PipelineState, changes: Changes) -> list[TaskProcess]:
@@ -100,7 +110,7 @@ def _refusal(state: PipelineState, process: TaskProcess, number: int, seconds: f
     answer = process.answers.pop(number, None)
     if answer is None:
         return "" if _has_gone(state, process) else f"{process.name}: no answer within {seconds:g} s"
-    text = answer.removeprefix(f"{process.name}: ")
+    text = answer.refused.removeprefix(f"{process.name}: ")
     return text if text.startswith(f"{process.name}.") or not text else f"{process.name}: {text}"
 
 

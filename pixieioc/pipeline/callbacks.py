@@ -37,6 +37,15 @@ class Callbacks:
     def do_configure(self, config: dict[str, Any]) -> None:
         """`configure` callback: the parameters in `config` have their new values; raise to refuse them."""
 
+    def do_apply(self, changes: dict[str, Any]) -> Mapping[str, Any] | None:
+        """`apply` callback, after `do_configure`: has a module or the like use new values; raise to refuse them.
+
+        `changes` has what differs from the value in use, and commands; of a parameter per channel or module it is a
+        mapping of places, such as `(0, 3)`, to values. Return what is in use then, where that is not what was asked
+        for, and what else has changed with it: a mapping of the same form. The readbacks show it.
+        """
+        return None
+
     def do_start(self) -> None:
         """`start` callback: a run begins; open files, clear what belongs to one run."""
 

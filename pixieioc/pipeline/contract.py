@@ -23,6 +23,8 @@ from pixieioc.pipeline.payloads import PROTOCOL_WORDS
 HOOKS = tuple(name for name in vars(Callbacks) if name.startswith("do_"))
 #: Names of tasks that process variables of the IOC or the configuration file have already.
 _TAKEN = re.compile(r"IOC|run|crate|M\d\d|C\d\d")
+#: What a value may be compared with, beside values of its own kind and those of the whole task.
+_WIDER: Mapping[str, tuple[str, ...]] = {"channel": ("module",)}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: The longest name of a task, in characters: it is a part of process variables, which have at most 60.
 LONGEST_TASK_NAME = 32
@@ -117,6 +119,8 @@ def _declarations(cls: type) -> Iterator[str]:
                 yield f"declares {one.name} per {one.per}, so its parameter {name} must be a whole number and fixed"
         if isinstance(one, Parameter):
             for name in filter(None, (one.at_least, one.below)):
+                if name in parameters and parameters[name].per not in ("task", one.per, *_WIDER.get(one.per, ())):
+                    yield f"declares {one.name} per {one.per} with a limit {name}, which is per {parameters[name].per}"
                 if name not in parameters or parameters[name].kind not in ("int", "float"):
                     yield f"declares {one.name} with a limit {name}, which is no parameter with a number"
 

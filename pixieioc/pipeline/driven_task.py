@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pixieioc.pipeline.callbacks import Callbacks
-from pixieioc.pipeline.declare import Value, parameters_of
+from pixieioc.pipeline.declare import Value, parameters_of, reports_of
 from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline.in_use import (
+    InUse,
+    changes_between,
+    checked,
+    checked_limits,
+    completed,
+    keep_in_use,
+    packed,
+    packed_limits,
+)
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.validate import validate
 
@@ -26,21 +36,50 @@ class DrivenTask(Callbacks, StandardReports):
     report_changed: set[str]
 
 
-def set_parameters(task: DrivenTask, config: Mapping[str, Any], *, in_run: bool) -> None:
-    """Sets all of `config` or, if anything in it is refused, nothing."""
+def set_parameters(task: DrivenTask, config: Mapping[str, Any], *, in_run: bool) -> InUse:
+    """Sets all of `config` or, if anything in it is refused, nothing; returns what a task that answers uses then.
+
+    Raises BadSetting if it answers with what its parameters cannot be.
+    """
     cls = type(task)
     now = {task.name: task.parameter_values}
     accepted = validate({task.name: config}, {task.name: cls}, known=now).get(task.name, {})
     known = parameters_of(cls)
     if in_run and (locked := [name for name in accepted if not known[name].live]):
         raise Refused(f"{task.name}: {', '.join(locked)} cannot be changed during a run", task=task.name)
-    before = dict(task.parameter_values)
+    answers = type(task).do_apply is not Callbacks.do_apply
+    before = {name: task.parameter_values[name] for name in accepted}
+    changes = changes_between(known, before, accepted) if answers else {}
     task.parameter_values.update(accepted)
     try:
         if problems := [f"{task.name}.{name}: {text}" for name, text in task.do_check(dict(task.parameter_values))]:
             raise Refused("; ".join(problems), task=task.name, problems=tuple(problems))
         task.do_configure(accepted)
-    except BaseException:  # whatever the hook raises, the old values stand
-        task.parameter_values = before
+        answered = task.do_apply(changes) if changes else None
+    except BaseException:  # whatever a hook raises, the old values stand
+        task.parameter_values.update(before)
         raise
-    task.parameter_values.update({name: False for name in accepted if known[name].command})
+    commands = {name: False for name in accepted if known[name].command}
+    task.parameter_values.update(commands)
+    in_use = checked(task.name, known, task.parameter_values, {} if answered is None else answered)
+    in_use = completed({name: value for name, value in changes.items() if name not in commands}, in_use)
+    keep_in_use(task.parameter_values, in_use)
+    return in_use
+
+
+def take_in_use(
+    task: DrivenTask, values: Mapping[str, Any], limits: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Takes over what has come into use in a task, and returns it and the limits as a message carries them."""
+    known = parameters_of(type(task))
+    in_use = checked(task.name, known, task.parameter_values, values)
+    found = checked_limits(task.name, known, task.parameter_values, limits)
+    keep_in_use(task.parameter_values, in_use)
+    return packed(known, in_use), packed_limits(found)
+
+
+def report_all(task: DrivenTask) -> None:
+    """Has the next report be a whole one."""
+    for name, report in reports_of(type(task)).items():
+        task.report_values.setdefault(name, report.initial)
+    task.report_changed.update(task.report_values)

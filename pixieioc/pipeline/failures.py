@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from pixieioc.pipeline.error import Cause, Error
 from pixieioc.pipeline.graph import Link
+from pixieioc.pipeline.in_use import InUse, Limits
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
@@ -33,6 +34,9 @@ class Handlers(Protocol):
 
     def handle_starting(self, name: str, what: str) -> None:
         """What takes a task long."""
+
+    def handle_in_use(self, name: str, values: InUse, limits: Limits, time: float) -> None:
+        """What has come into use in a task, and within which limits it can be written from now on."""
 
 
 class Failures:

@@ -33,7 +33,7 @@ def misfits(parameters: Mapping[str, Parameter[Any]], values: Mapping[str, Value
 
 def places_of(parameter: Parameter[Any], values: Mapping[str, Value]) -> Iterable[Place]:
     """All places of a parameter: the empty one if it has one value for all."""
-    return channel_values.places(parameter.shape(values)) if parameter.per == "channel" else ((),)
+    return channel_values.places(parameter.shape(values)) if parameter.per != "task" else ((),)
 
 
 def misfits_at(
@@ -70,15 +70,18 @@ def partners(parameters: Mapping[str, Parameter[Any]], values: Mapping[str, Valu
             if parameter.name == name:
                 yield other, _of(parameters[other], place)
             elif other == name:
-                yield from ((parameter.name, there) for there in ([place] if place else places_of(parameter, values)))
+                whole = len(place) == {"task": 0, "module": 1}.get(parameter.per, 2 + bool(parameter.times))
+                for there in [place] if whole else places_of(parameter, values):
+                    if there[: len(place)] == place:
+                        yield parameter.name, there
 
 
 def where(parameter: Parameter[Any], place: Place) -> str:
-    """A place as process variables name it: `M00:C03`, or `M00:C03:ROI2`."""
-    module, channel, *number = place
-    name = channel_values.channel_name(module, channel)
+    """A place as process variables name it: `M00`, `M00:C03`, or `M00:C03:ROI2`."""
+    name, number = channel_values.place_name(place[:2]), place[2:]
     return f"{name}:{channel_values.numbered(parameter.pv, number[0]).rpartition(':')[0]}" if number else name
 
 
 def _of(parameter: Parameter[Any], place: Place) -> Place:
-    return place if parameter.per == "channel" else ()
+    """The place of a parameter that belongs to a place of another one: its channel's module, if it is per module."""
+    return {"task": (), "module": place[:1]}.get(parameter.per, place)

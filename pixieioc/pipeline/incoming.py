@@ -10,14 +10,17 @@ from pixieioc.pipeline.declare import BadReport
 from pixieioc.pipeline.error import Error, Refused
 from pixieioc.pipeline.failures import Failures, Handlers
 from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, unpack
+from pixieioc.pipeline.in_use import BadSetting
 from pixieioc.pipeline.message import KINDS, Message
-from pixieioc.pipeline.payloads import Answered, Busy, Failed, Printed, Reported, clean, read
+from pixieioc.pipeline.payloads import Announced, Answered, Busy, Failed, Printed, Reported, clean, read
 from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.status import Status, after
-from pixieioc.pipeline.task_process import TaskProcess
+from pixieioc.pipeline.task_process import Answer, TaskProcess
 
 _ERROR, _PRINT, _REPORT = Message.ERROR.emoji, Message.PRINT.emoji, Message.REPORT.emoji
-_ANSWER, _BUSY = Message.ANSWER.emoji, Message.BUSY.emoji
+_ANSWER, _BUSY, _IN_USE = Message.ANSWER.emoji, Message.BUSY.emoji, Message.IN_USE.emoji
+#: What a task may say before it is there.
+_EARLY = (_PRINT, _IN_USE)
 
 
 class Incoming:
@@ -32,7 +35,7 @@ class Incoming:
         """Handles a message of a task; whatever is wrong with it is the error of that task, and of nobody else."""
         try:
             self._receive(process, unpack(frames))
-        except BadReport as error:
+        except (BadReport, BadSetting) as error:
             self._failures.fail_once(process, Error(str(error)))
         except MalformedMessage as error:
             self._failures.fail_once(process, Error(f"{process.name}: {error}"))
@@ -51,15 +54,22 @@ class Incoming:
             process.starting = clean(read(packet.kind, packet.payload, Busy).what)
             self._handlers.handle_starting(process.name, process.starting)
             return
-        if packet.kind != _PRINT:  # which may be said before the task is there, too
+        if packet.kind not in _EARLY:
             process.known, process.starting = True, ""
         match packet.kind:
             case kind if kind == _REPORT:
                 self._take_report(process, read(kind, packet.payload, Reported))
             case kind if kind == _ANSWER:
                 answer = read(kind, packet.payload, Answered)
+                in_use, _ = process.take_in_use(answer.in_use)
+                if in_use:
+                    self._handlers.handle_in_use(process.name, in_use, {}, time.time())
                 if answer.ack in process.answers:  # otherwise nobody waits for it any more
-                    process.answers[answer.ack] = answer.refused
+                    process.answers[answer.ack] = Answer(answer.refused, in_use)
+            case kind if kind == _IN_USE:
+                said = read(kind, packet.payload, Announced)
+                values, limits = process.take_in_use(said.values, said.limits)
+                self._handlers.handle_in_use(process.name, values, limits, said.time)
             case kind if kind == _PRINT:
                 self._handlers.handle_print(process.name, clean(read(kind, packet.payload, Printed).text))
             case kind if kind == _ERROR:

@@ -11,6 +11,7 @@ from pixieioc.pipeline.declare import Value, parameters_of, settings_of
 from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.failures import Failures
 from pixieioc.pipeline.graph import Graph, shape_problems
+from pixieioc.pipeline.in_use import InUse, keep_in_use
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.output import endpoint_of
 from pixieioc.pipeline.pipeline_state import PipelineState
@@ -97,7 +98,8 @@ class Life:
         # Its limit for a hang is the pipeline's to keep: it holds at once, also for a task that is busy just now.
         self._limit({name: values[_LIMIT] for name, values in accepted.items() if _LIMIT in values})
         asked = {name: number for name, number in numbers.items() if accepted[name].keys() != {_LIMIT}}
-        refused = yield from self._state.processes.answers(asked, self._state.answer_timeout)
+        in_use: dict[str, InUse] = {}
+        refused = yield from self._state.processes.answers(asked, self._state.answer_timeout, in_use)
         if refused:
             self._limit({name: now[name][_LIMIT] for name in accepted})
             named = {problem.partition(":")[0] for problem in refused}
@@ -113,8 +115,9 @@ class Life:
         for name, values in accepted.items():
             if name in self._state.processes:  # it may have been killed just now
                 task = self._state.processes[name].task
-                outdated += [name] if needs_new_process(type(task), values, task.parameter_values) else []
+                outdated += [name] if needs_new_process(type(task), values, now.get(name, {})) else []
                 task.parameter_values.update(settings_of(type(task), values))
+                keep_in_use(task.parameter_values, in_use.get(name, {}))
         yield from self.replacing(outdated)
 
     def _limit(self, timeouts: Mapping[str, Value]) -> None:

@@ -76,6 +76,11 @@ class Message:
 
         emoji = "⏳"
 
+    class IN_USE(_Message[dict[str, Any]]):
+        """Beyond the reference: values of parameters that a task uses although nobody has written them, and limits."""
+
+        emoji = "🎚️"
+
     FINISHED = "🏁"
     QUIT = "⏏️"
     START = "▶️"
@@ -98,6 +103,7 @@ KINDS: dict[str, str] = {
     Message.PRINT.emoji: "PRINT",
     Message.ANSWER.emoji: "ANSWER",
     Message.BUSY.emoji: "BUSY",
+    Message.IN_USE.emoji: "IN_USE",
     Message.ERROR.emoji: "ERROR",
 }
 

@@ -12,7 +12,7 @@ import psutil
 from pixieioc.pipeline.control import ControlLine, Printer
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.message import Message
-from pixieioc.pipeline.payloads import Answered, Busy, LinkCount, Printed, Reported, StatusName, clean, write
+from pixieioc.pipeline.payloads import Announced, Answered, Busy, LinkCount, Printed, Reported, StatusName, clean, write
 from pixieioc.pipeline.reporting import Reporting
 from pixieioc.pipeline.standard import StandardReports, keep
 
@@ -20,7 +20,7 @@ from pixieioc.pipeline.standard import StandardReports, keep
 USAGE_INTERVAL = 1.0
 
 _ANSWER, _BUSY, _ERROR = Message.ANSWER.emoji, Message.BUSY.emoji, Message.ERROR.emoji
-_PRINT, _REPORT = Message.PRINT.emoji, Message.REPORT.emoji
+_PRINT, _REPORT, _IN_USE = Message.PRINT.emoji, Message.REPORT.emoji, Message.IN_USE.emoji
 
 
 class Outgoing:
@@ -41,6 +41,12 @@ class Outgoing:
     def in_thread(self) -> bool:
         """True in the thread of the callbacks."""
         return threading.get_ident() == self._thread
+
+    def check_thread(self, what: str) -> None:
+        """Error if this is another thread than that of the callbacks."""
+        if not self.in_thread:
+            name = self._reporting.name
+            raise Error(f"{name}: {what} are sent by the callbacks only, not by a thread", task=name)
 
     def add(self, values: dict[str, Any]) -> None:
         """Puts values into the next report; BadReport, before anything is reported, if one of them cannot be."""
@@ -90,9 +96,17 @@ class Outgoing:
         while self._from_threads:
             self._control.say(_BUSY, write(Busy(self._from_threads.popleft())), self.run)
 
-    def answer(self, number: int, refused: str) -> None:
-        """Says that a message was dealt with, or why it is refused."""
-        self._control.say(_ANSWER, write(Answered(ack=number, refused=clean(refused))), self.run)
+    def answer(self, number: int, refused: str, in_use: dict[str, Any]) -> None:
+        """Says that a message was dealt with, and what is in use then, or why it is refused."""
+        self._control.say(_ANSWER, write(Answered(ack=number, refused=clean(refused), in_use=in_use)), self.run)
+
+    def in_use(self, values: dict[str, Any], limits: dict[str, Any]) -> None:
+        """Says what has come into use without being asked for."""
+        self._control.say(_IN_USE, write(Announced(time=time.time(), values=values, limits=limits)), self.run)
+
+    def print(self, text: str) -> None:
+        """Prints a line for the operator."""
+        self.printer.write(text + "\n")
 
     def failed(self, error: Error) -> None:
         """Says that the task has failed."""

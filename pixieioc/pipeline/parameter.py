@@ -35,7 +35,8 @@ class Parameter(Declaration, Generic[T]):
 
     With `per="channel"` there is a value for each channel of each module, as many as the task's `fixed` parameters
     `modules` and `channels` say. The value is a list `[module][channel]` (with `times`, `[module][channel][number]`),
-    and the default a list with one value: `[[0]]` (`[[[0]]]`).
+    and the default a list with one value: `[[0]]` (`[[[0]]]`). With `per="module"` there is one for each module, a list
+    `[module]` with a default such as `[0]`.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Parameter(Declaration, Generic[T]):
             longest: Longest text that is accepted, in bytes of UTF-8; of a list of texts, as JSON.
             at_once: Whether it concerns only what is shown: it is live, and is used as soon as it is written, also
                 without a run.
-            per: "channel" if there is a value for each channel, otherwise "task".
+            per: "channel" ("module") if there is a value for each channel (module), otherwise "task".
             times: With per="channel", the name of the fixed parameter that says how many values a channel has.
             at_least: The name of a parameter of this task that the value must not be below, in the same channel.
             below: The name of a parameter of this task that the value must be below.
@@ -138,10 +139,11 @@ class Parameter(Declaration, Generic[T]):
         self.check_declaration()
         default = _copy(default)
         #: The default of one channel's value.
-        self.default_of_one: Any = default if per == "task" else _one_of(default, 2 + bool(times))
+        depth = {"task": 0, "module": 1}.get(per, 2 + bool(times))
+        self.default_of_one: Any = _one_of(default, depth) if depth else default
         self.kind: Kind = _kind(self.default_of_one, choices, items)
-        if per == "channel" and self.kind in ("strings", "numbers"):
-            raise TypeError("a parameter per channel has one value a channel, not a list")
+        if depth and self.kind in ("strings", "numbers"):
+            raise TypeError(f"a parameter per {per} has one value per {per}, not a list")
         whole = self.kind == "int"
         self.low = low if low is not None else LONG_LOW if whole else -math.inf
         self.high = high if high is not None else LONG_HIGH if whole else math.inf
@@ -150,7 +152,7 @@ class Parameter(Declaration, Generic[T]):
             self.default_of_one = self.check(self.default_of_one)
         except ValueError as error:
             raise ValueError(f"default = {self.default_of_one!r}: {error}") from None
-        self.default = default if per == "channel" else cast(T, self.default_of_one)
+        self.default = default if depth else cast(T, self.default_of_one)
 
     def _check_arguments(self) -> None:
         if self.low > self.high:
@@ -221,11 +223,14 @@ class Parameter(Declaration, Generic[T]):
         if self.per == "task":
             return cast(Value, _copy(self.default))
         shape = self.shape(others)
+        if self.per == "module":
+            return [self.default_of_one] * shape[0]
         return [[channel_values.fill(self.default_of_one, shape) for _ in range(shape[1])] for _ in range(shape[0])]
 
-    def check(self, value: object) -> Value:
+    def check(self, value: object, limits: tuple[float, float] | None = None) -> Value:
         """`value` as it will be stored; ValueError with the allowed range if it is not acceptable.
 
+        `limits` are the lowest and the highest value that are accepted at present, if not all that are declared are.
         It is that of one place, if there is one a channel. A whole float is taken for an int and an int
         for a float, but nothing is rounded, wrapped or clipped; a text is never taken for a number. For lists their
         JSON text is taken too, the form that they have on Channel Access.
@@ -233,6 +238,9 @@ class Parameter(Declaration, Generic[T]):
         accepted = self._convert(value)
         if accepted is None:
             raise ValueError(f"must be {self.allowed}")
+        if limits is not None and not limits[0] <= cast("float", accepted) <= limits[1]:
+            unit = f" ({self.unit})" if self.unit else ""
+            raise ValueError(f"must be from {limits[0]:.16g} to {limits[1]:.16g}{unit} at present")
         if self.rule is not None:
             try:
                 self.rule(accepted)
@@ -314,6 +322,7 @@ def _one_of(default: object, depth: int) -> Any:
     """The value in a default that is a list of lists with one value."""
     for _ in range(depth):
         if not isinstance(default, list) or len(cast("list[Any]", default)) != 1:
-            raise ValueError(f"the default of a parameter per channel is one value in {depth} brackets, as in [[0]]")
+            example = f"{'[' * depth}0{']' * depth}"
+            raise ValueError(f"the default of a parameter of places is one value in brackets, as in {example}")
         default = cast("list[Any]", default)[0]
     return default

@@ -47,10 +47,22 @@ class Busy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An ANSWER: the number of the message that was dealt with; `refused` says why it was not, or is empty."""
+    """An ANSWER: the number of the message that was dealt with; `refused` says why it was not, or is empty.
+
+    `in_use` are the values that the task uses now (see `in_use.py`), if it has answered with some.
+    """
 
     ack: Number
     refused: str
+    in_use: dict[str, Any] = {}
+
+
+class Announced(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An IN_USE: values and limits that have come into use without being asked for (see `in_use.py`), and when."""
+
+    time: Time
+    values: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
 
 
 class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,6 +101,7 @@ _TYPES: dict[str, type[msgspec.Struct]] = {
     Message.REPORT.emoji: Reported,
     Message.ANSWER.emoji: Answered,
     Message.BUSY.emoji: Busy,
+    Message.IN_USE.emoji: Announced,
     Message.PRINT.emoji: Printed,
     Message.ERROR.emoji: Failed,
 }

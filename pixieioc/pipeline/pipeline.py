@@ -17,6 +17,7 @@ import zmq
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.failures import WATCH_INTERVAL, Failures
 from pixieioc.pipeline.graph import Branch, Graph
+from pixieioc.pipeline.in_use import InUse, Limits
 from pixieioc.pipeline.incoming import Incoming
 from pixieioc.pipeline.life import Life, Tasks
 from pixieioc.pipeline.message import Message
@@ -31,9 +32,9 @@ class Pipeline(PipelineState):
     """Orchestrates tasks as a chain of processes; a context manager that leaves nothing behind.
 
     `task_kwargs` are initial values of parameters: a parameter's name, for every task that declares it, or a task's
-    name with a dict. Override the handlers `handle_error`, `handle_print`, `handle_report` and `handle_starting` to
-    listen. All times are in seconds: `answer_timeout` for a task to begin (unless it has said what takes it longer), to
-    be connected or configured; `watchdog` has those for the end of a run and of a process.
+    name with a dict. Override the handlers `handle_error`, `handle_print`, `handle_report`, `handle_starting` and
+    `handle_in_use` to listen. All times are in seconds: `answer_timeout` for a task to begin (unless it has said what
+    takes it longer), to be connected or configured; `watchdog` has those for the end of a run and of a process.
     """
 
     def __init__(self, task_kwargs: dict[str, Any] | None = None) -> None:
@@ -130,6 +131,9 @@ class Pipeline(PipelineState):
 
     def handle_starting(self, name: str, what: str) -> None:
         """Handles a report of what takes a task long: before it is there, or in between, as to compile something."""
+
+    def handle_in_use(self, name: str, values: InUse, limits: Limits, time: float) -> None:
+        """Handles what has come into use in a task (`settings` has it already), and limits, at a Unix time."""
 
     # -- what an event loop watches -----------------------------------------------------------------------------------
 

@@ -50,6 +50,11 @@ class Reporting:
             self._declared[key].keep(self._task, value)
 
     @property
+    def name(self) -> str:
+        """The task's."""
+        return self._task.name
+
+    @property
     def empty(self) -> bool:
         """True if no value waits."""
         return not self._values and not self._task.report_changed

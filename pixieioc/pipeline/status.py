@@ -32,7 +32,9 @@ Rules = dict[tuple[Status, str], Status]
 _W, _R, _F, _D, _P = Status.WAITING, Status.RUNNING, Status.FINISHED, Status.DYING, Status.PANICKING
 _CONFIGURE, _CONNECT, _DATA = Message.CONFIGURE.emoji, Message.CONNECT.emoji, Message.DATA.emoji
 _ERROR, _PRINT, _REPORT = Message.ERROR.emoji, Message.PRINT.emoji, Message.REPORT.emoji
-_ANSWER, _BUSY = Message.ANSWER.emoji, Message.BUSY.emoji
+_ANSWER, _BUSY, _IN_USE = Message.ANSWER.emoji, Message.BUSY.emoji, Message.IN_USE.emoji
+#: What a task may say in every status, and what changes none.
+_ALWAYS = (_REPORT, _PRINT, _ANSWER, _BUSY, _IN_USE)
 _FINISHED, _QUIT, _START = Message.FINISHED, Message.QUIT, Message.START
 _STOP, _ABORT = Message.STOP, Message.ABORT
 
@@ -64,7 +66,7 @@ TASK_RULES: Final[Rules] = {
     (_P, _ABORT): _P,
     (_P, _QUIT): _D,
     (_D, _QUIT): _D,
-    **{(status, said): status for status in Status for said in (_REPORT, _PRINT, _ANSWER, _BUSY)},
+    **{(status, said): status for status in Status for said in _ALWAYS},
     **{(status, _ERROR): _P for status in (_W, _R, _F, _P)},
     (_D, _ERROR): _D,
 }
@@ -93,7 +95,7 @@ PIPELINE_RULES: Final[Rules] = {
     (_P, _ABORT): _P,
     (_P, _FINISHED): _P,
     (_P, _QUIT): _D,
-    **{(status, said): status for status in (_W, _R, _D, _P) for said in (_REPORT, _PRINT, _ANSWER, _BUSY)},
+    **{(status, said): status for status in (_W, _R, _D, _P) for said in _ALWAYS},
     **{(status, _ERROR): _P for status in (_W, _R, _D, _P)},
 }
 

@@ -17,7 +17,7 @@ from pixieioc.pipeline.chain import ANYTHING, SAME, Kinds
 from pixieioc.pipeline.contract import check_definition
 from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, reports_of
-from pixieioc.pipeline.driven_task import DrivenTask
+from pixieioc.pipeline.driven_task import DrivenTask, take_in_use
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.process import PROCESSES, keep_memory, leave_signals_to_the_pipeline
 from pixieioc.pipeline.registry import TASKS, Registry
@@ -110,7 +110,7 @@ class Task(DrivenTask, PROCESSES.Process):
 
     def print(self, string: str) -> None:
         """Prints for the task: lines for the operator."""
-        self.__loop.print(string)
+        self.__loop.out.print(string)
 
     def report(self, report: dict[str, Any]) -> None:
         """Reports values by name, with the next report."""
@@ -152,6 +152,18 @@ class Task(DrivenTask, PROCESSES.Process):
         """Tells what will take long, as to load, compile or boot something: no alarm until the callback returns."""
         self.__loop.announce(what)
 
+    def send_in_use(self, values: Mapping[str, Any], limits: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Tells which values of parameters are in use although nobody has written them, as after a boot; also limits.
+
+        `values`: by parameter; of one per channel or module all values, in lists or an array, or a mapping of places.
+        `limits`: the lowest and the highest value that may be written from now on, a pair, or a mapping of places (a
+        module's are those of its channels) to pairs, within what is declared. Only callbacks may call it. Raises
+        BadSetting that names parameter and value, before anything is taken over.
+        """
+        out = self.__loop.out
+        out.check_thread("values in use")
+        out.in_use(*take_in_use(self, values, limits))
+
     def send_report(self, report: dict[str, Any], force: bool = False) -> None:
         """Sends `Message.REPORT`: at most two a second, merged, the newest values win; with `force` at once.
 
@@ -174,8 +186,12 @@ class Task(DrivenTask, PROCESSES.Process):
             raise Error(f"{self.name}: a task is started by Pipeline.create_task()", task=self.name)
         leave_signals_to_the_pipeline()
         keep_memory()
-        self.__loop = TaskLoop(self, self.wiring)
+        self.drive_by(TaskLoop(self, self.wiring))
         self.__loop.run()
+
+    def drive_by(self, loop: TaskLoop) -> None:
+        """Has a loop drive the task, that of its process or what stands in for one, as in `pixieioc.testing`."""
+        self.__loop = loop
 
     def init(self) -> None:
         """Makes the task ready and tells the pipeline that it is there."""

@@ -21,11 +21,12 @@ from pixieioc.pipeline.activity import Activity, page_of
 from pixieioc.pipeline.contract import check_returned
 from pixieioc.pipeline.control import ControlLine, Wiring
 from pixieioc.pipeline.data_plane import DataPlane
-from pixieioc.pipeline.declare import reports_of
-from pixieioc.pipeline.driven_task import DrivenTask, set_parameters
+from pixieioc.pipeline.declare import parameters_of
+from pixieioc.pipeline.driven_task import DrivenTask, report_all, set_parameters
 from pixieioc.pipeline.error import Error, Refused
 from pixieioc.pipeline.failure_text import text_of, trace_of
 from pixieioc.pipeline.frames import Packet, UnsupportedType
+from pixieioc.pipeline.in_use import BadSetting, InUse, packed
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.outgoing import Outgoing
 from pixieioc.pipeline.payloads import clean
@@ -56,10 +57,9 @@ class TaskLoop:
         self._control = ControlLine(self._context, wiring)
         self.out = Outgoing(task, self._control)
         self._activity = Activity(page_of(wiring.endpoint))
-        self.data_plane = DataPlane(
-            self._context, wiring.endpoint, self._control.socket, self.poll_control, self.print, self._activity.waited
-        )
-        self._handlers: dict[str, Callable[[Any], None]] = {
+        hear, waited = self.poll_control, self._activity.waited
+        self.data_plane = DataPlane(self._context, wiring.endpoint, self._control.socket, hear, self.out.print, waited)
+        self._handlers: dict[str, Callable[[Any], InUse | None]] = {
             _CONFIGURE: self.configure,
             _CONNECT: self._take_place,
             Message.START: self._start_run,
@@ -93,9 +93,7 @@ class TaskLoop:
         self._activity.start()
         self._task.do_init()
         keep(self._task, process_id=os.getpid())
-        for name, report in reports_of(type(self._task)).items():  # the first report is a whole one
-            self._task.report_values.setdefault(name, report.initial)
-        self._task.report_changed.update(self._task.report_values)
+        report_all(self._task)
         self.flush_report()
 
     def poll(self) -> None:
@@ -156,28 +154,28 @@ class TaskLoop:
     # -- messages of the pipeline -------------------------------------------------------------------------------------
 
     def _handle(self, packet: Packet) -> None:
-        """Answers one message of the pipeline: with a report that it is done, or with why it is refused."""
-        refused = ""
+        """Answers one message of the pipeline: with what is in use now that it is done, or with why it is refused."""
+        refused, in_use = "", InUse()
         try:
             then = after(self.status, packet.kind)
             self._end_at_once(packet.kind)
-            self._handlers[packet.kind](packet.payload)
+            in_use = self._handlers[packet.kind](packet.payload) or in_use
             if packet.kind != Message.FINISHED:  # which comes true only when the stream has run dry
                 self._to(then)
         except Refused as error:
             refused = str(error)
         except BaseException as error:  # a callback's: configuring and connecting are refused, a run fails
             refused = text_of(error)
-            if packet.kind not in (_CONFIGURE, _CONNECT):
+            if packet.kind not in (_CONFIGURE, _CONNECT) or isinstance(error, BadSetting):
                 self._panic(error)
             elif not isinstance(error, Error):  # a fault of the callback rather than its refusal
-                self.print(trace_of(error))
+                self.out.print(trace_of(error))
         try:
             self.flush_report()  # what the answer is about is known before it
         except BaseException as error:  # `do_report`'s
             refused = refused or text_of(error)
             self._panic(error)
-        self.out.answer(packet.number, refused)
+        self.out.answer(packet.number, refused, packed(parameters_of(type(self._task)), in_use))
 
     def poll_control(self) -> None:
         """In the middle of some work: take in at once what ends it; everything else keeps its turn."""
@@ -209,9 +207,9 @@ class TaskLoop:
         else:
             self.data_plane.cut(None)
 
-    def configure(self, config: dict[str, Any]) -> None:
+    def configure(self, config: dict[str, Any]) -> InUse:
         """Sets parameters: all of `config` or, if anything in it is refused, none."""
-        set_parameters(self._task, config, in_run=self.status is not Status.WAITING)
+        return set_parameters(self._task, config, in_run=self.status is not Status.WAITING)
 
     def _start_run(self, run: dict[str, Any]) -> None:
         self.data_plane.begin(run["run"])
@@ -233,8 +231,7 @@ class TaskLoop:
         """Hands data to the next task."""
         task = self._task
         try:
-            if not self.out.in_thread:
-                raise Error(f"{task.name}: data are sent by the callbacks only, not by a thread", task=task.name)
+            self.out.check_thread("data")
             sent = self.data_plane.put(data)
         except UnsupportedType as error:
             raise UnsupportedType(f"{task.name}: {error}", task=task.name) from None
@@ -273,10 +270,6 @@ class TaskLoop:
         """Says what takes long from now on."""
         self._activity.start()
         self.out.starting(what)
-
-    def print(self, text: str) -> None:
-        """Prints a line for the operator."""
-        self.out.printer.write(text + "\n")
 
     def idle(self, seconds: float) -> None:
         """Calls the source's `do_work` no earlier than in so many seconds."""

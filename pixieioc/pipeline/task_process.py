@@ -9,10 +9,21 @@ from typing import Any, cast
 
 from pixieioc.pipeline.activity import Activity, Doing
 from pixieioc.pipeline.error import Error
+from pixieioc.pipeline.in_use import InUse, Limits, checked, checked_limits, keep_in_use
 from pixieioc.pipeline.payloads import LinkCount
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.undeclared import Undeclared
+
+_NONE: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a task has answered: why it refuses, or an empty text, and what it uses then if it says so."""
+
+    refused: str
+    in_use: InUse = field(default_factory=InUse)
 
 
 @dataclass
@@ -39,8 +50,8 @@ class TaskProcess:
     links: list[LinkCount] = field(default_factory=list[LinkCount])  #: what became of the items at each of them
     #: The latest value of every report.
     reports: dict[str, Any] = field(init=False)
-    #: Numbers of messages whose answers are waited for: None, or why it was refused, or an empty text.
-    answers: dict[int, str | None] = field(default_factory=dict[int, str | None])
+    #: Numbers of messages whose answers are waited for, and the answers that have come.
+    answers: dict[int, Answer | None] = field(default_factory=dict[int, Answer | None])
     owed: int = -1  #: the number of a message that nobody waits for, but which shows that it answers again
 
     def __post_init__(self) -> None:
@@ -58,6 +69,14 @@ class TaskProcess:
         others = {name: value for name, value in values.items() if name not in known}
         self._undeclared.check(self.name, others)
         return {**accepted, **others}
+
+    def take_in_use(self, values: Mapping[str, Any], limits: Mapping[str, Any] = _NONE) -> tuple[InUse, Limits]:
+        """Has a process that replaces this one begin with what is in use here; BadSetting if that cannot be."""
+        parameters, settings = type(self.task).parameters(), self.task.parameter_values
+        in_use = checked(self.name, parameters, settings, values)
+        found = checked_limits(self.name, parameters, settings, limits)
+        keep_in_use(settings, in_use)
+        return in_use, found
 
     @property
     def alive(self) -> bool:
@@ -83,7 +102,7 @@ class TaskProcess:
     @property
     def owes_answer(self) -> bool:
         """True if it has been given up by those who waited for it, and has not answered since."""
-        if self.answers.get(self.owed, "") is not None:
+        if self.owed not in self.answers or self.answers[self.owed] is not None:
             self.answers.pop(self.owed, None)
             self.owed = -1
         return self.owed >= 0

@@ -19,6 +19,7 @@ from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.error import Cause, Error
 from pixieioc.pipeline.frames import Packet, pack
+from pixieioc.pipeline.in_use import InUse
 from pixieioc.pipeline.link import files_of
 from pixieioc.pipeline.output import endpoint_of
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
@@ -187,9 +188,12 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         process = self._processes.get(who.rpartition(".")[0])
         return process if process is not None and process.identity == who else None, frames
 
-    def answers(self, numbers: Mapping[str, int], seconds: float) -> Procedure[list[str]]:
+    def answers(
+        self, numbers: Mapping[str, int], seconds: float, in_use: dict[str, InUse] | None = None
+    ) -> Procedure[list[str]]:
         """Waits for the answers to messages, by process and number; returns what went wrong, a sentence a process.
 
+        What is in use then is added to `in_use`, by task.
         A task that is starting, compiling or booting has limits of its own, see `watchdog.py`.
         """
         began = time.monotonic()
@@ -204,6 +208,9 @@ class TaskProcesses(Mapping[str, TaskProcess]):
             return process.failed or not self._there(process) or process.answers[number] is not None or late
 
         yield Wait(lambda: all(decided(process, number) for process, number in asked), float("inf"))
+        for process, number in asked:
+            if in_use is not None and (answer := process.answers[number]) is not None:
+                in_use[process.name] = answer.in_use
         return gone + [problem for process, number in asked if (problem := self._problem(process, number, seconds))]
 
     def _problem(self, process: TaskProcess, number: int, seconds: float) -> str:
@@ -215,7 +222,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
             return f"{name}: {_ENDED}"
         if answer is None:
             return f"{name}: no answer within {seconds:g} s"
-        return f"{name}: {answer.removeprefix(f'{name}: ')}" if answer else ""
+        return f"{name}: {answer.refused.removeprefix(f'{name}: ')}" if answer.refused else ""
 
     def _there(self, process: TaskProcess) -> bool:
         return self._processes.get(process.name) is process

@@ -123,7 +123,7 @@ class _Resolving:
         """Those of `given` that are acceptable; what is not becomes a problem."""
         accepted: dict[str, Value] = {}
         # Those of channels last: how many there are is among the others.
-        for name in sorted(given, key=lambda name: self._parameters[name].per == "channel"):
+        for name in sorted(given, key=lambda name: self._parameters[name].per != "task"):
             parameter = self._parameters[name]
             if parameter.command and not commands:
                 self._say(name, "", "is a command, not a setting")

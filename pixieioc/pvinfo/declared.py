@@ -49,23 +49,24 @@ def _place_of(task: str, declared: Parameter[Any] | Report[Any]) -> _Place:
     return _Place("", declared.section) if shared else _Place(f"{task}:", "task", task)
 
 
-def _of_channel(module: int, channel: int) -> _Place:
-    return _Place(f"{channel_values.channel_name(module, channel)}:", "channel")
+def _of_index(*index: int) -> _Place:
+    """That of a module or a channel."""
+    return _Place(f"{channel_values.place_name(index)}:", "channel")
 
 
 def parameter_pvs(
     task: str, parameter: Parameter[Any], value: Value, settings: Mapping[str, Value]
 ) -> Iterator[PvInfo]:
-    """The setpoint and the readback of a parameter, of each channel if it has a value for each.
+    """The setpoint and the readback of a parameter, of each channel or module if it has a value for each.
 
     `task` is empty for the run control's own; `settings` are all values of the task. A `fixed` parameter has no
     setpoint, a command no readback.
     """
-    if parameter.per == "channel":
+    if parameter.per != "task":
         for index in channel_values.places(parameter.shape(settings)):
             number = index[2] if parameter.times else None
             source = Source("parameter", task, parameter.name, index[:2], number)
-            yield from _pair(_of_channel(*index[:2]), parameter, channel_values.at(value, index), source)
+            yield from _pair(_of_index(*index[:2]), parameter, channel_values.at(value, index), source)
         return
     place, source = _place_of(task, parameter), Source("parameter", task, parameter.name)
     if parameter.command:
@@ -189,7 +190,7 @@ def _channel_pvs(task: str, report: Report[Any], settings: Mapping[str, Value]) 
         for module in range(modules):
             for channel in range(channels):
                 source = Source("report", task, report.name, (module, channel), number)
-                named = {**_of_channel(module, channel).named(f"{base}_RBV"), "pattern": pattern}
+                named = {**_of_index(module, channel).named(f"{base}_RBV"), "pattern": pattern}
                 yield _report_of_channel(report, settings, {**named, "source": source})
             if not report.length:
                 source = Source("report", task, report.name, (module,), number)
@@ -197,7 +198,7 @@ def _channel_pvs(task: str, report: Report[Any], settings: Mapping[str, Value]) 
                 yield PvInfo(
                     record="waveform", doc=f"{report.doc.rstrip('.')}, by channel.", initial=[0.0] * channels,
                     unit=report.unit, precision=_precision(report), length=channels, source=source, pattern=plural,
-                    **_Place(f"M{module:02d}:", "channel").named(f"{_plural(base)}_RBV"),
+                    **_of_index(module).named(f"{_plural(base)}_RBV"),
                 )  # fmt: skip
 
 

@@ -19,7 +19,16 @@ from pixieioc.pvinfo.model import (
     text_pv,
 )
 from pixieioc.pvinfo.overview import overview_pvs
-from pixieioc.pvinfo.states import DETECTOR_STATES, DONE, END_REASONS, NO_YES, OK_ERROR, OUTCOMES, PIPELINE_STATES
+from pixieioc.pvinfo.states import (
+    ALARM_SERVER_LEVELS,
+    DETECTOR_STATES,
+    DONE,
+    END_REASONS,
+    NO_YES,
+    OK_ERROR,
+    OUTCOMES,
+    PIPELINE_STATES,
+)
 from pixieioc.tasks.channel_rates import ChannelRates
 
 _NAN = NO_LIMITS[0]
@@ -191,6 +200,7 @@ def _files(disk: tuple[float, float]) -> Iterator[PvInfo]:
     yield PvInfo(
         "DiskFree_RBV", "ai", "Free space where raw files are written.", 0.0, unit="GB", precision=1,
         limits=(disk[0], disk[1], _NAN, _NAN), guidance="Delete or move old data.", archive="always",
+        alarm=AlarmHandling(passes=True),
     )  # fmt: skip
     yield PvInfo(
         "DiskTimeLeft_RBV",
@@ -208,6 +218,16 @@ def _errors() -> Iterator[PvInfo]:
         "ErrorLatched_RBV", "bi", "Whether there are errors that nobody has acknowledged.", labels=OK_ERROR,
         severities=("NO_ALARM", "MAJOR"), guidance="See ErrorFirst_RBV and LastError_RBV; acknowledge with ErrorAck.",
         alarm=AlarmHandling(omitted="the sum of all tasks' ERROR"),
+    )  # fmt: skip
+    yield PvInfo(
+        "DiskFull_RBV", "bi", "Whether an error that nobody has acknowledged came of a full disk.", labels=NO_YES,
+        severities=("NO_ALARM", "MAJOR"), alarm=AlarmHandling(rank="disk", explains=True),
+        guidance="A run was ended because its data could not be written: delete or move old data, see DiskFree_RBV and "
+        "LastError_RBV for where. Acknowledge in the alarm handler, or with ErrorAck.",
+    )  # fmt: skip
+    yield PvInfo(
+        "DiskFullAlarm", "mbbo", "What the alarm server makes of DiskFull; an acknowledge there is one here.",
+        labels=ALARM_SERVER_LEVELS, access="OP", role="input",
     )  # fmt: skip
     yield text_pv("ErrorFirst_RBV", "The task that failed first since the last acknowledge.")
     yield text_pv("LastError_RBV", "The last error.", 512)

@@ -45,6 +45,8 @@ def _reason(first: EndReason, last: EndReason) -> Condition:
 
 
 IOC_IS_THERE = Condition(ALIVE, 1, 2)
+#: No error that waits for an acknowledge came of a full disk, which has an alarm of its own then.
+DISK_WAS_NOT_FULL = Condition("DiskFull_RBV", 0, 1)
 #: No task has failed in the run, or since it. What an abort discards is what was asked for.
 NOTHING_HAS_FAILED = (
     Condition("State_RBV", 0, PIPELINE_STATES.index("PANICKING")),
@@ -82,16 +84,19 @@ def watching_of(pv: PvInfo, graph: Graph | None = None) -> Watching | None:
         return None
     if alarm.rank == "alive":
         return Watching(latching=True, announced=True, delay=0)
-    if alarm.rank == "error":
+    if alarm.rank == "disk":
         return Watching(latching=True, announced=True, delay=ERROR_DELAY, only_while=(IOC_IS_THERE,))
+    if alarm.rank == "error":
+        return Watching(latching=True, announced=True, delay=ERROR_DELAY, only_while=(IOC_IS_THERE, DISK_WAS_NOT_FULL))
     flickers = alarm.flickers or bool(pv.hysteresis)
     serious = bool(severities_of(pv) & {"MAJOR", "INVALID"})
     return Watching(
-        latching=serious and not flickers and not alarm.silent,
+        latching=serious and not (flickers or alarm.silent or alarm.passes),
         announced=serious and not alarm.silent,
         delay=FLICKER_DELAY if flickers else FOLLOWING_DELAY,
-        # A disk or the IOC's own computer can be the cause of a task's failure, and never its consequence.
-        only_while=(IOC_IS_THERE,)
+        # A disk or the IOC's own computer can be the cause of a task's failure, and never its consequence. That a
+        # disk has little room follows from nothing, but is told already when it was full.
+        only_while=(IOC_IS_THERE, *([DISK_WAS_NOT_FULL] if pv.section == "files" else []))
         if pv.section in ("files", "ioc")
         else (IOC_IS_THERE, *NOTHING_HAS_FAILED, *_nobody_takes_long(pv, graph)),
     )

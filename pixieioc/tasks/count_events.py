@@ -8,6 +8,7 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
+from pixieioc.listmode.flags import FLAG_PILEUP
 from pixieioc.pipeline import Parameter, Report, Task
 from pixieioc.tasks.items import EVENTS, events_of
 
@@ -65,7 +66,7 @@ class CountEvents(Task):
         earliest, latest = int(time.min()), int(time.max())
         self.first_time = min(self.first_time, earliest) if self.events else earliest
         self.last_time = max(self.last_time, latest) if self.events else latest
-        energy, piled_up = events["energy"], events["flags"] & ev.FLAG_PILEUP > 0
+        energy, piled_up = events["energy"], events["flags"] & FLAG_PILEUP > 0
         self.events += count
         self.energy_sum += int(energy.sum(dtype=np.int64))
         self.pileup += int(np.count_nonzero(piled_up))

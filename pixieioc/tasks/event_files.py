@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +11,6 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
 from pixieioc.listmode.variant import PART_ESUM, PART_ETS, PART_QDC
 from pixieioc.pipeline import Error
-from pixieioc.tasks.names import shown
 
 #: Columns that every event has, those that SortEvents adds, and those of the optional blocks, in the files' order.
 ALWAYS = ev.BASE_COLUMNS
@@ -27,8 +25,6 @@ _FIRST = (*ALWAYS, *SORTED, RUN)
 #: Which bit of `parts` says that an event has a value in these columns.
 PART_OF = {"ets": PART_ETS, "esum": PART_ESUM, "baseline": PART_ESUM, "qdc": PART_QDC}
 OF_TRACES = ("trace_start", "trace_length")
-#: The formats, with the endings of file names that they may have; the first one is theirs.
-FORMATS = {"parquet": (".parquet", ".pq"), "npy": (".npy",)}
 #: Events, and samples of traces, that are written at a time at most.
 GROUP_EVENTS, GROUP_SAMPLES = 1 << 18, 1 << 22
 
@@ -62,43 +58,6 @@ class EventFile(Protocol):
     def discard(self) -> None:
         """Removes what there is."""
         ...
-
-
-def new_file(path: Path, form: str) -> EventFile:
-    """A new file in the format `form` ("parquet" or "npy"); Error if there is one already, or it cannot be made."""
-    match form:
-        case "parquet":
-            from pixieioc.tasks.parquet_file import ParquetFile
-
-            return ParquetFile(path)
-        case "npy":
-            from pixieioc.tasks.npy_files import NpyFiles
-
-            return NpyFiles(path)
-        case _:
-            raise ValueError(f"no format {form!r} of event files")
-
-
-def names_of(path: Path, form: str) -> list[Path]:
-    """All files that `new_file` may make, the one of this name first."""
-    from pixieioc.tasks.npy_files import files_of
-
-    return files_of(path) if form == "npy" else [path]
-
-
-def format_of(path: Path, form: str | None = None) -> str:
-    """The format of a file of events: that of its name, or `form` for a name without an ending.
-
-    Error with what is allowed if the name has another ending than the format's.
-    """
-    named = next((name for name, endings in FORMATS.items() if path.suffix.lower() in endings), None)
-    endings = " or ".join(ending for name in (FORMATS if form is None else (form,)) for ending in FORMATS[name])
-    if (named is None and (path.suffix or form is None)) or (named is not None and form not in (None, named)):
-        what = f"of the format {form} " * (form is not None)
-        raise Error(f"{shown(path)}: the name of a file of events {what}must end with {endings}")
-    found = named or form
-    assert found is not None
-    return found
 
 
 def import_pyarrow() -> Any:

@@ -16,7 +16,8 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.disk import why_not_new
-from pixieioc.tasks.event_files import RUN, format_of, import_pyarrow, names_of, new_file
+from pixieioc.tasks.event_files import RUN, import_pyarrow
+from pixieioc.tasks.event_formats import format_of, names_of, new_file
 from pixieioc.tasks.items import EVENTS, events_of
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.standard import begin_counting, keep
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.task_loop import TaskLoop
 
 
 @dataclass
@@ -45,8 +46,7 @@ def run_task(
     """
     task, outcome = cls(), Outcome()
     loop = _Loop(outcome, is_start=items is None)
-    # The name by which a task knows what drives it, which a subclass cannot have.
-    setattr(task, "_Task__loop", loop)  # noqa: B010
+    task.drive_by(cast("TaskLoop", loop))
     task.do_init()
     task.do_connect("", items is None, False)
     set_parameters(task, dict(settings or {}), in_run=False)

@@ -25,7 +25,7 @@ def test_what_is_generated_is_right(name: str, check: Check) -> None:
 @pytest.mark.parametrize(
     ("check", "path", "old", "new", "says"),
     [
-        (alarm_tree, "db/pixieioc-alarms.xml", "PX16:DiskFree_RBV", "PX16:DiskFull_RBV", "not in the IOC"),
+        (alarm_tree, "db/pixieioc-alarms.xml", "PX16:DiskFree_RBV", "PX16:DiskFuller_RBV", "not in the IOC"),
         (alarm_tree, "db/pixieioc-alarms.xml", "PX16:DiskFree_RBV", "PX16:RunId_RBV", "never in alarm"),
         (alarm_tree, "db/pixieioc-alarms.xml", "PX16:DiskFree_RBV", "PX16:IOC:FD_FREE", "there twice"),
         (alarm_tree, "db/pixieioc-alarms.xml", "PX16:DiskFree_RBV", "PX16:Disk/Free_RBV", "names"),

@@ -20,7 +20,8 @@ def _with_traces(simulation: Simulation) -> str:
     """A settings file by which all channels have traces of 1 us."""
     crate = SdkCrate(simulation.library)
     crate.open((2,))
-    crate.boot([Firmware(*simulation.firmware())])
+    system, fippi, code, variables = simulation.firmware()
+    crate.boot([Firmware(system, fippi, code, variables)])
     for channel in range(16):
         bits = int(crate.read_channel(0, channel, "CHANNEL_CSRA"))
         crate.write_channel(0, channel, "CHANNEL_CSRA", bits | _TRACE)

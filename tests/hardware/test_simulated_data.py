@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pixieioc.listmode.events import FLAG_CFD_FORCED, FLAG_OUT_OF_RANGE, FLAG_PILEUP
+from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_OUT_OF_RANGE, FLAG_PILEUP
 from pixieioc.listmode.variant import VARIANTS, Variant, variant
 from tests.hardware.simulation import Sdk, Simulation, decoded
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 
 import pytest
 
 from pixieioc.ioc.errors import ErrorPvs
-from pixieioc.ioc.records import MAJOR, Pvs
+from pixieioc.ioc.records import MAJOR, Client, Pvs
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
 from pixieioc.pvinfo.build import all_pvs
@@ -20,6 +22,25 @@ async def _pvs() -> tuple[Pvs, ErrorPvs]:
     config = config_of(CHAIN, {}, prefix="X:")
     pvs = Pvs(all_pvs(config), "X:")
     return pvs, ErrorPvs(pvs, CHAIN, RunLog(pvs))
+
+
+class Seen:
+    """Notes when a record is posted."""
+
+    def __init__(self, name: str, seen: list[str]) -> None:
+        self._name = name
+        self._seen = seen
+
+    def changed(self, changes: int) -> None:
+        """It was."""
+        self._seen += [self._name] * bool(changes)
+
+
+async def write(pvs: Pvs, name: str, label: str) -> None:
+    """Writes as a client does."""
+    going_on = pvs[name].write(pvs[name].info.labels.index(label), Client("jan", "desk"))
+    if going_on is not None:
+        await going_on
 
 
 def _states(pvs: Pvs) -> dict[str, str]:
@@ -43,6 +64,37 @@ def test_an_exception_in_the_iocs_own_code_is_an_error_that_operators_see_and_ac
         errors.acknowledge()
         assert set(_states(pvs).values()) == {"OK"}
         assert (pvs["IOC:ErrorMessage_RBV"].value, pvs["ErrorLatched_RBV"].label) == ("", "OK")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_an_error_that_came_of_a_full_disk_is_told_as_that_and_one_acknowledge_ends_both(number: int) -> None:
+    async def story() -> None:
+        pvs, errors = await _pvs()
+        seen: list[str] = []
+        for name in ("DiskFull_RBV", "FillSpectra:ERROR"):
+            pvs[name].observe(Seen(name, seen))
+        errors.record("FillSpectra", Error(f"cannot write a.bin: {os.strerror(number)}", time=1.0))
+        assert seen == ["DiskFull_RBV", "FillSpectra:ERROR"]  # the cause first: what follows from it is suppressed
+        assert (pvs["DiskFull_RBV"].label, pvs["DiskFull_RBV"].severity) == ("Yes", MAJOR)
+        errors.record("DummyData", Error("it broke", time=2.0))
+        for level in ("MAJOR", "MAJOR_ACK"):  # what the alarm server writes
+            await write(pvs, "DiskFullAlarm", level)
+        assert _states(pvs) == {"DummyData": "ERROR", "FillSpectra": "OK", "IOC": "OK"}
+        assert (pvs["DiskFull_RBV"].label, pvs["ErrorLatched_RBV"].label) == ("No", "ERROR")
+        errors.record("FillSpectra", Error(os.strerror(number), time=3.0))
+        errors.acknowledge()
+        assert (pvs["DiskFull_RBV"].label, pvs["ErrorLatched_RBV"].label) == ("No", "OK")
+
+    asyncio.run(story())
+
+
+def test_other_errors_do_not_say_that_a_disk_is_full() -> None:
+    async def story() -> None:
+        pvs, errors = await _pvs()
+        errors.record("FillSpectra", Error(f"cannot write a.bin: {os.strerror(errno.EIO)}", time=1.0))
+        assert pvs["DiskFull_RBV"].label == "No"
 
     asyncio.run(story())
 

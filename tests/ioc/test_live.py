@@ -16,6 +16,7 @@ import pytest
 
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.pipeline import Error, Refused, Status
+from pixieioc.pipeline.in_use import InUse, Limits
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 from tests.ioc.ca.peer import conversation
 from tests.pipeline import toys
@@ -40,6 +41,9 @@ class Heard:
 
     def on_starting(self, task: str, what: str) -> None:
         pass
+
+    def on_in_use(self, task: str, values: InUse, limits: Limits, time: float) -> None:
+        raise AssertionError(task)
 
     def on_error(self, task: str, error: Error) -> None:
         self.errors.append((task, error))

@@ -16,6 +16,7 @@ from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import Change, Client, PutRefused, Pvs
 from pixieioc.ioc.settings import Settings
 from pixieioc.pipeline import Error, Refused
+from pixieioc.pipeline.in_use import InUse, Limits
 from pixieioc.pvinfo.build import all_pvs
 from tests.ioc.ca.peer import conversation
 
@@ -25,9 +26,9 @@ JAN = Client("jan", "wall")
 class Desk:
     """Settings, and a client that writes to them."""
 
-    def __init__(self, pipeline: LivePipeline) -> None:
+    def __init__(self, pipeline: LivePipeline, sizes: dict[str, int]) -> None:
         chain = ["LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "Cut", "FillSpectra"]
-        tasks = {"FillSpectra": {"channels": 2}}
+        tasks = {"FillSpectra": sizes}
         config = check(
             PipelineTable(chain, imports=["tests.ioc.cut"]), {}, tasks, IocTable(), Path("/data"), "P:", "test"
         )
@@ -35,13 +36,16 @@ class Desk:
         self.locked = ""
         self.told: list[str] = []
         self.run_parameters_used = 0
-        self.settings = Settings(self.pvs, config, pipeline, lambda: self.locked, self._told)
+        self.settings = Settings(self.pvs, config, pipeline, lambda: self.locked, self._told, self._fault)
         self.settings.on_run_parameters = self._used
 
     def _told(self, status: str, message: str, client: Client, pv: str) -> None:
         assert client is JAN
         assert message.startswith(pv)
         self.told.append(f"{status} {message}")
+
+    def _fault(self, what: str, error: BaseException) -> None:
+        raise AssertionError(what) from error
 
     def _used(self) -> None:
         self.run_parameters_used += 1
@@ -98,15 +102,18 @@ class _Nobody:
     def on_starting(self, task: str, what: str) -> None:
         pass
 
+    def on_in_use(self, task: str, values: InUse, limits: Limits, time: float) -> None:
+        raise AssertionError(task)
+
     def on_error(self, task: str, error: Error) -> None:
         raise AssertionError(task)
 
 
 @contextlib.asynccontextmanager
-async def desk_of_tasks() -> AsyncIterator[Desk]:
+async def desk_of_tasks(**sizes: int) -> AsyncIterator[Desk]:
     pipeline = LivePipeline(_Nobody(), lambda: None, {})
     try:
-        yield Desk(pipeline)
+        yield Desk(pipeline, {"channels": 2, **sizes})
     finally:
         await pipeline.end()
 

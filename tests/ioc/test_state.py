@@ -15,43 +15,81 @@ from pixieioc.ioc.state import BadState, State
 from tests.tmpfs import tmpfs
 
 
-def test_a_run_number_never_comes_again(tmp_path: Path) -> None:
+def test_a_run_number_never_comes_again_and_none_is_left_out(tmp_path: Path) -> None:
     numbers = []
     for _ in range(3):
         with State(tmp_path) as state:
             for _ in range(3):
-                state.begin_run(state.run_id + 1)
-                numbers.append(state.run_id)
+                number = state.run_id + 1
+                state.begin_run(number)
+                state.end_run(number)
+                numbers.append(number)
+            state.release(state.run_id)
     assert numbers == list(range(1, 10))
     with State(tmp_path) as state:
         assert state.run_id == 9
 
 
-def test_it_knows_how_often_it_was_started_and_whether_a_run_was_cut_off(tmp_path: Path) -> None:
+def test_a_number_that_was_shown_before_anything_was_written_never_comes_again(tmp_path: Path) -> None:
+    shown = 0  # the number of the last run that clients have seen
+    for killed in ("without a run", "as a run is accepted", "in a run", "behind one that never began", "after a run"):
+        with State(tmp_path) as state:  # what it does at its end is what a SIGKILL leaves: nothing
+            assert state.run_id >= shown
+            assert state.reserved == state.run_id + 1
+            if killed == "without a run":
+                continue
+            shown = state.run_id + 1
+            if killed in ("in a run", "after a run"):
+                state.begin_run(shown)
+            if killed == "behind one that never began":
+                assert state.check(shown + 1) == ""
+                shown += 1
+            if killed == "after a run":
+                state.end_run(shown)
+    with State(tmp_path) as state:
+        assert state.run_id >= shown
+
+
+def test_what_could_not_be_noted_is_before_the_next_number_is_shown(tmp_path: Path) -> None:
+    with State(tmp_path) as state:
+        (tmp_path / "state.json.new").mkdir()  # nothing can be written
+        with pytest.raises(IsADirectoryError):
+            state.begin_run(1)
+        assert state.reserved == 1  # number 2 is not to be given yet
+        assert state.check(2) == f"the state folder {tmp_path} cannot be written: Is a directory"
+        (tmp_path / "state.json.new").rmdir()
+        assert state.check(2) == ""
+        assert state.reserved == 2
+
+
+def test_it_knows_how_often_it_was_started_and_which_run_was_cut_off(tmp_path: Path) -> None:
     told = []
     for end in ("no run", "run", "no run", "run has ended", "run", "run"):
         with State(tmp_path / "made" / "when needed") as state:
             told.append((state.starts, state.interrupted))
+            number = state.run_id + 1
             if end != "no run":
-                state.begin_run(state.run_id + 1)
+                state.begin_run(number)
             if end == "run has ended":
-                state.end_run()
-    assert told == [(1, False), (2, False), (3, True), (4, False), (5, False), (6, True)]
+                state.end_run(number)
+            state.release(state.run_id)
+    assert told == [(1, 0), (2, 0), (3, 1), (4, 0), (5, 0), (6, 3)]
 
 
 def test_a_number_is_on_disk_before_the_run_begins(tmp_path: Path) -> None:
     with State(tmp_path) as state:
         state.begin_run(1)
-        assert json.loads(state.path.read_bytes()) == {"run_id": 1, "starts": 1, "running": True}
+        assert json.loads(state.path.read_bytes()) == {"run_id": 1, "reserved": 2, "starts": 1, "running": True}
     assert {path.name for path in tmp_path.iterdir()} == {"state.json", "state.lock"}
 
 
 def test_a_change_that_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
     with State(tmp_path) as state:
         state.begin_run(1)
-    (tmp_path / "state.json.part").write_text('{"run_id": 7')
+        state.release(1)
+    (tmp_path / "state.json.new").write_text('{"run_id": 7')
     with State(tmp_path) as state:
-        assert (state.run_id, state.interrupted) == (1, True)
+        assert (state.run_id, state.interrupted) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +137,7 @@ def test_a_folder_is_one_iocs_only(tmp_path: Path) -> None:
             ):
                 State(tmp_path)
         assert first.path.read_bytes() == before
+        first.release(1)
     with State(tmp_path) as second:
         assert second.run_id == 1
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
+from pixieioc.listmode.flags import FLAG_LATE
 from pixieioc.listmode.order import Stretch, TimeOrder
 
 SECOND = 1_000_000_000
@@ -74,7 +75,7 @@ def rows(stretches: list[Stretch]) -> list[tuple[int, int, int, bool]]:
     for stretch in stretches:
         e = stretch.events
         places = (e["energy"].astype(int) + (e["crate"].astype(int) << 16)).tolist()
-        late = (e["flags"] & ev.FLAG_LATE > 0).tolist()
+        late = (e["flags"] & FLAG_LATE > 0).tolist()
         found += zip(itertools.repeat(stretch.period), e["module"].tolist(), places, late, strict=False)
     return found
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
+from pixieioc.listmode.flags import FLAG_CFD_FORCED
 from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import Variant
 
@@ -30,7 +31,7 @@ def random_events(row: Variant, count: int, seed: int, *, parts: int | None = No
     events["slot"][:] = random.integers(2, 15, count)
     events["crate"][:] = random.integers(0, row.crate.mask + 1, count)
     forced = (random.random(count) < 0.3) & (row.cfd_forced.count > 0)
-    events["flags"][:] = random.integers(0, 4, count) + ev.FLAG_CFD_FORCED * forced
+    events["flags"][:] = random.integers(0, 4, count) + FLAG_CFD_FORCED * forced
     events["cfd"][forced] = 0
     has = random.integers(0, 8, count) if parts is None else np.full(count, parts)
     events["parts"][:] = has

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from pixieioc.listmode import events as ev
+from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_OUT_OF_RANGE, FLAG_PILEUP
 from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import variant
 
@@ -28,13 +29,13 @@ RECORDING = Path(__file__).parents[2] / "examples" / "data" / "pixie16_binary_da
 FIELDS = {
     "timestamp": lambda events: events["time"],
     "CFD_fraction": lambda events: events["cfd"].astype(np.float64),
-    "CFD_error": lambda events: events["flags"] & ev.FLAG_CFD_FORCED > 0,
+    "CFD_error": lambda events: events["flags"] & FLAG_CFD_FORCED > 0,
     "energy": lambda events: events["energy"],
     "channel": lambda events: events["channel"],
     "slot": lambda events: events["slot"],
     "crate": lambda events: events["crate"],
-    "pileup": lambda events: events["flags"] & ev.FLAG_PILEUP > 0,
-    "trace_flag": lambda events: events["flags"] & ev.FLAG_OUT_OF_RANGE > 0,
+    "pileup": lambda events: events["flags"] & FLAG_PILEUP > 0,
+    "trace_flag": lambda events: events["flags"] & FLAG_OUT_OF_RANGE > 0,
 }
 
 

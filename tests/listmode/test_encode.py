@@ -10,6 +10,7 @@ import pytest
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
 from pixieioc.listmode.events import Events
+from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_OUT_OF_RANGE, FLAG_PILEUP
 from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import variant
 
@@ -19,7 +20,7 @@ NEWEST = variant(500, 34688)
 def _event(**fields: Any) -> Events:
     events = ev.allocate(ev.BASE_COLUMNS, 1, zero=True)
     events["slot"][:] = 2
-    events["flags"][:] = ev.FLAG_CFD_FORCED
+    events["flags"][:] = FLAG_CFD_FORCED
     for name, value in fields.items():
         if name in events:
             events[name][:] = value
@@ -49,7 +50,7 @@ def test_words_by_hand_500_mhz() -> None:
     assert event["time"][0] == 0x123489ABCDEF * 10
     assert event["cfd"][0] == 2 * (3 - 1 + 0.5)
     assert (event["energy"][0], event["channel"][0], event["slot"][0], event["crate"][0]) == (0x8001, 9, 2, 1)
-    assert event["flags"][0] == ev.FLAG_PILEUP + ev.FLAG_OUT_OF_RANGE
+    assert event["flags"][0] == FLAG_PILEUP + FLAG_OUT_OF_RANGE
     assert encode(event, NEWEST).tolist() == words
 
 
@@ -58,14 +59,14 @@ def test_words_by_hand_250_mhz() -> None:
     event = _decoded([4 << 17 | 4 << 12 | 14 << 4 | 15, 1, 1 << 30 | 4096 << 16, 77], 250, 34688)
     assert (event["time"][0], event["cfd"][0], event["energy"][0]) == (8, -3.0, 77)
     forced = _decoded([4 << 17 | 4 << 12 | 14 << 4, 1, 1 << 31 | 1 << 30 | 4096 << 16, 77], 250, 34688)
-    assert (forced["cfd"][0], forced["flags"][0]) == (0, ev.FLAG_CFD_FORCED)
+    assert (forced["cfd"][0], forced["flags"][0]) == (0, FLAG_CFD_FORCED)
 
 
 def test_words_by_hand_100_mhz_oldest() -> None:
     # 13-bit record length, out of range in bit 30 of word 0, 16-bit CFD fraction.
     event = _decoded([1 << 30 | 4 << 17 | 4 << 12 | 5 << 4 | 3, 7, 0x8000 << 16, 0xFFFF], 100, 18000)
     assert (event["time"][0], event["cfd"][0], event["energy"][0]) == (70, 5.0, 0xFFFF)
-    assert event["flags"][0] == ev.FLAG_OUT_OF_RANGE
+    assert event["flags"][0] == FLAG_OUT_OF_RANGE
 
 
 def test_words_by_hand_32_channels() -> None:
@@ -101,7 +102,7 @@ def test_words_by_hand_all_blocks() -> None:
 def test_a_channel_with_its_cfd_off_gives_the_tick_alone() -> None:
     words = np.array([4 << 17 | 4 << 12 | 2 << 4 | 3, 1, 0, 5], np.uint32)
     # Source and fraction are 0 then, which is a CFD time too: which of them it is must be told.
-    for off, cfd, flags in (((), -2.0, 0), ([3], 0.0, ev.FLAG_CFD_FORCED), ([0, 4], -2.0, 0)):
+    for off, cfd, flags in (((), -2.0, 0), ([3], 0.0, FLAG_CFD_FORCED), ([0, 4], -2.0, 0)):
         decoder = Decoder(NEWEST, cfd_off=off)
         (event,) = decoder.feed(words) + decoder.finish()
         assert (event["cfd"][0], event["flags"][0]) == (cfd, flags)

@@ -7,6 +7,7 @@ import pytest
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
+from pixieioc.listmode.flags import FLAG_LATE
 from pixieioc.listmode.order import Stretch, TimeOrder
 
 SECOND = 1_000_000_000
@@ -68,7 +69,7 @@ def test_what_comes_too_late_is_marked_and_counted() -> None:
     order.feed(_events([1000, 2000, 3000]), [0])
     (late, *_) = order.feed(_events([500, 3500, 4000]), [0])
     assert late.events["time"].tolist() == [500, 2000, 3000]
-    assert (late.events["flags"] & ev.FLAG_LATE > 0).tolist() == [True, False, False]
+    assert (late.events["flags"] & FLAG_LATE > 0).tolist() == [True, False, False]
     assert order.late == 1
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixieioc.listmode import events as ev
+from pixieioc.listmode.flags import FLAG_LATE
 from pixieioc.offline.job import Job
 from pixieioc.offline.replay import replay
 from pixieioc.offline.summary import Summary
@@ -35,7 +35,7 @@ def _replay(name: str, tmp_path: Path, block_size: int) -> tuple[Summary, np.nda
 
 def _in_order(events: np.ndarray[Any, Any]) -> Iterator[tuple[int, int]]:
     """Period and exact time of the events that are not marked."""
-    for period, time, cfd in events[events["flags"] & ev.FLAG_LATE == 0][["period", "time", "cfd"]].tolist():
+    for period, time, cfd in events[events["flags"] & FLAG_LATE == 0][["period", "time", "cfd"]].tolist():
         yield period, time * 32768 + round(cfd * 32768)
 
 
@@ -53,6 +53,6 @@ def test_cases_in_blocks_of_any_size(name: str, tmp_path: Path) -> None:
         # Both modules throughout: nobody waits for the end of the other.
         halves = np.array_split(events["module"], 10 if name != "quiet" else 2)
         assert all(len(np.unique(half)) == 2 for half in halves)
-        good = events[events["flags"] & ev.FLAG_LATE == 0]
+        good = events[events["flags"] & FLAG_LATE == 0]
         rows.append(good[[n for n in good.dtype.names if n != "chunk_timestamp"]].tobytes())
     assert len(set(rows)) == 1

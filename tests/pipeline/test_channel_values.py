@@ -124,7 +124,7 @@ def test_defaults_are_for_all_channels() -> None:
 
 
 def test_lists_have_no_value_a_channel() -> None:
-    with pytest.raises(TypeError, match="one value a channel"):
+    with pytest.raises(TypeError, match="one value per channel"):
         Parameter([[["a"]]], per="channel", doc="")
 
 

@@ -190,6 +190,6 @@ def test_what_do_work_returns_is_told() -> None:
         check_returned("Site", _async(None, None))
 
 
-def test_the_callbacks_are_those_of_the_reference_and_three_more() -> None:
+def test_the_callbacks_are_those_of_the_reference_and_four_more() -> None:
     reference = {"do_configure", "do_connect", "do_init", "do_quit", "do_start", "do_stop", "do_wait", "do_work"}
-    assert set(HOOKS) == {*reference, "do_report", "do_check", "do_ready"}
+    assert set(HOOKS) == {*reference, "do_report", "do_check", "do_ready", "do_apply"}

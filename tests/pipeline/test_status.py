@@ -27,6 +27,7 @@ REPORT    W R F P D
 PRINT     W R F P D
 ANSWER    W R F P D
 BUSY      W R F P D
+IN_USE    W R F P D
 ERROR     P P P P D
 """
 PIPELINE = """
@@ -42,6 +43,7 @@ REPORT    W R P D
 PRINT     W R P D
 ANSWER    W R P D
 BUSY      W R P D
+IN_USE    W R P D
 ERROR     P P P P
 """
 LETTERS = {"W": W, "R": R, "F": F, "D": D, "P": P}

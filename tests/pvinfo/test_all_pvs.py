@@ -193,7 +193,7 @@ def test_the_tables(pvs: dict[str, PvInfo], row: list[str]) -> None:
 #: What can be in alarm by its value alone, besides the tasks' own reports; nothing else is, also not at 0.
 ALARMS = """Status ERROR HeartBeatAge_RBV BusyTime_RBV QueueUse_RBV Dropped_RBV Balance_RBV MemUsed_RBV State_RBV
 DetectorState_RBV CmdStatus_RBV RunEndReason_RBV Ready_RBV SimMode_RBV DeadTime_RBV FilePathExists_RBV WriteStatus_RBV
-DiskFree_RBV BootState_RBV
+DiskFree_RBV DiskFull_RBV BootState_RBV
 ErrorLatched_RBV SumSevr_RBV FD_FREE ALIVE NAME_ERROR_CNT"""
 
 

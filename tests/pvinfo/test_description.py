@@ -112,7 +112,12 @@ def test_a_queue_is_an_alarm_only_while_nobody_that_it_waits_for_takes_long(
     )
     watching = watching_of(ioc.pvs[name], graph)
     assert watching is not None
-    others = {each.name for each in watching.only_while} - {"IOC:ALIVE", "State_RBV", "RunEndReason_RBV"}
+    others = {each.name for each in watching.only_while} - {
+        "IOC:ALIVE",
+        "State_RBV",
+        "RunEndReason_RBV",
+        "DiskFull_RBV",
+    }
     assert others == {f"{task}:{each}" for task in waits_for for each in ("HeartBeatAge_RBV", "BusyTime_RBV")}
 
 

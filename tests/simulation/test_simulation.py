@@ -52,7 +52,7 @@ def test_it_finds_an_end_of_a_run_that_waits_for_the_state_folder() -> None:
                 self._carry_out(instruction)
 
     def harm(control: RunControl) -> None:
-        control._record_end = lambda run: control._state.end_run()
+        control._record_end = lambda run: control._state.end_run(run.id)
 
     with mock.patch.object(Driver, "_handle", careless):
         assert "Acquire_RBV is" in _finds(harm)

@@ -78,11 +78,11 @@ def test_a_killed_ioc_leaves_no_task_and_readable_files_and_numbers_go_on() -> N
             ioc.log.close()
             ioc.start()
             assert ioc.get("RunEndReason_RBV") == "IOC restart"
-            assert ioc.get("RunId_RBV") == run
+            assert ioc.get("RunId_RBV") == run + 1  # as far as it knows, that could have been shown already
             ioc.put("PresetMode", "Events")
             ioc.put("PresetEvents", 100)
             ioc.put("Acquire", 1)
-            assert ioc.get("RunId_RBV") == run + 1
+            assert ioc.get("RunId_RBV") == run + 2
             assert ioc.get("RunEndReason_RBV") == "Preset"
             assert part.exists()
             assert ioc.get("UnfinishedFiles_RBV").endswith(str(part))

@@ -10,6 +10,7 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
+from pixieioc.listmode.flags import FLAG_LATE
 from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Parameter, Report, Task
 
@@ -66,7 +67,7 @@ class Latency(Task):
             if mine.any():
                 oldest = (now - int(events["time"][mine].min())) * 1e-9 + self.ahead[module]
                 self._longest[module] = max(self._longest[module], oldest)
-                self._flagged[module] += int((events["flags"][mine] & ev.FLAG_LATE > 0).sum())
+                self._flagged[module] += int((events["flags"][mine] & FLAG_LATE > 0).sum())
                 self._had[module] += int(mine.sum())
         self.longest, self.flagged, self.had = map(json.dumps, (self._longest, self._flagged, self._had))
         self.send(datum)

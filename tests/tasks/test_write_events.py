@@ -20,7 +20,8 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Error, Refused, Status
 from pixieioc.tasks import event_files
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, format_of, new_file
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED
+from pixieioc.tasks.event_formats import format_of, new_file
 from pixieioc.tasks.write_events import WriteEvents
 from tests.conftest import DATA
 from tests.listmode.samples import random_events, rows, trace_list

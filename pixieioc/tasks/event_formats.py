@@ -1,0 +1,46 @@
+"""The formats of event files: which there are, and what makes a file of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pixieioc.pipeline import Error
+from pixieioc.tasks.event_files import EventFile
+from pixieioc.tasks.names import shown
+from pixieioc.tasks.npy_files import NpyFiles, files_of
+
+#: The formats, with the endings of file names that they may have; the first one is theirs.
+FORMATS = {"parquet": (".parquet", ".pq"), "npy": (".npy",)}
+
+
+def new_file(path: Path, form: str) -> EventFile:
+    """A new file in the format `form` ("parquet" or "npy"); Error if there is one already, or it cannot be made."""
+    match form:
+        case "parquet":
+            from pixieioc.tasks.parquet_file import ParquetFile
+
+            return ParquetFile(path)
+        case "npy":
+            return NpyFiles(path)
+        case _:
+            raise ValueError(f"no format {form!r} of event files")
+
+
+def names_of(path: Path, form: str) -> list[Path]:
+    """All files that `new_file` may make, the one of this name first."""
+    return files_of(path) if form == "npy" else [path]
+
+
+def format_of(path: Path, form: str | None = None) -> str:
+    """The format of a file of events: that of its name, or `form` for a name without an ending.
+
+    Error with what is allowed if the name has another ending than the format's.
+    """
+    named = next((name for name, endings in FORMATS.items() if path.suffix.lower() in endings), None)
+    endings = " or ".join(ending for name in (FORMATS if form is None else (form,)) for ending in FORMATS[name])
+    if (named is None and (path.suffix or form is None)) or (named is not None and form not in (None, named)):
+        what = f"of the format {form} " * (form is not None)
+        raise Error(f"{shown(path)}: the name of a file of events {what}must end with {endings}")
+    found = named or form
+    assert found is not None
+    return found
