@@ -358,7 +358,8 @@ def _reports(reports: Iterable[Report[Any]]) -> str:
 def _task(name: str, cls: type[Task]) -> str:
     own = [report for report in cls.reports().values() if vars(StandardReports).get(report.name) is not report]
     facts = [f"`{parameter}`" for parameter in cls.parameters() if is_crate_fact(cls, parameter)]
-    parameters = [parameter for parameter in cls.parameters().values() if not is_crate_fact(cls, parameter.name)]
+    # What is kept in a device is not a key here.
+    parameters = [p for p in cls.parameters().values() if not is_crate_fact(cls, p.name) and not p.device]
     needs = [f"Needs of `[crate]`: {', '.join(facts)}."] if facts else []
     parts = [f"## `[tasks.{name}]`", " ".join((cls.__doc__ or "").split()), *needs, _parameters(parameters)]
     return "\n\n".join(part for part in [*parts, _reports(own)] if part) + "\n"

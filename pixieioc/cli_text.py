@@ -43,6 +43,8 @@ def task_lines(name: str, cls: type[Task]) -> Iterator[str]:
     yield f"{name}: {next(iter((cls.__doc__ or '').strip().splitlines()), 'no description')}"
     yield f"    {described(cls)}"
     for parameter in cls.parameters().values():
+        if parameter.device:  # it is no key of the configuration file
+            continue
         flags = "".join(f" [{flag}]" for flag in ("live", "fixed", "shared") if getattr(parameter, flag))
         flags += f" [per {parameter.per}]" * (parameter.per != "task") + " [crate]" * is_crate_fact(cls, parameter.name)
         yield f"    {parameter.name} = {parameter.default_of_one!r}{flags}: {parameter.allowed}. {parameter.doc}"

@@ -25,6 +25,7 @@ from pixieioc.config_tasks import (
     missing_files,
     shared_settings,
     with_crate,
+    without_devices,
 )
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
@@ -213,7 +214,7 @@ def _check(
     graph = pipeline.graph
     classes, wrong = classes_of(graph, given, complete=not not_imported)
     problems += wrong
-    tasks = with_crate(classes, tasks, crate or {}, problems)
+    tasks = without_devices(classes, with_crate(classes, tasks, crate or {}, problems), problems)
     tasks = shared_settings(classes, tasks, problems)
     for name in tasks:
         if name not in graph.tasks:

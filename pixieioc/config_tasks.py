@@ -137,6 +137,20 @@ def with_crate(
     return filled
 
 
+def without_devices(
+    classes: Mapping[str, type[Task]], tables: Mapping[str, Mapping[str, Any]], problems: list[Problem]
+) -> dict[str, dict[str, Any]]:
+    """The tables without what is kept in a device, and cannot be given here."""
+    filled = {task: dict(table) for task, table in tables.items()}
+    for task, cls in classes.items():
+        for name, parameter in parameters_of(cls).items():
+            if parameter.device and filled.get(task, {}).pop(name, None) is not None:
+                key_path = ("tasks", task, name)
+                text = f"{name_of(key_path)}: is kept in the device itself, and is written when the task runs"
+                problems.append(Problem(key_path, text))
+    return filled
+
+
 def shared_settings(
     classes: Mapping[str, type[Task]], tables: Mapping[str, Mapping[str, Any]], problems: list[Problem]
 ) -> dict[str, dict[str, Any]]:

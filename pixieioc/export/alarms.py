@@ -19,6 +19,7 @@ SCREENS: Mapping[Section, str] = {
     "task": "task_{task}.bob",
     "channel": "rates.bob",
     "ioc": "expert.bob",
+    "modules": "modules.bob",
 }
 CHANNEL_RATE = "OutputCountRate_RBV"
 

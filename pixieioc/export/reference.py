@@ -31,6 +31,7 @@ restored.
 TITLES: Mapping[Section, str] = {
     "run": "Run control",
     "files": "Files",
+    "modules": "Modules",
     "errors": "Errors",
     "task": "Tasks",
     "channel": "Channels",

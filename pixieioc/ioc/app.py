@@ -108,6 +108,7 @@ async def run_ioc(
         pvs = Pvs(all_pvs(config), config.prefix)
         prepare()
         control = RunControl(pvs, config, state)
+        control.pipeline.processes.state_folder = config.state_folder
         ending.watch(control)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(control.on_fault)

@@ -47,6 +47,14 @@ class Delivery:
             for task, of_task in changes.items()
         }
 
+    def absent(self, tasks: Iterable[str]) -> str:
+        """Which of these tasks cannot be reached now, as what is kept in a device needs; or an empty text."""
+        for task in tasks:
+            process = self._pipeline.processes.get(task)
+            if process is None or process.failed or not process.known:
+                return f"{task} is not running: its device cannot be reached"
+        return ""
+
     def owed(self, task: str) -> Collection[Key]:
         """What was written for a task that was just being made, and has not been sent to it yet."""
         return self._owed.get(task, {})

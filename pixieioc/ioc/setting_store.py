@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pixieioc.config_tasks import disagreements
+from pixieioc.ioc.text import listed
 from pixieioc.pipeline import Task, channel_values
 from pixieioc.pipeline.callbacks import Callbacks
 from pixieioc.pipeline.channel_values import Place
@@ -121,6 +122,21 @@ class SettingStore:
     def check(self, key: Key, given: object) -> Value:
         """A value as it will be stored; ValueError with the allowed range if it is impossible by itself."""
         return self.parameters[key[0]][key[1]].check(given, self.limits.get(key))
+
+    def locked(
+        self, changed: Collection[Key], locked: Callable[[], str], absent: Callable[[Iterable[str]], str]
+    ) -> str:
+        """Why these cannot be changed now, or an empty text.
+
+        `locked` says what locks all but what is live, `absent` which of some tasks with a device is not there.
+        """
+        of = {key: self.parameters[key[0]][key[1]] for key in changed}
+        if fixed := [self.named(key) for key, parameter in of.items() if parameter.fixed]:
+            return f"{listed(fixed)}: can only be set in the configuration file"
+        not_live = [self.named(key) for key, parameter in of.items() if not parameter.live]
+        if not_live and (why := locked()):
+            return f"{listed(not_live)} cannot be changed now: {why}"
+        return absent({key[0] for key, parameter in of.items() if parameter.device})
 
     def _note(self, key: Key) -> None:
         if self.is_wanted(key) == self.is_used(key):

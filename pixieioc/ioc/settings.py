@@ -19,7 +19,6 @@ from pixieioc.ioc.setting_delivery import Delivery, changes_of
 from pixieioc.ioc.setting_display import SettingDisplay
 from pixieioc.ioc.setting_json import read_json
 from pixieioc.ioc.setting_store import Key, SettingStore
-from pixieioc.ioc.text import listed
 from pixieioc.pipeline import Refused
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import Value
@@ -119,10 +118,7 @@ class Settings:
         return self._store.problem(waiting) if (waiting := self._waiting()) else ""
 
     def not_ready(self, run_id: int) -> str:
-        """What the tasks say against a run of this number with the values that it would have; or an empty text.
-
-        May look at files: call it where waiting for a disk does no harm.
-        """
+        """What the tasks, which may look at files, say against a run of this number with the wanted values."""
         tasks = [(cls, self._store.wanted[task]) for task, cls in self._store.classes.items() if task != RUN]
         return "; ".join(text for cls, values in tasks for text in not_ready(cls, values, run_id))
 
@@ -216,11 +212,8 @@ class Settings:
 
     def _check_lock(self, pv: str, changed: Collection[Key], client: Client) -> None:
         """Refuses a put that changes what cannot be changed now. A value that is what it was is no change."""
-        if fixed := [self._store.named(key) for key in changed if self._parameters[key[0]][key[1]].fixed]:
-            raise self._refuse(pv, f"{listed(fixed)}: can only be set in the configuration file", client)
-        not_live = [self._store.named(key) for key in changed if not self._parameters[key[0]][key[1]].live]
-        if not_live and (locked := self._locked()):
-            raise self._refuse(pv, f"{listed(not_live)} cannot be changed now: {locked}", client)
+        if why := self._store.locked(changed, self._locked, self._delivery.absent):
+            raise self._refuse(pv, why, client)
 
     def _put_json(self, value: Any, client: Client) -> Awaitable[None] | None:
         pv = "ConfigJSON"
@@ -317,7 +310,11 @@ class Settings:
         return PutRefused(why)
 
     def _commander(self, pv: str, task: str, name: str) -> Callable[[Any, Client], Awaitable[None] | None]:
+        device = self._parameters[task][name].device
+
         async def order(client: Client) -> None:
+            if device and (absent := self._delivery.absent([task])):
+                raise self._refuse(pv, absent, client)
             self._pvs.post(pv, 1)
             try:
                 await self._pipeline.do(self._pipeline.configuring({task: {name: True}}))
@@ -328,7 +325,7 @@ class Settings:
                 self._pvs.post(pv, 0)
             self._told("OK", f"{pv} done", client, pv)
 
-        return lambda value, client: order(client) if value and self._pipeline.processes else None
+        return lambda value, client: order(client) if value and (device or self._pipeline.processes) else None
 
     # -- showing ------------------------------------------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ class Parameter(Declaration, Generic[T]):
         unset: float | None = None,
         named: Mapping[str, int] | None = None,
         rule: Callable[[Any], object] | None = None,
+        device: bool = False,
         pv: str = "",
         **unknown: Never,
     ) -> None:
@@ -79,7 +80,8 @@ class Parameter(Declaration, Generic[T]):
             unit: Unit of the value.
             low: Lowest value that is accepted, of numbers.
             high: Highest value that is accepted, of numbers.
-            choices: The texts that are accepted, 2 to 16 of at most 25 bytes; the default is one of them.
+            choices: The texts that are accepted, 2 to 16 of at most 25 bytes; the default is one of them. Of a bool:
+                the names of its two states, False first, by which it is accepted, too.
             precision: Digits after the point that are shown, of a float.
             live: Whether it may be changed during a run; other parameters are locked then.
             fixed: Whether it can be set in the configuration file only.
@@ -108,6 +110,8 @@ class Parameter(Declaration, Generic[T]):
             rule: A function of a value that is within its limits, which raises Error or ValueError, with what is wrong
                 and what is allowed, if the value is impossible by itself all the same: a template with a wrong sign.
                 How values must fit each other is `at_least`'s, `below`'s and do_check's to say.
+            device: Whether the value is kept in a device, such as a module, and read back from there: it does not stand
+                in the configuration file, and can be written only while the task runs.
             pv: The name of the process variable, without prefix and task; by default `block_size` becomes BlockSize.
                 With `times`, {} stands for the number, which counts from 1.
         """
@@ -118,6 +122,7 @@ class Parameter(Declaration, Generic[T]):
         self.choices = choices
         self.named = dict(named or {})
         self.rule = rule
+        self.device = device
         self.precision = precision
         self.longest = longest
         self.at_once = at_once
@@ -165,6 +170,8 @@ class Parameter(Declaration, Generic[T]):
             raise ValueError("a path is a text or a list of texts")
         if self.must_exist and not self.path:
             raise ValueError("must_exist goes with path=True")
+        if self.kind == "bool" and len(self.choices) not in (0, 2):
+            raise ValueError(f"choices: a bool has two states, not {len(self.choices)}")
         if self.times and self.per != "channel":
             raise ValueError("times goes with per='channel'")
 
@@ -187,7 +194,7 @@ class Parameter(Declaration, Generic[T]):
         unit = f" ({self.unit})" if self.unit else ""
         match self.kind:
             case "bool":
-                return "true or false"
+                return " or ".join(self.choices) or "true or false"
             case "enum":
                 return "one of " + ", ".join(self.choices)
             case "str":
@@ -255,6 +262,8 @@ class Parameter(Declaration, Generic[T]):
             value = int(value) if isinstance(value, bool) else self.named.get(value, value)
         match self.kind:
             case "bool":
+                if isinstance(value, str) and value in self.choices:
+                    value = self.choices.index(value)
                 return value if isinstance(value, bool) else bool(value) if value in (0, 1) else None
             case "enum":
                 return value if isinstance(value, str) and value in self.choices else None

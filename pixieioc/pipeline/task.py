@@ -7,6 +7,7 @@ loop that calls them in the task's process is another object, see `task_loop.py`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -56,6 +57,8 @@ class Task(DrivenTask, PROCESSES.Process):
     run_settings: Mapping[str, Mapping[str, Value]] = MappingProxyType({})
     #: What that run is to have, by the preset's name: seconds of REAL_TIME or LIVE_TIME; empty without a preset.
     run_presets: Mapping[str, float] = MappingProxyType({})
+    #: Where a task can keep what must survive a restart of the IOC; None if nobody has named a folder.
+    state_folder: Path | None = None
 
     hang_timeout = Parameter(
         60.0,

@@ -39,6 +39,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self._processes: dict[str, TaskProcess] = {}
         self._generation = 0
         self._number = 0
+        self.state_folder: Path | None = None  #: where tasks can keep what must survive a restart
         self.calling = False  #: another thread is starting processes, and looks after them all: leave them alone
         self._starting = threading.Lock()
         self.folder = new_folder()
@@ -78,6 +79,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         task = cls(**values)
         task.name = name
         task.wiring = Wiring(self._address, identity, self._endpoint(identity))
+        task.state_folder = self.state_folder
         activity = Activity(page_of(task.wiring.endpoint), create=True)
         process = self._processes[name] = TaskProcess(name, task, identity, activity)
         return process
@@ -129,7 +131,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         try:
             yield Call(start)
         finally:
-            self.calling = False
+            self.state_folder: Path | None = None  #: where tasks can keep what must survive a restart
+        self.calling = False
         yield Wait(lambda: all(map(decided, processes)), float("inf"))
         for process in processes:
             if not process.known or process.failed:

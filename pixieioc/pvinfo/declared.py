@@ -103,7 +103,9 @@ def _of_parameter(parameter: Parameter[Any], value: Value, doc: str, of: dict[st
     of = {**of, "doc": doc, "unit": parameter.unit}
     match parameter.kind:
         case "bool":
-            return PvInfo(record="bo" if out else "bi", initial=int(bool(value)), labels=NO_YES, **of)
+            return PvInfo(
+                record="bo" if out else "bi", initial=int(bool(value)), labels=parameter.choices or NO_YES, **of
+            )
         case "enum":
             labels = parameter.choices
             return PvInfo(record="mbbo" if out else "mbbi", initial=labels.index(str(value)), labels=labels, **of)

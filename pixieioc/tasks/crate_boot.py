@@ -57,6 +57,7 @@ class CrateBoot(NotReady):
         "",
         path=True,
         shared=True,
+        section="modules",
         doc="File of the modules' settings that a boot loads; empty: the one that goes with the firmware, if any.",
     )
     boot_at_start = Parameter(True, shared=True, doc="Whether the modules boot as soon as the task's process is there.")
@@ -153,6 +154,10 @@ class CrateBoot(NotReady):
         self.sdk_version = owner.version or self.sdk_version
         self.sdk_log = "\n".join(owner.log)[-4000:]
 
+    def file_to_boot_with(self, known: Path | None) -> Path | None:
+        """The file of settings for a boot; `known` is the one that goes with the firmware, if there is one."""
+        return Path(self.settings_file) if self.settings_file else known
+
     @property
     def slots_in_use(self) -> tuple[int, ...]:
         """The slots of the modules."""
@@ -162,7 +167,6 @@ class CrateBoot(NotReady):
 
     def _prepare(self, crate: Crate | None) -> tuple[Crate, BootPlan]:
         """The crate, made with its library, and what it is to be booted with."""
-        settings = Path(self.settings_file) if self.settings_file else None
         match self.implementation:
             case "pypixie16":
                 from pixieioc.hardware.pypixie16 import Pypixie16Crate
@@ -181,7 +185,7 @@ class CrateBoot(NotReady):
                 made, firmware, known = crate or SimulatedCrate(self._simulated_modules()), (), None
             case other:
                 raise HardwareError("boot", 0, f"there is no implementation {other}")
-        return made, BootPlan(self.slots_in_use, firmware, settings or known)
+        return made, BootPlan(self.slots_in_use, firmware, self.file_to_boot_with(known))
 
     def _simulated_modules(self) -> Sequence[ModuleInfo]:
         rates, revisions = (

@@ -17,10 +17,10 @@ from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.pipeline.presets import LIVE_TIME
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
 from pixieioc.tasks.crate import CrateFacts, layout_of
-from pixieioc.tasks.crate_boot import CrateBoot
 from pixieioc.tasks.items import WORDS, Beginning, RunBegins, Silence, WordBlock
 from pixieioc.tasks.module_reports import ModuleReports
 from pixieioc.tasks.run_counts import RunCounts, warm_up
+from pixieioc.tasks.setup_modules import SetupModules
 from pixieioc.tasks.source_time import SourceTime
 
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
@@ -30,7 +30,7 @@ _CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.065
 _END_TIMEOUT = 5.0
 
 
-class TakeData(ChannelRates, ModuleReports, SourceTime, CrateBoot, Task):
+class TakeData(ChannelRates, ModuleReports, SourceTime, SetupModules, Task):
     """Reads the FIFOs of booted modules in list mode, and now and then their statistics.
 
     The crate boots when the task's process is there, or by command: see `Boot`. When something fails, what the modules
@@ -72,6 +72,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, CrateBoot, Task):
         self._boots_shown = 0
         self._zero: float | None = None  # Unix time at which the modules' clocks were at 0
         self._report_all(0.0)
+        self.begin_settings()
         self.begin_owning(self.print)
         warm_up()
 
@@ -89,6 +90,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, CrateBoot, Task):
         self._waits += 1
         if self._waits > 1:  # before that the other tasks are being made, and would not be if this one failed
             self.raise_if_failed()
+        self.follow_boots()
 
     def do_report(self) -> None:
         self.show_boot()
@@ -109,6 +111,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, CrateBoot, Task):
         self.send_starting("waiting for the crate")
         if not self.await_boot(lambda: self.stopping, self.send_heart_beat):
             return
+        self.follow_boots()
         with self._as_errors():
             crate = self._crate
             self._modules = range(len(crate.modules))

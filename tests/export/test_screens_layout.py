@@ -20,7 +20,17 @@ def _crate() -> dict[str, str]:
     return screens(described(*CHAIN, DummyData=SIZE, FillSpectra=SIZE, SnapTraces=SIZE))
 
 
-ALL = {name: lambda name=name: screens(case(name)[1]) for name in CASES} | {"crate": _crate}
+def _modules(modules: int, channels: int) -> dict[str, str]:
+    """A crate that is set up, with all screens that there can be."""
+    size = {"modules": modules, "channels": channels}
+    return screens(described("TakeData", *CHAIN[1:], TakeData=size, FillSpectra=size, SnapTraces=size))
+
+
+ALL = {name: lambda name=name: screens(case(name)[1]) for name in CASES} | {
+    "crate": _crate,
+    "modules": lambda: _modules(13, 16),
+    "wide modules": lambda: _modules(2, 32),
+}
 
 
 def _widgets(text: str) -> Iterator[tuple[ET.Element, tuple[int, int, int, int]]]:
@@ -152,7 +162,8 @@ def test_a_severity_has_one_colour(files: dict[str, str]) -> None:
 
 def test_from_every_screen_a_button_leads_to_all_others(files: dict[str, str]) -> None:
     parts = {file for file in files if "_cell" in file or "_row" in file or file.startswith("rates_")}
-    places = {file for file in files if file not in parts and not file.startswith("task_")}
+    # A channel is opened from its module.
+    places = {file for file in files if file not in parts and not file.startswith(("task_", "channel"))}
     for file, text in files.items():
         if file not in parts:
             opened = {action.findtext("file") for action in ET.fromstring(text).iter("action")}
@@ -171,8 +182,10 @@ def test_what_hurts_asks_first(files: dict[str, str]) -> None:
                 name = re.sub(r"\$\(P=.*?\)", "", action.findtext("pv_name", ""))
                 asks[name] = widget.findtext("show_confirm_dialog") == "true"
     of_tasks = {name for name in asks if ":" in name and not name.startswith("IOC:")}
+    of_modules = {name for name in asks if name.startswith("Copy")}
+    of_modules |= asks.keys() & {"AdjustOffsets", "Boot", "LoadSettings", "SaveSettings"}
     assert {name for name, asked in asks.items() if asked} == {
-        "Abort", "Erase", "EraseStart", "Reset", "Quit", "Kill", "IOC:SYSRESET", *of_tasks,
+        "Abort", "Erase", "EraseStart", "Reset", "Quit", "Kill", "IOC:SYSRESET", *of_tasks, *of_modules,
     }  # fmt: skip
     assert all(name.endswith((":Erase", ":ResetCounters")) for name in of_tasks)
     assert {"Acquire", "Stop", "Configure", "ErrorAck"} <= set(asks)

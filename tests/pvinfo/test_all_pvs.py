@@ -256,7 +256,7 @@ def test_every_parameter_has_a_setpoint_and_a_readback(cls: type) -> None:
     task = cls.__name__ if issubclass(cls, Task) else ""
     found = _of_task(cls) if issubclass(cls, Task) else all_pvs(_config("DummyData"))
     for name, parameter in parameters_of(cls).items():
-        if parameter.per == "channel":
+        if parameter.per != "task":
             continue
         pvs = {pv.source.kind: pv for pv in found.values() if (pv.source.task, pv.source.name) == (task, name)}
         kinds = ["parameter"] * (not parameter.fixed) + ["readback"] * (not parameter.command)

@@ -6,6 +6,7 @@ from pixieioc.export.screens.alarms import alarms_screens
 from pixieioc.export.screens.curves import spectra_screens, traces_screens
 from pixieioc.export.screens.expert import expert_screen
 from pixieioc.export.screens.layout import Site
+from pixieioc.export.screens.modules import SIGN, modules_screens
 from pixieioc.export.screens.pipeline import pipeline_screen
 from pixieioc.export.screens.rates import rates_screens
 from pixieioc.export.screens.run import run_screen
@@ -25,4 +26,6 @@ def screens(description: Description) -> dict[str, str]:
         files |= traces_screens(site)
     if site.has_channel("OutputCountRate_RBV"):
         files |= rates_screens(site)
+    if site.has_channel(SIGN):
+        files |= modules_screens(site)
     return files

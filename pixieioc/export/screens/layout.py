@@ -78,6 +78,8 @@ class Site:
                 found.append((title, f"{title.lower()}.bob", {} if same else {"M": "00", "C": "00"}))
         if self.has_channel("OutputCountRate_RBV"):
             found.append(("Rates", "rates.bob", {}))
+        if self.has_channel("TRIGGER_THRESHOLD"):
+            found.append(("Modules", "modules.bob", {"M": "00"}))
         return [*found, ("Expert", "expert.bob", {}), ("Alarms", "alarms.bob", {})]
 
 
@@ -100,12 +102,12 @@ def screen(site: Site, title: str, file: str, height: int = HEIGHT) -> tuple[Dis
         bob.rectangle(Box(0, 0, WIDTH, HEADER_HEIGHT), style.HEADER, style.HEADER, 0, "header"),
         bob.label(Box(16, 8, 258, 48), title, style.TITLE, style.WHITE),
     )
-    x = 278
+    x, pitch = 278, min(114, (1082 - 278) // len(site.screens))
     for name, target, macros in site.screens:
         here = target == file
         colors = (style.INK, style.WHITE) if here else (style.WHITE, style.HEADER_BUTTON)
-        display.add(bob.opener(Box(x, 11, 108, 42), name, target, macros, style.TEXT_BOLD, *colors))
-        x += 114
+        display.add(bob.opener(Box(x, 11, pitch - 6, 42), name, target, macros, style.TEXT_BOLD, *colors))
+        x += pitch
     severities = [(s.replace("NO_ALARM", "no alarm"), style.SEVERITY[s]) for s in SEVERITIES]
     display.add(
         bob.lamp(
@@ -186,13 +188,14 @@ def control(site: Site, box: Box, info: PvInfo, font: Font = style.TEXT) -> ET.E
 
 
 def control_of(
-    site: Site, box: Box, info: PvInfo, pv: str, written: str, font: Font = style.TEXT, *, mark: str = ""
-) -> ET.Element:
+    site: Site, box: Box, info: PvInfo, pv: str, written: str, font: Font = style.TEXT, *, mark: str = "",
+    units: bool = True,
+) -> ET.Element:  # fmt: skip
     """The same for a setpoint `pv` like `info`; `written` is the expression of its name without prefix.
 
     `mark` is the readback, if it is to be shown here that the value is not the one in use.
     """
-    units = info.unit != PER_SECOND
+    units = units and info.unit != PER_SECOND
     widget = bob.choice(box, pv, font) if info.is_enum else bob.entry(box, pv, font, text=info.is_text, units=units)
     names = [site("CmdStatus_RBV"), site("CmdPv_RBV"), site("ConfigLocked_RBV"), *([pv, mark] if mark else [])]
     refused = site.info("CmdStatus_RBV").labels.index("Refused")

@@ -122,7 +122,11 @@ def _reports(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
 
 
 def _own(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
-    return (pv for pv in site.description.pvs.values() if pv.source.task == task.name and pv.section != "channel")
+    return (
+        pv
+        for pv in site.description.pvs.values()
+        if pv.source.task == task.name and pv.section not in ("channel", "modules")
+    )
 
 
 def _is_its_own(pv: PvInfo) -> bool:

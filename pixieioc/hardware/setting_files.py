@@ -1,0 +1,143 @@
+"""Files of settings: XIA's own, with a comment beside them, and what was changed since one was loaded.
+
+The SDK gives modules that a file does not have its defaults, and says no more than a line in its log: here such a file
+is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pixieioc.hardware.crate import Crate, ModuleInfo
+from pixieioc.hardware.crate_settings import Setting
+from pixieioc.hardware.error import HardwareError
+from pixieioc.hardware.setting_table import CHANNEL_SETTINGS, MODULE_SETTINGS
+
+_ENDING = ".json"
+
+
+def load(crate: Crate, path: Path) -> tuple[str, list[str]]:
+    """Has the modules use a file; returns its comment, and what of it is not of these modules. HardwareError."""
+    doubts = _check(path, crate.modules)
+    crate.load_settings(path)
+    return comment_of(path), doubts
+
+
+def save(crate: Crate, path: Path, comment: str) -> None:
+    """Writes the settings of all modules; a file that is there is replaced as a whole. HardwareError if that fails."""
+    if path.suffix != _ENDING:
+        raise HardwareError("save", 0, f"the name of a file of settings ends with {_ENDING}: {path}")
+    # The SDK decides by the ending what it writes.
+    new = path.with_name(f".{path.stem}.new{_ENDING}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        crate.save_settings(new)
+        new.replace(path)
+        _comment_file(path).write_text(comment + "\n" if comment else "")
+    except OSError as error:
+        raise HardwareError("save", 0, f"{path}: {error.strerror or error}") from error
+
+
+def listed(folder: Path) -> list[str]:
+    """The files of settings in a folder with their comments, a line each."""
+    try:
+        files = sorted(path for path in folder.glob(f"*{_ENDING}") if not path.name.startswith("."))
+    except OSError:
+        return []
+    return [f"{path.name}  {comment_of(path)}".rstrip() for path in files]
+
+
+def comment_of(path: Path) -> str:
+    """What was noted about a file of settings."""
+    try:
+        return " ".join(_comment_file(path).read_text(errors="replace").split())
+    except OSError:
+        return ""
+
+
+def _comment_file(path: Path) -> Path:
+    return path.with_suffix(".txt")
+
+
+def _check(path: Path, modules: Sequence[ModuleInfo]) -> list[str]:
+    """What of a file in XIA's JSON is not of these modules; HardwareError if it cannot be used."""
+    try:
+        content: Any = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise HardwareError("load", -700, f"there is no {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise HardwareError("load", -701, f"{path}: {error}") from None
+    except ValueError as error:
+        raise HardwareError("load", -602, f"{path} is no file of settings: {error}") from None
+    if not isinstance(content, list):
+        raise HardwareError("load", -602, f"{path} is no file of settings: it has no list of modules")
+    saved = cast("list[Any]", content)
+    if len(saved) < len(modules):
+        raise HardwareError(
+            "load", 0, f"{path} has settings of {len(saved)} modules, the crate has {len(modules)}: the others would "
+            "get the defaults of XIA's library",
+        )  # fmt: skip
+    doubts: list[str] = []
+    for number, (info, of_module) in enumerate(zip(modules, saved, strict=False)):
+        about = cast("Mapping[str, Any]", of_module).get("metadata", {}) if isinstance(of_module, Mapping) else {}
+        for name, key, known in (("slot", "slot", info.slot), ("serial number", "serial-num", info.serial)):
+            if about.get(key, known) != known:
+                doubts.append(f"module {number}: the settings are of {name} {about[key]}, not {known}")
+    return doubts
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What was changed since a file of settings was loaded, and of which modules.
+
+    `configured` is the name of the file that the configuration has, `file` the one that was in use at last.
+    """
+
+    configured: str
+    file: str
+    serials: tuple[int, ...]
+    values: Mapping[Setting, float]
+
+    def write(self, path: Path) -> None:
+        """Keeps them in a file, which is replaced as a whole; OSError if that fails."""
+        by_name: dict[str, dict[str, float]] = {}
+        for (name, place), value in self.values.items():
+            by_name.setdefault(name, {})[place_name(place)] = value
+        new = path.with_suffix(".new")
+        text = {
+            "configured": self.configured,
+            "file": self.file,
+            "serial numbers": list(self.serials),
+            "changes": by_name,
+        }
+        new.write_text(json.dumps(text, indent=1))
+        new.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Changes | None:
+        """What a file has; None if it is not there, or none."""
+        try:
+            content: Any = json.loads(path.read_bytes())
+            values: dict[Setting, float] = {
+                (name, _place(place)): float(value)
+                for name, places in content["changes"].items()
+                for place, value in places.items()
+                if name in CHANNEL_SETTINGS or name in MODULE_SETTINGS
+            }
+            serials = tuple(map(int, content["serial numbers"]))
+            return cls(str(content["configured"]), str(content["file"]), serials, values)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return None
+
+
+def place_name(place: tuple[int, ...]) -> str:
+    """A module or a channel as process variables name it: `M00`, `M00:C03`."""
+    return ":".join(f"{letter}{number:02d}" for letter, number in zip("MC", place, strict=False))
+
+
+def _place(name: str) -> tuple[int, ...]:
+    return tuple(int(part[1:]) for part in name.split(":"))

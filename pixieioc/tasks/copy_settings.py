@@ -1,0 +1,102 @@
+"""Copies settings of one channel to others, as commands: `CopyTRIGGER_THRESHOLD`, or a group of them, `CopyFilters`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pixieioc.hardware.crate_settings import CrateSettings, Setting
+from pixieioc.hardware.setting_table import CHANNEL_BITS, CHANNEL_SETTINGS, GROUPS
+from pixieioc.pipeline import Error, Parameter
+
+_ONE = re.compile(r"M(\d{2}):C(\d{2})")
+_SOME = re.compile(r"M(\d{2})(?::C(\d{2})(?:-C(\d{2}))?)?")
+_ALL = "all"
+
+
+def _check_from(text: str) -> None:
+    if not _ONE.fullmatch(text):
+        raise Error("must be a channel, such as M00:C03")
+
+
+def _check_to(text: str) -> None:
+    for part in _parts(text):
+        if part != _ALL and not _SOME.fullmatch(part):
+            raise Error(
+                f"{part!r}: must be {_ALL}, or a list of modules (M01), channels (M00:C03) and ranges of channels "
+                "(M00:C04-C07), with commas between them"
+            )
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in re.split(r"[,\s]+", text) if part]
+
+
+def _command(name: str, names: tuple[str, ...]) -> Parameter[bool]:
+    what = name if len(names) == 1 else ", ".join(names) if len(names) < len(CHANNEL_SETTINGS) else "all settings"
+    return Parameter(
+        False,
+        command=True,
+        access="EX",
+        shared=True,
+        section="modules",
+        device=True,
+        pv=f"Copy{name}",
+        doc=f"Copies {what} of CopyFrom to CopyTo.",
+    )
+
+
+#: What each command copies.
+_COPIED = {**{name: (name,) for name in (*CHANNEL_SETTINGS, *CHANNEL_BITS)}, **GROUPS}
+_COMMANDS = {f"copy_{name}": names for name, names in _COPIED.items()}
+_Commands = type("_Commands", (), {f"copy_{name}": _command(name, names) for name, names in _COPIED.items()})
+
+
+class CopySettings(_Commands):
+    """What a task has that can copy settings."""
+
+    copy_from = Parameter(
+        "M00:C00", shared=True, section="modules", rule=_check_from, doc="The channel that settings are copied from."
+    )
+    copy_to = Parameter(
+        _ALL,
+        shared=True,
+        section="modules",
+        rule=_check_to,
+        doc="Where settings are copied to: all, or modules and channels, such as M00:C04-C07, M02.",
+    )
+
+    def copies(self, commands: Iterable[str], settings: CrateSettings) -> dict[Setting, float]:
+        """The values that the copying commands among these give; Error if there is no such channel."""
+        names = [name for command in commands for name in _COMMANDS.get(command, ())]
+        if not names:
+            return {}
+        source = next(self._places(self.copy_from, settings))
+        targets = [place for place in self._targets(settings) if place != source]
+        if not targets:
+            raise Error(f"CopyTo = {self.copy_to}: names no channel but {self.copy_from}, which is copied from")
+        return {(name, place): settings.value((name, source)) for name in names for place in targets}
+
+    def _targets(self, settings: CrateSettings) -> Iterator[tuple[int, int]]:
+        found: dict[tuple[int, int], None] = {}
+        for part in _parts(self.copy_to):
+            found |= dict.fromkeys(self._places(part, settings))
+        yield from found
+
+    def _places(self, text: str, settings: CrateSettings) -> Iterator[tuple[int, int]]:
+        """The channels that a part of a list names."""
+        if text == _ALL:
+            for module in range(settings.modules):
+                yield from ((module, channel) for channel in settings.channels_of(module))
+            return
+        found: Any = _SOME.fullmatch(text)
+        module = int(found[1])
+        if module >= settings.modules:
+            raise Error(f"{text}: there are modules 0 to {settings.modules - 1}")
+        there = settings.channels_of(module)
+        first = int(found[2]) if found[2] else 0
+        last = int(found[3] or found[2]) if found[2] else there[-1]
+        if not first <= last <= there[-1]:
+            raise Error(f"{text}: module {module} has channels 0 to {there[-1]}")
+        yield from ((module, channel) for channel in range(first, last + 1))

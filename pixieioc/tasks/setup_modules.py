@@ -1,0 +1,248 @@
+"""What a task does that lets others set its modules up: writes, copies, files, and what is kept for the next start."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from pixieioc.hardware import HardwareError
+from pixieioc.hardware import setting_files as files
+from pixieioc.hardware.crate_settings import CrateSettings, Setting
+from pixieioc.hardware.setting_files import Changes
+from pixieioc.hardware.setting_table import BITS
+from pixieioc.pipeline import Error, Parameter, Report
+from pixieioc.tasks.copy_settings import CopySettings
+from pixieioc.tasks.crate_boot import CrateBoot
+from pixieioc.tasks.module_settings import (
+    SETTINGS,
+    DeclaredSettings,
+    answer,
+    differences,
+    in_use,
+    limits_of,
+    writes_of,
+)
+
+_KEPT = "module-settings.json"
+
+
+class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
+    """The settings of modules and channels of a crate; the task calls `follow_boots` where that may have booted.
+
+    What is in use is what the modules answer. What was changed since a file of settings was loaded is kept in the
+    IOC's state folder, and written again after each boot.
+    """
+
+    state_folder: Path | None
+    if TYPE_CHECKING:
+
+        def print(self, string: str) -> None: ...
+        def send_in_use(self, values: Mapping[str, Any], limits: Mapping[str, Any] = MappingProxyType({})) -> None: ...
+
+    settings_comment = Parameter(
+        "",
+        longest=1000,
+        shared=True,
+        section="modules",
+        doc="What SaveSettings notes about the settings; LoadSettings shows it.",
+    )
+    load_settings = Parameter(
+        False,
+        command=True,
+        access="EX",
+        shared=True,
+        section="modules",
+        device=True,
+        doc="Loads SettingsFile into the modules: what was changed is given up.",
+    )
+    save_settings = Parameter(
+        False,
+        command=True,
+        access="EX",
+        shared=True,
+        section="modules",
+        device=True,
+        doc="Saves the settings of all modules in SettingsFile, with SettingsComment.",
+    )
+
+    settings_changed = Report(
+        False,
+        shared=True,
+        section="modules",
+        pv="SettingsChanged_RBV",
+        doc="Whether settings are not as in the file that was loaded.",
+    )
+    settings_changes = Report(
+        "",
+        shared=True,
+        section="modules",
+        pv="SettingsChanges_RBV",
+        doc="What was changed since the file of settings was loaded.",
+    )
+    settings_files = Report(
+        "",
+        shared=True,
+        section="modules",
+        pv="SettingsFiles_RBV",
+        doc="Files of settings beside SettingsFile, with their comments.",
+    )
+
+    def begin_settings(self) -> None:
+        """Nothing is known of the modules yet."""
+        self._settings: CrateSettings | None = None
+        self._boots_seen = 0
+        self._loaded: dict[str, list[Any]] = {}
+        self._configured, self._resumed = self.settings_file, ""
+        kept = self._kept()
+        if kept is not None and self.settings_file in (kept.configured, kept.file):
+            # The configuration is what it was: another file that was in use before the restart still is.
+            self._configured = kept.configured
+            self._resumed = kept.file if kept.file != self.settings_file else ""
+
+    def file_to_boot_with(self, known: Path | None) -> Path | None:
+        return Path(self._resumed) if self._resumed else super().file_to_boot_with(known)
+
+    def follow_boots(self) -> None:
+        """Reads the settings after a boot, has the modules use what was changed before it, and tells what is in use."""
+        owner = self.owner
+        if owner.boots == self._boots_seen or owner.booting:
+            return
+        self._boots_seen = owner.boots
+        self._settings = None
+        if self._resumed:
+            self.send_in_use({"settings_file": self._resumed})
+            self._resumed = ""
+        with self._as_refusal():
+            settings = CrateSettings(owner.crate, self.channels)
+            self._loaded = settings.copied()
+            self._write_kept(settings)
+            self._settings = settings
+        self.send_in_use(in_use(settings, self.modules, self.channels), limits_of(list(owner.modules[: self.modules])))
+        self._note_changes()
+        self._list_files()
+
+    def do_apply(self, changes: dict[str, Any]) -> dict[str, Any] | None:
+        if "settings_file" in changes:
+            self._resumed = ""
+        commands = [name for name, value in changes.items() if value is True]
+        writes = writes_of(changes)
+        copied = [name for name in commands if name.startswith("copy_")]
+        filed = [name for name in ("load_settings", "save_settings") if name in commands]
+        moved = "adjust_offsets" in commands
+        if not (writes or copied or filed or moved):
+            return None
+        with self._as_refusal():
+            settings = self._known()
+            before = settings.copied()
+            more: dict[str, Any] = {}
+            settings.apply({**writes, **self.copies(copied, settings)})
+            if moved:
+                settings.read()
+            if "load_settings" in filed:
+                more = self._load(settings)
+            if "save_settings" in filed:
+                self._save(settings)
+        self._note_changes()
+        changed = [setting for setting, _ in differences(before, settings.values)]
+        return {**answer(settings, [*writes, *changed]), **more}
+
+    def _known(self) -> CrateSettings:
+        """The settings of the modules; HardwareError that says why there are none."""
+        crate = self.owner.crate
+        if self._settings is None:
+            self._settings = CrateSettings(crate, self.channels)
+        return self._settings
+
+    @contextmanager
+    def _as_refusal(self) -> Generator[None]:
+        try:
+            yield
+        except HardwareError as error:
+            raise Error(str(error)) from error
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def _load(self, settings: CrateSettings) -> dict[str, Any]:
+        """Loads the file of settings; returns what else has come into use with it."""
+        comment, doubts = files.load(self.owner.crate, self._file())
+        settings.read()
+        self._loaded = settings.copied()
+        for doubt in doubts:
+            self.print(f"{self.settings_file}: {doubt}")
+        self._list_files()
+        return {"settings_comment": comment}
+
+    def _save(self, settings: CrateSettings) -> None:
+        files.save(self.owner.crate, self._file(), self.settings_comment)
+        self._loaded = settings.copied()
+        self._list_files()
+
+    def _file(self) -> Path:
+        if not self.settings_file:
+            raise Error("SettingsFile is empty: write the name of a file of settings, *.json")
+        return Path(self.settings_file)
+
+    def _list_files(self) -> None:
+        folder = Path(self.settings_file).parent if self.settings_file else None
+        self.settings_files = "\n".join(files.listed(folder)) if folder is not None else ""
+
+    # -- what was changed ---------------------------------------------------------------------------------------------
+
+    @property
+    def _kept_in(self) -> Path | None:
+        return None if self.state_folder is None else self.state_folder / _KEPT
+
+    def _kept(self) -> Changes | None:
+        path = self._kept_in
+        return None if path is None else Changes.read(path)
+
+    def _note_changes(self) -> None:
+        """Shows what is not as it was loaded, and keeps it for the next boot."""
+        settings = self._settings
+        if settings is None:
+            return
+        changes = {key: value for key, value in differences(self._loaded, settings.values) if key[0] not in BITS}
+        self.settings_changed = bool(changes)
+        self.settings_changes = self._in_words(changes)
+        path = self._kept_in
+        if path is None:
+            return
+        try:
+            Changes(self._configured, self.settings_file, self._serials, changes).write(path)
+        except OSError as error:
+            self.print(f"settings that were changed cannot be kept for the next boot: {path}: {error}")
+
+    def _in_words(self, changes: Mapping[Setting, float]) -> str:
+        """What was changed, a phrase for each parameter."""
+        by_name: dict[str, list[Setting]] = {}
+        for setting in changes:
+            by_name.setdefault(setting[0], []).append(setting)
+        texts: list[str] = []
+        for name, settings in by_name.items():
+            (_, place), more = settings[0], len(settings) - 1
+            old: Any = self._loaded[name]
+            for index in place:
+                old = old[index]
+            where = files.place_name(place) + (f" and {more} more" if more else "")
+            texts.append(f"{name} {old:g} -> {changes[name, place]:g} in {where}")
+        return "; ".join(texts)
+
+    @property
+    def _serials(self) -> tuple[int, ...]:
+        return tuple(info.serial for info in self.owner.modules)
+
+    def _write_kept(self, settings: CrateSettings) -> None:
+        """Has the modules use again what was changed before they booted, if they and the file are the same."""
+        kept = self._kept()
+        if kept is None or not kept.values:
+            return
+        if (kept.file, kept.serials) != (self.settings_file, self._serials):
+            self.print("settings that were changed were those of other modules or another file: they are not used")
+            return
+        try:
+            settings.apply({key: value for key, value in kept.values.items() if key[0] in SETTINGS})
+        except HardwareError as error:
+            self.print(f"settings that were changed before the boot cannot be used any more: {error}")

@@ -1,0 +1,48 @@
+"""The screens of modules and channels: every setting can be written and read, every group can be copied."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+from pixieioc.export.screens import screens
+from pixieioc.hardware.setting_table import CHANNEL_BITS, CHANNEL_SETTINGS, GROUPS, MODULE_BITS
+from tests.export.described import described
+
+SIZE = {"modules": 2, "channels": 16}
+
+
+def _shown(text: str) -> set[str]:
+    """The names of process variables on a screen, of module 0 and channel 3."""
+    names = {element.text or "" for element in ET.fromstring(text).iter("pv_name")}
+    return {
+        re.sub(r"\$\(C=00\)", "03", re.sub(r"\$\(M=00\)", "00", name.partition(")")[2]))
+        for name in names
+        if "(P=" in name
+    }
+
+
+def test_a_channel_shows_all_that_can_be_set_and_copied() -> None:
+    description = described("TakeData", "GatherData", TakeData=SIZE)
+    files = screens(description)
+    shown = _shown(files["channel.bob"])
+    settings = {f"M00:C03:{name}" for name in (*CHANNEL_SETTINGS, *CHANNEL_BITS)}
+    # The register is seen by its bits; the interval of ADC traces is not of the data.
+    missing = {f"M00:C03:{name}" for name in ("CHANNEL_CSRA", "INTEGRATOR", "XDT")}
+    assert settings - shown == missing
+    assert {f"{name}_RBV" for name in settings - missing} <= shown
+    copied = {f"Copy{name}" for name in GROUPS}
+    assert copied <= shown
+    assert {"SettingsFile", "LoadSettings", "SaveSettings", "CopyFrom", "CopyTo", "CmdMessage_RBV"} <= shown
+    for file in ("channel.bob", "modules.bob", "modules_row.bob"):
+        assert _shown(files[file]) <= description.pvs.keys()
+
+
+def test_a_module_shows_its_own_settings_and_a_row_per_channel() -> None:
+    description = described("TakeData", "GatherData", TakeData=SIZE)
+    files = screens(description)
+    shown = _shown(files["modules.bob"])
+    assert {f"M00:{name}" for name in ("SLOW_FILTER_RANGE", "MODULE_CSRB", *MODULE_BITS)} <= shown
+    template = next(w for w in ET.fromstring(files["modules.bob"]).iter("widget") if w.get("type") == "template")
+    assert [element.text for element in template.iter("C")] == [f"{channel:02d}" for channel in range(16)]
+    assert "M00:C03:TRIGGER_THRESHOLD" in _shown(files["modules_row.bob"])
