@@ -82,6 +82,7 @@ def test_what_does_not_fit_is_counted(
     assert 0 < lost < counted
     assert pipeline.told("ConvertToEvents", "corrupt_regions") == 0
     assert pipeline.told("GatherData", "bytes_written") == 4 * pipeline.told("TakeData", "words_read")
+    simulation.control("rate 100")
     pipeline.start()  # what was lost belongs to that run
     pipeline.wait(0.5)
     pipeline.stop()
