@@ -3,8 +3,8 @@
 Both read the same files, the recording of `examples/data` repeated, and save them: LoadFiles > GatherData. With the
 branch, ConvertToEvents, SortEvents and FillSpectra are behind LoadFiles, and FillSpectra's process is stopped (SIGSTOP)
 as soon as the run has begun. The tasks before it then work until their links are full, which takes processors but is
-over soon; so the speed is that of the run's last two thirds, until GatherData has closed its files. The two run in
-turn, first the one, then the other, and what is shown is the median of each.
+over soon; so the speed is that of the run's last two thirds, until GatherData has closed its files, and so is the CPU
+time of all tasks. The two run in turn, first the one, then the other, and what is shown is the median of each.
 
 The exit code is 1 if the raw files do not have every byte, if what went out of LoadFiles is not what its branch handled
 and missed, or if the bar is missed.
@@ -55,21 +55,26 @@ def main(
     size = file.stat().st_size
     missed = 0
     speeds: dict[bool, list[float]] = {False: [], True: []}
+    costs: dict[bool, list[float]] = {False: [], True: []}
     with _pipeline(file, folder / "alone") as alone, _pipeline(file, folder / "beside", ONLINE) as beside:
         try:
             for number in range(1 + runs):
                 common.note(f"{size / 1e6:.0f} MB: run {number} of {runs} of each")
                 for with_branch in (False, True) if number % 2 else (True, False):
                     pipeline, raw = (beside, folder / "beside") if with_branch else (alone, folder / "alone")
-                    speeds[with_branch].append(_run(pipeline, raw, size))
+                    speed, cost = _run(pipeline, raw, size)
+                    speeds[with_branch].append(speed)
+                    costs[with_branch].append(cost)
                 missed = max(missed, beside.processes[ONLINE.chain[0]].reports["missed"])
         except NotExact as error:
             sys.exit(str(error))
     # The first run of each is that in which everything is cold.
     with_branch, without = (statistics.median(speeds[which][1:]) for which in (True, False))
+    cpu_with, cpu_without = (statistics.median(costs[which][1:]) for which in (True, False))
     rows = [
         common.rivalled("raw saving, FillSpectra on a sampling branch is stopped", "MB/s", with_branch, without, BAR),
         common.Row("the same, the fastest run of each", "MB/s", max(speeds[True][1:]), max(speeds[False][1:])),
+        common.rivalled_at_most("CPU of all tasks", "s/GB", cpu_with, cpu_without, 1 / BAR),
         common.Row("items that the branch missed, in = out + missed exactly", "items", missed),
     ]
     common.show(f"Raw saving of {size / 1e6:.0f} MB; the rival is the same without the branch", rows, as_json=as_json)
@@ -91,11 +96,11 @@ def _pipeline(file: Path, raw: Path, *branches: Branch) -> Pipeline:
     return pipeline
 
 
-def _run(pipeline: Pipeline, raw: Path, size: int) -> float:
-    """MB/s of raw saving until the files are closed; the branch, if there is one, is stopped until then."""
+def _run(pipeline: Pipeline, raw: Path, size: int) -> tuple[float, float]:
+    """MB/s of raw saving until the files are closed, and CPU seconds a GB; the branch, if there is one, is stopped."""
     stopped = pipeline.processes[ONLINE.chain[-1]].task.pid if ONLINE.chain[-1] in pipeline.processes else None
     saving = pipeline.processes["GatherData"]
-    began, already = 0.0, 0
+    began, already, cpu = 0.0, 0, 0.0
     pipeline.start()
     if stopped is not None:
         os.kill(stopped, signal.SIGSTOP)
@@ -104,7 +109,8 @@ def _run(pipeline: Pipeline, raw: Path, size: int) -> float:
             if not pipeline.poll():
                 pipeline.processes.wait(0.05)
             if not began and FROM * size <= saving.reports["bytes_in"] < size:
-                began, already = saving.report_time, saving.reports["bytes_in"]
+                began, already, cpu = saving.report_time, saving.reports["bytes_in"], _cpu(pipeline)
+        cost = (_cpu(pipeline) - cpu) / (size - already) * 1e9
         speed = (size - already) / (time.time() - began) / 1e6 if began else 0.0
     finally:
         if stopped is not None:
@@ -112,7 +118,12 @@ def _run(pipeline: Pipeline, raw: Path, size: int) -> float:
     pipeline.wait(common.PATIENCE)
     _check(pipeline, raw, size)
     shutil.rmtree(raw)
-    return speed
+    return speed, cost
+
+
+def _cpu(pipeline: Pipeline) -> float:
+    """CPU seconds of all tasks so far."""
+    return sum(common.cpu_of(process.reports["process_id"]) for process in pipeline.processes.values())
 
 
 def _check(pipeline: Pipeline, raw: Path, size: int) -> None:

@@ -116,9 +116,8 @@ def _run(pipeline: Any) -> dict[str, Any]:
     """What the fields of `Run` are for a run that is made now."""
     # Earlier commits call it so.
     tasks = pipeline.processes if hasattr(pipeline, "processes") else pipeline.members
-    # Linux' clock of a process: exact, where what psutil tells is in steps of 10 ms.
-    clocks = {name: ~task.reports["process_id"] << 3 | 2 for name, task in tasks.items()}
-    before = {name: time.clock_gettime(clock) for name, clock in clocks.items()}
+    processes = {name: task.reports["process_id"] for name, task in tasks.items()}
+    before = {name: common.cpu_of(process) for name, process in processes.items()}
     began = time.monotonic()
     pipeline.start()
     pipeline.wait(common.PATIENCE)
@@ -127,7 +126,7 @@ def _run(pipeline: Any) -> dict[str, Any]:
         sys.exit("; ".join(map(str, pipeline.errors)) or f"no end within {common.PATIENCE:g} s")
     return {
         "seconds": seconds,
-        "cpu": {name: time.clock_gettime(clock) - before[name] for name, clock in clocks.items()},
+        "cpu": {name: common.cpu_of(process) - before[name] for name, process in processes.items()},
         "events": {name: task.reports["events"] for name, task in tasks.items() if "events" in task.reports},
         "late": sum(task.reports.get("late_events", 0) for task in tasks.values()),
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PACKAGE = PROJECT.with_name("pixieioc")
 
 #: What is in each room, in a few words; a room that is not described here cannot be drawn.
 ROOMS = {
@@ -53,12 +55,20 @@ A room is a folder or module of `pixieioc/`. A room may import those below it, a
 - **Pure rooms**: `listmode`, `detector`, `pvinfo`, `export` and the rules of `pipeline` know neither sockets nor
   processes nor a clock. Bytes, text and tables go in and come out, so their tests need no process and take
   milliseconds. Importing them loads neither zmq nor caproto nor multiprocessing nor numba (`tests/test_pure.py`).
-- **One public face per room.** What other rooms may use is what a room's `__init__` exports, if that exports anything,
-  and the modules without a leading underscore that are named below. Functions and methods with a leading underscore are
-  used in their own module only. A module that would be used by its own room only and is not meant to be read by others
-  begins with an underscore.
+- **A room's face.** What a site uses is what a room's `__init__` exports: of `pipeline`, `hardware`, `pvinfo`, `export`
+  and `testing`. Other rooms import from there too, or from the module that defines a name, where a room must stay pure
+  or quick to import. The modules that they import are those in the table below; all others are their room's own, also
+  without a leading underscore. A name with one is used in its own module only (`tests/test_rooms.py`).
 - **Described once.** A task declares its parameters and reports; settings, process variables, screens, alarms, archive
   lists and reference pages follow from that ([decision 5](decisions/0005-declared-once.md)).
+
+## What rooms use of each other
+
+Made from the imports, so that a module that becomes public shows as a change of this page.
+
+| room | exported by its `__init__` | modules that other rooms import |
+|---|---|---|
+{faces}
 
 ## Inside `ioc`
 
@@ -129,7 +139,32 @@ def _drawing(layers: list[list[str]], described: dict[str, str]) -> Iterator[str
         yield f"    L{number} --> L{number + 1}"
 
 
+def imports() -> Iterator[tuple[Path, str, str]]:
+    """Every import of one of our own names: where, from which module, which name."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == PACKAGE.name:
+                yield from ((file, node.module or "", alias.name) for alias in node.names)
+
+
+def _faces() -> Iterator[str]:
+    """A row for each room that is a folder."""
+    rooms = [room for layer in _layers(PACKAGE.name) for room in layer if (PACKAGE / room).is_dir()]
+    public: dict[str, set[str]] = {room: set() for room in rooms}
+    exported: dict[str, set[str]] = {room: set() for room in rooms}
+    for file, module, name in imports():
+        parts, inside = module.split(".")[1:], file.relative_to(PACKAGE).parts
+        if parts and parts[0] in public and parts[0] != inside[0]:
+            is_module = len(parts) > 1 or (PACKAGE / parts[0] / f"{name}.py").exists()
+            public[parts[0]] |= {".".join(parts[1:]) or name} if is_module else set()
+        if parts and inside == (parts[0], "__init__.py"):
+            exported[parts[0]].add(name)
+    for room in rooms:
+        cells = (" ".join(f"`{name}`" for name in sorted(names)) for names in (exported[room], public[room]))
+        yield f"| `{room}` | {' | '.join(cells)} |"
+
+
 def page() -> str:
     """The page."""
-    rooms = "\n".join(_drawing(_layers("pixieioc"), ROOMS))
-    return PAGE.format(rooms=rooms, inside="\n".join(_drawing(_layers("pixieioc.ioc"), {})))
+    rooms, inside = "\n".join(_drawing(_layers("pixieioc"), ROOMS)), "\n".join(_drawing(_layers("pixieioc.ioc"), {}))
+    return PAGE.format(rooms=rooms, inside=inside, faces="\n".join(_faces()))

@@ -60,7 +60,7 @@ class Chunk:
 
     def count_before(self, key: int) -> int:
         """How many of them are before a key."""
-        return int(np.searchsorted(self.keys, key)) if key < EVERYTHING else self.size
+        return int(self.keys.searchsorted(key)) if key < EVERYTHING else self.size
 
     def split(self, count: int) -> Chunk:
         """Takes the first `count` off."""
@@ -131,7 +131,7 @@ class Group:
         if not (chunks := self.waiting.get(module)) or chunks[-1].size == 0:
             return None
         whole = chunks.pop()
-        if count := int(np.searchsorted(whole.keys, earliest, "right")):
+        if count := int(whole.keys.searchsorted(earliest, "right")):
             chunks.append(whole.split(count))
         return whole if whole.size else None
 

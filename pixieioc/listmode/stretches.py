@@ -91,7 +91,9 @@ def _together(dues: list[Due], spare: tuple[Column, ...], memory: Memory) -> lis
 
 
 def _numbers(dues: list[Due]) -> NDArray[np.uint32]:
-    """All numbers; as they are if they lie behind each other, as those of one module do."""
+    """All numbers; as they are if those of one place are all, or lie behind each other, as those of one module do."""
+    if len(dues) == 1:
+        return dues[0].numbers
     runs = [due.run for due in dues]
     first, last = runs[0], runs[-1]
     if first and last and all(a and b and a.end == b.begin for a, b in itertools.pairwise(runs)):

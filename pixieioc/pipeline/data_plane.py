@@ -144,9 +144,20 @@ class DataPlane:
         return False
 
     def allocate(self, size: int) -> NDArray[np.uint8]:
-        """Memory of `size` bytes for data that will be sent: if possible, what the next task has too."""
-        memory = None if self.is_final else self._first.sender.allocate(size)
-        return np.empty(size, np.uint8) if memory is None else memory
+        """Memory of `size` bytes for data that will be sent: if possible, what the next task has too.
+
+        While that is in use by what the next task has not taken yet, it is waited for: the data would have to wait
+        until they can be sent, and be copied then.
+        """
+        first = self._first
+        while not self.is_final:
+            memory = first.sender.allocate(size)
+            if memory is not None:
+                return memory
+            if first.mode == "sampling" or self._gives_up(first) or not first.sender.has_room_soon(size):
+                break
+            self._wait_for(first, Offered.FULL)
+        return np.empty(size, np.uint8)
 
     def put_end(self) -> None:
         """Passes the end of the stream on, behind all data; to those who wait for all data first."""
@@ -179,17 +190,24 @@ class DataPlane:
 
     def _transmit(self, output: Output, frames: list[Buffer], *, is_end: bool) -> bool:
         # The end of the stream is not discarded with the data: only a cut link or the end of the process is.
-        while not output.cut and not self.quitting and (is_end or not self.discarding):
+        while not self._gives_up(output, is_end=is_end):
             offered = output.sender.offer(frames, is_item=not is_end)
             if offered is Offered.SENT:
                 return True
-            began = time.perf_counter()
-            output.full_pollers[offered].poll(_PATIENCE)
-            waited = time.perf_counter() - began
-            self.blocked += waited
-            self._waited(waited)
-            self._heed()
+            self._wait_for(output, offered)
         return False
+
+    def _gives_up(self, output: Output, *, is_end: bool = False) -> bool:
+        return output.cut or self.quitting or (self.discarding and not is_end)
+
+    def _wait_for(self, output: Output, offered: Offered) -> None:
+        """Waits until it is worth another try to hand something to an output, or something else is to be done."""
+        began = time.perf_counter()
+        output.full_pollers[offered].poll(_PATIENCE)
+        waited = time.perf_counter() - began
+        self.blocked += waited
+        self._waited(waited)
+        self._heed()
 
     def measure(self, reports: StandardReports, handled: int, *, running: bool) -> None:
         """Brings the reports about the links up to date; `handled` is what the rate is the rate of."""

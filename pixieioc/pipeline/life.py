@@ -183,7 +183,9 @@ class Life:
                 failed = [m for m in processes.values() if m.failed or not processes.reachable(m)]
         else:
             there = [processes[name] for name in outdated if name in processes]
-            failed, wire = [process for process in there if not process.failed], self._state.wired
+            failed = [process for process in there if not process.failed]
+            # What has panicked is replaced, and wired, by the next start.
+            wire = self._state.wired and self._state.status is not Status.PANICKING
         if failed:
             self._state.wired = False
             fresh = [processes.enrol(m.name, type(m.task), m.task.parameter_values) for m in failed]

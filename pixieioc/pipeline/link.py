@@ -103,6 +103,10 @@ class Sender:
         extent = space.take(size) if space is not None else None
         return space.array(extent, size) if space is not None and extent is not None else None
 
+    def has_room_soon(self, size: int) -> bool:
+        """Whether it is worth waiting for memory: the receiver is to take items that lie in it."""
+        return self._space is not None and _WORTH_SHARING <= size <= self._space.size and self.items > self._taken
+
     def offer(self, frames: Sequence[Buffer], *, is_item: bool = True) -> Offered:
         """Hands a message to the link, and counts it if it is an item, unless that is impossible now."""
         # In this order: who takes from the socket has told of its memory before, so that memory is used and no other's.
@@ -156,7 +160,7 @@ class Sender:
             place = _place(space, number, frame) if _WORTH_SHARING <= len(frame) <= space.size else None
             if place is not None:
                 places.append(place)
-            elif _WORTH_SHARING <= len(frame) <= space.size and self.items > self._taken:
+            elif self.has_room_soon(len(frame)):
                 for place in places:
                     space.leave(place.extent)
                 return None

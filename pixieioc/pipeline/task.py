@@ -107,7 +107,8 @@ class Task(DrivenTask, PROCESSES.Process):
     def allocate(self, size: int) -> NDArray[np.uint8]:
         """Memory of `size` bytes, uninitialised, for arrays that will be sent: they need not be copied on their way.
 
-        The memory that a task shares with the next is limited; when it is used up, this is memory like any other.
+        The memory that a task shares with the next is limited: this waits while the next task has not taken what is in
+        it. What does not fit in it, or has nobody to go to, gets memory like any other.
         """
         return self.__loop.data_plane.allocate(size)
 

@@ -131,8 +131,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         try:
             yield Call(start)
         finally:
-            self.state_folder: Path | None = None  #: where tasks can keep what must survive a restart
-        self.calling = False
+            self.calling = False
         yield Wait(lambda: all(map(decided, processes)), float("inf"))
         for process in processes:
             if not process.known or process.failed:

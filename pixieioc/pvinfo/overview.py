@@ -30,11 +30,14 @@ _TEXT = AlarmHandling(repeats=True)
 
 
 def in_words(pv: PvInfo) -> PvInfo | None:
-    """The text that says a report's number of bytes in MB and GB; None for other reports."""
+    """The text that says a report's number of bytes in MB and GB, for screens; None for other reports.
+
+    It is no report of the task, so it does not stand among those behind REPORT.
+    """
     if pv.unit != "B" or pv.source.kind != "report" or pv.source.index:
         return None
     doc = f"{pv.doc.rstrip('.')}, in words."
-    own = f"{pv.own_name.removesuffix('_RBV')}Text_RBV"
+    own = f"{pv.own_name.removeprefix('REPORT:').removesuffix('_RBV')}Text_RBV"
     source = Source("run", pv.source.task, f"{pv.source.name}_text")
     before = f"{pv.owner}:" if pv.owner else ""
     return PvInfo(

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pixieioc.pipeline import Message, data_plane
+from pixieioc.pipeline.capacity import MEMORY
 from pixieioc.pipeline.data_plane import DataPlane
 from pixieioc.pipeline.graph import Branch, Graph
 from pixieioc.pipeline.output import endpoint_of
@@ -159,3 +160,19 @@ def _check(network: _Network, items: int) -> None:
         if graph.sampled_by(link.target) is None:
             assert target.came == list(range(items)), link
     assert all(node.plane.dropped == 0 for node in network.nodes.values())
+
+
+def test_memory_that_the_next_task_is_to_take_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_plane, "_PATIENCE", 1)
+    with _network(Graph(("T0", "T1")), set()) as network:
+        network.begin(1)
+        for number in range(20):
+            memory = network.source.plane.allocate(MEMORY // 4)
+            assert memory.base is not None, f"item {number} lies in memory of this process and would be copied"
+            network.source.give({"number": number, "array": memory})
+            del memory
+        assert len(network.nodes["T1"].came) == 16  # it worked only when it was waited for
+        network.asleep = {"T1"}
+        assert network.source.plane.allocate(MEMORY + 1).base is None  # it never fits
+        network.source.plane.discarding = True
+        assert network.source.plane.allocate(MEMORY // 4).base is None  # nobody will send it

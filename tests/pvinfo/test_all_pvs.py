@@ -206,6 +206,14 @@ def test_what_has_no_limit_has_nan_and_never_an_alarm(pvs: dict[str, PvInfo]) ->
         assert len(pv.severities) in (0, len(pv.labels)), name
 
 
+def test_behind_report_stand_the_reports_that_a_task_declares_and_no_texts_of_them(pvs: dict[str, PvInfo]) -> None:
+    behind = {name: pv for name, pv in pvs.items() if ":REPORT:" in name}
+    assert {name for name, pv in behind.items() if pv.source.kind != "report"} == {
+        name for name in behind if name.endswith(":REPORT:JSON_RBV")
+    }
+    assert pvs["SortEvents:BytesInText_RBV"].text_of == "SortEvents:REPORT:BytesIn_RBV"
+
+
 def test_what_channel_access_can_carry(pvs: dict[str, PvInfo]) -> None:
     for name, pv in pvs.items():
         assert name == pv.name
