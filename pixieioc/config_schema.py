@@ -22,7 +22,7 @@ class RunParameters:
         choices=("No preset", "Real time", "Live time", "Events", "Triggers"),
         live=True,
         access="OP",
-        doc="What ends a run by itself.",
+        doc="What ends a run automatically.",
     )
     preset_real = Parameter(
         60.0, unit="s", low=0.1, high=1e7, live=True, access="OP", doc="Real time of a run with that preset."
@@ -36,7 +36,9 @@ class RunParameters:
     preset_triggers = Parameter(
         100_000, low=1, high=2**53, live=True, access="OP", doc="Triggers of a run with that preset, at least."
     )
-    stop_timeout = Parameter(8.0, unit="s", low=0.5, high=3600, live=True, doc="Time that a stop may take to drain.")
+    stop_timeout = Parameter(
+        8.0, unit="s", low=0.5, high=3600, live=True, doc="Time allowed for a stop to drain the chain."
+    )
     wait_for_pipeline = Parameter(
         True, live=True, doc="Whether a put to Acquire also waits for the tasks behind the source."
     )

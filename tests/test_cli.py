@@ -246,8 +246,10 @@ def test_tasks_are_listed_with_what_they_can_be_told_and_tell() -> None:
     [one] = [i for i, line in enumerate(lines) if line.startswith("GatherEvents: ")]
     described = _printed("tasks", "GatherEvents")
     assert lines[one : one + len(described)] == described
-    assert "    max_delay = 0.5 [live]: a number from 0 to 3600 (s). How long an event waits here at most." in described
-    assert "    > events_held: Events that wait here." in described
+    assert (
+        "    max_delay = 0.5 [live]: a number from 0 to 3600 (s). Longest time that an event is held here." in described
+    )
+    assert "    > events_held: Events held here." in described
     assert not [line for line in described if "cpu_load" in line]  # what every task reports is not repeated
 
 

@@ -483,3 +483,14 @@ def test_the_facts_of_the_crate_are_said_once(tmp_path: Path) -> None:
         "AdcMhz",
         "AdcMhz_RBV",
     ]
+
+
+def test_what_is_kept_in_modules_does_not_stand_in_the_file(tmp_path: Path) -> None:
+    content = (
+        '[pipeline]\nchain = ["TakeData", "GatherData"]\n[tasks.TakeData]\nCFDScale = 3\nsettings_file = "a.json"\n'
+    )
+    with pytest.raises(ConfigError) as refused:
+        _load(tmp_path, content)
+    [problem] = refused.value.problems
+    assert problem.endswith("tasks.TakeData.CFDScale: is kept in the device itself, and is written when the task runs")
+    assert "test.toml:4: " in problem

@@ -49,7 +49,8 @@ _ROLES = MODULE_BITS["BackplanePullup"].mask | MODULE_BITS["Director"].mask | MO
 class CrateSettings:
     """The settings of the modules of a booted crate; `values` are lists `[module]` or `[module][channel]`, by name.
 
-    There are values for `channels` channels of each module; those that a module does not have are 0.
+    There are values for `channels` channels of each module; those that a module does not have are 0, as is what is read
+    only: the SDK or the start of a run sets it.
     """
 
     def __init__(self, crate: Crate, channels: int) -> None:
@@ -125,8 +126,9 @@ class CrateSettings:
 
     def _read_module(self, module: int) -> None:
         for name, info in MODULE_SETTINGS.items():
-            value = self._crate.read_module(module, name)
-            self.values[name][module] = int(value) if info.whole else value
+            if not info.read_only:
+                value = self._crate.read_module(module, name)
+                self.values[name][module] = int(value) if info.whole else value
         for name, bits in MODULE_BITS.items():
             self.values[name][module] = bits.of(self.values[bits.register][module])
 

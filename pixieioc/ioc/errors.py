@@ -39,7 +39,7 @@ class ErrorPvs:
             pvs[f"{task}:ERROR"].on_acknowledge = functools.partial(self._from_alarm_handler, task)
 
     def record(self, task: str, error: Error) -> None:
-        """Shows an error. The first of a task since the last acknowledge is the one whose message stays."""
+        """Shows an error. The first of a task since the last acknowledgement is the one whose message stays."""
         when, pvs = stamp(error.time), self._pvs
         pvs.post("ErrorCount_RBV", pvs["ErrorCount_RBV"].value + 1, when)
         pvs.post("LastError_RBV", str(error), when)

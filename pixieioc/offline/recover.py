@@ -150,7 +150,7 @@ def _refuse_others(path: Path) -> None:
     if path.name.endswith(_EVENTS):
         raise Error(f"{name} is of a file of events that lacks its end: replay makes it again from the raw files")
     if path.name.endswith(_ABOUT):
-        raise Error(f"{name} only tells of a raw file, which is not there")
+        raise Error(f"{name} only describes a raw file, which is not there")
     if not path.name.endswith(_PART):
         raise Error(f"{name} is not of a run that was cut off: its name does not end with {_PART}")
 

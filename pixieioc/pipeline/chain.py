@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-#: What a task that handles every item takes; what a source takes, and what a task gives that hands nothing on.
+#: What a task that handles every item takes; what a source takes, and what a task gives that passes nothing on.
 ANYTHING, NOTHING = "anything", "nothing"
 #: What a task gives that hands on the kind of items that it has got.
 SAME = "the same"
@@ -36,7 +36,7 @@ def described(task: Link) -> str:
     """What a task takes and gives, as part of a sentence."""
     if taken(task) == (NOTHING,):
         return f"makes {task.gives}" if task.gives not in (SAME, ANYTHING) else "is a source"
-    gives = {SAME: "hands on the same", NOTHING: "hands nothing on"}.get(task.gives, f"gives {task.gives}")
+    gives = {SAME: "passes on the same", NOTHING: "passes nothing on"}.get(task.gives, f"gives {task.gives}")
     return f"takes {' or '.join(taken(task))}, {gives}"
 
 
@@ -60,7 +60,7 @@ def _problems(chain: Mapping[str, Link], others: Callable[[], Mapping[str, Link]
         elif not at and takes not in ((NOTHING,), (ANYTHING,)):
             yield f"{name} takes {' or '.join(takes)}, so it cannot be the first: the chain begins with a source"
         elif at and kind == NOTHING:
-            yield f"{name} would get nothing: {giver} hands nothing on"
+            yield f"{name} would get nothing: {giver} passes nothing on"
         elif kind and not {ANYTHING, kind} & set(takes):
             instead = _help(kind, takes, names[at:], others())
             yield f"{name} takes {' or '.join(takes)}, but gets {kind} from {giver}{instead}"

@@ -41,12 +41,12 @@ class StandardReports:
         alarm_hihi=VERY_SLOW,
         pv="HeartBeatAge_RBV",
         alarm=AlarmHandling(silent=True),
-        guidance="The process does not run: the computer is overloaded, or somebody has stopped the process. "
+        guidance="The process is not running: the computer is overloaded, or the process has been stopped. "
         "It is killed after HangTimeout.",
     )
     busy_time = FrameReport(
         0.0,
-        doc="How long the task has been busy with the present item; 0 while it starts, compiles or boots.",
+        doc="How long the task has been busy with the current item; 0 while it starts, compiles or boots.",
         unit="s",
         precision=1,
         alarm_high=SLOW,
@@ -54,10 +54,10 @@ class StandardReports:
         hysteresis=1,
         pv="BusyTime_RBV",
         alarm=AlarmHandling(silent=True),
-        guidance="The task works long at one thing, or hangs. It is killed after HangTimeout: raise that (0: never) if "
-        "the work is known to take long.",
+        guidance="The task is taking long over one item, or hangs. It is killed after HangTimeout; raise that (0: "
+        "never) if the work is known to take long.",
     )
-    queue_size = FrameReport(0, doc="Items that wait for this task.", small=True, pv="QueueSize_RBV")
+    queue_size = FrameReport(0, doc="Items waiting for this task.", small=True, pv="QueueSize_RBV")
     queue_free = FrameReport(CAPACITY, doc="Items that the queue can still take.", small=True, pv="QueueFree_RBV")
     queue_use = FrameReport(
         0.0,
@@ -73,14 +73,14 @@ class StandardReports:
     )
     dropped = FrameReport(
         0,
-        doc="Items that could not be handed on or were discarded in this run.",
+        doc="Items that could not be passed on, or were discarded, in this run.",
         alarm_hihi=1,
         pv="Dropped_RBV",
         guidance="Data of this run are incomplete behind this task.",
     )
     balance = FrameReport(
         0,
-        doc="Items that were sent to this task in this run and never came.",
+        doc="Items that were sent to this task in this run and never arrived.",
         alarm_lolo=-1,
         alarm_hihi=1,
         pv="Balance_RBV",
@@ -99,7 +99,7 @@ class StandardReports:
     events: Report[int] = Report(0, doc="Events handled in this run.", pv="Events_RBV")
     rate = FrameReport(
         0.0,
-        doc="Events (or messages, if the task knows no events) per second.",
+        doc="Events per second, or messages if the task does not count events.",
         unit="1/s",
         pv="Rate_RBV",
         alarm=AlarmHandling(
@@ -111,7 +111,7 @@ class StandardReports:
             silent=True,
             waits=True,
         ),
-        guidance="Items wait for the task and it handles none: it is busy with something long, or hangs.",
+        guidance="Items are waiting and the task handles none: it is taking long over one item, or hangs.",
     )
     byte_rate = FrameReport(0.0, doc="Data handled per second.", unit="MB/s", pv="ByteRate_RBV")
     execution_time = FrameReport(
@@ -126,11 +126,14 @@ class StandardReports:
         unit="MB",
         precision=1,
         pv="MemUsed_RBV",
-        guidance="The task holds much: lower its sizes and delays, or raise memory_high in the configuration.",
+        guidance="The task uses a lot of memory: reduce its sizes and delays, or raise memory_high in the "
+        "configuration.",
     )
-    messages_out = FrameReport(0, doc="Items handed to the next task in this run.", pv="REPORT:MessagesOut_RBV")
-    bytes_in = FrameReport(0, doc="Bytes taken from the task before in this run.", unit="B", pv="REPORT:BytesIn_RBV")
-    bytes_out = FrameReport(0, doc="Bytes handed to the next task in this run.", unit="B", pv="REPORT:BytesOut_RBV")
+    messages_out = FrameReport(0, doc="Items passed to the next task in this run.", pv="REPORT:MessagesOut_RBV")
+    bytes_in = FrameReport(
+        0, doc="Bytes received from the previous task in this run.", unit="B", pv="REPORT:BytesIn_RBV"
+    )
+    bytes_out = FrameReport(0, doc="Bytes passed to the next task in this run.", unit="B", pv="REPORT:BytesOut_RBV")
 
 
 #: What the pipeline itself reports of each task, by its own clock.

@@ -66,7 +66,7 @@ class Task(DrivenTask, PROCESSES.Process):
         low=0,
         high=1e7,
         live=True,
-        doc="Time that one do_work may take, without a heart beat, before the process is killed; 0: for ever.",
+        doc="Time that one do_work may take, without a heart beat, before the process is killed; 0: no limit.",
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -268,16 +268,16 @@ def _frame_pvs(task: str) -> Iterator[PvInfo]:
         record="bi", doc="Whether the task had an error that nobody has acknowledged.", labels=OK_ERROR,
         severities=("NO_ALARM", "MAJOR"),
         alarm=AlarmHandling(rank="error", explains=True, message=f"{task}:ErrorMessage_RBV"),
-        guidance="Read ErrorMessage_RBV and mend its cause; the next start replaces the task. Acknowledge in the "
+        guidance="Read ErrorMessage_RBV and remove the cause; the next start replaces the task. Acknowledge in the "
         "alarm handler, or all errors with ErrorAck.",
         **of("ERROR", "error"),
     )  # fmt: skip
     yield PvInfo(
-        record="mbbo", doc="What the alarm server makes of ERROR; an acknowledge there is one here.",
+        record="mbbo", doc="State of ERROR in the alarm server; an acknowledgement there counts here, too.",
         labels=ALARM_SERVER_LEVELS, access="OP", role="input", **of("ErrorAlarm", "error_alarm"),
     )  # fmt: skip
     yield text_pv(
-        doc="The first error since the last acknowledge.",
+        doc="The first error since the last acknowledgement.",
         length=512,
         alarm=AlarmHandling(omitted="the text of ERROR", besides=("MAJOR", "while ERROR is"), repeats=True),
         **of("ErrorMessage_RBV", "error_message"),
@@ -290,7 +290,7 @@ def _frame_pvs(task: str) -> Iterator[PvInfo]:
         **of("PrintLog_RBV", "print_log"),
     )
     yield text_pv(
-        doc="Values that the task reported without declaring them.",
+        doc="Values that the task reported without having declared them.",
         length=4096,
         **of("REPORT:JSON_RBV", "json"),
     )

@@ -23,9 +23,9 @@ def _ioc_pvs() -> Iterator[PvInfo]:
     yield PvInfo(
         ALIVE, "bi", "Always 1: an alarm handler that has lost it knows that the IOC is gone.", 1,
         labels=("Gone", "Alive"), severities=("MAJOR", "NO_ALARM"), alarm=AlarmHandling(rank="alive"),
-        guidance="The IOC has ended, or its computer or the network is down; all its other alarms wait. See whether "
-        "its process runs, read its log, start it again. A run in progress has ended: `pixieioc recover` completes its "
-        "files.",
+        guidance="The IOC has ended, or its computer or the network is down; all its other alarms are held back. Check "
+        "whether its process is running, read its log, and start it again. A run in progress has ended: `pixieioc "
+        "recover` completes its files.",
     )  # fmt: skip
     yield PvInfo(
         "IOC:ERROR", "bi", "Whether the IOC had an error of its own that nobody has acknowledged.",
@@ -35,7 +35,7 @@ def _ioc_pvs() -> Iterator[PvInfo]:
         "handler, or all errors with ErrorAck.",
     )  # fmt: skip
     yield text_pv(
-        "IOC:ErrorMessage_RBV", "The IOC's first error of its own since the last acknowledge.", 512,
+        "IOC:ErrorMessage_RBV", "The IOC's first error of its own since the last acknowledgement.", 512,
         alarm=AlarmHandling(repeats=True),
     )  # fmt: skip
     yield PvInfo("IOC:HEARTBEAT", "longin", "Counts up once a second.", archive="")
@@ -46,15 +46,15 @@ def _ioc_pvs() -> Iterator[PvInfo]:
     yield PvInfo("IOC:CA_CLNT_CNT", "longin", "Channel Access clients.")
     yield PvInfo("IOC:CA_CONN_CNT", "longin", "Channels of all clients.")
     yield PvInfo(
-        "IOC:CA_COALESCED_CNT", "ai", "Monitors that slow clients have missed because newer ones replaced them.", 0.0
+        "IOC:CA_COALESCED_CNT", "ai", "Updates that slow clients have missed because newer ones replaced them.", 0.0
     )
     yield PvInfo(
         "IOC:NAME_ERROR_CNT",
         "ai",
-        "Requests for names that the IOC could not handle by a fault of its own; other names are not concerned.",
+        "Requests for names that failed because of a fault in the IOC; other names are not affected.",
         0.0,
         limits=(_NAN, _NAN, 1.0, _NAN),
-        guidance="The log of the IOC says which name, and why: report it. A restart of the IOC clears the count.",
+        guidance="The IOC's log says which name, and why: report it. Restarting the IOC clears the count.",
     )
     yield PvInfo("IOC:RECORD_CNT", "longin", "Process variables of the IOC.")
     yield PvInfo("IOC:FD_CNT", "longin", "Open file descriptors.")

@@ -50,25 +50,28 @@ def overview_pvs() -> Iterator[PvInfo]:
     """All of them."""
     yield text_pv("StartMessage_RBV", "What a start would do now.", 1024)
     yield PvInfo(
-        "ReadyCure_RBV", "mbbi", "What to change, or to press, to become ready.", labels=CURES, archive=_FOR_SCREENS
+        "ReadyCure_RBV", "mbbi", "What to change or press so that a run can be started.", labels=CURES,
+        archive=_FOR_SCREENS,
     )  # fmt: skip
-    yield text_pv("ConfigWaiting_RBV", "The settings that wait for others that they must fit.", 1024)
+    yield text_pv("ConfigWaiting_RBV", "Settings that are pending because they do not fit others yet.", 1024)
     yield text_pv("CmdPv_RBV", "The process variable that the last command wrote, without prefix.", 64)
     yield PvInfo(
         "StopTimeLeft_RBV", "ai", "While a run is being ended: time until tasks are killed; 0 otherwise.", 0.0,
         unit="s", precision=0, archive=_FOR_SCREENS,
     )  # fmt: skip
     yield PvInfo(
-        "RateHistoryMax_RBV", "ai", "A round number above all of RateHistory: the end of its axis.", 1.0,
+        "RateHistoryMax_RBV", "ai", "A round number above all of RateHistory: the upper end of its axis.", 1.0,
         unit="1/s", precision=0, archive=_FOR_SCREENS,
     )  # fmt: skip
     for name, number, section, doc in _IN_WORDS:
         yield PvInfo(name, "stringin", doc, "", text_of=number, alarm=_TEXT, section=section)
     yield text_pv(
-        "ErrorFirstMessage_RBV", "The first error since the last acknowledge: the cause of the others.", 512,
+        "ErrorFirstMessage_RBV", "The first error since the last acknowledgement: the cause of the others.", 512,
         section="errors",
     )  # fmt: skip
-    yield text_pv("ErrorFirstTime_RBV", "When that was.", 64, section="errors")
+    yield text_pv(
+        "ErrorFirstTime_RBV", "When the first error since the last acknowledgement occurred.", 64, section="errors"
+    )
     yield text_pv(
         "RunLog_RBV", f"The last {EVENTS_KEPT} starts, ends and errors, the latest first, with their times.", 32768
     )
@@ -81,7 +84,7 @@ def overview_pvs() -> Iterator[PvInfo]:
 
 
 def _alarm_row(row: int) -> Iterator[PvInfo]:
-    number = f"Of {ALARM_ROWS} that are in alarm, 1 is a cause or the worst"
+    number = f"A row of the {ALARM_ROWS} first alarms, causes first, then the worst"
 
     def of(what: str) -> dict[str, Any]:
         return {"name": f"Alarm{row}:{what}", "pattern": f"Alarm{{}}:{what}"}

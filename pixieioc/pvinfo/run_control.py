@@ -54,10 +54,10 @@ COMMANDS: tuple[PvInfo, ...] = (
     _command("EraseStart", "Erase", "OP", "Clears the spectra, then starts a run."),
     _command("Erase", "Erase", "OP", "Clears the spectra."),
     _command("Stop", "Stop", "OP", "Ends the run; all data that were read are kept."),
-    _command("Abort", "Abort", "OP", "Ends the run at once; data that are still in the chain are discarded."),
-    _command("Configure", "Configure", "EX", "Applies settings that wait, or says why it cannot."),
+    _command("Abort", "Abort", "OP", "Ends the run at once; data still in the chain are discarded."),
+    _command("Configure", "Configure", "EX", "Applies pending settings, or reports why it cannot."),
     _command("Reset", "Reset", "EX", "Replaces tasks that have failed."),
-    _command("Quit", "Quit", "EN", "Shuts all tasks down; the next start makes new ones."),
+    _command("Quit", "Quit", "EN", "Shuts down all tasks; the next start makes new ones."),
     _command("Kill", "Kill", "EN", "Kills all tasks at once; data in the chain are lost."),
     replace(_command("ErrorAck", "Acknowledge", "OP", "Acknowledges all errors."), section="errors"),
 )
@@ -103,7 +103,7 @@ def _state() -> Iterator[PvInfo]:
         alarm=AlarmHandling(omitted="its causes are in the tree: errors of the tasks and of the IOC"),
         guidance="Error: the last run ended badly, see RunEndReason_RBV and LastError_RBV.",
     )  # fmt: skip
-    yield text_pv("StatusMessage_RBV", "What is going on, in a sentence.")
+    yield text_pv("StatusMessage_RBV", "What is going on, in one sentence.")
     yield PvInfo(
         "CmdStatus_RBV", "mbbi", "Outcome of the last command.", labels=OUTCOMES,
         severities=_severities(OUTCOMES, Failed="MINOR", Timeout="MAJOR"),
@@ -131,12 +131,14 @@ def _state() -> Iterator[PvInfo]:
         severities=("NO_ALARM", "MINOR"), guidance="The data are not those of the detectors.",
         alarm=AlarmHandling(omitted="known to whoever has chosen a simulated source"),
     )  # fmt: skip
-    yield PvInfo("ConfigDirty_RBV", "bi", "Whether settings wait for others that they must fit.", labels=NO_YES)
+    yield PvInfo(
+        "ConfigDirty_RBV", "bi", "Whether settings are pending because they do not fit others yet.", labels=NO_YES
+    )
     yield PvInfo("ConfigLocked_RBV", "bi", "Whether settings cannot be changed now.", labels=NO_YES)
     yield text_pv(
         "ConfigJSON", "The whole configuration, or a part of it, all or nothing.", 65536, access="EX", role="input"
     )
-    yield text_pv("ConfigJSON_RBV", "The configuration as it is used.", 65536)
+    yield text_pv("ConfigJSON_RBV", "The configuration in use.", 65536)
 
 
 def _readiness(tasks: tuple[str, ...]) -> Iterator[PvInfo]:
@@ -151,7 +153,7 @@ def _readiness(tasks: tuple[str, ...]) -> Iterator[PvInfo]:
         "Sum of 1 no run in progress, 2 links empty, 4 settings valid, 8 disk space, 16 file path, 32 tasks started, "
         "64 state folder.",
     )
-    yield text_pv("ReadyMessage_RBV", "What keeps a run from being started.", 1024)
+    yield text_pv("ReadyMessage_RBV", "What prevents a run from being started.", 1024)
     yield text_pv("Tasks_RBV", "Names of the tasks, in the order of the chain.", 1024, initial=",".join(tasks))
     yield PvInfo("TaskCount_RBV", "longin", "Number of tasks.", len(tasks))
 
@@ -169,9 +171,7 @@ def _times() -> Iterator[PvInfo]:
     yield PvInfo(
         "TimeRemaining_RBV", "ai", "Time until the preset ends the run; 0 without one.", 0.0, unit="s", precision=1
     )
-    yield PvInfo(
-        "Progress_RBV", "ai", "How much of the run is done; 0 if that is not known.", 0.0, unit="%", precision=1
-    )
+    yield PvInfo("Progress_RBV", "ai", "Share of the run that is done; 0 if not known.", 0.0, unit="%", precision=1)
     of_channel = reports_of(ChannelRates)["channel_dead_time"]
     yield PvInfo(
         "DeadTime_RBV", "ai", "Dead time, mean of the channels with hits; NaN: not known.", 0.0, unit="%", precision=1,
@@ -220,19 +220,19 @@ def _errors() -> Iterator[PvInfo]:
         alarm=AlarmHandling(omitted="the sum of all tasks' ERROR"),
     )  # fmt: skip
     yield PvInfo(
-        "DiskFull_RBV", "bi", "Whether an error that nobody has acknowledged came of a full disk.", labels=NO_YES,
+        "DiskFull_RBV", "bi", "Whether an error that nobody has acknowledged was caused by a full disk.", labels=NO_YES,
         severities=("NO_ALARM", "MAJOR"), alarm=AlarmHandling(rank="disk", explains=True),
         guidance="A run was ended because its data could not be written: delete or move old data, see DiskFree_RBV and "
         "LastError_RBV for where. Acknowledge in the alarm handler, or with ErrorAck.",
     )  # fmt: skip
     yield PvInfo(
-        "DiskFullAlarm", "mbbo", "What the alarm server makes of DiskFull; an acknowledge there is one here.",
+        "DiskFullAlarm", "mbbo", "State of DiskFull in the alarm server; an acknowledgement there counts here, too.",
         labels=ALARM_SERVER_LEVELS, access="OP", role="input",
     )  # fmt: skip
-    yield text_pv("ErrorFirst_RBV", "The task that failed first since the last acknowledge.")
+    yield text_pv("ErrorFirst_RBV", "The task that failed first since the last acknowledgement.")
     yield text_pv("LastError_RBV", "The last error.", 512)
     yield text_pv("LastErrorTask_RBV", "The task of the last error.")
-    yield text_pv("LastErrorTime_RBV", "When the last error was.")
+    yield text_pv("LastErrorTime_RBV", "When the last error occurred.")
     yield PvInfo(
         "SumSevr_RBV", "mbbi", "Worst severity of all process variables.", labels=SEVERITIES, severities=SEVERITIES,
         alarm=AlarmHandling(omitted="the sum of all others", repeats=True),

@@ -45,19 +45,19 @@ class ConvertToEvents(Task):
     cfd_off = Parameter(
         [],
         rule=_channels,
-        doc="Channels whose CFD is switched off, which the data do not tell: module:channel, as in 0:3, or module:*.",
+        doc="Channels whose CFD is switched off, which the data do not show: module:channel, as in 0:3, or module:*.",
     )
     corrupt_regions = Report(
         0,
         alarm_hihi=1,
-        doc="Places in this run where the stream was broken and had to be found again.",
+        doc="Regions in this run where the stream was corrupt and the next record had to be found again.",
         guidance="Records are damaged: check firmware revision and ADC rate, then cables and crate.",
     )
     bytes_lost = Report(
         0,
         unit="B",
         alarm_hihi=1,
-        doc="Bytes in those places, which are not in any event.",
+        doc="Bytes in those regions, which are not in any event.",
         guidance="Data are lost: see CorruptRegions for what to check.",
     )
     bytes_left_over = Report(

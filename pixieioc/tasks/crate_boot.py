@@ -33,7 +33,7 @@ class CrateBoot(NotReady):
         "pypixie16",
         choices=("pypixie16", "sdk", "simulated"),
         new_process=True,
-        doc="How the crate is reached: through pypixie16, through XIA's library alone, or it is simulated in the task.",
+        doc="How the crate is reached: through pypixie16, through XIA's library alone, or simulated in the task.",
     )
     crate_file = Parameter(
         "",

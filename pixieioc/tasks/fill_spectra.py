@@ -28,7 +28,7 @@ _OF_REGIONS = {"roi_low", "roi_high", "roi_background"}
 
 
 class FillSpectra(OutputRates, Task):
-    """Fills one energy spectrum per module and channel, counts in its regions of interest, and hands the events on."""
+    """Fills one energy spectrum per module and channel, counts in its regions of interest, and passes the events on."""
 
     takes = EVENTS
     events_known = True

@@ -30,7 +30,7 @@ _RATE_INTERVAL = 0.4
 
 
 class GatherData(Task):
-    """Collects words in two buckets, one that is handed on and, with `auto_save`, one that is written to raw files.
+    """Collects words in two buckets, one that is passed on and, with `auto_save`, one that is written to raw files.
 
     What is written is byte for byte what came in, one file per module and run. A run's files are named `*.part` until
     they are complete and on disk; a JSON file beside each tells what it is.
@@ -39,12 +39,12 @@ class GatherData(Task):
     takes = WORDS
 
     bucket_size = Parameter(
-        2 * 1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is handed on."
+        2 * 1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is passed on."
     )
     disk_bucket_size = Parameter(
         1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is written."
     )
-    max_delay = Parameter(0.25, unit="s", low=0, high=3600, live=True, doc="Longest time that data wait here.")
+    max_delay = Parameter(0.25, unit="s", low=0, high=3600, live=True, doc="Longest time that data are held here.")
     auto_save = Parameter(False, shared=True, section="files", doc="Whether raw files are written.")
     file_path = Parameter("data/", shared=True, section="files", path=True, doc="Folder of the raw files.")
     file_name = Parameter(
@@ -75,19 +75,19 @@ class GatherData(Task):
     bytes_written = Report(
         0, unit="B", doc="Bytes written to raw files in this run.", shared=True, section="files", pv="BytesWritten_RBV"
     )
-    write_rate = Report(0.0, unit="MB/s", doc="Rate of writing.", shared=True, section="files", pv="WriteRate_RBV")
+    write_rate = Report(0.0, unit="MB/s", doc="Write rate.", shared=True, section="files", pv="WriteRate_RBV")
     write_status = Report(
         "Write OK",
         choices=("Write OK", "Write error"),
         severities=("NO_ALARM", "MAJOR"),
-        doc="Whether the last writing went well.",
+        doc="Whether the last write succeeded.",
         shared=True,
         section="files",
         pv="WriteStatus_RBV",
         alarm=AlarmHandling(omitted="follows from the error of the task that writes, which is in the tree"),
         guidance="Raw data of this run are incomplete on disk: see WriteMessage_RBV, check the disk.",
     )
-    write_message = Report("", doc="What went wrong in writing.", shared=True, section="files", pv="WriteMessage_RBV")
+    write_message = Report("", doc="Why the last write failed.", shared=True, section="files", pv="WriteMessage_RBV")
     full_file_name = Report(
         "", doc="The raw file that is or was written last.", shared=True, section="files", pv="FullFileName_RBV"
     )
@@ -99,7 +99,7 @@ class GatherData(Task):
         section="files",
         pv="UnfinishedFiles_RBV",
     )
-    buckets = Report(0, doc="Buckets handed on in this run.")
+    buckets = Report(0, doc="Buckets passed on in this run.")
 
     @classmethod
     def do_ready(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[str]:

@@ -22,9 +22,9 @@ class GatherEvents(Task):
     chunk_bytes = Parameter(
         1024**2, unit="B", low=1, high=1024**3, live=True, doc="Bytes of a chunk, which traces may reach much earlier."
     )
-    max_delay = Parameter(0.5, unit="s", low=0, high=3600, live=True, doc="How long an event waits here at most.")
-    events_held = Report(0, doc="Events that wait here.")
-    chunks = Report(0, doc="Chunks handed on in this run.")
+    max_delay = Parameter(0.5, unit="s", low=0, high=3600, live=True, doc="Longest time that an event is held here.")
+    events_held = Report(0, doc="Events held here.")
+    chunks = Report(0, doc="Chunks passed on in this run.")
 
     def do_start(self) -> None:
         self._held: list[Events] = []

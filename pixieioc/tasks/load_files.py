@@ -56,7 +56,7 @@ class LoadFiles(Task):
         6 * 1024**2, unit="B", low=1, high=256 * 1024**2, doc="Bytes read at a time, from all modules together."
     )
     bytes_read = Report(0, unit="B", doc="Bytes of raw data read in this run, after decompression.")
-    progress = Report(0.0, unit="%", precision=1, doc="Part of all files that has been read; pipes do not tell.")
+    progress = Report(0.0, unit="%", precision=1, doc="Share of all files that has been read; not known for pipes.")
     current_file = Report("", doc="The file that is being read.")
     runs_read = Report(0, doc="Recorded runs of which the reading has begun.")
     bytes_left_over = Report(

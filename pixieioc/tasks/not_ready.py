@@ -12,4 +12,4 @@ class NotReady:
     """
 
     not_ready = Report("", doc="Why no run can be started, as far as this task knows; empty if one can.")
-    becoming_ready = Report(False, doc="Whether that will pass without anybody's doing: then it is no alarm.")
+    becoming_ready = Report(False, doc="Whether that will pass by itself: then it is no alarm.")

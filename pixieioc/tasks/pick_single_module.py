@@ -12,7 +12,7 @@ from pixieioc.tasks.items import EVENTS, EventBlock, events_of
 
 
 class PickSingleModule(Task):
-    """Hands on the events of one module; those of others end here, and are counted."""
+    """Passes on the events of one module; those of others end here, and are counted."""
 
     takes = EVENTS
     events_known = True

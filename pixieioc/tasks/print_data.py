@@ -11,7 +11,7 @@ from pixieioc.pipeline import Parameter, Task
 
 
 class PrintData(Task):
-    """Prints a line about each item, at most so many a second, and hands the items on."""
+    """Prints a line about each item, at a limited rate, and passes the items on."""
 
     interval = Parameter(1.0, doc="Shortest time between two printed items.", unit="s", low=0, high=3600, live=True)
 

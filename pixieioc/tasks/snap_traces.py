@@ -15,7 +15,7 @@ from pixieioc.tasks.items import EVENTS, events_of
 
 
 class SnapTraces(Task):
-    """Shows the trace of a recent event of each channel, and hands the events on."""
+    """Shows the trace of a recent event of each channel, and passes the events on."""
 
     takes = EVENTS
     events_known = True
@@ -32,7 +32,7 @@ class SnapTraces(Task):
     interval = Parameter(
         0.5, unit="s", low=0.5, high=3600, at_once=True, doc="Shortest time between two traces of a channel."
     )
-    freeze = Parameter(False, at_once=True, doc="Whether the traces that are shown stay.")
+    freeze = Parameter(False, at_once=True, doc="Whether the traces on display are frozen.")
     erase = Parameter(False, command=True, live=True, doc="Clears the traces.")
 
     trace = Report(
@@ -40,7 +40,7 @@ class SnapTraces(Task):
         per="channel",
         length="max_samples",
         unit="ADC",
-        doc="Trace of a recent event; NaN before the first, and behind the end of a short one.",
+        doc="Trace of a recent event; NaN before the first, and beyond the end of a short one.",
         pv="Trace_RBV",
     )
     trace_energy = Report(

@@ -24,7 +24,7 @@ class SourceTime:
 
     elapsed_real = Report(0.0, unit="s", precision=3, doc="Time of this run in which data were taken.")
     elapsed_live = Report(
-        0.0, unit="s", precision=3, doc="Time of this run in which the channels could take data, their mean."
+        0.0, unit="s", precision=3, doc="Time of this run in which the channels could take data, mean of the channels."
     )
 
     @property

@@ -22,7 +22,7 @@ from pixieioc.tasks.items import EVENTS, events_of
 
 
 class WriteEvents(Task):
-    """Writes events to a file in the order in which they come, and hands them on.
+    """Writes events to a file in the order in which they arrive, and passes them on.
 
     The file is named `*.part` until it is complete and on disk; nothing is overwritten. It has the columns that its
     events have. Its metadata tell what they mean, the settings of all tasks, and which run the data are of.

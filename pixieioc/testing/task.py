@@ -23,11 +23,15 @@ from pixieioc.pipeline.task_loop import TaskLoop
 
 @dataclass
 class Outcome:
-    """What a run of one task came to: the items that it sent, the latest value of each report, its printed lines."""
+    """What a run of one task came to: the items that it sent, the latest value of each report, its printed lines.
+
+    `in_use` are the values of parameters that it has announced, as they travel.
+    """
 
     sent: list[Any] = field(default_factory=list[Any])
     reports: dict[str, Any] = field(default_factory=dict[str, Any])
     printed: list[str] = field(default_factory=list[str])
+    in_use: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def run_task(
@@ -83,7 +87,13 @@ class _Loop:
     def __init__(self, outcome: Outcome, *, is_start: bool) -> None:
         self.status = Status.WAITING
         self.data_plane = SimpleNamespace(ending=False, is_start=is_start, is_final=False, allocate=_allocate)
-        self.out = SimpleNamespace(add=outcome.reports.update, report_due=False)
+        self.out = SimpleNamespace(
+            add=outcome.reports.update,
+            report_due=False,
+            print=outcome.printed.append,
+            check_thread=lambda what: None,
+            in_use=lambda values, limits: outcome.in_use.update(values),
+        )
         self._outcome = outcome
 
     @property
@@ -92,9 +102,6 @@ class _Loop:
 
     def send_data(self, item: Any) -> None:
         self._outcome.sent.append(_through_a_link(item))
-
-    def print(self, text: str) -> None:
-        self._outcome.printed.append(text)
 
     def idle(self, seconds: float) -> None:
         """A test does not wait."""

@@ -96,7 +96,7 @@ def test_every_record_is_there_with_its_description_and_in_no_alarm_that_the_ioc
     [
         ("Clears the spectra.", "Clears the spectra"),
         ("What ends a run, whatever it may be: as it is used.", "What ends a run, whatever it may be"),
-        ("Ends the run at once; data that are still in the chain are discarded.", "Ends the run at once"),
+        ("Ends the run at once; data still in the chain are discarded.", "Ends the run at once"),
         ("Whether a put to Acquire also waits for the tasks.", "Whether a put to Acquire also waits..."),
         (
             "Sum of 1 no run in progress, 2 links empty, 4 settings valid.",

@@ -291,3 +291,20 @@ def _check_kept(ioc: Ioc) -> None:
     assert ioc.get("M01:C09:CaptureTrace_RBV") == "Yes"
     assert ioc.get("M01:C08:TRIGGER_THRESHOLD_RBV") == 100
     ioc.until("SettingsChanges_RBV", lambda text: "TRIGGER_THRESHOLD 100 -> 77 in M01:C09" in text)
+
+
+def test_settings_are_refused_before_the_boot_and_without_the_task() -> None:
+    with _crate() as (ioc, _):
+        ioc.arguments = (*ioc.arguments, "--set", "TakeData.boot_at_start=false")
+        with running(ioc):
+            for pv in ("M00:C03:EMIN", "CopyEMIN"):
+                with pytest.raises(PutFailed):
+                    ioc.put(pv, 1)
+                assert "the crate is not booted: write 1 to Boot" in ioc.get("CmdMessage_RBV")
+            assert ioc.get("M00:C03:EMIN") == 0
+            ioc.put("Quit", 1)
+            ioc.until("State_RBV", lambda state: state != "DYING")
+            for pv in ("M00:C03:EMIN", "CopyEMIN"):
+                with pytest.raises(PutFailed):
+                    ioc.put(pv, 1)
+                assert "TakeData is not running: its device cannot be reached" in ioc.get("CmdMessage_RBV")

@@ -47,7 +47,7 @@ TASKS = {
         ("Load Convert Sum Fill", ["Fill takes events, but gets sums from Sum$"]),
         ("Convert Fill", ["Convert takes words, so it cannot be the first"]),
         ("Load Convert Load Fill", ["Load2 is a source, so it must be the first, not behind Convert", "Fill takes"]),
-        ("Load Write Fill", ["Fill would get nothing: Write hands nothing on"]),
+        ("Load Write Fill", ["Fill would get nothing: Write passes nothing on"]),
         ("Load Fill Gather", ["Fill takes events, but gets words from Load; put Convert before it"]),
     ],
 )
@@ -65,10 +65,10 @@ def test_chains(chain: str, says: list[str]) -> None:
     ("task", "text"),
     [
         ("Load", "makes words"),
-        ("Gather", "takes words, hands on the same"),
+        ("Gather", "takes words, passes on the same"),
         ("Convert", "takes words, gives events"),
-        ("Write", "takes words or events, hands nothing on"),
-        ("Any", "takes anything, hands on the same"),
+        ("Write", "takes words or events, passes nothing on"),
+        ("Any", "takes anything, passes on the same"),
     ],
 )
 def test_a_task_in_words(task: str, text: str) -> None:

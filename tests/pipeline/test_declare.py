@@ -17,6 +17,7 @@ from pixieioc.pipeline.validate import validate
 INT = Parameter(5, low=1, high=16, unit="bins", doc="")
 FLOAT = Parameter(1.0, low=0.5, high=3, unit="s", doc="")
 BOOL = Parameter(False, doc="")
+STATES = Parameter(False, choices=("Negative", "Positive"), doc="")
 ENUM = Parameter("now", choices=("now", "later"), doc="")
 TEXT = Parameter("", doc="")
 TEXTS = Parameter(["a"], doc="")
@@ -34,6 +35,9 @@ NUMBERS = Parameter([1.0], items=float, low=0, doc="")
         (BOOL, True, True),
         (BOOL, 1, True),
         (BOOL, 0.0, False),
+        (STATES, "Positive", True),
+        (STATES, "Negative", False),
+        (STATES, 1, True),
         (ENUM, "later", "later"),
         (TEXT, "äöü\n", "äöü\n"),
         (TEXTS, [], []),
@@ -66,6 +70,7 @@ def test_accepted(parameter: Parameter[Any], given: object, accepted: object) ->
         (FLOAT, -math.inf, "must be a number"),
         (BOOL, 2, "true or false"),
         (BOOL, "yes", "true or false"),
+        (STATES, "Yes", "must be Negative or Positive"),
         (ENUM, "never", "one of now, later"),
         (ENUM, 0, "one of now, later"),
         (TEXT, 5, "a text of at most 4096 bytes"),

@@ -50,6 +50,7 @@ class _Counting(Task):
         self.made += 1
         if self.made == 3:
             self.print("that is all")
+            self.send_in_use({"first": 7})
             self.finish()
 
 
@@ -69,6 +70,7 @@ def test_a_source() -> None:
     outcome = run_task(_Counting, settings={"first": 5})
     assert (outcome.sent, outcome.printed) == ([{"number": 5}, {"number": 6}, {"number": 7}], ["that is all"])
     assert outcome.reports["made"] == 3
+    assert outcome.in_use == {"first": 7}
 
 
 def test_mistakes_show_that_would_show_in_a_process() -> None:
