@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple, cast, get_type_hints
 
@@ -102,8 +103,12 @@ def forms(crate: Crate) -> list[Form]:
 
 def as_table(rows: list[Form]) -> Forms:
     """The rows for compiled code."""
-    types = [(name, np.float64 if of is float else np.int64) for name, of in get_type_hints(Form).items()]
-    return cast(Forms, np.array(rows, types))
+    return cast(Forms, np.array(rows, _types()))
+
+
+@functools.cache
+def _types() -> list[tuple[str, type]]:
+    return [(name, np.float64 if of is float else np.int64) for name, of in get_type_hints(Form).items()]
 
 
 def _bit(bits: Bits, word: int) -> int:

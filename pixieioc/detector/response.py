@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,8 +71,12 @@ def backscattered(kev: float, cosine: NDArray[np.float64]) -> NDArray[np.float64
     return kev / (1 + kev / ELECTRON_KEV * (1 - cosine))
 
 
+@functools.lru_cache(maxsize=1024)
 def continuum(detector: Detector, kev: float) -> NDArray[np.float32]:
-    """Quantiles of the deposits (keV) outside the photopeak, before resolution; of the room's background for 0 keV."""
+    """Quantiles of the deposits (keV) outside the photopeak, before resolution; of the room's background for 0 keV.
+
+    It is kept, as to make it takes longer than all else that a run needs to begin; so it must not be changed.
+    """
     share = np.linspace(0, 1, QUANTILES)
     if kev == 0:
         inside = 1 - np.exp(-ROOM_HIGHEST / ROOM_MEAN)

@@ -58,7 +58,8 @@ class Simulation:
                 for module, form in zip(crate.modules, rows, strict=True)
             ]
         )
-        self._noise = pulse.noise(noise, max(samples))
+        # Only traces have any.
+        self._noise = pulse.noise(noise, max(samples)) if max(samples) else np.empty(0, np.float32)
         self._line, self._scratch = np.empty(max(samples), np.float32), np.empty(max(samples), np.uint16)
         self._seen = emissions(crate.sources, crate.background, crate.coincidence if places > 1 else 0.0)
         self._tables = hits.tables(self._seen, detectors)

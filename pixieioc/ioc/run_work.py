@@ -43,7 +43,7 @@ class RunWork:
         """What a step is, in the run of that number."""
         match step:
             case Step.SAVE_RUN:
-                return self._worker.do(functools.partial(self._state.begin_run, run))
+                return self._save_run(run)
             case Step.MAKE:
                 return self._make()
             case Step.APPLY:
@@ -71,6 +71,11 @@ class RunWork:
             self.starting = f"the tasks are starting: {what}"
             self._on_starting()
         return bool(self.starting)
+
+    async def _save_run(self, run: int) -> None:
+        """Notes that a run begins, and has the number of the next one made safe while it goes on."""
+        await self._worker.do(functools.partial(self._state.begin_run, run))
+        self._worker.do(self._state.reserve)
 
     async def _make(self) -> None:
         """Makes the tasks that are not there, and wires the chain if it is not."""

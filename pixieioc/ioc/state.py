@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import logging
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 #: What flock(2) says where there are no locks, as on some network file systems.
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
+#: Blocks that must be free in the state folder: for the next state, and for the note that a run is going on.
+_LEAST_BLOCKS = 2
+
 
 class _State(msgspec.Struct):
     run_id: int = 0  #: of the last run that has begun
@@ -27,7 +31,6 @@ class _State(msgspec.Struct):
     #: accepted, before anything can be written; so it is kept here beforehand, and is taken for used after a SIGKILL.
     reserved: int = 0
     starts: int = 0
-    running: bool = False
 
 
 class BadState(OSError):
@@ -37,14 +40,18 @@ class BadState(OSError):
 class State:
     """Kept in a small JSON file; each change replaces the file in one step. A context manager that locks its folder.
 
-    Whatever writes or checks may take as long as the file system does. Who ends in order calls `release` at last.
+    That a run is going on is kept as a file beside it, which takes no time: a start does not wait for the disk, as its
+    number has been there since the run before. Whatever writes or checks may take as long as the file system does. Who
+    ends in order calls `release` at last.
     """
 
     _unsaved = False  # something could not be written
+    _noted = _ended = False  # that a run is going on; that it has ended, which a power failure might undo
 
     def __init__(self, folder: Path) -> None:
         """Reads what there is; BadState if it cannot be read or written, or if another IOC uses it."""
         self.path = folder / "state.json"
+        self._running = folder / "state.running"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / "state.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -56,11 +63,10 @@ class State:
             self._take_lock(folder)
             self._state = self._read()
             #: The number of the run in whose middle the IOC ended last time; 0: in none.
-            self.interrupted = self._state.run_id if self._state.running else 0
+            self.interrupted = self._cut_off()
             self._state.run_id = max(self._state.run_id, self._state.reserved)
             self._state.reserved = self._state.run_id + 1
             self._state.starts += 1
-            self._state.running = False
             self._reserved = 0
             self._first_write(folder)
         except BaseException:  # whatever it is, also ^C: the folder is another IOC's to use
@@ -95,14 +101,24 @@ class State:
         return self._reserved
 
     def begin_run(self, run_id: int) -> None:
-        """Notes that a run has begun."""
-        self._state.running = True
-        self._note(run_id)
+        """Notes that a run has begun, at once if its number is safe on disk already."""
+        self._state.run_id = max(run_id, self._state.run_id)
+        if self._reserved < run_id:
+            self._note(run_id)
+        self._running.write_text(str(run_id))
+        self._noted = True
+
+    def reserve(self) -> None:
+        """Makes the number of the next run safe on disk, so that it can begin at once; `check` says if that failed."""
+        with contextlib.suppress(OSError):
+            self._note(self._state.run_id)
 
     def end_run(self, run_id: int) -> None:
         """Notes that this run, the last one, is not going on any more."""
-        self._state.running = False
-        self._note(run_id)
+        self._state.run_id = max(run_id, self._state.run_id)
+        if self._noted:
+            self._running.unlink()
+            self._noted, self._ended = False, True
 
     def release(self, run_id: int) -> None:
         """Gives back the number behind this one, the last run's: none will be started any more."""
@@ -118,12 +134,15 @@ class State:
         try:
             if self._unsaved or self._reserved < next_run:
                 self._note(next_run - 1)
+            if self._ended:
+                sync(folder)
+                self._ended = False
             stat = os.statvfs(folder)
         except OSError as error:
             return self._problem(error.strerror or str(error))
         if stat.f_flag & os.ST_RDONLY:
             return self._problem(os.strerror(errno.EROFS))
-        if not stat.f_bavail:
+        if stat.f_bavail < _LEAST_BLOCKS:
             return self._problem(os.strerror(errno.ENOSPC))
         return "" if os.access(folder, os.W_OK | os.X_OK) else self._problem("it is not there, or is not writable")
 
@@ -144,9 +163,19 @@ class State:
         except (msgspec.DecodeError, OSError) as error:
             raise BadState(f"{self.path}: {error}; mend or remove it (run numbers then begin at 1 again)") from error
 
+    def _cut_off(self) -> int:
+        try:
+            number = self._running.read_text()
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError) as error:
+            raise BadState(f"{self._running}: {error}; remove it") from error
+        return int(number) if number.isdecimal() else self._state.run_id + 1
+
     def _first_write(self, folder: Path) -> None:
         try:
             self._write()
+            self._running.unlink(missing_ok=True)
         except OSError as error:
             raise BadState(
                 f"the state folder {folder} is not writable: {error.strerror}; mend it, or set state_dir in [ioc]"

@@ -60,10 +60,14 @@ class Description:
         """The process variables of one section."""
         return [pv for pv in self.pvs.values() if pv.section == section]
 
-    def channels(self, own: str) -> list[tuple[int, int]]:
-        """Module and channel of all that have this, without those that stand behind a task's name."""
-        named = (pv for pv in self.of_section("channel") if not pv.owner and pv.own_name == own)
+    def channels(self, own: str, owner: str = "") -> list[tuple[int, int]]:
+        """Module and channel of all that have this; of those that stand behind the name of the task `owner`."""
+        named = (pv for pv in self.of_section("channel") if pv.owner == owner and pv.own_name == own)
         return [pv.source.index for pv in named if len(pv.source.index) == 2]
+
+    def owners(self, own: str) -> list[str]:
+        """The tasks whose channels have this; empty for the one whose channels stand before all tasks' names."""
+        return list(dict.fromkeys(pv.owner for pv in self.of_section("channel") if pv.own_name == own))
 
     @cached_property
     def _readbacks(self) -> Mapping[Source, PvInfo]:

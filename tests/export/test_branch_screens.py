@@ -22,3 +22,21 @@ def test_the_screen_follows_the_graph() -> None:
     assert {"sampling", "behind DummyData", "lossless", "behind SortEvents"} <= texts
     for name, root in files.items():
         assert all(case.get("bool_exp") for case in root.iter("exp")), name
+
+
+def test_each_task_with_spectra_has_a_screen_for_them_and_all_are_gone_to_from_each() -> None:
+    description = of_file(ROOT / "examples" / "branches.toml")
+    files = {name: ET.fromstring(text) for name, text in screens(description).items()}
+    for file, before, cell in (
+        ("spectra.bob", "", "spectra_cell.bob"),
+        ("spectra_Coarse.bob", "Coarse:", "spectra_cell_Coarse.bob"),
+    ):
+        spectrum = f"$(P=PX16:){before}M$(M=00):C$(C=00):Spectrum_RBV"
+        for name in (file, cell):
+            assert spectrum in {element.text for element in files[name].iter("y_pv")}
+        opened = {element.text for element in files[file].iter("file")}
+        assert {"spectra.bob", "spectra_Coarse.bob", cell, "rates.bob"} <= opened
+        assert opened - {"traces.bob"} <= set(files)
+        regions = {element.text for element in files[file].iter("pv_name") if "ROI1" in (element.text or "")}
+        assert regions
+        assert all(f":){before}M$(M=00)" in (name or "") for name in regions)

@@ -53,8 +53,8 @@ def test_a_number_that_was_shown_before_anything_was_written_never_comes_again(t
 def test_what_could_not_be_noted_is_before_the_next_number_is_shown(tmp_path: Path) -> None:
     with State(tmp_path) as state:
         (tmp_path / "state.json.new").mkdir()  # nothing can be written
-        with pytest.raises(IsADirectoryError):
-            state.begin_run(1)
+        state.begin_run(1)
+        state.reserve()
         assert state.reserved == 1  # number 2 is not to be given yet
         assert state.check(2) == f"the state folder {tmp_path} cannot be written: Is a directory"
         (tmp_path / "state.json.new").rmdir()
@@ -78,8 +78,14 @@ def test_it_knows_how_often_it_was_started_and_which_run_was_cut_off(tmp_path: P
 
 def test_a_number_is_on_disk_before_the_run_begins(tmp_path: Path) -> None:
     with State(tmp_path) as state:
+        assert json.loads(state.path.read_bytes()) == {"run_id": 0, "reserved": 1, "starts": 1}
         state.begin_run(1)
-        assert json.loads(state.path.read_bytes()) == {"run_id": 1, "reserved": 2, "starts": 1, "running": True}
+        state.reserve()
+        assert json.loads(state.path.read_bytes()) == {"run_id": 1, "reserved": 2, "starts": 1}
+        state.begin_run(4)  # of which nothing is there yet
+        assert json.loads(state.path.read_bytes()) == {"run_id": 4, "reserved": 5, "starts": 1}
+        assert (tmp_path / "state.running").read_text() == "4"
+        state.end_run(4)
     assert {path.name for path in tmp_path.iterdir()} == {"state.json", "state.lock"}
 
 

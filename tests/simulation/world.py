@@ -62,7 +62,7 @@ class World:
         config.run["stop_timeout"] = STOP_TIMEOUT  # pyright: ignore[reportIndexIssue]
         self.pvs = Pvs(all_pvs(config), "S:")
         state = self._state = State(folder)
-        for name in ("begin_run", "end_run", "check", "release"):
+        for name in ("begin_run", "_note", "end_run", "check", "release"):
             setattr(state, name, self._on_disk(getattr(state, name)))
         self.tasks = Tasks(self._random)
         with mock.patch.object(pipeline_state, "TaskProcesses", return_value=self.tasks):

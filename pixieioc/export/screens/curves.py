@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Axis, Box, Display
@@ -27,14 +27,13 @@ class _Kind:
     #: What a channel tells beside its curve, for the small ones.
     number: str
 
-    @property
-    def file(self) -> str:
-        return f"{self.title.lower()}.bob"
+    def file(self, owner: str) -> str:
+        """The display file of a task's curves; of the task whose channels stand before all tasks' names without it."""
+        return f"{self.title.lower()}{f'_{owner}' if owner else ''}.bob"
 
-    @property
-    def cell(self) -> str:
+    def cell(self, owner: str) -> str:
         """The display file of one small curve."""
-        return f"{self.title.lower()}_cell.bob"
+        return f"{self.title.lower()}_cell{f'_{owner}' if owner else ''}.bob"
 
 
 _SPECTRA = _Kind("Spectra", "Spectrum_RBV", "bin", "events", "OutputCountRate_RBV")
@@ -42,7 +41,22 @@ _TRACES = _Kind("Traces", "Trace_RBV", "sample", "ADC units", "TraceEnergy_RBV")
 
 
 def spectra_screens(site: Site) -> dict[str, str]:
-    """The files' texts: the screen, and a small spectrum."""
+    """The files' texts: for each task with spectra the screen, and a small spectrum."""
+    files: dict[str, str] = {}
+    for owner in site.description.owners(_SPECTRA.array):
+        files |= _spectra(replace(site, owner=owner))
+    return files
+
+
+def traces_screens(site: Site) -> dict[str, str]:
+    """The files' texts: for each task with traces the screen, and a small trace."""
+    files: dict[str, str] = {}
+    for owner in site.description.owners(_TRACES.array):
+        files |= _traces(replace(site, owner=owner))
+    return files
+
+
+def _spectra(site: Site) -> dict[str, str]:
     display, large, below = _screen(site, _SPECTRA, 300 if site.has_channel("ROI1:Low") else 0)
     numbers = range(1, 1 + sum(1 for i in range(1, 33) if site.has_channel(f"ROI{i}:Low")))
     markers = [
@@ -57,12 +71,11 @@ def spectra_screens(site: Site) -> dict[str, str]:
     )
     if below is not None:
         _regions(site, display, below, list(numbers))
-    return {_SPECTRA.file: display.text(), _SPECTRA.cell: _cell(site, _SPECTRA)}
+    return {_SPECTRA.file(site.owner): display.text(), _SPECTRA.cell(site.owner): _cell(site, _SPECTRA)}
 
 
-def traces_screens(site: Site) -> dict[str, str]:
-    """The files' texts: the screen, and a small trace."""
-    task = site.info("M00:C00:Trace_RBV").source.task
+def _traces(site: Site) -> dict[str, str]:
+    task = site.info(f"{site.before}M00:C00:Trace_RBV").source.task
     shown = [name for name in ("Freeze", "Interval") if f"{task}:{name}" in site]
     display, large, below = _screen(site, _TRACES, 52 if shown else 0)
     display.add(bob.plot(large, site.channel(_TRACES.array), Axis(_TRACES.x), Axis(_TRACES.y), toolbar=True))
@@ -70,23 +83,27 @@ def traces_screens(site: Site) -> dict[str, str]:
         display.add(bob.rectangle(below))
         for area, name in zip(below.inner(8).columns(*[1] * len(shown), gap=24), shown, strict=True):
             setting(site, display, area, name, f"{task}:{name}", (26, 40, 34))
-    return {_TRACES.file: display.text(), _TRACES.cell: _cell(site, _TRACES)}
+    return {_TRACES.file(site.owner): display.text(), _TRACES.cell(site.owner): _cell(site, _TRACES)}
 
 
 def _screen(site: Site, kind: _Kind, below: int) -> tuple[Display, Box, Box | None]:
     """The screen with its small curves; the areas of the large one, and of what is `below` it."""
-    display, room = screen(site, kind.title, kind.file)
-    modules = _modules_of(site, kind)
-    if len(modules) > 1:
-        _modules(modules, display, kind, Box(room.x, room.y, room.width, 40))
-        room = Box(room.x, room.y + 48, room.width, room.height - 48)
+    file = kind.file(site.owner)
+    display, room = screen(site, kind.title, file)
+    top = Box(room.x, room.y, room.width, 40)
+    room = _below_the_choices(site, kind, room)
+    if len(owners := site.description.owners(kind.array)) > 1:
+        _tasks(site, owners, display, kind, top)
+        top = Box(top.x, top.y + 48, top.width, 40)
+    if len(modules := _modules_of(site, kind)) > 1:
+        _modules(modules, display, file, top)
     left, right = room.columns(44, 56)
     columns, rows, cell = _grid(site, kind, left)
     channels = [{"M": "$(M=00)", "C": channel} for module, channel in site.channels(kind.array) if module == "00"]
     display.add(
         bob.copies(
             Box(left.x, left.y, columns * (cell.width + GAP), rows * (cell.height + GAP)),
-            kind.cell,
+            kind.cell(site.owner),
             channels,
             columns,
             GAP,
@@ -105,12 +122,29 @@ def _modules_of(site: Site, kind: _Kind) -> list[str]:
     return sorted({module for module, _ in site.channels(kind.array)})
 
 
-def _modules(modules: list[str], display: Display, kind: _Kind, box: Box) -> None:
+def _below_the_choices(site: Site, kind: _Kind, room: Box) -> Box:
+    """What rows of buttons leave: which task's curves, and which module's."""
+    several = (len(site.description.owners(kind.array)) > 1) + (len(_modules_of(site, kind)) > 1)
+    return Box(room.x, room.y + 48 * several, room.width, room.height - 48 * several)
+
+
+def _tasks(site: Site, owners: list[str], display: Display, kind: _Kind, box: Box) -> None:
+    """Which task's curves are shown: each has a screen of its own, whose channels may be others."""
+    label, *areas = box.columns(16, *[84 / len(owners)] * len(owners), gap=8)
+    display.add(bob.label(label, f"{kind.title} of", style.TEXT, style.FAINT))
+    for owner, area in zip(owners, areas, strict=True):
+        task = owner or site.info(f"M00:C00:{kind.array}").source.task
+        colors = (style.WHITE, style.HEADER_BUTTON) if owner == site.owner else (style.INK, style.WHITE)
+        macros = {"M": "00", "C": "00"}
+        display.add(bob.opener(area, task, kind.file(owner), macros, style.TEXT_BOLD, *colors))
+
+
+def _modules(modules: list[str], display: Display, file: str, box: Box) -> None:
     """Which module's channels are shown."""
     label, *areas = box.columns(8, *[7] * len(modules))
     display.add(bob.label(label, "Module", style.TEXT, style.FAINT))
     for module, area in zip(modules, areas, strict=True):
-        display.add(bob.opener(area, module, kind.file, {"M": module}))
+        display.add(bob.opener(area, module, file, {"M": module}))
 
 
 def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
@@ -124,7 +158,7 @@ def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
             bob.value(rest[1], site.channel(kind.number), style.HEADING),
         ]
     buttons = [
-        bob.opener(area, text, kind.file, {"LOG": log, "AUTO": auto, "SCALE": text})
+        bob.opener(area, text, kind.file(site.owner), {"LOG": log, "AUTO": auto, "SCALE": text})
         for area, (text, log, auto) in zip(rest[3:], _SCALES, strict=True)
     ]
     scale = bob.label(rest[2], "scale: $(SCALE=linear)", style.SMALL_BOLD, style.INK, bob.CENTER)
@@ -162,8 +196,8 @@ def _regions(site: Site, display: Display, box: Box, numbers: list[int]) -> None
 
 def _edge(site: Site, box: Box, what: str) -> ET.Element:
     """A region's name or edge; it shows that it was refused, or is not in use yet."""
-    info, pv = site.info(f"M00:C00:{what}"), site.channel(what)
-    written = bob.literal(f"M$(M=00):C$(C=00):{what}")
+    info, pv = site.info(f"{site.before}M00:C00:{what}"), site.channel(what)
+    written = bob.literal(f"{site.before}M$(M=00):C$(C=00):{what}")
     return control_of(site, box, info, pv, written, mark=site.channel(f"{what}_RBV"))
 
 
@@ -177,9 +211,8 @@ def _grid(site: Site, kind: _Kind, box: Box) -> tuple[int, int, Box]:
 
 def _cell(site: Site, kind: _Kind) -> str:
     """One small curve; its heading opens it large."""
-    _, room = screen(site, kind.title, kind.file)
-    if len(_modules_of(site, kind)) > 1:
-        room = Box(room.x, room.y + 48, room.width, room.height - 48)
+    _, room = screen(site, kind.title, kind.file(site.owner))
+    room = _below_the_choices(site, kind, room)
     _, _, cell = _grid(site, kind, room.columns(44, 56)[0])
     display = Display(f"{kind.title}, one channel", cell.width, cell.height, style.PAPER)
     display.add(bob.rectangle(Box(0, 0, cell.width, cell.height)))
@@ -188,13 +221,15 @@ def _cell(site: Site, kind: _Kind) -> str:
         bob.opener(
             button,
             "channel $(C=00)" if cell.width >= _WITH_AXES else "$(C=00)",
-            kind.file,
+            kind.file(site.owner),
             {"M": "$(M=00)", "C": "$(C=00)"},
             style.TEXT_BOLD,
         )
     )
     if kind is _SPECTRA:
-        rate(display, number, site.channel(kind.number), style.SMALL_BOLD, None)
+        every = replace(site, owner="")  # the source tells rates, whichever task fills spectra
+        if every.has_channel(kind.number):
+            rate(display, number, every.channel(kind.number), style.SMALL_BOLD, None)
     else:
         pv = site.channel(kind.number)
         display.add(bob.value(number, pv, style.SMALL_BOLD, bob.RIGHT, background=None, precision=0))

@@ -28,9 +28,13 @@ _DOING: dict[str, Color] = {
 
 @dataclass(frozen=True)
 class Site:
-    """The process variables of an IOC as screens name them: with the prefix as a macro."""
+    """The process variables of an IOC as screens name them: with the prefix as a macro.
+
+    `owner` is the task whose channels a screen shows, where these stand behind its name.
+    """
 
     description: Description
+    owner: str = ""
 
     @property
     def prefix(self) -> str:
@@ -48,14 +52,19 @@ class Site:
         """What the process variable is; KeyError if the IOC has none."""
         return self.description.pvs[name]
 
+    @property
+    def before(self) -> str:
+        """What stands before the names of channels."""
+        return f"{self.owner}:" if self.owner else ""
+
     def channel(self, what: str) -> str:
         """That of the channel which the macros M and C name: `what` is the part that all channels have."""
-        self.info(f"M00:C00:{what}")
-        return f"{self.prefix}M$(M=00):C$(C=00):{what}"
+        self.info(f"{self.before}M00:C00:{what}")
+        return f"{self.prefix}{self.before}M$(M=00):C$(C=00):{what}"
 
     def has_channel(self, what: str) -> bool:
         """Whether channels have this."""
-        return f"M00:C00:{what}" in self
+        return f"{self.before}M00:C00:{what}" in self
 
     def of(self, pv: PvInfo) -> str:
         """The name of a process variable on a screen."""
@@ -63,7 +72,7 @@ class Site:
 
     def channels(self, what: str) -> list[tuple[str, str]]:
         """Module and channel, in two digits each, of all that have this."""
-        return [(f"{module:02d}", f"{channel:02d}") for module, channel in self.description.channels(what)]
+        return [(f"{module:02d}", f"{channel:02d}") for module, channel in self.description.channels(what, self.owner)]
 
     @property
     def screens(self) -> list[tuple[str, str, dict[str, str]]]:
@@ -71,14 +80,15 @@ class Site:
 
         The channel that is looked at stays the same, unless not all channels have both, a spectrum and a trace.
         """
+        every = Site(self.description)
         found: list[tuple[str, str, dict[str, str]]] = [("Run", "run.bob", {}), ("Pipeline", "pipeline.bob", {})]
-        same = self.channels("Spectrum_RBV") == self.channels("Trace_RBV")
+        same = every.channels("Spectrum_RBV") == every.channels("Trace_RBV")
         for title, what in (("Spectra", "Spectrum_RBV"), ("Traces", "Trace_RBV")):
-            if self.has_channel(what):
+            if every.has_channel(what):
                 found.append((title, f"{title.lower()}.bob", {} if same else {"M": "00", "C": "00"}))
-        if self.has_channel("OutputCountRate_RBV"):
+        if every.has_channel("OutputCountRate_RBV"):
             found.append(("Rates", "rates.bob", {}))
-        if self.has_channel("TRIGGER_THRESHOLD"):
+        if every.has_channel("TRIGGER_THRESHOLD"):
             found.append(("Modules", "modules.bob", {"M": "00"}))
         return [*found, ("Expert", "expert.bob", {}), ("Alarms", "alarms.bob", {})]
 
