@@ -133,12 +133,8 @@ def _choose_module(site: Site, display: Display, room: Box, file: str = FILE) ->
 
 def _of_module(site: Site) -> list[str]:
     """The names of what can be set of a module as a whole."""
-    found: list[str] = []
-    for name, info in site.description.pvs.items():
-        parts = name.split(":")
-        if parts[0] == "M00" and len(parts) == 2 and info.source.kind == "parameter":
-            found.append(parts[1])
-    return found
+    of_channels = site.description.of_section("channel")
+    return [pv.own_name for pv in of_channels if pv.role == "setpoint" and pv.source.index == (0,) and not pv.owner]
 
 
 # -- a channel --------------------------------------------------------------------------------------------------------
