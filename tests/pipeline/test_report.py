@@ -159,8 +159,8 @@ def test_a_declaration_that_cannot_be(arguments: dict[str, Any], says: str) -> N
         ({"default": 5, "path": True}, "a path is a text"),
         ({"default": "", "must_exist": True}, "must_exist goes with path=True"),
         ({"default": 5, "times": "rois"}, "times goes with per='channel'"),
-        ({"default": 5, "per": "channel"}, r"one value in 2 brackets, as in \[\[0\]\]"),
-        ({"default": [[1, 2]], "per": "channel"}, "one value in 2 brackets"),
+        ({"default": 5, "per": "channel"}, r"one value in brackets, as in \[\[0\]\]"),
+        ({"default": [[1, 2]], "per": "channel"}, "one value in brackets"),
         ({"default": "a", "choices": ("a", "a")}, "each may be there once"),
     ],
 )
