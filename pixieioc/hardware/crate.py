@@ -25,6 +25,8 @@ REVISIONS = {11: "B", 12: "C", 13: "D", 15: "F", 17: "H"}
 REVISION_H = 17
 #: The module parameter that is a time, in seconds; all others are whole numbers of 32 bits.
 RUN_TIME = "HOST_RT_PRESET"
+#: Words that the host holds of each module by default, in 100 buffers, before the module itself has to.
+QUEUE_WORDS = 100 * 8192
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,8 @@ class TaskPvs:
         for target, source in targets:
             at = source.index if source.number is None else (*source.index, ..., source.number)
             if changed is None or changed[at].any():
-                self._pvs.post(target, value[at], when)
+                part = value[at]  # the number of a state has to be Python's
+                self._pvs.post(target, int(part) if isinstance(part, np.integer) else part, when)
 
     def _post_rate(self, when: Stamp) -> None:
         """A task that is running, has input and does nothing for a while is worth a look."""

@@ -14,9 +14,11 @@ from typing import Any, Generic, Never, Self, TypeVar, cast, overload
 import numpy as np
 
 from pixieioc.pipeline.declaration import (
+    CHANNELS,
     DOUBLE_EXACT,
     LONG_HIGH,
     LONG_LOW,
+    MODULES,
     Declaration,
     Per,
     Value,
@@ -46,7 +48,8 @@ class Report(Declaration, Generic[T]):
 
     With `per="channel"` the value is a numpy array whose first two axes are modules and channels, as many as the task's
     `fixed` parameters `modules` and `channels` say, and the initial value an empty one, `np.zeros((0, 0))`: nothing is
-    known yet. Such an array counts as changed when it is assigned, not when something in it changes.
+    known yet. With `per="module"` it has one axis, and `choices` are the states that its whole numbers stand for. Such
+    an array counts as changed when it is assigned, not when something in it changes.
     """
 
     def __init__(
@@ -92,9 +95,9 @@ class Report(Declaration, Generic[T]):
             severities: The severities of a bool's two states (False first), or of the choices.
             small: Whether an int fits 32 bits; otherwise it may count up to 2^53.
             longest: Characters of a text that its process variable shows.
-            per: "channel" if there is a value for each channel, otherwise "task".
+            per: "channel" ("module") if there is a value for each channel (module), otherwise "task".
             length: With per="channel", the name of the fixed parameter that is the longest length of the array of each
-                channel, a third axis; it is filled up with NaN.
+                channel, a third axis; it is filled up with NaN. With per="module" of the array of each module.
             times: With per="channel", the name of the fixed parameter that says how many values a channel has, a third
                 axis.
             shared: Whether it is the whole pipeline's: its process variable has the pipeline's prefix, not the task's.
@@ -133,13 +136,16 @@ class Report(Declaration, Generic[T]):
 
     def _check_initial(self, initial: object) -> Any:
         """The initial value, if it and the other arguments fit together; TypeError or ValueError otherwise."""
-        if self.per == "module":
-            raise ValueError("per = 'module': a report is the task's, or has a value for each channel")
-        if self.per == "channel":
+        if self.per != "task":
             if not isinstance(initial, np.ndarray) or initial.dtype.kind not in "biuf":
+                shape = "(0, 0)" if self.per == "channel" else "0"
                 raise TypeError(
-                    "the initial value of a report per channel is a numpy array of numbers, np.zeros((0, 0))"
+                    f"the initial value of a report per {self.per} is a numpy array of numbers, np.zeros({shape})"
                 )
+            if self.choices and (self.per == "channel" or self.length or initial.dtype.kind not in "iu"):
+                raise TypeError("choices go with a text, or with per='module' and whole numbers that stand for them")
+            if self.per == "module" and self.times:
+                raise ValueError("times goes with per='channel'")
             if self.length and initial.dtype.kind in "iu" and not np.can_cast(initial.dtype, np.int32):
                 raise TypeError(f"{initial.dtype}: the whole numbers of an array have at most 32 bits; take np.float64")
             if self.length and self.times:
@@ -148,7 +154,7 @@ class Report(Declaration, Generic[T]):
             initial.flags.writeable = False
             return initial
         if self.length or self.times:
-            raise ValueError("length and times go with per='channel'")
+            raise ValueError("length and times go with per='channel' or 'module'")
         if type(initial) not in (bool, int, float, str):
             raise TypeError(
                 "the initial value of a report is bool, int, float or str (or, with per='channel', a numpy array), "
@@ -197,7 +203,7 @@ class Report(Declaration, Generic[T]):
 
         A whole float is taken for an int and an int for a float, but a number is never taken for a text or a bool.
         """
-        if self.per == "channel":
+        if self.per != "task":
             return self._array(value, None if others is None else self._expected(others))
         if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
             value = cast("object", value.item())
@@ -248,10 +254,13 @@ class Report(Declaration, Generic[T]):
                 return "an array of numbers"
 
     def _expected(self, others: Mapping[str, Value]) -> tuple[int, ...]:
-        modules, channels, numbers = self.shape(others)
-        if self.length:
-            return modules, channels, int(cast("int", others[self.length]))
-        return (modules, channels, numbers) if self.times else (modules, channels)
+        return tuple(int(cast("int", others[name])) for name in self._axes)
+
+    @property
+    def _axes(self) -> tuple[str, ...]:
+        """The parameters that say how long the axes of an array are."""
+        last = self.times or self.length
+        return (MODULES, *([CHANNELS] if self.per == "channel" else []), *([last] if last else []))
 
     def _array(self, value: object, expected: tuple[int, ...] | None) -> Any:
         try:
@@ -259,21 +268,21 @@ class Report(Declaration, Generic[T]):
         except ValueError:  # lists of different lengths
             array = np.empty(0, object)
         if array.dtype.kind not in "biuf" or not (array.size == 0 or self._has_shape(array.shape, expected)):
-            names = ("modules", "channels", self.times or self.length)[: 2 + bool(self.times or self.length)]
+            names = self._axes
             axes = zip(names, expected or (), strict=bool(expected)) if expected else ((name, "") for name in names)
             by = ", ".join(f"{name} {count}".strip() for name, count in axes)
             raise ValueError(f"must be an array of numbers by {by}, not {array.dtype}{list(array.shape)}")
         whole: np.dtype[Any] = cast("np.ndarray[Any, Any]", self.initial).dtype
-        if whole.kind not in "iu" or array.dtype == whole:
+        if whole.kind not in "iu" or (array.dtype == whole and not self.choices):
             return array
-        limits = np.iinfo(whole)
-        if not bool(np.all((array >= limits.min) & (array <= limits.max) & (array == np.trunc(array)))):
-            raise ValueError(f"must have whole numbers from {limits.min} to {limits.max} only")
+        low, high = (0, len(self.choices) - 1) if self.choices else (np.iinfo(whole).min, np.iinfo(whole).max)
+        if not bool(np.all((array >= low) & (array <= high) & (array == np.trunc(array)))):
+            raise ValueError(f"must have whole numbers from {low} to {high} only")
         return array.astype(whole)
 
     def _has_shape(self, shape: tuple[int, ...], expected: tuple[int, ...] | None) -> bool:
         if expected is None:
-            return len(shape) == 2 + bool(self.times or self.length)
+            return len(shape) == len(self._axes)
         if self.length:
             return shape[:-1] == expected[:-1] and shape[-1] <= expected[-1]
         return shape == expected

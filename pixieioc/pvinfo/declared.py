@@ -143,8 +143,8 @@ def report_pvs(
 
     `settings` are the task's values, from which the number of channels follows; `limits` replaces declared limits.
     """
-    if report.per == "channel":
-        yield from _channel_pvs(task, report, settings)
+    if report.per != "task":
+        yield from (_channel_pvs if report.per == "channel" else _module_pvs)(task, report, settings)
         return
     standard = vars(StandardReports).get(report.name) is report
     own = report.pv if report.shared or standard else _reported(report.pv)
@@ -202,6 +202,20 @@ def _channel_pvs(task: str, report: Report[Any], settings: Mapping[str, Value]) 
                     unit=report.unit, precision=_precision(report), length=channels, source=source, pattern=plural,
                     **_of_index(module).named(f"{_plural(base)}_RBV"),
                 )  # fmt: skip
+
+
+def _module_pvs(task: str, report: Report[Any], settings: Mapping[str, Value]) -> Iterator[PvInfo]:
+    """One per module: a number, a state, or an array."""
+    own = f"{report.pv.removesuffix('_RBV')}_RBV"
+    for module in range(report.shape(settings)[0]):
+        source = Source("report", task, report.name, (module,))
+        of: dict[str, Any] = {**_Place(f"M{module:02d}:", "channel").named(own), "source": source}
+        if report.choices:
+            of |= {"doc": report.doc, "guidance": report.guidance, "alarm": report.alarm, "archive": report.archive}
+            labels, states = report.choices, report.severities
+            yield PvInfo(record="bi" if len(labels) == 2 else "mbbi", labels=labels, severities=states, **of)
+        else:
+            yield _report_of_channel(report, settings, of)
 
 
 def _plural(word: str) -> str:

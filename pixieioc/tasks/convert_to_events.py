@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.listmode.stream import Decoder, StreamCounts, warm_up
-from pixieioc.listmode.variant import CHANNELS
+from pixieioc.listmode.variant import CHANNELS, Variant, variant
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.crate import CrateFacts, layout_of
 from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, run_begins, words_of
@@ -94,6 +94,7 @@ class ConvertToEvents(Task):
         self._printed: dict[int, int] = {}  # broken regions by module
         self._ended: list[StreamCounts] = []  # of decoders of runs that came before
         self._begins: Beginning | None = None  # a run whose first events are still to come
+        self._layouts: dict[int, Variant] = {}  # of modules that have said so themselves
         self._cfd_off = _channels(self.cfd_off)
         self._several = False  # modules in this block, whose events are joined for sending
         self.corrupt_regions = self.bytes_lost = self.bytes_left_over = 0
@@ -101,7 +102,8 @@ class ConvertToEvents(Task):
     def do_work(self, datum: Any) -> None:
         if run_begins(datum):
             self._end_run()
-            self._begins = datum["begins"]
+            self._begins = begins = datum["begins"]
+            self._layouts = {module: variant(*layout) for module, layout in begins.get("layouts", {}).items()}
             return
         block = words_of(datum, self.name)
         self._several = len(block) > 1
@@ -109,7 +111,7 @@ class ConvertToEvents(Task):
         for module, words in block.items():
             if module not in self._decoders:
                 self._decoders[module] = Decoder(
-                    layout_of(self.adc_mhz, self.firmware_revision, module),
+                    self._layouts.get(module) or layout_of(self.adc_mhz, self.firmware_revision, module),
                     module,
                     self._cfd_off.get(module, ()),
                     self._memory,

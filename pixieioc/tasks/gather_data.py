@@ -17,7 +17,7 @@ from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.presentation import AlarmHandling
 from pixieioc.tasks.disk import make_folder
-from pixieioc.tasks.items import WORDS, WordBlock, run_begins, words_of
+from pixieioc.tasks.items import WORDS, Beginning, WordBlock, run_begins, words_of
 from pixieioc.tasks.raw_file import RawFile, check_name, check_template, file_name, why_not_new
 from pixieioc.tasks.unfinished_files import UnfinishedFiles
 
@@ -124,6 +124,7 @@ class GatherData(Task):
     def do_start(self) -> None:
         self._next, self._disk = _Bucket(), _Bucket()
         self._files = {}
+        self._begins: Beginning | None = None
         self._rate = RateWindow(0.0, _RATE_INTERVAL, time.monotonic(), 0)
         self.buckets = self.bytes_written = 0
         self.write_rate, self.write_message, self.write_status = 0.0, "", "Write OK"
@@ -135,6 +136,7 @@ class GatherData(Task):
         with self._letting_go():
             if run_begins(datum):
                 self._hand_on()
+                self._begins = datum["begins"]
                 self.send(datum)
                 return
             block = words_of(datum, self.name)
@@ -275,7 +277,14 @@ class GatherData(Task):
             "start_time": self.run_started,
             "configuration": self.run_settings,
             "software": f"pixieioc {pixieioc.__version__}",
+            **self._said_by_the_source(module),
         }
+
+    def _said_by_the_source(self, module: int) -> dict[str, Any]:
+        """What the module has said of itself, and when its clock was at 0 (Unix time), if the source knows it."""
+        begins = self._begins or {}
+        known = dict(zip(("adc_mhz", "firmware_revision"), begins.get("layouts", {}).get(module, ()), strict=False))
+        return {**known, **({"clock_zero": zero} if (zero := begins.get("clock_zero")) is not None else {})}
 
     def _at_end(self, end: float) -> dict[str, Any]:
         return {"end_time": end, "items": self.counter, "items_discarded": self.dropped}

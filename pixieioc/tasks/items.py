@@ -25,6 +25,10 @@ class Beginning(TypedDict):
     run_id: int | None  #: its number, if that is known
     start_time: float | None  #: the Unix time at which it began, if that is known
     end_time: NotRequired[float | None]  #: the Unix time at which it ended, if that is known
+    #: ADC rate (MHz) and firmware revision of modules that have said so themselves.
+    layouts: NotRequired[dict[int, list[int]]]
+    #: The Unix time at which the modules' clocks were at 0; None if that was before anybody noted it.
+    clock_zero: NotRequired[float | None]
     recorded: bool  #: read from files, as fast as can be: the time at which data come means nothing
 
 

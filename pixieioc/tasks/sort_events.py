@@ -153,8 +153,8 @@ class SortEvents(Task):
         if self._begins:  # nothing has come of the one before
             self._send_block(ev.empty(), {})
         self._begins, self._recorded = begins, begins["recorded"]
-        if begins["start_time"] is not None:
-            self._clock.given[self._order.period] = begins["start_time"]
+        if (zero := begins.get("clock_zero", begins["start_time"])) is not None:
+            self._clock.given[self._order.period] = zero
 
     def _now(self) -> float | None:
         """The time by which the wait is bounded; None if there is no bound."""

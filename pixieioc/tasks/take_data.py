@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Generator
@@ -10,23 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from pixieioc.hardware import Crate, HardwareError, ModuleInfo
-from pixieioc.listmode.variant import variant
+from pixieioc.hardware import Crate, HardwareError, ModuleInfo, Statistics
+from pixieioc.listmode.variant import Variant, variant
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
+from pixieioc.pipeline.presets import LIVE_TIME
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
-from pixieioc.tasks.crate import layout_of
-from pixieioc.tasks.items import WORDS, Silence, WordBlock
+from pixieioc.tasks.crate import CrateFacts, layout_of
+from pixieioc.tasks.items import WORDS, Beginning, RunBegins, Silence, WordBlock
+from pixieioc.tasks.module_reports import ModuleReports
+from pixieioc.tasks.run_counts import RunCounts, warm_up
 from pixieioc.tasks.setup_modules import SetupModules
 from pixieioc.tasks.source_time import SourceTime
 
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
 #: their levels, in which a module at the limit of its bus fills no more than what the host has for it.
-_CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.05
+_CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.065
 #: How long modules may take to end their run, in seconds.
 _END_TIMEOUT = 5.0
 
 
-class TakeData(ChannelRates, SourceTime, SetupModules, Task):
+class TakeData(ChannelRates, ModuleReports, SourceTime, SetupModules, Task):
     """Reads the FIFOs of booted modules in list mode, and now and then their statistics.
 
     The crate boots when the task's process is there, or by command: see `Boot`. When something fails, what the modules
@@ -42,7 +46,7 @@ class TakeData(ChannelRates, SourceTime, SetupModules, Task):
         16384, unit="words", low=1, high=131072, live=True, doc="A FIFO is read when it holds at least this many words."
     )
     max_delay = Parameter(
-        0.1, unit="s", low=0.01, high=60, live=True, doc="Longest time between two reads of the FIFOs."
+        0.13, unit="s", low=0.01, high=60, live=True, doc="Longest time between two reads of the FIFOs."
     )
     poll_interval = Parameter(
         0.002,
@@ -62,36 +66,15 @@ class TakeData(ChannelRates, SourceTime, SetupModules, Task):
     )
 
     words_read = Report(0, unit="words", doc="Words read in this run.")
-    fifo_level = Report(
-        0.0,
-        unit="%",
-        precision=0,
-        alarm_high=50,
-        alarm_hihi=90,
-        hysteresis=5,
-        doc="Fullest FIFO when it was read.",
-        guidance="The read-out is barely fast enough: events are about to be lost in the module.",
-    )
-
-    words_dropped = Report(
-        0,
-        unit="words",
-        alarm_hihi=1,
-        doc="Words of this run that the host could not take; not known with SDKs before 5.",
-        guidance="The chain was not fast enough: events of this run are lost, those before and after are right.",
-    )
-    full_fifo = Report(
-        0,
-        alarm_hihi=1,
-        doc="How often a module's FIFO was found full in this run; each time an unknown number of events was lost.",
-        guidance="The chain was not fast enough: events of this run are lost.",
-    )
 
     def do_init(self) -> None:
         self._taking, self._waits = False, -math.inf
+        self._boots_shown = 0
+        self._zero: float | None = None  # Unix time at which the modules' clocks were at 0
         self._report_all(0.0)
         self.begin_settings()
         self.begin_owning(self.print)
+        warm_up()
 
     def do_configure(self, config: dict[str, Any]) -> None:
         if config.get("boot"):
@@ -111,6 +94,17 @@ class TakeData(ChannelRates, SourceTime, SetupModules, Task):
 
     def do_report(self) -> None:
         self.show_boot()
+        if self.owner.boots != self._boots_shown and self.owner.modules:
+            self._boots_shown = self.owner.boots
+            self.show_modules(self.owner.modules)
+        if self._taking:
+            # Also while a full link holds the read-out up; what is wrong with the crate is the next do_work's to say.
+            with contextlib.suppress(HardwareError):
+                for module in self._modules:
+                    self._counts.note_level(module, self._crate.level(module))
+                self._look_at_losses()
+            self.module_fifo_level = self._counts.take_levels()
+            self.words_read = self._counts.words
 
     def do_start(self) -> None:
         self._taking = False
@@ -119,37 +113,48 @@ class TakeData(ChannelRates, SourceTime, SetupModules, Task):
             return
         self.follow_boots()
         with self._as_errors():
-            crate = self.owner.crate
+            crate = self._crate
             self._modules = range(len(crate.modules))
-            for module, info in enumerate(crate.modules):
-                self._check_layout(module, info)
+            layouts = [self._layout(module, info) for module, info in enumerate(crate.modules)]
+            self._counts = RunCounts([variant(*layout) for layout in layouts])
             # Both are written to all modules at once; 0 has the clocks begin anew at the start.
             crate.write_module(0, "SYNCH_WAIT", self.synchronous)
             if self.clear_clocks:
                 crate.write_module(0, "IN_SYNCH", 0)
-            self.words_read, self.fifo_level, self.words_dropped, self.full_fifo = 0, 0.0, 0, 0
+            self.words_read, self.live_share = 0, 0.0
             self._counted = np.zeros((4, self.modules, self.channels))
             self._report_all(0.0)
-            self.live_share = 0.0
             self.report_times(0.0, 0.0)
+            self.show_losses(self._counts.lost, self._counts.overflows)
             self._silence = Silence()
+            before = time.time()
             self._taking = True
             crate.start()
+            self._zero = (before + time.time()) / 2 if self.clear_clocks else self._zero
         self._began = self._last_read = self._last_statistics = self._last_check = self._looked = time.monotonic()
-        self._level = 0
+        self._level, self._ahead = 0, 0.0
+        self._begins: RunBegins | None = RunBegins(
+            begins=Beginning(
+                modules=list(self._modules), run_id=self.run_id, start_time=self.run_started, recorded=False,
+                layouts=dict(enumerate(layouts)), clock_zero=self._zero,
+            )
+        )  # fmt: skip
 
     def do_work(self, datum: Any) -> None:
         now = time.monotonic()
-        self.report_times(now - self._began, self.live_share)
-        if self.elapsed_real >= self.ends_at:
+        self.report_times(self._elapsed(now), self.live_share)
+        if self.elapsed_real >= self.ends_at and self._is_reached(now):
             self.finish()
             return
         with self._as_errors():
-            level = max(map(self._crate.level, self._modules))
+            levels = {module: self._crate.level(module) for module in self._modules}
+            for module, words in levels.items():
+                self._counts.note_level(module, words)
+            level = max(levels.values())
             pause = self._pause(level, now)
             if level > self.threshold or now - self._last_read >= self.max_delay:
                 self._last_read = now
-                self._send({module: self._crate.read(module) for module in self._modules})
+                self._read()
                 level = 0
             elif now - self._last_check >= _CHECK_INTERVAL:
                 self._last_check = now
@@ -164,19 +169,18 @@ class TakeData(ChannelRates, SourceTime, SetupModules, Task):
         if not self._taking:
             return
         with self._as_errors():
+            self._read()  # so that the host has room for what the modules still hold
             self._crate.end()
-            real = time.monotonic() - self._began
+            real = self._elapsed(time.monotonic())
             deadline = time.monotonic() + _END_TIMEOUT
             while any(self._crate.running()):
                 if time.monotonic() > deadline:
                     raise Error(f"the modules did not end their run within {_END_TIMEOUT:g} s")
                 time.sleep(self.poll_interval)
             self._drain()
-            if self.statistics_interval:
-                self._read_statistics(time.monotonic())
-            self._report_losses()
+            self.report_times(real, self.live_share)
+            self._settle()
         self._taking = False
-        self.report_times(real, self.live_share)
         self._report_all(0.0)
 
     def do_quit(self) -> None:
@@ -186,19 +190,30 @@ class TakeData(ChannelRates, SourceTime, SetupModules, Task):
     def _crate(self) -> Crate:
         return self.owner.crate
 
-    def _check_layout(self, module: int, info: ModuleInfo) -> None:
-        """Whether records will be read as this module writes them, as far as the names of its firmware tell."""
+    def _layout(self, module: int, info: ModuleInfo) -> list[int]:
+        """ADC rate and firmware revision by which the module's records are read: its own, as far as it says so.
+
+        Error if [crate] says something else, unless that is only what is there without anybody's doing.
+        """
         given = layout_of(self.adc_mhz, self.firmware_revision, module)
+        revision = info.firmware or self._given(self.firmware_revision, module)
         try:
-            right = variant(info.adc_mhz, info.firmware) == given if info.firmware else info.adc_mhz == given.adc_mhz
+            own: Variant | None = variant(info.adc_mhz, revision)
         except ValueError:
-            right = False
-        if not right:
-            revision = info.firmware or "unknown"
+            own = None
+        told_rate = self.adc_mhz != CrateFacts.adc_mhz.default
+        told_revision = self.firmware_revision != CrateFacts.firmware_revision.default
+        if own is None or (told_rate and info.adc_mhz != given.adc_mhz) or (told_revision and own != given):
             raise Error(
-                f"module {module} (slot {info.slot}) is {info.kind} with firmware revision {revision}, but its records "
-                f"would be read as those of {given}: correct adc_mhz and firmware_revision in [crate]"
+                f"module {module} (slot {info.slot}) is {info.kind} with firmware revision "
+                f"{info.firmware or 'unknown'}, but its records would be read as those of {given}: correct adc_mhz and "
+                "firmware_revision in [crate]"
             )
+        return [info.adc_mhz, revision]
+
+    @staticmethod
+    def _given(values: list[float], module: int) -> int:
+        return int(values[0] if len(values) == 1 else values[module])
 
     @contextmanager
     def _as_errors(self) -> Generator[None]:
@@ -214,7 +229,7 @@ class TakeData(ChannelRates, SourceTime, SetupModules, Task):
         if not self._taking:
             return
         self._taking = False
-        for attempt in (self._crate.end, self._drain, self._report_losses):
+        for attempt in (self._crate.end, self._drain, self._settle):
             try:
                 attempt()
             except HardwareError as error:
@@ -246,24 +261,54 @@ class TakeData(ChannelRates, SourceTime, SetupModules, Task):
         return max(self.poll_interval, min(full, self.max_delay / 2, _LONGEST_LOOK, ends))
 
     def _check(self) -> None:
-        """Whether all modules still take data, and what was lost."""
-        self._report_losses()
-        ended = [module for module, on in enumerate(self._crate.running()) if not on]
-        if ended:
+        """Whether all modules still take data."""
+        running = self._crate.running()
+        self.show_running(running)
+        if ended := [module for module, on in enumerate(running) if not on]:
             slots = [info.slot for info in self._crate.modules]
             which = ", ".join(f"{module} (slot {slots[module]})" for module in ended)
             said = " | ".join(self._crate.log())
             raise Error(f"the run has ended by itself in module {which}" + (f"; the SDK's log: {said}" if said else ""))
 
-    def _report_losses(self) -> None:
-        losses = [each for each in map(self._crate.losses, self._modules) if each is not None]
-        self.words_dropped = sum(each.words_dropped for each in losses)
-        self.full_fifo = sum(each.full_fifo for each in losses)
+    def _look_at_losses(self) -> None:
+        self._counts.note_losses([self._crate.losses(module) for module in self._modules])
+        self.show_losses(self._counts.lost, self._counts.overflows)
+
+    def _settle(self) -> None:
+        """The run has ended, and all was read: times by the modules' own clocks, and what was lost."""
+        self._taking = False
+        self.show_running([False] * len(self._modules))
+        self._look_at_losses()
+        statistics = [self._crate.statistics(module) for module in self._modules]
+        for text in self._counts.settle(statistics):
+            self.print(text)
+        self.show_losses(self._counts.lost, self._counts.overflows)
+        self.module_fifo_level, self.words_read = self._counts.take_levels(), self._counts.words
+        self._take_statistics(statistics)
+        self.report_times(float(np.mean([each.real_time for each in statistics])), self.live_share)
+
+    def _read(self) -> None:
+        """Sends all that can be read now."""
+        self._send({module: self._crate.read(module) for module in self._modules})
 
     def _send(self, block: WordBlock) -> None:
-        self.words_read += sum(len(words) for words in block.values())
-        self.fifo_level = max(100.0 * len(words) / 131072 for words in block.values())
+        if self._begins is not None:
+            self.send(self._begins)
+            self._begins = None
+        self._counts.add(block)
         self._silence.send(block, self.send)
+
+    def _elapsed(self, now: float) -> float:
+        """The run's real time (s) by the modules' clocks, as far as they were read."""
+        return max(0.0, now - self._began + self._ahead)
+
+    def _is_reached(self, now: float) -> bool:
+        """Whether a preset is reached indeed: a live time is known exactly only when the modules were asked."""
+        if LIVE_TIME in self.run_presets:
+            with self._as_errors():
+                self._read_statistics(now)
+            self.report_times(self.elapsed_real, self.live_share)
+        return self.elapsed_real >= self.ends_at
 
     def _read_statistics(self, now: float) -> None:
         """What the modules have counted since they were asked last; a failure is printed and ends no run."""
@@ -274,9 +319,14 @@ class TakeData(ChannelRates, SourceTime, SetupModules, Task):
             self.print(f"no statistics: {error}")
             self._report_all(np.nan)
             return
+        self._ahead = float(np.mean([each.real_time for each in statistics])) - (time.monotonic() - self._began)
+        self._take_statistics(statistics)
+
+    def _take_statistics(self, statistics: list[Statistics]) -> None:
         before, self._counted = self._counted, counted(statistics, self.modules, self.channels)
         self.report_rates(*rates_of(self._counted - before))
         self.report_live_share(*rates_of(self._counted))
+        self.show_scalers(statistics)
 
     def _report_all(self, value: float) -> None:
         self.report_rates(*np.full((2, self.modules, self.channels), value))

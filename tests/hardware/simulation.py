@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,8 @@ from pixieioc.listmode.variant import Variant
 SOURCE = Path(__file__).parents[2] / "sim" / "xia" / "pixie16_sim.c"
 #: What a site's configuration names, and pypixie16's keys for it.
 FIRMWARE_KEYS = ("ComFPGAConfigFile", "SPFPGAConfigFile", "DSPCodeFile", "DSPVarFile")
+#: What is simulated in tasks of a test's own pipeline: their fork server has its environment from before the test.
+_OF_TASKS = Path(os.environ.setdefault("PIXIE16_SIM_CONTROL", f"{tempfile.mkdtemp()}/control"))
 
 
 @functools.cache
@@ -75,9 +78,10 @@ class Simulation:
 
     def control(self, *lines: str) -> None:
         """Replaces the control file; it is read again by the next call of the library."""
-        new = self.folder / "control.new"
-        new.write_text("\n".join(lines) + "\n")
-        new.replace(self.control_file)
+        for file in (self.control_file, _OF_TASKS):
+            new = file.with_name("control.new")
+            new.write_text("\n".join(lines) + "\n")
+            new.replace(file)
 
     def firmware(self, letter: str = "f", msps: int = 500, bits: int = 14, revision: int = 35207) -> list[Path]:
         """The four files that a module is booted with, in the order of `FIRMWARE_KEYS`."""

@@ -223,11 +223,11 @@ def test_a_signal_ends_an_ioc_whose_boot_hangs() -> None:
 
 def test_a_script_that_starts_at_once_waits_for_the_boot(pipeline: Recorder, simulation: Simulation) -> None:
     file = simulation.crate_file(("F", 500, 14, 35207), ("H", 250, 14, 46541))
-    simulation.control(RATE, "boot_seconds 0.7", "slot 3 H 250 14 46541")
+    simulation.control(RATE, "boot_seconds 1.5", "slot 3 H 250 14 46541")
     pipeline.task_kwargs = {"TakeData": {"implementation": "sdk", "crate_file": str(file), "run_time": 0.2}}
     pipeline.task_kwargs |= {"modules": 2, "channels": 32, "adc_mhz": [500, 250], "firmware_revision": [35207, 46541]}
     pipeline.chain_of("TakeData", "ConvertToEvents")
-    pipeline.answer_timeout = 1.0  # which is shorter than the boot
+    pipeline.answer_timeout = 2.5  # which is shorter than the boot
     pipeline.start()
     pipeline.wait(10)
     assert pipeline.processes["ConvertToEvents"].reports["events"] > 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -57,7 +58,10 @@ def _take(ioc: Ioc, seconds: float) -> None:
 
 def _boot(ioc: Ioc) -> None:
     """Boots the crate, whatever there was before."""
-    ioc.put("Boot", 1, timeout=20)
+    try:
+        ioc.put("Boot", 1, timeout=20)
+    except PutFailed:
+        raise AssertionError(ioc.get("CmdMessage_RBV")) from None
     assert ioc.get("BootState_RBV") == "Booted"
 
 
@@ -71,7 +75,7 @@ def test_a_boot_that_fails_is_shown_and_the_next_works(crate: tuple[Ioc, Simulat
     simulation.control("rate 500", "fail Pixie16BootModule code 501 module 1")
     with pytest.raises(PutFailed):
         ioc.put("Boot", 1)
-    assert ioc.get("BootState_RBV") == "Failed"
+    ioc.until("BootState_RBV", lambda state: state == "Failed")
     assert ioc.severity("BootState_RBV") == 2
     assert "Pixie16BootModule of module 1: device boot failed (-501)" in ioc.get("TakeData:ErrorMessage_RBV")
     assert "the boot of the crate has failed" in ioc.get("ReadyMessage_RBV")
@@ -167,6 +171,15 @@ def test_a_module_that_ends_by_itself_ends_the_run_with_its_data(crate: tuple[Io
     assert first["time"].max() > 0.5e9
 
 
+def _conserved(ioc: Ioc) -> int:
+    """How many hits were lost in the last run, which are all that its modules counted and that did not arrive."""
+    counted = sum(float(np.sum(ioc.get(f"M{module:02}:OutputCounts_RBV"))) for module in range(2))
+    lost = [ioc.get(f"M{module:02}:Lost_RBV") for module in range(2)]
+    assert counted == ioc.get("ConvertToEvents:Events_RBV") + sum(lost)
+    assert ioc.get("Lost_RBV") == sum(lost)
+    return int(sum(lost))
+
+
 def test_synchronous_is_applied_at_the_next_start_and_losses_stay_shown(crate: tuple[Ioc, Simulation]) -> None:
     ioc, simulation = crate
     ioc.put("Synchronous", "Yes")
@@ -175,12 +188,31 @@ def test_synchronous_is_applied_at_the_next_start_and_losses_stay_shown(crate: t
     with pytest.raises(PutFailed):
         _take(ioc, 10.0)
     assert "in module 0 (slot 2), 1 (slot 3)" in ioc.get("TakeData:ErrorMessage_RBV")  # both ended together
-    assert ioc.get("TakeData:REPORT:FullFifo_RBV") > 0
-    assert ioc.severity("TakeData:REPORT:FullFifo_RBV") == 2
+    assert _conserved(ioc) > 0
+    assert ioc.get("M01:Overflows_RBV") > 0
+    assert ioc.severity("Lost_RBV") == ioc.severity("M01:Lost_RBV") == 2
     simulation.control("rate 500")
     ioc.put("ErrorAck", 1)
+    assert ioc.severity("Lost_RBV") == 2  # until the next run
+    ioc.put("Synchronous", "No")
     _take(ioc, 0.3)
-    assert ioc.get("TakeData:REPORT:FullFifo_RBV") == 0
+    assert _conserved(ioc) == ioc.severity("Lost_RBV") == 0
+
+
+def test_what_the_modules_are_is_shown_and_recorded(crate: tuple[Ioc, Simulation]) -> None:
+    ioc, simulation = crate
+    _take(ioc, 0.3)
+    shown = {name: ioc.get(f"M01:{name}_RBV") for name in ("Slot", "Revision", "SerialNumber", "AdcBits", "AdcMsps")}
+    assert shown == {"Slot": 3, "Revision": "F", "SerialNumber": 1003, "AdcBits": 14, "AdcMsps": 500}
+    assert (ioc.get("M01:Channels_RBV"), ioc.get("M01:Firmware_RBV"), ioc.get("M01:Running_RBV")) == (16, 35207, "No")
+    assert ioc.get("M01:RealTime_RBV") == pytest.approx(ioc.get("ElapsedReal_RBV"), abs=1e-3)
+    assert ioc.get("ElapsedReal_RBV") == pytest.approx(0.3, abs=0.06)
+    assert len(ioc.get("M01:LiveTimes_RBV")) == 16
+    (about,) = (
+        json.loads(p.read_text()) for p in simulation.folder.glob(f"data/*_run{ioc.get('RunId_RBV'):06}_mod01*.json")
+    )
+    assert (about["adc_mhz"], about["firmware_revision"]) == (500, 35207)
+    assert about["clock_zero"] == pytest.approx(about["start_time"], abs=2)
 
 
 def test_a_layout_that_is_not_that_of_the_modules_is_refused(crate: tuple[Ioc, Simulation]) -> None:

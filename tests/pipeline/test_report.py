@@ -24,6 +24,9 @@ STATE = Report("off", choices=("off", "on"), doc="")
 ARRAY = Report(np.zeros((0, 0)), per="channel", doc="")
 WHOLE = Report(np.zeros((0, 0, 0), np.int32), per="channel", length="bins", doc="")
 SEVERAL = Report(np.zeros((0, 0, 0)), per="channel", times="rois", doc="")
+MODULE = Report(np.zeros(0), per="module", doc="")
+STATES = Report(np.zeros(0, np.int32), per="module", choices=("off", "on"), doc="")
+ROW = Report(np.zeros((0, 0)), per="module", length="channels", doc="")
 
 
 @pytest.mark.parametrize(
@@ -88,6 +91,9 @@ def test_a_number_that_is_none_can_be_reported_as_a_float_only() -> None:
         (WHOLE, np.full((2, 3, 4), np.nan), "whole numbers"),
         (WHOLE, np.full((2, 3, 4), 2**31), "whole numbers"),
         (SEVERAL, np.zeros((2, 3, 1)), "by modules 2, channels 3, rois 2"),
+        (MODULE, np.zeros(3), r"by modules 2, not float64\[3\]"),
+        (ROW, np.zeros((2, 4)), r"by modules 2, channels 3, not float64\[2, 4\]"),
+        (STATES, np.array([0, 2], np.int32), "whole numbers from 0 to 1 only"),
     ],
 )
 def test_what_is_refused(report: Report[Any], wrong: object, says: str) -> None:
@@ -99,6 +105,9 @@ def test_arrays_keep_their_values() -> None:
     assert ARRAY.check([[1, 2, 3], [4, 5, 6]], SHAPE).tolist() == [[1, 2, 3], [4, 5, 6]]
     assert ARRAY.check(np.zeros((0, 0)), SHAPE).size == 0  # nothing is known yet
     assert WHOLE.check(np.ones((2, 3, 2)), SHAPE).dtype == np.int32
+    assert MODULE.check([1, 2], SHAPE).tolist() == [1.0, 2.0]
+    assert STATES.check([True, False], SHAPE).tolist() == [1, 0]
+    assert ROW.check(np.ones((2, 3)), SHAPE).tolist() == [[1] * 3] * 2
     big = Report(np.zeros((0, 0), np.int64), per="channel", doc="").check(np.full((2, 3), 2**60), SHAPE)
     assert big.tolist() == [[2**60] * 3] * 2
 
@@ -128,7 +137,9 @@ def test_whatever_is_assigned_is_kept_as_the_type_of_the_report_or_refused(value
         ({"initial": 0.0, "per": "channel"}, "a numpy array of numbers"),
         ({"initial": np.zeros((0, 0), np.int64), "per": "channel", "length": "bins"}, "at most 32 bits"),
         ({"initial": 0, "length": "bins"}, "go with per='channel'"),
-        ({"initial": 0, "per": "module"}, "per = 'module': must be 'task' or 'channel'"),
+        ({"initial": 0, "per": "crate"}, "per = 'crate': must be 'task', 'module' or 'channel'"),
+        ({"initial": 0, "per": "module"}, "report per module is a numpy array of numbers, np.zeros\\(0\\)"),
+        ({"initial": np.zeros(0), "per": "module", "choices": ("a", "b")}, "choices go with a text, or with per="),
         ({"initial": 0, "pv": "Über"}, "a process variable has letters, digits"),
         ({"initial": 0, "pv": "a b"}, "a process variable has letters, digits"),
     ],
@@ -148,8 +159,8 @@ def test_a_declaration_that_cannot_be(arguments: dict[str, Any], says: str) -> N
         ({"default": 5, "path": True}, "a path is a text"),
         ({"default": "", "must_exist": True}, "must_exist goes with path=True"),
         ({"default": 5, "times": "rois"}, "times goes with per='channel'"),
-        ({"default": 5, "per": "channel"}, r"one value in 2 brackets, as in \[\[0\]\]"),
-        ({"default": [[1, 2]], "per": "channel"}, "one value in 2 brackets"),
+        ({"default": 5, "per": "channel"}, r"one value in brackets, as in \[\[0\]\]"),
+        ({"default": [[1, 2]], "per": "channel"}, "one value in brackets"),
         ({"default": "a", "choices": ("a", "a")}, "each may be there once"),
     ],
 )
