@@ -52,8 +52,8 @@ A room is a folder or module of `pixieioc/`. A room may import those below it, a
 ```
 
 - **EPICS lives in `ioc` and nowhere else.** The pipeline is a library without it, and `offline` uses it so.
-- **Pure rooms**: `listmode`, `detector`, `pvinfo`, `export` and the rules of `pipeline` know neither sockets nor
-  processes nor a clock. Bytes, text and tables go in and come out, so their tests need no process and take
+- **Pure rooms**: `listmode`, `detector`, `presentation`, `pvinfo`, `export` and the rules of `pipeline` know neither
+  sockets nor processes nor a clock. Bytes, text and tables go in and come out, so their tests need no process and take
   milliseconds. Importing them loads neither zmq nor caproto nor multiprocessing nor numba (`tests/test_pure.py`).
 - **A room's face.** What a site uses is what a room's `__init__` exports: of `pipeline`, `hardware`, `pvinfo`, `export`
   and `testing`. Other rooms import from there too, or from the module that defines a name, where a room must stay pure

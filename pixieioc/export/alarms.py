@@ -66,7 +66,7 @@ class Alarm:
     delay: int
     #: The alarm counts only while all of these are true.
     only_while: tuple[Condition, ...] = ()
-    #: What an acknowledge in the alarm handler has to write, so that the IOC hears of it.
+    #: What an acknowledgement in the alarm handler has to write, so that the IOC hears of it.
     acknowledge: str = ""
 
 

@@ -87,7 +87,7 @@ class ErrorPvs:
             self._pvs.post("ErrorLatched_RBV", "OK")
 
     def _from_alarm_server(self, task: str, state: int, client: Client) -> None:
-        """The alarm server makes this of a task's ERROR: its acknowledge is ours."""
+        """The alarm server makes this of a task's ERROR: its acknowledgement is ours."""
         name = f"{task}:ErrorAlarm"
         self._pvs.post(name, state)
         if ALARM_SERVER_LEVELS[state] in ACKNOWLEDGED:
@@ -95,7 +95,7 @@ class ErrorPvs:
             self.acknowledge(task)
 
     def _disk_from_alarm_server(self, state: int, client: Client) -> None:
-        """The alarm server makes this of DiskFull: its acknowledge is one of the errors that came of it."""
+        """The alarm server makes this of DiskFull: its acknowledgement is one of the errors that it caused."""
         self._pvs.post("DiskFullAlarm", state)
         if self._pvs["DiskFullAlarm"].info.labels[state].endswith("_ACK"):
             self._acknowledge_full(client, "the alarm server")

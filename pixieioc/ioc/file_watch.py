@@ -7,7 +7,7 @@ import functools
 import time
 from collections.abc import Callable
 
-from pixieioc.ioc.readiness import PATIENCE, Files, Place, examine
+from pixieioc.ioc.readiness import PATIENCE, Files, Folder, examine
 from pixieioc.ioc.run_state import MachineState
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
@@ -34,9 +34,9 @@ class FileWatch:
         self._machine = machine
         self._changed = changed
         self._worker, self._state_worker = worker("pixieioc files"), state_worker
-        self._place: Place | None = None
+        self._folder: Folder | None = None
         self._names = ""
-        self._asking: asyncio.Future[tuple[Place, str]] | None = None
+        self._asking: asyncio.Future[tuple[Folder, str]] | None = None
         self._asking_state: asyncio.Future[str] | None = None
         self._problem = ""
 
@@ -52,7 +52,7 @@ class FileWatch:
     @property
     def files(self) -> Files:
         """What is known now; nothing of a folder that nobody has asked for yet."""
-        place = self._place if self._place is not None and self._place.path == self.path else None
+        folder = self._folder if self._folder is not None and self._folder.path == self.path else None
         problem, silent = self._problem, self._state_worker.waiting
         if silent > PATIENCE:
             problem = (
@@ -60,7 +60,7 @@ class FileWatch:
             )
         elif not problem and self._state.reserved < self._next_run:
             problem = f"run number {self._next_run} is not noted in the state folder {self._state.path.parent} yet"
-        return Files(place, self._names, self._worker.waiting, problem)
+        return Files(folder, self._names, self._worker.waiting, problem)
 
     def ask(self) -> None:
         """Asks again, unless there is still no answer; to be called now and then."""
@@ -95,13 +95,13 @@ class FileWatch:
         self._state_worker.close()
         await asyncio.wait([released], timeout=_RELEASE)
 
-    def _examine(self, path: str, next_run: int) -> tuple[Place, str]:
+    def _examine(self, path: str, next_run: int) -> tuple[Folder, str]:
         """In the worker's thread: the folder, and what the tasks say against the names of the next run's files."""
         return examine(path), self._settings.not_ready(next_run)
 
-    def _answered(self, answer: asyncio.Future[tuple[Place, str]]) -> None:
+    def _answered(self, answer: asyncio.Future[tuple[Folder, str]]) -> None:
         if not answer.cancelled():
-            self._place, self._names = answer.result()
+            self._folder, self._names = answer.result()
             self._changed()
 
     def _state_answered(self, answer: asyncio.Future[str]) -> None:

@@ -100,7 +100,7 @@ class LivePipeline(Pipeline):
         finally:
             self._waiters.remove(waiter)
 
-    def say(self, action: Callable[[], None]) -> None:
+    def issue(self, action: Callable[[], None]) -> None:
         """Does something that sends messages, such as `stop`."""
         action()
         self._loop.call_soon(self._drain)

@@ -59,7 +59,7 @@ class Overview:
         if state.interrupted:
             log.add(f"run {state.interrupted} was cut off by the end of the IOC before")
 
-    def look(self, readiness: Readiness, *, in_run: bool) -> None:
+    def update(self, readiness: Readiness, *, in_run: bool) -> None:
         """Alarms, the outlook for a start, and the settings that wait."""
         self._show_alarms()
         self._show_texts(self._texts_of_tasks)  # which are many

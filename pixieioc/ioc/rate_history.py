@@ -29,7 +29,7 @@ class RateHistory:
         pvs.post("RateHistoryTime_RBV", np.arange(1.0 - RATES_KEPT, 1.0))
         pvs.post("RateHistory_RBV", self._rates.copy())
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """A second has passed."""
         now, count = time.monotonic(), float(self._pvs[self._pv].value)
         if count < self._last:  # a new run counts from 0

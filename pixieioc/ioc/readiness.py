@@ -17,7 +17,7 @@ PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
-class Place:
+class Folder:
     """A folder for raw files, or the nearest folder above it that exists."""
 
     path: str
@@ -45,7 +45,7 @@ class Saving:
 class Files:
     """What is known of the file systems: where raw files are written, and how long that one has not answered (s)."""
 
-    place: Place | None = None
+    folder: Folder | None = None
     names: str = ""  #: what is wrong with the names of the next run's files
     silent: float = 0.0
     state: str = ""  #: what is wrong with the state folder
@@ -83,31 +83,31 @@ class Readiness:
         return "; ".join(problem for problem in self.problems if problem)
 
 
-def examine(path: str) -> Place:
+def examine(path: str) -> Folder:
     """The state of a folder; may take as long as the file system does."""
     wanted = Path(path)
     try:
         folder = existing(wanted)
         stat = os.statvfs(folder)
     except OSError:  # a name that is too long, a folder that may not be looked into
-        return Place(path, False, False, 0.0)
+        return Folder(path, False, False, 0.0)
     writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
     free_gb = stat.f_bavail * stat.f_frsize / 1e9
-    return Place(path, wanted.is_dir(), writable, free_gb, levels(wanted), levels(folder))
+    return Folder(path, wanted.is_dir(), writable, free_gb, levels(wanted), levels(folder))
 
 
 def evaluate(
     run_on: str, draining: str, settings: str, saving: Saving, files: Files, path: str, starting: str = ""
 ) -> Readiness:
     """Puts the checks together; `run_on`, `draining`, `settings` and `starting` are their own problem (empty: well)."""
-    disk = folder = ""
-    place = files.place
+    disk = path_problem = ""
+    folder = files.folder
     if saving.on and files.silent > PATIENCE:
-        folder = f"the file system of {path} has not answered for {files.silent:.0f} s"
-    elif saving.on and place is not None:
-        not_writable = "" if place.writable else f"the folder {place.path} is not writable"
-        folder = place.why_not_made(saving.depth) or not_writable
-        if place.free_gb <= saving.least_gb:
-            disk = f"only {place.free_gb:.1f} GB are free at {place.path}, at least {saving.least_gb:g} GB are needed"
-    folder = "; ".join(problem for problem in (folder, files.names) if problem)
-    return Readiness((run_on, draining, settings, disk, folder, starting, files.state))
+        path_problem = f"the file system of {path} has not answered for {files.silent:.0f} s"
+    elif saving.on and folder is not None:
+        not_writable = "" if folder.writable else f"the folder {folder.path} is not writable"
+        path_problem = folder.why_not_made(saving.depth) or not_writable
+        if folder.free_gb <= saving.least_gb:
+            disk = f"only {folder.free_gb:.1f} GB are free at {folder.path}, at least {saving.least_gb:g} GB are needed"
+    path_problem = "; ".join(problem for problem in (path_problem, files.names) if problem)
+    return Readiness((run_on, draining, settings, disk, path_problem, starting, files.state))

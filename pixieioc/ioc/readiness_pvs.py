@@ -76,9 +76,9 @@ class ReadinessPvs:
         if files.silent > PATIENCE:
             for name in ("FilePathExists_RBV", "DiskFree_RBV", "DiskTimeLeft_RBV"):
                 pvs[name].post_alarm(INVALID, AlarmStatus.COMM)
-        elif files.place is not None:
-            place, shared, rate = files.place, self._settings.shared, self._progress.counter("write_rate")
-            missing = shared("auto_save", False) and place.why_not_made(shared("create_directory", 0))
+        elif files.folder is not None:
+            folder, shared, rate = files.folder, self._settings.shared, self._progress.counter("write_rate")
+            missing = shared("auto_save", False) and folder.why_not_made(shared("create_directory", 0))
             pvs.post("FilePathExists_RBV", int(not missing))
-            pvs.post("DiskFree_RBV", place.free_gb)
-            pvs.post("DiskTimeLeft_RBV", place.free_gb * 1e3 / rate / 3600 if rate else 0.0)
+            pvs.post("DiskFree_RBV", folder.free_gb)
+            pvs.post("DiskTimeLeft_RBV", folder.free_gb * 1e3 / rate / 3600 if rate else 0.0)

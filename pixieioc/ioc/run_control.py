@@ -200,7 +200,7 @@ class RunControl:
                 self._pvs.post(pv, value, force=force)
             case ev.EndRun(discard):
                 if self.pipeline.status in (Status.RUNNING, Status.DYING):
-                    self.pipeline.say(self.pipeline.abort if discard else self.pipeline.stop)
+                    self.pipeline.issue(self.pipeline.abort if discard else self.pipeline.stop)
             case ev.ShowState(state, message):
                 status.state(state, message)
             case ev.ShowCommand(outcome, message, client, pv, run):
@@ -308,7 +308,7 @@ class RunControl:
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def _show_readiness(self) -> None:
-        self._overview.look(self._ready.show(self.run, self._work.starting), in_run=self.run is not None)
+        self._overview.update(self._ready.show(self.run, self._work.starting), in_run=self.run is not None)
 
     async def _tick(self) -> None:
         """Times and presets all the time; readiness and heart beats once a second."""
@@ -319,7 +319,7 @@ class RunControl:
                 self._follow_run()
                 if time.monotonic() - self._looked >= _LOOK:
                     self._looked = time.monotonic()
-                    self._look()
+                    self._refresh()
             except Exception as error:
                 self._driver.fault("run control cannot follow the run", error)
                 await asyncio.sleep(_LOOK)
@@ -330,10 +330,10 @@ class RunControl:
         self._overview.count(in_run=self.run is not None)
         self._observe()
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         self._files.ask()
         self._show_readiness()
-        self._rates.look()
+        self._rates.sample()
 
     def _use_run_parameters(self) -> None:
         run = self.settings.run

@@ -21,7 +21,7 @@ EVERYTHING = 2**63 - 1
 _NOTHING = ev.empty()
 
 
-class Place(NamedTuple):
+class TimeBase(NamedTuple):
     """Where events belong: a period, a cell of its times, and, of a module that is apart, that module (or else -1)."""
 
     period: int
@@ -103,7 +103,7 @@ class Odd(NamedTuple):
 
 @dataclass
 class Group:
-    """What waits in one place, by module; and the key of the last event of each module that has been let out."""
+    """What waits in one time base, by module; and the key of the last event of each module that has been let out."""
 
     waiting: dict[int, list[Chunk]] = field(default_factory=dict[int, "list[Chunk]"])
     marks: dict[int, int] = field(default_factory=dict[int, int])

@@ -16,13 +16,13 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.apart import apart_from_most
 from pixieioc.listmode.batch import Batch
 from pixieioc.listmode.events import Column, Events, Memory
-from pixieioc.listmode.held import EVERYTHING, Chunk, Group, Odd, OfModule, Place, Run, store_of
+from pixieioc.listmode.held import EVERYTHING, Chunk, Group, Odd, OfModule, Run, TimeBase, store_of
 from pixieioc.listmode.reading import Reader, Reading
 from pixieioc.listmode.streams import END, Position, Stream
 from pixieioc.listmode.stretches import Due, Stretch, odd_stretch, stretches_of
 from pixieioc.listmode.survey import CELL_BITS, CFD_BITS
 
-_FIRST = Place(-1, 0)
+_FIRST = TimeBase(-1, 0)
 #: When too many events are held, modules are apart whose times are further from the others', s; of recorded data, it is
 #: told which modules' first times are.
 _FAR = 600.0
@@ -52,9 +52,9 @@ class TimeOrder:
     held: int = 0
     period: int = 0  #: with which all streams began
     streams: dict[int, Stream] = field(default_factory=dict[int, Stream])
-    _groups: dict[Place, Group] = field(default_factory=dict[Place, Group])
+    _groups: dict[TimeBase, Group] = field(default_factory=dict[TimeBase, Group])
     _horizon: Position | None = None  #: how far any module had come before the last block
-    _last: Place = _FIRST  #: of what was let out
+    _last: TimeBase = _FIRST  #: of what was let out
 
     def __post_init__(self) -> None:
         self._reader = Reader(self.window_ns, self.reset_ns, self.memory)
@@ -171,13 +171,13 @@ class TimeOrder:
         """Lets out what is before `limit` of what waits and of a block; the rest of the block waits."""
         runs = {} if reading is None else reading.runs
         batch = None if reading is None else reading.batch
-        for place in sorted({*self._groups, *runs}):
-            own = limit if place.apart < 0 or limit == END else self.streams[place.apart].own_limit
-            self._let_go_of(place, _key(own, place), batch, runs.get(place, []))
+        for base in sorted({*self._groups, *runs}):
+            own = limit if base.apart < 0 or limit == END else self.streams[base.apart].own_limit
+            self._let_go_of(base, _key(own, base), batch, runs.get(base, []))
 
-    def _let_go_of(self, place: Place, key: int, batch: Batch | None, runs: list[OfModule]) -> int:
-        """What is before a key of one place; returns how many events that is."""
-        group = self._groups.get(place) or self._groups.setdefault(place, Group())
+    def _let_go_of(self, base: TimeBase, key: int, batch: Batch | None, runs: list[OfModule]) -> int:
+        """What is before a key of one time base; returns how many events that is."""
+        group = self._groups.get(base) or self._groups.setdefault(base, Group())
         due, rest = list[OfModule](), list[OfModule]()
         if batch is None:
             batch = Batch(store_of([]), ev.empty(), np.empty(0, np.int64), np.empty(0, np.uint32), 0.0, self.memory)
@@ -199,26 +199,26 @@ class TimeOrder:
         if not due:
             return 0
         due.sort(key=lambda of_module: of_module.module)  # stable: a module's runs stay in their order
-        self._dues.append(self._due(place, group, batch, [run for _, run in due]))
+        self._dues.append(self._due(base, group, batch, [run for _, run in due]))
         for module, run in due:
             group.marks[module] = max(group.marks.get(module, -EVERYTHING), int(batch.keys[run.end - 1]))
         return len(self._dues[-1].numbers)
 
-    def _due(self, place: Place, group: Group, batch: Batch, runs: list[Run]) -> Due:
+    def _due(self, base: TimeBase, group: Group, batch: Batch, runs: list[Run]) -> Due:
         numbers = batch.merged(runs)
         late = 0
-        if place.apart >= 0:
+        if base.apart >= 0:
             late = len(numbers)
             self.late_apart += late
-        elif place < self._last:
+        elif base < self._last:
             late = len(numbers)
         elif group.marks:
             mark = max(group.marks.values())
             late = sum(int(batch.keys[r.begin : r.end].searchsorted(mark)) for r in runs if batch.keys[r.begin] < mark)
-        if place.apart < 0:
-            self._last = max(self._last, place)
+        if base.apart < 0:
+            self._last = max(self._last, base)
         self.late += late
-        return Due(place.period, batch, numbers, runs[0] if len(runs) == 1 else None, late)
+        return Due(base.period, batch, numbers, runs[0] if len(runs) == 1 else None, late)
 
     # -- bounds -------------------------------------------------------------------------------------------------------
 
@@ -237,26 +237,26 @@ class TimeOrder:
             return
         for stream in self.streams.values():  # it should have more, but has not
             stream.ignored |= not stream.quiet and (stream.heard is None or stream.heard <= deadline)
-        for place, module, chunk in self._overdue(deadline):  # it has kept itself waiting
+        for base, module, chunk in self._overdue(deadline):  # it has kept itself waiting
             stream = self.streams[module]
-            stream.ignored |= not stream.quiet and self._waits_for_itself(place, module, chunk)
+            stream.ignored |= not stream.quiet and self._waits_for_itself(base, module, chunk)
         self._let_go(self._limit(now))
         if self._overdue(deadline):
             self._part(self.longest)
             self._let_go(self._limit(now))
-        for place, module, chunk in self._overdue(deadline):  # its time cannot be true, alone among others
-            self._force_out(place, module, chunk, deadline)
+        for base, module, chunk in self._overdue(deadline):  # its time cannot be true, alone among others
+            self._force_out(base, module, chunk, deadline)
 
-    def _waits_for_itself(self, place: Place, module: int, chunk: Chunk) -> bool:
+    def _waits_for_itself(self, base: TimeBase, module: int, chunk: Chunk) -> bool:
         """Whether nothing that other modules may still have comes before what waits of a module."""
         others = [s.limit(self._horizon, recorded=False) for number, s in self.streams.items() if number != module]
         known = [limit for limit in others if limit is not None]
-        return place.apart < 0 and len(known) == len(others) and chunk.first < _key(min(known, default=END), place)
+        return base.apart < 0 and len(known) == len(others) and chunk.first < _key(min(known, default=END), base)
 
-    def _overdue(self, deadline: float) -> list[tuple[Place, int, Chunk]]:
+    def _overdue(self, deadline: float) -> list[tuple[TimeBase, int, Chunk]]:
         return [
-            (place, module, chunk)
-            for place, group in self._groups.items()
+            (base, module, chunk)
+            for base, group in self._groups.items()
             for module, chunks in group.waiting.items()
             for chunk in chunks
             if chunk.since <= deadline
@@ -267,9 +267,9 @@ class TimeOrder:
         active = {m: s.position for m, s in self.streams.items() if s.known and not s.ignored and not s.apart}
         for module in apart_from_most(active, round(gap * 1e9)):
             self.streams[module].apart = True
-            for place, group in list(self._groups.items()):
-                if place.apart < 0 and (chunks := group.take(module)):
-                    own = self._groups.setdefault(place._replace(apart=module), Group())
+            for base, group in list(self._groups.items()):
+                if base.apart < 0 and (chunks := group.take(module)):
+                    own = self._groups.setdefault(base._replace(apart=module), Group())
                     own.waiting.setdefault(module, []).extend(chunks)
 
     def _rejoin(self) -> None:
@@ -279,11 +279,11 @@ class TimeOrder:
             if stream.apart and stream.known and others and stream.period == others.period:
                 stream.apart = abs(stream.position.time - others.time) > self.longest * 5e8
 
-    def _force_out(self, place: Place, module: int, chunk: Chunk, deadline: float) -> None:
-        group, since = self._groups[place], chunk.store.since[chunk.rows]
+    def _force_out(self, base: TimeBase, module: int, chunk: Chunk, deadline: float) -> None:
+        group, since = self._groups[base], chunk.store.since[chunk.rows]
         old = since <= deadline
         rows = np.arange(chunk.begin, chunk.begin + chunk.size)
-        self._odd.append(Odd(place.period, ev.compact(ev.take(chunk.store.events, rows[old]))))
+        self._odd.append(Odd(base.period, ev.compact(ev.take(chunk.store.events, rows[old]))))
         kept = [] if old.all() else [chunk.only(~old)]
         group.waiting[module] = [c for c in group.waiting[module] if c is not chunk] + kept
         if not group.waiting[module]:
@@ -295,14 +295,14 @@ class TimeOrder:
         self._part(max(_FAR, self.longest))
         self._let_go(self._limit(now))
         self._count()
-        for place in sorted(self._groups):
+        for base in sorted(self._groups):
             excess = self.held - self.max_events // 2
             if self.held <= self.max_events or excess <= 0:
                 break
-            chunks = [chunk for chunks in self._groups[place].waiting.values() for chunk in chunks]
+            chunks = [chunk for chunks in self._groups[base].waiting.values() for chunk in chunks]
             keys = np.concatenate([np.empty(0, np.int64), *(chunk.keys for chunk in chunks)])
             key = EVERYTHING if len(keys) <= excess else int(np.partition(keys, excess)[excess])
-            self.held -= self._let_go_of(place, key, None, [])
+            self.held -= self._let_go_of(base, key, None, [])
         self._count()
         self.relieved += before - self.held
 
@@ -311,9 +311,9 @@ class TimeOrder:
     def _emit(self) -> list[Stretch]:
         """What is let out, in one piece of memory if possible: so it can travel as one."""
         dues, self._dues = self._dues, []
-        done = [place for place, group in self._groups.items() if not group.waiting and place < self._last]
-        for place in done:
-            del self._groups[place]
+        done = [base for base, group in self._groups.items() if not group.waiting and base < self._last]
+        for base in done:
+            del self._groups[base]
         stretches = stretches_of(dues, self.spare, self.memory)
         for period, events in self._odd:
             self.late += ev.size(events)
@@ -335,11 +335,11 @@ def warm_up(*, everything: bool = False) -> None:
     order.finish()
 
 
-def _key(limit: Position | None, place: Place) -> int:
-    """The lowest key in a place that is not before `limit`."""
-    if limit is None or limit.period < place.period:
+def _key(limit: Position | None, base: TimeBase) -> int:
+    """The lowest key in a time base that is not before `limit`."""
+    if limit is None or limit.period < base.period:
         return -EVERYTHING
-    if limit.period > place.period:
+    if limit.period > base.period:
         return EVERYTHING
-    after = limit.time - place.origin
+    after = limit.time - base.origin
     return EVERYTHING if after >> CELL_BITS > 0 else -EVERYTHING if after < 0 else after << CFD_BITS

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.batch import Batch
 from pixieioc.listmode.events import Events, Memory
-from pixieioc.listmode.held import Chunk, Group, Odd, OfModule, Place, Run, Store, store_of
+from pixieioc.listmode.held import Chunk, Group, Odd, OfModule, Run, Store, TimeBase, store_of
 from pixieioc.listmode.streams import CFD_NS, Position, Stream
 from pixieioc.listmode.survey import CELL_BITS, CFD_BITS, Part, State, survey
 
@@ -21,15 +21,15 @@ _PARTS = 64
 
 @dataclass
 class Reading:
-    """What a block says: runs of events, each in order, by place; and events whose time cannot be true."""
+    """What a block says: runs of events, each in order, by time base; and events whose time cannot be true."""
 
     batch: Batch
-    runs: dict[Place, list[OfModule]] = field(default_factory=dict[Place, "list[OfModule]"])
+    runs: dict[TimeBase, list[OfModule]] = field(default_factory=dict[TimeBase, "list[OfModule]"])
     odd: list[Odd] = field(default_factory=list[Odd])
 
-    def add(self, place: Place, module: int, run: Run) -> None:
+    def add(self, base: TimeBase, module: int, run: Run) -> None:
         """Notes a run."""
-        self.runs.setdefault(place, []).append(OfModule(module, run))
+        self.runs.setdefault(base, []).append(OfModule(module, run))
 
 
 class Reader:
@@ -45,7 +45,7 @@ class Reader:
         events: Events,
         streams: Mapping[int, Stream],
         stream_of: Callable[[int], Stream],
-        groups: Mapping[Place, Group],
+        groups: Mapping[TimeBase, Group],
         final: Collection[int],
         now: float | None,
     ) -> Reading:
@@ -77,13 +77,17 @@ class Reader:
         return reading
 
     def _tails(
-        self, block: Events, runs: list[tuple[int, slice]], streams: Mapping[int, Stream], groups: Mapping[Place, Group]
+        self,
+        block: Events,
+        runs: list[tuple[int, slice]],
+        streams: Mapping[int, Stream],
+        groups: Mapping[TimeBase, Group],
     ) -> dict[int, Chunk]:
         """What waits of each module that events of the block may come before."""
         tails: dict[int, Chunk] = {}
         for module, rows in runs:
             stream = streams[module]
-            group = groups.get(place_of(module, stream))
+            group = groups.get(time_base_of(module, stream))
             if module in tails or group is None or module not in group.waiting:
                 continue
             earliest = -(2**62)
@@ -106,7 +110,7 @@ class Reader:
         reading: Reading,
         module: int,
         stream: Stream,
-        groups: Mapping[Place, Group],
+        groups: Mapping[TimeBase, Group],
         rows: slice,
         tail: int,
         at: int,
@@ -130,14 +134,14 @@ class Reader:
                     part[Part.END],
                     max(0, min(at, part[Part.END]) - part[Part.BEGIN]),
                 )
-                place = Place(part[Part.PERIOD], part[Part.ORIGIN], module if stream.apart else -1)
+                base = TimeBase(part[Part.PERIOD], part[Part.ORIGIN], module if stream.apart else -1)
                 if not part[Part.SETTLED]:
                     _sort(batch, begin, stop)
                     follows = False
                 if part[Part.REMAINS]:
-                    _discard(reading, module, place.period, groups)
+                    _discard(reading, module, base.period, groups)
                 begins_at = row + begin + waited - at if follows else -1
-                reading.add(place, module, Run(begin, stop, waited, begins_at))
+                reading.add(base, module, Run(begin, stop, waited, begins_at))
             if odds:
                 reading.odd.append(Odd(stream.period, ev.compact(ev.take(block, odd[:odds]))))
             if backs:
@@ -162,9 +166,9 @@ def _time_of(part: NDArray[np.int64], batch: Batch) -> Position:
     return Position(int(part[Part.PERIOD]), int(part[Part.ORIGIN]) + (int(batch.keys[part[Part.BEGIN]]) >> CFD_BITS))
 
 
-def place_of(module: int, stream: Stream) -> Place:
+def time_base_of(module: int, stream: Stream) -> TimeBase:
     """Where the next events of a stream belong, unless its counter says something else."""
-    return Place(stream.period, stream.origin, module if stream.apart else -1)
+    return TimeBase(stream.period, stream.origin, module if stream.apart else -1)
 
 
 def _with_undecided(
@@ -215,14 +219,14 @@ def _sort(batch: Batch, begin: int, end: int) -> None:
     batch.order[begin:end] = batch.order[begin:end][order]
 
 
-def _discard(reading: Reading, module: int, period: int, groups: Mapping[Place, Group]) -> None:
+def _discard(reading: Reading, module: int, period: int, groups: Mapping[TimeBase, Group]) -> None:
     """What was believed of a module was of a run that had ended: it is odd."""
-    for place, group in groups.items():
-        if place.period == period and (chunks := group.take(module)):
+    for base, group in groups.items():
+        if base.period == period and (chunks := group.take(module)):
             reading.odd.append(Odd(period, store_of(chunks).events))
             group.marks.pop(module, None)
-    for place, runs in reading.runs.items():
-        for of_module in [r for r in runs if place.period == period and r.module == module]:
+    for base, runs in reading.runs.items():
+        for of_module in [r for r in runs if base.period == period and r.module == module]:
             runs.remove(of_module)
             numbers = reading.batch.order[of_module.run.begin : of_module.run.end]
             reading.odd.append(Odd(period, reading.batch.copied(numbers, (), ev.heap)))
@@ -240,8 +244,8 @@ def _add_back(reading: Reading, module: int, stream: Stream, rows: NDArray[np.ui
         batch.keys[at:end] = ((time[here] - origin) << CFD_BITS) + units[here]
         batch.order[at:end] = first + rows[here]
         _sort(batch, at, end)
-        place = Place(int(stream.state[State.PERIOD]) - 1, origin, module if stream.apart else -1)
-        reading.add(place, module, Run(at, end, 0, -1))
+        base = TimeBase(int(stream.state[State.PERIOD]) - 1, origin, module if stream.apart else -1)
+        reading.add(base, module, Run(at, end, 0, -1))
         at = end
     return at
 

@@ -38,7 +38,7 @@ class ControlLine:
         self.socket.connect(wiring.control)
         self._outbox: deque[list[Any]] = deque()
 
-    def say(self, kind: str, payload: Any, run: int) -> None:
+    def send(self, kind: str, payload: Any, run: int) -> None:
         """Sends a message, after those that have not left yet."""
         self._outbox.append(pack(Packet(kind, run, 0, payload)))
         self.flush()
@@ -52,7 +52,7 @@ class ControlLine:
                 return
             self._outbox.popleft()
 
-    def hear(self) -> Packet | None:
+    def receive(self) -> Packet | None:
         """The next message from the pipeline, or None if there is none."""
         try:
             return unpack(self.socket.recv_multipart(zmq.DONTWAIT))
@@ -60,7 +60,7 @@ class ControlLine:
             return None
 
     def close(self) -> None:
-        """Closes the socket; what was said is still delivered."""
+        """Closes the socket; what was sent is still delivered."""
         self.flush()
         self.socket.close()
 

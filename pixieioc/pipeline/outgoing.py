@@ -70,7 +70,7 @@ class Outgoing:
     def report(self, status: StatusName, links: list[LinkCount]) -> None:
         """Sends all values that have changed, and what became of the items at each output."""
         report = Reported(status=status, time=time.time(), values=self._reporting.take(), links=links)
-        self._control.say(_REPORT, write(report), self.run)
+        self._control.send(_REPORT, write(report), self.run)
 
     def usage(self) -> bool:
         """Has load and memory reported, if that is due."""
@@ -84,7 +84,7 @@ class Outgoing:
     def printed(self, *, last: bool = False) -> None:
         """Sends lines that were printed, if they are due, or with `last` all that there are."""
         while self.in_thread and (text := self.printer.take(last=last)) is not None:
-            self._control.say(_PRINT, write(Printed(text=text, time=time.time())), self.run)
+            self._control.send(_PRINT, write(Printed(text=text, time=time.time())), self.run)
 
     def starting(self, what: str) -> None:
         """Says what takes long from now on; any thread may, and a socket belongs to one thread only."""
@@ -94,15 +94,15 @@ class Outgoing:
 
     def _send_starting(self) -> None:
         while self._from_threads:
-            self._control.say(_BUSY, write(Busy(self._from_threads.popleft())), self.run)
+            self._control.send(_BUSY, write(Busy(self._from_threads.popleft())), self.run)
 
     def answer(self, number: int, refused: str, in_use: dict[str, Any]) -> None:
         """Says that a message was dealt with, and what is in use then, or why it is refused."""
-        self._control.say(_ANSWER, write(Answered(ack=number, refused=clean(refused), in_use=in_use)), self.run)
+        self._control.send(_ANSWER, write(Answered(ack=number, refused=clean(refused), in_use=in_use)), self.run)
 
     def in_use(self, values: dict[str, Any], limits: dict[str, Any]) -> None:
         """Says what has come into use without being asked for."""
-        self._control.say(_IN_USE, write(Announced(time=time.time(), values=values, limits=limits)), self.run)
+        self._control.send(_IN_USE, write(Announced(time=time.time(), values=values, limits=limits)), self.run)
 
     def print(self, text: str) -> None:
         """Prints a line for the operator."""
@@ -110,11 +110,11 @@ class Outgoing:
 
     def failed(self, error: Error) -> None:
         """Says that the task has failed."""
-        self._control.say(_ERROR, error.to_dict(), self.run)
+        self._control.send(_ERROR, error.to_dict(), self.run)
 
     def finished(self) -> None:
         """Says that the task is through with the run."""
-        self._control.say(Message.FINISHED, None, self.run)
+        self._control.send(Message.FINISHED, None, self.run)
 
     def flush(self) -> None:
         """Sends what other threads have said, and what the socket did not take before."""

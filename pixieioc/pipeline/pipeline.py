@@ -109,10 +109,10 @@ class Pipeline(PipelineState):
     def poll(self) -> bool:
         """Handles at most one message; True if there was one. Never blocks."""
         self._failures.check()
-        heard = self.processes.hear()
-        if heard is None:
+        received = self.processes.receive()
+        if received is None:
             return False
-        process, frames = heard
+        process, frames = received
         if process is not None:  # otherwise the last word of a process that has been replaced
             self.incoming.take(process, frames)
         return True

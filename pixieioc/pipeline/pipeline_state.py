@@ -66,4 +66,4 @@ class PipelineState:
 
     def send(self, name: str, kind: str, payload: Any) -> int:
         """Sends a message of this run to a task and returns its number, by which the answer will be known."""
-        return self.processes.tell(name, kind, payload, self.run_id)
+        return self.processes.send(name, kind, payload, self.run_id)

@@ -104,7 +104,7 @@ class TaskLoop:
         if self._in_thread is not None:
             error, self._in_thread = self._in_thread, None
             raise error
-        while (packet := self._inbox.popleft() if self._inbox else self._control.hear()) is not None:
+        while (packet := self._inbox.popleft() if self._inbox else self._control.receive()) is not None:
             self._handle(packet)
         self._do_next()
         self.beat()
@@ -179,7 +179,7 @@ class TaskLoop:
 
     def poll_control(self) -> None:
         """In the middle of some work: take in at once what ends it; everything else keeps its turn."""
-        while (packet := self._control.hear()) is not None:
+        while (packet := self._control.receive()) is not None:
             if packet.kind == _CONNECT and self.status is not Status.WAITING:
                 self._handle(packet)
                 continue

@@ -166,7 +166,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
-    def tell(self, name: str, kind: str, payload: Any, run: int) -> int:
+    def send(self, name: str, kind: str, payload: Any, run: int) -> int:
         """Sends a message to a process and returns its number, by which the answer will be known.
 
         One that is not there (any more) hears of it as little as one that has just died.
@@ -180,7 +180,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                 self.socket.send_multipart([process.identity.encode(), *frames], zmq.DONTWAIT)
         return self._number
 
-    def hear(self) -> tuple[TaskProcess | None, list[bytes]] | None:
+    def receive(self) -> tuple[TaskProcess | None, list[bytes]] | None:
         """The frames of the next message with who sent it (None: a process that has been replaced), or None."""
         try:
             identity, *frames = self.socket.recv_multipart(zmq.DONTWAIT)

@@ -31,7 +31,7 @@ PRINTED_LINES = 20
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Scope:
     """Where the process variables of a declaration are: what their names begin with, and their section."""
 
     before: str
@@ -43,15 +43,15 @@ class _Place:
         return {"name": self.before + own, "own": own, "section": self.section, "owner": self.owner}
 
 
-def _place_of(task: str, declared: Parameter[Any] | Report[Any]) -> _Place:
+def _scope_of(task: str, declared: Parameter[Any] | Report[Any]) -> _Scope:
     """That of what there is once in a task, or once in the pipeline."""
     shared = not task or declared.shared
-    return _Place("", declared.section) if shared else _Place(f"{task}:", "task", task)
+    return _Scope("", declared.section) if shared else _Scope(f"{task}:", "task", task)
 
 
-def _of_index(*index: int) -> _Place:
+def _of_index(*index: int) -> _Scope:
     """That of a module or a channel."""
-    return _Place(f"{channel_values.place_name(index)}:", "channel")
+    return _Scope(f"{channel_values.place_name(index)}:", "channel")
 
 
 def parameter_pvs(
@@ -68,10 +68,10 @@ def parameter_pvs(
             source = Source("parameter", task, parameter.name, index[:2], number)
             yield from _pair(_of_index(*index[:2]), parameter, channel_values.at(value, index), source)
         return
-    place, source = _place_of(task, parameter), Source("parameter", task, parameter.name)
+    scope, source = _scope_of(task, parameter), Source("parameter", task, parameter.name)
     if parameter.command:
         labels = (DONE, parameter.pv)
-        named = place.named(parameter.pv)
+        named = scope.named(parameter.pv)
         yield PvInfo(
             record="bo",
             doc=parameter.doc,
@@ -82,17 +82,17 @@ def parameter_pvs(
             **named,
         )
     else:
-        yield from _pair(place, parameter, value, source)
+        yield from _pair(scope, parameter, value, source)
 
 
-def _pair(place: _Place, parameter: Parameter[Any], value: Value, source: Source) -> Iterator[PvInfo]:
+def _pair(scope: _Scope, parameter: Parameter[Any], value: Value, source: Source) -> Iterator[PvInfo]:
     own = channel_values.numbered(parameter.pv, source.number)
     pattern = parameter.pv if source.number is not None else ""
     if not parameter.fixed:
-        of: dict[str, Any] = {**place.named(own), "access": parameter.access, "source": source, "pattern": pattern}
+        of: dict[str, Any] = {**scope.named(own), "access": parameter.access, "source": source, "pattern": pattern}
         of |= {"role": "setpoint", "saved": True, "locked_in_run": not parameter.live}
         yield _of_parameter(parameter, value, parameter.doc, of)
-    of = {**place.named(f"{own}_RBV"), "source": replace(source, kind="readback"), "role": "readback"}
+    of = {**scope.named(f"{own}_RBV"), "source": replace(source, kind="readback"), "role": "readback"}
     of["pattern"] = f"{pattern}_RBV" if pattern else ""
     yield _of_parameter(parameter, value, f"{parameter.doc.rstrip('.')}: as it is used.", of)
 
@@ -149,7 +149,7 @@ def report_pvs(
     standard = vars(StandardReports).get(report.name) is report
     own = report.pv if report.shared or standard else _reported(report.pv)
     of: dict[str, Any] = {
-        **_place_of(task, report).named(own),
+        **_scope_of(task, report).named(own),
         "doc": report.doc, "guidance": report.guidance, "source": Source("report", task, report.name),
         "alarm": report.alarm, "archive": report.archive,
     }  # fmt: skip
@@ -209,7 +209,7 @@ def _module_pvs(task: str, report: Report[Any], settings: Mapping[str, Value]) -
     own = f"{report.pv.removesuffix('_RBV')}_RBV"
     for module in range(report.shape(settings)[0]):
         source = Source("report", task, report.name, (module,))
-        of: dict[str, Any] = {**_Place(f"M{module:02d}:", "channel").named(own), "source": source}
+        of: dict[str, Any] = {**_Scope(f"M{module:02d}:", "channel").named(own), "source": source}
         if report.choices:
             of |= {"doc": report.doc, "guidance": report.guidance, "alarm": report.alarm, "archive": report.archive}
             labels, states = report.choices, report.severities
@@ -259,10 +259,10 @@ def task_pvs(
 
 def _frame_pvs(task: str) -> Iterator[PvInfo]:
     """What the IOC itself knows of a task."""
-    place = _Place(f"{task}:", "task", task)
+    scope = _Scope(f"{task}:", "task", task)
 
     def of(own: str, name: str) -> dict[str, Any]:
-        return {**place.named(own), "source": Source("run", task, name)}
+        return {**scope.named(own), "source": Source("run", task, name)}
 
     yield PvInfo(
         record="bi", doc="Whether the task had an error that nobody has acknowledged.", labels=OK_ERROR,

@@ -45,7 +45,7 @@ def _reason(first: EndReason, last: EndReason) -> Condition:
 
 
 IOC_IS_THERE = Condition(ALIVE, 1, 2)
-#: No error that waits for an acknowledge came of a full disk, which has an alarm of its own then.
+#: No error that is not acknowledged was caused by a full disk, which has an alarm of its own then.
 DISK_WAS_NOT_FULL = Condition("DiskFull_RBV", 0, 1)
 #: No task has failed in the run, or since it. What an abort discards is what was asked for.
 NOTHING_HAS_FAILED = (

@@ -109,7 +109,7 @@ async def test_a_run_without_end_is_stopped() -> None:
     async with _chain("ToySource", "ToySink", items=0, pause=0.01) as (pipeline, heard):
         await pipeline.do(pipeline.starting())
         await _until(pipeline, lambda: heard.reports["ToySink"]["counter"] > 20)
-        pipeline.say(pipeline.stop)
+        pipeline.issue(pipeline.stop)
         assert pipeline.status is Status.DYING
         await _until(pipeline, lambda: pipeline.at_rest)
         assert heard.reports["ToySink"]["counter"] == heard.reports["ToySource"]["counter"]

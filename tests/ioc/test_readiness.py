@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from pixieioc.ioc.readiness import CHECKS, Files, Place, Readiness, Saving, evaluate, examine
+from pixieioc.ioc.readiness import CHECKS, Files, Folder, Readiness, Saving, evaluate, examine
 
-HERE = Place("/data", exists=True, writable=True, free_gb=100.0)
+HERE = Folder("/data", exists=True, writable=True, free_gb=100.0)
 NO_FOLDER = "there is no folder /x (CreateDirectory makes it)"
 ALL = 2 ** len(CHECKS) - 1
 RUN, LINKS, SETTINGS, DISK, PATH, TASKS, STATE = (1 << i for i in range(len(CHECKS)))
 
 
-def _place(**other: bool | float) -> Place:
-    return Place(**{**vars(HERE), **other})
+def _place(**other: bool | float) -> Folder:
+    return Folder(**{**vars(HERE), **other})
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def _place(**other: bool | float) -> Place:
         ),
         (("a", "b", "c", Saving(), HERE), RUN | LINKS | SETTINGS, "a; b; c"),
         # The folder matters only to a run that saves.
-        (("", "", "", Saving(), Place("/x", exists=False, writable=False, free_gb=0.0)), 0, ""),
+        (("", "", "", Saving(), Folder("/x", exists=False, writable=False, free_gb=0.0)), 0, ""),
         (("", "", "", Saving(on=True), HERE), 0, ""),
         (
             ("", "", "", Saving(on=True), _place(exists=False)),
@@ -61,15 +61,15 @@ def _place(**other: bool | float) -> Place:
             "only 100.0 GB are free at /data, at least 100 GB are needed",
         ),
         (
-            ("a", "", "", Saving(on=True, least_gb=1.5), Place("/x", exists=False, writable=True, free_gb=0.25)),
+            ("a", "", "", Saving(on=True, least_gb=1.5), Folder("/x", exists=False, writable=True, free_gb=0.25)),
             RUN | DISK | PATH,
             f"a; only 0.2 GB are free at /x, at least 1.5 GB are needed; {NO_FOLDER}",
         ),
     ],
 )
 def test_what_is_missing(given: tuple[Any, ...], missing: int, message: str) -> None:
-    run_on, draining, problem, saving, place, starting, names, *_ = (*given, "", "")
-    readiness = evaluate(run_on, draining, problem, saving, Files(place, names), place.path, starting)
+    run_on, draining, problem, saving, folder, starting, names, *_ = (*given, "", "")
+    readiness = evaluate(run_on, draining, problem, saving, Files(folder, names), folder.path, starting)
     assert (readiness.bits, readiness.message, readiness.ready) == (ALL - missing, message, not missing)
 
 
@@ -90,8 +90,8 @@ def test_a_look_at_folders(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     # Where no folder is, and none can be made.
     for path in (f"{tmp_path}/file", f"{tmp_path}/file/below", f"{tmp_path}/{'x' * 300}/below", "/proc/self/nothing"):
-        place = examine(path)
-        assert (place.path, place.exists, place.writable) == (path, False, False)
+        folder = examine(path)
+        assert (folder.path, folder.exists, folder.writable) == (path, False, False)
 
 
 def test_a_file_system_that_does_not_answer_is_the_reason_for_a_run_that_saves() -> None:

@@ -189,7 +189,7 @@ class Tasks(TaskProcesses):
     def keep_folders(self) -> None:
         pass
 
-    def tell(self, name: str, kind: str, payload: Any, run: int) -> int:
+    def send(self, name: str, kind: str, payload: Any, run: int) -> int:
         self._number += 1
         number, process = self._number, self._processes.get(name)
         if kind == Message.START and self.ending():
@@ -206,7 +206,7 @@ class Tasks(TaskProcesses):
     def changed(self) -> None:
         asyncio.get_running_loop().call_soon(self.drain)
 
-    def hear(self) -> tuple[TaskProcess | None, list[Any]] | None:
+    def receive(self) -> tuple[TaskProcess | None, list[Any]] | None:
         if not self._messages:
             return None
         process, frames = self._messages.popleft()

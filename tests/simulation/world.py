@@ -294,7 +294,7 @@ def run(seed: int, actions: int = ACTIONS, harm: Callable[[RunControl], None] | 
         with (
             virtual_time(loop),
             mock.patch.object(task_processes, "prepare"),
-            mock.patch.object(Overview, "look"),  # what it shows follows from what is checked
+            mock.patch.object(Overview, "update"),  # what it shows follows from what is checked
         ):
             loop.run_until_complete(story())
     except Exception as error:
