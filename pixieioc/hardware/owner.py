@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pixieioc.hardware.crate import Crate, Firmware, ModuleInfo, Progress, nobody
 from pixieioc.hardware.error import HardwareError
+from pixieioc.hardware.setting_files import check_for_boot
 
 #: Lines of the SDK's log that are kept.
 _LINES = 20
@@ -55,6 +56,7 @@ class CrateOwner:
         self.error: Exception | None = None  #: why the last boot has failed
         self.done, self.total = 0, 0  #: modules that have booted, and all
         self.boots = 0  #: how many boots have succeeded: whoever reads settings compares it
+        self.doubts: Sequence[str] = ()  #: what in the file of settings of the last boot is not of these modules
         self.log: deque[str] = deque(maxlen=_LINES)  #: the last lines of the SDK's log
 
     # -- what others may ask ------------------------------------------------------------------------------------------
@@ -150,6 +152,7 @@ class CrateOwner:
                 "be a new one",
             )  # fmt: skip
         self.total = len(crate.modules)
+        self.doubts = [] if plan.settings is None else check_for_boot(plan.settings, crate.modules)
         if fast and self._was_booted and list(plan.firmware) == list(self._loaded):
             if plan.settings is not None:
                 crate.load_settings(plan.settings)

@@ -112,6 +112,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             return
         self._boots_seen = owner.boots
         self._settings = None
+        for doubt in owner.doubts:
+            self.print(f"the file of settings of the boot: {doubt}")
         if self._resumed:
             self.send_in_use({"settings_file": self._resumed})
             self._resumed = ""

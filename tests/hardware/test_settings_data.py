@@ -246,16 +246,36 @@ def test_a_file_of_settings_is_saved_with_its_comment_and_loaded(crate: tuple[Io
 def test_a_file_that_is_not_of_this_crate_is_refused(crate: tuple[Ioc, Simulation]) -> None:
     ioc, simulation = crate
     path = simulation.folder / "short.json"
-    path.write_text("[{}]")
-    for name, why in (
-        (path, "has settings of 1 modules, the crate has 2"),
-        (path.with_name("no.json"), "there is no "),
+    for content, why in (
+        ("[{}]", "has settings of 1 modules, the crate has 2"),
+        ("[1, 2]", "is no file of settings: module 0 has no 'channel'"),
+        ('[{"channel": {}, "module": {}}, {"channel": 3}]', "is no file of settings: module 1 has no 'channel'"),
+        ("[" * 100_000, "is no file of settings: maximum recursion depth"),
+        (None, "there is no "),
     ):
+        path.unlink() if content is None else path.write_text(content)
+        name = path
         ioc.put("SettingsFile", str(name))
         with pytest.raises(PutFailed):
             ioc.put("LoadSettings", 1)
         assert why in ioc.get("CmdMessage_RBV")
     ioc.put("SettingsFile", "")
+
+
+def test_a_boot_refuses_a_file_of_settings_that_is_not_of_this_crate() -> None:
+    with _crate() as (ioc, simulation):
+        settings = simulation.folder / "short.json"
+        settings.write_text('[{"channel": {}, "module": {}}]')
+        with running(ioc):
+            _until_booted(ioc)
+            ioc.put("SettingsFile", str(settings))
+            with pytest.raises(PutFailed):
+                ioc.put("Boot", 1)
+            assert "has settings of 1 modules, the crate has 2" in ioc.get("CmdMessage_RBV")
+            assert ioc.get("BootState_RBV") == "Failed"
+            settings.write_text('[{"channel": {}, "module": {}}, {"channel": {}, "module": {}}]')
+            ioc.put("Boot", 1)
+            assert ioc.get("BootState_RBV") == "Booted"
 
 
 def test_the_settings_of_a_run_stand_beside_its_data(crate: tuple[Ioc, Simulation]) -> None:
