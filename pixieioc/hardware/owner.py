@@ -6,6 +6,7 @@ stays responsive meanwhile. While a boot is in progress nobody else may use the 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -124,9 +125,12 @@ class CrateOwner:
 
     def close(self) -> None:
         """Gives up the modules, unless a boot is in progress: then the end of the process does."""
-        if self._crate is not None and not self.booting:
+        if self._crate is None or self.booting:
+            return
+        # After a boot that has failed, modules may be offline, which the library refuses to shut down.
+        with contextlib.suppress(*((HardwareError,) if self.state is BootState.FAILED else ())):
             self._crate.close()
-            self.state = BootState.OFFLINE
+        self.state = BootState.OFFLINE
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 

@@ -306,6 +306,29 @@ def test_a_boot_and_a_restart_keep_what_was_changed() -> None:
             _check_kept(ioc)
 
 
+def test_a_restart_names_the_file_of_settings_without_which_it_cannot_boot() -> None:
+    with _crate() as (ioc, simulation):
+        path = simulation.folder / "own.json"
+        with running(ioc):
+            _until_booted(ioc)
+            ioc.put("SettingsFile", str(path))
+            ioc.put("SaveSettings", 1)
+        path.unlink()
+        with running(ioc):
+            ioc.until("BootState_RBV", lambda state: state == "Failed", 60)
+            ioc.until("ReadyMessage_RBV", lambda text: f"there is no {path}" in text)
+            assert ioc.get("SettingsFile") == ioc.get("SettingsFile_RBV") == str(path)
+            ioc.put("SettingsFile", "")
+            ioc.put("Boot", 1)
+            assert ioc.get("BootState_RBV") == "Booted"
+            ioc.put("SettingsFile", str(path))
+            ioc.put("SaveSettings", 1)
+        path.unlink()
+        with running(ioc):
+            ioc.until("BootState_RBV", lambda state: state == "Failed", 60)
+        assert "Pixie16ExitSystem" not in ioc.output()  # which fails for modules that are offline
+
+
 def _check_kept(ioc: Ioc) -> None:
     ioc.until("M01:C09:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold == 77, 60)
     assert ioc.get("M01:C09:CaptureTrace_RBV") == "Yes"
