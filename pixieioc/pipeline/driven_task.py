@@ -46,7 +46,8 @@ def set_parameters(task: DrivenTask, config: Mapping[str, Any], *, in_run: bool)
     accepted = validate({task.name: config}, {task.name: cls}, known=now).get(task.name, {})
     known = parameters_of(cls)
     if in_run and (locked := [name for name in accepted if not known[name].live]):
-        raise Refused(f"{task.name}: {', '.join(locked)} cannot be changed during a run", task=task.name)
+        what = "is not possible" if all(known[name].command for name in locked) else "cannot be changed"
+        raise Refused(f"{task.name}: {', '.join(locked)} {what} during a run", task=task.name)
     answers = type(task).do_apply is not Callbacks.do_apply
     before = {name: task.parameter_values[name] for name in accepted}
     changes = changes_between(known, before, accepted) if answers else {}

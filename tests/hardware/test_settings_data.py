@@ -198,6 +198,7 @@ def test_settings_are_locked_during_a_run(crate: tuple[Ioc, Simulation]) -> None
         with pytest.raises(PutFailed):
             ioc.put(pv, value)
         assert ioc.get("CmdStatus_RBV") == "Refused"
+    assert ioc.get("CmdMessage_RBV") == "LoadSettings: TakeData: load_settings is not possible during a run"
     ioc.put("Stop", 1)
     ioc.until("Acquire", lambda acquire: acquire == "Done")
 
@@ -218,6 +219,10 @@ def test_a_copy_goes_where_it_is_wanted(crate: tuple[Ioc, Simulation]) -> None:
     with pytest.raises(PutFailed):
         ioc.put("CopyQdc", 1)
     assert "M00:C16: module 0 has channels 0 to 15" in ioc.get("CmdMessage_RBV")
+    ioc.put("CopyTo", "M00:C07-C04")
+    with pytest.raises(PutFailed):
+        ioc.put("CopyQdc", 1)
+    assert "M00:C07-C04: the first channel of a range must not be above the last" in ioc.get("CmdMessage_RBV")
     with pytest.raises(PutFailed):
         ioc.put("CopyTo", "channel 3")
     ioc.put("CopyTo", "all")
