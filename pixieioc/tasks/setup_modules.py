@@ -234,6 +234,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     def _write_kept(self, settings: CrateSettings) -> None:
         """Has the modules use again what was changed before they booted, if they and the file are the same."""
         kept = self._kept()
+        if kept is None and self._kept_in is not None and self._kept_in.exists():
+            self.print(f"settings that were changed before the boot are lost: {self._kept_in} cannot be read")
         if kept is None or not kept.values:
             return
         if (kept.file, kept.serials) != (self.settings_file, self._serials):

@@ -332,6 +332,20 @@ def test_a_restart_names_the_file_of_settings_without_which_it_cannot_boot() -> 
         assert "Pixie16ExitSystem" not in ioc.output()  # which fails for modules that are offline
 
 
+def test_changes_that_cannot_be_read_after_a_restart_are_no_silent_loss() -> None:
+    with _crate() as (ioc, _):
+        with running(ioc):
+            _until_booted(ioc)
+            ioc.put("M00:C00:TAU", 44)
+        (kept,) = ioc.folder.rglob("module-settings.json")
+        kept.write_text(kept.read_text()[:-40])
+        with running(ioc):
+            _until_booted(ioc)
+            lost = "settings that were changed before the boot are lost"
+            ioc.until("TakeData:PrintLog_RBV", lambda text: lost in text and str(kept) in text)
+            assert ioc.get("M00:C00:TAU_RBV") != 44
+
+
 def _check_kept(ioc: Ioc) -> None:
     ioc.until("M01:C09:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold == 77, 60)
     assert ioc.get("M01:C09:CaptureTrace_RBV") == "Yes"
