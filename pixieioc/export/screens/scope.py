@@ -47,7 +47,9 @@ def scope_screen(site: Site) -> dict[str, str]:
     for channel, area in zip(channels, areas, strict=True):
         display.add(bob.opener(area, channel, FILE, {"M": "$(M=00)", "C": channel}))
     left, right = Box(room.x, room.y + 36 + GAP, room.width, room.height - 36 - GAP).columns(67, 33)
-    _plots(site, display, left)
+    said = 92
+    _plots(site, display, Box(left.x, left.y, left.width, left.height - said - GAP))
+    last_command(site, display, Box(left.x, left.y + left.height - said, left.width, said), style.SMALL)
     _tools(site, display, right)
     return {FILE: display.text()}
 
@@ -83,7 +85,6 @@ def _tools(site: Site, display: Display, box: Box) -> None:
         area = Box(box.x, y, box.width, _HEAD + 6 + (len(names) + _extra(heading)) * (_ROW + _GAP))
         _panel(site, display, area, heading, commands, names)
         y += area.height + 6
-    last_command(site, display, Box(box.x, y, box.width, box.y + box.height - y), style.SMALL)
 
 
 def _extra(heading: str) -> int:
