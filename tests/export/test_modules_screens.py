@@ -58,10 +58,15 @@ def test_the_scope_has_what_the_adc_sees_and_all_tools() -> None:
     assert {f"M00:C03:{name}_RBV" for name in ("XDT", "VOFFSET", "TAU", "BLCUT", "FoundTau")} <= shown
     plots = [widget for widget in ET.fromstring(files["scope.bob"]).iter("widget") if widget.get("type") == "xyplot"]
     curves = [(plot.findtext("traces/trace/x_pv"), plot.findtext("traces/trace/y_pv")) for plot in plots]
-    names = [("AdcTraceTime", "AdcTrace"), ("BaselineTimes", "Baselines"), ("", "Histogram")]
+    names = [("AdcTraceTime", "AdcTrace"), ("", "Baselines"), ("", "Histogram")]
     channel = "$(P=PX16:)M$(M=00):C$(C=00):"
     assert curves == [(f"{channel}{x}_RBV" if x else "", f"{channel}{y}_RBV") for x, y in names]
     assert "scope.bob" in files["run.bob"]
+    end = plots[0].find("rules/rule")
+    assert end is not None
+    assert (end.get("prop_id"), end.findtext("pv_name"), end.findtext("exp/expression")) == (
+        "x_axis.maximum", f"{channel}XDT_RBV", "pv0 * 8192"
+    )  # fmt: skip
 
 
 def test_an_ioc_without_modules_has_no_scope() -> None:

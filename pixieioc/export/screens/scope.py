@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from pixieioc.export.screens import bob, style
@@ -56,20 +55,21 @@ def scope_screen(site: Site) -> dict[str, str]:
 
 def _plots(site: Site, display: Display, box: Box) -> None:
     """The ADC trace large, and below it baselines and histogram."""
-    height = (box.height - 2 * GAP) * 58 // 100
-    display.add(_plot(site, Box(box.x, box.y, box.width, height), "AdcTrace_RBV", "AdcTraceTime_RBV", "ADC units"))
+    height = (box.height - GAP) * 58 // 100
+    samples, unit = site.info("M00:C00:AdcTrace_RBV").length, site.info("M00:C00:AdcTraceTime_RBV").unit
+    # Phoebus fails to scale an axis of times by itself as long as there are none.
+    x = Axis(f"time, {unit}", (0, samples * 0.06), auto="false")
+    trace = bob.plot(
+        Box(box.x, box.y, box.width, height), site.channel("AdcTrace_RBV"), x, Axis("ADC units"),
+        x_pv=site.channel("AdcTraceTime_RBV"), toolbar=True, step_pv=site.channel("XDT_RBV"), steps_shown=samples,
+    )  # fmt: skip
     below = Box(box.x, box.y + height + GAP, box.width, box.height - height - GAP)
-    baselines, histogram = below.columns(50, 50)
+    left, right = below.columns(50, 50)
     display.add(
-        _plot(site, baselines, "Baselines_RBV", "BaselineTimes_RBV", "baseline"),
-        bob.plot(histogram, site.channel("Histogram_RBV"), Axis("bin"), Axis("events"), steps=True, toolbar=True),
+        trace,
+        bob.plot(left, site.channel("Baselines_RBV"), Axis("number"), Axis("baseline"), toolbar=True),
+        bob.plot(right, site.channel("Histogram_RBV"), Axis("bin"), Axis("events"), steps=True, toolbar=True),
     )
-
-
-def _plot(site: Site, box: Box, what: str, times: str, title: str) -> ET.Element:
-    unit = site.info(f"M00:C00:{times}").unit
-    x_pv = site.channel(times)
-    return bob.plot(box, site.channel(what), Axis(f"time, {unit}"), Axis(title), x_pv=x_pv, toolbar=True)
 
 
 def _tools(site: Site, display: Display, box: Box) -> None:
