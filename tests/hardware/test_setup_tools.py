@@ -193,7 +193,8 @@ def test_a_tool_that_takes_long_is_no_hang(crate: Crate) -> None:
 
 
 def test_in_a_run_tools_are_refused_and_histograms_are_read(crate: Crate) -> None:
-    ioc, _ = crate
+    ioc, simulation = crate
+    simulation.control(RATE, "pulser 1000")  # without pile-up, of which a histogram has nothing
     ioc.put("M00:C02:CaptureHistogram", "Yes")
     ioc.put("M00:C03:CaptureHistogram", "No")
     ioc.put("HistogramInterval", 0.2)
