@@ -90,7 +90,12 @@ def take_scope() -> None:
         ioc.prefix = "PX16:"
         with running(ioc):
             ioc.until("Ready_RBV", "Yes", 60)
-            settings = {"M00:C00:CaptureHistogram": "Yes", "PresetMode": "Real time", "PresetReal": 5}
+            settings = {
+                "M00:C00:CaptureHistogram": "Yes",
+                "M00:C00:XDT": 0.6,
+                "PresetMode": "Real time",
+                "PresetReal": 5,
+            }
             for name, value in {**settings, "HistogramInterval": 1}.items():
                 ioc.put(name, value)
             for command in ("AdjustOffsets", "Acquire", "AcquireTraces", "AcquireBaselines", "FindTau"):
