@@ -27,7 +27,7 @@ def test_a_message_carries_its_arguments() -> None:
 
 
 def test_each_kind_has_its_own_emoji() -> None:
-    assert len(KINDS) == len(set(KINDS.values())) == 13
+    assert len(KINDS) == len(set(KINDS.values())) == 14
     assert kind(Message.DATA) == kind(Message.DATA(None)) == "📶"
     with pytest.raises(TypeError, match="None is not one of"):
         kind(None)
