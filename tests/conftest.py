@@ -80,6 +80,8 @@ def pipeline() -> Iterator[Recorder]:
 # A temporary folder of our own, so that what is left in it is ours. Short: the path of a socket has at most 107 bytes.
 _TEMPORARY = tempfile.mkdtemp(prefix="px")
 os.environ["TMPDIR"] = tempfile.tempdir = _TEMPORARY
+# What the simulated SDK does is read from one file per test process: its fork server has the environment of here.
+os.environ["PIXIE16_SIM_CONTROL"] = f"{_TEMPORARY}/control"
 
 # After multiprocessing has removed its own folder in there.
 Finalize(None, shutil.rmtree, (_TEMPORARY, True), exitpriority=-200)
