@@ -1,4 +1,4 @@
-"""Renews the pictures of screens/: runs the demo, starts a run, and takes each screen in the real Phoebus.
+"""Renews the pictures of screens/: runs the demo, and an IOC with modules, and takes the screens in the real Phoebus.
 
 Run it as `python docs/make_screens.py [FOLDER]` in an environment with the tests' packages. FOLDER (or the environment
 variable PHOEBUS_SCREEN_FOLDER) holds phoebus_screen.py, which shows a screen on a virtual display; what it needs, it
@@ -11,6 +11,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.system.phoebus import Phoebus
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "screens"
@@ -20,42 +24,101 @@ EVENTS = 300_000
 WIDTH, COLOURS = 1200, 160
 
 
+#: An IOC with modules, which the demo has not.
+CRATE = """
+[pipeline]
+chain = ["TakeData", "ConvertToEvents"]
+[crate]
+modules = 2
+[tasks.TakeData]
+implementation = "simulated"
+"""
+
+
 def main() -> None:
     """All of it."""
     sys.path.insert(0, str(HERE.parent))
     if len(sys.argv) > 1:
         os.environ["PHOEBUS_SCREEN_FOLDER"] = str(Path(sys.argv[1]).resolve())
-    from tests.conftest import CA_PORTS
-    from tests.running_ioc import ROOT, Ioc, ioc_folder, running
-    from tests.system.phoebus import Absent, Phoebus, phoebus
-
-    def take(screen: Phoebus, name: str) -> None:
-        target = PICTURES / f"{name}.png"
-        screen.settle()
-        screen.picture(target)
-        shrink = ("-resize", f"{WIDTH}x", "+dither", "-colors", str(COLOURS), f"PNG8:{target}")
-        subprocess.run(["convert", str(target), *shrink], check=True)
-        print(f"{target.relative_to(HERE.parent)}: {target.stat().st_size / 1000:.0f} kB")
+    from tests.system.phoebus import Absent
 
     PICTURES.mkdir(exist_ok=True)
+    try:
+        take_demo()
+        take_scope()
+    except Absent as error:
+        sys.exit(f"not renewed: {error}")
+
+
+def take_demo() -> None:
+    """The screens of the demo."""
+    from tests.running_ioc import ROOT, Ioc, ioc_folder, running
+    from tests.system.phoebus import phoebus
+
     with ioc_folder() as folder:
         ioc = Ioc(folder, "run", ROOT / "examples" / "demo.toml", "--set", "GatherData.file_path=/tmp/")
         ioc.prefix = "PX16:"
-        addresses = " ".join(f"127.0.0.1:{port}" for port in CA_PORTS)
         with running(ioc):
             ioc.put_and_forget("Acquire", 1)
             ioc.until("FillSpectra:Events_RBV", lambda events: events > EVENTS, 300)
-            try:
-                with phoebus(ROOT / "opi", "run.bob", ioc.prefix, addresses) as screen:
-                    take(screen, "run")
-                    for place in ("Pipeline", "Spectra", "Traces", "Rates", "Expert", "Alarms"):
-                        screen.go(place, f"{place.lower()}.bob")
-                        take(screen, place.lower())
-                    screen.go("Pipeline", "pipeline.bob")
-                    screen.go("SortEvents", "task_SortEvents.bob")
-                    take(screen, "task")
-            except Absent as error:
-                sys.exit(f"not renewed: {error}")
+            with phoebus(ROOT / "opi", "run.bob", ioc.prefix, addresses()) as screen:
+                take(screen, "run")
+                for place in ("Pipeline", "Spectra", "Traces", "Rates", "Expert", "Alarms"):
+                    screen.go(place, f"{place.lower()}.bob")
+                    take(screen, place.lower())
+                screen.go("Pipeline", "pipeline.bob")
+                screen.go("SortEvents", "task_SortEvents.bob")
+                take(screen, "task")
+
+
+def take_scope() -> None:
+    """The Scope screen, after a run and with everything measured."""
+    from pixieioc.config import load
+    from pixieioc.export import outputs
+    from pixieioc.pvinfo.description import Description
+    from tests.running_ioc import Ioc, ioc_folder, running
+    from tests.system.phoebus import phoebus
+
+    with ioc_folder() as folder:
+        configuration = folder / "crate.toml"
+        configuration.write_text(CRATE)
+        for name, text in outputs(Description.of(load(configuration, (), "PX16:"))).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        ioc = Ioc(folder, "run", configuration)
+        ioc.prefix = "PX16:"
+        with running(ioc):
+            ioc.until("Ready_RBV", "Yes", 60)
+            settings = {
+                "M00:C00:CaptureHistogram": "Yes",
+                "M00:C00:XDT": 0.6,
+                "PresetMode": "Real time",
+                "PresetReal": 5,
+            }
+            for name, value in {**settings, "HistogramInterval": 1}.items():
+                ioc.put(name, value)
+            for command in ("AdjustOffsets", "Acquire", "AcquireTraces", "AcquireBaselines", "FindTau"):
+                ioc.put(command, 1)
+            with phoebus(folder / "opi", "scope.bob", ioc.prefix, addresses()) as screen:
+                take(screen, "scope")
+
+
+def addresses() -> str:
+    """Where Phoebus looks for the IOC."""
+    from tests.conftest import CA_PORTS
+
+    return " ".join(f"127.0.0.1:{port}" for port in CA_PORTS)
+
+
+def take(screen: Phoebus, name: str) -> None:
+    """Takes a picture, and makes it small."""
+    target = PICTURES / f"{name}.png"
+    screen.settle()
+    screen.picture(target)
+    shrink = ("-resize", f"{WIDTH}x", "+dither", "-colors", str(COLOURS), f"PNG8:{target}")
+    subprocess.run(["convert", str(target), *shrink], check=True)
+    print(f"{target.relative_to(HERE.parent)}: {target.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

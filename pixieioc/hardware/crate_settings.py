@@ -70,12 +70,16 @@ class CrateSettings:
         """How many modules there are."""
         return len(self._modules)
 
-    def read(self) -> None:
-        """Reads all settings of all modules."""
-        for module in range(len(self._modules)):
-            self._read_module(module)
-            for channel in self.channels_of(module):
-                self._read_channel(module, channel)
+    def read(self, places: Iterable[tuple[int, ...]] | None = None) -> None:
+        """Reads the settings of some modules and channels, or all."""
+        if places is None:
+            every = range(len(self._modules))
+            places = [place for m in every for place in ((m,), *((m, channel) for channel in self.channels_of(m)))]
+        for place in places:
+            if len(place) == 1:
+                self._read_module(*place)
+            else:
+                self._read_channel(*place)
 
     def channels_of(self, module: int) -> range:
         """The channels that a module has, of those that are looked at."""
@@ -107,22 +111,15 @@ class CrateSettings:
                 self._write(name, place, value)
         except HardwareError:
             with suppress(HardwareError):
-                self._read(touched)
+                self.read(touched)
                 for (name, place), value in self._plan(_settings_in(before, touched)):
                     self._write(name, place, value)
             with suppress(HardwareError):
-                self._read(touched)
+                self.read(touched)
             raise
-        self._read(touched)
+        self.read(touched)
 
     # -- reading ------------------------------------------------------------------------------------------------------
-
-    def _read(self, places: Iterable[tuple[int, ...]]) -> None:
-        for place in places:
-            if len(place) == 1:
-                self._read_module(*place)
-            else:
-                self._read_channel(*place)
 
     def _read_module(self, module: int) -> None:
         for name, info in MODULE_SETTINGS.items():

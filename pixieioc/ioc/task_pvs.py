@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from pixieioc.ioc.records import INVALID, MINOR, NO_ALARM, AlarmStatus, Pvs, Stamp, stamp
+from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.standard import LONGEST_IDLE
 from pixieioc.pipeline.task import Task
@@ -41,14 +42,15 @@ class TaskPvs:
     def report(self, report: dict[str, Any], time_made: float) -> None:
         """Posts what a report has changed; `time_made` is its Unix time. BadReport for channels that are not there."""
         for name, value in report.items():
-            if isinstance(value, np.ndarray) and name in self._reports:
+            if isinstance(value, np.ndarray | dict) and name in self._reports:
                 self._reports[name].accept(self.name, value, self._settings)
         when = stamp(time_made)
-        self._latest.update(report)
+        for name, value in report.items():
+            self._latest[name] = self._with_others(name, value)
         if self._lost:  # a new process: what it has not said yet is what its predecessor said last
             self._lost = False
             self._posted.clear()
-            report = {name: value for name, value in self._latest.items() if name != "status"} | report
+            report = {name: value for name, value in self._latest.items() if name != "status" or name in report}
         for name, value in report.items():
             if name not in self._reports:
                 self._undeclared[name] = value
@@ -58,6 +60,12 @@ class TaskPvs:
             self._post_rate(when)
         if report.keys() - self._reports.keys():
             self._pvs.post(f"{self.name}:REPORT:JSON_RBV", as_json(self._undeclared), when)
+
+    def _with_others(self, name: str, value: Any) -> Any:
+        """All that is known of a report: of large arrays also those of the channels that are not in this one."""
+        known = self._latest.get(name)
+        large = name in self._reports and self._reports[name].large
+        return {**cast("dict[str, Any]", known), **value} if large and isinstance(known, dict) else value
 
     def show_status(self, status: str) -> None:
         """Posts a status that the task cannot report itself any more."""
@@ -88,6 +96,9 @@ class TaskPvs:
         if isinstance(value, np.ndarray):
             self._post_array(name, value, targets, when)
             return
+        if isinstance(value, dict):
+            self._post_channels(cast("dict[str, Any]", value), targets, when)
+            return
         for target, _ in targets:
             self._pvs.post(target, value, when)
 
@@ -105,6 +116,13 @@ class TaskPvs:
             if changed is None or changed[at].any():
                 part = value[at]  # the number of a state has to be Python's
                 self._pvs.post(target, int(part) if isinstance(part, np.integer) else part, when)
+
+    def _post_channels(self, arrays: Mapping[str, Any], targets: Iterable[tuple[str, Source]], when: Stamp) -> None:
+        """Posts large arrays, of those channels that were reported."""
+        for target, source in targets:
+            array = arrays.get(channel_values.place_name(source.index))
+            if array is not None:
+                self._pvs.post(target, array, when)
 
     def _post_rate(self, when: Stamp) -> None:
         """A task that is running, has input and does nothing for a while is worth a look."""

@@ -46,8 +46,9 @@ def set_parameters(task: DrivenTask, config: Mapping[str, Any], *, in_run: bool)
     accepted = validate({task.name: config}, {task.name: cls}, known=now).get(task.name, {})
     known = parameters_of(cls)
     if in_run and (locked := [name for name in accepted if not known[name].live]):
-        what = "is not possible" if all(known[name].command for name in locked) else "cannot be changed"
-        raise Refused(f"{task.name}: {', '.join(locked)} {what} during a run", task=task.name)
+        commands = [known[name].pv for name in locked if known[name].command]
+        what = f"{', '.join(commands)} is not possible" if commands else f"{', '.join(locked)} cannot be changed"
+        raise Refused(f"{task.name}: {what} during a run", task=task.name)
     answers = type(task).do_apply is not Callbacks.do_apply
     before = {name: task.parameter_values[name] for name in accepted}
     changes = changes_between(known, before, accepted) if answers else {}

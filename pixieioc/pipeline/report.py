@@ -13,6 +13,7 @@ from typing import Any, Generic, Never, Self, TypeVar, cast, overload
 
 import numpy as np
 
+from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declaration import (
     CHANNELS,
     DOUBLE_EXACT,
@@ -50,6 +51,9 @@ class Report(Declaration, Generic[T]):
     `fixed` parameters `modules` and `channels` say, and the initial value an empty one, `np.zeros((0, 0))`: nothing is
     known yet. With `per="module"` it has one axis, and `choices` are the states that its whole numbers stand for. Such
     an array counts as changed when it is assigned, not when something in it changes.
+
+    With `large` the arrays of all channels are never in one place: what is assigned is a mapping of channels,
+    `(0, 3)`, to their arrays, and only these are reported and shown. Those assigned since the last report are merged.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Report(Declaration, Generic[T]):
         per: Per = "task",
         length: str = "",
         times: str = "",
+        large: bool = False,
         shared: bool = False,
         section: SharedSection = "run",
         pv: str = "",
@@ -100,6 +105,8 @@ class Report(Declaration, Generic[T]):
                 channel, a third axis; it is filled up with NaN. With per="module" of the array of each module.
             times: With per="channel", the name of the fixed parameter that says how many values a channel has, a third
                 axis.
+            large: With per="channel" and `length`, whether single channels are reported: each array is as long as it
+                was made, and empty before.
             shared: Whether it is the whole pipeline's: its process variable has the pipeline's prefix, not the task's.
             section: The section of the screens and of the alarm tree for what is shared.
             pv: The name of the process variable, without prefix and task; by default `bytes_read` becomes BytesRead.
@@ -124,6 +131,7 @@ class Report(Declaration, Generic[T]):
         self.per: Per = per
         self.length = length
         self.times = times
+        self.large = large
         self.shared = shared
         self.section: SharedSection = section
         self.alarm = alarm or PLAIN
@@ -136,6 +144,8 @@ class Report(Declaration, Generic[T]):
 
     def _check_initial(self, initial: object) -> Any:
         """The initial value, if it and the other arguments fit together; TypeError or ValueError otherwise."""
+        if self.large and not (self.per == "channel" and self.length):
+            raise ValueError("large goes with per='channel' and length")
         if self.per != "task":
             if not isinstance(initial, np.ndarray) or initial.dtype.kind not in "biuf":
                 shape = "(0, 0)" if self.per == "channel" else "0"
@@ -185,7 +195,10 @@ class Report(Declaration, Generic[T]):
     def keep(self, instance: object, value: Any) -> None:
         """Puts a value that is known to be right into the next report; any thread may do that."""
         values: dict[str, Any] = instance.__dict__["report_values"]
-        if isinstance(value, np.ndarray) or values.get(self.name, self.initial) != value:
+        if self.large:
+            waiting = values[self.name] if self.name in instance.__dict__["report_changed"] else {}
+            value = {**waiting, **value} if isinstance(waiting, dict) else value
+        if self.large or isinstance(value, np.ndarray) or values.get(self.name, self.initial) != value:
             values[self.name] = value
             instance.__dict__["report_changed"].add(self.name)
 
@@ -203,6 +216,8 @@ class Report(Declaration, Generic[T]):
 
         A whole float is taken for an int and an int for a float, but a number is never taken for a text or a bool.
         """
+        if self.large:
+            return self._by_channel(value, None if others is None else self._expected(others))
         if self.per != "task":
             return self._array(value, None if others is None else self._expected(others))
         if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
@@ -261,6 +276,27 @@ class Report(Declaration, Generic[T]):
         """The parameters that say how long the axes of an array are."""
         last = self.times or self.length
         return (MODULES, *([CHANNELS] if self.per == "channel" else []), *([last] if last else []))
+
+    def _by_channel(self, value: object, expected: tuple[int, ...] | None) -> dict[str, Any]:
+        """Arrays by the names of their channels, such as M00:C03."""
+        if isinstance(value, np.ndarray) and value.size == 0:
+            return {}
+        if not isinstance(value, Mapping):
+            raise ValueError("must be a mapping of channels, (module, channel), to arrays")
+        return dict(self._of_channel(*item, expected) for item in cast("Mapping[object, object]", value).items())
+
+    def _of_channel(self, key: object, value: object, expected: tuple[int, ...] | None) -> tuple[str, Any]:
+        place = channel_values.place_of(key) if isinstance(key, str) else key
+        if not (isinstance(place, tuple) and len(cast("tuple[Any, ...]", place)) == 2):
+            raise ValueError(f"{shorten(key)}: is no channel, (module, channel)")
+        place = cast("tuple[int, int]", place)
+        if expected and not all(0 <= index < count for index, count in zip(place, expected[:2], strict=True)):
+            raise ValueError(
+                f"{shorten(key)}: there are {MODULES} 0 to {expected[0] - 1}, {CHANNELS} 0 to {expected[1] - 1}"
+            )
+        array = np.asarray(cast(Any, value))
+        one = self._array(array[None, None], (1, 1, expected[2]) if expected else None)
+        return channel_values.place_name(place), one[0, 0] if one.size else one.reshape(0)
 
     def _array(self, value: object, expected: tuple[int, ...] | None) -> Any:
         try:

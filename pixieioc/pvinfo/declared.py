@@ -228,7 +228,9 @@ def _report_of_channel(report: Report[Any], settings: Mapping[str, Value], of: d
     if report.length:
         length = settings[report.length]
         assert isinstance(length, int)
-        return PvInfo(record="waveform", initial=[], element=_element(report), length=length, full=True, **of)
+        return PvInfo(
+            record="waveform", initial=[], element=_element(report), length=length, full=not report.large, **of
+        )
     alarm: dict[str, Any] = {"limits": report.limits, "hysteresis": report.hysteresis}
     return PvInfo(record="ai", initial=0.0, precision=_precision(report), **alarm, **of)
 

@@ -65,13 +65,6 @@ class CrateBoot(NotReady):
         True, shared=True, doc="Whether Boot has modules that are booted with this firmware load their settings only."
     )
     boot = Parameter(False, command=True, access="EX", shared=True, doc="Boots the modules; done when they have.")
-    adjust_offsets = Parameter(
-        False,
-        command=True,
-        access="EX",
-        shared=True,
-        doc="Moves the baselines of the good channels: replaces their VOFFSET.",
-    )
 
     boot_state = Report(
         "Offline",
@@ -137,12 +130,6 @@ class CrateBoot(NotReady):
         if self.owner.error is not None:
             self.show_boot()
             raise Error(f"the boot of the crate has failed: {self.owner.error}") from self.owner.error
-
-    def move_baselines(self, starting: Callable[[str], None]) -> None:
-        """Adjusts the offsets of all modules, which takes seconds for each."""
-        for module in range(len(self.owner.crate.modules)):
-            starting(f"adjusting the offsets of module {module}")
-            self.owner.crate.adjust_offsets(module)
 
     def show_boot(self) -> None:
         """Reports how far the boot is."""

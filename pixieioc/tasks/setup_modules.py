@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ from pixieioc.tasks.module_settings import (
 )
 
 _KEPT = "module-settings.json"
+#: Does something with the modules; the settings are then as the modules have them.
+Tool = Callable[[CrateSettings], None]
 
 
 class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
@@ -128,16 +130,16 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         writes = writes_of(changes)
         copied = [name for name in commands if name.startswith("copy_")]
         filed = [name for name in ("load_settings", "save_settings") if name in commands]
-        moved = "adjust_offsets" in commands
-        if not (writes or copied or filed or moved):
+        tools = [tool for name, tool in self.tools().items() if name in commands]
+        if not (writes or copied or filed or tools):
             return None
         with self._as_refusal():
             settings = self._known()
             before = settings.copied()
             more: dict[str, Any] = {}
             settings.apply({**writes, **self.copies(copied, settings)})
-            if moved:
-                settings.read()
+            for tool in tools:
+                self.use_tool(tool, settings)
             if "load_settings" in filed:
                 more = self._load(settings)
             if "save_settings" in filed:
@@ -145,6 +147,22 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         self._note_changes()
         changed = [setting for setting, _ in differences(before, settings.values)]
         return {**answer(settings, [*writes, *changed]), **more}
+
+    def tools(self) -> dict[str, Tool]:
+        """What commands do with the modules that is more than writing settings, by the command's parameter."""
+        return {}
+
+    def use_tool(self, tool: Tool, settings: CrateSettings) -> None:
+        """Uses a tool; what it has changed before it fails is shown, too."""
+        before = settings.copied()
+        try:
+            tool(settings)
+        except HardwareError:
+            with suppress(HardwareError):
+                settings.read()
+            self.send_in_use(answer(settings, [setting for setting, _ in differences(before, settings.values)]))
+            self._note_changes()
+            raise
 
     def _known(self) -> CrateSettings:
         """The settings of the modules; HardwareError that says why there are none."""

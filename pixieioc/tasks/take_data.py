@@ -18,9 +18,9 @@ from pixieioc.pipeline.presets import LIVE_TIME
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
 from pixieioc.tasks.crate import CrateFacts, layout_of
 from pixieioc.tasks.items import WORDS, Beginning, RunBegins, Silence, WordBlock
+from pixieioc.tasks.module_histograms import ModuleHistograms
 from pixieioc.tasks.module_reports import ModuleReports
 from pixieioc.tasks.run_counts import RunCounts, warm_up
-from pixieioc.tasks.setup_modules import SetupModules
 from pixieioc.tasks.source_time import SourceTime
 
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
@@ -30,7 +30,7 @@ _CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.065
 _END_TIMEOUT = 5.0
 
 
-class TakeData(ChannelRates, ModuleReports, SourceTime, SetupModules, Task):
+class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
     """Reads the FIFOs of booted modules in list mode, and now and then their statistics.
 
     The crate boots when the task's process is there, or by command: see `Boot`. When something fails, what the modules
@@ -73,15 +73,13 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, SetupModules, Task):
         self._zero: float | None = None  # Unix time at which the modules' clocks were at 0
         self._report_all(0.0)
         self.begin_settings()
+        self.begin_tools()
         self.begin_owning(self.print)
         warm_up()
 
     def do_configure(self, config: dict[str, Any]) -> None:
         if config.get("boot"):
             self.begin_boot(fast=self.fast_boot)
-        if config.get("adjust_offsets"):
-            with self._as_errors():
-                self.move_baselines(self.send_starting)
 
     def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
         self._waits = 0  # from here on
@@ -133,6 +131,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, SetupModules, Task):
             self._zero = (before + time.time()) / 2 if self.clear_clocks else self._zero
         self._began = self._last_read = self._last_statistics = self._last_check = self._looked = time.monotonic()
         self._level, self._ahead = 0, 0.0
+        self.begin_histograms(self._began)
         self._begins: RunBegins | None = RunBegins(
             begins=Beginning(
                 modules=list(self._modules), run_id=self.run_id, start_time=self.run_started, recorded=False,
@@ -162,8 +161,10 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, SetupModules, Task):
             elif 0 < self.statistics_interval <= now - self._last_statistics:
                 # Between two reads that are not due: the events come first.
                 self._read_statistics(now)
+            elif self.histogram_due(now):
+                self.read_next_histogram(now)
             self._level, self._looked = level, now
-        self.idle(pause)
+        self.idle(self.poll_interval if self.histograms_left else pause)
 
     def do_stop(self) -> None:
         if not self._taking:
@@ -180,6 +181,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, SetupModules, Task):
             self._drain()
             self.report_times(real, self.live_share)
             self._settle()
+            self.read_last_histograms()
         self._taking = False
         self._report_all(0.0)
 

@@ -46,3 +46,28 @@ def test_a_module_shows_its_own_settings_and_a_row_per_channel() -> None:
     template = next(w for w in ET.fromstring(files["modules.bob"]).iter("widget") if w.get("type") == "template")
     assert [element.text for element in template.iter("C")] == [f"{channel:02d}" for channel in range(16)]
     assert "M00:C03:TRIGGER_THRESHOLD" in _shown(files["modules_row.bob"])
+
+
+def test_the_scope_has_what_the_adc_sees_and_all_tools() -> None:
+    description = described("TakeData", "GatherData", TakeData=SIZE)
+    files = screens(description)
+    shown = _shown(files["scope.bob"])
+    assert shown <= description.pvs.keys()
+    tools = {"AcquireTraces", "AcquireBaselines", "FindTau", "ApplyTau", "FindBaselineCut", "AdjustOffsets"}
+    assert {*tools, "ReadHistograms", "HistogramInterval", "SetupModule", "SetupChannel_RBV"} <= shown
+    assert {f"M00:C03:{name}_RBV" for name in ("XDT", "VOFFSET", "TAU", "BLCUT", "FoundTau")} <= shown
+    plots = [widget for widget in ET.fromstring(files["scope.bob"]).iter("widget") if widget.get("type") == "xyplot"]
+    curves = [(plot.findtext("traces/trace/x_pv"), plot.findtext("traces/trace/y_pv")) for plot in plots]
+    names = [("AdcTraceTime", "AdcTrace"), ("", "Baselines"), ("", "Histogram")]
+    channel = "$(P=PX16:)M$(M=00):C$(C=00):"
+    assert curves == [(f"{channel}{x}_RBV" if x else "", f"{channel}{y}_RBV") for x, y in names]
+    assert "scope.bob" in files["run.bob"]
+    end = plots[0].find("rules/rule")
+    assert end is not None
+    assert (end.get("prop_id"), end.findtext("pv_name"), end.findtext("exp/expression")) == (
+        "x_axis.maximum", f"{channel}XDT_RBV", "pv0 * 8192"
+    )  # fmt: skip
+
+
+def test_an_ioc_without_modules_has_no_scope() -> None:
+    assert "scope.bob" not in screens(described("DummyData", "ConvertToEvents"))

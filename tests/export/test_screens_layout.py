@@ -184,7 +184,9 @@ def test_what_hurts_asks_first(files: dict[str, str]) -> None:
                 asks[name] = widget.findtext("show_confirm_dialog") == "true"
     of_tasks = {name for name in asks if ":" in name and not name.startswith("IOC:")}
     of_modules = {name for name in asks if name.startswith("Copy")}
-    of_modules |= asks.keys() & {"AdjustOffsets", "Boot", "LoadSettings", "SaveSettings"}
+    of_modules |= asks.keys() & {
+        "AdjustOffsets", "ApplyTau", "FindBaselineCut", "Boot", "LoadSettings", "SaveSettings",
+    }  # fmt: skip
     assert {name for name, asked in asks.items() if asked} == {
         "Abort", "Erase", "EraseStart", "Reset", "Quit", "Kill", "IOC:SYSRESET", *of_tasks, *of_modules,
     }  # fmt: skip

@@ -89,6 +89,9 @@ def test_a_slow_boot_shows_its_progress_and_is_no_alarm(fresh: Crate) -> None:
     with pytest.raises(PutFailed):
         ioc.put("Acquire", 1)  # the first point of a scan waits for no boot
     assert "the crate is booting" in ioc.get("CmdMessage_RBV")
+    with pytest.raises(PutFailed):
+        ioc.put("AcquireTraces", 1)
+    assert "the crate is booting: 1 of 2 modules" in ioc.get("CmdMessage_RBV")
     _took(1.0, lambda: ioc.put("Synchronous", "No"))  # settings do not wait for it
     _took(1.0, lambda: ioc.put("Stop", 1))
     boot.result()

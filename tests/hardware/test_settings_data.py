@@ -198,7 +198,7 @@ def test_settings_are_locked_during_a_run(crate: tuple[Ioc, Simulation]) -> None
         with pytest.raises(PutFailed):
             ioc.put(pv, value)
         assert ioc.get("CmdStatus_RBV") == "Refused"
-    assert ioc.get("CmdMessage_RBV") == "LoadSettings: TakeData: load_settings is not possible during a run"
+    assert ioc.get("CmdMessage_RBV") == "LoadSettings: TakeData: LoadSettings is not possible during a run"
     ioc.put("Stop", 1)
     ioc.until("Acquire", lambda acquire: acquire == "Done")
 

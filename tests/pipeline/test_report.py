@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ SEVERAL = Report(np.zeros((0, 0, 0)), per="channel", times="rois", doc="")
 MODULE = Report(np.zeros(0), per="module", doc="")
 STATES = Report(np.zeros(0, np.int32), per="module", choices=("off", "on"), doc="")
 ROW = Report(np.zeros((0, 0)), per="module", length="channels", doc="")
+LARGE: Report[Any] = Report(np.zeros((0, 0, 0), np.int32), per="channel", length="bins", large=True, doc="")
 
 
 @pytest.mark.parametrize(
@@ -94,11 +96,45 @@ def test_a_number_that_is_none_can_be_reported_as_a_float_only() -> None:
         (MODULE, np.zeros(3), r"by modules 2, not float64\[3\]"),
         (ROW, np.zeros((2, 4)), r"by modules 2, channels 3, not float64\[2, 4\]"),
         (STATES, np.array([0, 2], np.int32), "whole numbers from 0 to 1 only"),
+        (LARGE, np.zeros((2, 3, 4), np.int32), r"a mapping of channels, \(module, channel\), to arrays"),
+        (LARGE, {(0, 0): np.arange(5, dtype=np.int32)}, r"not int32\[1, 1, 5\]"),
+        (LARGE, {(0, 0): np.array([0.5])}, "whole numbers"),
+        (LARGE, {(0, 0): np.zeros((1, 4), np.int32)}, r"not int32\[1, 1, 1, 4\]"),
     ],
 )
 def test_what_is_refused(report: Report[Any], wrong: object, says: str) -> None:
     with pytest.raises(ValueError, match=f"must (be|have) .*{says}|must (be|have) {says}"):
         report.check(wrong, SHAPE)
+
+
+@pytest.mark.parametrize("key", [(2, 0), (0, 3), (0,), 0, "M02:C00"])
+def test_a_large_array_is_one_of_a_channel_that_is_there(key: object) -> None:
+    with pytest.raises(ValueError, match=r"is no channel|there are modules 0 to 1, channels 0 to 2"):
+        LARGE.check({key: np.zeros(4, np.int32)}, SHAPE)
+
+
+def test_large_arrays_are_those_of_single_channels() -> None:
+    found = LARGE.check({(1, 2): [1, 2], "M00:C01": np.ones(4)}, SHAPE)
+    assert {name: (array.tolist(), array.dtype) for name, array in found.items()} == {
+        "M01:C02": ([1, 2], np.int32), "M00:C01": ([1, 1, 1, 1], np.int32)
+    }  # fmt: skip
+    assert LARGE.check({(0, 0): []}, SHAPE)["M00:C00"].shape == (0,)
+    assert LARGE.check(LARGE.initial, SHAPE) == {}
+    with pytest.raises(ValueError, match="large goes with per='channel' and length"):
+        Report(np.zeros((0, 0)), per="channel", large=True, doc="")
+
+
+def test_large_arrays_wait_for_the_next_report_together() -> None:
+    task = SimpleNamespace(name="Site", parameter_values=SHAPE, report_values={}, report_changed=set())
+    LARGE.name = "large"
+    for module, value in ((0, 1), (1, 2), (1, 3)):
+        LARGE.__set__(task, {(module, 0): np.array([value])})
+    assert {name: array.tolist() for name, array in task.report_values["large"].items()} == {
+        "M00:C00": [1], "M01:C00": [3]
+    }  # fmt: skip
+    task.report_changed.clear()  # it has left
+    LARGE.__set__(task, {(0, 2): np.array([4])})
+    assert list(task.report_values["large"]) == ["M00:C02"]
 
 
 def test_arrays_keep_their_values() -> None:

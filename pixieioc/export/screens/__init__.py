@@ -10,6 +10,7 @@ from pixieioc.export.screens.modules import SIGN, modules_screens
 from pixieioc.export.screens.pipeline import pipeline_screen
 from pixieioc.export.screens.rates import rates_screens
 from pixieioc.export.screens.run import run_screen
+from pixieioc.export.screens.scope import scope_screen
 from pixieioc.export.screens.task import file_of, task_screen
 from pixieioc.pvinfo.description import Description
 
@@ -28,4 +29,6 @@ def screens(description: Description) -> dict[str, str]:
         files |= rates_screens(site)
     if site.has_channel(SIGN):
         files |= modules_screens(site)
+    if site.has_channel("AdcTrace_RBV"):
+        files |= scope_screen(site)
     return files

@@ -90,6 +90,8 @@ class Site:
             found.append(("Rates", "rates.bob", {}))
         if every.has_channel("TRIGGER_THRESHOLD"):
             found.append(("Modules", "modules.bob", {"M": "00"}))
+        if every.has_channel("AdcTrace_RBV"):
+            found.append(("Scope", "scope.bob", {"M": "00", "C": "00"}))
         return [*found, ("Expert", "expert.bob", {}), ("Alarms", "alarms.bob", {})]
 
 

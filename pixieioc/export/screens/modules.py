@@ -62,7 +62,7 @@ def modules_screens(site: Site) -> dict[str, str]:
 
 def _module(site: Site) -> str:
     display, room = screen(site, "Modules", FILE)
-    room = _choose_module(site, display, room)
+    room = choose_module(site, display, room)
     left, right = room.columns(68, 32)
     inside = panel(display, left, "Module $(M=00): channels")
     cells = _cells(Box(inside.x, inside.y, inside.width, 24))
@@ -80,7 +80,7 @@ def _module(site: Site) -> str:
     top = Box(right.x, right.y, right.width, 46 + len(names) * (_ROW + _GAP))
     inside = panel(display, top, "Module $(M=00)")
     for row, name in zip(inside.rows(_ROW, _GAP), names, strict=False):
-        _show(site, display, row, name, f"{site.prefix}M$(M=00):{name}", f"M$(M=00):{name}", f"M00:{name}")
+        show_setting(site, display, row, name, f"{site.prefix}M$(M=00):{name}", f"M$(M=00):{name}", f"M00:{name}")
     below = Box(right.x, top.y + top.height + GAP, right.width, right.height - top.height - GAP)
     files = Box(below.x, below.y, below.width, 160)
     _files(site, display, files)
@@ -119,7 +119,7 @@ def _cell(site: Site, box: Box, name: str, font: Font) -> ET.Element:
     return control_of(site, box, info, site.channel(name), written, font, mark=site.channel(f"{name}_RBV"), units=False)
 
 
-def _choose_module(site: Site, display: Display, room: Box, file: str = FILE) -> Box:
+def choose_module(site: Site, display: Display, room: Box, file: str = FILE) -> Box:
     """Buttons for the modules, if there are several; returns the room below them."""
     modules = sorted({module for module, _ in site.channels(SIGN)})
     if len(modules) == 1:
@@ -143,12 +143,14 @@ def _of_module(site: Site) -> list[str]:
 def _channel(site: Site) -> str:
     display, room = screen(site, "Channel", CHANNEL_FILE)
     head = Box(room.x, room.y, room.width, 36)
-    back, label, *areas = head.columns(14, 24, *[60 / len(_channels(site))] * len(_channels(site)), gap=4)
+    back, label, *areas = head.columns(
+        14, 24, *[60 / len(channels_of_a_module(site))] * len(channels_of_a_module(site)), gap=4
+    )
     display.add(
         bob.opener(back, "Module $(M=00)", FILE, {"M": "$(M=00)"}, style.TEXT_BOLD),
         bob.label(label, "Module $(M=00)  channel $(C=00)", style.HEADING, align=bob.CENTER),
     )
-    for channel, area in zip(_channels(site), areas, strict=False):
+    for channel, area in zip(channels_of_a_module(site), areas, strict=False):
         display.add(bob.opener(area, channel, CHANNEL_FILE, {"M": "$(M=00)", "C": channel}))
     below = 158
     middle = Box(room.x, room.y + 36 + GAP, room.width, room.height - 36 - below - 2 * GAP)
@@ -162,7 +164,8 @@ def _channel(site: Site) -> str:
     return display.text()
 
 
-def _channels(site: Site) -> list[str]:
+def channels_of_a_module(site: Site) -> list[str]:
+    """The channels of module 0, in two digits each."""
     return [channel for module, channel in site.channels(SIGN) if module == "00"]
 
 
@@ -185,11 +188,11 @@ def _panels(site: Site, display: Display, column: Box, panels: Sequence[tuple[st
         inside = Box(box.x + 10, box.y + _HEAD, box.width - 20, height - _HEAD)
         for row, name in zip(islice(inside.rows(step - _GAP, _GAP), len(names)), names, strict=True):
             written = f"M$(M=00):C$(C=00):{name}"
-            _show(site, display, row, name, site.channel(name), written, f"M00:C00:{name}")
+            show_setting(site, display, row, name, site.channel(name), written, f"M00:C00:{name}")
         y += height + 6
 
 
-def _show(site: Site, display: Display, row: Box, name: str, pv: str, written: str, example: str) -> None:
+def show_setting(site: Site, display: Display, row: Box, name: str, pv: str, written: str, example: str) -> None:
     """A setting's name, what can be written, and what the module has."""
     info = site.info(example)
     label, entry, used = row.columns(44, 30, 26, gap=6)
@@ -236,4 +239,7 @@ def _files(site: Site, display: Display, box: Box) -> None:
     )
 
 
-__all__ = ["CHANNEL_FILE", "FILE", "SIGN", "modules_screens", "setting"]
+__all__ = [
+    "CHANNEL_FILE", "FILE", "SIGN", "channels_of_a_module", "choose_module", "modules_screens", "setting",
+    "show_setting",
+]  # fmt: skip

@@ -30,10 +30,12 @@ class Axis:
 def plot(
     box: Box, pv: str, x: Axis, y: Axis, *, x_pv: str = "", steps: bool = False,
     markers: Sequence[tuple[str, Color]] = (), font: Font = style.SMALL, toolbar: bool = False, top_pv: str = "",
+    step_pv: str = "", steps_shown: int = 0,
 ) -> ET.Element:  # fmt: skip
     """An array as a curve over its index or over `x_pv`, or as a histogram with `steps`.
 
-    `markers` are cursors that show and write a number. The axis of y ends at `top_pv`, if there is one.
+    `markers` are cursors that show and write a number. The axis of y ends at `top_pv`, if there is one, that of x at
+    `steps_shown` times `step_pv`.
     """
     trace = ET.Element("trace")
     for tag, of in (("name", ""), ("x_pv", x_pv), ("y_pv", pv), ("color", style.CURVE), ("line_width", 2)):
@@ -55,6 +57,8 @@ def plot(
         set_property(widget, "show_toolbar", True)
     if top_pv:
         ruled(widget, rule("top", "y_axes[0].maximum", [top_pv], [("pv0 > 0", "pv0")], computed=True))
+    if step_pv:
+        ruled(widget, rule("end", "x_axis.maximum", [step_pv], [("pv0 > 0", f"pv0 * {steps_shown}")], computed=True))
     return widget
 
 
