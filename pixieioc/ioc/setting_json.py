@@ -21,7 +21,7 @@ def read_json(text: str, store: SettingStore, folder: Path) -> tuple[list[str], 
         config: Any = json.loads(text)
         if not isinstance(config, dict):
             raise TypeError("must be an object: task to parameters, or parameter to value")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise Refused(f"not a configuration: {error}") from None
     accepted = validate(config, store.classes, commands=False, known=store.used)
     given = {task: absolute(store.classes[task], values, folder) for task, values in accepted.items()}
