@@ -315,7 +315,7 @@ def _from_json(value: object) -> list[Any] | None:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     if isinstance(value, tuple):
         return list(cast("tuple[Any, ...]", value))

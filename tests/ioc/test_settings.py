@@ -222,6 +222,7 @@ async def test_writing_the_old_value_again_leaves_nothing_waiting() -> None:
         ("SortEvents:Window", float("nan"), "SortEvents.window = nan: must be a number"),
         ("SortEvents:MaxEvents", 1, "SortEvents.max_events = 1: must be a whole number from 1000 to"),
         ("SortEvents:StartTimes", "1, 2", "must be a list of numbers"),
+        ("SortEvents:StartTimes", 4000 * "[", "must be a list of numbers"),
         ("StopTimeout", 0.0, "run.stop_timeout = 0.0: must be a number from 0.5 to 3600 (s)"),
         ("FileTemplate", "%f", "GatherData.file_template = '%f': file template '%f': only %s and %d"),
         ("FileName", "a/b", "GatherData.file_name = 'a/b': must not contain a slash"),
