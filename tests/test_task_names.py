@@ -44,6 +44,15 @@ def test_a_table_names_the_class_of_its_task(tmp_path: Path) -> None:
     assert json.loads(to_json(config.settings, config.tasks))["Singles"]["bins"] == 128
 
 
+def test_a_setting_of_modules_may_have_the_name_of_a_task(tmp_path: Path) -> None:
+    chain = ["TakeData", "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra"]
+    crate = "[crate]\nmodules = 2\nchannels = 16\n[tasks.TakeData]\nimplementation = 'simulated'\n"
+    config = _load(tmp_path, f"[pipeline]\nchain = {json.dumps(chain)}\n{crate}")
+    assert config.settings["SortEvents"]["window"] == 100.0
+    pvs = all_pvs(config)
+    assert (pvs["M01:SortEvents"].source.task, pvs["SortEvents:Status"].source.task) == ("TakeData", "SortEvents")
+
+
 def test_a_set_may_name_the_class(tmp_path: Path) -> None:
     config = _load(tmp_path, '[pipeline]\nchain = ["LoadFiles", "Shown"]\n', "Shown.class=PrintData")
     assert config.tasks["Shown"].__name__ == "PrintData"

@@ -6,6 +6,7 @@ stays responsive meanwhile. While a boot is in progress nobody else may use the 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from pixieioc.hardware.crate import Crate, Firmware, ModuleInfo, Progress, nobody
 from pixieioc.hardware.error import HardwareError
+from pixieioc.hardware.setting_files import check_for_boot
 
 #: Lines of the SDK's log that are kept.
 _LINES = 20
@@ -55,6 +57,7 @@ class CrateOwner:
         self.error: Exception | None = None  #: why the last boot has failed
         self.done, self.total = 0, 0  #: modules that have booted, and all
         self.boots = 0  #: how many boots have succeeded: whoever reads settings compares it
+        self.doubts: Sequence[str] = ()  #: what in the file of settings of the last boot is not of these modules
         self.log: deque[str] = deque(maxlen=_LINES)  #: the last lines of the SDK's log
 
     # -- what others may ask ------------------------------------------------------------------------------------------
@@ -122,9 +125,12 @@ class CrateOwner:
 
     def close(self) -> None:
         """Gives up the modules, unless a boot is in progress: then the end of the process does."""
-        if self._crate is not None and not self.booting:
+        if self._crate is None or self.booting:
+            return
+        # After a boot that has failed, modules may be offline, which the library refuses to shut down.
+        with contextlib.suppress(*((HardwareError,) if self.state is BootState.FAILED else ())):
             self._crate.close()
-            self.state = BootState.OFFLINE
+        self.state = BootState.OFFLINE
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
@@ -150,6 +156,7 @@ class CrateOwner:
                 "be a new one",
             )  # fmt: skip
         self.total = len(crate.modules)
+        self.doubts = [] if plan.settings is None else check_for_boot(plan.settings, crate.modules)
         if fast and self._was_booted and list(plan.firmware) == list(self._loaded):
             if plan.settings is not None:
                 crate.load_settings(plan.settings)

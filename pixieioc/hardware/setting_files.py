@@ -22,7 +22,7 @@ _ENDING = ".json"
 
 def load(crate: Crate, path: Path) -> tuple[str, list[str]]:
     """Has the modules use a file; returns its comment, and what of it is not of these modules. HardwareError."""
-    doubts = _check(path, crate.modules)
+    doubts = check(path, crate.modules)
     crate.load_settings(path)
     return comment_of(path), doubts
 
@@ -63,30 +63,54 @@ def _comment_file(path: Path) -> Path:
     return path.with_suffix(".txt")
 
 
-def _check(path: Path, modules: Sequence[ModuleInfo]) -> list[str]:
+def check(path: Path, modules: Sequence[ModuleInfo]) -> list[str]:
     """What of a file in XIA's JSON is not of these modules; HardwareError if it cannot be used."""
+    saved = _modules_in(path)
+    if len(saved) < len(modules):
+        raise HardwareError(
+            "load", 0, f"{path} has settings of {len(saved)} modules, the crate has {len(modules)}: the others would "
+            "get the defaults of XIA's library",
+        )  # fmt: skip
+    return _doubts(saved, modules, path)
+
+
+def check_for_boot(path: Path, modules: Sequence[ModuleInfo]) -> list[str]:
+    """The same for a boot: an empty list is a file without settings there, and other formats are the library's."""
+    if path.suffix != _ENDING or not _modules_in(path):
+        return []
+    return check(path, modules)
+
+
+def _modules_in(path: Path) -> list[Any]:
+    """What a file has for each module; HardwareError if it has none such."""
     try:
         content: Any = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise HardwareError("load", -700, f"there is no {path}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise HardwareError("load", -701, f"{path}: {error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HardwareError("load", -602, f"{path} is no file of settings: {error}") from None
     if not isinstance(content, list):
         raise HardwareError("load", -602, f"{path} is no file of settings: it has no list of modules")
-    saved = cast("list[Any]", content)
-    if len(saved) < len(modules):
-        raise HardwareError(
-            "load", 0, f"{path} has settings of {len(saved)} modules, the crate has {len(modules)}: the others would "
-            "get the defaults of XIA's library",
-        )  # fmt: skip
+    return cast("list[Any]", content)
+
+
+def _doubts(saved: Sequence[Any], modules: Sequence[ModuleInfo], path: Path) -> list[str]:
     doubts: list[str] = []
     for number, (info, of_module) in enumerate(zip(modules, saved, strict=False)):
-        about = cast("Mapping[str, Any]", of_module).get("metadata", {}) if isinstance(of_module, Mapping) else {}
+        values = cast("Mapping[str, Any]", of_module) if isinstance(of_module, Mapping) else {}
+        # The SDK takes the defaults for what is missing, and reports success.
+        for part in ("channel", "module"):
+            if not isinstance(values.get(part), Mapping):
+                raise HardwareError("load", -602, f"{path} is no file of settings: module {number} has no {part!r}")
+        about: Any = values.get("metadata")
+        about = cast("Mapping[str, Any]", about) if isinstance(about, Mapping) else {}
         for name, key, known in (("slot", "slot", info.slot), ("serial number", "serial-num", info.serial)):
             if about.get(key, known) != known:
                 doubts.append(f"module {number}: the settings are of {name} {about[key]}, not {known}")
+    if len(saved) > len(modules):
+        doubts.append(f"it has settings of {len(saved)} modules, those from {len(modules)} on are not used")
     return doubts
 
 

@@ -59,6 +59,8 @@ class Task(DrivenTask, PROCESSES.Process):
     run_presets: Mapping[str, float] = MappingProxyType({})
     #: Where a task can keep what must survive a restart of the IOC; None if nobody has named a folder.
     state_folder: Path | None = None
+    #: Whether this pipeline had a process of this task before: then its settings are those that were written last.
+    is_successor: bool = False
 
     hang_timeout = Parameter(
         60.0,

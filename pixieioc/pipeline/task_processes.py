@@ -38,6 +38,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
     def __init__(self) -> None:
         self._processes: dict[str, TaskProcess] = {}
         self._generation = 0
+        self._had: set[str] = set()  #: tasks that have been there, also those that were put away
         self._number = 0
         self.state_folder: Path | None = None  #: where tasks can keep what must survive a restart
         self.calling = False  #: another thread is starting processes, and looks after them all: leave them alone
@@ -80,6 +81,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         task.name = name
         task.wiring = Wiring(self._address, identity, self._endpoint(identity))
         task.state_folder = self.state_folder
+        task.is_successor = name in self._had
+        self._had.add(name)
         activity = Activity(page_of(task.wiring.endpoint), create=True)
         process = self._processes[name] = TaskProcess(name, task, identity, activity)
         return process

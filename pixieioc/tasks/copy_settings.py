@@ -97,6 +97,8 @@ class CopySettings(_Commands):
         there = settings.channels_of(module)
         first = int(found[2]) if found[2] else 0
         last = int(found[3] or found[2]) if found[2] else there[-1]
-        if not first <= last <= there[-1]:
+        if first > last:
+            raise Error(f"{text}: the first channel of a range must not be above the last")
+        if last > there[-1]:
             raise Error(f"{text}: module {module} has channels 0 to {there[-1]}")
         yield from ((module, channel) for channel in range(first, last + 1))

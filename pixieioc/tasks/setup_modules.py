@@ -39,6 +39,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     """
 
     state_folder: Path | None
+    is_successor: bool
     if TYPE_CHECKING:
 
         def print(self, string: str) -> None: ...
@@ -97,15 +98,14 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         self._settings: CrateSettings | None = None
         self._boots_seen = 0
         self._loaded: dict[str, list[Any]] = {}
-        self._configured, self._resumed = self.settings_file, ""
+        self._configured = self.settings_file
         kept = self._kept()
         if kept is not None and self.settings_file in (kept.configured, kept.file):
             # The configuration is what it was: another file that was in use before the restart still is.
             self._configured = kept.configured
-            self._resumed = kept.file if kept.file != self.settings_file else ""
-
-    def file_to_boot_with(self, known: Path | None) -> Path | None:
-        return Path(self._resumed) if self._resumed else super().file_to_boot_with(known)
+            if kept.file != self.settings_file and not self.is_successor:
+                # Before the boot, which can fail because of this file: who reads SettingsFile must see its name.
+                self.send_in_use({"settings_file": kept.file})
 
     def follow_boots(self) -> None:
         """Reads the settings after a boot, has the modules use what was changed before it, and tells what is in use."""
@@ -114,9 +114,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             return
         self._boots_seen = owner.boots
         self._settings = None
-        if self._resumed:
-            self.send_in_use({"settings_file": self._resumed})
-            self._resumed = ""
+        for doubt in owner.doubts:
+            self.print(f"the file of settings of the boot: {doubt}")
         with self._as_refusal():
             settings = CrateSettings(owner.crate, self.channels)
             self._loaded = settings.copied()
@@ -127,8 +126,6 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         self._list_files()
 
     def do_apply(self, changes: dict[str, Any]) -> dict[str, Any] | None:
-        if "settings_file" in changes:
-            self._resumed = ""
         commands = [name for name, value in changes.items() if value is True]
         writes = writes_of(changes)
         copied = [name for name in commands if name.startswith("copy_")]

@@ -198,6 +198,7 @@ def test_settings_are_locked_during_a_run(crate: tuple[Ioc, Simulation]) -> None
         with pytest.raises(PutFailed):
             ioc.put(pv, value)
         assert ioc.get("CmdStatus_RBV") == "Refused"
+    assert ioc.get("CmdMessage_RBV") == "LoadSettings: TakeData: LoadSettings is not possible during a run"
     ioc.put("Stop", 1)
     ioc.until("Acquire", lambda acquire: acquire == "Done")
 
@@ -218,6 +219,10 @@ def test_a_copy_goes_where_it_is_wanted(crate: tuple[Ioc, Simulation]) -> None:
     with pytest.raises(PutFailed):
         ioc.put("CopyQdc", 1)
     assert "M00:C16: module 0 has channels 0 to 15" in ioc.get("CmdMessage_RBV")
+    ioc.put("CopyTo", "M00:C07-C04")
+    with pytest.raises(PutFailed):
+        ioc.put("CopyQdc", 1)
+    assert "M00:C07-C04: the first channel of a range must not be above the last" in ioc.get("CmdMessage_RBV")
     with pytest.raises(PutFailed):
         ioc.put("CopyTo", "channel 3")
     ioc.put("CopyTo", "all")
@@ -246,16 +251,36 @@ def test_a_file_of_settings_is_saved_with_its_comment_and_loaded(crate: tuple[Io
 def test_a_file_that_is_not_of_this_crate_is_refused(crate: tuple[Ioc, Simulation]) -> None:
     ioc, simulation = crate
     path = simulation.folder / "short.json"
-    path.write_text("[{}]")
-    for name, why in (
-        (path, "has settings of 1 modules, the crate has 2"),
-        (path.with_name("no.json"), "there is no "),
+    for content, why in (
+        ("[{}]", "has settings of 1 modules, the crate has 2"),
+        ("[1, 2]", "is no file of settings: module 0 has no 'channel'"),
+        ('[{"channel": {}, "module": {}}, {"channel": 3}]', "is no file of settings: module 1 has no 'channel'"),
+        ("[" * 100_000, "is no file of settings: maximum recursion depth"),
+        (None, "there is no "),
     ):
+        path.unlink() if content is None else path.write_text(content)
+        name = path
         ioc.put("SettingsFile", str(name))
         with pytest.raises(PutFailed):
             ioc.put("LoadSettings", 1)
         assert why in ioc.get("CmdMessage_RBV")
     ioc.put("SettingsFile", "")
+
+
+def test_a_boot_refuses_a_file_of_settings_that_is_not_of_this_crate() -> None:
+    with _crate() as (ioc, simulation):
+        settings = simulation.folder / "short.json"
+        settings.write_text('[{"channel": {}, "module": {}}]')
+        with running(ioc):
+            _until_booted(ioc)
+            ioc.put("SettingsFile", str(settings))
+            with pytest.raises(PutFailed):
+                ioc.put("Boot", 1)
+            assert "has settings of 1 modules, the crate has 2" in ioc.get("CmdMessage_RBV")
+            assert ioc.get("BootState_RBV") == "Failed"
+            settings.write_text('[{"channel": {}, "module": {}}, {"channel": {}, "module": {}}]')
+            ioc.put("Boot", 1)
+            assert ioc.get("BootState_RBV") == "Booted"
 
 
 def test_the_settings_of_a_run_stand_beside_its_data(crate: tuple[Ioc, Simulation]) -> None:
@@ -282,6 +307,29 @@ def test_a_boot_and_a_restart_keep_what_was_changed() -> None:
             _check_kept(ioc)
         with running(ioc):
             _check_kept(ioc)
+
+
+def test_a_restart_names_the_file_of_settings_without_which_it_cannot_boot() -> None:
+    with _crate() as (ioc, simulation):
+        path = simulation.folder / "own.json"
+        with running(ioc):
+            _until_booted(ioc)
+            ioc.put("SettingsFile", str(path))
+            ioc.put("SaveSettings", 1)
+        path.unlink()
+        with running(ioc):
+            ioc.until("BootState_RBV", lambda state: state == "Failed", 60)
+            ioc.until("ReadyMessage_RBV", lambda text: f"there is no {path}" in text)
+            assert ioc.get("SettingsFile") == ioc.get("SettingsFile_RBV") == str(path)
+            ioc.put("SettingsFile", "")
+            ioc.put("Boot", 1)
+            assert ioc.get("BootState_RBV") == "Booted"
+            ioc.put("SettingsFile", str(path))
+            ioc.put("SaveSettings", 1)
+        path.unlink()
+        with running(ioc):
+            ioc.until("BootState_RBV", lambda state: state == "Failed", 60)
+        assert "Pixie16ExitSystem" not in ioc.output()  # which fails for modules that are offline
 
 
 def _check_kept(ioc: Ioc) -> None:
