@@ -58,8 +58,6 @@ class FileWatch:
             problem = (
                 f"the file system of the state folder {self._state.path.parent} has not answered for {silent:.0f} s"
             )
-        elif not problem and self._state.reserved < self._next_run:
-            problem = f"run number {self._next_run} is not noted in the state folder {self._state.path.parent} yet"
         return Files(folder, self._names, self._worker.waiting, problem)
 
     def ask(self) -> None:

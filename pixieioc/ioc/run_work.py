@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from math import inf
@@ -17,6 +18,9 @@ from pixieioc.pipeline import Error
 from pixieioc.pipeline.declare import parameters_of
 from pixieioc.pipeline.procedure import Wait
 from pixieioc.pipeline.task_process import TaskProcess
+
+#: How long the end of a run waits for the number of the next one to be safe on disk at most, in seconds.
+_RESERVED_WITHIN = 0.3
 
 
 class RunWork:
@@ -37,6 +41,7 @@ class RunWork:
         self._state = state
         self._worker = state_worker
         self._on_starting = on_starting
+        self._reserving: asyncio.Future[None] | None = None
         self.starting = "the tasks are starting"  # until they have started, or could not
 
     def do(self, step: Step, run: int) -> Awaitable[None]:
@@ -61,7 +66,7 @@ class RunWork:
             case Step.QUIT:
                 return self._quit()
             case Step.COUNT:
-                return self._count_file_number()
+                return self._count()
             case Step.KILL:
                 return self._pipeline.do(self._pipeline.killing())
 
@@ -74,8 +79,9 @@ class RunWork:
 
     async def _save_run(self, run: int) -> None:
         """Notes that a run begins, and has the number of the next one made safe while it goes on."""
-        await self._worker.do(functools.partial(self._state.begin_run, run))
-        self._worker.do(self._state.reserve)
+        begun = self._worker.do(functools.partial(self._state.begin_run, run))
+        self._reserving = self._worker.do(self._state.reserve)  # also if the start is given up meanwhile
+        await begun
 
     async def _make(self) -> None:
         """Makes the tasks that are not there, and wires the chain if it is not."""
@@ -117,7 +123,12 @@ class RunWork:
         if self._pipeline.processes:
             await self._pipeline.do(self._pipeline.quitting())
 
-    async def _count_file_number(self) -> None:
-        """Counts FileNumber up after a run that was saved, if AutoIncrement says so."""
+    async def _count(self) -> None:
+        """Counts FileNumber up after a run that was saved, if AutoIncrement says so.
+
+        When a short run ends, the number of the next one may not be safe yet: that is waited for, a little.
+        """
+        if self._reserving is not None:
+            await asyncio.wait([self._reserving], timeout=_RESERVED_WITHIN)
         if self._progress.counter("bytes_written") and self._settings.shared("auto_increment"):
             await self._settings.apply_shared("file_number", self._settings.shared("file_number") + 1)

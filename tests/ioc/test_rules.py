@@ -456,6 +456,13 @@ class TestRule8TwoWriters:
                 put.result(10)
             assert ioc.get("DetectorState_RBV") == "Idle"
 
+    def test_each_of_many_starts_is_a_run_although_it_is_stopped_at_once(self, ioc: Ioc) -> None:
+        before = ioc.get("RunId_RBV")
+        for _ in range(20):
+            ioc.put_later("Acquire", 1)
+            ioc.put("Stop", 1)
+        assert ioc.get("RunId_RBV") == before + 20
+
 
 class TestRule9ClientLoss:
     def test_the_run_goes_on_without_the_client_that_started_it(self, ioc: Ioc) -> None:
