@@ -102,12 +102,15 @@ _PRECISION = {"TRIGGER_THRESHOLD": 2, "TAU": 4, "VOFFSET": 5, "XDT": 2}
 @functools.cache
 def range_of(info: ModuleInfo, name: str) -> Limits:
     """What a channel parameter can be in modules of a kind, if the other parameters allow the most."""
-    found = []
-    for filter_range in (1, 6):
-        settings = ChannelSettings(info, lambda: filter_range)  # noqa: B023
-        settings.variables |= {"FastLength": 2, "FastGap": 0, "SlowLength": 2, "SlowGap": 3, "TraceLength": 1023}
-        found.append(settings.limits(name))
+    found = [_limits_with(info, name, filter_range) for filter_range in (1, 6)]
     return Limits(min(x.low for x in found), max(x.high for x in found), min(x.step for x in found))
+
+
+def _limits_with(info: ModuleInfo, name: str, filter_range: int) -> Limits:
+    """The limits of a parameter with this SLOW_FILTER_RANGE, beside the other parameters at their least."""
+    settings = ChannelSettings(info, lambda: filter_range)
+    settings.variables |= {"FastLength": 2, "FastGap": 0, "SlowLength": 2, "SlowGap": 3, "TraceLength": 1023}
+    return settings.limits(name)
 
 
 def _channel(name: str) -> SettingInfo:

@@ -53,7 +53,7 @@ class FileWatch:
     def files(self) -> Files:
         """What is known now; nothing of a folder that nobody has asked for yet."""
         folder = self._folder if self._folder is not None and self._folder.path == self.path else None
-        problem, silent = self._problem, self._state_worker.waiting
+        problem, silent = self._problem or self._state.unreserved, self._state_worker.waiting
         if silent > PATIENCE:
             problem = (
                 f"the file system of the state folder {self._state.path.parent} has not answered for {silent:.0f} s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import logging
@@ -41,11 +40,13 @@ class State:
     """Kept in a small JSON file; each change replaces the file in one step. A context manager that locks its folder.
 
     That a run is going on is kept as a file beside it, which takes no time: a start does not wait for the disk, as its
-    number has been there since the run before. Whatever writes or checks may take as long as the file system does. Who
-    ends in order calls `release` at last.
+    number has been there since the run before. Only behind a run that was stopped before it began the number may still
+    be on its way, and is there before the tasks start. Whatever writes or checks may take as long as the file system
+    does. Who ends in order calls `release` at last.
     """
 
     _unsaved = False  # something could not be written
+    unreserved = ""  #: why the number of the next run could not be made safe; empty: it is, or is being made so
     _noted = _ended = False  # that a run is going on; that it has ended, which a power failure might undo
 
     def __init__(self, folder: Path) -> None:
@@ -109,9 +110,11 @@ class State:
         self._noted = True
 
     def reserve(self) -> None:
-        """Makes the number of the next run safe on disk, so that it can begin at once; `check` says if that failed."""
-        with contextlib.suppress(OSError):
+        """Makes the number of the next run safe on disk, so that it can begin at once; `unreserved` says why not."""
+        try:
             self._note(self._state.run_id)
+        except OSError as error:
+            self.unreserved = self._problem(error.strerror or str(error))
 
     def end_run(self, run_id: int) -> None:
         """Notes that this run, the last one, is not going on any more."""
@@ -132,7 +135,7 @@ class State:
         """
         folder = self.path.parent
         try:
-            if self._unsaved or self._reserved < next_run:
+            if self._unsaved or self.unreserved or self._reserved < next_run:
                 self._note(next_run - 1)
             if self._ended:
                 sync(folder)
@@ -185,7 +188,7 @@ class State:
         reserved, self._unsaved = self._state.reserved, True
         replace_file(self.path, msgspec.json.encode(self._state))
         sync(self.path.parent)
-        self._reserved, self._unsaved = reserved, False
+        self._reserved, self._unsaved, self.unreserved = reserved, False, ""
 
     def _take_lock(self, folder: Path) -> None:
         """The lock ends with this process, however that ends; the file tells who has it."""

@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
     while time.monotonic() < end:
         for module, words in enumerate(control.read_list_mode_fifo(threshold=1000)):
             blocks[module].append(words)
-        time.sleep(0.002)
+        time.sleep(0.002)  # as a reader that polls
     running = control.check_run_status()
     control.end_run()
     ended = not control.check_run_status()

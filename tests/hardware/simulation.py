@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -227,6 +228,14 @@ class Sdk:
         assert self.api.PixieReadRunFifoStats(module, numbers) == 0
         names = ("in", "out", "dma_in", "overflows", "dropped", "hw_overflows")
         return dict(zip(names, numbers, strict=True))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits for something of the library, for 5 s at most."""
+    end = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)  # the library has nothing that could be waited for
 
 
 def decoded(words: NDArray[np.uint32], layout: Variant) -> Events:

@@ -21,7 +21,7 @@ from pixieioc.hardware import Crate, Firmware, HardwareError, ModuleInfo
 from pixieioc.hardware.sdk import SdkCrate
 from pixieioc.hardware.simulated import SimulatedCrate
 from pixieioc.listmode.variant import variant
-from tests.hardware.simulation import Simulation, decoded
+from tests.hardware.simulation import Simulation, decoded, until
 
 SLOTS = (2, 5)
 LAYOUT = variant(500, 35207)
@@ -84,13 +84,6 @@ def crate(maker: Maker, simulation: Simulation) -> Crate:
 def library_crate(library_maker: Maker, simulation: Simulation) -> Crate:
     """Two modules, booted, whose library can be told to fail."""
     return _booted(library_maker, simulation)
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)  # the library has nothing that could be waited for
 
 
 def test_modules_are_found_and_boot_one_after_the_other(maker: Maker, simulation: Simulation) -> None:
@@ -212,7 +205,7 @@ def test_losses_are_told(library_crate: Crate, simulation: Simulation) -> None:
     crate = library_crate
     simulation.control("rate 12000", "buffers 2", "fifo_words 8192")
     crate.start()
-    _until(lambda: bool(crate.statistics(1).output_counts.sum() > 10_000))
+    until(lambda: bool(crate.statistics(1).output_counts.sum() > 10_000))
     crate.end()
     losses = crate.losses(1)
     assert losses is not None
@@ -287,7 +280,7 @@ def test_set_up_tools(crate: Crate) -> None:
 def test_histograms(crate: Crate) -> None:
     crate.write_module(0, "HOST_RT_PRESET", 0.1)
     crate.start_histograms()
-    _until(lambda: crate.running() == (False, False))
+    until(lambda: crate.running() == (False, False))
     histogram = crate.histogram(1, 2)
     assert len(histogram) == 32768
     assert 0 < histogram.sum() <= crate.statistics(1).output_counts[2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_OUT_OF_RANGE, FLAG_PILEUP
 from pixieioc.listmode.variant import VARIANTS, Variant, variant
-from tests.hardware.simulation import Sdk, Simulation, decoded
+from tests.hardware.simulation import Sdk, Simulation, decoded, until
 
 LAYOUT = variant(500, 35207)
 GOOD, POSITIVE, HISTOGRAM, TRACE, QDC, CFD, SUMS, GAIN = (1 << bit for bit in (2, 5, 7, 8, 9, 10, 12, 14))
@@ -191,16 +190,9 @@ def test_histograms_follow_their_bit_and_binning(simulation: Simulation) -> None
     preset = ctypes.c_uint.from_buffer_copy(ctypes.c_float(0.1)).value
     assert sdk.write_module("HOST_RT_PRESET", preset) == 0
     assert sdk.api.Pixie16StartHistogramRun(0, 1) == 0
-    _until(lambda: not sdk.api.Pixie16CheckRunStatus(0))
+    until(lambda: not sdk.api.Pixie16CheckRunStatus(0))
     assert sdk.statistics()["RealTime"] == pytest.approx(0.1)
     assert (histogram().sum(), sdk.level()) == (200, 0)
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)  # the library has nothing that could be waited for
 
 
 def test_synchronous_modules_start_and_end_together(simulation: Simulation) -> None:
@@ -214,7 +206,7 @@ def test_synchronous_modules_start_and_end_together(simulation: Simulation) -> N
     assert sdk.statistics()["RealTime"] == 0
     assert sdk.api.Pixie16StartListModeRun(2, 0x100, 1) == 0
     assert sdk.api.Pixie16StartListModeRun(2, 0x100, 1) == -206
-    _until(lambda: bool(sdk.statistics()["RealTime"] > 0.05))
+    until(lambda: bool(sdk.statistics()["RealTime"] > 0.05))
     assert sdk.api.Pixie16EndRun(1) == 0
     assert [sdk.api.Pixie16CheckRunStatus(module) for module in range(3)] == [0, 0, 0]
     assert len({float(sdk.statistics(module)["RealTime"]) for module in range(3)}) == 1
