@@ -97,7 +97,6 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         """Nothing is known of the modules yet."""
         self._settings: CrateSettings | None = None
         self._boots_seen = 0
-        self._loaded: dict[str, list[Any]] = {}
         self._configured = self.settings_file
         kept = self._kept()
         if kept is not None and self.settings_file in (kept.configured, kept.file):
@@ -112,15 +111,12 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         owner = self.owner
         if owner.boots == self._boots_seen or owner.booting:
             return
-        self._boots_seen = owner.boots
         self._settings = None
         for doubt in owner.doubts:
             self.print(f"the file of settings of the boot: {doubt}")
         with self._as_refusal():
-            settings = CrateSettings(owner.crate, self.channels)
-            self._loaded = settings.copied()
-            self._write_kept(settings)
-            self._settings = settings
+            settings = self._known()
+        self._boots_seen = owner.boots
         self.send_in_use(in_use(settings, self.modules, self.channels), limits_of(list(owner.modules[: self.modules])))
         self._note_changes()
         self._list_files()
@@ -133,6 +129,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         tools = [tool for name, tool in self.tools().items() if name in commands]
         if not (writes or copied or filed or tools):
             return None
+        self.follow_boots()  # a command that follows a boot at once comes before the task looks by itself
         with self._as_refusal():
             settings = self._known()
             before = settings.copied()
@@ -168,7 +165,10 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         """The settings of the modules; HardwareError that says why there are none."""
         crate = self.owner.crate
         if self._settings is None:
-            self._settings = CrateSettings(crate, self.channels)
+            settings = CrateSettings(crate, self.channels)
+            self._loaded = settings.copied()
+            self._write_kept(settings)
+            self._settings = settings
         return self._settings
 
     @contextmanager
