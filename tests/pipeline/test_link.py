@@ -273,9 +273,11 @@ def test_garbage_is_refused(link: Link, places: bytes) -> None:
         link.receiver.take()
 
 
+#: Of the links with random scripts: that three items fill it is the same with less of it, and takes a tenth of the time.
+_LITTLE = 2 * MB
 _ACTIONS = st.one_of(
-    st.tuples(st.just("send"), st.integers(1, MEMORY // 3)),
-    st.tuples(st.just("send allocated"), st.integers(1, MEMORY // 3)),
+    st.tuples(st.just("send"), st.integers(1, _LITTLE // 3)),
+    st.tuples(st.just("send allocated"), st.integers(1, _LITTLE // 3)),
     st.tuples(st.just("take"), st.just(0)),
     st.tuples(st.just("forget"), st.integers(0, 20)),
 )
@@ -286,7 +288,9 @@ _ACTIONS = st.one_of(
 def test_every_item_arrives_once_in_order_and_stays_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, script: list[tuple[str, int]]
 ) -> None:
-    with _open(tmp_path_factory.mktemp("link")) as link:
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setattr("pixieioc.pipeline.link.MEMORY", _LITTLE)
+        link = stack.enter_context(_open(tmp_path_factory.mktemp("link")))
         sent = taken = 0
         held: list[tuple[int, Any]] = []
 
