@@ -34,6 +34,7 @@ MODULES = (
     "config",
     "config_input",
     "config_lines",
+    "config_run",
     "config_schema",
     "config_tables",
     "config_tasks",

@@ -108,7 +108,7 @@ class _Walk:
         self._needed = self._passed_on()
 
     def _passed_on(self) -> dict[str, set[str]]:
-        """By file, the macros that it or a file opened from it uses as it was given them: no other makes a difference."""
+        """By file, the macros whose values it, or a file opened from it, uses; no other one makes a difference."""
         needed = {file: set(used) for file, used in self._used.items()}
         openings = [
             (file, target, set(given) | (self._of_parts if _is_gone_to(widget) else set()))

@@ -46,7 +46,7 @@ def test_a_channel_shows_all_that_can_be_set_and_copied() -> None:
 
 
 def test_a_module_shows_its_own_settings_and_a_row_per_channel() -> None:
-    description, files = _of_a_crate()
+    _, files = _of_a_crate()
     shown = _shown(files["modules.bob"])
     assert {f"M00:{name}" for name in ("SLOW_FILTER_RANGE", "MODULE_CSRB", *MODULE_BITS)} <= shown
     template = next(w for w in parsed(files["modules.bob"]).iter("widget") if w.get("type") == "template")

@@ -273,7 +273,7 @@ def test_garbage_is_refused(link: Link, places: bytes) -> None:
         link.receiver.take()
 
 
-#: Of the links with random scripts: that three items fill it is the same with less of it, and takes a tenth of the time.
+#: Memory of the links with random scripts. Three items fill it, as more would fill more, which takes ten times as long.
 _LITTLE = 2 * MB
 _ACTIONS = st.one_of(
     st.tuples(st.just("send"), st.integers(1, _LITTLE // 3)),
