@@ -26,7 +26,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ioc/records": (),
     "pipeline": (
         "applying", "control", "data_plane", "failures", "incoming", "life", "link", "outgoing", "output",
-        "pipeline", "pipeline_lost", "pipeline_state", "process", "task", "task_loop", "task_process", "task_processes", "temporary",
+        "pipeline", "pipeline_lost", "pipeline_state", "process", "task", "task_loop", "task_process",
+        "task_processes", "temporary",
     ),
 }  # fmt: skip
 #: Pure modules of the other rooms.
