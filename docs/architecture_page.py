@@ -18,6 +18,8 @@ ROOMS = {
     "cli_offline": "its commands on recorded data",
     "cli_options": "its common options",
     "cli_exit": "its exit codes",
+    "cli_host": "its commands for those who look after an IOC",
+    "conform": "the rules of run control, as a test of a running IOC",
     "cli_text": "its tables and texts",
     "ioc": "EPICS: run control, records, Channel Access",
     "offline": "raw files to numbers and files of events",
