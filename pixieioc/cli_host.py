@@ -1,4 +1,4 @@
-"""The commands for those who look after an IOC: conform."""
+"""The commands for those who look after an IOC and its host: conform and doctor."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets
 
 #: Exit code of a test that could not be made.
 CANNOT_TEST = 3
@@ -62,4 +64,23 @@ def conform(
     if junit is not None:
         junit.write_text(as_junit(report), encoding="utf-8")
     if not report.conforms:
+        raise typer.Exit(1)
+
+
+def doctor(
+    config: ConfigFile,
+    prefix: Prefix = None,
+    sets: Sets = None,
+    interfaces: Interfaces = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> None:
+    """Look whether this host can run the IOC of a configuration, and say what to mend; exit code 1 if it cannot."""
+    from pixieioc.config import load
+    from pixieioc.doctor.examine import as_json, examined, healthy, text
+
+    checked = load(config, sets or (), prefix)
+    findings = examined(checked, interfaces.replace(",", " ").split() if interfaces else ())
+    for line in [as_json(findings)] if json else text(findings):
+        typer.echo(line)
+    if not healthy(findings):
         raise typer.Exit(1)
