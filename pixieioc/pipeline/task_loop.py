@@ -31,6 +31,7 @@ from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.outgoing import Outgoing
 from pixieioc.pipeline.payloads import clean
 from pixieioc.pipeline.process import beat_until_parent_ends
+from pixieioc.pipeline.run_settings import RunSettings
 from pixieioc.pipeline.standard import begin_counting, keep
 from pixieioc.pipeline.status import Status, after
 from pixieioc.pipeline.task_rules import Input, Situation, Step, ending_of, next_step, takes_input
@@ -217,7 +218,7 @@ class TaskLoop:
         self._idle_until = 0.0
         self._owes_end, self._end_is_sent, self._input_ended = True, False, self.data_plane.is_start
         self.out.run = self._task.run_id = run["run"]
-        self._task.run_started, self._task.run_settings = run["time"], run["settings"]
+        self._task.run_started, self._task.run_settings = run["time"], RunSettings(run["settings"])
         self._task.run_presets = run["presets"]
         self._activity.start()
         self._task.do_start()
