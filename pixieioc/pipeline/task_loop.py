@@ -228,16 +228,17 @@ class TaskLoop:
 
     # -- what callbacks ask for ---------------------------------------------------------------------------------------
 
-    def send_data(self, data: Any) -> None:
-        """Hands data to the next task."""
+    def send_data(self, data: Any, *, wait: bool = True) -> bool:
+        """Hands data to the next task; without `wait`, False if it would have to wait for that."""
         task = self._task
         try:
             self.out.check_thread("data")
-            sent = self.data_plane.put(data)
+            sent = self.data_plane.put(data, wait=wait)
         except UnsupportedType as error:
             raise UnsupportedType(f"{task.name}: {error}", task=task.name) from None
         if sent and self.data_plane.is_start:
             keep(task, counter=task.counter + 1)
+        return sent is not None
 
     def send_finished(self) -> None:
         """Says that the stream has ended: to the next task behind all data, to the pipeline behind the final report."""
