@@ -1,4 +1,4 @@
-"""Tasks of `crate.py`: TakeData that tells what of its time is the crate's, and a sink that tells how old events are."""
+"""Tasks of `crate.py`: TakeData that tells what of its time is the crate's, a sink that tells how old events are."""
 
 from __future__ import annotations
 

@@ -88,26 +88,41 @@ class ReadOut:
                 break
             self._backlog.remove(count)
 
-    def empty(self) -> None:
-        """Reads all that the modules hold, however much waits here; if one of them fails, what the others have."""
+    def read_all(self) -> None:
+        """Reads what the modules hold now, however much waits here; if one of them fails, what the others have."""
         failed: dict[int, HardwareError] = {}
-        while True:
-            block: WordBlock = {}
-            for module in self._modules:
-                if module in failed:
-                    continue
-                try:
-                    block[module] = self._crate.read(module)
-                except HardwareError as error:
-                    failed[module] = error
-            if not any(len(words) for words in block.values()):
-                break
+        self._read_but(failed)
+        _raise_first(failed)
+
+    def empty(self) -> None:
+        """The same until the modules hold nothing: their run has ended."""
+        failed: dict[int, HardwareError] = {}
+        while self._read_but(failed):
+            pass
+        _raise_first(failed)
+
+    def _read_but(self, failed: dict[int, HardwareError]) -> bool:
+        """Reads all modules but those that have failed, and adds those that fail now; whether there was anything."""
+        block: WordBlock = {}
+        for module in self._modules:
+            if module in failed:
+                continue
+            try:
+                block[module] = self._crate.read(module)
+            except HardwareError as error:
+                failed[module] = error
+        found = any(len(words) for words in block.values())
+        if found:
             self._take(block)
-        for error in failed.values():
-            raise error
+        return found
 
     def _take(self, block: WordBlock) -> None:
         self.counts.add(block)
         if self._backlog and not any(len(words) for words in block.values()):
             return  # that there was nothing says nothing as long as something waits
         self._silence.send(block, self._backlog.add)
+
+
+def _raise_first(failed: dict[int, HardwareError]) -> None:
+    for error in failed.values():
+        raise error

@@ -186,7 +186,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         if not self._taking:
             return
         with self._as_errors():
-            self._read_out.empty()  # so that the host has room for what the modules still hold
+            self._read_out.read_all()  # so that the host has room for what the modules still hold
             self._crate.end()
             real = self._elapsed(time.monotonic())
             deadline = time.monotonic() + _END_TIMEOUT
