@@ -53,8 +53,8 @@ class ReadOut:
         self._rate = max(self._highest - before, 0) / max(now - self._looked, 1e-6)
         self._looked = now
 
-    def read_if_due(self, pace: Pace, now: float, room: int) -> bool:
-        """Reads the modules that have data, if that is due and less than `room` bytes wait; whether it was due.
+    def read_if_due(self, pace: Pace, now: float, room: int) -> None:
+        """Reads the modules that have data, if that is due and less than `room` bytes wait.
 
         That there is nothing is said at once: the next task may hold an event back until it knows that.
         """
@@ -62,15 +62,11 @@ class ReadOut:
             self._last_read = now
             if not self._silence.complete:
                 self._take(dict.fromkeys(self._levels, _NOTHING))
-            return False
-        if not pace.is_due(self._highest, now - self._last_read):
-            return False
-        if self._backlog.bytes < room:
+        elif pace.is_due(self._highest, now - self._last_read) and self._backlog.bytes < room:
             self._last_read = now
             read = self._crate.read
             self._take({module: read(module) if words else _NOTHING for module, words in self._levels.items()})
             self._highest = 0
-        return True
 
     def pause(self, pace: Pace, now: float) -> float:
         """Until the next look."""

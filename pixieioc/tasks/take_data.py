@@ -166,14 +166,14 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         read_out, pace = self._read_out, Pace(self.threshold, self.max_delay, self.poll_interval)
         with self._as_errors():
             read_out.look(now)
-            if not read_out.read_if_due(pace, now, self.buffer_size):
-                self._do_between_reads(now)
+            read_out.read_if_due(pace, now, self.buffer_size)
+            self._do_another_thing(now)
         read_out.hand_on(self.offer, self.buffer_size)
         pause = self.poll_interval if self.histograms_left else read_out.pause(pace, now)
         self.idle(min(pause, max(0.0, self._began + self.ends_at - now)))
 
-    def _do_between_reads(self, now: float) -> None:
-        """One of the things that can wait for the events."""
+    def _do_another_thing(self, now: float) -> None:
+        """At most one of the things that are due now and then: the events come first."""
         if now - self._last_check >= _CHECK_INTERVAL:
             self._last_check = now
             self._check()
