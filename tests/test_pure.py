@@ -39,6 +39,7 @@ MODULES = (
     "config_schema",
     "config_tables",
     "config_tasks",
+    "ioc/folders",
     "ioc/readiness",
     "ioc/run",
     "ioc/run_ending",

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from pixieioc.ioc.readiness import PATIENCE, Files, Folder, examine
+from pixieioc.ioc.folders import PATIENCE, Files, Folder, examine
 from pixieioc.ioc.run_state import MachineState
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
