@@ -278,7 +278,7 @@ class TaskLoop:
         self.out.starting(what)
 
     def idle(self, seconds: float) -> None:
-        """Calls the source's `do_work` no earlier than in so many seconds."""
+        """Calls the source's `do_work` no earlier than in `seconds`."""
         self._idle_until = time.monotonic() + seconds
 
     @property

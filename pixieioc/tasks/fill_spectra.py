@@ -191,7 +191,7 @@ class FillSpectra(OutputRates, Task):
         self._shown: float | None = None
 
     def _spectra(self) -> np.ndarray[Any, Any]:
-        """What is in each bin, a row a channel."""
+        """What is in each bin, one row per channel."""
         return self._histogram.view().reshape(self.modules * self.channels, self.bins)
 
     def _counts(self) -> np.ndarray[Any, Any]:
