@@ -24,6 +24,8 @@ ROOMS = {
     "pvinfo": "what each process variable is",
     "config": "configuration files",
     "config_input": "files and options that override them",
+    "config_ioc": "what they say of access and of the log of puts, checked",
+    "access": "EPICS access security: files to rules, rules to rights",
     "config_schema": "their tables",
     "config_tasks": "which tasks they name",
     "config_tables": "keys and values, checked",

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pixieioc import account
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
+from pixieioc.config_ioc import access_file_of, macros_of, problems_of
 from pixieioc.config_lines import KeyPath, lines_of
-from pixieioc.config_schema import LONGEST_PREFIX, RUN, IocTable, LimitsTable, PipelineTable, RunParameters
-from pixieioc.config_tables import Problem, about, keys_of, located, plain_tables, read_table
+from pixieioc.config_schema import LONGEST_PREFIX, RUN, IocTable, LimitsTable, PipelineTable, PutLogTable, RunParameters
+from pixieioc.config_tables import Problem, about, keys_of, located, name_from, path_from, plain_tables, read_table
 from pixieioc.config_tasks import (
     class_names,
     classes_of,
@@ -47,6 +47,7 @@ __all__ = [
     "IocTable",
     "LimitsTable",
     "PipelineTable",
+    "PutLogTable",
     "RunParameters",
     "absolute",
     "check",
@@ -82,13 +83,18 @@ class Config:
     @property
     def access_file(self) -> Path | None:
         """The file that says who may write."""
-        return Path(_from(self.folder, self.ioc.access_file)) if self.ioc.access_file else None
+        return access_file_of(self.ioc, self.folder)
+
+    @property
+    def put_log_file(self) -> Path | None:
+        """The file that puts are logged in."""
+        return path_from(self.folder, self.ioc.put_log.file)
 
     @property
     def state_folder(self) -> Path:
         """Where the run number and the like survive a restart."""
-        if self.ioc.state_dir:
-            return Path(_from(self.folder, self.ioc.state_dir))
+        if folder := path_from(self.folder, self.ioc.state_dir):
+            return folder
         return account.state_home() / "pixieioc" / (self.prefix.strip(":").replace("/", "_") or "_")
 
 
@@ -98,8 +104,9 @@ class Examined:
 
     problems: tuple[str, ...]
     config: Config | None
-    #: The file that says who may write, if that could be read at all.
+    #: The file that says who may write, if that could be read at all, and its macros.
     access_file: Path | None = None
+    macros: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
 
 
 def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:
@@ -150,12 +157,14 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     else:
         _check_the_rest(given, tables["tasks"], crate, folder, problems, files=files)
         _resolve(RUN, RunParameters, tables[RUN], (RUN,), problems)
-    access_file = Path(_from(folder, ioc.access_file)) if ioc is not None and ioc.access_file else None
-    if files and access_file is not None and not os.path.lexists(access_file):
-        problems.append(Problem(("ioc", "access_file"), f"ioc.access_file: there is no {access_file}"))
-        access_file = None
+    of_access = list(problems_of(ioc, folder, files=files)) if ioc is not None else []
+    problems += of_access
     texts = located(problems, path, lines_of(text), overridden)
-    return Examined(texts, None if texts else config, access_file)
+    if ioc is None or of_access:
+        return Examined(texts, None)
+    own = pipeline.prefix if pipeline is not None else ""
+    access_file, macros = access_file_of(ioc, folder), macros_of(ioc, own if prefix is None else prefix)
+    return Examined(texts, None if texts else config, access_file, macros)
 
 
 _TABLES = ("pipeline", CRATE, RUN, "tasks", "ioc")
@@ -305,15 +314,10 @@ def absolute(cls: type, values: Mapping[str, Value], folder: Path) -> dict[str, 
     made = dict(values)
     for name, value in values.items():
         if parameters[name].path and isinstance(value, str) and value:
-            made[name] = _from(folder, value)
+            made[name] = name_from(folder, value)
         elif parameters[name].path and isinstance(value, list):
-            made[name] = [_from(folder, text) for text in value if isinstance(text, str)]
+            made[name] = [name_from(folder, text) for text in value if isinstance(text, str)]
     return made
-
-
-def _from(folder: Path, text: str) -> str:
-    # os.path, not Path, which would drop a slash at the end, which means "a folder" and stays.
-    return os.path.join(folder, os.path.expanduser(text))  # noqa: PTH111, PTH118
 
 
 def _resolve(

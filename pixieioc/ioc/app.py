@@ -10,14 +10,15 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from pixieioc.config import Config, ConfigError
-from pixieioc.ioc.access import AccessRules
+from pixieioc.ioc.access import AccessSecurity, read_rules
 from pixieioc.ioc.ca.limits import Limits
+from pixieioc.ioc.ca.rights import Rights, Security
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.put_log import PutLog
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
@@ -40,28 +41,26 @@ _CLOSING = 0.3
 
 
 class _Server(Server):
-    """The server of this IOC, which tells of values that could not be converted, and knows who may write."""
+    """The server of this IOC, which tells of values that could not be converted, and knows who may do what."""
 
-    control: RunControl | None = None
-    access = AccessRules({})
+    def __init__(self, pvs: Pvs, config: Config, interfaces: list[str] | None, control: RunControl) -> None:
+        super().__init__(pvs.values(), interfaces, Limits(**msgspec.structs.asdict(config.ioc.limits)))
+        self._control = control
+        self.access = AccessSecurity(config, pvs, self.find, self.review_rights)
+        self.put_log = PutLog.of(config, pvs)
+        if self.put_log.is_on:
+            self.put_listener = self.put_log
+            self.all_puts = config.ioc.put_log.all or config.access_file is None
 
     def put_refused(self, record: Record, client: Client, why: str) -> None:
-        if self.control is not None:
-            self.control.put_refused(record, why, client)
+        self._control.put_refused(record, why, client)
 
-    def may_write(self, record: Record, client: Client) -> bool:
-        # Of what is read only, alarms can be acknowledged by whoever may acknowledge errors.
-        return self.access.may_write(record.info.access or "OP", client)
+    def rights(self, security: Security, client: Client) -> Rights:
+        return self.access.rights(security, client)
 
-    def read_access(self, file: Path, pvs: Pvs) -> None:
-        """Takes over who may write, and tells the clients; what is wrong with the file changes nothing."""
-        try:
-            self.access = AccessRules.read(file)
-        except ConfigError as error:
-            log.error("%s", error)
-            return
-        pvs.post("IOC:ACCESS", str(self.access))
-        self.review_rights()
+    async def stop(self) -> None:
+        self.access.close()
+        await super().stop()
 
 
 class _Ending:
@@ -103,7 +102,7 @@ async def run_ioc(
     """
     ending = _Ending()
     _listen_to_signals(ending)
-    access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
+    read_rules(config)  # what is wrong with them is said before anything is begun
     with State(config.state_folder) as state:
         pvs = Pvs(all_pvs(config), config.prefix)
         prepare()
@@ -112,19 +111,19 @@ async def run_ioc(
         ending.watch(control)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(control.on_fault)
-        server = _Server(pvs.values(), interfaces or config.ioc.interfaces or None, _limits(config))
-        server.control, server.access = control, access
-        pvs.post("IOC:ACCESS", str(access))
+        server = _Server(pvs, config, interfaces or config.ioc.interfaces or None, control)
         if config.access_file is not None:
-            loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, pvs)
+            loop.add_signal_handler(signal.SIGHUP, _read_access, server)
+        await server.access.start()
         await server.start()
         if on_ready is not None:
             on_ready()
         await _serve(config, pvs, server, control, state, ending, start=start)
 
 
-def _limits(config: Config) -> Limits:
-    return Limits(**msgspec.structs.asdict(config.ioc.limits))
+def _read_access(server: _Server) -> None:
+    with contextlib.suppress(ConfigError):  # which it has told of
+        server.access.read()
 
 
 async def _serve(
@@ -145,7 +144,9 @@ async def _serve(
         log.warning("SYSRESET by %s", client)
         ending.ask()
 
-    stats = asyncio.get_running_loop().create_task(Stats(pvs, server, state.starts, reset).run())
+    loop = asyncio.get_running_loop()
+    stats = loop.create_task(Stats(pvs, server, state.starts, reset).run())
+    put_log = loop.create_task(server.put_log.run())
     unfinished = Worker("pixieioc unfinished files")
     unfinished.do(functools.partial(_warn_of_unfinished_files, config))
     unfinished.close()
@@ -154,7 +155,9 @@ async def _serve(
         await control.left.wait()
     finally:
         stats.cancel()
+        put_log.cancel()
         await _close(control, server)
+        server.put_log.close()
 
 
 async def _close(control: RunControl, server: _Server) -> None:

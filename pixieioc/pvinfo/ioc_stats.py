@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pixieioc.pvinfo.access import access_pvs
 from pixieioc.pvinfo.model import NO_LIMITS, AlarmHandling, PvInfo, text_pv
 from pixieioc.pvinfo.states import DONE, OK_ERROR
 
@@ -82,4 +83,4 @@ def _ioc_pvs() -> Iterator[PvInfo]:
         access="EN",
         role="command",
     )
-    yield text_pv("IOC:ACCESS", "Who may write, by access group: patterns of user@host.", 512)
+    yield from access_pvs()
