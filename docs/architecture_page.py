@@ -24,6 +24,7 @@ ROOMS = {
     "pvinfo": "what each process variable is",
     "config": "configuration files",
     "config_input": "files and options that override them",
+    "config_values": "their values: defaults, file names, JSON",
     "config_ioc": "what they say of access and of the log of puts, checked",
     "access": "EPICS access security: files to rules, rules to rights",
     "config_schema": "their tables",

@@ -6,7 +6,6 @@ Everything is checked when a file is read; what is wrong is reported with its pl
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +15,7 @@ from pixieioc.config_input import ConfigError, override, parse_set, read_toml
 from pixieioc.config_ioc import access_file_of, macros_of, problems_of
 from pixieioc.config_lines import KeyPath, lines_of
 from pixieioc.config_schema import LONGEST_PREFIX, RUN, IocTable, LimitsTable, PipelineTable, PutLogTable, RunParameters
-from pixieioc.config_tables import Problem, about, keys_of, located, name_from, path_from, plain_tables, read_table
+from pixieioc.config_tables import Problem, about, keys_of, located, path_from, plain_tables, read_table
 from pixieioc.config_tasks import (
     class_names,
     classes_of,
@@ -27,12 +26,12 @@ from pixieioc.config_tasks import (
     with_crate,
     without_devices,
 )
-from pixieioc.pipeline import channel_values
-from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
+from pixieioc.config_values import absolute, to_json, with_defaults
+from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.graph import Graph
 from pixieioc.pipeline.registry import TASKS
-from pixieioc.pipeline.validate import defaults_for, like, validate
+from pixieioc.pipeline.validate import like, validate
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 
 if TYPE_CHECKING:
@@ -303,23 +302,6 @@ def _check_the_rest(
         _settings(name, cls, tasks[name], folder, problems, files=files)
 
 
-def with_defaults(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
-    """A value for every setting that `cls` declares."""
-    return settings_of(cls, defaults_for(cls, values))
-
-
-def absolute(cls: type, values: Mapping[str, Value], folder: Path) -> dict[str, Value]:
-    """The same values, with relative file names starting from `folder`."""
-    parameters = parameters_of(cls)
-    made = dict(values)
-    for name, value in values.items():
-        if parameters[name].path and isinstance(value, str) and value:
-            made[name] = name_from(folder, value)
-        elif parameters[name].path and isinstance(value, list):
-            made[name] = [name_from(folder, text) for text in value if isinstance(text, str)]
-    return made
-
-
 def _resolve(
     task: str, cls: type, given: Mapping[str, Any], key_path: KeyPath, problems: list[Problem]
 ) -> dict[str, Value]:
@@ -339,13 +321,3 @@ def _resolve(
         accepted = _resolve(task, cls, rest, key_path, more)
         problems += [problem for problem in more if not about(problem, wrong)]
         return accepted
-
-
-def to_json(settings: Mapping[str, Mapping[str, Value]], classes: Mapping[str, type]) -> str:
-    """All values as one JSON text, the form of ConfigJSON; those of channels in the short form."""
-    short = {task: _short(values, parameters_of(classes[task])) for task, values in settings.items()}
-    return json.dumps(short, ensure_ascii=False)
-
-
-def _short(values: Mapping[str, Any], parameters: Mapping[str, Parameter[Any]]) -> dict[str, Any]:
-    return {n: channel_values.gathered(v) if parameters[n].per != "task" else v for n, v in values.items()}

@@ -22,8 +22,7 @@ def access_security(description: Description) -> str:
     lines = [
         f"# {GENERATED}",
         "# A site copies it, puts its accounts into the lists below, and names the copy as access_file in [ioc].",
-        "# HAG(name) in a rule also asks for the computer, and CALC for a value: "
-        f'INPA({description.prefix}Acquire) and CALC("A=0").',
+        f'# HAG(name) in a rule asks for the computer, too, INPA({description.prefix}Acquire) CALC("A=0") for a value.',
         "# What is written by a rule with TRAPWRITE is logged.",
         *(f"UAG({role}) {{ {role.removesuffix('s')} }}" for role in ROLES),
         "# What has no group of its own can be read only.",

@@ -48,14 +48,14 @@ def _time(seconds: int) -> tuple[str, str]:
 def _plain(value: Any) -> Any:
     """A single value; of what is sent as several, for a record that takes one, the first ones."""
     match value:
+        case np.generic():
+            return _plain(value.item())
         case float() if not math.isfinite(value):
             return "Nan" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         case str():
             return value[:_LONGEST_TEXT]
         case None | int() | float():
             return value
-        case np.generic():
-            return _plain(value.item())
         case _:
             return _elements(value)
 
