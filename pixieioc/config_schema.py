@@ -113,12 +113,30 @@ class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 60.0
 
 
+class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.log]`: where the IOC logs what happens."""
+
+    file: Annotated[
+        str, _described("File of the log; empty: the journal if stderr goes there, as under systemd, or stderr.")
+    ] = ""
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        _described("From which level on; IOC:LogLevel changes it, --verbose is info."),
+    ] = "warning"
+    size: Annotated[
+        float, _described("MB after which a new file begins; the old one is renamed to .1, .2 ...", least=0.001)
+    ] = 10.0
+    keep: Annotated[int, _described("How many old files are kept.", least=1)] = 5
+
+
 class PutLogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc.put_log]`: where it is written down who has written what."""
 
     file: Annotated[str, _described("File for the lines; empty: none.")] = ""
-    file_size: Annotated[float, _described("Size in MB at which a new file begins.", least=0.001)] = 10.0
-    files: Annotated[int, _described("Older files that are kept, as `<file>.1` and so on.", least=0)] = 9
+    size: Annotated[
+        float, _described("MB after which a new file begins; the old one is renamed to .1, .2 ...", least=0.001)
+    ] = 10.0
+    keep: Annotated[int, _described("How many old files are kept.", least=0)] = 9
     collectors: Annotated[
         list[str],
         _described(
@@ -163,4 +181,5 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = False
     put_log: Annotated[PutLogTable, _described("The log of puts, see below.")] = PutLogTable()
+    log: Annotated[LogTable, _described("Where the log goes, see below.")] = LogTable()
     limits: Annotated[LimitsTable, _described("What clients may cost, see below.")] = LimitsTable()

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 import pixieioc
 from pixieioc.cli import app
+from pixieioc.cli_exit import ExitCode
 from pixieioc.config import ConfigError, load
 from pixieioc.pipeline import Task
 from pixieioc.pvinfo.build import all_pvs
@@ -67,10 +68,10 @@ def good(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_bad_file_is_a_line_for_each_problem_and_exit_code_1(good: Path) -> None:
+def test_a_bad_file_is_a_line_for_each_problem_and_an_exit_code(good: Path) -> None:
     good.write_text(GOOD + "[tasks.ToySource]\nlength = -1\nnonsense = 1\n")
     code, out, err = _program(good.parent, "run", "good.toml")
-    assert (code, out) == (1, "")
+    assert (code, out) == (78, "")
     one, other = r"tasks.ToySource.length = -1: must be .* from 0 to 10000000", r"tasks.ToySource.nonsense: .*"
     assert re.fullmatch(rf"pixieioc: good.toml:9: {one}\npixieioc: good.toml:10: {other}\n", err)
 
@@ -81,8 +82,8 @@ def test_a_bad_access_file_is_one_line_with_file_line_and_what_is_allowed(good: 
     good.write_text(GOOD + f'access_file = "{access.name}"\n')
     for text, says in (
         (None, ": No such file or directory"),
-        ("OP = [\n'*@wall'", ":1:1: not TOML: Unclosed array"),
-        ('OP = ["*@wall"]\nEX = ["jan"]\n', ":2: EX: 'jan': must be user@host, with * for any"),
+        ("ASG(OP) {\nRULE(1, READ)\n", ":3: INPA to INPU, or RULE, should stand here, not the end of the file"),
+        ("ASG(OP)\nASG(OP)\n", ":2: ASG(OP) is there twice"),
     ):
         if text is not None:
             access.write_text(text)
@@ -90,20 +91,34 @@ def test_a_bad_access_file_is_one_line_with_file_line_and_what_is_allowed(good: 
         if text is None and command == "check":
             assert (code, out, err) == (1, "", f"pixieioc: good.toml:8: ioc.access_file: there is no {access}\n")
         else:
-            assert (code, out, err) == (1, "", f"pixieioc: {access}{says}\n")
-    access.write_text('OP = ["*@wall"]\n')
-    assert _program(good.parent, "check", "good.toml")[0] == 0
+            assert (code, out, err) == (78 if command == "run" else 1, "", f"pixieioc: {access}{says}\n")
+    access.write_text("ASG(OP) {RULE(1, WRITE)}\nNEW(x)\n")
+    code, _, err = _program(good.parent, "check", "good.toml")
+    assert (code, err) == (0, f"pixieioc: note: {access}:2: NEW is not known, and has no effect\n")
 
 
 def test_every_problem_of_an_access_file_is_a_line(good: Path) -> None:
-    access = good.parent / "access.toml"
-    good.write_text(GOOD + 'access_file = "access.toml"\n')
-    access.write_text('EX = 5\nZZ = ["x"]\n')
+    access = good.parent / "hall.acf"
+    good.write_text(GOOD + 'access_file = "hall.acf"\naccess_macros = ["WHO=jan"]\n')
+    access.write_text('UAG(a) {$(WHO)}\nASG(OP) {\nINPA($(P)Acquire)\nRULE(1, WRITE) {UAG(b) CALC("A+")}\n}\n')
+    code, _, err = _program(good.parent, "check", "good.toml")
+    assert code == 1
+    assert err.splitlines() == [
+        f"pixieioc: {access}:4: UAG(b): there is no such UAG above; there are: a",
+        f'pixieioc: {access}:4: CALC("A+"): a value is missing at its end',
+    ]
+
+
+def test_what_is_wrong_with_the_log_of_puts_and_with_macros_is_told_with_its_line(good: Path) -> None:
+    good.write_text(GOOD + 'access_macros = ["WHO"]\nput_log = {collectors = ["http://log"]}\n')
     code, _, err = _program(good.parent, "check", "good.toml")
     assert code == 1
     one, other = err.splitlines()
-    assert one.startswith(f"pixieioc: {access}:1: EX = 5: must be lists of user@host")
-    assert other == f"pixieioc: {access}:2: ZZ: no access group; there are: OP, EX, EN"
+    assert one == "pixieioc: good.toml:8: ioc.access_macros: 'WHO': must be NAME=value"
+    assert other == (
+        "pixieioc: good.toml:9: ioc.put_log.collectors: 'http://log': must be tcp://host:port or udp://host:port, "
+        "the port from 1 to 65535 or missing"
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_told_as_file_and_reason(good: Path) -> None:
@@ -113,13 +128,13 @@ def test_a_folder_that_cannot_be_made_is_told_as_file_and_reason(good: Path) -> 
 
 def test_an_address_that_is_not_here(good: Path) -> None:
     code, out, err = _program(good.parent, "run", good, "--interfaces", "127.0.0.1,192.0.2.1")
-    assert (code, out) == (1, "")
+    assert (code, out) == (69, "")
     assert err == "pixieioc: cannot listen for clients on TCP 127.0.0.1, 192.0.2.1: Cannot assign requested address\n"
 
 
 def test_a_host_that_is_not_known_is_told_once(good: Path) -> None:
     code, out, err = _program(good.parent, "run", good, "--interfaces", "300.1.1.1")
-    assert (code, out) == (1, "")
+    assert (code, out) == (69, "")
     assert re.fullmatch("pixieioc: cannot listen for clients on TCP: '300.1.1.1': .*\n", err)
 
 
@@ -128,7 +143,7 @@ def test_an_address_that_is_in_use(good: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         port = str(taken.getsockname()[1])
         code, out, err = _program(good.parent, "run", good, EPICS_CAS_SERVER_PORT=port)
-    assert (code, out) == (1, "")
+    assert (code, out) == (69, "")
     assert re.fullmatch(f"pixieioc: cannot listen for searches on UDP 127.0.0.1.* port {port}: .* in use\n", err)
 
 
@@ -137,7 +152,7 @@ def test_a_state_that_cannot_be_read(good: Path) -> None:
     state.parent.mkdir()
     state.write_text("{")
     code, out, err = _program(good.parent, "run", good, EPICS_CAS_SERVER_PORT=str(CA_PORTS[0]))
-    assert (code, out) == (1, "")
+    assert (code, out) == (73, "")
     assert re.fullmatch(f"pixieioc: {state}: .*mend or remove it.*\n", err)
 
 
@@ -159,8 +174,12 @@ def test_a_state_that_cannot_be_read(good: Path) -> None:
 )
 def test_what_cannot_be_done(arguments: tuple[str | Path, ...], says: str) -> None:
     result = _run(*arguments)
-    assert isinstance(result.exception, ConfigError)
-    assert re.search(says, str(result.exception))
+    if arguments[0] in ("run", "demo"):  # which say by their exit code what is wrong
+        assert result.exit_code == ExitCode.BAD_CONFIG
+        assert re.search(says, result.stderr)
+    else:
+        assert isinstance(result.exception, ConfigError)
+        assert re.search(says, str(result.exception))
     assert result.stdout == ""
 
 

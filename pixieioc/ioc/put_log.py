@@ -42,7 +42,7 @@ class PutLog:
         collectors = map(collector_of, wanted.collectors)
         sinks: list[Sink] = [kinds[at.protocol](str(at), at.host, at.port, wanted.room) for at in collectors]
         if file := config.put_log_file:
-            sinks.insert(0, FileSink(file, round(wanted.file_size * 1e6), wanted.files, wanted.room))
+            sinks.insert(0, FileSink(file, round(wanted.size * 1e6), wanted.keep, wanted.room))
         return cls(sinks, pvs)
 
     @property

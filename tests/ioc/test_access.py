@@ -73,7 +73,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     database = 'record(ao, "Stock:beam") { field(VAL, "0") field(PINI, "YES") }\n'
     with ioc_folder() as folder, stock_ioc(database, tmp_path_factory.mktemp("stock"), CA_PORTS[1]) as stock:
         config, access = folder / "test.toml", folder / "access.acf"
-        config.write_text(CONFIG + 'access_file = "access.acf"\nput_log = {file = "puts.log", file_size = 1}\n')
+        config.write_text(CONFIG + 'access_file = "access.acf"\nput_log = {file = "puts.log", size = 1}\n')
         access.write_text(RULES.replace("USER", _account()))
         ioc = Ioc(folder, "run", config)
         ioc.port = CA_PORTS[0]

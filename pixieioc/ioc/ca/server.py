@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from pixieioc.ioc.ca import hosts, names, sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
@@ -195,7 +195,7 @@ class Server:
             searches.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def __aenter__(self) -> Server:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
