@@ -14,7 +14,8 @@ from pixieioc import account
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
 from pixieioc.config_ioc import access_file_of, macros_of, problems_of
 from pixieioc.config_lines import KeyPath, lines_of
-from pixieioc.config_schema import LONGEST_PREFIX, RUN, IocTable, LimitsTable, PipelineTable, PutLogTable, RunParameters
+from pixieioc.config_run import RUN, RunParameters
+from pixieioc.config_schema import LONGEST_PREFIX, IocTable, LimitsTable, PipelineTable, PutLogTable
 from pixieioc.config_tables import Problem, about, keys_of, located, path_from, plain_tables, read_table
 from pixieioc.config_tasks import (
     class_names,

@@ -37,6 +37,7 @@ MODULES = (
     "config_input",
     "config_ioc",
     "config_lines",
+    "config_run",
     "config_schema",
     "config_tables",
     "config_tasks",
