@@ -233,9 +233,8 @@ class SimulatedModule:
         lengths = np.array([self._samples(each) for each in range(self.info.channels)])[channel]
         kept = int(np.searchsorted(np.cumsum(4 + lengths // 2), _QUEUE_WORDS - self.level, "right"))
         self._dropped += int((4 + lengths[kept:] // 2).sum())
-        channel, times, heights, energies, lengths = (
-            each[:kept] for each in (channel, times, heights, energies, lengths)
-        )
+        channel, times, heights = channel[:kept], times[:kept], heights[:kept]
+        energies, lengths = energies[:kept], lengths[:kept]
         events = ev.allocate(ev.BASE_COLUMNS, kept, zero=True)
         events["time"][:] = np.floor(times * 1e9 / layout.tick_ns).astype(np.int64) * layout.tick_ns
         events["cfd"][:] = layout.source_offset_ns  # what a CFD that is off writes
