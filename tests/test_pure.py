@@ -35,6 +35,7 @@ MODULES = (
     "config",
     "config_input",
     "config_lines",
+    "config_run",
     "config_schema",
     "config_tables",
     "config_tasks",
