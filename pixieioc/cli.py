@@ -51,6 +51,13 @@ def run(
     list_pvs: Annotated[bool, typer.Option("--list-pvs", help="Print the process variables and end.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --list-pvs: as JSON, with all that is known.")] = False,
     interfaces: Interfaces = None,
+    restore: Annotated[
+        bool,
+        typer.Option(
+            "--restore/--no-restore",
+            help="Restore the settings that were saved, or begin with those of the configuration.",
+        ),
+    ] = True,
     verbose: Verbose = False,
 ) -> None:
     """Run an IOC for the pipeline of a configuration file, until ^C or SIGTERM."""
@@ -61,7 +68,7 @@ def run(
         _print_pvs(checked, json=json)
     else:
         addresses = interfaces.replace(",", " ").split() if interfaces else None
-        _serve(checked, addresses, verbose, f"{checked.prefix} serves {checked.graph}")
+        _serve(checked, addresses, verbose, f"{checked.prefix} serves {checked.graph}", restore=restore)
 
 
 @app.command()
@@ -179,7 +186,15 @@ def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = 
         raise ConfigError("; ".join(broken), problems=tuple(broken))
 
 
-def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: str, *, start: bool = False) -> None:
+def _serve(
+    config: Config,
+    interfaces: list[str] | None,
+    verbose: bool,
+    hello: str,
+    *,
+    start: bool = False,
+    restore: bool = True,
+) -> None:
     from pixieioc.ioc.app import run_ioc
     from pixieioc.ioc.loop import run as run_loop
     from pixieioc.pipeline.limits import claim
@@ -190,7 +205,7 @@ def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: s
             typer.echo(f"pixieioc: {complaint}", err=True)
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    run_loop(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
+    run_loop(run_ioc(config, interfaces, start=start, restore=restore, on_ready=lambda: typer.echo(hello)))
 
 
 def _example(name: str) -> Path:

@@ -16,6 +16,7 @@ import msgspec
 
 from pixieioc.config import Config, ConfigError
 from pixieioc.ioc.access import AccessRules
+from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
@@ -91,6 +92,7 @@ async def run_ioc(
     interfaces: list[str] | None = None,
     *,
     start: bool = False,
+    restore: bool = True,
     on_ready: Callable[[], None] | None = None,
 ) -> None:
     """Serves a pipeline until SIGINT, SIGTERM or SIGQUIT (or SYSRESET): a run then ends as by Stop, all is closed.
@@ -98,14 +100,16 @@ async def run_ioc(
     That takes at most StopTimeout and 2 s, whatever happens; a second signal ends everything at once. SIGHUP has the
     access file read again, if there is one: the terminal may close, the IOC goes on.
 
-    `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there.
+    `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there; without
+    `restore` the settings are those of the configuration, whatever was saved.
     Raises BadState, ConfigError, OSError if the IOC cannot begin.
     """
     ending = _Ending()
     _listen_to_signals(ending)
     access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
     with State(config.state_folder) as state:
-        pvs = Pvs(all_pvs(config), config.prefix)
+        infos = all_pvs(config)
+        pvs = Pvs(infos, config.prefix)
         prepare()
         control = RunControl(pvs, config, state)
         control.pipeline.processes.state_folder = config.state_folder
@@ -117,10 +121,13 @@ async def run_ioc(
         pvs.post("IOC:ACCESS", str(access))
         if config.access_file is not None:
             loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, pvs)
+        autosave = Autosave(pvs, infos, config, server.views)
+        autosave.serve(server.is_writable)
+        await autosave.begin(restore=restore)
         await server.start()
         if on_ready is not None:
             on_ready()
-        await _serve(config, pvs, server, control, state, ending, start=start)
+        await _serve(config, pvs, server, control, state, ending, autosave, start=start)
 
 
 def _limits(config: Config) -> Limits:
@@ -134,6 +141,7 @@ async def _serve(
     control: RunControl,
     state: State,
     ending: _Ending,
+    autosave: Autosave,
     *,
     start: bool,
 ) -> None:
@@ -154,12 +162,12 @@ async def _serve(
         await control.left.wait()
     finally:
         stats.cancel()
-        await _close(control, server)
+        await _close(control, server, autosave)
 
 
-async def _close(control: RunControl, server: _Server) -> None:
+async def _close(control: RunControl, server: _Server, autosave: Autosave) -> None:
     """Closes everything; what does not let itself be closed ends with this process, which then ends at once."""
-    closing = asyncio.gather(control.end(), server.stop())
+    closing = asyncio.gather(control.end(), server.stop(), autosave.end())
     limit = max(_CLOSING, control.machine.leave_by + 2 * _CLOSING - time.monotonic())
     try:
         await asyncio.wait_for(closing, 0.0 if control.at_once else min(limit, 60.0))
