@@ -147,6 +147,14 @@ class CaClient:
         except CAException as error:  # libca refuses at once what the channel does not allow
             raise PutFailed(name, error.status) from error
 
+    def forget(self) -> None:
+        """Forgets all channels: those of a server that was restarted are looked for at once, when they are used."""
+        self._start(self._purge()).result()
+
+    @staticmethod
+    async def _purge() -> None:
+        aioca.purge_channel_caches()
+
     # -- listening ----------------------------------------------------------------------------------------------------
 
     def watch(self, *names: str) -> _Watching:

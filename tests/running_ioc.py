@@ -39,6 +39,11 @@ class Ioc(CaClient):
 
     def start(self, **options: Any) -> None:
         """Starts the process, and returns when its tasks are there; `options` are further ones of Popen."""
+        self.launch(**options)
+        self.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 30)
+
+    def launch(self, **options: Any) -> None:
+        """Starts the process, and returns at once."""
         self.log = (self.folder / "log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pixieioc", *self.arguments, "--prefix", self.prefix],
@@ -52,7 +57,6 @@ class Ioc(CaClient):
             },
             **{"stdout": self.log, "stderr": self.log, "cwd": self.folder, **options},
         )
-        self.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 30)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ends the process by a signal, and says how it ended."""

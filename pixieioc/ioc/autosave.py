@@ -108,7 +108,8 @@ class Autosave:
             refused = await self._restorer.write(plan.writes, RESTORING)
             count = len(plan.writes) - len(refused)
             left += plan.left + [f"{name} = {plan.writes[name]}: {why}" for name, why in refused.items()]
-            self._saved = dict(choice.saved.values)
+            if not choice.rejected:  # otherwise it is written anew, so that the newest file is a good one
+                self._saved = dict(choice.saved.values)
         self._status.restored(choice.name if wanted else "", choice.saved if wanted else None, count, left)
 
     def _present(self, name: str) -> str | None:
@@ -255,7 +256,7 @@ class Autosave:
         refused = await self._restorer.write(known, client, lambda view: may_write(view, client))
         left = [f"{name} = {known[name]}: {why}" for name, why in refused.items()]
         left += [f"{name}: {why}" for name, why in saved.unreadable.items()]
-        left += [f"{name}: there is no such setting" for name in saved.values.keys() - known.keys()]
+        left += [f"{name}: there is no such setting" for name in saved.values if name not in known]
         self._status.loaded(path, len(known) - len(refused), left)
         if left:
             raise PutRefused(self._status.said(left))
