@@ -138,7 +138,7 @@ async def test_a_change_is_saved_within_a_second(tmp_path: Path) -> None:
         for number in (1.0, 2.0):
             await desk.put("StopTimeout", number)
             assert (await desk.saved())["P:StopTimeout"] == str(number)
-        assert desk["SR_0_Name"] == max(tmp_path.glob("*.sav")).name
+        await desk.until("SR_0_Name", max(tmp_path.glob("*.sav")).name)
         assert desk["SR_recentlyStr"] == f"Saved {desk['SR_0_Name']}"
 
 
@@ -363,7 +363,7 @@ async def test_fields_that_were_set_are_restored(tmp_path: Path) -> None:
             12.5, "MINOR", "ein Satz mit ü und 40 Bytes Länge, gen", 2
         )  # fmt: skip
         assert str(field(desk.pvs["SortEvents:Rate_RBV"])) == str(plain)
-        desk.pvs["FillSpectra:Rate_RBV"].describe(precision=0)
+        desk.pvs["FillSpectra:Rate_RBV"].describe(precision=plain[3])
     async with office(tmp_path) as desk:  # also what is as declared again
         assert desk.pvs["FillSpectra:Rate_RBV"].info.precision == plain[3]
         assert desk.pvs["FillSpectra:Rate_RBV"].info.limits[3] == 12.5
