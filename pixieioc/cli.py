@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -15,8 +15,9 @@ import typer
 
 import pixieioc
 from pixieioc import account
+from pixieioc.cli_exit import exit_codes, said
 from pixieioc.cli_offline import recover, replay
-from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose, reason
+from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose
 from pixieioc.config import Config, ConfigError, examine, load
 from pixieioc.pipeline.validate import like
 
@@ -44,6 +45,7 @@ def options(
 
 
 @app.command()
+@exit_codes()
 def run(
     config: ConfigFile,
     prefix: Prefix = None,
@@ -145,6 +147,7 @@ def generate(
 
 
 @app.command()
+@exit_codes()
 def demo(
     prefix: Prefix = None,
     start: Annotated[bool, typer.Option("--start", help="Start a run at once.")] = False,
@@ -196,6 +199,7 @@ def _serve(
     restore: bool = True,
 ) -> None:
     from pixieioc.ioc.app import run_ioc
+    from pixieioc.ioc.logs import begin
     from pixieioc.ioc.loop import run as run_loop
     from pixieioc.pipeline.limits import claim
 
@@ -203,9 +207,11 @@ def _serve(
     for complaint in (account.code_complaint(), account.state_complaint(config.state_folder)):
         if complaint:
             typer.echo(f"pixieioc: {complaint}", err=True)
-    level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    run_loop(run_ioc(config, interfaces, start=start, restore=restore, on_ready=lambda: typer.echo(hello)))
+    wanted = config.ioc.log
+    file = config.folder / Path(wanted.file).expanduser() if wanted.file else None
+    logs = begin(file, wanted.size, wanted.keep, "info" if verbose else wanted.level)
+    hello_said = functools.partial(typer.echo, hello)
+    run_loop(run_ioc(config, interfaces, start=start, restore=restore, on_ready=hello_said, logs=logs))
 
 
 def _example(name: str) -> Path:
@@ -235,14 +241,12 @@ def _print_task(name: str, cls: type) -> None:
 
 def main() -> None:
     """The program: what cannot be done is printed on stderr, a line for each problem, with exit code 1."""
-    from pixieioc.pipeline import Error, Refused
+    from pixieioc.pipeline import Error
 
     try:
         app()
-    except Refused as error:
-        sys.exit("\n".join(f"pixieioc: {problem}" for problem in error.problems))
     except (Error, OSError) as error:
-        sys.exit(f"pixieioc: {reason(error)}")
+        sys.exit(said(error))
 
 
 if __name__ == "__main__":

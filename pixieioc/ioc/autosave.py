@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 #: What was written in so many seconds is saved together; after a failure the next attempt is so many seconds later.
 _TOGETHER, _AGAIN = 0.2, 1.0
 #: How long the end of the IOC waits for the last file at most, in seconds.
-_LAST = 0.5
+_LAST = 0.25
 #: The parameter that the IOC counts itself: a file in which nothing else is new is no version of its own.
 _COUNTED = "file_number"
 
