@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aioca
 import psutil
 
 from tests.ca_client import CaClient
@@ -57,6 +58,14 @@ class Ioc(CaClient):
             },
             **{"stdout": self.log, "stderr": self.log, "cwd": self.folder, **options},
         )
+
+    def forget(self) -> None:
+        """Forgets all channels: those of an IOC that was restarted are looked for at once, when they are used."""
+
+        async def purge() -> None:
+            aioca.purge_channel_caches()
+
+        self._start(purge()).result()
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ends the process by a signal, and says how it ended."""
