@@ -139,16 +139,9 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     crate = _crate(tables[CRATE], problems)
     config = None
     if pipeline is not None and "pipeline" in content:
+        of_ioc = ioc or IocTable()
         config = _check(
-            pipeline,
-            tables[RUN],
-            tables["tasks"],
-            ioc or IocTable(),
-            folder,
-            prefix,
-            problems,
-            crate=crate,
-            files=files,
+            pipeline, tables[RUN], tables["tasks"], of_ioc, folder, prefix, problems, crate=crate, files=files
         )
     else:
         _check_the_rest(given, tables["tasks"], crate, folder, problems, files=files)
