@@ -212,6 +212,8 @@ def _listen_to_signals(ending: _Ending) -> None:
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     loop.add_signal_handler(signal.SIGHUP, log.warning, "SIGHUP: the IOC goes on; SIGTERM ends it")
+    # Whoever has started this may have them blocked, as procServ has: SIGTERM would never come.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_ENDING, *_IGNORED, signal.SIGHUP})
 
 
 def _warn_of_unfinished_files(config: Config) -> None:
