@@ -74,6 +74,8 @@ class Config:
     folder: Path
     #: What is known of the crate, with defaults: each task that needs some of it has it among its settings.
     crate: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
+    #: The places of what the command line says.
+    overridden: frozenset[KeyPath] = frozenset()
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -143,16 +145,9 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     crate = _crate(tables[CRATE], problems)
     config = None
     if pipeline is not None and "pipeline" in content:
+        of_ioc = ioc or IocTable()
         config = _check(
-            pipeline,
-            tables[RUN],
-            tables["tasks"],
-            ioc or IocTable(),
-            folder,
-            prefix,
-            problems,
-            crate=crate,
-            files=files,
+            pipeline, tables[RUN], tables["tasks"], of_ioc, folder, prefix, problems, crate=crate, files=files
         )
     else:
         _check_the_rest(given, tables["tasks"], crate, folder, problems, files=files)
@@ -160,6 +155,7 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     of_access = list(problems_of(ioc, folder, files=files)) if ioc is not None else []
     problems += of_access
     texts = located(problems, path, lines_of(text), overridden)
+    config = config and dataclasses.replace(config, overridden=frozenset(overridden))
     if ioc is None or of_access:
         return Examined(texts, None)
     own = pipeline.prefix if pipeline is not None else ""

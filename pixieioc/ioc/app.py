@@ -15,6 +15,7 @@ import msgspec
 
 from pixieioc.config import Config, ConfigError
 from pixieioc.ioc.access import AccessSecurity, read_rules
+from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.rights import Rights, Security
@@ -100,6 +101,7 @@ async def run_ioc(
     interfaces: list[str] | None = None,
     *,
     start: bool = False,
+    restore: bool = True,
     on_ready: Callable[[], None] | None = None,
     logs: Logs | None = None,
 ) -> None:
@@ -109,14 +111,16 @@ async def run_ioc(
     access file read again, if there is one: the terminal may close, the IOC goes on.
 
     `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there; `logs` is where
-    the log goes, of which clients are told. Raises BadState, CannotServe, ConfigError if the IOC cannot begin.
+    the log goes, of which clients are told; without `restore` the settings are those of the configuration, whatever was
+    saved. Raises BadState, CannotServe, ConfigError if the IOC cannot begin.
     """
     supervisor = Supervisor.take(os.environ)
     ending = _Ending(supervisor)
     _listen_to_signals(ending)
     read_rules(config)  # what is wrong with them is said before anything is begun
     with State(config.state_folder) as state:
-        pvs = Pvs(all_pvs(config), config.prefix)
+        infos = all_pvs(config)
+        pvs = Pvs(infos, config.prefix)
         prepare()
         control = RunControl(pvs, config, state)
         control.pipeline.processes.state_folder = config.state_folder
@@ -126,6 +130,9 @@ async def run_ioc(
         server = _Server(pvs, config, interfaces or config.ioc.interfaces or None, control)
         if config.access_file is not None:
             loop.add_signal_handler(signal.SIGHUP, _read_access, server)
+        autosave = Autosave(pvs, infos, config, server.views)
+        autosave.serve(server.is_writable)
+        await autosave.begin(restore=restore)
         await server.access.start()
         try:
             await server.start()
@@ -138,7 +145,7 @@ async def run_ioc(
             loop.create_task(supervisor.run(lambda: stuck(time.monotonic() - control.looked), _status(pvs))),
             loop.create_task(LogPvs(pvs, logs).run()),
         ]
-        await _serve(config, pvs, server, control, state, ending, background, start=start)
+        await _serve(config, pvs, server, control, state, ending, background, autosave, start=start)
 
 
 def _status(pvs: Pvs) -> Callable[[], str]:
@@ -159,6 +166,7 @@ async def _serve(
     state: State,
     ending: _Ending,
     background: list[asyncio.Task[None]],
+    autosave: Autosave,
     *,
     start: bool,
 ) -> None:
@@ -182,13 +190,13 @@ async def _serve(
     finally:
         for task in background:
             task.cancel()
-        await _close(control, server)
+        await _close(control, server, autosave)
         server.put_log.close()
 
 
-async def _close(control: RunControl, server: _Server) -> None:
+async def _close(control: RunControl, server: _Server, autosave: Autosave) -> None:
     """Closes everything; what does not let itself be closed ends with this process, which then ends at once."""
-    closing = asyncio.gather(control.end(), server.stop())
+    closing = asyncio.gather(control.end(), server.stop(), autosave.end())
     limit = max(_CLOSING, control.machine.leave_by + 2 * _CLOSING - time.monotonic())
     try:
         await asyncio.wait_for(closing, 0.0 if control.at_once else min(limit, 60.0))

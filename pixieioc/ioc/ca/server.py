@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Self, TypeVar
 
-from pixieioc.ioc.ca import hosts, names, sockets
+from pixieioc.ioc.ca import dbr, hosts, names, sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.beacons import Beacons
 from pixieioc.ioc.ca.channel import Channel
@@ -116,6 +116,10 @@ class Server:
         except Exception as error:
             faults.report(f"the rights of {client} to the access group {security.writing} could not be found", error)
             return READ_ONLY
+
+    def is_writable(self, view: View, client: Client) -> bool:
+        """Whether a client's puts to this are looked at, if only to acknowledge its alarm."""
+        return view.takes(dbr.PUT_ACKS) and self.rights_to(view.security, client).write
 
     def rights(self, security: Security, client: Client) -> Rights:
         """What this client may do with whatever has this security; call `review_rights` when the answer changes."""
