@@ -173,9 +173,10 @@ class AccessSecurity:
 
     async def _resolve(self, rules: Rules) -> None:
         """Finds the addresses of all hosts, and goes on with those that no name server knows yet."""
-        unknown = rules.all_hosts
+        unknown, again = rules.all_hosts, False
         while True:
-            known = await hosts.resolve(unknown, "hosts of the access file")
+            known = await hosts.resolve(unknown, "hosts of the access file", quiet=again)
+            again = True
             self._addresses |= known
             if self._written is rules and known:
                 self._replace(rules.by_address(self._addresses))

@@ -94,6 +94,7 @@ class _Searches:
         self._socket: socket.socket | None = None
         self._waiting: dict[int, asyncio.Future[Address]] = {}
         self._numbers = itertools.count(1)
+        self._asked = False  # hosts that are not known have been logged
 
     async def find(self, name: str) -> Address:
         """Asks for a name, less and less often, until somebody says that it is there."""
@@ -106,9 +107,10 @@ class _Searches:
         period = _FIRST
         try:
             while True:
-                for address in await _listed(os.environ):
+                for address in await _listed(os.environ, quiet=self._asked):
                     with suppress(OSError):  # a network that is not there (now)
                         self._opened().sendto(message, address)
+                self._asked = True
                 done, _ = await asyncio.wait({found}, timeout=period)
                 if done:
                     return found.result()
@@ -145,12 +147,12 @@ class _Searches:
                 found.set_result((socket.inet_ntoa(address.to_bytes(4)) if other else host, port))
 
 
-async def _listed(variables: Mapping[str, str]) -> list[Address]:
+async def _listed(variables: Mapping[str, str], *, quiet: bool) -> list[Address]:
     """Whom to ask: EPICS_CA_ADDR_LIST, and everybody nearby unless EPICS_CA_AUTO_ADDR_LIST says no."""
     text = variables.get("EPICS_CA_SERVER_PORT", "").strip()
     port = int(text) if text.isdecimal() else 5064
     listed = [entry.partition(":") for entry in variables.get("EPICS_CA_ADDR_LIST", "").split()]
-    known = await hosts.resolve((host for host, _, _ in listed), "EPICS_CA_ADDR_LIST")
+    known = await hosts.resolve((host for host, _, _ in listed), "EPICS_CA_ADDR_LIST", quiet=quiet)
     found = [(known[host][0], int(own) if own.isdecimal() else port) for host, _, own in listed if host in known]
     if variables.get("EPICS_CA_AUTO_ADDR_LIST", "").strip().lower() != "no":
         found += [(address, port) for address in sockets.broadcast_addresses([])]
