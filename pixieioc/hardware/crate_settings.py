@@ -40,8 +40,10 @@ _ORDER = (
     ("TAU",),
     ("BLCUT",),
 )
-#: These are truncated to their step by the SDK, also if a value is below by no more than the rounding of a number.
-_TRUNCATED = ("TRIGGER_THRESHOLD", "TRACE_DELAY")
+#: These are cut off to their step by the SDK, also if a value is below by no more than the rounding of a number.
+_CUT_OFF = ("TRIGGER_THRESHOLD", "TRACE_LENGTH", "TRACE_DELAY", "VOFFSET")
+#: So much of a step is added to them.
+_NUDGE = 1e-4
 #: Bits of MODULE_CSRB that only one module may have: they are taken from one before another gets them.
 _ROLES = MODULE_BITS["BackplanePullup"].mask | MODULE_BITS["Director"].mask | MODULE_BITS["ChassisMaster"].mask
 
@@ -152,7 +154,7 @@ class CrateSettings:
         if len(place) == 1:
             self._crate.write_module(place[0], name, value)
         else:
-            self._crate.write_channel(place[0], place[1], name, value * (1 + 1e-9) if name in _TRUNCATED else value)
+            self._crate.write_channel(place[0], place[1], name, value)
 
     # -- what is written, and in which order --------------------------------------------------------------------------
 
@@ -212,9 +214,10 @@ class CrateSettings:
                     now = settings.read(name) if name in _COUPLED else self.values[name][module][channel]
                     if _same(now, wanted[name]) and not (name == "BLCUT" and cut_changes):
                         continue
-                    settings.write(name, wanted[name])
+                    value = wanted[name] + (_NUDGE * settings.limits(name).step if name in _CUT_OFF else 0)
+                    settings.write(name, value)
                     cut_changes |= name in ("TAU", "CHANNEL_CSRA")
-                    yield name, wanted[name]
+                    yield name, value
 
     def _as_in_module(self, module: int, channel: int) -> ChannelSettings:
         """What depends on each other in a channel, as the module has it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pixieioc.account import state_home
 from pixieioc.hardware import BootPlan, BootState, Crate, CrateOwner, HardwareError, ModuleInfo
 from pixieioc.hardware.crate_file import read_crate_file
 from pixieioc.listmode.variant import SLOT_FIRST, SLOT_LAST
@@ -62,7 +63,7 @@ class CrateBoot(NotReady):
     )
     boot_at_start = Parameter(True, shared=True, doc="Whether the modules boot as soon as the task's process is there.")
     fast_boot = Parameter(
-        True, shared=True, doc="Whether Boot has modules that are booted with this firmware load their settings only."
+        True, shared=True, doc="Whether modules that are booted with this firmware only load their settings."
     )
     boot = Parameter(False, command=True, access="EX", shared=True, doc="Boots the modules; done when they have.")
 
@@ -101,9 +102,11 @@ class CrateBoot(NotReady):
         # At INFO the library writes a line for each look at statistics: a million lines a day.
         os.environ.setdefault("PIXIE16_LOG_LEVEL", "WARNING")
         self._print = print_line
-        self.owner = CrateOwner(lambda done, total: print_line(f"{done} of {total} modules are booted"))
+        self.owner = CrateOwner(
+            lambda done, total: print_line(f"{done} of {total} modules are booted"), state_home() / "pixieioc"
+        )
         if self.boot_at_start:
-            self.begin_boot(fast=False)
+            self.begin_boot(fast=self.fast_boot)
         self.show_boot()
 
     def begin_boot(self, *, fast: bool) -> None:
@@ -117,7 +120,7 @@ class CrateBoot(NotReady):
         Raises what has made the boot fail.
         """
         if not self.owner.booting and self.owner.state is not BootState.BOOTED:
-            self.begin_boot(fast=False)
+            self.begin_boot(fast=self.fast_boot)
         while not self.owner.wait(_LOOK):
             beat()
             if stopping():

@@ -127,6 +127,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self._silence = Silence()
             before = time.time()
             self._taking = True
+            self.owner.begin_run()
             crate.start()
             self._zero = (before + time.time()) / 2 if self.clear_clocks else self._zero
         self._began = self._last_read = self._last_statistics = self._last_check = self._looked = time.monotonic()
@@ -182,6 +183,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self.report_times(real, self.live_share)
             self._settle()
             self.read_last_histograms()
+        self.owner.end_run()
         self._taking = False
         self._report_all(0.0)
 

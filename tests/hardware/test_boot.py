@@ -208,7 +208,7 @@ def test_a_boot_that_fails_when_the_ioc_starts_leaves_the_tasks_there() -> None:
         simulation.control(RATE, "fail Pixie16InitSystem code 215")
         with running(ioc):
             ioc.until("TakeData:ERROR", lambda error: error == "ERROR")
-            assert "Pixie16InitSystem: invalid module slot number (-215)" in ioc.get("TakeData:ErrorMessage_RBV")
+            assert "Pixie16InitSystem: invalid module number (-200)" in ioc.get("TakeData:ErrorMessage_RBV")
             assert ioc.get("ConvertToEvents:Status") == "WAITING"
             simulation.control(RATE)
             ioc.put("Boot", 1)

@@ -156,7 +156,7 @@ def test_a_write_that_fails_in_the_middle_takes_the_others_back(simulation: Simu
     before = settings.copied()
     simulation.control("fail Pixie16WriteSglModPar code 506 count 1")  # which comes after those of channels
     changes: dict[Setting, float] = {("TRIGGER_RISETIME", (0, channel)): 0.5 for channel in range(16)}
-    with pytest.raises(HardwareError, match="Pixie16WriteSglModPar of module 0: device DMA failure: CrateID"):
+    with pytest.raises(HardwareError, match="Pixie16WriteSglModPar of module 0: device dma failure: CrateID"):
         settings.apply({("CrateID", (0,)): 3, **changes})
     settings.read()
     assert settings.values == before

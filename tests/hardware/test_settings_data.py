@@ -183,7 +183,7 @@ def test_the_sdks_reason_is_shown_and_nothing_is_changed(crate: tuple[Ioc, Simul
         ioc.put("M00:C03:EMIN", 5)
     message = ioc.get("CmdMessage_RBV")
     assert "Pixie16WriteSglChanPar of module 0, channel 3" in message
-    assert "device DMA failure" in message
+    assert "device dma failure" in message
     assert ioc.get("M00:C03:EMIN") == ioc.get("M00:C03:EMIN_RBV") == 0
     ioc.put("M00:C03:EMIN", 5)
     assert ioc.get("M00:C03:EMIN_RBV") == 5

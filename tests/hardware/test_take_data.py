@@ -116,7 +116,7 @@ def test_an_error_of_the_sdk_is_shown_and_the_next_start_works(crate: tuple[Ioc,
         _take(ioc, 0.5)
     assert ioc.get("TakeData:ERROR") == "ERROR"
     message = ioc.get("TakeData:ErrorMessage_RBV")
-    assert message.startswith(f"{call} of module 1: device DMA failure (-506); the SDK's log: ")
+    assert message.startswith(f"{call} of module 1: device dma failure (-506); the SDK's log: ")
     assert f"[ERROR] {call}: module: num=1: requested failure 506" in message
     simulation.control("rate 500")
     ioc.put("ErrorAck", 1)
