@@ -133,9 +133,7 @@ class CrateSettings:
 
     def _read_channel(self, module: int, channel: int) -> None:
         for name, info in CHANNEL_SETTINGS.items():
-            value = self._crate.read_channel(module, channel, name)
-            # Ticks times their length is not exactly what a decimal number says.
-            self.values[name][module][channel] = int(value) if info.whole else float(f"{value:.12g}")
+            self.values[name][module][channel] = _number(self._crate.read_channel(module, channel, name), info.whole)
         for name, bits in CHANNEL_BITS.items():
             self.values[name][module][channel] = bits.of(self.values[bits.register][module][channel])
 
@@ -261,6 +259,14 @@ def _settings_in(values: Mapping[str, list[Any]], places: Collection[tuple[int, 
                     value = value[index]
                 found[name, place] = value
     return found
+
+
+def _number(value: float, whole: bool) -> int | float:
+    """A number that was read. A module into which nothing was ever loaded has 0 everywhere: that may be read as 0/0."""
+    if math.isnan(value):
+        return 0.0
+    # A BINFACTOR of 0 is read as 2^32. Ticks times their length is not exactly what a decimal number says.
+    return int(value) % 2**32 if whole else float(f"{value:.12g}")
 
 
 def _has_roles(setting: Setting) -> bool:

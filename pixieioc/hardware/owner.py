@@ -34,11 +34,15 @@ class BootState(Enum):
 
 @dataclass(frozen=True)
 class BootPlan:
-    """What a boot needs beside the crate: slots, sets of firmware, and a file of settings if there is one."""
+    """What a boot needs beside the crate: slots, sets of firmware, and a file of settings if there is one.
+
+    `offline`: the modules are those that the SDK simulates.
+    """
 
     slots: tuple[int, ...]
     firmware: Sequence[Firmware]
     settings: Path | None = None
+    offline: bool = False
 
 
 #: Makes the crate (unless there is one: then that is passed), and the plan of its boot; it may take long.
@@ -165,7 +169,7 @@ class CrateOwner:
     def _boot(self, prepare: Prepare, fast: bool) -> None:
         crate, plan = prepare(self._crate)
         if self._crate is None:
-            crate.open(plan.slots)
+            crate.open(plan.slots, offline=plan.offline)
             self._crate, self._opened = crate, plan.slots
             self._record = BootRecord(self._folder, plan.slots)
         if plan.slots != self._opened:

@@ -157,6 +157,7 @@ class CrateBoot(NotReady):
 
     def _prepare(self, crate: Crate | None) -> tuple[Crate, BootPlan]:
         """The crate, made with its library, and what it is to be booted with."""
+        offline = False
         match self.implementation:
             case "pypixie16":
                 from pixieioc.hardware.pypixie16 import Pypixie16Crate
@@ -168,14 +169,14 @@ class CrateBoot(NotReady):
 
                 file = read_crate_file(Path(self.crate_file))
                 made = crate or SdkCrate(file.library)
-                firmware, known = file.firmware, file.settings
+                firmware, known, offline = file.firmware, file.settings, file.offline
             case "simulated":
                 from pixieioc.hardware.simulated import SimulatedCrate
 
                 made, firmware, known = crate or SimulatedCrate(self._simulated_modules()), (), None
             case other:
                 raise HardwareError("boot", 0, f"there is no implementation {other}")
-        return made, BootPlan(self.slots_in_use, firmware, self.file_to_boot_with(known))
+        return made, BootPlan(self.slots_in_use, firmware, self.file_to_boot_with(known), offline)
 
     def _simulated_modules(self) -> Sequence[ModuleInfo]:
         rates, revisions = (

@@ -26,6 +26,8 @@ from pixieioc.tasks.source_time import SourceTime
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
 #: their levels, in which a module at the limit of its bus fills no more than what the host has for it.
 _CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.065
+#: So many seconds the clocks of the modules and of this computer may differ.
+_MOST_AHEAD = 2.0
 #: How long modules may take to end their run, in seconds.
 _END_TIMEOUT = 5.0
 
@@ -289,7 +291,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         self.show_losses(self._counts.lost, self._counts.overflows)
         self.module_fifo_level, self.words_read = self._counts.take_levels(), self._counts.words
         self._take_statistics(statistics)
-        self.report_times(float(np.mean([each.real_time for each in statistics])), self.live_share)
+        self.report_times(_real_time(statistics) or self._elapsed(time.monotonic()), self.live_share)
 
     def _read(self) -> None:
         """Sends all that can be read now."""
@@ -323,7 +325,9 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self.print(f"no statistics: {error}")
             self._report_all(np.nan)
             return
-        self._ahead = float(np.mean([each.real_time for each in statistics])) - (time.monotonic() - self._began)
+        ahead = _real_time(statistics) - (time.monotonic() - self._began)
+        # A clock that stands still, or is that of another run, says nothing of this one.
+        self._ahead = ahead if abs(ahead) < _MOST_AHEAD else 0.0
         self._take_statistics(statistics)
 
     def _take_statistics(self, statistics: list[Statistics]) -> None:
@@ -334,3 +338,8 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
 
     def _report_all(self, value: float) -> None:
         self.report_rates(*np.full((2, self.modules, self.channels), value))
+
+
+def _real_time(statistics: list[Statistics]) -> float:
+    """The mean real time (s) of the modules."""
+    return float(np.mean([each.real_time for each in statistics]))

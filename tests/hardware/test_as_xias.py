@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from pixieioc.hardware.crate import RUN_LEADER
-from tests.hardware.simulation import Sdk, Simulation
+from tests.hardware.simulation import OFFLINE_SLOTS as SLOTS
+from tests.hardware.simulation import Offline, Simulation
 
 XIA = os.environ.get("PIXIEIOC_XIA_SDK", "")
-SLOTS = (2, 3, 4, 5)
 F250, F500, F250_14, H = range(4)
 #: Module, parameter, what is written into a channel, and what is read back, or the code of the refusal.
 WRITES = [
@@ -64,23 +64,6 @@ TEXTS = {
     -803: "not supported", -804: "buffer pool empty", -807: "buffer pool not enough", -902: "bad allocation",
     -903: "read only", -990: "bad error code", -999: "bad error code",
 }  # fmt: skip
-
-
-class Offline(Sdk):
-    """A library's own crate: four modules without data, booted, with the settings of a file."""
-
-    def __init__(self, library: Path, settings: Path | None = None) -> None:
-        self.api, self.slots = ctypes.CDLL(str(library)), SLOTS
-        for name in ("RealTime", "LiveTime", "RawInputCount", "InputCountRate", "RawOutputCount", "OutputCountRate"):
-            getattr(self.api, f"Pixie16Compute{name}").restype = ctypes.c_double
-        assert self.api.Pixie16InitSystem(4, (ctypes.c_ushort * 4)(*SLOTS), 1) == 0
-        assert self.api.PixieBootCrate(b"", 1) == 0
-        if settings is not None:
-            assert self.load(settings) == 0
-
-    def load(self, path: Path | str) -> int:
-        """Loads a file of settings and gives the return code."""
-        return self.api.Pixie16LoadDSPParametersFromFile(str(path).encode())
 
 
 Maker = Callable[[], Offline]
