@@ -144,8 +144,6 @@ class CrateSettings:
             found.add(place)
             if name == _RANGE:
                 found |= {(*place, channel) for channel in self.channels_of(*place)}
-            elif name in MODULE_SETTINGS and MODULE_SETTINGS[name].broadcast:
-                found |= {(module,) for module in range(len(self._modules))}
         return found
 
     def _write(self, name: str, place: tuple[int, ...], value: float) -> None:
@@ -212,7 +210,7 @@ class CrateSettings:
                     now = settings.read(name) if name in _COUPLED else self.values[name][module][channel]
                     if _same(now, wanted[name]) and not (name == "BLCUT" and cut_changes):
                         continue
-                    value = wanted[name] + (_NUDGE * settings.limits(name).step if name in _CUT_OFF else 0)
+                    value = _uncut(name, wanted[name], settings.limits(name))
                     settings.write(name, value)
                     cut_changes |= name in ("TAU", "CHANNEL_CSRA")
                     yield name, value
@@ -259,6 +257,15 @@ def _settings_in(values: Mapping[str, list[Any]], places: Collection[tuple[int, 
                     value = value[index]
                 found[name, place] = value
     return found
+
+
+def _uncut(name: str, value: float, limits: Limits) -> float:
+    """What is written so that the nearest step comes of it; the length of a trace is that which the SDK makes of it."""
+    if name not in _CUT_OFF:
+        return value
+    if name != "TRACE_LENGTH":
+        value = limits.low + round((value - limits.low) / limits.step) * limits.step
+    return value + _NUDGE * limits.step
 
 
 def _number(value: float, whole: bool) -> int | float:

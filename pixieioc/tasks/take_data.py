@@ -15,6 +15,7 @@ from pixieioc.hardware import Crate, HardwareError, ModuleInfo, Statistics
 from pixieioc.listmode.variant import Variant, variant
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.pipeline.presets import LIVE_TIME
+from pixieioc.tasks import run_end
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
 from pixieioc.tasks.crate import CrateFacts, layout_of
 from pixieioc.tasks.items import WORDS, Beginning, RunBegins, Silence, WordBlock
@@ -26,8 +27,6 @@ from pixieioc.tasks.source_time import SourceTime
 #: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
 #: their levels, in which a module at the limit of its bus fills no more than what the host has for it.
 _CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.065
-#: So many seconds the clocks of the modules and of this computer may differ.
-_MOST_AHEAD = 2.0
 #: How long modules may take to end their run, in seconds.
 _END_TIMEOUT = 5.0
 
@@ -117,10 +116,9 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self._modules = range(len(crate.modules))
             layouts = [self._layout(module, info) for module, info in enumerate(crate.modules)]
             self._counts = RunCounts([variant(*layout) for layout in layouts])
-            # Both are written to all modules at once; 0 has the clocks begin anew at the start.
-            crate.write_module(0, "SYNCH_WAIT", self.synchronous)
-            if self.clear_clocks:
-                crate.write_module(0, "IN_SYNCH", 0)
+            run_end.prepare(
+                crate, synchronous=self.synchronous, clear_clocks=self.clear_clocks, preset=self.real_preset
+            )
             self.words_read, self.live_share = 0, 0.0
             self._counted = np.zeros((4, self.modules, self.channels))
             self._report_all(0.0)
@@ -174,6 +172,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             return
         with self._as_errors():
             self._read()  # so that the host has room for what the modules still hold
+            run_end.await_others(self._crate, self.real_preset)
             self._crate.end()
             real = self._elapsed(time.monotonic())
             deadline = time.monotonic() + _END_TIMEOUT
@@ -270,7 +269,10 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         """Whether all modules still take data."""
         running = self._crate.running()
         self.show_running(running)
-        if ended := [module for module, on in enumerate(running) if not on]:
+        ended = [module for module, on in enumerate(running) if not on]
+        if ended and run_end.are_done(self._crate, ended, self.real_preset):
+            self.finish()
+        elif ended:
             slots = [info.slot for info in self._crate.modules]
             which = ", ".join(f"{module} (slot {slots[module]})" for module in ended)
             said = " | ".join(self._crate.log())
@@ -291,7 +293,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         self.show_losses(self._counts.lost, self._counts.overflows)
         self.module_fifo_level, self.words_read = self._counts.take_levels(), self._counts.words
         self._take_statistics(statistics)
-        self.report_times(_real_time(statistics) or self._elapsed(time.monotonic()), self.live_share)
+        self.report_times(run_end.real_time(statistics) or self._elapsed(time.monotonic()), self.live_share)
 
     def _read(self) -> None:
         """Sends all that can be read now."""
@@ -325,9 +327,9 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self.print(f"no statistics: {error}")
             self._report_all(np.nan)
             return
-        ahead = _real_time(statistics) - (time.monotonic() - self._began)
+        ahead = run_end.real_time(statistics) - (time.monotonic() - self._began)
         # A clock that stands still, or is that of another run, says nothing of this one.
-        self._ahead = ahead if abs(ahead) < _MOST_AHEAD else 0.0
+        self._ahead = ahead if abs(ahead) < run_end.MOST_AHEAD else 0.0
         self._take_statistics(statistics)
 
     def _take_statistics(self, statistics: list[Statistics]) -> None:
@@ -338,8 +340,3 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
 
     def _report_all(self, value: float) -> None:
         self.report_rates(*np.full((2, self.modules, self.channels), value))
-
-
-def _real_time(statistics: list[Statistics]) -> float:
-    """The mean real time (s) of the modules."""
-    return float(np.mean([each.real_time for each in statistics]))

@@ -1357,7 +1357,8 @@ static void go_online(Module *m) {
 }
 
 static int boot(Module *m, const char *const files[5]) {
-    int number = (int)(m - crate), answer;
+    int number = (int)(m - crate), answer = fault("boot", number);
+    if (answer) return answer;
     for (int f = 0; f < 4; f++)
         if ((answer = check_firmware(m, files[f]))) return answer;
     /* Others may call while a module boots. */

@@ -36,8 +36,9 @@ WRITES = [
     (F250, "XDT", 1e9, 12157521.92), (F500, "XDT", 5e9, 17837936.64), (F500, "XDT", 0.07, 0.12),
     (F250, "TRIGGER_RISETIME", math.nan, 0.016), (F500, "TRIGGER_RISETIME", math.inf, 0.02),
     (F250, "TRIGGER_RISETIME", -1, 0.936), (F250, "TRIGGER_RISETIME", -0.008, 34359738.36),
-    (F250, "TRIGGER_FLATTOP", -1, 0.936), (F250, "TRIGGER_THRESHOLD", 3.3, 3.3), (F250, "TRIGGER_THRESHOLD", 0.29, 0.25),
-    (F500, "TRIGGER_THRESHOLD", -1, 1310.7), (F250, "ENERGY_RISETIME", -1, 3.744), (F250, "ENERGY_FLATTOP", 0, 0.096),
+    (F250, "TRIGGER_FLATTOP", -1, 0.936), (F250, "TRIGGER_THRESHOLD", 3.3, 3.3),
+    (F250, "TRIGGER_THRESHOLD", 0.29, 0.25), (F500, "TRIGGER_THRESHOLD", -1, 1310.7),
+    (F250, "ENERGY_RISETIME", -1, 3.744), (F250, "ENERGY_FLATTOP", 0, 0.096),
     (F250, "TRACE_LENGTH", 0.5, 0.496), (F500, "TRACE_LENGTH", 0.58, 0.58), (H, "TRACE_LENGTH", 1, 1.024),
     (F500, "TRACE_LENGTH", 1000, 40.94), (H, "TRACE_LENGTH", 1000, 16), (F250, "TRACE_LENGTH", math.inf, 0),
     (F500, "TRACE_DELAY", 20, 2.5), (F250, "TRACE_DELAY", math.inf, 0),
@@ -47,8 +48,8 @@ WRITES = [
 MODULE_WRITES = [
     ("CrateID", 16, 16), ("CrateID", 0xFFFFFFFF, 0xFFFFFFFF), ("SLOW_FILTER_RANGE", 0, -209),
     ("SLOW_FILTER_RANGE", 7, -209), ("FAST_FILTER_RANGE", 1, 0), ("SlotID", 7, -212), ("ModID", 1, -211),
-    ("MODULE_NUMBER", 1, -209), ("MAX_EVENTS", 1, -211), ("TrigConfig", 1, -209), ("TrigConfig3", 0xF0000001, 0xF0000001),
-    ("HOST_RT_PRESET", 77, 77), ("SYNCH_WAIT", 0xFFFFFFFF, 0xFFFFFFFF),
+    ("MODULE_NUMBER", 1, -209), ("MAX_EVENTS", 1, -211), ("TrigConfig", 1, -209),
+    ("TrigConfig3", 0xF0000001, 0xF0000001),    ("HOST_RT_PRESET", 77, 77), ("SYNCH_WAIT", 0xFFFFFFFF, 0xFFFFFFFF),
 ]  # fmt: skip
 #: What the codes mean.
 TEXTS = {
@@ -205,7 +206,7 @@ def test_a_crate_that_cannot_be_opened(
 ) -> None:
     libraries = [simulation.library]
     if XIA:
-        libraries.append(shutil.copy(XIA, tmp_path / "xia.so"))
+        libraries.append(Path(shutil.copy(XIA, tmp_path / "xia.so")))
     for library in libraries:
         api = ctypes.CDLL(str(library))
         assert api.Pixie16CheckRunStatus(0) == -101

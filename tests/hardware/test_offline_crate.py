@@ -1,4 +1,4 @@
-"""An IOC on the crate that XIA's SDK simulates itself: no data, but everything else; as it is, and with XIA's library."""
+"""An IOC on the crate that XIA's SDK simulates itself: no data, but everything else. Also with XIA's own library."""
 
 from __future__ import annotations
 
