@@ -1102,11 +1102,6 @@ static void json_leaf(Json *json, double number, const char *text) {
     Settings *s = &json->settings[json->module];
     int index = json->index < 0 ? 0 : json->index;
     u32 value = number < 0 ? (u32)(int64_t)number : (u32)number;
-    if (json->depth >= 2) {
-        if (!strcmp(json->key[0], "metadata")) s->has |= HAS_METADATA;
-        if (!strcmp(json->key[0], "module")) s->has |= HAS_MODULE;
-        if (!strcmp(json->key[0], "channel")) s->has |= HAS_CHANNEL;
-    }
     if (json->depth == 2 && !strcmp(json->key[0], "metadata")) {
         if (!strcmp(json->key[1], "slot")) s->slot = (int)number;
         if (!strcmp(json->key[1], "hardware_revision") && text) s->revision = *text;
@@ -1135,6 +1130,9 @@ static void json_value(Json *json, int level) {
             json_text(json, key, sizeof key);
             if (!json_take(json, ':')) json->bad = true;
             if (json->depth < 4) snprintf(json->key[json->depth], sizeof key, "%s", key);
+            if (!json->depth && json->module >= 0 && json->module < MODULES)
+                json->settings[json->module].has |= !strcmp(key, "metadata") ? HAS_METADATA
+                    : !strcmp(key, "module") ? HAS_MODULE : !strcmp(key, "channel") ? HAS_CHANNEL : 0;
             json->depth++;
             json_value(json, level + 1);
             json->depth--;
