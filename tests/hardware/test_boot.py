@@ -118,7 +118,7 @@ def test_settings_are_loaded_again_without_another_boot(fresh: Crate) -> None:
 
 def test_kill_and_the_signal_end_a_boot_that_hangs(fresh: Crate) -> None:
     ioc, simulation = fresh
-    simulation.control(RATE, "hang Pixie16BootModule")
+    simulation.control(RATE, "hang boot")
     boot = ioc.put_later("Boot", 1)
     ioc.until("BootState_RBV", lambda state: state == "Booting")
     for command in ("Stop", "Abort"):
@@ -134,7 +134,7 @@ def test_kill_and_the_signal_end_a_boot_that_hangs(fresh: Crate) -> None:
 @pytest.mark.parametrize(("command", "state"), [("Stop", "Idle"), ("Abort", "Aborted")])
 def test_a_start_that_boots_is_ended_while_the_boot_goes_on(fresh: Crate, command: str, state: str) -> None:
     ioc, simulation = fresh
-    simulation.control(RATE, "hang Pixie16BootModule")
+    simulation.control(RATE, "hang boot")
     ioc.put("Kill", 1)
     start = ioc.put_later("Acquire", 1)
     ioc.until("BootState_RBV", lambda state: state == "Booting")
@@ -150,7 +150,7 @@ def test_a_start_that_boots_is_ended_while_the_boot_goes_on(fresh: Crate, comman
 
 def test_a_crash_in_the_boot_is_shown_and_the_next_works(fresh: Crate) -> None:
     ioc, simulation = fresh
-    simulation.control(RATE, "crash Pixie16BootModule")
+    simulation.control(RATE, "crash boot")
     with pytest.raises(PutFailed):
         ioc.put("Boot", 1)
     assert "was killed by signal 11" in ioc.get("TakeData:ErrorMessage_RBV")

@@ -182,6 +182,7 @@ def _conserved(ioc: Ioc) -> int:
 
 def test_synchronous_is_applied_at_the_next_start_and_losses_stay_shown(crate: tuple[Ioc, Simulation]) -> None:
     ioc, simulation = crate
+    _boot(ioc)
     ioc.put("M01:ChassisMaster", "Yes")
     ioc.put("Synchronous", "Yes")
     # Too small for what comes: the FIFO runs over between two looks.
