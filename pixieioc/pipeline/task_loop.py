@@ -147,7 +147,11 @@ class TaskLoop:
     def work(self, datum: Any) -> None:
         """Calls `do_work`, timed."""
         began, self.data_plane.blocked = time.perf_counter(), 0.0
-        check_returned(self._task.name, self._task.do_work(datum))
+        try:
+            check_returned(self._task.name, self._task.do_work(datum))
+        except BaseException:
+            self.data_plane.dropped += not self.data_plane.is_start  # the item is not handled as it should be
+            raise
         took = 1e3 * (time.perf_counter() - began - self.data_plane.blocked)
         keep(self._task, execution_time=took, execution_time_max=max(self._task.execution_time_max, took))
         if not self.data_plane.is_start:
@@ -328,8 +332,7 @@ class TaskLoop:
                 self._finish()
 
     def _thread_failed(self, failed: threading.ExceptHookArgs) -> None:
-        """A thread of the task has ended by an exception: that is the task's."""
-        self._in_thread = self._in_thread or failed.exc_value
+        self._in_thread = self._in_thread or failed.exc_value  # that of a thread is the task's
 
     def _announce_compiling(self, loop: str) -> None:
         self.announce(f"compiling {loop} ({'once' if account.code_folder() else 'at every start'})")
