@@ -46,6 +46,8 @@ MODULES = (
     "ioc/run_state",
     "ioc/run_steps",
     "presentation",
+    "tasks/backlog",
+    "tasks/pace",
 )
 #: What asks a clock.
 CLOCKS = {"time", "monotonic", "time_ns", "monotonic_ns", "perf_counter", "perf_counter_ns", "now", "utcnow", "today"}
