@@ -89,7 +89,7 @@ class FileSettings:
         pv="WriteStatus_RBV",
         alarm=AlarmHandling(omitted="follows from the error of the task that writes, which is in the tree"),
         guidance="See WriteMessage_RBV: free space on the disk, mend it, or set another FilePath. A run that waits "
-        "then goes on by itself, one in the second folder must not find that full, too; the raw data of one that has ended "
+        "then goes on by itself, and one in the second folder needs space there; the raw data of one that has ended "
         "are incomplete on disk.",
     )
     write_message = Report("", doc="Why the last write failed.", shared=True, section="files", pv="WriteMessage_RBV")
