@@ -28,14 +28,14 @@ def test_a_few_faults_at_random_moments_and_the_command_for_sites() -> None:
             for name, stop in (("exception", False), ("exit 0", True), ("hang", True)):
                 drill.round(faults[name], task(drill.tasks), stop=stop)
         assert drill.table.violations == []
-        settings = ioc.get("ConfigJSON_RBV")
+        assert ioc.get("PresetMode") == "No preset"
         done = subprocess.run(
             [sys.executable, "-m", "pixieioc", "drill", ioc.prefix, "--task", task(drill.tasks)],
             env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=150, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         assert "| SIGSTOP, then SIGCONT, with a Stop | 1 | 0 |" in done.stdout
-        assert ioc.get("ConfigJSON_RBV") == settings
+        assert [ioc.get(f"{name}:HangTimeout") for name in drill.tasks] == [60.0] * len(drill.tasks)
 
 
 @pytest.mark.parametrize(
