@@ -6,43 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from pixieioc.pipeline.declare import Parameter
 from pixieioc.pipeline.graph import Branch, Graph
 
-#: The name under which the run control's own parameters stand in a configuration.
-RUN = "run"
 LONGEST_PREFIX = 30
-
-
-class RunParameters:
-    """What can be set about runs themselves, declared like a task's parameters."""
-
-    preset_mode = Parameter(
-        "No preset",
-        choices=("No preset", "Real time", "Live time", "Events", "Triggers"),
-        live=True,
-        access="OP",
-        doc="What ends a run automatically.",
-    )
-    preset_real = Parameter(
-        60.0, unit="s", low=0.1, high=1e7, live=True, access="OP", doc="Real time of a run with that preset."
-    )
-    preset_live = Parameter(
-        60.0, unit="s", low=0.1, high=1e7, live=True, access="OP", doc="Live time of a run with that preset."
-    )
-    preset_events = Parameter(
-        100_000, low=1, high=2**53, live=True, access="OP", doc="Events of a run with that preset, at least."
-    )
-    preset_triggers = Parameter(
-        100_000, low=1, high=2**53, live=True, access="OP", doc="Triggers of a run with that preset, at least."
-    )
-    stop_timeout = Parameter(
-        8.0, unit="s", low=0.5, high=3600, live=True, doc="Time allowed for a stop to drain the chain."
-    )
-    wait_for_pipeline = Parameter(
-        True, live=True, doc="Whether a put to Acquire also waits for the tasks behind the source."
-    )
-    fail_put_on_error = Parameter(True, live=True, doc="Whether a put to Acquire fails when its run ends badly.")
 
 
 def _described(doc: str, *, least: float | None = None) -> msgspec.Meta:
@@ -129,6 +95,28 @@ class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep: Annotated[int, _described("How many old files are kept.", least=1)] = 5
 
 
+class PutLogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.put_log]`: where it is written down who has written what."""
+
+    file: Annotated[str, _described("File for the lines; empty: none.")] = ""
+    size: Annotated[
+        float, _described("MB after which a new file begins; the old one is renamed to .1, .2 ...", least=0.001)
+    ] = 10.0
+    keep: Annotated[int, _described("How many old files are kept.", least=0)] = 9
+    collectors: Annotated[
+        list[str],
+        _described(
+            "Collectors that get the lines: `tcp://host:port` or `udp://host:port`; the port is 7011 if missing."
+        ),
+    ] = []
+    all: Annotated[
+        bool, _described("Logs every put; otherwise those by a rule with TRAPWRITE (without `access_file`: every put).")
+    ] = False
+    room: Annotated[
+        int, _described("Lines that wait for a file or collector; more are lost, and counted.", least=1)
+    ] = 10_000
+
+
 class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc]`: the server, and limits of the computer it runs on."""
 
@@ -146,7 +134,18 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory_hihi: Annotated[float, _described("Memory of a task in MB above which its MemUsed_RBV is MAJOR.")] = 2000.0
     access_file: Annotated[
         str,
-        _described("TOML file that says who may write, read again on SIGHUP; empty: everybody may write everything."),
+        _described("EPICS access security file (`.acf`), read again on SIGHUP; empty: everybody may write everything."),
     ] = ""
+    access_macros: Annotated[
+        list[str], _described("Macros of that file, each as `NAME=value`; `P` is the prefix unless it is one of them.")
+    ] = []
+    check_client_ip: Annotated[
+        bool,
+        _described(
+            "As asCheckClientIP of EPICS: hosts of the access file are compared by address, not by the name that a "
+            "client says of itself."
+        ),
+    ] = False
+    put_log: Annotated[PutLogTable, _described("The log of puts, see below.")] = PutLogTable()
     log: Annotated[LogTable, _described("Where the log goes, see below.")] = LogTable()
     limits: Annotated[LimitsTable, _described("What clients may cost, see below.")] = LimitsTable()

@@ -51,8 +51,7 @@ class TaskLoop:
         self._inbox: deque[Packet] = deque()
         self._last_wait = self._idle_until = 0.0
         #: In this run: the pipeline is still to be told of the end; the next task has been; the one before has said so.
-        self._owes_end = self._end_is_sent = self._input_ended = False
-        self._making_report = False
+        self._owes_end = self._end_is_sent = self._input_ended = self._making_report = False
         self._in_thread: BaseException | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._control = ControlLine(self._context, wiring)
@@ -64,9 +63,7 @@ class TaskLoop:
             _CONFIGURE: self.configure,
             _CONNECT: self._take_place,
             Message.START: self._start_run,
-            Message.STOP: lambda _: None,  # what these end, see `_end_at_once`
-            Message.ABORT: lambda _: None,
-            Message.QUIT: lambda _: None,
+            **dict.fromkeys((Message.STOP, Message.ABORT, Message.QUIT), lambda _: None),  # see `_end_at_once`
             Message.FINISHED: self._lose_sender,
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -194,8 +195,8 @@ def test_the_tables(pvs: dict[str, PvInfo], row: list[str]) -> None:
 ALARMS = """Status ERROR HeartBeatAge_RBV BusyTime_RBV QueueUse_RBV Dropped_RBV Balance_RBV MemUsed_RBV State_RBV
 DetectorState_RBV CmdStatus_RBV RunEndReason_RBV Ready_RBV SimMode_RBV DeadTime_RBV FilePathExists_RBV WriteStatus_RBV
 DiskFree_RBV DiskFull_RBV BootState_RBV
-ErrorLatched_RBV SumSevr_RBV FD_FREE ALIVE NAME_ERROR_CNT LogLost_RBV
-FifoLevel_RBV Lost_RBV"""
+ErrorLatched_RBV SumSevr_RBV FD_FREE ALIVE NAME_ERROR_CNT LogLost_RBV SR_status SR_rebootStatus
+FifoLevel_RBV Lost_RBV AccessState_RBV PutLogState_RBV PutLogLost_RBV"""
 
 
 def test_what_has_no_limit_has_nan_and_never_an_alarm(pvs: dict[str, PvInfo]) -> None:
@@ -244,6 +245,7 @@ def _classes() -> list[type[Task]]:
     return [Task.class_registry[name] for name in EVERYTHING]
 
 
+@functools.cache
 def _of_task(cls: type[Task]) -> dict[str, PvInfo]:
     """The process variables of a chain with one task."""
     return all_pvs(_config(cls.__name__))
