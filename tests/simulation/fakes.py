@@ -16,6 +16,7 @@ from pixieioc.pipeline.frames import Packet, pack
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.payloads import Answered, Reported, write
 from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.task_lock import TaskLock
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.task_processes import TaskProcesses
 
@@ -149,6 +150,7 @@ class Tasks(TaskProcesses):
         self._starting = _NoLock()  # pyright: ignore[reportAttributeAccessIssue]
         self.folder = "/simulated"  # pyright: ignore[reportAttributeAccessIssue]
         self._cleanup = _NoCleanup()  # pyright: ignore[reportAttributeAccessIssue]
+        self._lock, self._drain_time, self.state_folder = TaskLock(), 8.0, None
         self.random = random
         self.calm = False  #: nothing goes wrong any more
         self.pids = 0
@@ -224,7 +226,7 @@ class _Wiring:
 
 
 class _NoCleanup:
-    def note(self, pids: object) -> None:
+    def note(self, pids: object, seconds: float) -> None:
         pass
 
 
