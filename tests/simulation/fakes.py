@@ -155,6 +155,7 @@ class Tasks(TaskProcesses):
         self._starting = _NoLock()  # pyright: ignore[reportAttributeAccessIssue]
         self.folder = "/simulated"  # pyright: ignore[reportAttributeAccessIssue]
         self._cleanup = _NoCleanup()  # pyright: ignore[reportAttributeAccessIssue]
+        self._lock, self._drain_time, self.state_folder = TaskLock(), 8.0, None
         self.random = random
         self.calm = False  #: nothing goes wrong any more
         self.pids = 0
