@@ -17,7 +17,7 @@ from pixieioc.hardware.error import HardwareError
 _H = REVISIONS[REVISION_H]
 _OLD = ("B", "C", "D")
 #: Bits of CHANNEL_CSRA.
-GOOD, POSITIVE, HISTOGRAM, TRACE, GAIN = 1 << 2, 1 << 5, 1 << 7, 1 << 8, 1 << 14
+GOOD, POSITIVE, HISTOGRAM, GAIN = 1 << 2, 1 << 5, 1 << 7, 1 << 14
 #: Samples of a trace that the firmware has room for.
 _FIFO_LENGTH, _SAMPLES_H = 20470, 4000
 
