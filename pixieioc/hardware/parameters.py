@@ -95,6 +95,12 @@ def clock_divider(info: ModuleInfo) -> int:
     return 2 if info.adc_mhz == 250 else info.adc_mhz // 100
 
 
+def filter_range_for(info: ModuleInfo, rise_us: float, flat_top_us: float) -> int:
+    """The smallest SLOW_FILTER_RANGE that has room for an energy filter, the largest one if none has."""
+    groups = ((filter_range, tick_us(info) * 2**filter_range) for filter_range in range(1, 7))
+    return next((n for n, group in groups if whole(rise_us / group) + whole(flat_top_us / group) <= 127), 6)
+
+
 def _clamp(value: int, low: int, high: int) -> int:
     return max(low, min(high, value))
 

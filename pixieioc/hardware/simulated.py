@@ -71,6 +71,10 @@ class SimulatedCrate:
         for module in self._crate:
             module.rate = rate
 
+    def settings_of(self, module: int, channel: int) -> ChannelSettings:
+        """The settings of a channel as its module has them."""
+        return self._channel("Pixie16ReadSglChanPar", module, channel)
+
     @property
     def version(self) -> str:
         return "simulated in the process"

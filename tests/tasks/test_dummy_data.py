@@ -104,7 +104,7 @@ def test_a_source_that_cannot_keep_up_says_so_and_leaves_nothing_out(pipeline: R
         ({"sources": ["Co60"]}, "source 'Co60': must be one of 22Na"),
         ({"sources": ["60Co:0"]}, "weight 0 of source 60Co: must be above 0"),
         ({"modules": 3, "detectors": ["NaI", "NaI"]}, "DummyData.detectors: has 2 values: must be one for all, or one"),
-        ({"traces": True, "trace_length": 100.0}, "DummyData.trace_length: module 0: a trace of 100 us: at most 65.5"),
+        ({"traces": True, "trace_length": 100.0}, "DummyData.trace_length: module 0: 100 is not possible, only 0 to 40.94 us"),
         (
             {"external_time": True, "adc_mhz": [100], "firmware_revision": [17562]},
             "DummyData.external_time: module 0: external time stamps need firmware revision 30980 or later",
