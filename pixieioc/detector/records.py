@@ -165,8 +165,9 @@ def write(
                     end = 0
                     for k in range(SUMS):
                         begin, end, total = end, end + sums[place, k], 0
-                        for n in range(begin, end):
-                            total += out[n]
+                        piece = out[begin:end]
+                        for n in range(len(piece)):
+                            total += piece[n]
                         words[at + (8 if parts & PART_ESUM else 4) + k] = total
             w0 = form.first_word
             w3 = form.trace_bits

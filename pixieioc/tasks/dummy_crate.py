@@ -92,6 +92,17 @@ def crate_of(settings: Mapping[str, Any]) -> Crate:
     )
 
 
+def in_use(settings: Mapping[str, Any]) -> dict[str, float]:
+    """What module 0 makes of its filter and its traces, whole steps, where that is not what the parameters say."""
+    channel = _module(0, "", {**settings, "traces": True}).channel(0)
+    made = {
+        "energy_rise": channel.rise_us, "energy_flat_top": channel.flat_top_us, "trace_length": channel.trace_us
+    }  # fmt: skip
+    # Ticks times their length are not exactly what a decimal number says.
+    exact = {name: float(f"{value:.12g}") for name, value in made.items()}
+    return {name: value for name, value in exact.items() if value != settings[name]}
+
+
 def _module(number: int, detector: str, settings: Mapping[str, Any]) -> Module:
     layout = layout_of(settings["adc_mhz"], settings["firmware_revision"], number)
     rates, revisions = (

@@ -16,7 +16,7 @@ from pixieioc.pipeline import NOTHING, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, ChannelRates
 from pixieioc.tasks.crate import CrateFacts
-from pixieioc.tasks.dummy_crate import check_detectors, check_sources, crate_of, problems_of
+from pixieioc.tasks.dummy_crate import check_detectors, check_sources, crate_of, in_use, problems_of
 from pixieioc.tasks.items import WORDS, Silence
 from pixieioc.tasks.source_time import SourceTime
 
@@ -137,6 +137,9 @@ class DummyData(ChannelRates, SourceTime, Task):
                 channel_rate=self.channel_rate, corrupt_rate=self.corrupt_rate, truncate_rate=self.truncate_rate
             )
             self._reset |= self.reset_counters
+
+    def do_apply(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        return in_use(self.parameter_values)
 
     def do_start(self) -> None:
         self._load_in_background()
