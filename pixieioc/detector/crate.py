@@ -160,6 +160,8 @@ class Crate:
             found.append(("channels", text))
         if len(module.settings) not in (1, self.channels):
             found.append(("settings", f"has those of {len(module.settings)} channels: must be 1 or {self.channels}"))
+        if len(module.settings) > 1 and (self.corrupt_rate or self.truncate_rate):
+            found.append(("settings", "faults need records of one length: one Channel for all channels"))
         for settings in dict.fromkeys(module.settings):
             found += self._problems_with(settings, module, layout)
         return found

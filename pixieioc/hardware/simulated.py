@@ -1,4 +1,4 @@
-"""A crate that is simulated in the process: settings that act as in a module, and hits that obey the main ones.
+"""A crate that is simulated in the process: settings that act as in a module, and data that obey them.
 
 Nothing runs in the background: each verb first brings the modules that it is about to the present.
 """

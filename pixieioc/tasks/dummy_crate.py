@@ -1,4 +1,4 @@
-"""The crate that DummyData simulates: its parameters that modules have too become settings of simulated modules."""
+"""The crate that DummyData simulates: parameters that a module has too are settings of simulated modules."""
 
 from __future__ import annotations
 

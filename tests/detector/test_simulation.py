@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixieioc.detector.crate import BadCrate, Crate, Module
+from pixieioc.detector.crate import BadCrate, Channel, Crate, Module
 from pixieioc.detector.simulation import SLICE_NS, Simulation
+from pixieioc.listmode import events as ev
+from pixieioc.listmode.stream import Decoder
 from tests.detector.runs import MODULE, crate, run, words_of
 
 CRATES = [
@@ -118,6 +120,23 @@ def test_counters_begin_anew_when_told() -> None:
 def test_crates_that_cannot_be_are_refused(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(BadCrate, match=says):
         crate(**settings)
+
+
+def test_settings_are_those_of_all_channels_or_of_each() -> None:
+    each = Module(settings=(Channel(), Channel(good=False), Channel(threshold_kev=1e4), Channel(trace_us=0.2)))
+    with pytest.raises(BadCrate, match="module 0: has those of 4 channels: must be 1 or 5"):
+        Crate((each,), 5)
+    with pytest.raises(BadCrate, match="module 0: faults need records of one length"):
+        Crate((each,), 4, corrupt_rate=1.0)
+    simulation = Simulation(Crate((each,), 4), np.random.default_rng(1))
+    words = np.concatenate([simulation.advance(10**9)[0], simulation.finish(10**9)[0]])
+    decoder = Decoder(each.layout)
+    events = ev.concatenate([*decoder.feed(words), *decoder.finish()])
+    counts = np.bincount(events["channel"], minlength=4)
+    assert (simulation.records_of == counts).all()
+    assert (counts[1], counts[2], simulation.hits_of[2]) == (0, 0, 0)
+    assert min(counts[0], counts[3], simulation.hits_of[1]) > 800
+    assert set(events["trace_length"][events["channel"] == 3]) == {100}
 
 
 def test_all_that_is_wrong_is_said() -> None:
