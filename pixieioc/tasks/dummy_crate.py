@@ -132,7 +132,8 @@ def _channel(info: ModuleInfo, source: Input, wanted: tuple[tuple[str, float], .
     for name, value in _FIXED.items():
         channel.write(name, value)
     slow = filter_range_for(info, values["ENERGY_RISETIME"], values["ENERGY_FLATTOP"])
-    # What a module would clamp is refused, in its words.
+    # From the shortest filter; what a module would clamp is refused, in its words.
+    channel.variables |= {"SlowLength": 2, "SlowGap": 3}
     module = CrateSettings(crate, 1)
     here = {(name, (0, 0)): value for name, value in {**_FIXED_BITS, **values}.items()}
     module.apply({("SLOW_FILTER_RANGE", (0,)): slow, **here})

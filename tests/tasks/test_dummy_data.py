@@ -132,6 +132,10 @@ def test_a_setting_that_a_module_has_is_what_a_module_makes_of_it(pipeline: Reco
         Refused, match="energy_rise: module 0: 70 is not possible, only 1.024 to 63.488 us with ENERGY_F"
     ):
         pipeline.configure({"DummyData": {"energy_rise": 70.0, "energy_flat_top": 1.6}})
+    with pytest.raises(
+        Refused, match="energy_flat_top: module 0: 0.05 is not possible, only 1.536 to 5.12 us with ENE"
+    ):
+        pipeline.configure({"DummyData": {"energy_rise": 60.0, "energy_flat_top": 0.05}})
     assert used["energy_rise"] == 0.208
 
 
