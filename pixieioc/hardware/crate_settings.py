@@ -109,6 +109,7 @@ class CrateSettings:
         try:
             for (name, place), value in plan:
                 self._write(name, place, value)
+            self.read(touched)
         except HardwareError:
             with suppress(HardwareError):
                 self.read(touched)
@@ -117,7 +118,6 @@ class CrateSettings:
             with suppress(HardwareError):
                 self.read(touched)
             raise
-        self.read(touched)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

@@ -215,16 +215,18 @@ def test_a_copy_goes_where_it_is_wanted(crate: tuple[Ioc, Simulation]) -> None:
     assert ioc.get("M01:C00:QDCLen3_RBV") != 1.5
     ioc.put("CopyQdc", 1)
     assert ioc.get("M01:C00:QDCLen3_RBV") == 1.5
-    ioc.put("CopyTo", "M00:C16")
-    with pytest.raises(PutFailed):
-        ioc.put("CopyQdc", 1)
-    assert "M00:C16: module 0 has channels 0 to 15" in ioc.get("CmdMessage_RBV")
-    ioc.put("CopyTo", "M00:C07-C04")
-    with pytest.raises(PutFailed):
-        ioc.put("CopyQdc", 1)
-    assert "M00:C07-C04: the first channel of a range must not be above the last" in ioc.get("CmdMessage_RBV")
-    with pytest.raises(PutFailed):
-        ioc.put("CopyTo", "channel 3")
+    for pv, value, why in (
+        ("CopyTo", "M01, M00:C16", "M00:C16: module 0 has channels 0 to 15"),
+        ("CopyTo", "M02", "M02: there are modules 0 to 1"),
+        ("CopyTo", "M00:C07-C04", "M00:C07-C04: the first channel of a range must not be above the last"),
+        ("CopyTo", "channel 3", "must be all, or a list"),
+        ("CopyFrom", "M02:C00", "M02:C00: there are modules 0 to 1"),
+    ):
+        before = ioc.get(pv)
+        with pytest.raises(PutFailed):
+            ioc.put(pv, value)
+        assert why in ioc.get("CmdMessage_RBV")
+        assert ioc.get(pv) == ioc.get(f"{pv}_RBV") == before
     ioc.put("CopyTo", "all")
 
 
