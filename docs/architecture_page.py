@@ -17,6 +17,7 @@ ROOMS = {
     "cli": "command line",
     "cli_offline": "its commands on recorded data",
     "cli_options": "its common options",
+    "cli_exit": "its exit codes",
     "cli_text": "its tables and texts",
     "ioc": "EPICS: run control, records, Channel Access",
     "offline": "raw files to numbers and files of events",

@@ -19,7 +19,7 @@ except ImportError:  # run as a script, from any folder
     import architecture_page  # pyright: ignore[reportMissingImports]
     import task_page  # pyright: ignore[reportMissingImports]
 
-from pixieioc.config import IocTable, LimitsTable, PipelineTable, RunParameters
+from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, RunParameters
 from pixieioc.ioc import run_machine
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
@@ -123,6 +123,12 @@ What the clients of the Channel Access server may cost. Whoever goes beyond is r
 notices.
 
 {limits}
+
+## `[ioc.log]`
+
+The log is described in [running an IOC](running.md#log).
+
+{log}
 
 {tasks}
 ## Reports of every task
@@ -408,6 +414,7 @@ def configuration() -> str:
         run=_parameters(parameters_of(RunParameters).values()),
         ioc=_keys(IocTable),
         limits=_keys(LimitsTable),
+        log=_keys(LogTable),
         tasks="\n".join(_task(name, own[name]) for name in sorted(own)),
         standard=_reports(r for r in vars(StandardReports).values() if isinstance(r, Report)) + "\n",
     )

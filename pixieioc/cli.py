@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -15,8 +14,9 @@ import typer
 
 import pixieioc
 from pixieioc import account
+from pixieioc.cli_exit import exit_codes, said
 from pixieioc.cli_offline import recover, replay
-from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose, reason
+from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose
 from pixieioc.config import Config, ConfigError, examine, load
 from pixieioc.pipeline.validate import like
 
@@ -44,6 +44,7 @@ def options(
 
 
 @app.command()
+@exit_codes()
 def run(
     config: ConfigFile,
     prefix: Prefix = None,
@@ -138,6 +139,7 @@ def generate(
 
 
 @app.command()
+@exit_codes()
 def demo(
     prefix: Prefix = None,
     start: Annotated[bool, typer.Option("--start", help="Start a run at once.")] = False,
@@ -181,6 +183,7 @@ def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = 
 
 def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: str, *, start: bool = False) -> None:
     from pixieioc.ioc.app import run_ioc
+    from pixieioc.ioc.logs import begin
     from pixieioc.ioc.loop import run as run_loop
     from pixieioc.pipeline.limits import claim
 
@@ -188,9 +191,10 @@ def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: s
     for complaint in (account.code_complaint(), account.state_complaint(config.state_folder)):
         if complaint:
             typer.echo(f"pixieioc: {complaint}", err=True)
-    level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    run_loop(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello)))
+    wanted = config.ioc.log
+    file = config.folder / Path(wanted.file).expanduser() if wanted.file else None
+    logs = begin(file, wanted.size, wanted.keep, "info" if verbose else wanted.level)
+    run_loop(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello), logs=logs))
 
 
 def _example(name: str) -> Path:
@@ -220,14 +224,12 @@ def _print_task(name: str, cls: type) -> None:
 
 def main() -> None:
     """The program: what cannot be done is printed on stderr, a line for each problem, with exit code 1."""
-    from pixieioc.pipeline import Error, Refused
+    from pixieioc.pipeline import Error
 
     try:
         app()
-    except Refused as error:
-        sys.exit("\n".join(f"pixieioc: {problem}" for problem in error.problems))
     except (Error, OSError) as error:
-        sys.exit(f"pixieioc: {reason(error)}")
+        sys.exit(said(error))
 
 
 if __name__ == "__main__":

@@ -113,6 +113,22 @@ class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 60.0
 
 
+class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.log]`: where the IOC logs what happens."""
+
+    file: Annotated[
+        str, _described("File of the log; empty: the journal if stderr goes there, as under systemd, or stderr.")
+    ] = ""
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        _described("From which level on; IOC:LogLevel changes it, --verbose is info."),
+    ] = "warning"
+    size: Annotated[
+        float, _described("MB after which a new file begins; the old one is renamed to .1, .2 ...", least=0.001)
+    ] = 10.0
+    keep: Annotated[int, _described("How many old files are kept.", least=1)] = 5
+
+
 class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc]`: the server, and limits of the computer it runs on."""
 
@@ -132,4 +148,5 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         _described("TOML file that says who may write, read again on SIGHUP; empty: everybody may write everything."),
     ] = ""
+    log: Annotated[LogTable, _described("Where the log goes, see below.")] = LogTable()
     limits: Annotated[LimitsTable, _described("What clients may cost, see below.")] = LimitsTable()

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 import pixieioc
 from pixieioc.cli import app
+from pixieioc.cli_exit import ExitCode
 from pixieioc.config import ConfigError, load
 from pixieioc.pipeline import Task
 from pixieioc.pvinfo.build import all_pvs
@@ -67,10 +68,10 @@ def good(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_bad_file_is_a_line_for_each_problem_and_exit_code_1(good: Path) -> None:
+def test_a_bad_file_is_a_line_for_each_problem_and_an_exit_code(good: Path) -> None:
     good.write_text(GOOD + "[tasks.ToySource]\nlength = -1\nnonsense = 1\n")
     code, out, err = _program(good.parent, "run", "good.toml")
-    assert (code, out) == (1, "")
+    assert (code, out) == (78, "")
     one, other = r"tasks.ToySource.length = -1: must be .* from 0 to 10000000", r"tasks.ToySource.nonsense: .*"
     assert re.fullmatch(rf"pixieioc: good.toml:9: {one}\npixieioc: good.toml:10: {other}\n", err)
 
@@ -90,7 +91,7 @@ def test_a_bad_access_file_is_one_line_with_file_line_and_what_is_allowed(good: 
         if text is None and command == "check":
             assert (code, out, err) == (1, "", f"pixieioc: good.toml:8: ioc.access_file: there is no {access}\n")
         else:
-            assert (code, out, err) == (1, "", f"pixieioc: {access}{says}\n")
+            assert (code, out, err) == (78 if command == "run" else 1, "", f"pixieioc: {access}{says}\n")
     access.write_text('OP = ["*@wall"]\n')
     assert _program(good.parent, "check", "good.toml")[0] == 0
 
@@ -113,13 +114,13 @@ def test_a_folder_that_cannot_be_made_is_told_as_file_and_reason(good: Path) -> 
 
 def test_an_address_that_is_not_here(good: Path) -> None:
     code, out, err = _program(good.parent, "run", good, "--interfaces", "127.0.0.1,192.0.2.1")
-    assert (code, out) == (1, "")
+    assert (code, out) == (69, "")
     assert err == "pixieioc: cannot listen for clients on TCP 127.0.0.1, 192.0.2.1: Cannot assign requested address\n"
 
 
 def test_a_host_that_is_not_known_is_told_once(good: Path) -> None:
     code, out, err = _program(good.parent, "run", good, "--interfaces", "300.1.1.1")
-    assert (code, out) == (1, "")
+    assert (code, out) == (69, "")
     assert re.fullmatch("pixieioc: cannot listen for clients on TCP: '300.1.1.1': .*\n", err)
 
 
@@ -128,7 +129,7 @@ def test_an_address_that_is_in_use(good: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         port = str(taken.getsockname()[1])
         code, out, err = _program(good.parent, "run", good, EPICS_CAS_SERVER_PORT=port)
-    assert (code, out) == (1, "")
+    assert (code, out) == (69, "")
     assert re.fullmatch(f"pixieioc: cannot listen for searches on UDP 127.0.0.1.* port {port}: .* in use\n", err)
 
 
@@ -137,7 +138,7 @@ def test_a_state_that_cannot_be_read(good: Path) -> None:
     state.parent.mkdir()
     state.write_text("{")
     code, out, err = _program(good.parent, "run", good, EPICS_CAS_SERVER_PORT=str(CA_PORTS[0]))
-    assert (code, out) == (1, "")
+    assert (code, out) == (73, "")
     assert re.fullmatch(f"pixieioc: {state}: .*mend or remove it.*\n", err)
 
 
@@ -159,8 +160,12 @@ def test_a_state_that_cannot_be_read(good: Path) -> None:
 )
 def test_what_cannot_be_done(arguments: tuple[str | Path, ...], says: str) -> None:
     result = _run(*arguments)
-    assert isinstance(result.exception, ConfigError)
-    assert re.search(says, str(result.exception))
+    if arguments[0] in ("run", "demo"):  # which say by their exit code what is wrong
+        assert result.exit_code == ExitCode.BAD_CONFIG
+        assert re.search(says, result.stderr)
+    else:
+        assert isinstance(result.exception, ConfigError)
+        assert re.search(says, str(result.exception))
     assert result.stdout == ""
 
 

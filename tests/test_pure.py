@@ -26,7 +26,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ioc/records": (),
     "pipeline": (
         "applying", "control", "data_plane", "failures", "incoming", "life", "link", "outgoing", "output",
-        "pipeline", "pipeline_state", "process", "task", "task_loop", "task_process", "task_processes", "temporary",
+        "pipeline", "pipeline_lost", "pipeline_state", "process", "task", "task_loop", "task_process",
+        "task_processes", "temporary",
     ),
 }  # fmt: skip
 #: Pure modules of the other rooms.
@@ -49,7 +50,7 @@ MODULES = (
 #: What asks a clock.
 CLOCKS = {"time", "monotonic", "time_ns", "monotonic_ns", "perf_counter", "perf_counter_ns", "now", "utcnow", "today"}
 #: Modules that may do so: those that work in a task's process, and records, which are stamped when they are posted.
-WITH_CLOCK = {"activity", "cleanup_process", "reporting", "record", "pvs"}
+WITH_CLOCK = {"activity", "cleanup_process", "reporting", "task_lock", "record", "pvs"}
 
 
 def _files() -> list[Path]:

@@ -16,12 +16,16 @@ import msgspec
 
 from pixieioc.config import Config, ConfigError
 from pixieioc.ioc.access import AccessRules
+from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.log_pvs import LogPvs
+from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
+from pixieioc.ioc.supervisor import Supervisor, stuck
 from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Error
 from pixieioc.pipeline.process import SAME_WISH, prepare
@@ -37,6 +41,10 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 _IGNORED = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2)
 #: So long may the closing of sockets and threads take at the end, in seconds: longer if there is still time.
 _CLOSING = 0.3
+#: Seconds that a service manager allows for an end beyond those for the run and for the tasks.
+_MARGIN = 10.0
+#: Exit code of an IOC that ended without having closed everything.
+UNCLEAN = os.EX_SOFTWARE
 
 
 class _Server(Server):
@@ -67,7 +75,8 @@ class _Server(Server):
 class _Ending:
     """Signals that end the IOC, which may come before there is anything to end."""
 
-    def __init__(self) -> None:
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
         self._control: RunControl | None = None
         self._wanted: float | None = None
 
@@ -84,6 +93,7 @@ class _Ending:
             self._wanted = now
             if self._control is not None:
                 self._control.signal()
+                self._supervisor.stopping(2 * self._control.settings.run["stop_timeout"] + _MARGIN)
 
 
 async def run_ioc(
@@ -92,16 +102,18 @@ async def run_ioc(
     *,
     start: bool = False,
     on_ready: Callable[[], None] | None = None,
+    logs: Logs | None = None,
 ) -> None:
     """Serves a pipeline until SIGINT, SIGTERM or SIGQUIT (or SYSRESET): a run then ends as by Stop, all is closed.
 
     That takes at most StopTimeout and 2 s, whatever happens; a second signal ends everything at once. SIGHUP has the
     access file read again, if there is one: the terminal may close, the IOC goes on.
 
-    `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there.
-    Raises BadState, ConfigError, OSError if the IOC cannot begin.
+    `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there; `logs` is where
+    the log goes, of which clients are told. Raises BadState, CannotServe, ConfigError if the IOC cannot begin.
     """
-    ending = _Ending()
+    supervisor = Supervisor.take(os.environ)
+    ending = _Ending(supervisor)
     _listen_to_signals(ending)
     access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
     with State(config.state_folder) as state:
@@ -117,10 +129,23 @@ async def run_ioc(
         pvs.post("IOC:ACCESS", str(access))
         if config.access_file is not None:
             loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, pvs)
-        await server.start()
+        try:
+            await server.start()
+        except OSError as error:
+            raise error if isinstance(error, CannotServe) else CannotServe(*error.args) from error
         if on_ready is not None:
             on_ready()
-        await _serve(config, pvs, server, control, state, ending, start=start)
+        supervisor.ready()
+        background = [
+            loop.create_task(supervisor.run(lambda: stuck(time.monotonic() - control.looked), _status(pvs))),
+            loop.create_task(LogPvs(pvs, logs).run()),
+        ]
+        await _serve(config, pvs, server, control, state, ending, background, start=start)
+
+
+def _status(pvs: Pvs) -> Callable[[], str]:
+    """What a service manager shows of the IOC."""
+    return lambda: f"{pvs['DetectorState_RBV'].label}: {pvs['StatusMessage_RBV'].value}"
 
 
 def _limits(config: Config) -> Limits:
@@ -134,6 +159,7 @@ async def _serve(
     control: RunControl,
     state: State,
     ending: _Ending,
+    background: list[asyncio.Task[None]],
     *,
     start: bool,
 ) -> None:
@@ -145,7 +171,7 @@ async def _serve(
         log.warning("SYSRESET by %s", client)
         ending.ask()
 
-    stats = asyncio.get_running_loop().create_task(Stats(pvs, server, state.starts, reset).run())
+    background.append(asyncio.get_running_loop().create_task(Stats(pvs, server, state.starts, reset).run()))
     unfinished = Worker("pixieioc unfinished files")
     unfinished.do(functools.partial(_warn_of_unfinished_files, config))
     unfinished.close()
@@ -153,7 +179,8 @@ async def _serve(
         control.begin(start=start)
         await control.left.wait()
     finally:
-        stats.cancel()
+        for task in background:
+            task.cancel()
         await _close(control, server)
 
 
@@ -167,7 +194,7 @@ async def _close(control: RunControl, server: _Server) -> None:
         log.error("the IOC ends without having closed everything")
         control.pipeline.kill_processes()
         logging.shutdown()
-        os._exit(1)
+        os._exit(UNCLEAN)
 
 
 def _listen_to_signals(ending: _Ending) -> None:

@@ -59,7 +59,7 @@ class RunControl:
         self._driver = Driver(self.machine, do, self._carry_out, self._show_fault, self._observe)
         self.feed = self._driver.feed
         self.left, self.at_once = asyncio.Event(), False  #: the IOC may end; without closing anything properly
-        self._commands, self._looked, self._error_is_shown = 0, time.monotonic(), False
+        self._commands, self.looked, self._error_is_shown = 0, time.monotonic(), False
         self._ticking: asyncio.Task[None] | None = None
         self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
         self._run_log = RunLog(pvs)
@@ -317,8 +317,8 @@ class RunControl:
             self._driver.note_time()
             try:
                 self._follow_run()
-                if time.monotonic() - self._looked >= _LOOK:
-                    self._looked = time.monotonic()
+                if time.monotonic() - self.looked >= _LOOK:
+                    self.looked = time.monotonic()
                     self._refresh()
             except Exception as error:
                 self._driver.fault("run control cannot follow the run", error)

@@ -36,6 +36,10 @@ class BadState(OSError):
     """A state folder that cannot be used: going on without it could repeat a run number."""
 
 
+class StateInUse(BadState):
+    """A state folder that another IOC uses, which may end."""
+
+
 class State:
     """Kept in a small JSON file; each change replaces the file in one step. A context manager that locks its folder.
 
@@ -196,7 +200,7 @@ class State:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.pread(self._lock, 200, 0).decode(errors="replace").strip() or "of which nothing is known"
-            raise BadState(
+            raise StateInUse(
                 f"another IOC ({owner}) uses the state folder {folder}: stop it, or give this one another prefix "
                 "or state_dir in [ioc]"
             ) from None

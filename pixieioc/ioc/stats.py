@@ -9,7 +9,6 @@ import resource
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import psutil
 
@@ -28,11 +27,11 @@ class Stats:
         self._server = server
         self._reset = reset
         self._process = psutil.Process()
-        self._began = time.time()
+        self._began = time.monotonic()
         self._beats = 0
         uname = platform.uname()
         for name, value in {
-            "STARTTOD": datetime.fromtimestamp(self._began).strftime(_TIME_FORMAT),
+            "STARTTOD": datetime.now().strftime(_TIME_FORMAT),
             "START_CNT": starts,
             "PROCESS_ID": os.getpid(),
             "HOSTNAME": uname.node,
@@ -58,16 +57,13 @@ class Stats:
 
     def _post(self) -> None:
         self._beats += 1
-        now = time.time()
-        files = (
-            len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else self._process.num_fds()
-        )
+        files = len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208  # without the one that this takes to look
         memory = psutil.virtual_memory()
         circuits = self._server.circuits
         for name, value in {
             "HEARTBEAT": self._beats,
-            "TOD": datetime.fromtimestamp(now).strftime(_TIME_FORMAT),
-            "UPTIME": str(timedelta(seconds=round(now - self._began))),
+            "TOD": datetime.now().strftime(_TIME_FORMAT),
+            "UPTIME": str(timedelta(seconds=round(time.monotonic() - self._began))),
             "CA_CLNT_CNT": len(circuits),
             "CA_CONN_CNT": sum(circuit.channels for circuit in circuits),
             "CA_COALESCED_CNT": self._server.coalesced + sum(circuit.outbox.coalesced for circuit in circuits),

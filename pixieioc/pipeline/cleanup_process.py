@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-#: Keeps the last line that it was given until there are no more, which is when whoever wrote them is gone.
+#: Keeps the last line that it was given until there are no more, which is when whoever wrote them is gone. What stands
+#: still goes on then, and what has not ended in time is killed; a number that another process has got is left alone.
 _SCRIPT = """
 trap "" HUP INT QUIT TERM
-while read -r line; do processes=$line; done
-[ -z "$processes" ] || kill -CONT $processes
+there() {
+    read -r stat < "/proc/$1/stat" || return 1
+    set -- "$2" ${stat##*) }
+    [ "$1" = "${21}" ] && [ "$2" != Z ]
+}
+signal() {
+    found=1
+    for each in $processes; do
+        if there "${each%:*}" "${each#*:}"; then kill "$1" "${each%:*}"; found=0; fi
+    done
+    return $found
+}
+while read -r seconds noted; do limit=$seconds processes=$noted; done
+signal -CONT
+tenths=$((10 * ${limit:-0}))
+while [ "$tenths" -gt 0 ] && signal -0; do sleep 0.1; tenths=$((tenths - 1)); done
+signal -KILL
 exec rm -rf -- "$@"
 """
 
@@ -19,15 +36,20 @@ exec rm -rf -- "$@"
 class CleanupProcess:
     """A process that waits until this one is gone, however it went, and then tidies up.
 
-    It removes some folders, and has processes go on that stand still (SIGSTOP): a task ends by itself when its
-    pipeline is gone, but one that stands still does not notice, and keeps the fork server, too.
+    The tasks' processes end by themselves then; those that stand still (SIGSTOP) it has go on, and those that take
+    longer than they may it kills. Then it removes some folders.
     """
 
     def __init__(self, *folders: Path | str) -> None:
+        self._folders = folders
+        self._line = b""
+        self._begin()
+
+    def _begin(self) -> None:
         # Its standard input ends with this process: nobody else has the other end of it. It is in a session of its own
         # because what comes from the terminal is not for it; nor is what a service manager sends to all processes.
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", _SCRIPT, "sh", *map(str, folders)],
+            ["/bin/sh", "-c", _SCRIPT, "sh", *map(str, self._folders)],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -35,13 +57,35 @@ class CleanupProcess:
             start_new_session=True,
         )
 
-    def note(self, processes: Iterable[int]) -> None:
-        """The processes that there are now, by number, in place of those of the last time."""
+    def note(self, processes: Iterable[int], seconds: float) -> None:
+        """The processes that there are now, by number, in place of those of the last time, and how long they may take
+        to end."""
+        marks = filter(None, map(_mark, processes))
+        self._line = " ".join((str(math.ceil(seconds)), *marks)).encode() + b"\n"
+        self._write()
+
+    def look_after(self) -> None:
+        """Has another one begin if somebody has killed it; to be called now and then."""
+        if self._process.poll() is not None:
+            self._process.communicate()
+            self._begin()
+            self._write()
+
+    def _write(self) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it was killed itself: nobody tidies up
-            self._process.stdin.write(" ".join(map(str, processes)).encode() + b"\n")
+        with contextlib.suppress(BrokenPipeError):  # it was killed: the next look has another one begin
+            self._process.stdin.write(self._line)
 
     def dismiss(self) -> None:
         """Ends it: nothing is removed."""
         self._process.kill()
         self._process.communicate()
+
+
+def _mark(process: int) -> str:
+    """The number of a process and when it began, by which it is known from a later one; empty if it has ended."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    return f"{process}:{fields[19].decode()}"

@@ -13,6 +13,9 @@ import zmq
 from pixieioc.pipeline.frames import Packet, pack, unpack
 from pixieioc.pipeline.payloads import clean
 
+#: Where the socket hears what the task's own process says.
+OWN_ADDRESS = "inproc://own"
+
 #: Lines of one PRINT message, and lines that wait for the pipeline before the oldest are dropped (and counted).
 _LINES_AT_ONCE, _LINES_KEPT = 100, 1000
 #: Lines are sent at most every so many seconds; a longer line is cut, at so many characters.
@@ -36,6 +39,7 @@ class ControlLine:
         self.socket.set(zmq.IDENTITY, wiring.identity.encode())
         self.socket.set(zmq.LINGER, 1000)
         self.socket.connect(wiring.control)
+        self.socket.bind(OWN_ADDRESS)
         self._outbox: deque[list[Any]] = deque()
 
     def send(self, kind: str, payload: Any, run: int) -> None:
@@ -59,10 +63,10 @@ class ControlLine:
         except zmq.Again:
             return None
 
-    def close(self) -> None:
-        """Closes the socket; what was sent is still delivered."""
+    def close(self, *, nobody_listens: bool = False) -> None:
+        """Closes the socket; what was sent is still delivered, if somebody listens."""
         self.flush()
-        self.socket.close()
+        self.socket.close(linger=0 if nobody_listens else None)
 
 
 class Printer:

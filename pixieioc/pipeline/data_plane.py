@@ -61,6 +61,7 @@ class DataPlane:
         self.is_start = False
         self.run = 0
         self.quitting = False  #: the process is to end: nothing is waited for any more
+        self.alone = False  #: the pipeline is gone: nobody else tells that a task before or behind this one is, too
         self.begin(0)
 
     def connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
@@ -181,6 +182,8 @@ class DataPlane:
     def take(self) -> Packet | None:
         """The next item, or the end of the stream, or None if there is nothing now."""
         packet = self._receiver.take() if self._receiver is not None else None
+        if self.alone and self.orphaned_since is None and self._receiver is not None and self._receiver.is_orphaned:
+            self.orphaned_since = time.monotonic()
         if self.orphaned_since is not None:
             if packet is not None:
                 self.orphaned_since = time.monotonic()
@@ -194,7 +197,10 @@ class DataPlane:
             offered = output.sender.offer(frames, is_item=not is_end)
             if offered is Offered.SENT:
                 return True
-            self._wait_for(output, offered)
+            if offered is Offered.NOBODY and self.alone:
+                output.cut = True
+            else:
+                self._wait_for(output, offered)
         return False
 
     def _gives_up(self, output: Output, *, is_end: bool = False) -> bool:
@@ -245,11 +251,11 @@ class DataPlane:
         """What became of the items of this run at each output."""
         return [LinkCount(each.sender.items, each.missed, each.missed_bytes) for each in self._outputs]
 
-    def close(self) -> None:
-        """Closes all links."""
+    def close(self, linger: float = 0.0) -> None:
+        """Closes all links; what the tasks behind have not taken yet may take so many seconds to get to them."""
         self._forget_receiver()
         for output in {self._first, *self._outputs}:
-            output.sender.close()
+            output.sender.close(linger)
 
     def _forget_receiver(self) -> None:
         if self._receiver is not None:

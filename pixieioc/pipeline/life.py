@@ -141,7 +141,9 @@ class Life:
             "time": time.time(),
             "settings": self._state.settings,
             "presets": dict(presets),
+            "stop_timeout": self._state.watchdog.stop_timeout,
         }
+        self._state.processes.note(self._state.watchdog.stop_timeout)
         self._state.status = after(self._state.status, Message.START, PIPELINE_RULES)
         for names in (self._state.graph.tasks[1:], self._state.graph.tasks[:1]):
             problems = yield from self._sending_start(names, run)

@@ -144,9 +144,9 @@ class Sender:
         for path in files_of(self._address):
             path.unlink(missing_ok=True)
 
-    def close(self) -> None:
-        """Unbinds; what was handed over and not yet taken is lost."""
-        self.socket.close()
+    def close(self, linger: float = 0.0) -> None:
+        """Unbinds; what was handed over and does not get to the receiver within so many seconds is lost."""
+        self.socket.close(linger=int(1e3 * linger))
         self.credits.close()
 
     def _placed(self, frames: Sequence[Buffer]) -> list[Buffer] | None:
@@ -249,6 +249,11 @@ class Receiver:
             self.items += 1
             self.bytes += nbytes(frames)
             self._credits.write(link_credits.TAKEN, self.run, self.items + self.missing)
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether the sender's process is gone; what it has sent may still be on its way."""
+        return self._credits.nobody_reads
 
     @property
     def waiting(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import select
 import struct
 import weakref
 from collections.abc import Callable, Iterator
@@ -60,6 +61,13 @@ class Writer:
         # The sender may be gone. A pipe that is full has a sender that has stopped: it sends nothing any more.
         with contextlib.suppress(BrokenPipeError, BlockingIOError):
             os.write(self._descriptor, _RECORD.pack(what, a, b))
+
+    @property
+    def nobody_reads(self) -> bool:
+        """Whether the sender is gone."""
+        poll = select.poll()
+        poll.register(self._descriptor, 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
 
     def returner(self, ticket: int) -> Callable[[], None]:
         """A function that gives a ticket back."""

@@ -111,9 +111,8 @@ def keep_memory() -> None:
 
 
 def beat_until_parent_ends(beat: Callable[[], None]) -> None:
-    """Calls `beat` once a second; ends this process when the pipeline's process is gone, however it went."""
+    """Calls `beat` once a second; returns when the pipeline's process is gone, however it went."""
     parent = multiprocessing.parent_process()
     while parent is not None and parent.is_alive():
         beat()
         parent.join(BEAT_INTERVAL)
-    os._exit(1)

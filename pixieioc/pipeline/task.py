@@ -23,6 +23,7 @@ from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.process import PROCESSES, keep_memory, leave_signals_to_the_pipeline
 from pixieioc.pipeline.registry import TASKS, Registry
 from pixieioc.pipeline.status import Status
+from pixieioc.pipeline.task_lock import hold
 from pixieioc.pipeline.task_loop import TaskLoop
 from pixieioc.pipeline.validate import defaults_for, validate
 
@@ -136,6 +137,11 @@ class Task(DrivenTask, PROCESSES.Process):
         return self.__loop.stopping
 
     @property
+    def pipeline_lost(self) -> bool:
+        """True once the pipeline's process is gone: the run ends as by Stop, and then this process."""
+        return self.__loop.pipeline.gone
+
+    @property
     def running(self) -> bool:
         """True while a run is on."""
         return self.__loop.status is Status.RUNNING
@@ -190,6 +196,8 @@ class Task(DrivenTask, PROCESSES.Process):
         """The life of the task's process."""
         if self.wiring is None:
             raise Error(f"{self.name}: a task is started by Pipeline.create_task()", task=self.name)
+        if self.state_folder is not None:
+            hold(self.state_folder)
         leave_signals_to_the_pipeline()
         keep_memory()
         self.drive_by(TaskLoop(self, self.wiring))

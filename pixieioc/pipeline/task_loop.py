@@ -30,7 +30,7 @@ from pixieioc.pipeline.in_use import BadSetting, InUse, packed
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.outgoing import Outgoing
 from pixieioc.pipeline.payloads import clean
-from pixieioc.pipeline.process import beat_until_parent_ends
+from pixieioc.pipeline.pipeline_lost import PipelineLost
 from pixieioc.pipeline.standard import begin_counting, keep
 from pixieioc.pipeline.status import Status, after
 from pixieioc.pipeline.task_rules import Input, Situation, Step, ending_of, next_step, takes_input
@@ -56,7 +56,7 @@ class TaskLoop:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._control = ControlLine(self._context, wiring)
         self.out = Outgoing(task, self._control)
-        self._activity = Activity(page_of(wiring.endpoint))
+        self._activity, self.pipeline = Activity(page_of(wiring.endpoint)), PipelineLost(self._context)
         hear, waited = self.poll_control, self._activity.waited
         self.data_plane = DataPlane(self._context, wiring.endpoint, self._control.socket, hear, self.out.print, waited)
         self._handlers: dict[str, Callable[[Any], InUse | None]] = {
@@ -76,16 +76,18 @@ class TaskLoop:
         threading.excepthook = self._thread_failed
         sys.stdout = self.out.printer  # pyright: ignore[reportAttributeAccessIssue]  # it has what print() needs
         jit.listener = self._announce_compiling
-        threading.Thread(target=beat_until_parent_ends, args=(self._activity.beat,), name="parent", daemon=True).start()
+        threading.Thread(target=self.pipeline.watch, args=(self._activity,), name="pipeline", daemon=True).start()
         try:
             self._guard(self.init)
             while self.status is not Status.DYING:
                 self._guard(self.poll)
+                if self.pipeline.gone and not self._owes_end:
+                    self._to(after(self.status, Message.QUIT))
             self._guard(self._task.do_quit)
         finally:
             self.out.printed(last=True)
-            self.data_plane.close()
-            self._control.close()
+            self.data_plane.close(self.pipeline.drain_time if self.pipeline.gone else 0.0)
+            self._control.close(nobody_listens=self.pipeline.gone)
             self._context.term()
 
     def init(self) -> None:
@@ -189,6 +191,7 @@ class TaskLoop:
 
     def _end_at_once(self, kind: str) -> None:
         plane, (ending, discarding, quitting) = self.data_plane, ending_of(kind)
+        plane.alone = self.pipeline.gone
         plane.ending |= ending
         plane.discarding |= discarding
         plane.quitting |= quitting
@@ -212,6 +215,7 @@ class TaskLoop:
         return set_parameters(self._task, config, in_run=self.status is not Status.WAITING)
 
     def _start_run(self, run: dict[str, Any]) -> None:
+        self.pipeline.drain_time = run["stop_timeout"]
         self.data_plane.begin(run["run"])
         begin_counting(self._task)
         self._idle_until = 0.0

@@ -22,9 +22,11 @@ from pixieioc.pipeline.frames import Packet, pack
 from pixieioc.pipeline.in_use import InUse
 from pixieioc.pipeline.link import files_of
 from pixieioc.pipeline.output import endpoint_of
+from pixieioc.pipeline.pipeline_lost import DRAIN_TIME, GRACE
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 from pixieioc.pipeline.process import prepare
 from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.task_lock import TaskLock
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.temporary import KeptFolders, folder_of_multiprocessing, make_again, new_folder
 from pixieioc.pipeline.watchdog import ANNOUNCED_TIMEOUT
@@ -41,6 +43,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self._had: set[str] = set()  #: tasks that have been there, also those that were put away
         self._number = 0
         self.state_folder: Path | None = None  #: where tasks can keep what must survive a restart
+        self._drain_time = DRAIN_TIME
+        self._lock = TaskLock()
         self.calling = False  #: another thread is starting processes, and looks after them all: leave them alone
         self._starting = threading.Lock()
         self.folder = new_folder()
@@ -107,8 +111,15 @@ class TaskProcesses(Mapping[str, TaskProcess]):
             yield from files_of(endpoint_of(self._endpoint(process.identity), number))
 
     def keep_folders(self) -> None:
-        """Keeps the folders from being tidied away; to be called now and then."""
+        """Keeps the folders from being tidied away before the end, and has them tidied away then; for now and then."""
         self._kept.touch_if_due()
+        self._cleanup.look_after()
+
+    def note(self, drain_time: float | None = None) -> None:
+        """Notes, for when this process is killed, which processes there are, and how long their end may take (s)."""
+        self._drain_time = self._drain_time if drain_time is None else drain_time
+        there = [pid for each in list(self._processes.values()) if (pid := each.task.pid) is not None]
+        self._cleanup.note(there, self._drain_time + GRACE)
 
     def bring_up(self, processes: list[TaskProcess], seconds: float) -> Procedure[None]:
         """Starts the processes side by side; Error names the first that does not come up, and none of them stays.
@@ -117,13 +128,14 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         """
 
         def start() -> None:
+            self._lock.wait_for_others(self.state_folder, lambda: all(each.unwanted for each in processes), seconds)
             prepare()
             for process in processes:
                 with self._starting:
                     if process.unwanted:  # it was put away meanwhile
                         return
                     process.task.start()
-                    self._cleanup.note(pid for each in list(self._processes.values()) if (pid := each.task.pid))
+                    self.note()
                 process.heard = time.monotonic()
 
         def decided(process: TaskProcess) -> bool:
@@ -133,6 +145,9 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self.calling = True
         try:
             yield Call(start)
+        except Error:
+            yield from self.put_away(processes)
+            raise
         finally:
             self.calling = False
         yield Wait(lambda: all(map(decided, processes)), float("inf"))
@@ -157,6 +172,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                 task.join()
                 with self._starting:  # whoever starts others notes the numbers of all that there are
                     task.close()
+            with self._starting:
+                self.note()
 
         for process in processes:
             if self._processes.get(process.name) is process:

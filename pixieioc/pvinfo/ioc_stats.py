@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pixieioc.pvinfo.model import NO_LIMITS, AlarmHandling, PvInfo, text_pv
-from pixieioc.pvinfo.states import DONE, OK_ERROR
+from pixieioc.pvinfo.states import DONE, LOG_LEVELS, OK_ERROR
 
 _NAN = NO_LIMITS[0]
 #: The one whose alarm stands above all others of an IOC.
@@ -82,4 +82,15 @@ def _ioc_pvs() -> Iterator[PvInfo]:
         access="EN",
         role="command",
     )
+    yield PvInfo(
+        "IOC:LogLevel", "mbbo", "From which level on what happens is logged.", 2,
+        labels=LOG_LEVELS, access="EX", role="input",
+    )  # fmt: skip
+    yield text_pv("IOC:LogTo_RBV", "Where the log goes: journal, stderr, or a file; and why it could not last.", 512)
+    yield PvInfo(
+        "IOC:LogLost_RBV", "ai", "Lines that could not be logged where they belong.", 0.0,
+        limits=(_NAN, _NAN, 1.0, _NAN), alarm=AlarmHandling(silent=True),
+        guidance="IOC:LogTo_RBV says why: is the disk of the log full, its folder writable? What could not be written "
+        "stands on the IOC's stderr. Restarting the IOC clears the count.",
+    )  # fmt: skip
     yield text_pv("IOC:ACCESS", "Who may write, by access group: patterns of user@host.", 512)

@@ -36,5 +36,6 @@ ACKNOWLEDGED: tuple[AlarmServerLevel, ...] = ("MINOR_ACK", "MAJOR_ACK", "INVALID
 CURES: tuple[Cure, ...] = get_args(Cure)
 NO_YES = ("No", "Yes")
 OK_ERROR = ("OK", "ERROR")
+LOG_LEVELS = ("Debug", "Info", "Warning", "Error")
 #: Of what does something when it is written: its second label says what.
 DONE = "Done"

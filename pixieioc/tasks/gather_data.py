@@ -287,7 +287,8 @@ class GatherData(Task):
         return {**known, **({"clock_zero": zero} if (zero := begins.get("clock_zero")) is not None else {})}
 
     def _at_end(self, end: float) -> dict[str, Any]:
-        return {"end_time": end, "items": self.counter, "items_discarded": self.dropped}
+        reason = "IOC lost" if self.pipeline_lost else "run ended"
+        return {"end_time": end, "end_reason": reason, "items": self.counter, "items_discarded": self.dropped}
 
 
 @dataclass

@@ -118,7 +118,7 @@ class WriteEvents(Task):
             "events": self._file.events,
             "first_time": self._first,
             "last_time": self._last,
-            "written": written,
+            "written": {**written, "end_reason": "IOC lost" if self.pipeline_lost else "run ended"},
             "items_discarded": self.dropped,
             "configuration": settings,
         }

@@ -86,6 +86,7 @@ class _Loop:
 
     def __init__(self, outcome: Outcome, *, is_start: bool) -> None:
         self.status = Status.WAITING
+        self.pipeline = SimpleNamespace(gone=False)
         self.data_plane = SimpleNamespace(ending=False, is_start=is_start, is_final=False, allocate=_allocate)
         self.out = SimpleNamespace(
             add=outcome.reports.update,

@@ -37,13 +37,15 @@ def test_a_cleanup_process_that_is_dismissed_removes_nothing(tmp_path: Path) -> 
     assert tmp_path.is_dir()
 
 
-def test_what_stands_still_goes_on_and_only_the_last_that_were_noted(tmp_path: Path) -> None:
+def test_what_stands_still_goes_on_and_what_has_not_ended_in_time_is_killed(tmp_path: Path) -> None:
+    """Only those that were noted last."""
     script = """if True:
         import sys, time
         from pixieioc.pipeline.cleanup_process import CleanupProcess
         cleanup = CleanupProcess(sys.argv[1])
-        cleanup.note([int(sys.argv[2])]); cleanup.note([int(sys.argv[3])]); print(); time.sleep(60)"""
-    sleepers = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
+        cleanup.note([int(sys.argv[2])], 1); cleanup.note(map(int, sys.argv[3:]), 1); print(); time.sleep(60)"""
+    programs = (["sleep", "60"], ["sleep", "60"], ["sh", "-c", "sleep 0; exit 3"])
+    sleepers = [subprocess.Popen(program) for program in programs]
     try:
         for sleeper in sleepers:
             sleeper.send_signal(signal.SIGSTOP)
@@ -53,10 +55,39 @@ def test_what_stands_still_goes_on_and_only_the_last_that_were_noted(tmp_path: P
             process.stdout.readline()
             cleanups = psutil.Process(process.pid).children()
             process.kill()
+        assert sleepers[2].wait(5) == 3  # it went on
         psutil.wait_procs(cleanups, timeout=5)
-        states = [psutil.Process(sleeper.pid).status() for sleeper in sleepers]
-        assert states == [psutil.STATUS_STOPPED, psutil.STATUS_SLEEPING]
+        assert sleepers[1].wait(5) == -signal.SIGKILL
+        assert psutil.Process(sleepers[0].pid).status() == psutil.STATUS_STOPPED
     finally:
         for sleeper in sleepers:
             sleeper.kill()
             sleeper.wait()
+
+
+def test_a_number_that_another_process_has_got_is_left_alone(tmp_path: Path) -> None:
+    """What is noted is when a process began, too."""
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        cleanup = CleanupProcess(tmp_path / "folder")
+        process = cleanup._process
+        assert process.stdin is not None
+        process.stdin.write(f"0 {sleeper.pid}:1\n".encode())
+        process.stdin.close()
+        assert process.wait(5) == 0
+        assert sleeper.poll() is None
+        sleeper.kill()
+
+
+def test_one_that_is_killed_is_replaced_and_knows_what_was_noted(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        cleanup = CleanupProcess(tmp_path)
+        cleanup.note([sleeper.pid], 0)
+        cleanup._process.kill()
+        cleanup._process.wait(5)
+        cleanup.look_after()
+        process = cleanup._process
+        assert process.stdin is not None
+        process.stdin.close()
+        assert sleeper.wait(5) == -signal.SIGKILL
+        assert process.wait(5) == 0
+    assert not tmp_path.exists()

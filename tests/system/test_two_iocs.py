@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pixieioc.cli_exit import ExitCode
 from tests.conftest import CA_PORTS
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 
@@ -35,7 +36,7 @@ def test_a_second_ioc_with_the_same_prefix_says_so_and_ends() -> None:
         state = folder / "state" / "pixieioc" / first.prefix.strip(":")
         before = {path.name: path.read_bytes() for path in state.iterdir()}
         code, said = _second(folder, "demo", "--prefix", first.prefix)
-        assert code == 1
+        assert code == ExitCode.STATE_IN_USE
         assert re.fullmatch(
             rf"pixieioc: another IOC \(process {first.process.pid} on \S+\) uses the state folder {state}: stop it, or "
             r"give this one another prefix or state_dir in \[ioc\]\n",

@@ -1,0 +1,86 @@
+"""With which code the program ends, so that a service manager knows whether to start it again."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+import traceback
+from collections.abc import Iterator
+
+import typer
+
+from pixieioc.cli_options import reason
+
+
+class ExitCode(enum.IntEnum):
+    """Those of `run` and `demo`, by the numbers of sysexits.h; other commands end with DONE, FAILED or USAGE."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    CANNOT_SERVE = os.EX_UNAVAILABLE
+    FAULT = os.EX_SOFTWARE
+    BAD_STATE = os.EX_CANTCREAT
+    STATE_IN_USE = os.EX_TEMPFAIL
+    BAD_CONFIG = os.EX_CONFIG
+
+
+#: What each of them means, for people.
+MEANINGS = {
+    ExitCode.DONE: "ended as requested",
+    ExitCode.FAILED: "it cannot be done for another reason, which is printed",
+    ExitCode.USAGE: "the command line is wrong",
+    ExitCode.CANNOT_SERVE: "clients cannot be served: an address is not there, or an EPICS_CAS_ variable is wrong",
+    ExitCode.FAULT: "a fault of the IOC itself, or it ended without having closed everything",
+    ExitCode.BAD_STATE: "the state folder cannot be read or written",
+    ExitCode.STATE_IN_USE: "another IOC uses the state folder",
+    ExitCode.BAD_CONFIG: "the configuration, or a file that it names, is wrong",
+}
+
+
+@contextlib.contextmanager
+def exit_codes() -> Iterator[None]:
+    """What fails in here is said on stderr and ends the program with the code for it."""
+    from pixieioc.pipeline import Error
+
+    try:
+        yield
+    except (typer.Exit, typer.BadParameter):
+        raise
+    except Exception as error:
+        if isinstance(error, (Error, OSError)):
+            typer.echo(said(error), err=True)
+        else:
+            traceback.print_exception(error)
+        raise typer.Exit(code_of(error)) from None
+
+
+def code_of(error: Exception) -> ExitCode:
+    """The code for what has failed."""
+    from pixieioc.config import ConfigError
+    from pixieioc.ioc.ca.environment import CannotServe
+    from pixieioc.ioc.state import BadState, StateInUse
+    from pixieioc.pipeline import Error
+
+    match error:
+        case ConfigError():
+            return ExitCode.BAD_CONFIG
+        case StateInUse():
+            return ExitCode.STATE_IN_USE
+        case BadState():
+            return ExitCode.BAD_STATE
+        case CannotServe():
+            return ExitCode.CANNOT_SERVE
+        case Error() | OSError():
+            return ExitCode.FAILED
+        case _:
+            return ExitCode.FAULT
+
+
+def said(error: Exception) -> str:
+    """An error as lines of the program, one for each problem."""
+    from pixieioc.pipeline import Refused
+
+    problems = error.problems if isinstance(error, Refused) else [reason(error)]
+    return "\n".join(f"pixieioc: {problem}" for problem in problems)

@@ -1,0 +1,44 @@
+"""The process variables of the log: where it goes, from which level on, and whether lines were lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from pixieioc.ioc.logs import LEVELS, Logs
+from pixieioc.ioc.records import Client, Pvs
+
+log = logging.getLogger(__name__)
+
+_PERIOD = 1.0
+
+
+class LogPvs:
+    """Clients set the level of the log, and see once a second what became of it."""
+
+    def __init__(self, pvs: Pvs, logs: Logs | None) -> None:
+        self._pvs, self._logs = pvs, logs
+        pvs.post("IOC:LogLevel", _index(logging.getLogger().level))
+        pvs.on_put("IOC:LogLevel", self._set)
+
+    async def run(self) -> None:
+        """Goes on until cancelled."""
+        while True:
+            self._show()
+            await asyncio.sleep(_PERIOD)
+
+    def _show(self) -> None:
+        if self._logs is not None:
+            problem = f" ({self._logs.problem})" if self._logs.problem else ""
+            self._pvs.post("IOC:LogTo_RBV", f"{self._logs.where}{problem}")
+            self._pvs.post("IOC:LogLost_RBV", self._logs.lost)
+
+    def _set(self, value: int, client: Client) -> None:
+        logging.getLogger().setLevel(LEVELS[value])
+        self._pvs.post("IOC:LogLevel", value)
+        log.warning("log from level %s on, set by %s", logging.getLevelName(LEVELS[value]), client)
+
+
+def _index(level: int) -> int:
+    """The last of the levels that shows all of this one."""
+    return max((index for index, each in enumerate(LEVELS) if each <= level), default=0)

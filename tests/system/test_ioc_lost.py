@@ -1,0 +1,139 @@
+"""An IOC that is killed in a run: its tasks drain and close their files, and the next IOC waits for them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from pixieioc.offline.job import Job
+from pixieioc.offline.replay import replay
+from tests.running_ioc import Ioc, ioc_folder
+
+parquet: Any = pytest.importorskip("pyarrow.parquet")
+STOP_TIMEOUT = 5
+CONFIG = """
+[pipeline]
+chain = ["DummyData", "GatherData", "ConvertToEvents", "Brake", "SortEvents", "WriteEvents"]
+imports = ["tests.ioc.brake"]
+[run]
+stop_timeout = 5
+[tasks.GatherData]
+auto_save = true
+max_delay = 0.05
+file_path = "{0}/"
+[tasks.WriteEvents]
+file = "{0}/run{{run}}.parquet"
+[ioc]
+state_dir = "state"
+"""
+
+
+@contextmanager
+def _running() -> Iterator[Ioc]:
+    """An IOC in the middle of a run; at the end nothing of it is left, also if it was killed."""
+    with ioc_folder() as folder:
+        config = folder / "test.toml"
+        config.write_text(CONFIG.format(folder))
+        ioc = Ioc(folder, "run", config)
+        ioc.start()
+        below = ioc.processes()[1:]
+        try:
+            ioc.put_and_forget("Acquire", 1)
+            ioc.until("WriteEvents:Events_RBV", lambda events: events > 3000)
+            yield ioc
+        finally:
+            ioc.end()
+            _have_ended(below)
+            assert not list(Path(os.environ["TMPDIR"]).glob("pixieioc-*"))
+
+
+def _kill(ioc: Ioc) -> list[psutil.Process]:
+    """Kills the IOC's own process, and returns those below it."""
+    below = ioc.processes()[1:]
+    ioc.process.send_signal(signal.SIGKILL)
+    ioc.process.wait(5)
+    ioc.log.close()
+    return below
+
+
+def _have_ended(processes: list[psutil.Process], seconds: float = STOP_TIMEOUT + 3) -> None:
+    """Waits until all have ended; that init may take its time to hear of it is nobody's fault."""
+    end = time.monotonic() + seconds
+    while alive := [process for process in processes if _lives(process)]:
+        assert time.monotonic() < end, alive
+        psutil.wait_procs(alive, timeout=0.05)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _raw_file(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The only raw file, which is complete, and its sidecar, which tells the truth."""
+    assert not list(folder.glob("*.part"))
+    [raw] = folder.glob("*.bin")
+    about = json.loads(raw.with_name(raw.name + ".json").read_text())
+    content = raw.read_bytes()
+    assert (about["bytes"], about["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    assert about["end_reason"] == "IOC lost"
+    return raw, about
+
+
+def test_all_that_was_read_is_in_complete_files_and_the_next_ioc_goes_on() -> None:
+    with _running() as ioc:
+        seen, run = ioc.get("WriteEvents:Events_RBV"), ioc.get("RunId_RBV")
+        ioc.put("Brake:Delay", 0.1)  # what waits for it has to come through
+        for task in ("GatherData", "SortEvents"):
+            os.kill(ioc.pid_of(task), signal.SIGSTOP)  # it goes on by itself
+        below = _kill(ioc)
+        ioc.start()  # at once: its tasks begin when those before have ended
+        _have_ended(below, 1)
+        assert ioc.get("UnfinishedFiles_RBV") == ""
+        raw, about = _raw_file(ioc.folder)
+        [events] = ioc.folder.glob("*.parquet")
+        written = parquet.ParquetFile(events).metadata
+        told = json.loads(written.metadata[b"pixieioc"])
+        assert (told["written"]["run_id"], told["written"]["end_reason"]) == (run, "IOC lost")
+        assert about["run_id"] == run
+        assert seen < written.num_rows == told["events"] == replay(Job((str(raw),))).events
+        ioc.put("PresetMode", "Real time")
+        ioc.put("PresetReal", 0.3)
+        ioc.put("Acquire", 1)
+        assert ioc.get("RunId_RBV") > run
+
+
+def test_a_task_that_hangs_is_killed_after_stop_timeout_and_keeps_nobody_from_closing_files() -> None:
+    with _running() as ioc:
+        ioc.put("Brake:Delay", 60)
+        ioc.until("Brake:BusyTime_RBV", lambda seconds: seconds > 0)
+        below, began = _kill(ioc), time.monotonic()
+        _have_ended(below)
+        assert time.monotonic() - began > STOP_TIMEOUT - 0.5
+        _raw_file(ioc.folder)
+        [events] = ioc.folder.glob("*.parquet")
+        assert parquet.ParquetFile(events).metadata.num_rows > 3000
+
+
+def test_a_task_that_dies_with_the_ioc_costs_the_others_nothing() -> None:
+    with _running() as ioc:
+        os.kill(ioc.process.pid, signal.SIGSTOP)  # so that it does not hear of it
+        ioc_process = psutil.Process(ioc.process.pid)
+        tasks = [each for each in ioc_process.children(recursive=True) if "forkserver" in " ".join(each.cmdline())]
+        victim = max(tasks, key=lambda each: each.pid)
+        victim.kill()
+        below, began = _kill(ioc), time.monotonic()
+        _have_ended(below)
+        assert time.monotonic() - began < STOP_TIMEOUT
