@@ -50,14 +50,14 @@ class ReadinessPvs:
 
         A task that is lost, or not there, is made anew by the next start: what it said last means nothing.
         """
-        there = [process for process in self._pipeline.processes.values() if process.known and not process.failed]
+        there = [process for process in self._pipeline.processes.values() if not process.lost]
         return [(f"{each.name}: {why}", passes) for each in there for why, passes in self._why_not(each)]
 
     def _why_not(self, process: TaskProcess) -> Iterator[tuple[str, bool]]:
         doing = process.doing(time.monotonic())
         if not_ready := process.reports.get("not_ready"):  # it says so, see `NotReady`
             yield not_ready, process.reports["becoming_ready"]
-        elif (seconds := max(doing.busy, doing.starting)) > _SHORTLY:
+        elif process.known and not process.failed and (seconds := max(doing.busy, doing.starting)) > _SHORTLY:
             what = self._settings.commands_under_way.get(process.name)
             lasts = f"{what} has been in progress" if what else "it has been busy"
             yield f"{lasts} for {seconds:.0f} s", doing.starting > 0

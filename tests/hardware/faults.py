@@ -267,6 +267,7 @@ def _check_error(ioc: Ioc, fault: Fault, situation: Situation) -> None:
         assert ioc.get("BootState_RBV") == "Offline"
     elif fault.situation == "boot":
         assert ioc.get("BootState_RBV") == "Failed"
+        assert "the boot of the crate has failed" in ioc.get("ReadyMessage_RBV")
 
 
 def _recover(ioc: Ioc) -> None:
