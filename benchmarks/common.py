@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Self
 
 import aioca
@@ -166,12 +167,15 @@ def free_port() -> int:
 class Demo:
     """`pixieioc demo` as a process of its own, from `with` to the end of `with`; `spawned` is when it was begun.
 
-    It has a random prefix and its state in `folder`. At the end it is told to end, and nothing of it may stay.
+    It has a random prefix and its state in `folder`. At the end it is told to end, and nothing of it may stay. With
+    `arguments` it is another IOC, such as `run FILE`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str | Path, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.prefix = f"B{secrets.token_hex(4)}:"
-        self._folder = folder
+        self._folder, self._arguments, self._environment = folder, arguments or ("demo",), environment
         self._log = folder / "ioc.log"
 
     def __enter__(self) -> Self:
@@ -180,8 +184,9 @@ class Demo:
             self.spawned = time.perf_counter()
             # A session of its own: ^C is for the benchmark, which then ends the IOC.
             self._process = subprocess.Popen(
-                [program, "demo", "--prefix", self.prefix],
-                env={**os.environ, "XDG_STATE_HOME": str(self._folder / "state")},
+                [program, *self._arguments, "--prefix", self.prefix],
+                env={**os.environ, "XDG_STATE_HOME": str(self._folder / "state"), **self._environment},
+                cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

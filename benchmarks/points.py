@@ -3,11 +3,15 @@
 The IOC is `pixieioc demo` with 1000 hits a second in all channels together, none of them in coincidence; the client is
 the real libca, and each point a put of 1 to `Acquire` with callback, as of a scan. Beside it: what counting statistics
 say of the scatter, which is 1 / sqrt(counts).
+
+With `--modules` the source is TakeData instead, with so many modules of 16 channels on the simulated SDK, each with all
+its settings; hits are those of the modules.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +22,26 @@ import common
 import numpy as np
 import typer
 
+sys.path.insert(0, str(common.ROOT))
+
+from tests.hardware.simulation import Simulation
+
 #: Hits a second in all channels together, and how many of those the demo has.
 RATE, CHANNELS = 1000.0, 4
 SCATTER_BAR, PRESET_BAR_MS, OVERHEAD_BAR_MS = 1.3, 10.0, 40.0
+
+
+CRATE = """
+[pipeline]
+chain = ["TakeData", "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra"]
+[crate]
+modules = {modules}
+[tasks.TakeData]
+implementation = "sdk"
+crate_file = "crate.toml"
+[ioc]
+state_dir = "state"
+"""
 
 
 @dataclass(frozen=True)
@@ -35,11 +56,14 @@ class Point:
 def main(
     points: Annotated[int, typer.Option(min=2, help="Number of points.")] = 200,
     preset: Annotated[float, typer.Option(min=0.01, help="Real time of each, s.")] = 0.2,
+    modules: Annotated[int, typer.Option(min=0, max=13, help="Modules on the simulated SDK; 0: the demo.")] = 0,
     as_json: common.Json = False,
 ) -> None:
     """Measure points of a preset real time."""
     with common.loopback():
-        measured = asyncio.run(_points(points, preset, common.private_folder()))
+        folder = common.private_folder()
+        demo = _crate(folder, modules) if modules else common.Demo(folder)
+        measured = asyncio.run(_points(demo, points, preset, of_crate=bool(modules)))
     rates = np.array([point.counts / point.real for point in measured])
     scatter, counting = rates.std(ddof=1) / rates.mean(), 1 / np.sqrt(np.mean([point.counts for point in measured]))
     off = 1e3 * float(np.median([abs(point.real - preset) for point in measured]))
@@ -53,19 +77,32 @@ def main(
         common.limited("put to callback minus preset, p50", "ms", float(np.median(over)), OVERHEAD_BAR_MS),
         common.Row("put to callback minus preset, p99", "ms", float(np.percentile(over, 99))),
     ]
-    common.show(f"pixieioc demo: {points} points of {preset:g} s at {RATE:g} hits/s", rows, as_json=as_json)
+    what = f"{modules} modules on the simulated SDK" if modules else "pixieioc demo"
+    common.show(f"{what}: {points} points of {preset:g} s at {RATE:g} hits/s", rows, as_json=as_json)
 
 
-async def _points(number: int, preset: float, folder: Path) -> list[Point]:
-    with common.Demo(folder) as demo:
-        async with common.Watch(demo.prefix, ["DetectorState_RBV"]) as watch:
-            await watch.until(lambda now: now["DetectorState_RBV"] == 0)
-            settings: dict[str, Any] = {
-                "DummyData:ChannelRate": RATE / CHANNELS,
-                "DummyData:Coincidence": 0.0,
-                "PresetMode": "Real time",
-                "PresetReal": preset,
-            }
+def _crate(folder: Path, modules: int) -> common.Demo:
+    """An IOC with the simulated SDK."""
+    simulation = Simulation(folder)
+    simulation.control(f"rate {RATE / modules / 16}")
+    simulation.crate_file()
+    (folder / "ioc.toml").write_text(CRATE.format(modules=modules))
+    return common.Demo(folder, "run", folder / "ioc.toml", environment=simulation.environment)
+
+
+async def _points(ioc: common.Demo, number: int, preset: float, *, of_crate: bool) -> list[Point]:
+    with ioc as demo:
+        async with common.Watch(demo.prefix, ["DetectorState_RBV", "Ready_RBV"]) as watch:
+            await watch.until(lambda now: now["DetectorState_RBV"] == 0 and now["Ready_RBV"] == 1)
+            settings: dict[str, Any] = (
+                {}
+                if of_crate
+                else {
+                    "DummyData:ChannelRate": RATE / CHANNELS,
+                    "DummyData:Coincidence": 0.0,
+                }
+            )
+            settings |= {"PresetMode": "Real time", "PresetReal": preset}
             for name, value in settings.items():
                 await aioca.caput(demo.prefix + name, value, wait=True, timeout=common.PATIENCE)
             await _point(demo.prefix)  # the first one compiles

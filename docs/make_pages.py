@@ -19,7 +19,8 @@ except ImportError:  # run as a script, from any folder
     import architecture_page  # pyright: ignore[reportMissingImports]
     import task_page  # pyright: ignore[reportMissingImports]
 
-from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, RunParameters
+from pixieioc.config_run import RunParameters
+from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable
 from pixieioc.ioc import run_machine
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column

@@ -70,10 +70,12 @@ text of at most 4000 bytes. The names `ack`, `refused`, `status` and `time` are 
 
 #: What a task's author calls, in the order of its use.
 ACTIONS = (
-    "send", "finish", "idle", "stopping", "running", "is_start", "is_final", "allocate", "report", "print",
+    "send", "offer", "finish", "idle", "stopping", "running", "is_start", "is_final", "allocate", "report", "print",
     "send_in_use", "send_heart_beat", "send_starting", "flush_report",
 )  # fmt: skip
-ATTRIBUTES = ("takes", "gives", "events_known", "start_timeout", "run_id", "run_started", "run_settings")
+ATTRIBUTES = (
+    "takes", "gives", "events_known", "start_timeout", "urgent", "run_id", "run_started", "run_settings",
+)  # fmt: skip
 
 Code = Callable[[Any], str]
 

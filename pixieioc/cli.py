@@ -15,6 +15,7 @@ import typer
 import pixieioc
 from pixieioc import account
 from pixieioc.cli_exit import exit_codes, said
+from pixieioc.cli_host import conform, doctor
 from pixieioc.cli_offline import recover, replay
 from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose
 from pixieioc.config import Config, ConfigError, examine, load
@@ -158,6 +159,8 @@ def demo(
 
 app.command()(replay)
 app.command()(recover)
+app.command()(doctor)
+app.command()(conform)
 
 
 @app.command()

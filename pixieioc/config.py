@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from pixieioc import account
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
 from pixieioc.config_lines import KeyPath, lines_of
-from pixieioc.config_schema import LONGEST_PREFIX, RUN, IocTable, LimitsTable, PipelineTable, RunParameters
+from pixieioc.config_run import RUN, RunParameters
+from pixieioc.config_schema import LONGEST_PREFIX, IocTable, LimitsTable, PipelineTable
 from pixieioc.config_tables import Problem, about, keys_of, located, plain_tables, read_table
 from pixieioc.config_tasks import (
     class_names,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pixieioc.config_lines import KeyPath, not_toml
-from pixieioc.config_schema import RUN
+from pixieioc.config_run import RUN
 from pixieioc.pipeline.error import Refused
 from pixieioc.tasks.crate import CRATE
 

@@ -6,43 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from pixieioc.pipeline.declare import Parameter
 from pixieioc.pipeline.graph import Branch, Graph
 
-#: The name under which the run control's own parameters stand in a configuration.
-RUN = "run"
 LONGEST_PREFIX = 30
-
-
-class RunParameters:
-    """What can be set about runs themselves, declared like a task's parameters."""
-
-    preset_mode = Parameter(
-        "No preset",
-        choices=("No preset", "Real time", "Live time", "Events", "Triggers"),
-        live=True,
-        access="OP",
-        doc="What ends a run automatically.",
-    )
-    preset_real = Parameter(
-        60.0, unit="s", low=0.1, high=1e7, live=True, access="OP", doc="Real time of a run with that preset."
-    )
-    preset_live = Parameter(
-        60.0, unit="s", low=0.1, high=1e7, live=True, access="OP", doc="Live time of a run with that preset."
-    )
-    preset_events = Parameter(
-        100_000, low=1, high=2**53, live=True, access="OP", doc="Events of a run with that preset, at least."
-    )
-    preset_triggers = Parameter(
-        100_000, low=1, high=2**53, live=True, access="OP", doc="Triggers of a run with that preset, at least."
-    )
-    stop_timeout = Parameter(
-        8.0, unit="s", low=0.5, high=3600, live=True, doc="Time allowed for a stop to drain the chain."
-    )
-    wait_for_pipeline = Parameter(
-        True, live=True, doc="Whether a put to Acquire also waits for the tasks behind the source."
-    )
-    fail_put_on_error = Parameter(True, live=True, doc="Whether a put to Acquire fails when its run ends badly.")
 
 
 def _described(doc: str, *, least: float | None = None) -> msgspec.Meta:

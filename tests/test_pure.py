@@ -35,6 +35,7 @@ MODULES = (
     "config",
     "config_input",
     "config_lines",
+    "config_run",
     "config_schema",
     "config_tables",
     "config_tasks",
@@ -46,6 +47,8 @@ MODULES = (
     "ioc/run_state",
     "ioc/run_steps",
     "presentation",
+    "tasks/backlog",
+    "tasks/pace",
 )
 #: What asks a clock.
 CLOCKS = {"time", "monotonic", "time_ns", "monotonic_ns", "perf_counter", "perf_counter_ns", "now", "utcnow", "today"}

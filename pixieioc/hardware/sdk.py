@@ -58,6 +58,11 @@ class SdkCrate:
             getattr(api, f"Pixie16Compute{name}").restype = c_double
 
     @property
+    def library(self) -> Path:
+        """XIA's library."""
+        return self._library
+
+    @property
     def modules(self) -> tuple[ModuleInfo, ...]:
         return self._modules
 

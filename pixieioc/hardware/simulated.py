@@ -1,6 +1,6 @@
 """A crate that is simulated in the process: settings that act as in a module, and hits that obey the main ones.
 
-Nothing runs in the background: each verb first brings the modules to the present.
+Nothing runs in the background: each verb first brings the modules that it is about to the present.
 """
 
 from __future__ import annotations
@@ -63,6 +63,12 @@ class SimulatedCrate:
     @property
     def modules(self) -> tuple[ModuleInfo, ...]:
         return tuple(module.info for module in self._crate)
+
+    def set_rate(self, rate: float) -> None:
+        """Each channel sees so many hits per second from now on."""
+        self._advance()
+        for module in self._crate:
+            module.rate = rate
 
     @property
     def version(self) -> str:
@@ -187,20 +193,16 @@ class SimulatedCrate:
         return tuple(module.active for module in self._crate)
 
     def level(self, module: int) -> int:
-        self._advance()
-        return self._booted("Pixie16CheckExternalFIFOStatus", module).level
+        return self._present("Pixie16CheckExternalFIFOStatus", module).level
 
     def read(self, module: int) -> Words:
-        self._advance()
-        return self._booted("Pixie16ReadDataFromExternalFIFO", module).take()
+        return self._present("Pixie16ReadDataFromExternalFIFO", module).take()
 
     def losses(self, module: int) -> Losses | None:
-        self._advance()
-        return self._booted("PixieReadRunFifoStats", module).losses
+        return self._present("PixieReadRunFifoStats", module).losses
 
     def statistics(self, module: int) -> Statistics:
-        self._advance()
-        return self._booted("Pixie16ReadStatisticsFromModule", module).statistics
+        return self._present("Pixie16ReadStatisticsFromModule", module).statistics
 
     def end(self) -> None:
         now = self._clock()
@@ -235,8 +237,7 @@ class SimulatedCrate:
         return self._channel("Pixie16BLcutFinder", module, channel).find_baseline_cut()
 
     def histogram(self, module: int, channel: int) -> Words:
-        self._advance()
-        return self._booted("Pixie16ReadHistogramFromModule", module).histograms[channel].copy()
+        return self._present("Pixie16ReadHistogramFromModule", module).histograms[channel].copy()
 
     def log(self) -> tuple[str, ...]:
         lines, self._lines = tuple(self._lines), []
@@ -250,6 +251,12 @@ class SimulatedCrate:
         for module in self._crate:
             module.advance(now)
         return now
+
+    def _present(self, call: str, module: int) -> SimulatedModule:
+        """A booted module, brought to the present: the others have time until somebody looks at them."""
+        found = self._booted(call, module)
+        found.advance(self._clock())
+        return found
 
     def _booted(self, call: str, module: int) -> SimulatedModule:
         if not self._opened:

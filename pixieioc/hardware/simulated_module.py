@@ -47,7 +47,7 @@ class SimulatedModule:
     """A module with `rate` hits per second in each channel; offline until it has booted."""
 
     def __init__(self, info: ModuleInfo, number: int, rate: float, seed: int) -> None:
-        self.info, self._number, self._rate = info, number, rate
+        self.info, self._number, self.rate = info, number, rate
         self.random = np.random.default_rng((seed, info.slot))
         self.online = self.active = False
         self.values: dict[str, float] = {}
@@ -173,7 +173,7 @@ class SimulatedModule:
         """The hits of a channel in a time (s)."""
         settings = self.channels[channel]
         v, csra = settings.variables, settings.variables["ChanCSRa"]
-        count = int(self.random.poisson(self._rate * (end - begin)))
+        count = int(self.random.poisson(self.rate * (end - begin)))
         times = np.sort(self.random.uniform(begin, end, count)) - self._clock_zero
         heights = self._heights(settings, self._energies(count))
         seen = heights >= v["FastThresh"] / (v["FastLength"] * clock_divider(self.info))
@@ -242,7 +242,7 @@ class SimulatedModule:
 
     def decay_times(self) -> Floats:
         """The decay time of the pulses in good channels, us; NaN in others, and where there are no pulses."""
-        good = [bool(each.variables["ChanCSRa"] & GOOD) and self._rate > 0 for each in self.channels]
+        good = [bool(each.variables["ChanCSRa"] & GOOD) and self.rate > 0 for each in self.channels]
         return np.where(good, _DECAY_US, np.nan)
 
     def scope(self, channel: int, samples: int) -> NDArray[np.uint16]:
@@ -251,7 +251,7 @@ class SimulatedModule:
         step = settings.read("XDT") * 1e3
         times = np.arange(samples) * step
         values = self.baseline(channel) + 2 * self.random.normal(size=samples)
-        count = int(self.random.poisson(min(self._rate * samples * step * 1e-9, 1e3)))
+        count = int(self.random.poisson(min(self.rate * samples * step * 1e-9, 1e3)))
         for hit, height in zip(
             self.random.uniform(0, times[-1], count), self._heights(settings, self._energies(count)), strict=True
         ):

@@ -97,7 +97,7 @@ class ErrorPvs:
     def _disk_from_alarm_server(self, state: int, client: Client) -> None:
         """The alarm server makes this of DiskFull: its acknowledgement is one of the errors that it caused."""
         self._pvs.post("DiskFullAlarm", state)
-        if self._pvs["DiskFullAlarm"].info.labels[state].endswith("_ACK"):
+        if ALARM_SERVER_LEVELS[state] in ACKNOWLEDGED:
             self._acknowledge_full(client, "the alarm server")
 
     def _acknowledge_full(self, client: Client, where: str) -> None:

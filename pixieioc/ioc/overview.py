@@ -12,7 +12,7 @@ from pixieioc.config import Config
 from pixieioc.ioc.alarm_list import Entry, InAlarm, entries, screen_number
 from pixieioc.ioc.forecast import Outlook, start_message
 from pixieioc.ioc.live import LivePipeline
-from pixieioc.ioc.readiness import CHECKS, Readiness
+from pixieioc.ioc.readiness import Readiness
 from pixieioc.ioc.records import Pvs, Record
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.settings import Settings
@@ -31,13 +31,6 @@ _SAID: dict[str, Callable[[float], str]] = {
 }
 #: The longest value that is shown in the list of alarms, in characters, and the most entries of the whole list.
 _LONGEST, _MOST = 120, 50
-#: What keeps an IOC from being ready, by the name of the check, and what is to be done about it.
-_CURES = {
-    "links empty": "Wait",
-    "tasks started": "Wait",
-    "disk space": "File",
-    "file path": "File",
-}
 
 
 class Overview:
@@ -66,7 +59,7 @@ class Overview:
         waiting = [f"{task or 'run'}.{name}" for task, of_task in self._settings.dirty.items() for name in of_task]
         self._pvs.post("ConfigWaiting_RBV", ", ".join(waiting))
         self._pvs.post("StartMessage_RBV", start_message(self._outlook(readiness, len(waiting), in_run=in_run)))
-        self._pvs.post("ReadyCure_RBV", "None" if in_run else self._cure(readiness))
+        self._pvs.post("ReadyCure_RBV", "None" if in_run else readiness.cure)
         self._show_time_left(in_run=in_run)
         known = self._pvs["RateHistory_RBV"].value
         self._pvs.post("RateHistoryMax_RBV", round_above(float(np.nanmax(known, initial=0.0))))
@@ -95,14 +88,6 @@ class Overview:
             missing=[name for name in self._chain if name not in there],
             waiting=waiting, saved_in=saved_in,
         )  # fmt: skip
-
-    def _cure(self, readiness: Readiness) -> str:
-        if "there is no folder" in readiness.message:
-            return "Make folder"
-        if "settings valid" in readiness.failing:
-            problem = readiness.problems[CHECKS.index("settings valid")]
-            return "Preset" if problem.startswith("PresetMode") else "File" if ".file_" in problem else "Tasks"
-        return next((_CURES.get(name, "Tasks") for name in readiness.failing), "None")
 
     # -- alarms -------------------------------------------------------------------------------------------------------
 

@@ -6,14 +6,14 @@ import math
 import time
 
 from pixieioc.config import Config
+from pixieioc.config_run import PRESETS
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import NO_ALARM, Pvs, stamp
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_times import RunTimes
 from pixieioc.ioc.settings import Settings
+from pixieioc.pipeline.presets import LIVE_TIME, REAL_TIME
 
-#: What a preset's mode counts, where it is not a time.
-_COUNTED = {"Events": "events", "Triggers": "triggers"}
 #: How far a part of one may be from it: live times are known to a millisecond.
 _EXACT = 1e-3
 _SHOWN = ("ElapsedReal_RBV", "ElapsedLive_RBV", "TimeRemaining_RBV", "Progress_RBV")
@@ -52,11 +52,14 @@ class Progress:
     def problem(self) -> str:
         """Why the preset that is set cannot be reached, or an empty text."""
         mode = self._settings.run["preset_mode"]
-        if mode == "Live time" and not self._knows_dead_time:
-            return "PresetMode Live time: no task of the chain knows the dead time"
-        if mode not in _COUNTED or self.counter(_COUNTED[mode]) is not None:
+        counts = PRESETS[mode].counts if mode in PRESETS else REAL_TIME
+        if counts == REAL_TIME:
             return ""
-        return f"PresetMode {mode}: no task of the chain counts {_COUNTED[mode]}"
+        if counts == LIVE_TIME:
+            known, lacks = self._knows_dead_time, "knows the dead time"
+        else:
+            known, lacks = self.counter(counts) is not None, f"counts {counts}"
+        return "" if known else f"PresetMode {mode}: no task of the chain {lacks}"
 
     def reset(self) -> None:
         """A run is accepted: everything is at its beginning."""
@@ -99,14 +102,11 @@ class Progress:
     def _done(self, run: Run) -> float | None:
         """The part of the preset that has been reached; None without a preset."""
         settings = self._settings.run
-        match settings["preset_mode"]:
-            case "Real time":
-                return self._real(run) / settings["preset_real"]
-            case "Live time":
-                return (self._live(run) or 0.0) / settings["preset_live"]
-            case "Events":
-                return (self.counter("events") or 0) / settings["preset_events"]
-            case "Triggers":
-                return (self.counter("triggers") or 0) / settings["preset_triggers"]
-            case _:
-                return None
+        preset = PRESETS.get(settings["preset_mode"])
+        return None if preset is None else self._counted(preset.counts, run) / settings[preset.parameter]
+
+    def _counted(self, what: str, run: Run) -> float:
+        """How much of what a preset counts the run has."""
+        if what == REAL_TIME:
+            return self._real(run)
+        return (self._live(run) if what == LIVE_TIME else self.counter(what)) or 0.0

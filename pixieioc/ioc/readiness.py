@@ -6,9 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixieioc.pvinfo.states import Cure
 from pixieioc.tasks.disk import existing, levels, why_not_made
 
-#: What is looked at, in the order of the bits of ReadyBits_RBV.
+#: What is checked, in the order of the bits of ReadyBits_RBV.
 CHECKS = (
     "no run in progress", "links empty", "settings valid", "disk space", "file path", "tasks started", "state folder",
 )  # fmt: skip
@@ -52,10 +53,23 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Readiness:
-    """The result of each check: an empty text, or what is wrong."""
+class Problem:
+    """What keeps a run from being started, and what an operator is offered against it."""
 
-    problems: tuple[str, ...]
+    text: str
+    cure: Cure
+
+
+def problem(text: str, cure: Cure) -> Problem | None:
+    """The problem that this text describes; None if it is empty."""
+    return Problem(text, cure) if text else None
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The result of each check: what is wrong, or None."""
+
+    problems: tuple[Problem | None, ...]
 
     @property
     def ready(self) -> bool:
@@ -64,8 +78,15 @@ class Readiness:
 
     @property
     def failing(self) -> list[str]:
-        """The names of the checks that are not well."""
-        return [name for name, problem in zip(CHECKS, self.problems, strict=True) if problem]
+        """The names of the checks that have found a problem."""
+        return [name for name, found in zip(CHECKS, self.problems, strict=True) if found]
+
+    @property
+    def cure(self) -> Cure:
+        """What to do first: make a folder that is missing, which takes one button; otherwise by order of the checks."""
+        cures: list[Cure] = [found.cure for found in self.problems if found]
+        cures.sort(key=lambda cure: cure != "Make folder")
+        return cures[0] if cures else "None"
 
     @property
     def about_files(self) -> bool:
@@ -74,13 +95,13 @@ class Readiness:
 
     @property
     def bits(self) -> int:
-        """A bit for each check that is well."""
-        return sum(1 << i for i, problem in enumerate(self.problems) if not problem)
+        """A bit for each check that has found no problem."""
+        return sum(1 << i for i, found in enumerate(self.problems) if not found)
 
     @property
     def message(self) -> str:
         """What is wrong, in one line."""
-        return "; ".join(problem for problem in self.problems if problem)
+        return "; ".join(found.text for found in self.problems if found)
 
 
 def examine(path: str) -> Folder:
@@ -97,17 +118,39 @@ def examine(path: str) -> Folder:
 
 
 def evaluate(
-    run_on: str, draining: str, settings: str, saving: Saving, files: Files, path: str, starting: str = ""
+    run_on: str, draining: str, settings: Problem | None, saving: Saving, files: Files, path: str, starting: str = ""
 ) -> Readiness:
-    """Puts the checks together; `run_on`, `draining`, `settings` and `starting` are their own problem (empty: well)."""
-    disk = path_problem = ""
-    folder = files.folder
+    """Puts the checks together; `run_on`, `draining` and `starting` say what their own problem is (empty: none)."""
+    return Readiness(
+        (
+            problem(run_on, "None"),
+            problem(draining, "Wait"),
+            settings,
+            _disk_problem(saving, files.folder),
+            _path_problem(saving, files, path),
+            problem(starting, "Wait"),
+            problem(files.state, "None"),
+        )
+    )
+
+
+def _disk_problem(saving: Saving, folder: Folder | None) -> Problem | None:
+    if not saving.on or folder is None or folder.free_gb > saving.least_gb:
+        return None
+    free, least = (
+        f"only {folder.free_gb:.1f} GB are free at {folder.path}",
+        f"at least {saving.least_gb:g} GB are needed",
+    )
+    return Problem(f"{free}, {least}", "File")
+
+
+def _path_problem(saving: Saving, files: Files, path: str) -> Problem | None:
+    """What is wrong with the folder of raw files, and with their names."""
+    missing = not_usable = ""
     if saving.on and files.silent > PATIENCE:
-        path_problem = f"the file system of {path} has not answered for {files.silent:.0f} s"
-    elif saving.on and folder is not None:
-        not_writable = "" if folder.writable else f"the folder {folder.path} is not writable"
-        path_problem = folder.why_not_made(saving.depth) or not_writable
-        if folder.free_gb <= saving.least_gb:
-            disk = f"only {folder.free_gb:.1f} GB are free at {folder.path}, at least {saving.least_gb:g} GB are needed"
-    path_problem = "; ".join(problem for problem in (path_problem, files.names) if problem)
-    return Readiness((run_on, draining, settings, disk, path_problem, starting, files.state))
+        not_usable = f"the file system of {path} has not answered for {files.silent:.0f} s"
+    elif saving.on and files.folder is not None:
+        missing = files.folder.why_not_made(saving.depth)
+        not_usable = "" if files.folder.writable else f"the folder {files.folder.path} is not writable"
+    text = "; ".join(found for found in (missing or not_usable, files.names) if found)
+    return problem(text, "Make folder" if missing else "File")

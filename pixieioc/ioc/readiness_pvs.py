@@ -9,7 +9,7 @@ from pixieioc.config import Config
 from pixieioc.ioc.file_watch import FileWatch
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.readiness import PATIENCE, Readiness, Saving, evaluate
+from pixieioc.ioc.readiness import PATIENCE, Problem, Readiness, Saving, evaluate, problem
 from pixieioc.ioc.records import INVALID, NO_ALARM, AlarmStatus, Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
@@ -39,10 +39,21 @@ class ReadinessPvs:
         run_on = run.describe(time.monotonic()) if run is not None else ""
         draining = "" if run_on or self._pipeline.at_rest else "the tasks are still finishing the last run"
         saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
-        settings = self._progress.problem() or self._settings.problem()
         files = self._files.files
         tasks = "" if run_on else starting or "; ".join(why for why, _ in self._waiting)
-        return evaluate(run_on, draining, settings, saving, files, self._files.path, tasks)
+        return evaluate(run_on, draining, self._settings_problem, saving, files, self._files.path, tasks)
+
+    @property
+    def _settings_problem(self) -> Problem | None:
+        """That of the preset, or of settings that do not fit each other: it is cured where those are shown."""
+        if preset := problem(self._progress.problem(), "Preset"):
+            return preset
+        declared = {task: cls.parameters() for task, cls in self._config.tasks.items()}
+        waiting = [
+            declared.get(task, {}).get(name) for task, of_task in self._settings.dirty.items() for name in of_task
+        ]
+        about_files = any(parameter is not None and parameter.section == "files" for parameter in waiting)
+        return problem(self._settings.problem(), "File" if about_files else "Tasks")
 
     @property
     def _waiting(self) -> list[tuple[str, bool]]:

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pixieioc.config import Config
+from pixieioc.config_run import PRESETS
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.settings import Settings
-from pixieioc.pipeline.presets import LIVE_TIME, REAL_TIME
-
-#: The preset of the source that belongs to a mode, and the setting that has its seconds.
-_OF_SOURCE = {"Real time": (REAL_TIME, "preset_real"), "Live time": (LIVE_TIME, "preset_live")}
+from pixieioc.pipeline.presets import REAL_TIME
 
 
 class RunTimes:
@@ -29,8 +27,10 @@ class RunTimes:
 
     def presets(self) -> dict[str, float]:
         """The preset by which the source is to end the run itself; empty if it cannot, or there is none."""
-        preset, setting = _OF_SOURCE.get(self._settings.run["preset_mode"], ("", ""))
-        return {preset: float(self._settings.run[setting])} if preset in self._cls.ends_by else {}
+        preset = PRESETS.get(self._settings.run["preset_mode"])
+        if preset is None or preset.counts not in self._cls.ends_by:
+            return {}
+        return {preset.counts: float(self._settings.run[preset.parameter])}
 
     def real(self, clock: float) -> float:
         """Real time of the run (s), which by the IOC's clock is `clock`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -108,27 +109,35 @@ class DataPlane:
 
     def wait(self, milliseconds: float) -> None:
         """Sleeps until a message or data have come."""
-        self._poller.poll(int(milliseconds))
+        # Upwards: who wakes too early goes round and round until it is time.
+        self._poller.poll(math.ceil(milliseconds))
 
     @property
     def is_final(self) -> bool:
         """True if there is nobody to hand data to, or nobody any more."""
         return all(output.cut for output in self._outputs)
 
-    def put(self, data: Any) -> bool:
+    def put(self, data: Any, *, wait: bool = True) -> bool | None:
         """Hands `data` to the tasks behind this one, waiting while a lossless link is full; False if nobody got them.
 
-        A final task has nobody to hand to; that is no loss, unless somebody was there and is lost. Where all links are
-        sampling, what all of them miss was handed on, too.
+        Without `wait`, None says that it would have to wait, and that nothing has happened. A final task has nobody to
+        hand to; that is no loss, unless somebody was there and is lost. Where all links are sampling, what all of them
+        miss was handed on, too.
         """
+        packed = [pack(Packet(_DATA, self.run, output.sender.items + 1, data)) for output in self._outputs]
+        if not wait and not all(map(self._has_room, self._outputs, packed)):
+            return None
         handed_on, size = False, 0
-        for output in self._outputs:
-            frames = pack(Packet(_DATA, self.run, output.sender.items + 1, data))
+        for output, frames in zip(self._outputs, packed, strict=True):
             if self._hand_over(output, frames) or self._only_samples:
                 handed_on, size = True, size or (nbytes(frames) if self._counts else 0)
         self._items += handed_on
         self._bytes += size
         return handed_on
+
+    def _has_room(self, output: Output, frames: list[Buffer]) -> bool:
+        """Whether an item would not have to wait for an output."""
+        return output.mode == "sampling" or self._gives_up(output) or output.sender.has_room(frames)
 
     def _hand_over(self, output: Output, frames: list[Buffer]) -> bool:
         if output.mode == "sampling":

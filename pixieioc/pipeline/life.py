@@ -16,6 +16,7 @@ from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.output import endpoint_of
 from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.procedure import Procedure, Wait
+from pixieioc.pipeline.run_settings import packed_settings
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.validate import like, validate
@@ -139,7 +140,7 @@ class Life:
         run = {
             "run": self._state.run_id,
             "time": time.time(),
-            "settings": self._state.settings,
+            "settings": packed_settings(self._state.settings),
             "presets": dict(presets),
             "stop_timeout": self._state.watchdog.stop_timeout,
         }

@@ -12,6 +12,11 @@ _OWN, _EACH_TASK, _CLIENTS = 40, 6, 16
 _ENOUGH = 65536
 
 
+def needed_files(tasks: int) -> int:
+    """Open files that so many tasks and some clients need."""
+    return _OWN + _EACH_TASK * tasks + _CLIENTS
+
+
 def claim(tasks: int) -> None:
     """Asks for as many open files as the system allows; Error in one line if they are too few for so many tasks."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -19,7 +24,7 @@ def claim(tasks: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
         soft = allowed
-    needed = _OWN + _EACH_TASK * tasks + _CLIENTS
+    needed = needed_files(tasks)
     if soft != resource.RLIM_INFINITY and soft < needed:
         raise Error(
             f"only {soft} files may be open at a time, at least {needed} are needed for {tasks} tasks and some clients "

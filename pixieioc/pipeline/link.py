@@ -107,6 +107,19 @@ class Sender:
         """Whether it is worth waiting for memory: the receiver is to take items that lie in it."""
         return self._space is not None and _WORTH_SHARING <= size <= self._space.size and self.items > self._taken
 
+    def has_room(self, frames: Sequence[Buffer]) -> bool:
+        """Whether an item would be sent at once."""
+        if not self.socket.poll(0, zmq.POLLOUT):
+            return False
+        self._listen()
+        if self.items - self._taken >= CAPACITY:
+            return False
+        found = self._found_places(frames)
+        for place in found or ():
+            if place is not None and self._space is not None:
+                self._space.leave(place.extent)
+        return found is not None
+
     def offer(self, frames: Sequence[Buffer], *, is_item: bool = True) -> Offered:
         """Hands a message to the link, and counts it if it is an item, unless that is impossible now."""
         # In this order: who takes from the socket has told of its memory before, so that memory is used and no other's.
@@ -154,22 +167,32 @@ class Sender:
         space = self._space
         if space is None:
             return [b"", *(map(bytes, frames) if self._copies else frames)]
-        places: list[_Place] = []
-        others: list[Buffer] = []
-        for number, frame in enumerate(frames):
-            place = _place(space, number, frame) if _WORTH_SHARING <= len(frame) <= space.size else None
-            if place is not None:
-                places.append(place)
-            elif self.has_room_soon(len(frame)):
-                for place in places:
-                    space.leave(place.extent)
-                return None
-            else:  # it is small, or too large; or the receiver has taken all items and holds them, so do not wait
-                others.append(bytes(frame) if self._copies else frame)
+        found = self._found_places(frames)
+        if found is None:
+            return None
+        places = [place for place in found if place is not None]
+        others = [frame for frame, place in zip(frames, found, strict=True) if place is None]
         for place in places:
             if not place.there:
                 space.copy(frames[place.frame], place.extent)
-        return [b"".join(self._ticket_for(place, len(frames[place.frame])) for place in places), *others]
+        tickets = b"".join(self._ticket_for(place, len(frames[place.frame])) for place in places)
+        return [tickets, *(map(bytes, others) if self._copies else others)]
+
+    def _found_places(self, frames: Sequence[Buffer]) -> list[_Place | None] | None:
+        """A place in the memory for each frame that is large; None if there will be room in it soon."""
+        space = self._space
+        if space is None:
+            nowhere: list[_Place | None] = [None] * len(frames)
+            return nowhere
+        found: list[_Place | None] = []
+        for number, frame in enumerate(frames):
+            place = _place(space, number, frame) if _WORTH_SHARING <= len(frame) <= space.size else None
+            if place is None and self.has_room_soon(len(frame)):
+                for other in filter(None, found):
+                    space.leave(other.extent)
+                return None
+            found.append(place)  # None: it is small, or too large; or the receiver holds all that was sent
+        return found
 
     def _ticket_for(self, place: _Place, size: int) -> bytes:
         self._ticket += 1

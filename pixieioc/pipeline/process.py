@@ -32,6 +32,8 @@ _ELSEWHERE = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
 #: Signals to the pipeline's process that come within so many seconds are one: a terminal and the program that has
 #: started this one, such as `timeout`, both pass a signal on.
 SAME_WISH = 1.0
+#: The niceness of a process that goes first.
+_FIRST = -10
 #: Seconds between two beats.
 BEAT_INTERVAL = 1.0
 
@@ -108,6 +110,15 @@ def keep_memory() -> None:
     if mallopt is not None:
         for option, value in ((_M_MMAP_THRESHOLD, 2**28), (_M_TRIM_THRESHOLD, 2**28), (_M_ARENA_MAX, 1)):
             mallopt(option, value)
+
+
+def go_first() -> None:
+    """Has this process, and threads that it starts from now on, go before ordinary ones, if the system allows that.
+
+    It does for root, or with LimitNICE= of systemd.
+    """
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _FIRST)
 
 
 def beat_until_parent_ends(beat: Callable[[], None]) -> None:

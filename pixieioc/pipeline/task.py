@@ -20,7 +20,7 @@ from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, reports_of
 from pixieioc.pipeline.driven_task import DrivenTask, take_in_use
 from pixieioc.pipeline.error import Error
-from pixieioc.pipeline.process import PROCESSES, keep_memory, leave_signals_to_the_pipeline
+from pixieioc.pipeline.process import PROCESSES, go_first, keep_memory, leave_signals_to_the_pipeline
 from pixieioc.pipeline.registry import TASKS, Registry
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task_lock import hold
@@ -46,6 +46,8 @@ class Task(DrivenTask, PROCESSES.Process):
     gives: ClassVar[str] = SAME
     #: How long `do_init` or `do_start` may take, in seconds, without a heart beat or a word of what takes them long.
     start_timeout: ClassVar[float] = 60.0
+    #: Whether its process goes before ordinary ones, where the system allows that: for a source that cannot wait.
+    urgent: ClassVar[bool] = False
 
     #: The presets by which a source ends its run itself, to the millisecond: REAL_TIME, LIVE_TIME (see `presets.py`).
     ends_by: ClassVar[tuple[str, ...]] = ()
@@ -106,6 +108,13 @@ class Task(DrivenTask, PROCESSES.Process):
         Raises UnsupportedType that names the type and this task. Do not change arrays after sending them.
         """
         self.__loop.send_data(report)
+
+    def offer(self, data: Any) -> bool:
+        """Hands data to the next task as `send` does, unless a link is full: then False, and nothing has happened.
+
+        For a source that must not wait, and that keeps the data until it offers them again.
+        """
+        return self.__loop.send_data(data, wait=False)
 
     def allocate(self, size: int) -> NDArray[np.uint8]:
         """Memory of `size` bytes, uninitialised, for arrays that will be sent: they need not be copied on their way.
@@ -200,6 +209,8 @@ class Task(DrivenTask, PROCESSES.Process):
             hold(self.state_folder)
         leave_signals_to_the_pipeline()
         keep_memory()
+        if self.urgent:
+            go_first()
         self.drive_by(TaskLoop(self, self.wiring))
         self.__loop.run()
 
@@ -254,7 +265,7 @@ class Task(DrivenTask, PROCESSES.Process):
 
 #: What a class sets for itself, and what the loop does without asking the task: a subclass may have such names.
 _FREE = {
-    *("events_known", "takes", "gives", "start_timeout", "hang_timeout", "ends_by"),
+    *("events_known", "takes", "gives", "start_timeout", "hang_timeout", "ends_by", "urgent"),
     *("init", "poll", "connect", "configure", "begin", "wait", "work", "stop", "quit", "send_data", "send_finished"),
 }
 #: Names that a subclass must not define: those of its process, and what callbacks use.

@@ -31,6 +31,7 @@ from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.outgoing import Outgoing
 from pixieioc.pipeline.payloads import clean
 from pixieioc.pipeline.pipeline_lost import PipelineLost
+from pixieioc.pipeline.run_settings import RunSettings
 from pixieioc.pipeline.standard import begin_counting, keep
 from pixieioc.pipeline.status import Status, after
 from pixieioc.pipeline.task_rules import Input, Situation, Step, ending_of, next_step, takes_input
@@ -221,7 +222,7 @@ class TaskLoop:
         self._idle_until = 0.0
         self._owes_end, self._end_is_sent, self._input_ended = True, False, self.data_plane.is_start
         self.out.run = self._task.run_id = run["run"]
-        self._task.run_started, self._task.run_settings = run["time"], run["settings"]
+        self._task.run_started, self._task.run_settings = run["time"], RunSettings(run["settings"])
         self._task.run_presets = run["presets"]
         self._activity.start()
         self._task.do_start()
@@ -231,16 +232,17 @@ class TaskLoop:
 
     # -- what callbacks ask for ---------------------------------------------------------------------------------------
 
-    def send_data(self, data: Any) -> None:
-        """Hands data to the next task."""
+    def send_data(self, data: Any, *, wait: bool = True) -> bool:
+        """Hands data to the next task; without `wait`, False if it would have to wait for that."""
         task = self._task
         try:
             self.out.check_thread("data")
-            sent = self.data_plane.put(data)
+            sent = self.data_plane.put(data, wait=wait)
         except UnsupportedType as error:
             raise UnsupportedType(f"{task.name}: {error}", task=task.name) from None
         if sent and self.data_plane.is_start:
             keep(task, counter=task.counter + 1)
+        return sent is not None
 
     def send_finished(self) -> None:
         """Says that the stream has ended: to the next task behind all data, to the pipeline behind the final report."""

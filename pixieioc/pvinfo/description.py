@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -60,14 +60,27 @@ class Description:
         """The process variables of one section."""
         return [pv for pv in self.pvs.values() if pv.section == section]
 
+    def of_task(self, task: str) -> Sequence[PvInfo]:
+        """The process variables that a task is the source of, in whatever section they are."""
+        return self._by_task.get(task, ())
+
     def channels(self, own: str, owner: str = "") -> list[tuple[int, int]]:
-        """Module and channel of all that have this; of those that stand behind the name of the task `owner`."""
-        named = (pv for pv in self.of_section("channel") if pv.owner == owner and pv.own_name == own)
+        """Module and channel of all that have this; of those whose names begin with that of the task `owner`."""
+        named = (pv for pv in self._by_own_name.get(own, ()) if pv.owner == owner)
         return [pv.source.index for pv in named if len(pv.source.index) == 2]
 
     def owners(self, own: str) -> list[str]:
-        """The tasks whose channels have this; empty for the one whose channels stand before all tasks' names."""
-        return list(dict.fromkeys(pv.owner for pv in self.of_section("channel") if pv.own_name == own))
+        """The tasks whose channels have this; empty for the one whose channels are named without it."""
+        return list(dict.fromkeys(pv.owner for pv in self._by_own_name.get(own, ())))
+
+    @cached_property
+    def _by_task(self) -> Mapping[str, Sequence[PvInfo]]:
+        return _grouped(self.pvs.values(), lambda pv: pv.source.task)
+
+    @cached_property
+    def _by_own_name(self) -> Mapping[str, Sequence[PvInfo]]:
+        """Those of channels, by what they are called in each channel."""
+        return _grouped(self.of_section("channel"), lambda pv: pv.own_name)
 
     @cached_property
     def _readbacks(self) -> Mapping[Source, PvInfo]:
@@ -85,6 +98,13 @@ class Description:
     def text_of(self, pv: PvInfo) -> PvInfo | None:
         """The text that says in words the number that this process variable has."""
         return self._texts.get(pv.name)
+
+
+def _grouped(pvs: Iterable[PvInfo], key: Callable[[PvInfo], str]) -> Mapping[str, Sequence[PvInfo]]:
+    groups: dict[str, list[PvInfo]] = {}
+    for pv in pvs:
+        groups.setdefault(key(pv), []).append(pv)
+    return groups
 
 
 def pairs(pvs: Iterable[PvInfo]) -> Iterator[tuple[PvInfo | None, PvInfo | None]]:

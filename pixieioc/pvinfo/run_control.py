@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pixieioc.config import RunParameters
+from pixieioc.config_run import PRESETS
 from pixieioc.pipeline.declare import Value, parameters_of, reports_of
 from pixieioc.pvinfo.declared import parameter_pvs
 from pixieioc.pvinfo.model import (
@@ -36,6 +37,8 @@ _NAN = NO_LIMITS[0]
 COMMANDS_KEPT = 20
 #: Seconds of which EventRate_RBV is the mean, and of which RateHistory_RBV tells.
 RATE_MEAN, RATES_KEPT = 3, 600
+#: By label of PresetMode, the setpoint that says how much a run is preset to have.
+PRESET_SETPOINTS = {mode: parameters_of(RunParameters)[preset.parameter].pv for mode, preset in PRESETS.items()}
 
 
 def _severities(labels: tuple[str, ...], **of: Severity) -> tuple[Severity, ...]:

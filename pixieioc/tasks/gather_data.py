@@ -275,7 +275,7 @@ class GatherData(Task):
             "run_id": self.run_id,
             "module": module,
             "start_time": self.run_started,
-            "configuration": self.run_settings,
+            "configuration": dict(self.run_settings),
             "software": f"pixieioc {pixieioc.__version__}",
             **self._said_by_the_source(module),
         }

@@ -60,6 +60,11 @@ class Silence:
     def __init__(self) -> None:
         self._empty = self._ENOUGH
 
+    @property
+    def complete(self) -> bool:
+        """Whether it was said often enough that there is nothing."""
+        return self._empty >= self._ENOUGH
+
     def send(self, block: WordBlock, send: Callable[[WordBlock], None]) -> None:
         """Sends the block, unless it says nothing new."""
         if any(len(words) for words in block.values()):

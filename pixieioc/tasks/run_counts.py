@@ -40,8 +40,9 @@ class RunCounts:
     def add(self, block: WordBlock) -> None:
         """Words that were read."""
         for module, words in block.items():
-            self.words += len(words)
-            self._counters[module].feed(words)
+            if len(words):
+                self.words += len(words)
+                self._counters[module].feed(words)
 
     def note_level(self, module: int, words: int) -> None:
         """So many words waited in a module when it was looked at."""

@@ -16,15 +16,16 @@ from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.pipeline.presets import LIVE_TIME
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
 from pixieioc.tasks.crate import CrateFacts, layout_of
-from pixieioc.tasks.items import WORDS, Beginning, RunBegins, Silence, WordBlock
+from pixieioc.tasks.items import WORDS, Beginning, RunBegins
 from pixieioc.tasks.module_histograms import ModuleHistograms
 from pixieioc.tasks.module_reports import ModuleReports
+from pixieioc.tasks.pace import Pace
+from pixieioc.tasks.read_out import ReadOut
 from pixieioc.tasks.run_counts import RunCounts, warm_up
 from pixieioc.tasks.source_time import SourceTime
 
-#: How often it is asked whether the modules still take data, in seconds; and the longest time between two looks at
-#: their levels, in which a module at the limit of its bus fills no more than what the host has for it.
-_CHECK_INTERVAL, _LONGEST_LOOK = 0.5, 0.065
+#: How often it is asked whether the modules still take data, in seconds.
+_CHECK_INTERVAL = 0.5
 #: How long modules may take to end their run, in seconds.
 _END_TIMEOUT = 5.0
 
@@ -37,6 +38,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
     """
 
     takes, gives = NOTHING, WORDS
+    urgent = True
 
     synchronous = Parameter(False, shared=True, doc="Whether all modules start and stop together.")
     clear_clocks = Parameter(True, shared=True, doc="Whether the modules' clocks begin at 0 in each run.")
@@ -45,7 +47,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         16384, unit="words", low=1, high=131072, live=True, doc="A FIFO is read when it holds at least this many words."
     )
     max_delay = Parameter(
-        0.13, unit="s", low=0.01, high=60, live=True, doc="Longest time between two reads of the FIFOs."
+        0.05, unit="s", low=0.01, high=60, live=True, doc="Longest time between two reads of the FIFOs."
     )
     poll_interval = Parameter(
         0.002,
@@ -54,6 +56,14 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         high=1,
         live=True,
         doc="Shortest time between two looks at the levels of the FIFOs.",
+    )
+    buffer_size = Parameter(
+        64 * 1024**2,
+        unit="B",
+        low=0,
+        high=16 * 1024**3,
+        live=True,
+        doc="The FIFOs are read on while the next task takes nothing, until about so much waits.",
     )
     statistics_interval = Parameter(
         1.0,
@@ -65,6 +75,17 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
     )
 
     words_read = Report(0, unit="words", doc="Words read in this run.")
+    buffer_use = Report(
+        0.0,
+        unit="%",
+        precision=0,
+        alarm_high=50,
+        alarm_hihi=90,
+        hysteresis=5,
+        doc="How full the buffer is of data that were read and that the next task has not taken yet.",
+        guidance="The tasks behind take less than comes: see which one is slow. Once the buffer is full the modules "
+        "are not read, and events are lost in them.",
+    )
 
     def do_init(self) -> None:
         self._taking, self._waits = False, -math.inf
@@ -95,14 +116,13 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self._boots_shown = self.owner.boots
             self.show_modules(self.owner.modules)
         if self._taking:
-            try:  # also while a full link holds the read-out up
-                for module in self._modules:
-                    self._counts.note_level(module, self._crate.level(module))
+            try:  # also while a histogram or a tool takes long
                 self._look_at_losses()
             except HardwareError as error:  # the run goes on as long as data come
                 self._doubt("no losses", error)
             self.module_fifo_level = self._counts.take_levels()
             self.words_read = self._counts.words
+            self._show_buffer()
 
     def do_start(self) -> None:
         self._taking = False
@@ -124,25 +144,24 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self._report_all(0.0)
             self.report_times(0.0, 0.0)
             self.show_losses(self._counts.lost, self._counts.overflows)
-            self._silence, self._doubts = Silence(), set[str]()
+            self._doubts = set[str]()
             before = time.time()
-            self._note_beginning(before, layouts)  # also for what there is if not all modules can be started
+            self._begin_read_out(layouts, before)  # also for what there is if not all modules can be started
             self._taking = True
             crate.start()
-            self._note_beginning((before + time.time()) / 2, layouts)
-        self._began = self._last_read = self._last_statistics = self._last_check = self._looked = time.monotonic()
-        self._level, self._ahead = 0, 0.0
+            self._begin_read_out(layouts, (before + time.time()) / 2)
         self.begin_histograms(self._began)
 
-    def _note_beginning(self, now: float, layouts: list[list[int]]) -> None:
+    def _begin_read_out(self, layouts: list[list[int]], zero: float) -> None:
         """The modules begin at this Unix time (s): what the tasks behind are told before the first data."""
-        self._zero = now if self.clear_clocks else self._zero
-        self._begins: RunBegins | None = RunBegins(
-            begins=Beginning(
-                modules=list(self._modules), run_id=self.run_id, start_time=self.run_started, recorded=False,
-                layouts=dict(enumerate(layouts)), clock_zero=self._zero,
-            )
+        self._began = self._last_statistics = self._last_check = time.monotonic()
+        self._ahead = 0.0
+        self._zero = zero if self.clear_clocks else self._zero
+        begins = Beginning(
+            modules=list(self._modules), run_id=self.run_id, start_time=self.run_started, recorded=False,
+            layouts=dict(enumerate(layouts)), clock_zero=self._zero,
         )  # fmt: skip
+        self._read_out = ReadOut(self._crate, self._counts, RunBegins(begins=begins), self._began)
 
     def do_work(self, datum: Any) -> None:
         now = time.monotonic()
@@ -150,32 +169,30 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         if self.elapsed_real >= self.ends_at and self._is_reached(now):
             self.finish()
             return
+        read_out, pace = self._read_out, Pace(self.threshold, self.max_delay, self.poll_interval)
         with self._as_errors():
-            levels = {module: self._crate.level(module) for module in self._modules}
-            for module, words in levels.items():
-                self._counts.note_level(module, words)
-            level = max(levels.values())
-            pause = self._pause(level, now)
-            if level > self.threshold or now - self._last_read >= self.max_delay:
-                self._last_read = now
-                self._read()
-                level = 0
-            elif now - self._last_check >= _CHECK_INTERVAL:
-                self._last_check = now
-                self._check()
-            elif 0 < self.statistics_interval <= now - self._last_statistics:
-                # Between two reads that are not due: the events come first.
-                self._read_statistics(now)
-            elif self.histogram_due(now):
-                self.read_next_histogram(now)
-            self._level, self._looked = level, now
-        self.idle(self.poll_interval if self.histograms_left else pause)
+            read_out.look(now)
+            read_out.read_if_due(pace, now, self.buffer_size)
+            self._do_another_thing(now)
+        read_out.hand_on(self.offer, self.buffer_size)
+        pause = self.poll_interval if self.histograms_left else read_out.pause(pace, now)
+        self.idle(min(pause, max(0.0, self._began + self.ends_at - now)))
+
+    def _do_another_thing(self, now: float) -> None:
+        """At most one of the things that are due now and then: the events come first."""
+        if now - self._last_check >= _CHECK_INTERVAL:
+            self._last_check = now
+            self._check()
+        elif 0 < self.statistics_interval <= now - self._last_statistics:
+            self._read_statistics(now)
+        elif self.histogram_due(now):
+            self.read_next_histogram(now)
 
     def do_stop(self) -> None:
         if not self._taking:
             return
         with self._as_errors():
-            self._read()  # so that the host has room for what the modules still hold
+            self._read_out.read_all()  # so that the host has room for what the modules still hold
             self._crate.end()
             real = self._elapsed(time.monotonic())
             deadline = time.monotonic() + _END_TIMEOUT
@@ -183,11 +200,12 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
                 if time.monotonic() > deadline:
                     raise Error(f"the modules did not end their run within {_END_TIMEOUT:g} s")
                 time.sleep(self.poll_interval)
-            self._drain()
+            self._read_out.empty()
             self.report_times(real, self.live_share)
             self._settle()
             self.read_last_histograms()
         self._taking = False
+        self._hand_on_all()
         self._report_all(0.0)
 
     def do_quit(self) -> None:
@@ -236,36 +254,27 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         if not self._taking:
             return
         self._taking = False
-        for attempt in (*([self._crate.end] if end else []), self._drain, self._settle):
+        for attempt in (*([self._crate.end] if end else []), self._read_out.empty, self._settle):
             try:
                 attempt()
             except HardwareError as error:
                 self.print(f"afterwards: {error}")
+        self._hand_on_all()
 
-    def _drain(self) -> None:
-        """Sends all that can be read; if one module fails, what the others have."""
-        failed: dict[int, HardwareError] = {}
-        while True:
-            block: WordBlock = {}
-            for module in self._modules:
-                if module in failed:
-                    continue
-                try:
-                    block[module] = self._crate.read(module)
-                except HardwareError as error:
-                    failed[module] = error
-            if not any(len(words) for words in block.values()):
-                break
-            self._send(block)
-        for error in failed.values():
-            raise error
+    def _hand_on_all(self) -> None:
+        """Sends all that was read, and waits for the next task while it has no room."""
 
-    def _pause(self, level: int, now: float) -> float:
-        """Until the next look: half the time in which a FIFO would reach the threshold, if it goes on as it did."""
-        rate = max(level - self._level, 0) / max(now - self._looked, 1e-6)
-        full = (self.threshold - level) / rate / 2 if rate else math.inf
-        ends = max(0.0, self._began + self.ends_at - now)
-        return max(self.poll_interval, min(full, self.max_delay / 2, _LONGEST_LOOK, ends))
+        def send(item: object) -> bool:
+            self.send(item)
+            self._show_buffer()
+            return True
+
+        self._read_out.hand_on(send, self.buffer_size)
+        self._show_buffer()
+
+    def _show_buffer(self) -> None:
+        waiting = self._read_out.bytes_waiting
+        self.buffer_use = min(100.0, 100.0 * waiting / self.buffer_size) if self.buffer_size else 100.0 * bool(waiting)
 
     def _check(self) -> None:
         """Whether all modules still take data."""
@@ -293,17 +302,6 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         self.module_fifo_level, self.words_read = self._counts.take_levels(), self._counts.words
         self._take_statistics(statistics)
         self.report_times(float(np.mean([each.real_time for each in statistics])), self.live_share)
-
-    def _read(self) -> None:
-        """Sends all that can be read now."""
-        self._send({module: self._crate.read(module) for module in self._modules})
-
-    def _send(self, block: WordBlock) -> None:
-        if self._begins is not None:
-            self.send(self._begins)
-            self._begins = None
-        self._counts.add(block)
-        self._silence.send(block, self.send)
 
     def _elapsed(self, now: float) -> float:
         """The run's real time (s) by the modules' clocks, as far as they were read."""

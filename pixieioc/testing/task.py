@@ -101,8 +101,9 @@ class _Loop:
     def stopping(self) -> bool:
         return bool(self.data_plane.ending)
 
-    def send_data(self, item: Any) -> None:
+    def send_data(self, item: Any, *, wait: bool = True) -> bool:
         self._outcome.sent.append(_through_a_link(item))
+        return True
 
     def idle(self, seconds: float) -> None:
         """A test does not wait."""

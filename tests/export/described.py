@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ def described(*chain: str, prefix: str = "PX16:", **tasks: dict[str, Any]) -> De
     return Description.of(config_of(chain, tasks, prefix=prefix))
 
 
+@functools.cache
 def of_file(path: Path, prefix: str | None = None) -> Description:
-    """The IOC of a configuration file."""
+    """The IOC of a configuration file; many checks read it."""
     return Description.of(load(path, (), prefix))
 
 
@@ -45,6 +47,15 @@ def committed() -> dict[str, str]:
         if path.is_file()
     }
 
+
+@functools.cache
+def of_demo() -> Mapping[str, str]:
+    """What is generated for the demo."""
+    return outputs(of_file(DEMO))
+
+
+#: A file as XML, for those who only read it: many checks read the same.
+parsed = functools.lru_cache(maxsize=1000)(ET.fromstring)
 
 #: What is checked: the IOC that files are for, and the files that are not generated from that.
 _CASES = {

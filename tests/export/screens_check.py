@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import PvInfo
 from tests.export.checks import Files, known
+from tests.export.described import parsed
 
 Macros = Mapping[str, str]
 #: The screens that nobody opens from another one.
@@ -68,13 +69,13 @@ WRITES = ("textentry", "bool_button", "slide_button", "checkbox", "choice", "com
 
 def screens(files: Files, description: Description) -> Iterator[str]:
     """All screens can be reached, links lead somewhere, macros are defined, PVs are there and have a fitting type."""
-    there = {path.removeprefix("opi/"): ET.fromstring(text) for path, text in files.items() if path.endswith(".bob")}
+    there = {path.removeprefix("opi/"): parsed(text) for path, text in files.items() if path.endswith(".bob")}
     if not there:
         return
     walk = _Walk(there, description)
     for file in FIRST:
         yield from walk.visit(file, {"P": description.prefix})
-    for pv in ET.fromstring(files["db/pixieioc-alarms.xml"]).iter("pv"):
+    for pv in parsed(files["db/pixieioc-alarms.xml"]).iter("pv"):
         file, _, query = (pv.findtext("display/details") or "").partition("?")
         yield from walk.visit(file, dict(parse_qsl(query)))
     for file in sorted(set(there) - walk.visited):
@@ -104,6 +105,27 @@ class _Walk:
         # What only copies of a part are given is theirs: a screen that one of them opens must not need it.
         given = {macro.tag for root in there.values() for macro in root.iterfind(".//instance/macros/*")}
         self._of_parts = given - {macro.tag for root in there.values() for macro in root.iterfind(".//action/macros/*")}
+        self._needed = self._passed_on()
+
+    def _passed_on(self) -> dict[str, set[str]]:
+        """By file, the macros whose values it, or a file opened from it, uses; no other one makes a difference."""
+        needed = {file: set(used) for file, used in self._used.items()}
+        openings = [
+            (file, target, set(given) | (self._of_parts if _is_gone_to(widget) else set()))
+            for file, root in self._there.items()
+            for widget in root.iter("widget")
+            for target, given in _opened(widget, {})
+        ]
+        growing = True
+        while growing:
+            growing = False
+            for file, target, defined in openings:
+                # A file whose name has a macro may be any.
+                targets = needed.values() if "$" in target else [needed.get(target, set[str]())]
+                more = set[str]().union(*targets) - defined - needed[file]
+                needed[file] |= more
+                growing |= bool(more)
+        return needed
 
     @property
     def visited(self) -> set[str]:
@@ -112,18 +134,18 @@ class _Walk:
 
     def visit(self, file: str, macros: Macros) -> Iterator[str]:
         """A file, opened with these macros."""
-        key = (file, frozenset(macros.items()))
-        if key in self._seen:
-            return
         if file not in self._there:
             yield f"{file}: is opened, and there is no such file"
             return
-        self._seen.add(key)
         root = self._there[file]
-        if (root.tag, root.get("version")) != ("display", "2.0.0"):
-            yield f"{file}: is {root.tag} {root.get('version')}"
         # What a file defines itself is stronger than what it is given.
         macros = {**macros, **_macros(root, macros)}
+        key = (file, frozenset((name, of) for name, of in macros.items() if name in self._needed[file]))
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        if (root.tag, root.get("version")) != ("display", "2.0.0"):
+            yield f"{file}: is {root.tag} {root.get('version')}"
         matters = (file, frozenset((name, of) for name, of in macros.items() if name in self._used[file]))
         fresh = matters not in self._checked
         self._checked.add(matters)
@@ -143,7 +165,7 @@ class _Walk:
             if fresh:
                 yield from self._texts(where, widget, scope)
                 yield from self._pvs(where, widget, scope)
-            of_parts = set() if widget.get("type") in ("embedded", "template", "navtabs") else self._of_parts
+            of_parts = self._of_parts if _is_gone_to(widget) else set[str]()
             for target, given in _opened(widget, macros):
                 kept = {name: of for name, of in macros.items() if name not in of_parts}
                 yield from self.visit(_expand(target, scope), {**kept, **given})
@@ -202,9 +224,13 @@ def _written(where: str, pv: PvInfo, value: str) -> Iterator[str]:
         yield f"{where}: {value!r} cannot be written to {pv.name}"
 
 
+def _is_gone_to(widget: ET.Element) -> bool:
+    """Whether what the widget opens takes the place of the screen, and is no part of it."""
+    return widget.get("type") not in ("embedded", "template", "navtabs")
+
+
 def _opens(widget: ET.Element) -> bool:
-    parts = ("embedded", "template", "navtabs")
-    return widget.get("type") in parts or widget.find("actions/action[@type='open_display']") is not None
+    return not _is_gone_to(widget) or widget.find("actions/action[@type='open_display']") is not None
 
 
 def _opened(widget: ET.Element, macros: Macros) -> Iterator[tuple[str, Macros]]:

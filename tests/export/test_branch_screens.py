@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from pixieioc.export.screens import screens
-from tests.export.described import of_file
-from tests.running_ioc import ROOT
+from pixieioc.pvinfo.description import Description
+from tests.export.described import case, parsed
+
+
+def _screens() -> tuple[Description, dict[str, ET.Element]]:
+    files, description = case("branches.toml")
+    return description, {
+        path.removeprefix("opi/"): parsed(text) for path, text in files.items() if path.startswith("opi/")
+    }
 
 
 def test_the_screen_follows_the_graph() -> None:
-    description = of_file(ROOT / "examples" / "branches.toml")
-    files = {name: ET.fromstring(text) for name, text in screens(description).items()}
+    description, files = _screens()
     screen = files["pipeline.bob"]
     names = {widget.findtext("name") for widget in screen.iter("widget")}
     assert {f"task {name}" for name in description.graph.tasks} <= names
@@ -25,8 +30,7 @@ def test_the_screen_follows_the_graph() -> None:
 
 
 def test_each_task_with_spectra_has_a_screen_for_them_and_all_are_gone_to_from_each() -> None:
-    description = of_file(ROOT / "examples" / "branches.toml")
-    files = {name: ET.fromstring(text) for name, text in screens(description).items()}
+    _, files = _screens()
     for file, before, cell in (
         ("spectra.bob", "", "spectra_cell.bob"),
         ("spectra_Coarse.bob", "Coarse:", "spectra_cell_Coarse.bob"),

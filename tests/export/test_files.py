@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pixieioc.export import outputs
 from pixieioc.pvinfo.description import Description
 from tests.export.checks import CHECKS, Files, alarm_tree, alh, archive, complete, saved
-from tests.export.described import CASES, DEMO, case, committed, of_file
+from tests.export.described import CASES, DEMO, case, committed, of_demo, of_file
 from tests.export.screens_check import screens
 
 Check = Callable[[Files, Description], Iterator[str]]
@@ -59,7 +58,7 @@ def test_the_checks_see_what_is_wrong(check: Check, path: str, old: str, new: st
 
 
 def test_the_committed_files_are_those_of_the_demo() -> None:
-    made = outputs(of_file(DEMO))
+    made = of_demo()
     there = committed()
     assert [path for path in made if there.get(path) != made[path]] == [], (
         "pixieioc generate examples/demo.toml --out ."

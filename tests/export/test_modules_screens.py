@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import re
-import xml.etree.ElementTree as ET
 
 from pixieioc.export.screens import screens
 from pixieioc.hardware.setting_table import CHANNEL_BITS, CHANNEL_SETTINGS, GROUPS, MODULE_BITS
-from tests.export.described import described
+from pixieioc.pvinfo.description import Description
+from tests.export.described import described, parsed
 
 SIZE = {"modules": 2, "channels": 16}
 
 
+@functools.cache
+def _of_a_crate() -> tuple[Description, dict[str, str]]:
+    """An IOC with modules that are set up, and its screens."""
+    description = described("TakeData", "GatherData", TakeData=SIZE)
+    return description, screens(description)
+
+
 def _shown(text: str) -> set[str]:
     """The names of process variables on a screen, of module 0 and channel 3."""
-    names = {element.text or "" for element in ET.fromstring(text).iter("pv_name")}
+    names = {element.text or "" for element in parsed(text).iter("pv_name")}
     return {
         re.sub(r"\$\(C=00\)", "03", re.sub(r"\$\(M=00\)", "00", name.partition(")")[2]))
         for name in names
@@ -23,8 +31,7 @@ def _shown(text: str) -> set[str]:
 
 
 def test_a_channel_shows_all_that_can_be_set_and_copied() -> None:
-    description = described("TakeData", "GatherData", TakeData=SIZE)
-    files = screens(description)
+    description, files = _of_a_crate()
     shown = _shown(files["channel.bob"])
     settings = {f"M00:C03:{name}" for name in (*CHANNEL_SETTINGS, *CHANNEL_BITS)}
     # The register is seen by its bits; the interval of ADC traces is not of the data.
@@ -39,24 +46,22 @@ def test_a_channel_shows_all_that_can_be_set_and_copied() -> None:
 
 
 def test_a_module_shows_its_own_settings_and_a_row_per_channel() -> None:
-    description = described("TakeData", "GatherData", TakeData=SIZE)
-    files = screens(description)
+    _, files = _of_a_crate()
     shown = _shown(files["modules.bob"])
     assert {f"M00:{name}" for name in ("SLOW_FILTER_RANGE", "MODULE_CSRB", *MODULE_BITS)} <= shown
-    template = next(w for w in ET.fromstring(files["modules.bob"]).iter("widget") if w.get("type") == "template")
+    template = next(w for w in parsed(files["modules.bob"]).iter("widget") if w.get("type") == "template")
     assert [element.text for element in template.iter("C")] == [f"{channel:02d}" for channel in range(16)]
     assert "M00:C03:TRIGGER_THRESHOLD" in _shown(files["modules_row.bob"])
 
 
 def test_the_scope_has_what_the_adc_sees_and_all_tools() -> None:
-    description = described("TakeData", "GatherData", TakeData=SIZE)
-    files = screens(description)
+    description, files = _of_a_crate()
     shown = _shown(files["scope.bob"])
     assert shown <= description.pvs.keys()
     tools = {"AcquireTraces", "AcquireBaselines", "FindTau", "ApplyTau", "FindBaselineCut", "AdjustOffsets"}
     assert {*tools, "ReadHistograms", "HistogramInterval", "SetupModule", "SetupChannel_RBV"} <= shown
     assert {f"M00:C03:{name}_RBV" for name in ("XDT", "VOFFSET", "TAU", "BLCUT", "FoundTau")} <= shown
-    plots = [widget for widget in ET.fromstring(files["scope.bob"]).iter("widget") if widget.get("type") == "xyplot"]
+    plots = [widget for widget in parsed(files["scope.bob"]).iter("widget") if widget.get("type") == "xyplot"]
     curves = [(plot.findtext("traces/trace/x_pv"), plot.findtext("traces/trace/y_pv")) for plot in plots]
     names = [("AdcTraceTime", "AdcTrace"), ("", "Baselines"), ("", "Histogram")]
     channel = "$(P=PX16:)M$(M=00):C$(C=00):"

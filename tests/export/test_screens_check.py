@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from pixieioc.export import outputs
-from tests.export.described import DEMO, of_file
+from tests.export.described import DEMO, of_demo, of_file
 from tests.export.screens_check import screens
 
 #: A screen that shows a row a task, and opens another one.
@@ -44,7 +43,7 @@ GOOD = {"opi/run.bob": RUN, "opi/task.bob": TASK, "opi/rates.bob": RATES, "opi/e
 def _problems(screen: str, old: str, new: str) -> list[str]:
     description = of_file(DEMO)
     # One screen for all tasks is enough here.
-    tree = re.sub(r"task_\w+\.bob", "task.bob", outputs(description)["db/pixieioc-alarms.xml"])
+    tree = re.sub(r"task_\w+\.bob", "task.bob", of_demo()["db/pixieioc-alarms.xml"])
     files = {"db/pixieioc-alarms.xml": tree, **GOOD}
     assert old in files[screen]
     files[screen] = files[screen].replace(old, new)
@@ -86,6 +85,5 @@ def test_what_is_wrong_is_seen(screen: str, old: str, new: str, says: str) -> No
 
 
 def test_a_screen_that_nobody_opens() -> None:
-    description = of_file(DEMO)
-    files = {**outputs(description), **GOOD, "opi/lonely.bob": EXPERT}
-    assert "lonely.bob: nothing opens it" in list(screens(files, description))
+    files = {**of_demo(), **GOOD, "opi/lonely.bob": EXPERT}
+    assert "lonely.bob: nothing opens it" in list(screens(files, of_file(DEMO)))

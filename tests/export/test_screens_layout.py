@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from pixieioc.export.screens import screens
-from tests.export.described import CASES, case, described
+from tests.export.described import CASES, case, described, parsed
 
 CHAIN = ("DummyData", "GatherData", "ConvertToEvents", "SortEvents", "GatherEvents", "FillSpectra", "SnapTraces")
 SIZE = {"modules": 13, "channels": 16}
@@ -34,13 +34,13 @@ ALL = {name: lambda name=name: screens(case(name)[1]) for name in CASES} | {
 
 
 def _widgets(text: str) -> Iterator[tuple[ET.Element, tuple[int, int, int, int]]]:
-    for widget in ET.fromstring(text).iter("widget"):
+    for widget in parsed(text).iter("widget"):
         x, y, width, height = (int(widget.findtext(tag, "-1")) for tag in ("x", "y", "width", "height"))
         yield widget, (x, y, width, height)
 
 
 def _size(text: str) -> tuple[int, int]:
-    root = ET.fromstring(text)
+    root = parsed(text)
     return int(root.findtext("width", "")), int(root.findtext("height", ""))
 
 
@@ -153,7 +153,7 @@ def test_the_longest_texts_fit(files: dict[str, str]) -> None:
 def test_a_severity_has_one_colour(files: dict[str, str]) -> None:
     colours: dict[str, set[tuple[str | None, ...]]] = {}
     for text in files.values():
-        for colour in ET.fromstring(text).iter("color"):
+        for colour in parsed(text).iter("color"):
             if name := colour.get("name"):
                 colours.setdefault(name, set()).add(tuple(colour.get(part) for part in ("red", "green", "blue")))
     assert set(colours) == {"MINOR", "MAJOR", "INVALID"}
@@ -167,12 +167,12 @@ def test_from_every_screen_a_button_leads_to_all_others(files: dict[str, str]) -
     places = {file for file in files if file not in parts and not file.startswith(below)}
     for file, text in files.items():
         if file not in parts:
-            opened = {action.findtext("file") for action in ET.fromstring(text).iter("action")}
+            opened = {action.findtext("file") for action in parsed(text).iter("action")}
             assert places <= opened, file
 
 
 def test_no_screen_defines_the_prefix_itself(files: dict[str, str]) -> None:
-    assert not any(ET.fromstring(text).find("macros") for text in files.values())
+    assert not any(parsed(text).find("macros") for text in files.values())
 
 
 def test_what_hurts_asks_first(files: dict[str, str]) -> None:

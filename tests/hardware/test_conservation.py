@@ -1,91 +1,48 @@
-"""Every hit that a module counts arrives or is counted as lost, also when a task behind stands still for a while."""
+"""Every hit that a module counts arrives or is counted as lost, also when what is behind stands still for a while.
+
+`python -m tests.hardware.conservation` tries more of that, and longer.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-
 import pytest
 
-from pixieioc.hardware import Firmware
-from pixieioc.hardware.sdk import SdkCrate
+from tests.hardware import conservation
+from tests.hardware.conservation import DISK, GATHER_DATA, HEADERS, SINK, TRACES, Trial
 from tests.hardware.simulation import Simulation
 from tests.recorder import Recorder
 
-_TRACE = 1 << 8
 
-
-def _with_traces(simulation: Simulation) -> str:
-    """A settings file by which all channels have traces of 1 us."""
-    crate = SdkCrate(simulation.library)
-    crate.open((2,))
-    system, fippi, code, variables = simulation.firmware()
-    crate.boot([Firmware(system, fippi, code, variables)])
-    for channel in range(16):
-        bits = int(crate.read_channel(0, channel, "CHANNEL_CSRA"))
-        crate.write_channel(0, channel, "CHANNEL_CSRA", bits | _TRACE)
-        crate.write_channel(0, channel, "TRACE_LENGTH", 1.0)
-    path = simulation.folder / "traces.json"
-    crate.save_settings(path)
-    return str(path)
-
-
-def _stall(pipeline: Recorder, task: str, seconds: float) -> None:
-    """A task does nothing for a while; the pipeline goes on to listen."""
-    pid = pipeline.told(task, "process_id")
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        pipeline.wait(seconds)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-def _began(pipeline: Recorder) -> None:
-    end = time.monotonic() + 10
-    while not pipeline.told("ConvertToEvents", "events"):
-        pipeline.wait(0.05)
-        assert time.monotonic() < end
-
-
-@pytest.mark.parametrize("stalled", ["GatherData", "ConvertToEvents"])
-@pytest.mark.parametrize(("rate", "traces"), [(12000, False), (1000, True)], ids=["headers", "traces"])
+@pytest.mark.parametrize(
+    ("data", "stalled"),
+    [(HEADERS, GATHER_DATA), (HEADERS, DISK), (TRACES, SINK)],
+    ids=["GatherData", "disk", "sink"],
+)
 def test_what_does_not_fit_is_counted(
-    pipeline: Recorder, simulation: Simulation, rate: int, traces: bool, stalled: str
+    pipeline: Recorder, simulation: Simulation, data: conservation.Data, stalled: str
 ) -> None:
-    # The buffers hold a fifth of a second, so that they run over soon.
-    simulation.control(f"rate {rate}", "buffers 100" if traces else "buffers 15")
-    source = {"implementation": "sdk", "crate_file": str(simulation.crate_file()), "max_delay": 0.01}
-    source |= {"settings_file": _with_traces(simulation)} if traces else {}
-    pipeline.task_kwargs = {
-        "TakeData": source,
-        "GatherData": {"auto_save": True, "file_path": str(simulation.folder), "max_delay": 0.05},
-        "firmware_revision": [35207],
-    }
-    pipeline.chain_of("TakeData", "GatherData", "ConvertToEvents")
-    pipeline.start()
-    _began(pipeline)
+    trial = Trial(pipeline, simulation, data, small=True)
+    trial.begin()
     for _ in range(2):
-        before = pipeline.told("TakeData", "module_overflows").sum()
-        end = time.monotonic() + 10
-        while pipeline.told("TakeData", "module_overflows").sum() == before:
-            assert time.monotonic() < end, "nothing is lost"
-            _stall(pipeline, stalled, 1.0)
+        trial.overflow(stalled)
         assert pipeline.told("TakeData", "hits_lost") > 0  # which is in alarm from here on
-        pipeline.wait(0.3)
-    pipeline.stop()
-    pipeline.wait(20)
-    assert [str(error) for error in pipeline.errors] == []
-    counted = pipeline.told("TakeData", "output_counts").sum()
-    lost = pipeline.told("TakeData", "hits_lost")
-    assert counted == pipeline.told("ConvertToEvents", "events") + lost
-    assert 0 < lost < counted
-    assert pipeline.told("ConvertToEvents", "corrupt_regions") == 0
-    assert pipeline.told("GatherData", "bytes_written") == 4 * pipeline.told("TakeData", "words_read")
-    simulation.control("rate 100")
-    pipeline.start()  # what was lost belongs to that run
-    pipeline.wait(0.5)
-    pipeline.stop()
-    pipeline.wait(20)
-    assert pipeline.told("TakeData", "hits_lost") == 0
-    assert pipeline.told("TakeData", "output_counts").sum() == pipeline.told("ConvertToEvents", "events") > 0
+    outcome = trial.end()
+    assert outcome.wrong == ()
+    assert 0 < outcome.lost < outcome.input_counts == outcome.output_counts
+    simulation.control("rate 100", f"pulser {conservation.PULSE}")
+    trial.begin()  # what was lost belongs to that run
+    outcome = trial.end()
+    assert outcome.wrong == ()
+    assert outcome.lost == 0 < outcome.events == outcome.output_counts
+
+
+def test_nothing_is_lost_while_it_fits_and_that_it_waits_is_shown(pipeline: Recorder, simulation: Simulation) -> None:
+    trial = Trial(pipeline, simulation, HEADERS, small=False)
+    trial.begin()
+    pipeline.processes["TakeData"].reports["buffer_use"] = 0.0
+    for what in (GATHER_DATA, DISK):
+        trial.stall(what, lambda: pipeline.told("TakeData", "buffer_use") > 4)  # the link is full since long
+        pipeline.until(lambda: pipeline.told("TakeData", "buffer_use") == 0, 30)
+    outcome = trial.end()
+    assert outcome.wrong == ()
+    assert outcome.lost == 0 < outcome.events

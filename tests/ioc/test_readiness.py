@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pixieioc.ioc.readiness import CHECKS, Files, Folder, Readiness, Saving, evaluate, examine
+from pixieioc.ioc.readiness import CHECKS, Files, Folder, Problem, Readiness, Saving, evaluate, examine, problem
 
 HERE = Folder("/data", exists=True, writable=True, free_gb=100.0)
 NO_FOLDER = "there is no folder /x (CreateDirectory makes it)"
@@ -68,14 +68,34 @@ def _place(**other: bool | float) -> Folder:
     ],
 )
 def test_what_is_missing(given: tuple[Any, ...], missing: int, message: str) -> None:
-    run_on, draining, problem, saving, folder, starting, names, *_ = (*given, "", "")
-    readiness = evaluate(run_on, draining, problem, saving, Files(folder, names), folder.path, starting)
+    run_on, draining, settings, saving, folder, starting, names, *_ = (*given, "", "")
+    wrong = problem(settings, "Tasks")
+    readiness = evaluate(run_on, draining, wrong, saving, Files(folder, names), folder.path, starting)
     assert (readiness.bits, readiness.message, readiness.ready) == (ALL - missing, message, not missing)
+
+
+@pytest.mark.parametrize(
+    ("given", "cure"),
+    [
+        (("", None, Saving(), Files(HERE)), "None"),
+        (("it drains", Problem("no counter", "Preset"), Saving(), Files(HERE)), "Wait"),
+        (("", Problem("no counter", "Preset"), Saving(), Files(HERE)), "Preset"),
+        (("", None, Saving(on=True, least_gb=100.0), Files(HERE)), "File"),
+        (("", None, Saving(), Files(HERE, names="there is no folder like this file")), "File"),
+        (("it drains", None, Saving(on=True), Files(_place(exists=False))), "Make folder"),
+        (("", None, Saving(), Files(HERE, state="there is no folder for the state")), "None"),
+    ],
+)
+def test_what_is_offered_against_it_follows_from_no_text(given: tuple[Any, ...], cure: str) -> None:
+    draining, settings, saving, files = given
+    assert evaluate("", draining, settings, saving, files, "/data").cure == cure
 
 
 def test_a_bit_for_each_check() -> None:
     for i in range(len(CHECKS)):
-        assert Readiness(tuple("bad" if i == j else "" for j in range(len(CHECKS)))).bits == ALL - (1 << i)
+        assert Readiness(tuple(Problem("bad", "Wait") if i == j else None for j in range(len(CHECKS)))).bits == ALL - (
+            1 << i
+        )
 
 
 def test_a_look_at_folders(tmp_path: Path) -> None:
@@ -96,14 +116,14 @@ def test_a_look_at_folders(tmp_path: Path) -> None:
 
 def test_a_file_system_that_does_not_answer_is_the_reason_for_a_run_that_saves() -> None:
     late = Files(HERE, silent=4.2)
-    assert evaluate("", "", "", Saving(on=True), late, "/x").message == (
+    assert evaluate("", "", None, Saving(on=True), late, "/x").message == (
         "the file system of /x has not answered for 4 s"
     )
-    assert evaluate("", "", "", Saving(), late, "/x").ready
-    assert evaluate("", "", "", Saving(on=True), Files(HERE, silent=0.5), "/x").ready
-    assert evaluate("", "", "", Saving(on=True), Files(), "/x").ready  # nothing is known yet: the task will refuse
+    assert evaluate("", "", None, Saving(), late, "/x").ready
+    assert evaluate("", "", None, Saving(on=True), Files(HERE, silent=0.5), "/x").ready
+    assert evaluate("", "", None, Saving(on=True), Files(), "/x").ready  # nothing is known yet: the task will refuse
 
 
 def test_a_state_folder_that_cannot_be_written_is_a_reason() -> None:
-    readiness = evaluate("", "", "", Saving(), Files(state="the state folder is full"), "/x")
+    readiness = evaluate("", "", None, Saving(), Files(state="the state folder is full"), "/x")
     assert (readiness.bits, readiness.message) == (ALL - STATE, "the state folder is full")

@@ -56,15 +56,17 @@ def trace_list(events: Events) -> list[list[int]]:
 
 
 def rows(chunks: list[Events]) -> list[tuple[Any, ...]]:
-    """All fields of all events, as tuples that can be compared."""
+    """All events as tuples that can be compared: the bytes of all fields, and the samples."""
     names = [c.name for c in (*ev.BASE_COLUMNS, *ev.EXTRA_COLUMNS) if c.name != "trace_start"]
     found: list[tuple[Any, ...]] = []
     for chunk in chunks:
         count = ev.size(chunk)
-        zeros = ev.allocate(ev.EXTRA_COLUMNS, count, zero=True)
-        columns = [{**zeros, **chunk}[name] for name in names]
-        for i, trace in enumerate(trace_list(chunk)):
-            found.append((*(column[i].tobytes() for column in columns), tuple(trace)))
+        if count == 0:
+            continue
+        events = {**ev.allocate(ev.EXTRA_COLUMNS, count, zero=True), **chunk}
+        columns = [np.ascontiguousarray(events[name]).view(np.uint8).reshape(count, -1) for name in names]
+        fields = (row.tobytes() for row in np.concatenate(columns, axis=1))
+        found += zip(fields, map(tuple, trace_list(chunk)), strict=True)
     return found
 
 

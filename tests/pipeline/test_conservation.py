@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +125,11 @@ def test_in_is_out_and_missed_at_every_link(graph: Graph, data: st.DataObject) -
     # Who is before one that sleeps would wait for it as soon as the link between them is full.
     sleeping = [graph.way_to(name) for name in asleep]
     asleep |= {link.target for way in sleeping for link in way if graph.sampled_by(link.target) is not None}
-    with pytest.MonkeyPatch.context() as patch, _network(graph, asleep) as network:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         patch.setattr(data_plane, "_PATIENCE", 1)
+        # Some items fill it, as they do in a crate; to make it larger takes most of the time.
+        patch.setattr("pixieioc.pipeline.link.MEMORY", 1024**2)
+        network = stack.enter_context(_network(graph, asleep))
         for run, items in enumerate(data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=2)), start=1):
             network.begin(run)
             network.asleep = set(asleep)

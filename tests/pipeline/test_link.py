@@ -6,6 +6,7 @@ import contextlib
 import gc
 import select
 import struct
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -273,9 +274,11 @@ def test_garbage_is_refused(link: Link, places: bytes) -> None:
         link.receiver.take()
 
 
+#: Memory of the links with random scripts. Three items fill it, as more would fill more, which takes ten times as long.
+_LITTLE = 2 * MB
 _ACTIONS = st.one_of(
-    st.tuples(st.just("send"), st.integers(1, MEMORY // 3)),
-    st.tuples(st.just("send allocated"), st.integers(1, MEMORY // 3)),
+    st.tuples(st.just("send"), st.integers(1, _LITTLE // 3)),
+    st.tuples(st.just("send allocated"), st.integers(1, _LITTLE // 3)),
     st.tuples(st.just("take"), st.just(0)),
     st.tuples(st.just("forget"), st.integers(0, 20)),
 )
@@ -286,7 +289,9 @@ _ACTIONS = st.one_of(
 def test_every_item_arrives_once_in_order_and_stays_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, script: list[tuple[str, int]]
 ) -> None:
-    with _open(tmp_path_factory.mktemp("link")) as link:
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setattr("pixieioc.pipeline.link.MEMORY", _LITTLE)
+        link = stack.enter_context(_open(tmp_path_factory.mktemp("link")))
         sent = taken = 0
         held: list[tuple[int, Any]] = []
 
@@ -319,3 +324,22 @@ def test_every_item_arrives_once_in_order_and_stays_as_it_was(
         held.clear()
         gc.collect()
         assert link.sender.memory_used == 0
+
+
+@settings(max_examples=20 * SOAK)
+@given(st.lists(st.one_of(st.none(), st.integers(1, 9 * MB)), max_size=15))
+def test_whether_there_is_room_is_known_before_and_asking_changes_nothing(steps: list[int | None]) -> None:
+    # None: the receiver takes an item, and keeps what it has taken.
+    with tempfile.TemporaryDirectory() as folder, _open(Path(folder)) as link:
+        assert link.sender.socket.poll(5000, zmq.POLLOUT)
+        kept: list[Any] = []
+        for step in steps:
+            if step is None:
+                kept += [link.take()] if link.receiver.waiting else []
+                continue
+            frames = pack(Packet(DATA, 1, link.sender.items + 1, np.zeros(step, np.uint8)))
+            used = link.sender.memory_used
+            foreseen = link.sender.has_room(frames)
+            assert link.sender.memory_used == used
+            assert (link.sender.offer(frames) is Offered.SENT) == foreseen
+        del kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -244,6 +245,7 @@ def _classes() -> list[type[Task]]:
     return [Task.class_registry[name] for name in EVERYTHING]
 
 
+@functools.cache
 def _of_task(cls: type[Task]) -> dict[str, PvInfo]:
     """The process variables of a chain with one task."""
     return all_pvs(_config(cls.__name__))

@@ -17,14 +17,9 @@ from pixieioc.export.screens.layout import (
     setting,
     states_of,
 )
+from pixieioc.pvinfo.run_control import PRESET_SETPOINTS
 from pixieioc.pvinfo.states import CURES, Cure
 
-_PRESETS = (
-    ("Real time", "PresetReal"),
-    ("Live time", "PresetLive"),
-    ("Events", "PresetEvents"),
-    ("Triggers", "PresetTriggers"),
-)
 _FILE_SETTINGS = (("Name", "FileName"), ("Number", "FileNumber"))
 
 
@@ -137,7 +132,7 @@ def _presets(site: Site, display: Display, box: Box) -> None:
     inside = panel(display, box, "Preset and progress")
     rows = inside.rows(34, 6)
     setting(site, display, next(rows), "End the run by", "PresetMode", (34, 38, 28))
-    for caption, name in _PRESETS:
+    for caption, name in PRESET_SETPOINTS.items():
         setting(site, display, next(rows), caption, name, (34, 38, 28))
     caption, progress, number = next(rows).columns(34, 38, 28)
     display.add(

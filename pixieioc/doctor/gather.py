@@ -1,0 +1,196 @@
+"""The facts of this host, gathered without changing anything that stays."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import importlib
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from pixieioc.config import Config
+from pixieioc.doctor.facts import Folder, Name, Package, Port, RealTime, Speed, StateLock
+from pixieioc.ioc.ca.environment import Environment
+from pixieioc.ioc.ca.hosts import is_address, look_up
+from pixieioc.ioc.priority import real_time as taking_real_time
+from pixieioc.pipeline import Error
+from pixieioc.pipeline.temporary import temporary_folder
+
+_PACKAGES = ("caproto", "zmq", "numpy", "numba", "boost_histogram", "msgspec", "psutil", "uvloop", "typer", "rich")
+#: How much is written at a time and in total to see how fast a disk is, and the time after which that ends.
+_BLOCK, _BLOCKS, _LONGEST = 8 * 1024**2, 16, 3.0
+
+
+def packages(config: Config) -> Iterator[Package]:
+    """What the configuration needs of Python's packages."""
+    needed = [(name, "pixieioc") for name in _PACKAGES]
+    for values in config.settings.values():
+        if values.get("implementation") == "pypixie16":
+            needed.append(("pixie16", "pixieioc[hardware]"))
+        if values.get("format") == "parquet":
+            needed.append(("pyarrow", "pixieioc[analysis]"))
+    for name, source in dict.fromkeys(needed):
+        error = ""
+        try:
+            importlib.import_module(name)
+        except Exception as raised:  # whatever it does when it is imported
+            error = f"{type(raised).__name__}: {raised}"
+        yield Package(name, error, source)
+
+
+def ports(interfaces: list[str], environment: Environment) -> Iterator[Port]:
+    """Those of Channel Access, listened on for a moment."""
+    for address in interfaces:
+        for protocol, kind in (("TCP", socket.SOCK_STREAM), ("UDP", socket.SOCK_DGRAM)):
+            with socket.socket(socket.AF_INET, kind) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    sock.bind((address, environment.server_port))
+                    if protocol == "TCP":
+                        sock.listen(1)
+                except OSError as error:
+                    taken = error.errno == errno.EADDRINUSE
+                    owner = _owner(environment.server_port, kind) if taken else ""
+                    why = error.strerror or str(error)
+                    yield Port(protocol, address, environment.server_port, why, owner, taken)
+                else:
+                    yield Port(protocol, address, environment.server_port)
+
+
+def _owner(port: int, kind: int) -> str:
+    """The process that has a port, as far as this account may know."""
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("inet4"):
+            if connection.type == kind and connection.laddr and connection.laddr.port == port and connection.pid:
+                return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
+    return ""
+
+
+def names(interfaces: list[str], environment: Environment) -> Iterator[Name]:
+    """All hosts that are given by name, and this computer's own."""
+    wanted = {socket.gethostname(): "this computer"}
+    wanted |= dict.fromkeys(interfaces, "an interface")
+    wanted |= dict.fromkeys(sorted(environment.ignored), "EPICS_CAS_IGNORE_ADDR_LIST")
+    wanted |= {host: "EPICS_CAS_BEACON_ADDR_LIST" for host, _ in environment.beacons}
+    for host, used_for in wanted.items():
+        if not is_address(host):
+            began, error = time.monotonic(), ""
+            try:
+                look_up(host)
+            except (OSError, UnicodeError) as raised:
+                error = str(getattr(raised, "strerror", None) or raised)
+            yield Name(host, used_for, time.monotonic() - began, error)
+
+
+def folders(config: Config) -> Iterator[Folder]:
+    """Those that the IOC and its tasks write to."""
+    yield _folder(config.state_folder, "state", made=True)
+    yield _sockets()
+    if config.ioc.log.file:
+        yield _folder((config.folder / Path(config.ioc.log.file).expanduser()).parent, "log", made=True)
+    for path, made in raw_folders(config).items():
+        yield _folder(Path(path), "raw files", made=made)
+
+
+def _sockets() -> Folder:
+    try:
+        return _folder(Path(temporary_folder()), "sockets", made=False)
+    except Error as error:
+        return Folder(tempfile.gettempdir(), "sockets", str(error))
+
+
+def state_lock(config: Config) -> StateLock:
+    """Who has the state folder, tried without taking it for longer than a moment."""
+    path = config.state_folder / "state.lock"
+    with contextlib.suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = file.read(200).decode(errors="replace").strip()
+            return StateLock(str(path.parent), f"another IOC ({owner})")
+    return StateLock(str(path.parent))
+
+
+def raw_folders(config: Config) -> dict[str, bool]:
+    """The folders of raw files, and whether a run makes them."""
+    return {
+        str(values["file_path"]): bool(values.get("create_directory"))
+        for values in config.settings.values()
+        if isinstance(values.get("file_path"), str)
+    }
+
+
+def _folder(path: Path, used_for: str, *, made: bool) -> Folder:
+    there = next(each for each in (path, *path.parents) if each.exists())
+    free, kind = 0.0, _kind(there)
+    with contextlib.suppress(OSError):
+        free = float(shutil.disk_usage(there).free)
+    if there != path and not made:
+        return Folder(str(path), used_for, missing=True, free=free, kind=kind)
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return Folder(str(path), used_for, free=free, kind=kind)
+    except OSError as error:
+        return Folder(str(path), used_for, f"{there}: {error.strerror}", free, kind=kind)
+
+
+def _kind(path: Path) -> str:
+    """The file system that a path is on."""
+    with contextlib.suppress(psutil.Error, OSError):
+        mounts = {disk.mountpoint: disk.fstype for disk in psutil.disk_partitions(all=True)}
+        return next((mounts[str(each)] for each in (path, *path.parents) if str(each) in mounts), "")
+    return ""
+
+
+def speeds(config: Config) -> Iterator[Speed]:
+    """How fast the folders of raw files are, as far as they can be written to."""
+    for path in raw_folders(config):
+        there = next(each for each in (Path(path), *Path(path).parents) if each.exists())
+        if os.access(there, os.W_OK | os.X_OK):
+            yield _speed(there)
+
+
+def _speed(folder: Path) -> Speed:
+    block, slowest, began = os.urandom(_BLOCK), 0.0, time.monotonic()
+    written, now = 0, began
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            for _ in range(_BLOCKS):
+                written += file.write(block)
+                os.fsync(file.fileno())
+                slowest, now = max(slowest, time.monotonic() - now), time.monotonic()
+                if now - began > _LONGEST:
+                    break
+    except OSError as error:
+        return Speed(str(folder), 0.0, slowest, error.strerror or str(error))
+    return Speed(str(folder), written / max(now - began, 1e-6), slowest)
+
+
+def real_time(environment: Mapping[str, str]) -> RealTime:
+    """Whether a thread of this process may have a real-time priority, tried in one that ends at once."""
+    got: list[bool] = []
+
+    def attempt() -> None:
+        with taking_real_time():
+            got.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER)
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+    wanted = (environment.get("EPICS_ALLOW_POSIX_THREAD_PRIORITY_SCHEDULING") or "YES").upper() == "YES"
+    return RealTime(got[0], wanted, psutil.Process().rlimit(psutil.RLIMIT_RTPRIO)[0])
+
+
+def year() -> int:
+    """By the clock of this computer."""
+    return datetime.now().year
