@@ -36,8 +36,9 @@ CHAIN = (SOURCE, "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra")
 IDLE_BAR, AGE_BAR = 2.0, 200.0
 #: Counts per second of an idle crate.
 FEW = 5.0
-#: Seconds of the runs of the search; the share of what was found that the long run begins with; steps of the search.
-_PROBE, _BEGIN, _STEPS = 3.0, 0.9, 4
+#: Seconds of the runs of the search; its steps; the share of what was found that the long run begins with, and that is
+#: tried next if it fails.
+_PROBE, _STEPS, _BEGIN, _SLOWER = 3.0, 3, 0.85, 0.7
 #: What may wait when a run ends, % of TakeData's buffer; and how long its end may take, s.
 _WAITING, _ENDING = 10.0, 1.0
 
@@ -122,6 +123,7 @@ def main(
     seconds: Annotated[float, typer.Option(min=1, help="Length of the run that must hold the rate.")] = 60.0,
     idle_seconds: Annotated[float, typer.Option(min=1, help="Length of the idle runs.")] = 30.0,
     short: Annotated[bool, typer.Option(help="Runs of 5 s, and of 10 s when idle.")] = False,
+    implementation: Annotated[list[str] | None, typer.Option(help="Only this crate: sdk or simulated.")] = None,
     rates: Annotated[bool, typer.Option(help="Whether the highest rate is searched.")] = True,
     idle: Annotated[bool, typer.Option(help="Whether the idle read-out is measured.")] = True,
     as_json: common.Json = False,
@@ -132,9 +134,9 @@ def main(
     os.chdir(folder)  # where the library writes its log
     rows: list[common.Row] = []
     if rates:
-        for implementation in ("sdk", "simulated"):
+        for each in implementation or ("sdk", "simulated"):
             for traces in (False, True):
-                rows += _highest(folder, implementation, traces, seconds)
+                rows += _highest(folder, each, traces, seconds)
     if idle:
         for modules in (1, MODULES):
             rows += _idle(folder, modules, idle_seconds)
@@ -160,7 +162,7 @@ def _highest(folder: Path, implementation: str, traces: bool, seconds: float) ->
             low, high = (middle, high) if rig.run(middle, _PROBE).good else (low, middle)
         rate = _BEGIN * low
         while not (run := rig.run(rate, seconds)).good:
-            rate *= 0.85
+            rate *= _SLOWER
         pipeline.quit()
     return _rows(what, run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,13 @@ def run(
     list_pvs: Annotated[bool, typer.Option("--list-pvs", help="Print the process variables and end.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --list-pvs: as JSON, with all that is known.")] = False,
     interfaces: Interfaces = None,
+    restore: Annotated[
+        bool,
+        typer.Option(
+            "--restore/--no-restore",
+            help="Restore the settings that were saved, or begin with those of the configuration.",
+        ),
+    ] = True,
     verbose: Verbose = False,
 ) -> None:
     """Run an IOC for the pipeline of a configuration file, until ^C or SIGTERM."""
@@ -63,7 +71,7 @@ def run(
         _print_pvs(checked, json=json)
     else:
         addresses = interfaces.replace(",", " ").split() if interfaces else None
-        _serve(checked, addresses, verbose, f"{checked.prefix} serves {checked.graph}")
+        _serve(checked, addresses, verbose, f"{checked.prefix} serves {checked.graph}", restore=restore)
 
 
 @app.command()
@@ -184,7 +192,15 @@ def tasks(name: Annotated[str | None, typer.Argument(help="Only this task.")] = 
         raise ConfigError("; ".join(broken), problems=tuple(broken))
 
 
-def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: str, *, start: bool = False) -> None:
+def _serve(
+    config: Config,
+    interfaces: list[str] | None,
+    verbose: bool,
+    hello: str,
+    *,
+    start: bool = False,
+    restore: bool = True,
+) -> None:
     from pixieioc.ioc.app import run_ioc
     from pixieioc.ioc.logs import begin
     from pixieioc.ioc.loop import run as run_loop
@@ -197,7 +213,8 @@ def _serve(config: Config, interfaces: list[str] | None, verbose: bool, hello: s
     wanted = config.ioc.log
     file = config.folder / Path(wanted.file).expanduser() if wanted.file else None
     logs = begin(file, wanted.size, wanted.keep, "info" if verbose else wanted.level)
-    run_loop(run_ioc(config, interfaces, start=start, on_ready=lambda: typer.echo(hello), logs=logs))
+    hello_said = functools.partial(typer.echo, hello)
+    run_loop(run_ioc(config, interfaces, start=start, restore=restore, on_ready=hello_said, logs=logs))
 
 
 def _example(name: str) -> Path:

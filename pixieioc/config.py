@@ -74,6 +74,8 @@ class Config:
     folder: Path
     #: What is known of the crate, with defaults: each task that needs some of it has it among its settings.
     crate: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
+    #: The places of what the command line says.
+    overridden: frozenset[KeyPath] = frozenset()
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -137,16 +139,9 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     crate = _crate(tables[CRATE], problems)
     config = None
     if pipeline is not None and "pipeline" in content:
+        of_ioc = ioc or IocTable()
         config = _check(
-            pipeline,
-            tables[RUN],
-            tables["tasks"],
-            ioc or IocTable(),
-            folder,
-            prefix,
-            problems,
-            crate=crate,
-            files=files,
+            pipeline, tables[RUN], tables["tasks"], of_ioc, folder, prefix, problems, crate=crate, files=files
         )
     else:
         _check_the_rest(given, tables["tasks"], crate, folder, problems, files=files)
@@ -156,6 +151,7 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
         problems.append(Problem(("ioc", "access_file"), f"ioc.access_file: there is no {access_file}"))
         access_file = None
     texts = located(problems, path, lines_of(text), overridden)
+    config = config and dataclasses.replace(config, overridden=frozenset(overridden))
     return Examined(texts, None if texts else config, access_file)
 
 

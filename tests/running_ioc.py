@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aioca
 import psutil
 
 from tests.ca_client import CaClient
@@ -39,6 +40,11 @@ class Ioc(CaClient):
 
     def start(self, **options: Any) -> None:
         """Starts the process, and returns when its tasks are there; `options` are further ones of Popen."""
+        self.launch(**options)
+        self.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 30)
+
+    def launch(self, **options: Any) -> None:
+        """Starts the process, and returns at once."""
         self.log = (self.folder / "log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pixieioc", *self.arguments, "--prefix", self.prefix],
@@ -52,7 +58,14 @@ class Ioc(CaClient):
             },
             **{"stdout": self.log, "stderr": self.log, "cwd": self.folder, **options},
         )
-        self.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 30)
+
+    def forget(self) -> None:
+        """Forgets all channels: those of an IOC that was restarted are looked for at once, when they are used."""
+
+        async def purge() -> None:
+            aioca.purge_channel_caches()
+
+        self._start(purge()).result()
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ends the process by a signal, and says how it ended."""

@@ -46,6 +46,8 @@ MODULES = (
     "ioc/run_machine",
     "ioc/run_state",
     "ioc/run_steps",
+    "ioc/sav",
+    "ioc/saved_settings",
     "presentation",
     "tasks/backlog",
     "tasks/pace",

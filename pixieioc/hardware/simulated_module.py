@@ -17,6 +17,7 @@ from pixieioc.hardware.crate import RUN_TIME, Floats, Losses, ModuleInfo, Statis
 from pixieioc.hardware.parameters import GAIN, GOOD, HISTOGRAM, POSITIVE, TRACE, ChannelSettings, clock_divider, tick_us
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
+from pixieioc.listmode.events import Events
 from pixieioc.listmode.variant import Variant, variant
 
 _QUEUE_WORDS = 100 * 8192 + 131072
@@ -123,6 +124,7 @@ class SimulatedModule:
         if not self.values["IN_SYNCH"]:
             self._clock_zero, self.values["IN_SYNCH"] = now, 1
         self._clear()
+        self._hit_settings = self._per_channel()
         self.active, self._only_histograms = True, histograms
         self._started = self._now = now
         self._end = now + self.values[RUN_TIME] if histograms else math.inf
@@ -142,8 +144,7 @@ class SimulatedModule:
             return
         until = min(now, self._end)
         if until - self._now >= _WORKER or whole or until == self._end:
-            for channel in range(self.info.channels):
-                self._take(channel, self._now, until)
+            self._take(self._now, until)
             self._now = until
         self.active = now < self._end
 
@@ -169,57 +170,98 @@ class SimulatedModule:
         """Counts of this run."""
         return Statistics(self._now - self._started, self._live.copy(), self._hits.copy(), self._events.copy())
 
-    def _take(self, channel: int, begin: float, end: float) -> None:
-        """The hits of a channel in a time (s)."""
-        settings = self.channels[channel]
-        v, csra = settings.variables, settings.variables["ChanCSRa"]
-        count = int(self.random.poisson(self.rate * (end - begin)))
-        times = np.sort(self.random.uniform(begin, end, count)) - self._clock_zero
-        heights = self._heights(settings, self._energies(count))
-        seen = heights >= v["FastThresh"] / (v["FastLength"] * clock_divider(self.info))
-        seen &= bool(csra & POSITIVE)
-        times, heights = times[seen], heights[seen]
+    def _take(self, begin: float, end: float) -> None:
+        """The hits of all channels in a time (s)."""
+        per = self._hit_settings
+        self._live += end - begin
+        counts = self.random.poisson(self.rate * (end - begin), self.info.channels)
+        channel = np.repeat(np.arange(self.info.channels), counts)
+        times = self.random.uniform(begin, end, len(channel)) - self._clock_zero
+        times = times[np.lexsort((times, channel))]
+        heights = self._energies(len(channel)) * per["height"][channel]
+        seen = (heights >= per["threshold"][channel]) & per["seen"][channel]
+        channel, times, heights = channel[seen], times[seen], heights[seen]
+        if not len(channel):
+            return
         # Two hits that the fast filter does not resolve are one; one that the energy filter does not has no event.
-        apart = np.diff(times, prepend=self._last[channel]) * 1e9
-        self._last[channel] = times[-1] if len(times) else self._last[channel]
-        fast = (v["FastLength"] + v["FastGap"]) * tick_us(self.info) * 1e3
-        resolved = apart >= fast
-        self._hits[channel] += resolved.sum()
-        self._live[channel] += end - begin - fast * 1e-9 * resolved.sum()
-        kept = apart >= self.window_ns(channel) if csra & GOOD else np.zeros(len(times), bool)
-        times, heights = times[kept], heights[kept]
-        self._events[channel] += len(times)
+        first = np.diff(channel, prepend=-1) > 0
+        apart = (times - np.where(first, self._last[channel], np.roll(times, 1))) * 1e9
+        last = np.append(first[1:], True)
+        self._last[channel[last]] = times[last]
+        resolved = np.bincount(channel[apart >= per["fast"][channel]], minlength=self.info.channels)
+        self._hits += resolved
+        self._live -= per["fast"] * 1e-9 * resolved
+        kept = (apart >= per["window"][channel]) & per["good"][channel]
+        channel, times, heights = channel[kept], times[kept], heights[kept]
+        self._events += np.bincount(channel, minlength=self.info.channels)
         smeared = heights * (1 + 0.002 * self.random.normal(size=len(heights)))
         energies = np.clip(smeared / self._full * 65536, 0, 65535).astype(np.uint16)
-        if csra & HISTOGRAM or self._only_histograms:
-            bins = energies[energies >= v["EnergyLow"]] >> (-v["Log2Ebin"] & _U32)
-            self.histograms[channel] += np.bincount(bins, minlength=_BINS)[: self.histograms.shape[1]].astype(np.uint32)
-        if len(times) and not self._only_histograms:
-            self._record(channel, times, heights, energies)
+        self._histogram(channel, energies, per)
+        if len(channel) and not self._only_histograms:
+            order = np.argsort(times, kind="stable")
+            self._record(channel[order], times[order], heights[order], energies[order])
 
-    def _record(self, channel: int, times: Floats, heights: Floats, energies: NDArray[np.uint16]) -> None:
-        layout, v = self.layout, self.channels[channel].variables
-        events = ev.allocate(ev.BASE_COLUMNS, len(times), zero=True)
+    def _per_channel(self) -> dict[str, NDArray[Any]]:
+        """What hits need to know of the settings, one value per channel; a run does not change them."""
+        variables = [channel.variables for channel in self.channels]
+        named = ("ChanCSRa", "FastThresh", "FastLength", "FastGap", "PeakSep", "EnergyLow", "Log2Ebin")
+        of = {name: np.array([each[name] for each in variables], np.int64) for name in named}
+        csra, tick = of["ChanCSRa"], tick_us(self.info) * 1e3
+        return {
+            "height": np.where(csra & GAIN, self._full / _FULL_SCALE_GAIN, self._full / _FULL_SCALE),
+            "threshold": of["FastThresh"] / (of["FastLength"] * clock_divider(self.info)),
+            "fast": (of["FastLength"] + of["FastGap"]) * tick,
+            "window": of["PeakSep"] * 2 ** self._filter_range() * tick,
+            "seen": csra & POSITIVE > 0,
+            "good": csra & GOOD > 0,
+            "histogram": csra & HISTOGRAM > 0,
+            "lowest": of["EnergyLow"],
+            "shift": -of["Log2Ebin"] & _U32,
+        }
+
+    def _histogram(
+        self, channel: NDArray[np.int64], energies: NDArray[np.uint16], per: dict[str, NDArray[Any]]
+    ) -> None:
+        wanted = (per["histogram"][channel] | self._only_histograms) & (energies >= per["lowest"][channel])
+        channel, bins = channel[wanted], energies[wanted].astype(np.int64) >> per["shift"][channel[wanted]]
+        fits = bins < self.histograms.shape[1]
+        np.add.at(self.histograms, (channel[fits], bins[fits]), np.uint32(1))
+
+    def _record(self, channel: NDArray[np.int64], times: Floats, heights: Floats, energies: NDArray[np.uint16]) -> None:
+        """The records of events, in the order of their times; those for which there is no room are dropped whole."""
+        layout = self.layout
+        lengths = np.array([self._samples(each) for each in range(self.info.channels)])[channel]
+        kept = int(np.searchsorted(np.cumsum(4 + lengths // 2), _QUEUE_WORDS - self.level, "right"))
+        self._dropped += int((4 + lengths[kept:] // 2).sum())
+        channel, times, heights = channel[:kept], times[:kept], heights[:kept]
+        energies, lengths = energies[:kept], lengths[:kept]
+        events = ev.allocate(ev.BASE_COLUMNS, kept, zero=True)
         events["time"][:] = np.floor(times * 1e9 / layout.tick_ns).astype(np.int64) * layout.tick_ns
         events["cfd"][:] = layout.source_offset_ns  # what a CFD that is off writes
         events["energy"][:] = np.minimum(energies, layout.energy.mask)
         events["channel"][:], events["slot"][:] = channel, self.info.slot
         events["crate"][:] = int(self.values["CrateID"]) & layout.crate.mask
-        if v["ChanCSRa"] & TRACE and v["TraceLength"]:
-            samples = v["TraceLength"] // 2 * 2
-            traces = self._traces(channel, heights, samples)
-            events[ev.TRACES] = traces.reshape(-1)
-            events["trace_start"] = np.arange(len(times)) * samples
-            events["trace_length"] = np.full(len(times), samples, np.uint16)
+        if lengths.any():
+            events[ev.TRACES] = np.zeros(int(lengths.sum()), np.uint16)
+            events["trace_start"] = np.cumsum(lengths) - lengths
+            events["trace_length"] = lengths.astype(np.uint16)
+            self._add_traces(events, channel, heights)
         words = encode(events, layout)
-        room = _QUEUE_WORDS - self.level
-        if len(words) > room:  # whole records
-            length = len(words) // len(times)
-            kept = room // length * length
-            self._dropped += len(words) - kept
-            words = words[:kept]
         self._words_in += len(words)
         self._blocks.append(words)
+
+    def _samples(self, channel: int) -> int:
+        """The length of the traces of a channel, 0 without."""
+        variables = self.channels[channel].variables
+        return variables["TraceLength"] // 2 * 2 if variables["ChanCSRa"] & TRACE else 0
+
+    def _add_traces(self, events: Events, channel: NDArray[np.int64], heights: Floats) -> None:
+        """Writes the samples of each event to their place."""
+        for number in np.unique(channel):
+            samples, mine = self._samples(int(number)), channel == number
+            if samples:
+                places = events["trace_start"][mine][:, None] + np.arange(samples)
+                events[ev.TRACES][places] = self._traces(int(number), heights[mine], samples)
 
     @property
     def layout(self) -> Variant:

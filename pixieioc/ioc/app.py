@@ -16,6 +16,7 @@ import msgspec
 
 from pixieioc.config import Config, ConfigError
 from pixieioc.ioc.access import AccessRules
+from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
@@ -101,6 +102,7 @@ async def run_ioc(
     interfaces: list[str] | None = None,
     *,
     start: bool = False,
+    restore: bool = True,
     on_ready: Callable[[], None] | None = None,
     logs: Logs | None = None,
 ) -> None:
@@ -110,14 +112,16 @@ async def run_ioc(
     access file read again, if there is one: the terminal may close, the IOC goes on.
 
     `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there; `logs` is where
-    the log goes, of which clients are told. Raises BadState, CannotServe, ConfigError if the IOC cannot begin.
+    the log goes, of which clients are told; without `restore` the settings are those of the configuration, whatever was
+    saved. Raises BadState, CannotServe, ConfigError if the IOC cannot begin.
     """
     supervisor = Supervisor.take(os.environ)
     ending = _Ending(supervisor)
     _listen_to_signals(ending)
     access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
     with State(config.state_folder) as state:
-        pvs = Pvs(all_pvs(config), config.prefix)
+        infos = all_pvs(config)
+        pvs = Pvs(infos, config.prefix)
         prepare()
         control = RunControl(pvs, config, state)
         control.pipeline.processes.state_folder = config.state_folder
@@ -129,6 +133,9 @@ async def run_ioc(
         pvs.post("IOC:ACCESS", str(access))
         if config.access_file is not None:
             loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, pvs)
+        autosave = Autosave(pvs, infos, config, server.views)
+        autosave.serve(server.is_writable)
+        await autosave.begin(restore=restore)
         try:
             await server.start()
         except OSError as error:
@@ -140,7 +147,7 @@ async def run_ioc(
             loop.create_task(supervisor.run(lambda: stuck(time.monotonic() - control.looked), _status(pvs))),
             loop.create_task(LogPvs(pvs, logs).run()),
         ]
-        await _serve(config, pvs, server, control, state, ending, background, start=start)
+        await _serve(config, pvs, server, control, state, ending, background, autosave, start=start)
 
 
 def _status(pvs: Pvs) -> Callable[[], str]:
@@ -160,6 +167,7 @@ async def _serve(
     state: State,
     ending: _Ending,
     background: list[asyncio.Task[None]],
+    autosave: Autosave,
     *,
     start: bool,
 ) -> None:
@@ -181,12 +189,12 @@ async def _serve(
     finally:
         for task in background:
             task.cancel()
-        await _close(control, server)
+        await _close(control, server, autosave)
 
 
-async def _close(control: RunControl, server: _Server) -> None:
+async def _close(control: RunControl, server: _Server, autosave: Autosave) -> None:
     """Closes everything; what does not let itself be closed ends with this process, which then ends at once."""
-    closing = asyncio.gather(control.end(), server.stop())
+    closing = asyncio.gather(control.end(), server.stop(), autosave.end())
     limit = max(_CLOSING, control.machine.leave_by + 2 * _CLOSING - time.monotonic())
     try:
         await asyncio.wait_for(closing, 0.0 if control.at_once else min(limit, 60.0))
@@ -204,6 +212,8 @@ def _listen_to_signals(ending: _Ending) -> None:
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     loop.add_signal_handler(signal.SIGHUP, log.warning, "SIGHUP: the IOC goes on; SIGTERM ends it")
+    # Whoever has started this may have them blocked, as procServ has: SIGTERM would never come.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_ENDING, *_IGNORED, signal.SIGHUP})
 
 
 def _warn_of_unfinished_files(config: Config) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 
-from pixieioc.ioc.records import Pvs, stamp
+from pixieioc.ioc.records import RESTORING, Pvs, stamp
 from pixieioc.pvinfo.run_control import COMMANDS_KEPT
 from pixieioc.pvinfo.states import DetectorState, Outcome
 
@@ -47,6 +47,8 @@ class CommandStatus:
 
     def command(self, status: Outcome, message: str, client: object, pv: str = "", run: int = 0) -> None:
         """The outcome of a command; the end of `run` will be its outcome in the end. `pv` was written."""
+        if client is RESTORING:  # nobody's command: what is refused is told with what was restored
+            return
         self._last = (run, client, pv) if run else None
         when = stamp()
         self._pvs.post("CmdUser_RBV", str(client), when)

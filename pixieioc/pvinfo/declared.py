@@ -90,7 +90,7 @@ def _pair(scope: _Scope, parameter: Parameter[Any], value: Value, source: Source
     pattern = parameter.pv if source.number is not None else ""
     if not parameter.fixed:
         of: dict[str, Any] = {**scope.named(own), "access": parameter.access, "source": source, "pattern": pattern}
-        of |= {"role": "setpoint", "saved": True, "locked_in_run": not parameter.live}
+        of |= {"role": "setpoint", "saved": True, "in_device": parameter.device, "locked_in_run": not parameter.live}
         yield _of_parameter(parameter, value, parameter.doc, of)
     of = {**scope.named(f"{own}_RBV"), "source": replace(source, kind="readback"), "role": "readback"}
     of["pattern"] = f"{pattern}_RBV" if pattern else ""

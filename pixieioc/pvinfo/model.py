@@ -148,6 +148,8 @@ class PvInfo:
     archive: Archive | None = None
     #: Whether it is one of the settings that a save and restore of a set-up consists of.
     saved: bool = False
+    #: Whether a device keeps its value over a restart of the IOC, so that the IOC does not.
+    in_device: bool = False
     #: The process variable whose number this text says in words.
     text_of: str = ""
 

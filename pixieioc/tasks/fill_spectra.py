@@ -15,6 +15,7 @@ from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, OutputRates
 from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.items import EVENTS, events_of
+from pixieioc.tasks.kept_spectra import KeptSpectra, Spectra
 from pixieioc.tasks.regions import sums
 
 Column = NDArray[Any]
@@ -23,11 +24,13 @@ _ENERGY_BITS = 16
 _ENERGIES = 1 << _ENERGY_BITS
 #: Without events for so long, in seconds, a rate is 0.
 _SILENCE = 2.0
+#: How long the end of the process waits for the spectra to be kept at most, in seconds.
+_LAST = 2.0
 #: What the sums of the regions of interest depend on, beside the spectra.
 _OF_REGIONS = {"roi_low", "roi_high", "roi_background"}
 
 
-class FillSpectra(OutputRates, Task):
+class FillSpectra(KeptSpectra, OutputRates, Task):
     """Fills one energy spectrum per module and channel, counts in its regions of interest, and passes the events on."""
 
     takes = EVENTS
@@ -110,10 +113,14 @@ class FillSpectra(OutputRates, Task):
         if config.get("erase"):
             self._make()
             self._begin_rates()
+            self.spectra_run = self.run_id if self.running else 0
+        if config.get("erase") or config.get("keep_spectra"):
+            self.save_spectra(now=True)
         self._regions_changed |= not _OF_REGIONS.isdisjoint(config)
 
     def do_init(self) -> None:
         self._make()
+        self.begin_keeping()
         self._begin_rates()
 
     def do_start(self) -> None:
@@ -121,6 +128,13 @@ class FillSpectra(OutputRates, Task):
             self._make()
         self._begin_rates()
         self.events_elsewhere = 0
+        self.spectra_run = self.run_id
+
+    def do_stop(self) -> None:
+        self.save_spectra(now=True)
+
+    def do_quit(self) -> None:
+        self.end_keeping(_LAST)
 
     def do_work(self, datum: Any) -> None:
         block = events_of(datum, self.name)
@@ -151,6 +165,8 @@ class FillSpectra(OutputRates, Task):
     def do_report(self) -> None:
         now = time.monotonic()
         self._report_rates(now)
+        if self.running:
+            self.save_spectra(now=False)
         if self._changed and (self._shown is None or not self.running or now - self._shown >= self.interval):
             self._changed, self._regions_changed, self._shown = False, True, now
             self.counts = self._counts()
@@ -160,6 +176,9 @@ class FillSpectra(OutputRates, Task):
         if self._regions_changed:
             self._regions_changed = False
             self._report_regions()
+
+    def spectra_now(self) -> Spectra:
+        return self._spectra().reshape(self.modules, self.channels, self.bins)
 
     def _begin_rates(self) -> None:
         self._filled = time.monotonic()

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.hardware import conservation
@@ -46,3 +50,15 @@ def test_nothing_is_lost_while_it_fits_and_that_it_waits_is_shown(pipeline: Reco
     outcome = trial.end()
     assert outcome.wrong == ()
     assert outcome.lost == 0 < outcome.events
+
+
+def test_the_read_out_goes_before_other_processes_where_that_is_allowed(
+    pipeline: Recorder, simulation: Simulation
+) -> None:
+    allowed = subprocess.run([sys.executable, "-c", "import os; os.nice(-10)"], check=False, capture_output=True)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    Trial(pipeline, simulation, HEADERS, small=False)
+    urgent, ordinary = (
+        os.getpriority(os.PRIO_PROCESS, pipeline.told(name, "process_id")) for name in ("TakeData", GATHER_DATA)
+    )
+    assert (urgent, ordinary) == (own if allowed.returncode else -10, own)

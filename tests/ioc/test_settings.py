@@ -90,7 +90,7 @@ class _Observer:
         self.posts += bool(changes & Change.VALUE)
 
 
-class _Nobody:
+class Nobody:
     """Tasks are not there, so nobody has to listen to them."""
 
     def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
@@ -111,7 +111,7 @@ class _Nobody:
 
 @contextlib.asynccontextmanager
 async def desk_of_tasks(**sizes: int) -> AsyncIterator[Desk]:
-    pipeline = LivePipeline(_Nobody(), lambda: None, {})
+    pipeline = LivePipeline(Nobody(), lambda: None, {})
     try:
         yield Desk(pipeline, {"channels": 2, **sizes})
     finally:

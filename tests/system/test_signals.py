@@ -100,6 +100,23 @@ def test_what_ends_an_ioc_may_be_told_to_all_its_processes(number: int) -> None:
         assert [file.suffix for file in sorted(ioc.folder.glob("*mod00.bin*"))] == [".bin", ".json"]
 
 
+def test_an_ioc_that_was_started_with_signals_blocked_ends_all_the_same() -> None:
+    """As procServ starts its child."""
+    blocked = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
+    with ioc_folder() as folder:
+        ioc = Ioc(folder, "demo")
+        ioc.start(preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, blocked))
+        below = ioc.processes()
+        ioc.process.send_signal(signal.SIGTERM)
+        try:
+            assert ioc.process.wait(10) == 0
+        finally:
+            ioc.process.kill()
+            ioc.log.close()
+            _, alive = psutil.wait_procs(below, timeout=5)
+        assert not alive
+
+
 def test_an_ioc_outlives_its_terminal() -> None:
     with ioc_folder() as folder, contextlib.ExitStack() as stack:
         ioc = Ioc(folder, "demo", "--start")

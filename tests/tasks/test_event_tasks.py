@@ -19,7 +19,7 @@ from tests.tasks.conftest import module_words
 FULL = DATA / "pixie16_binary_data-full.bin"
 
 
-def _through(
+def through(
     pipeline: Recorder, tmp_path: Path, tasks: list[str], files: list[Path], **config: Any
 ) -> dict[str, np.ndarray]:
     pipeline.chain_of("LoadFiles", "ConvertToEvents", *tasks, "KeepEvents")
@@ -36,7 +36,7 @@ def _key(events: dict[str, np.ndarray]) -> list[tuple[int, float, int, int, int]
 @pytest.mark.parametrize("block_size", [524_288, 5000])
 def test_sorting_real_data(pipeline: Recorder, tmp_path: Path, block_size: int) -> None:
     before = time.time()
-    events = _through(pipeline, tmp_path, ["SortEvents"], [FULL], block_size=block_size)
+    events = through(pipeline, tmp_path, ["SortEvents"], [FULL], block_size=block_size)
     assert len(events["time"]) == 24_598
     exact = events["time"].astype(object) * 32768 + (events["cfd"] * 32768).astype(int)
     assert all(earlier <= later for earlier, later in itertools.pairwise(exact))
@@ -51,7 +51,7 @@ def test_sorting_real_data(pipeline: Recorder, tmp_path: Path, block_size: int) 
 @pytest.mark.parametrize("block_size", [524_288, 20_000])
 def test_sorting_two_modules(pipeline: Recorder, tmp_path: Path, two_modules: dict[int, Path], block_size: int) -> None:
     files = list(two_modules.values())
-    events = _through(pipeline, tmp_path, ["SortEvents"], files, block_size=block_size)
+    events = through(pipeline, tmp_path, ["SortEvents"], files, block_size=block_size)
     assert np.bincount(events["module"]).tolist() == [40_000, 10_000]
     assert (np.diff(events["time"] + events["cfd"].astype(float)) >= 0).all()
     assert pipeline.told("SortEvents", "late_events") == 0
@@ -61,7 +61,7 @@ def test_late_events_are_marked_not_misplaced(pipeline: Recorder, tmp_path: Path
     # The modules' files one after the other, and room for a few events only: those of the second come too late.
     words = [np.fromfile(path, "<u4") for path in two_modules.values()]
     np.concatenate(words).tofile(tmp_path / "both.bin")
-    events = _through(
+    events = through(
         pipeline, tmp_path, ["SortEvents"], [tmp_path / "both.bin"], block_size=16_000, reset_time=1e6, max_events=1000
     )
     late = events["flags"] & 8 > 0
@@ -74,7 +74,7 @@ def test_a_counter_that_begins_anew(pipeline: Recorder, tmp_path: Path) -> None:
     first, second = module_words(0, 1.0, 1000, start=100.0), module_words(0, 1.0, 1000, seed=5)
     np.concatenate([first, second]).tofile(tmp_path / "twice.bin")
     config = {"time_mode": "start times", "start_times": [1e9, 2e9], "block_size": 3000}
-    events = _through(pipeline, tmp_path, ["SortEvents"], [tmp_path / "twice.bin"], **config)
+    events = through(pipeline, tmp_path, ["SortEvents"], [tmp_path / "twice.bin"], **config)
     assert pipeline.told("SortEvents", "resets") == 1
     assert (events["time"][:1000] >= 100e9).all()
     assert (events["time"][1000:] < 2e9).all()
@@ -92,7 +92,7 @@ def test_start_times_must_be_given(pipeline: Recorder) -> None:
 
 def test_gathering_makes_larger_chunks(pipeline: Recorder, tmp_path: Path) -> None:
     config = {"block_size": 1600, "chunk_size": 5000, "GatherEvents": {"max_delay": 60}}
-    events = _through(pipeline, tmp_path, ["GatherEvents"], [FULL], **config)
+    events = through(pipeline, tmp_path, ["GatherEvents"], [FULL], **config)
     assert len(events["time"]) == 24_598
     sizes = [int(size) for size in pipeline.told("KeepEvents", "sizes").split()]
     assert all(5000 <= size < 5200 for size in sizes[:-1])
@@ -112,7 +112,7 @@ def test_gathered_events_do_not_wait_for_ever(pipeline: Recorder, tmp_path: Path
 
 
 def test_picking_one_module(pipeline: Recorder, tmp_path: Path, two_modules: dict[int, Path]) -> None:
-    events = _through(pipeline, tmp_path, ["PickSingleModule"], list(two_modules.values()), module=1, block_size=9000)
+    events = through(pipeline, tmp_path, ["PickSingleModule"], list(two_modules.values()), module=1, block_size=9000)
     assert set(events["module"]) == {1}
     assert len(events["time"]) == 10_000
     told = pipeline.told
@@ -121,7 +121,7 @@ def test_picking_one_module(pipeline: Recorder, tmp_path: Path, two_modules: dic
 
 
 def test_spectra_hold_every_event(pipeline: Recorder, tmp_path: Path) -> None:
-    events = _through(pipeline, tmp_path, ["FillSpectra"], [FULL], block_size=8000)
+    events = through(pipeline, tmp_path, ["FillSpectra"], [FULL], block_size=8000)
     told = pipeline.told
     assert told("FillSpectra", "counts")[0, [9, 10]].tolist() == [12_105, 12_493]
     spectrum = told("FillSpectra", "spectrum")
@@ -133,7 +133,7 @@ def test_spectra_hold_every_event(pipeline: Recorder, tmp_path: Path) -> None:
 
 
 def test_regions_of_interest_follow_spectra_and_windows(pipeline: Recorder, tmp_path: Path) -> None:
-    events = _through(pipeline, tmp_path, ["FillSpectra"], [FULL], roi_low=[100, 700], roi_high={"M00:C09": [300, 900]})
+    events = through(pipeline, tmp_path, ["FillSpectra"], [FULL], roi_low=[100, 700], roi_high={"M00:C09": [300, 900]})
     told = pipeline.told
     bins = events["energy"][events["channel"] == 9] // 32
     first, second = (((bins >= low) & (bins <= high)).sum() for low, high in ((100, 300), (700, 900)))
@@ -151,14 +151,14 @@ def test_regions_of_interest_follow_spectra_and_windows(pipeline: Recorder, tmp_
 
 def test_events_without_a_spectrum_are_counted(tmp_path: Path) -> None:
     with Recorder({"FillSpectra": {"channels": 10, "bins": 64}}) as pipeline:
-        _through(pipeline, tmp_path, ["FillSpectra"], [FULL])
+        through(pipeline, tmp_path, ["FillSpectra"], [FULL])
         assert pipeline.told("FillSpectra", "events_elsewhere") == 12_493
         assert pipeline.told("FillSpectra", "spectrum").shape == (1, 10, 64)
         assert pipeline.told("FillSpectra", "spectrum").sum() == 12_105
 
 
 def test_spectra_begin_anew_unless_kept_and_can_be_erased(pipeline: Recorder, tmp_path: Path) -> None:
-    _through(pipeline, tmp_path, ["FillSpectra"], [FULL])
+    through(pipeline, tmp_path, ["FillSpectra"], [FULL])
     pipeline.run_through()
     assert pipeline.told("FillSpectra", "counts").sum() == 24_598
     pipeline.configure({"keep": True})

@@ -77,6 +77,11 @@ def _operate(site: Site, display: Display, box: Box) -> None:
         colors = (style.CALM, style.PASSING)
         display.add(bob.label(left, caption, style.TEXT, style.FAINT))
         display.add(bob.lamp(right, site(name), list(zip(states, colors, strict=True))))
+    caption, saved, restored = next(rows).columns(44, 28, 28)
+    tip = "Whether settings are being saved, and whether those from before the restart were restored."
+    display.add(bob.label(caption, "Settings saved, restored", style.TEXT, style.FAINT, tip=tip))
+    for box, name in ((saved, "SR_status"), (restored, "SR_rebootStatus")):
+        display.add(bob.lamp(box, site(name), states_of(site.info(name))))
     area = next(rows)
     for column, (text, name, confirm) in zip(area.columns(*[1] * len(_COMMANDS)), _COMMANDS, strict=True):
         hurts = name in ("Quit", "Kill", "IOC:SYSRESET")

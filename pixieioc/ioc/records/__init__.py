@@ -6,6 +6,7 @@ A transport, such as Channel Access, sees them from outside: it observes what ch
 from __future__ import annotations
 
 from pixieioc.ioc.records.alarm import INVALID, MAJOR, MINOR, NO_ALARM, AlarmStatus
+from pixieioc.ioc.records.client import RESTORING
 from pixieioc.ioc.records.pvs import Pvs
 from pixieioc.ioc.records.record import Change, Client, Observer, Put, PutRefused, Record, Stamp, stamp
 
@@ -14,6 +15,7 @@ __all__ = [
     "MAJOR",
     "MINOR",
     "NO_ALARM",
+    "RESTORING",
     "AlarmStatus",
     "Change",
     "Client",

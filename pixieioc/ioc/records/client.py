@@ -19,6 +19,10 @@ class Client:
         return f"{self.user}@{self.host}"
 
 
+#: Who writes what is restored when the IOC starts.
+RESTORING = Client("autosave", "localhost")
+
+
 class PutRefused(Exception):
     """A put that is not accepted: the client is told that it has failed."""
 

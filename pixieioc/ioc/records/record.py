@@ -48,6 +48,8 @@ class Record:
     ackt, acks = 1, NO_ALARM
     #: What posts the value anew, if that has not been done although it is out of date.
     late: Callable[[], None] | None = None
+    #: Called when what the record says of itself has changed.
+    on_describe: Callable[[Record], None] | None = None
     #: Called when a client has acknowledged an alarm here.
     on_acknowledge: Callable[[Client], None] | None = None
 
@@ -151,6 +153,8 @@ class Record:
         self.renew(Change.PROPERTY | (Change.ALARM if (self.status, self.severity) != old else 0))
         if self.severity != old[1] and self.on_severity is not None:
             self.on_severity(self, old[1])
+        if self.on_describe is not None:
+            self.on_describe(self)
 
     def _change(self, value: Any) -> int:
         """What the value is a change of, compared with what was told last."""

@@ -1,0 +1,133 @@
+"""Settings as the text of a file in the format of synApps' autosave (`.sav`), and back.
+
+A line has a name and a value; a long text is the array of its bytes, as autosave has those. Lines that begin with # are
+comments to autosave. Ours say which configuration the file is of, what that said of a setting where something else was
+written (`#=`), and at the end the sum of all that stands before: what is not whole is not used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+#: Files that begin so are ours. Autosave trusts a file of version 1.8 or later by its last line.
+_HEADER = "# pixieioc settings V2.0"
+_CONFIGURATION, _CONFIGURED, _SUM, _END = "# configuration ", "#= ", "# sha256 ", "<END>"
+_ARRAY = "@array@"
+_WHOLE_ARRAY = re.compile(r'@array@\s*\{((?:\s*"(?:[^"\\]|\\.)*")*)\s*\}[^\S\n]*', re.DOTALL)
+_ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class BadFile(Exception):
+    """A file that cannot be used; the text says why."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a file says, by the names of process variables or fields (`PX16:Rate_RBV.HIHI`)."""
+
+    values: Mapping[str, str]
+    #: What the configuration said at that time, where it was something else.
+    configured: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: Which configuration it is of; empty: it does not say.
+    configuration: str = ""
+    #: Whether it was read as it was written, as the sum says.
+    is_whole: bool = False
+    #: Names whose value is none that a setting can have, with the reason.
+    unreadable: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def text_of(value: float | str) -> str:
+    """A value of a record as the file has it; states are their numbers."""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def written(
+    values: Mapping[str, str], configured: Mapping[str, str], configuration: str, when: str, long: Collection[str] = ()
+) -> bytes:
+    """The content of a file. `when` is for readers; the texts of the names in `long` are arrays of characters."""
+    lines = [f"{_HEADER}, written {when}", _CONFIGURATION + configuration]
+    for name, value in values.items():
+        if name in long and _is_plain(value):
+            lines.append(f"# {name} is {value}")
+        lines.append(f"{name} {_as_array(value) if name in long or not _is_plain(value) else value}")
+        if (before := configured.get(name, value)) != value:
+            lines.append(f"{_CONFIGURED}{name} {before if _is_plain(before) else _as_array(before)}")
+    body = "".join(f"{line}\n" for line in lines).encode()
+    return body + f"{_SUM}{hashlib.sha256(body).hexdigest()}\n{_END}\n".encode()
+
+
+def read(content: bytes) -> Saved:
+    """What a file says, ours or autosave's; BadFile if it was cut off or changed, or is no such file at all."""
+    if not content.rstrip(b"\r\n").endswith(_END.encode()):
+        raise BadFile(f"it is cut off, or no file of settings: its last line is not {_END}")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise BadFile(f"it is damaged: {error}") from None
+    is_whole = _sum_is_right(content)
+    if text.startswith(_HEADER) and not is_whole:
+        raise BadFile("it is damaged: its content is not what its sum says")
+    return _parsed(text, is_whole=is_whole)
+
+
+def _sum_is_right(content: bytes) -> bool:
+    body, found, rest = content.rpartition(_SUM.encode())
+    return bool(found) and rest == f"{hashlib.sha256(body).hexdigest()}\n{_END}\n".encode()
+
+
+def _parsed(text: str, *, is_whole: bool) -> Saved:
+    values: dict[str, str] = {}
+    configured: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
+    configuration, at = "", 0
+    while at < len(text):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        line, start, at = text[at:end].removesuffix("\r"), at, end + 1
+        if line.startswith(_END):
+            break
+        if is_whole and line.startswith(_CONFIGURATION):
+            configuration = line.removeprefix(_CONFIGURATION)
+        into, given = (configured, line.removeprefix(_CONFIGURED)) if line.startswith(_CONFIGURED) else (values, line)
+        name, space, value = given.lstrip().partition(" ")
+        if not name or name[0] in "#!":  # comments, and autosave's note of what was not connected
+            continue
+        name = _plain_name(name)
+        if value.lstrip().startswith(_ARRAY):
+            found = _WHOLE_ARRAY.match(text, start + len(line) - len(value.lstrip()))
+            if found is None:
+                raise BadFile(f"{name}: its array has no end")
+            at = max(at, found.end())
+            value, why = _from_array(_ELEMENT.findall(found[1]))
+            if why:
+                unreadable[name] = why
+                continue
+        into[name] = value if space else ""
+    return Saved(values, configured, configuration, is_whole, unreadable)
+
+
+def _plain_name(name: str) -> str:
+    """A name without what says no more: that of the value field, and the sign of long strings."""
+    return name.removesuffix("$").removesuffix(".VAL")
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a line can have the value as it stands."""
+    return not _CONTROL.search(value) and not value.lstrip().startswith(_ARRAY)
+
+
+def _as_array(text: str) -> str:
+    return " ".join([_ARRAY, "{", *(f'"{byte}"' for byte in text.encode()), "}"])
+
+
+def _from_array(elements: list[str]) -> tuple[str, str]:
+    """The text that an array of characters is, up to its end, or why it is none."""
+    try:
+        codes = bytes(int(element) & 0xFF for element in elements)
+        return codes.partition(b"\0")[0].decode(), ""
+    except (ValueError, UnicodeDecodeError):
+        return "", "an array that is no text"

@@ -1,0 +1,96 @@
+"""What the process variables of saving and restoring say, and the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pixieioc.ioc.records import NO_ALARM, Client, Pvs
+from pixieioc.ioc.sav import Saved
+from pixieioc.ioc.saved_settings import in_words
+from pixieioc.pvinfo.save_restore import FAILURE, OK, WARNING
+
+log = logging.getLogger(__name__)
+
+_TIME = "%Y-%m-%d %H:%M:%S"
+
+
+class SaveStatus:
+    """Posts them; a failure is logged when it begins and when it is over."""
+
+    def __init__(self, pvs: Pvs) -> None:
+        self._pvs = pvs
+        self._problem = ""
+        acknowledge = pvs["ErrorAck"].put
+        assert acknowledge is not None
+
+        def put(value: Any, client: Client) -> Any:
+            if value:  # seen: the value stays, the alarm does not
+                pvs.post_with("SR_rebootStatus", pvs["SR_rebootStatus"].value, NO_ALARM)
+            return acknowledge(value, client)
+
+        pvs.on_put("ErrorAck", put)
+
+    def restored(self, file: str, saved: Saved | None, count: int, left: Collection[str]) -> None:
+        """What has become of the saved settings at the start."""
+        for text in left:
+            log.warning("settings: %s", text)
+        if saved is not None:
+            log.info("settings: %d restored from %s", count, file)
+        what = f"{file}: {count} settings restored" if saved is not None else "begins as configured"
+        state = OK if not left else WARNING if saved is not None else FAILURE
+        short = "No errors" if not left else f"{len(left)} not restored" if saved is not None else "Nothing restored"
+        self._pvs.post("SR_rebootStatus", state)
+        self._pvs.post("SR_rebootStatusStr", short)
+        self._pvs.post("SR_rebootTime", f"{datetime.now():{_TIME}}")
+        self._pvs.post("SR_rebootMessage_RBV", "; ".join([what, in_words(left)]) if left else what)
+
+    def saved(self, path: Path) -> None:
+        """A file was written."""
+        if self._problem:
+            log.warning("settings are being saved again: %s", path)
+        self._problem = ""
+        self._pvs.post("SR_0_Name", path.name)
+        self._pvs.post("SR_0_Time", f"{datetime.now():{_TIME}}")
+        self.recently(f"Saved {path.name}")
+        self._show(OK, "", "")
+
+    def failed(self, folder: Path, error: OSError) -> None:
+        """A file could not be written."""
+        self._say(FAILURE, "Cannot be saved", f"settings cannot be saved in {folder}: {error.strerror or error}")
+
+    def silent(self, folder: Path, seconds: float) -> None:
+        """A file is being written, for too long."""
+        text = f"settings are not saved yet: the file system of {folder} does not answer"
+        self._say(WARNING, f"No answer for {seconds:.0f} s", text)
+
+    def loaded(self, path: Path, count: int, left: Collection[str]) -> None:
+        """A client has loaded a file."""
+        log.info("settings: %d loaded from %s", count, path)
+        for text in left:
+            log.warning("settings: %s: %s", path, text)
+
+    def recently(self, text: str) -> None:
+        """What was done last."""
+        self._pvs.post("SR_recentlyStr", text)
+
+    def said(self, left: Collection[str]) -> str:
+        """What was not loaded, as an answer."""
+        return in_words(left)
+
+    def _say(self, state: str, short: str, text: str) -> None:
+        if text != self._problem:
+            log.error("%s", text)
+        self._problem = text
+        self._show(state, short, text)
+
+    def _show(self, state: str, short: str, text: str) -> None:
+        for name, value in (
+            ("SR_status", state), ("SR_0_Status", state), ("SR_statusStr", short or "Ok"),
+            ("SR_0_StatusStr", short or "Ok"), ("SR_statusMessage_RBV", text),
+        ):  # fmt: skip
+            if self._pvs[name].value != value:
+                self._pvs.post(name, value)

@@ -1,0 +1,97 @@
+"""Which of the files of settings is used after a restart, and what of it: rules without files, clock or records.
+
+The latest statement counts: what was written to a setting, unless the configuration file says something else of it than
+it did then. What the command line says of a setting counts in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pixieioc.ioc import sav
+from pixieioc.ioc.sav import BadFile, Saved
+from pixieioc.pvinfo.model import PvInfo
+
+#: As many names are told in a process variable; the log has all of them.
+_TOLD = 12
+
+
+def is_kept(pv: PvInfo) -> bool:
+    """Whether the IOC keeps a process variable's value over a restart: the settings that no device keeps itself."""
+    return pv.saved and not pv.in_device
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The file that is used (None: none can be), its name, and why others that are newer are not."""
+
+    saved: Saved | None
+    name: str
+    rejected: tuple[str, ...] = ()
+
+
+def choose(candidates: Iterable[tuple[str, Callable[[], bytes]]], configuration: str) -> Choice:
+    """The first of some files, newest first, that is whole and of this configuration."""
+    rejected: list[str] = []
+    for name, content in candidates:
+        try:
+            saved = sav.read(content())
+            check_whole(saved, configuration)
+        except (BadFile, OSError) as error:
+            rejected.append(f"{name} is not used: {error}")
+        else:
+            return Choice(saved, name, tuple(rejected))
+    return Choice(None, "", tuple(rejected))
+
+
+def check_whole(saved: Saved, configuration: str) -> None:
+    """BadFile says why a file is none that this IOC has written with this configuration."""
+    if not saved.is_whole:
+        raise BadFile("it is damaged, or was not written by this program: it has no sum")
+    if saved.configuration != configuration:
+        raise BadFile(f"it is of another configuration ({saved.configuration}); SR_restore loads it all the same")
+
+
+@dataclass
+class Plan:
+    """What is to be written, by name, and sentences about what is not."""
+
+    writes: dict[str, str] = field(default_factory=dict[str, str])
+    left: list[str] = field(default_factory=list[str])
+
+
+def planned(saved: Saved, present: Callable[[str], str | None], overridden: Collection[str]) -> Plan:
+    """What of a file is to be restored. `present` is what a setting is without it; None: there is no such setting."""
+    plan = Plan(left=[f"{name}: {why}" for name, why in saved.unreadable.items()])
+    for name, value in saved.values.items():
+        now = present(name)
+        if now is None:
+            plan.left.append(f"{name}: there is no such setting now")
+        elif value == now:
+            continue
+        elif name in overridden:
+            plan.left.append(f"{name}: the command line says {_short(now)}, not {_short(value)}")
+        elif (before := saved.configured.get(name, value)) != now:
+            plan.left.append(
+                f"{name}: the configuration says {_short(now)} now, {_short(before)} before; {_short(value)} was saved"
+            )
+        else:
+            plan.writes[name] = value
+    return plan
+
+
+def in_words(texts: Collection[str]) -> str:
+    """Some sentences as one text, of many the first ones."""
+    some = list(texts)[:_TOLD]
+    more = len(texts) - len(some)
+    return "; ".join(some) + (f"; and {more} more, see the log" if more else "")
+
+
+def differing(old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:
+    """The names whose values differ."""
+    return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+
+
+def _short(value: str) -> str:
+    return repr(value) if not value or " " in value else value if len(value) < 40 else f"{value[:37]}..."
