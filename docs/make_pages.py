@@ -20,7 +20,7 @@ except ImportError:  # run as a script, from any folder
     import task_page  # pyright: ignore[reportMissingImports]
 
 from pixieioc.config_run import RunParameters
-from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable
+from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, PutLogTable
 from pixieioc.ioc import run_machine
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
@@ -130,6 +130,12 @@ notices.
 The log is described in [running an IOC](running.md#log).
 
 {log}
+
+## `[ioc.put_log]`
+
+[Who may write](../how-to/who-may-write.md) has an example, [access](access.md#the-log-of-puts) what a line says.
+
+{put_log}
 
 {tasks}
 ## Reports of every task
@@ -416,6 +422,7 @@ def configuration() -> str:
         ioc=_keys(IocTable),
         limits=_keys(LimitsTable),
         log=_keys(LogTable),
+        put_log=_keys(PutLogTable),
         tasks="\n".join(_task(name, own[name]) for name in sorted(own)),
         standard=_reports(r for r in vars(StandardReports).values() if isinstance(r, Report)) + "\n",
     )

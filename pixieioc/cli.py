@@ -82,10 +82,12 @@ def check(config: ConfigFile, prefix: Prefix = None, sets: Sets = None) -> None:
     examined = examine(config, sets or (), prefix, files=True)
     problems, pvs = list(examined.problems), {}
     if examined.access_file is not None:
-        from pixieioc.ioc.access import AccessRules
+        from pixieioc.ioc.access import read_file
 
         with _collecting(problems):
-            AccessRules.read(examined.access_file)
+            rules = read_file(examined.access_file, examined.macros)
+            for line, text in rules.warnings:
+                typer.echo(f"pixieioc: note: {examined.access_file}:{line}: {text}", err=True)
     checked = examined.config
     if checked is not None:
         with _collecting(problems, f"{config}: "):

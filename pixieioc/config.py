@@ -6,18 +6,17 @@ Everything is checked when a file is read; what is wrong is reported with its pl
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pixieioc import account
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
+from pixieioc.config_ioc import access_file_of, macros_of, problems_of
 from pixieioc.config_lines import KeyPath, lines_of
 from pixieioc.config_run import RUN, RunParameters
-from pixieioc.config_schema import LONGEST_PREFIX, IocTable, LimitsTable, PipelineTable
-from pixieioc.config_tables import Problem, about, keys_of, located, plain_tables, read_table
+from pixieioc.config_schema import LONGEST_PREFIX, IocTable, LimitsTable, PipelineTable, PutLogTable
+from pixieioc.config_tables import Problem, about, keys_of, located, path_from, plain_tables, read_table
 from pixieioc.config_tasks import (
     class_names,
     classes_of,
@@ -28,12 +27,12 @@ from pixieioc.config_tasks import (
     with_crate,
     without_devices,
 )
-from pixieioc.pipeline import channel_values
-from pixieioc.pipeline.declare import Parameter, Value, parameters_of, settings_of
+from pixieioc.config_values import absolute, to_json, with_defaults
+from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.graph import Graph
 from pixieioc.pipeline.registry import TASKS
-from pixieioc.pipeline.validate import defaults_for, like, validate
+from pixieioc.pipeline.validate import like, validate
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ __all__ = [
     "IocTable",
     "LimitsTable",
     "PipelineTable",
+    "PutLogTable",
     "RunParameters",
     "absolute",
     "check",
@@ -85,13 +85,18 @@ class Config:
     @property
     def access_file(self) -> Path | None:
         """The file that says who may write."""
-        return Path(_from(self.folder, self.ioc.access_file)) if self.ioc.access_file else None
+        return access_file_of(self.ioc, self.folder)
+
+    @property
+    def put_log_file(self) -> Path | None:
+        """The file that puts are logged in."""
+        return path_from(self.folder, self.ioc.put_log.file)
 
     @property
     def state_folder(self) -> Path:
         """Where the run number and the like survive a restart."""
-        if self.ioc.state_dir:
-            return Path(_from(self.folder, self.ioc.state_dir))
+        if folder := path_from(self.folder, self.ioc.state_dir):
+            return folder
         return account.state_home() / "pixieioc" / (self.prefix.strip(":").replace("/", "_") or "_")
 
 
@@ -101,8 +106,9 @@ class Examined:
 
     problems: tuple[str, ...]
     config: Config | None
-    #: The file that says who may write, if that could be read at all.
+    #: The file that says who may write, if that could be read at all, and its macros.
     access_file: Path | None = None
+    macros: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
 
 
 def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:
@@ -146,13 +152,15 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     else:
         _check_the_rest(given, tables["tasks"], crate, folder, problems, files=files)
         _resolve(RUN, RunParameters, tables[RUN], (RUN,), problems)
-    access_file = Path(_from(folder, ioc.access_file)) if ioc is not None and ioc.access_file else None
-    if files and access_file is not None and not os.path.lexists(access_file):
-        problems.append(Problem(("ioc", "access_file"), f"ioc.access_file: there is no {access_file}"))
-        access_file = None
+    of_access = list(problems_of(ioc, folder, files=files)) if ioc is not None else []
+    problems += of_access
     texts = located(problems, path, lines_of(text), overridden)
     config = config and dataclasses.replace(config, overridden=frozenset(overridden))
-    return Examined(texts, None if texts else config, access_file)
+    if ioc is None or of_access:
+        return Examined(texts, None)
+    own = pipeline.prefix if pipeline is not None else ""
+    access_file, macros = access_file_of(ioc, folder), macros_of(ioc, own if prefix is None else prefix)
+    return Examined(texts, None if texts else config, access_file, macros)
 
 
 _TABLES = ("pipeline", CRATE, RUN, "tasks", "ioc")
@@ -291,28 +299,6 @@ def _check_the_rest(
         _settings(name, cls, tasks[name], folder, problems, files=files)
 
 
-def with_defaults(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
-    """A value for every setting that `cls` declares."""
-    return settings_of(cls, defaults_for(cls, values))
-
-
-def absolute(cls: type, values: Mapping[str, Value], folder: Path) -> dict[str, Value]:
-    """The same values, with relative file names starting from `folder`."""
-    parameters = parameters_of(cls)
-    made = dict(values)
-    for name, value in values.items():
-        if parameters[name].path and isinstance(value, str) and value:
-            made[name] = _from(folder, value)
-        elif parameters[name].path and isinstance(value, list):
-            made[name] = [_from(folder, text) for text in value if isinstance(text, str)]
-    return made
-
-
-def _from(folder: Path, text: str) -> str:
-    # os.path, not Path, which would drop a slash at the end, which means "a folder" and stays.
-    return os.path.join(folder, os.path.expanduser(text))  # noqa: PTH111, PTH118
-
-
 def _resolve(
     task: str, cls: type, given: Mapping[str, Any], key_path: KeyPath, problems: list[Problem]
 ) -> dict[str, Value]:
@@ -332,13 +318,3 @@ def _resolve(
         accepted = _resolve(task, cls, rest, key_path, more)
         problems += [problem for problem in more if not about(problem, wrong)]
         return accepted
-
-
-def to_json(settings: Mapping[str, Mapping[str, Value]], classes: Mapping[str, type]) -> str:
-    """All values as one JSON text, the form of ConfigJSON; those of channels in the short form."""
-    short = {task: _short(values, parameters_of(classes[task])) for task, values in settings.items()}
-    return json.dumps(short, ensure_ascii=False)
-
-
-def _short(values: Mapping[str, Any], parameters: Mapping[str, Parameter[Any]]) -> dict[str, Any]:
-    return {n: channel_values.gathered(v) if parameters[n].per != "task" else v for n, v in values.items()}

@@ -95,6 +95,28 @@ class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep: Annotated[int, _described("How many old files are kept.", least=1)] = 5
 
 
+class PutLogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.put_log]`: where it is written down who has written what."""
+
+    file: Annotated[str, _described("File for the lines; empty: none.")] = ""
+    size: Annotated[
+        float, _described("MB after which a new file begins; the old one is renamed to .1, .2 ...", least=0.001)
+    ] = 10.0
+    keep: Annotated[int, _described("How many old files are kept.", least=0)] = 9
+    collectors: Annotated[
+        list[str],
+        _described(
+            "Collectors that get the lines: `tcp://host:port` or `udp://host:port`; the port is 7011 if missing."
+        ),
+    ] = []
+    all: Annotated[
+        bool, _described("Logs every put; otherwise those by a rule with TRAPWRITE (without `access_file`: every put).")
+    ] = False
+    room: Annotated[
+        int, _described("Lines that wait for a file or collector; more are lost, and counted.", least=1)
+    ] = 10_000
+
+
 class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc]`: the server, and limits of the computer it runs on."""
 
@@ -112,7 +134,18 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory_hihi: Annotated[float, _described("Memory of a task in MB above which its MemUsed_RBV is MAJOR.")] = 2000.0
     access_file: Annotated[
         str,
-        _described("TOML file that says who may write, read again on SIGHUP; empty: everybody may write everything."),
+        _described("EPICS access security file (`.acf`), read again on SIGHUP; empty: everybody may write everything."),
     ] = ""
+    access_macros: Annotated[
+        list[str], _described("Macros of that file, each as `NAME=value`; `P` is the prefix unless it is one of them.")
+    ] = []
+    check_client_ip: Annotated[
+        bool,
+        _described(
+            "As asCheckClientIP of EPICS: hosts of the access file are compared by address, not by the name that a "
+            "client says of itself."
+        ),
+    ] = False
+    put_log: Annotated[PutLogTable, _described("The log of puts, see below.")] = PutLogTable()
     log: Annotated[LogTable, _described("Where the log goes, see below.")] = LogTable()
     limits: Annotated[LimitsTable, _described("What clients may cost, see below.")] = LimitsTable()

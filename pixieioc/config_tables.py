@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,17 @@ class Problem:
 def about(problem: Problem, names: Iterable[str]) -> bool:
     """Whether a problem is about one of these keys or names one: it may go away with what is wrong there."""
     return any(problem.key_path[-1:] == (name,) or re.search(rf"\b{re.escape(name)}\b", problem.text) for name in names)
+
+
+def name_from(folder: Path, text: str) -> str:
+    """A file name that starts from `folder` if it is relative; `~` is the home folder."""
+    # os.path, not Path, which would drop a slash at the end, which means "a folder" and stays.
+    return os.path.join(folder, os.path.expanduser(text))  # noqa: PTH111, PTH118
+
+
+def path_from(folder: Path, text: str) -> Path | None:
+    """The same as a path; None if there is no name."""
+    return Path(name_from(folder, text)) if text else None
 
 
 def keys_of(as_type: type[msgspec.Struct]) -> list[str]:

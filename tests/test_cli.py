@@ -82,8 +82,8 @@ def test_a_bad_access_file_is_one_line_with_file_line_and_what_is_allowed(good: 
     good.write_text(GOOD + f'access_file = "{access.name}"\n')
     for text, says in (
         (None, ": No such file or directory"),
-        ("OP = [\n'*@wall'", ":1:1: not TOML: Unclosed array"),
-        ('OP = ["*@wall"]\nEX = ["jan"]\n', ":2: EX: 'jan': must be user@host, with * for any"),
+        ("ASG(OP) {\nRULE(1, READ)\n", ":3: INPA to INPU, or RULE, should stand here, not the end of the file"),
+        ("ASG(OP)\nASG(OP)\n", ":2: ASG(OP) is there twice"),
     ):
         if text is not None:
             access.write_text(text)
@@ -92,19 +92,33 @@ def test_a_bad_access_file_is_one_line_with_file_line_and_what_is_allowed(good: 
             assert (code, out, err) == (1, "", f"pixieioc: good.toml:8: ioc.access_file: there is no {access}\n")
         else:
             assert (code, out, err) == (78 if command == "run" else 1, "", f"pixieioc: {access}{says}\n")
-    access.write_text('OP = ["*@wall"]\n')
-    assert _program(good.parent, "check", "good.toml")[0] == 0
+    access.write_text("ASG(OP) {RULE(1, WRITE)}\nNEW(x)\n")
+    code, _, err = _program(good.parent, "check", "good.toml")
+    assert (code, err) == (0, f"pixieioc: note: {access}:2: NEW is not known, and has no effect\n")
 
 
 def test_every_problem_of_an_access_file_is_a_line(good: Path) -> None:
-    access = good.parent / "access.toml"
-    good.write_text(GOOD + 'access_file = "access.toml"\n')
-    access.write_text('EX = 5\nZZ = ["x"]\n')
+    access = good.parent / "hall.acf"
+    good.write_text(GOOD + 'access_file = "hall.acf"\naccess_macros = ["WHO=jan"]\n')
+    access.write_text('UAG(a) {$(WHO)}\nASG(OP) {\nINPA($(P)Acquire)\nRULE(1, WRITE) {UAG(b) CALC("A+")}\n}\n')
+    code, _, err = _program(good.parent, "check", "good.toml")
+    assert code == 1
+    assert err.splitlines() == [
+        f"pixieioc: {access}:4: UAG(b): there is no such UAG above; there are: a",
+        f'pixieioc: {access}:4: CALC("A+"): a value is missing at its end',
+    ]
+
+
+def test_what_is_wrong_with_the_log_of_puts_and_with_macros_is_told_with_its_line(good: Path) -> None:
+    good.write_text(GOOD + 'access_macros = ["WHO"]\nput_log = {collectors = ["http://log"]}\n')
     code, _, err = _program(good.parent, "check", "good.toml")
     assert code == 1
     one, other = err.splitlines()
-    assert one.startswith(f"pixieioc: {access}:1: EX = 5: must be lists of user@host")
-    assert other == f"pixieioc: {access}:2: ZZ: no access group; there are: OP, EX, EN"
+    assert one == "pixieioc: good.toml:8: ioc.access_macros: 'WHO': must be NAME=value"
+    assert other == (
+        "pixieioc: good.toml:9: ioc.put_log.collectors: 'http://log': must be tcp://host:port or udp://host:port, "
+        "the port from 1 to 65535 or missing"
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_told_as_file_and_reason(good: Path) -> None:

@@ -19,6 +19,7 @@ ROOT = Path(pixieioc.__file__).parent
 FORBIDDEN = ("zmq", "caproto", "multiprocessing", "numba")
 #: Rooms that are pure but for the modules that are named here, which hold sockets, processes or files.
 ROOMS: dict[str, tuple[str, ...]] = {
+    "access": (),
     "listmode": (),
     "detector": (),
     "pvinfo": (),
@@ -34,11 +35,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
 MODULES = (
     "config",
     "config_input",
+    "config_ioc",
     "config_lines",
     "config_run",
     "config_schema",
     "config_tables",
     "config_tasks",
+    "config_values",
+    "ioc/put_entry",
     "ioc/readiness",
     "ioc/run",
     "ioc/run_ending",

@@ -28,7 +28,7 @@ from pixieioc.pipeline.temporary import temporary_folder
 
 _PACKAGES = ("caproto", "zmq", "numpy", "numba", "boost_histogram", "msgspec", "psutil", "uvloop", "typer", "rich")
 #: How much is written at a time and in total to see how fast a disk is, and the time after which that ends.
-_BLOCK, _BLOCKS, _LONGEST = 8 * 1024**2, 16, 3.0
+_BLOCK, _BLOCKS, _LONGEST = 4 * 1024**2, 16, 2.0
 
 
 def packages(config: Config) -> Iterator[Package]:

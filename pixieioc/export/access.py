@@ -10,8 +10,8 @@ from pixieioc.pvinfo.model import Access
 
 #: Access groups, what they are for, and whose accounts may write: the later may do all that the earlier may.
 GROUPS: Mapping[Access, tuple[str, tuple[str, ...]]] = {
-    "OP": ("run control, presets, acknowledging", ("operators", "experts", "engineers")),
-    "EX": ("settings", ("experts", "engineers")),
+    "OP": ("run control, presets, acknowledging alarms", ("operators", "experts", "engineers")),
+    "EX": ("settings, and fields such as alarm limits", ("experts", "engineers")),
     "EN": ("ending the tasks and the IOC", ("engineers",)),
 }
 ROLES = ("operators", "experts", "engineers")
@@ -19,17 +19,18 @@ ROLES = ("operators", "experts", "engineers")
 
 def access_security(description: Description) -> str:
     """`pixieioc.acf`: the groups of the records' ASG. Its lists of accounts are a site's to fill in."""
-    used = {pv.access for pv in description.pvs.values()}
     lines = [
         f"# {GENERATED}",
-        "# A site copies it and puts its accounts into the lists below; HAG(...) in a rule also asks for the computer.",
+        "# A site copies it, puts its accounts into the lists below, and names the copy as access_file in [ioc].",
+        f'# HAG(name) in a rule asks for the computer, too, INPA({description.prefix}Acquire) CALC("A=0") for a value.',
+        "# What is written by a rule with TRAPWRITE is logged.",
         *(f"UAG({role}) {{ {role.removesuffix('s')} }}" for role in ROLES),
         "# What has no group of its own can be read only.",
         "ASG(DEFAULT) {\n    RULE(1, READ)\n}",
     ]
     for group, (purpose, roles) in GROUPS.items():
-        if group in used:
-            lines.append(f"# {purpose[0].upper()}{purpose[1:]}.")
-            who = "\n".join(f"        UAG({role})" for role in roles)
-            lines.append(f"ASG({group}) {{\n    RULE(1, READ)\n    RULE(1, WRITE) {{\n{who}\n    }}\n}}")
+        who = ", ".join(roles)
+        lines.append(f"# {purpose[0].upper()}{purpose[1:]}.")
+        rule = f"RULE(1, WRITE, TRAPWRITE) {{\n        UAG({who})\n    }}"
+        lines.append(f"ASG({group}) {{\n    RULE(1, READ)\n    {rule}\n}}")
     return "\n".join(lines) + "\n"

@@ -25,6 +25,8 @@ REVISIONS = {11: "B", 12: "C", 13: "D", 15: "F", 17: "H"}
 REVISION_H = 17
 #: The module parameter that is a time, in seconds; all others are whole numbers of 32 bits.
 RUN_TIME = "HOST_RT_PRESET"
+#: The bit of MODULE_CSRB of the module that starts and ends a synchronous run of all: XIA's SDK needs one.
+RUN_LEADER = 1 << 6
 #: Words that the host holds of each module by default, in 100 buffers, before the module itself has to.
 QUEUE_WORDS = 100 * 8192
 
@@ -142,6 +144,13 @@ class Crate(Protocol):
         self, firmware: Sequence[Firmware], settings: Path | None = None, progress: Progress | None = None
     ) -> None:
         """Boots one module after the other with the firmware of its kind, then loads a file of settings."""
+        ...
+
+    def resume(self, firmware: Sequence[Firmware], settings: Path | None = None) -> bool:
+        """Has modules that an earlier process has booted with this firmware load their settings only.
+
+        False if that is not possible: then they must be booted.
+        """
         ...
 
     def read_channel(self, module: int, channel: int, name: str) -> float:

@@ -9,7 +9,8 @@
     dsp_code = "firmware/Pixie16DSP_revfgeneral_14b500m_r35207.ldr"
     dsp_variables = "firmware/Pixie16DSP_revfgeneral_14b500m_r35207.var"
 
-A relative name begins at the folder of the file.
+A relative name begins at the folder of the file. With `offline = true`, the modules are those that XIA's SDK simulates
+itself (5 or later: four, in the slots 2 to 5, without data), and there is no firmware to name.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pixieioc.hardware.crate import Firmware
 from pixieioc.hardware.error import HardwareError
 
 _FILES = ("system", "fippi", "dsp_code", "dsp_variables")
-_KEYS = ("library", "settings", "firmware")
+_KEYS = ("library", "settings", "firmware", "offline")
 #: Revision, ADC rate and bits.
 _KIND = re.compile(r"[A-Z]-(100|250|500)-(12|14|16)")
 
@@ -36,6 +37,7 @@ class CrateFile:
     library: Path
     firmware: tuple[Firmware, ...]
     settings: Path | None = None
+    offline: bool = False
 
 
 def read_crate_file(path: Path) -> CrateFile:
@@ -47,13 +49,15 @@ def read_crate_file(path: Path) -> CrateFile:
     _refuse_unknown(path, "", content, _KEYS)
     if "library" not in content:
         raise _wrong(path, "library: this key is missing")
-    tables = content.get("firmware", {})
-    if not isinstance(tables, dict) or not tables:
+    tables, offline = content.get("firmware", {}), content.get("offline", False)
+    if not isinstance(offline, bool):
+        raise _wrong(path, f"offline = {offline!r}: must be true or false")
+    if not isinstance(tables, dict) or not (tables or offline):
         raise _wrong(path, "firmware: there must be a table for each kind of modules, such as [firmware.F-500-14]")
     folder = path.parent
     firmware = tuple(_firmware(path, folder, kind, table) for kind, table in cast("dict[str, Any]", tables).items())
     settings = _file(path, folder, "settings", content["settings"]) if content.get("settings") else None
-    return CrateFile(_file(path, folder, "library", content["library"]), firmware, settings)
+    return CrateFile(_file(path, folder, "library", content["library"]), firmware, settings, offline)
 
 
 def _firmware(path: Path, folder: Path, kind: str, table: Any) -> Firmware:

@@ -40,8 +40,10 @@ _ORDER = (
     ("TAU",),
     ("BLCUT",),
 )
-#: These are truncated to their step by the SDK, also if a value is below by no more than the rounding of a number.
-_TRUNCATED = ("TRIGGER_THRESHOLD", "TRACE_DELAY")
+#: These are cut off to their step by the SDK, also if a value is below by no more than the rounding of a number.
+_CUT_OFF = ("TRIGGER_THRESHOLD", "TRACE_LENGTH", "TRACE_DELAY", "VOFFSET")
+#: So much of a step is added to them.
+_NUDGE = 1e-4
 #: Bits of MODULE_CSRB that only one module may have: they are taken from one before another gets them.
 _ROLES = MODULE_BITS["BackplanePullup"].mask | MODULE_BITS["Director"].mask | MODULE_BITS["ChassisMaster"].mask
 
@@ -131,9 +133,7 @@ class CrateSettings:
 
     def _read_channel(self, module: int, channel: int) -> None:
         for name, info in CHANNEL_SETTINGS.items():
-            value = self._crate.read_channel(module, channel, name)
-            # Ticks times their length is not exactly what a decimal number says.
-            self.values[name][module][channel] = int(value) if info.whole else float(f"{value:.12g}")
+            self.values[name][module][channel] = _number(self._crate.read_channel(module, channel, name), info.whole)
         for name, bits in CHANNEL_BITS.items():
             self.values[name][module][channel] = bits.of(self.values[bits.register][module][channel])
 
@@ -144,15 +144,13 @@ class CrateSettings:
             found.add(place)
             if name == _RANGE:
                 found |= {(*place, channel) for channel in self.channels_of(*place)}
-            elif name in MODULE_SETTINGS and MODULE_SETTINGS[name].broadcast:
-                found |= {(module,) for module in range(len(self._modules))}
         return found
 
     def _write(self, name: str, place: tuple[int, ...], value: float) -> None:
         if len(place) == 1:
             self._crate.write_module(place[0], name, value)
         else:
-            self._crate.write_channel(place[0], place[1], name, value * (1 + 1e-9) if name in _TRUNCATED else value)
+            self._crate.write_channel(place[0], place[1], name, value)
 
     # -- what is written, and in which order --------------------------------------------------------------------------
 
@@ -212,9 +210,10 @@ class CrateSettings:
                     now = settings.read(name) if name in _COUPLED else self.values[name][module][channel]
                     if _same(now, wanted[name]) and not (name == "BLCUT" and cut_changes):
                         continue
-                    settings.write(name, wanted[name])
+                    value = _uncut(name, wanted[name], settings.limits(name))
+                    settings.write(name, value)
                     cut_changes |= name in ("TAU", "CHANNEL_CSRA")
-                    yield name, wanted[name]
+                    yield name, value
 
     def _as_in_module(self, module: int, channel: int) -> ChannelSettings:
         """What depends on each other in a channel, as the module has it."""
@@ -258,6 +257,23 @@ def _settings_in(values: Mapping[str, list[Any]], places: Collection[tuple[int, 
                     value = value[index]
                 found[name, place] = value
     return found
+
+
+def _uncut(name: str, value: float, limits: Limits) -> float:
+    """What is written so that the nearest step comes of it; the length of a trace is that which the SDK makes of it."""
+    if name not in _CUT_OFF:
+        return value
+    if name != "TRACE_LENGTH":
+        value = limits.low + round((value - limits.low) / limits.step) * limits.step
+    return value + _NUDGE * limits.step
+
+
+def _number(value: float, whole: bool) -> int | float:
+    """A number that was read. A module into which nothing was ever loaded has 0 everywhere: that may be read as 0/0."""
+    if math.isnan(value):
+        return 0.0
+    # A BINFACTOR of 0 is read as 2^32. Ticks times their length is not exactly what a decimal number says.
+    return int(value) % 2**32 if whole else float(f"{value:.12g}")
 
 
 def _has_roles(setting: Setting) -> bool:

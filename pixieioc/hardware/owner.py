@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from pixieioc.hardware.boot_record import BootRecord
 from pixieioc.hardware.crate import Crate, Firmware, ModuleInfo, Progress, nobody
 from pixieioc.hardware.error import HardwareError
 from pixieioc.hardware.setting_files import check_for_boot
@@ -33,11 +34,15 @@ class BootState(Enum):
 
 @dataclass(frozen=True)
 class BootPlan:
-    """What a boot needs beside the crate: slots, sets of firmware, and a file of settings if there is one."""
+    """What a boot needs beside the crate: slots, sets of firmware, and a file of settings if there is one.
+
+    `offline`: the modules are those that the SDK simulates.
+    """
 
     slots: tuple[int, ...]
     firmware: Sequence[Firmware]
     settings: Path | None = None
+    offline: bool = False
 
 
 #: Makes the crate (unless there is one: then that is passed), and the plan of its boot; it may take long.
@@ -45,9 +50,13 @@ Prepare = Callable[[Crate | None], tuple[Crate, BootPlan]]
 
 
 class CrateOwner:
-    """The crate of this process, and its boot; `on_progress` is called in the thread that boots."""
+    """The crate of this process, and its boot; `on_progress` is called in the thread that boots.
 
-    def __init__(self, on_progress: Progress | None = None) -> None:
+    What it has booted is noted in `folder`, for the next process: see `boot`.
+    """
+
+    def __init__(self, on_progress: Progress | None = None, folder: Path | None = None) -> None:
+        self._folder, self._record = folder, BootRecord(None, ())
         self._on_progress = on_progress or nobody
         self._crate: Crate | None = None
         self._opened: tuple[int, ...] = ()
@@ -102,7 +111,10 @@ class CrateOwner:
     # -- what it does -------------------------------------------------------------------------------------------------
 
     def boot(self, prepare: Prepare, *, fast: bool = False) -> None:
-        """Begins a boot, unless one is in progress; with `fast`, modules that are booted only load their settings."""
+        """Begins a boot, unless one is in progress; with `fast`, modules that are booted only load their settings.
+
+        That can also be an earlier process's boot, with the same firmware, if nothing has gone wrong since.
+        """
         if self.booting:
             return
         # A thread that hangs in the library must not keep the process from ending.
@@ -117,6 +129,15 @@ class CrateOwner:
         if self._thread is not None and self.booting:
             self._thread.join(seconds)
         return not self.booting
+
+    def begin_run(self) -> None:
+        """A run begins: whoever has the crate after it was cut off has to boot."""
+        self._record.forget()
+
+    def end_run(self) -> None:
+        """The run has ended well: the modules are as they were booted."""
+        if self._crate is not None:
+            self._record.note(self._crate.modules, self._loaded)
 
     def note_log(self) -> None:
         """Takes over what the SDK has logged since; without effect while another thread uses the crate."""
@@ -148,8 +169,9 @@ class CrateOwner:
     def _boot(self, prepare: Prepare, fast: bool) -> None:
         crate, plan = prepare(self._crate)
         if self._crate is None:
-            crate.open(plan.slots)
+            crate.open(plan.slots, offline=plan.offline)
             self._crate, self._opened = crate, plan.slots
+            self._record = BootRecord(self._folder, plan.slots)
         if plan.slots != self._opened:
             raise HardwareError(
                 "open", -100, f"this process has opened slots {list(self._opened)}, for {list(plan.slots)} it needs to "
@@ -157,13 +179,26 @@ class CrateOwner:
             )  # fmt: skip
         self.total = len(crate.modules)
         self.doubts = [] if plan.settings is None else check_for_boot(plan.settings, crate.modules)
+        known = self._record.holds(crate.modules, plan.firmware)
+        self._record.forget()
         if fast and self._was_booted and list(plan.firmware) == list(self._loaded):
             if plan.settings is not None:
                 crate.load_settings(plan.settings)
             self._tell(self.total, self.total)
-            return
-        crate.boot(plan.firmware, plan.settings, self._tell)
+        elif fast and known and self._resume(crate, plan):
+            self._tell(self.total, self.total)
+        else:
+            crate.boot(plan.firmware, plan.settings, self._tell)
         self._loaded = tuple(plan.firmware)
+        self._record.note(crate.modules, plan.firmware)
+
+    def _resume(self, crate: Crate, plan: BootPlan) -> bool:
+        """Whether the modules can be used as an earlier process has booted them; what is against it is logged."""
+        try:
+            return crate.resume(plan.firmware, plan.settings)
+        except HardwareError as error:
+            self.log.append(f"the modules boot again: {error}")
+            return False
 
     def _tell(self, done: int, total: int) -> None:
         self.done, self.total = done, total

@@ -7,16 +7,15 @@ and clamped to those without an error, and a negative one becomes the largest. T
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pixieioc.hardware.crate import REVISION_H, REVISIONS, ModuleInfo
+from pixieioc.hardware.dsp_numbers import MAX32, filter_length, float_bits, float_of, truncated, whole
 from pixieioc.hardware.error import HardwareError
 
 _H = REVISIONS[REVISION_H]
 _OLD = ("B", "C", "D")
-_MAX32 = 0xFFFFFFFF
 #: Bits of CHANNEL_CSRA.
 GOOD, POSITIVE, HISTOGRAM, TRACE, GAIN = 1 << 2, 1 << 5, 1 << 7, 1 << 8, 1 << 14
 #: Samples of a trace that the firmware has room for.
@@ -45,19 +44,19 @@ class _Plain:
 _TICKS, _QDC, _NUMBER = "ticks", "qdc", "number"
 _PLAIN: dict[str, _Plain] = {
     "BASELINE_PERCENT": _Plain("BaselinePercent", _NUMBER, 1, 99),
-    "BLCUT": _Plain("BLcut", _NUMBER, 0, _MAX32),
+    "BLCUT": _Plain("BLcut", _NUMBER, 0, MAX32),
     "CFDDelay": _Plain("CFDDelay", _TICKS, 1, 63),
     "CFDScale": _Plain("CFDScale", _NUMBER, 0, 7),
-    "CHANNEL_CSRA": _Plain("ChanCSRa", _NUMBER, 0, _MAX32),
+    "CHANNEL_CSRA": _Plain("ChanCSRa", _NUMBER, 0, MAX32),
     "ChanTrigStretch": _Plain("ChanTrigStretch", _TICKS, 1, 4095),
-    "EMIN": _Plain("EnergyLow", _NUMBER, 0, _MAX32),
+    "EMIN": _Plain("EnergyLow", _NUMBER, 0, MAX32),
     "ExtTrigStretch": _Plain("ExtTrigStretch", _TICKS, 1, 4095),
     "ExternDelayLen": _Plain("ExternDelayLen", _TICKS, 0, 511),
     "FASTTRIGBACKLEN": _Plain("FastTrigBackLen", _TICKS, 1, 4095),
     "FtrigoutDelay": _Plain("FtrigoutDelay", _TICKS, 0, 511),
     "INTEGRATOR": _Plain("Integrator", _NUMBER, 0, 7),
-    "MultiplicityMaskH": _Plain("MultiplicityMaskH", _NUMBER, 0, _MAX32),
-    "MultiplicityMaskL": _Plain("MultiplicityMaskL", _NUMBER, 0, _MAX32),
+    "MultiplicityMaskH": _Plain("MultiplicityMaskH", _NUMBER, 0, MAX32),
+    "MultiplicityMaskL": _Plain("MultiplicityMaskL", _NUMBER, 0, MAX32),
     "RESET_DELAY": _Plain("ResetDelay", _TICKS, 0, 255),
     "VetoStretch": _Plain("VetoStretch", _TICKS, 1, 4095),
     **{f"QDCLen{i}": _Plain(f"QDCLen{i}", _QDC, 1, 32767) for i in range(8)},
@@ -96,20 +95,6 @@ def clock_divider(info: ModuleInfo) -> int:
     return 2 if info.adc_mhz == 250 else info.adc_mhz // 100
 
 
-def _whole(value: float) -> int:
-    """A number as the SDK takes it: rounded; negative ones wrap to large unsigned ones."""
-    if math.isnan(value):
-        return 0
-    number = math.floor(max(-1e18, min(1e18, value)) + 0.5)
-    if number < 0:
-        return number & _MAX32 if number >= -_MAX32 else _MAX32
-    return min(number, _MAX32)
-
-
-def _truncated(value: float) -> int:
-    return _whole(math.floor(value + 1e-6)) if math.isfinite(value) else _whole(value)
-
-
 def _clamp(value: int, low: int, high: int) -> int:
     return max(low, min(high, value))
 
@@ -119,7 +104,7 @@ def _default_variables() -> dict[str, int]:
     zero = ("FastThresh", "PreampTau", "TraceLength", "PAFlength", "TriggerDelay", "PeakSep", "Xwait")
     return {
         **plain, **dict.fromkeys(zero, 0), "FastLength": 10, "FastGap": 10, "SlowLength": 25, "SlowGap": 10,
-        "OffsetDAC": 32768, "ChanCSRa": GOOD | POSITIVE, "CFDThresh": 1, "Log2Ebin": _MAX32, "Log2Bweight": 0,
+        "OffsetDAC": 32768, "ChanCSRa": GOOD | POSITIVE, "CFDThresh": 1, "Log2Ebin": MAX32, "Log2Bweight": 0,
     }  # fmt: skip
 
 
@@ -143,7 +128,7 @@ class ChannelSettings:
         v, tick = self.variables, tick_us(self.info)
         group = tick * 2 ** self.filter_range()
         if name in _PLAIN:
-            return v[_PLAIN[name].variable] * self._unit(_PLAIN[name])
+            return v[_PLAIN[name].variable] / self._units(_PLAIN[name])
         match name:
             case "TRIGGER_RISETIME":
                 return v["FastLength"] * tick
@@ -156,7 +141,7 @@ class ChannelSettings:
             case "ENERGY_FLATTOP":
                 return v["SlowGap"] * group
             case "TAU":
-                return struct.unpack("<f", struct.pack("<I", v["PreampTau"]))[0]
+                return float_of(v["PreampTau"])
             case "TRACE_LENGTH":
                 return v["TraceLength"] / self.info.adc_mhz
             case "TRACE_DELAY":
@@ -166,9 +151,9 @@ class ChannelSettings:
             case "XDT":
                 return v["Xwait"] * 0.01
             case "BINFACTOR":
-                return -v["Log2Ebin"] & _MAX32
+                return 2**32 - v["Log2Ebin"]
             case "BASELINE_AVERAGE":
-                return -v["Log2Bweight"] & _MAX32
+                return -v["Log2Bweight"] & MAX32
             case "CFDThresh":
                 return v["CFDThresh"]
             case _:
@@ -176,56 +161,54 @@ class ChannelSettings:
 
     def write(self, name: str, value: float) -> None:
         """Takes a value over as the SDK does, with what else it changes; HardwareError where it refuses."""
-        v, tick, whole = self.variables, tick_us(self.info), _whole
-        group = tick * 2 ** self.filter_range()
+        v = self.variables
+        ticks = value * (125 if self.info.adc_mhz == 250 else 100)
+        groups = ticks / 2 ** self.filter_range()
         if name in _PLAIN:
             self._write_plain(name, value)
             return
         match name:
             case "TRIGGER_RISETIME":  # the stored threshold is not rescaled: what is read of it changes
-                v["FastLength"] = _clamp(whole(value / tick), 2, 127 - v["FastGap"])
+                v["FastLength"], v["FastGap"] = filter_length(whole(ticks), v["FastGap"], 2)
             case "TRIGGER_FLATTOP":
-                v["FastGap"] = _clamp(whole(value / tick), 0, 127 - v["FastLength"])
+                v["FastGap"], v["FastLength"] = filter_length(whole(ticks), v["FastLength"], 0)
             case "TRIGGER_THRESHOLD":
-                v["FastThresh"] = _clamp(_truncated(value * v["FastLength"] * clock_divider(self.info)), 0, 65535)
+                v["FastThresh"] = _clamp(truncated(value * v["FastLength"] * clock_divider(self.info)), 0, 65535)
             case "ENERGY_RISETIME":
-                v["SlowGap"] = min(v["SlowGap"], 125)
-                v["SlowLength"] = _clamp(whole(value / group), 2, 127 - v["SlowGap"])
+                v["SlowLength"], v["SlowGap"] = filter_length(whole(groups), v["SlowGap"], 2)
                 self.derive()
             case "ENERGY_FLATTOP":
-                v["SlowLength"] = min(v["SlowLength"], 124)
-                v["SlowGap"] = _clamp(whole(value / group), 3, 127 - v["SlowLength"])
+                v["SlowGap"], v["SlowLength"] = filter_length(whole(groups), v["SlowLength"], 3)
                 self.derive()
             case "TAU":
-                v["PreampTau"] = struct.unpack("<I", struct.pack("<f", value))[0]
+                v["PreampTau"] = float_bits(value)
                 if self.info.revision != _H:
                     self.find_baseline_cut()
             case "TRACE_LENGTH":
                 v["TraceLength"] = self._samples(value)
             case "TRACE_DELAY":
-                delay = _truncated(value / tick)
+                delay = truncated(ticks)
                 # Ticks are compared with samples, as the SDK does.
                 delay = v["TraceLength"] // 2 if delay > v["TraceLength"] else delay
-                v["PAFlength"] = min(v["TriggerDelay"] + min(delay, 1023), _FIFO_LENGTH)
+                self._place_delay(v["TriggerDelay"], min(delay, 1023))
             case "VOFFSET":  # what is too low becomes the largest, too
-                v["OffsetDAC"] = _clamp(whole((value + 1.5) * 65536 / 3), 0, 65535)
+                v["OffsetDAC"] = _clamp(truncated(65536 * (value / 3 + 0.5)), 0, 65535)
             case "XDT":
-                step, ticks = self._scope_step, whole(value / 0.01)
-                if rest := ticks % step:
-                    ticks = (ticks + (step - rest if ticks > v["Xwait"] else -rest)) & _MAX32
-                v["Xwait"] = max(step, ticks)
+                step = self._scope_step
+                wait = max(step, whole(value * 100))
+                v["Xwait"] = (-(-wait // step) if wait > v["Xwait"] else wait // step) * step & MAX32
             case "BINFACTOR":
-                v["Log2Ebin"] = -_clamp(whole(value), 1, 6) & _MAX32
+                v["Log2Ebin"] = -_clamp(truncated(value), 1, 6) & MAX32
             case "BASELINE_AVERAGE":
-                v["Log2Bweight"] = -_clamp(whole(value), 0, 16) & _MAX32
+                v["Log2Bweight"] = -_clamp(truncated(value), 0, 16) & MAX32
             case "CFDThresh":
-                if not 1 <= whole(value) <= 65535:
+                if not 1 <= truncated(value) <= 65535:
                     raise HardwareError(
                         "Pixie16WriteSglChanPar",
                         -301,
                         f"invalid channel parameter: {name} = {value:g}, must be 1..65535",
                     )
-                v["CFDThresh"] = whole(value)
+                v["CFDThresh"] = truncated(value)
             case _:
                 raise self._refusal("Pixie16WriteSglChanPar", name)
 
@@ -234,7 +217,7 @@ class ChannelSettings:
         v, tick = self.variables, tick_us(self.info)
         group = tick * 2 ** self.filter_range()
         if name in _PLAIN:
-            unit = self._unit(_PLAIN[name])
+            unit = 1 / self._units(_PLAIN[name])
             low, high = self._range(name)
             return Limits(low * unit, high * unit, unit)
         match name:
@@ -260,7 +243,7 @@ class ChannelSettings:
             case "XDT":
                 return Limits(
                     self._scope_step * 0.01,
-                    _MAX32 // self._scope_step * self._scope_step * 0.01,
+                    MAX32 // self._scope_step * self._scope_step * 0.01,
                     self._scope_step * 0.01,
                 )
             case "BINFACTOR":
@@ -281,8 +264,13 @@ class ChannelSettings:
         """What follows from the energy filter; the delay of the trace is kept."""
         v, delay = self.variables, self.delay
         v["PeakSep"] = v["SlowLength"] + v["SlowGap"]
-        v["TriggerDelay"] = (v["PeakSep"] - 1) << self.filter_range()
-        v["PAFlength"] = min(v["TriggerDelay"] + delay, _FIFO_LENGTH)
+        self._place_delay((v["PeakSep"] - 1) << self.filter_range(), delay)
+
+    def _place_delay(self, trigger: int, delay: int) -> None:
+        """Both must fit into the memory for traces; what is before the trigger comes first."""
+        v = self.variables
+        v["PAFlength"] = trigger + delay if trigger + delay <= _FIFO_LENGTH else _FIFO_LENGTH - 1
+        v["TriggerDelay"] = v["PAFlength"] - delay
 
     def find_baseline_cut(self) -> int:
         """Sets BLCUT to what fits to the energy filter."""
@@ -299,16 +287,18 @@ class ChannelSettings:
 
     def _samples(self, us: float) -> int:
         most, step = _SAMPLES_H if self.info.revision == _H else _FIFO_LENGTH, self._trace_step
-        samples = _clamp(_truncated(us * self.info.adc_mhz), 0, most)
-        whole = -(-samples // step) * step if self.info.revision == _H else samples // step * step
-        return min(whole, most)
+        samples = most if us == math.inf else min(truncated(us * self.info.adc_mhz), _FIFO_LENGTH)
+        if self.info.revision == _H:
+            return most if samples > most else -(-(samples // 2 * 2) // step) * step
+        return samples // step * step
 
-    def _unit(self, plain: _Plain) -> float:
+    def _units(self, plain: _Plain) -> float:
+        """Units in a microsecond."""
         if plain.unit == _NUMBER:
             return 1
         if plain.unit == _TICKS:
-            return tick_us(self.info)
-        return 0.004 if self.info.adc_mhz == 250 else 0.01
+            return 125 if self.info.adc_mhz == 250 else 100
+        return 250 if self.info.adc_mhz == 250 else 100
 
     def _range(self, name: str) -> tuple[int, int]:
         low, high = _PLAIN[name].low, _PLAIN[name].high
@@ -321,8 +311,10 @@ class ChannelSettings:
     def _write_plain(self, name: str, value: float) -> None:
         plain, before = _PLAIN[name], self.variables[_PLAIN[name].variable]
         if name == "INTEGRATOR":
-            value = max(0.0, value)
-        self.variables[plain.variable] = _clamp(_whole(value / self._unit(plain)), *self._range(name))
+            value = min(max(0.0, value), 7.0)
+        units = value * self._units(plain)
+        number = truncated(units) if plain.unit == _NUMBER else whole(units)
+        self.variables[plain.variable] = _clamp(number, *self._range(name))
         toggled = before ^ self.variables[plain.variable]
         if name == "CHANNEL_CSRA" and toggled & GAIN and self.info.revision != _H:
             self.find_baseline_cut()

@@ -41,7 +41,7 @@ class Pypixie16Crate(SdkCrate):
             if not self._config.config.has_section("Libraries"):
                 self._config.config.add_section("Libraries")
             self._config.config.set("Libraries", "sdk", str(library))
-        self._modules, self._offline = (), False
+        self._modules, self._offline, self._registered = (), False, False
         self._api = None
         self._library = library or Path(self._config.config.get("Libraries", "sdk", fallback=""))
 
@@ -82,13 +82,6 @@ class Pypixie16Crate(SdkCrate):
         self._api = self._functions.SDK
         self._set_up(self._api)
         self._find(slots, offline)
-
-    def _boot(self, module: int, firmware: Firmware, settings: Path | None) -> None:
-        if settings is None:
-            super()._boot(module, firmware, settings)
-            return
-        # It leaves the process if a file of firmware is missing: they were looked for.
-        self._do("Pixie16BootModule", self._functions.boot_module, settings, *firmware.files, module, module=module)
 
     def read_channel(self, module: int, channel: int, name: str) -> float:
         if name not in self._functions.valid_channel_parameter_names:

@@ -29,12 +29,19 @@ from pixieioc.hardware.crate import (
 from pixieioc.hardware.error import HardwareError
 from pixieioc.hardware.sdk_log import SdkLog
 
-_LIST_MODE, _NEW_RUN, _EVERYTHING = 0x100, 1, 0x7F
-#: PixieBootCrate: load all, also if it is there.
-_RESET_LOAD = 1
-_BINS, _BINS_H, _BASELINES, _BASELINES_H = 32768, 16384, 3640, 1927
+_LIST_MODE, _NEW_RUN = 0x100, 1
+#: A boot loads the firmware, programs the trigger FPGA and sets the offsets; settings, which need a file, come later.
+_WITHOUT_SETTINGS = 0x6F
+#: PixieBootCrate: load what is not there; load all; load settings only.
+_PROBE, _RESET_LOAD, _SETTINGS_LOAD = range(3)
+#: The devices of a module, in the order of the files of firmware.
+_REGISTER, _DEVICES = "PixieRegisterCrateFirmware", ("sys", "fippi", "dsp", "var")
+_OFFLINE = -204
+_BINS, _BINS_H, _BASELINES = 32768, 16384, 3640
 #: In the order of the SDK's structure; larger than any that is known, so that none is written past its end.
 _COUNTERS = "PixieReadRunFifoStats"
+#: Decay times (us) below this are none: -1, or what all bits 0 are read as.
+_NO_TAU = 1e-6
 _FIFO_COUNTERS, _ROOM = ("in", "out", "dma_in", "overflows", "dropped", "hw_overflows"), 32
 
 
@@ -52,7 +59,7 @@ class SdkCrate:
         self._set_up(self._api)
 
     def _set_up(self, api: Any) -> None:
-        self._offline = False
+        self._offline = self._registered = False
         self._modules: tuple[ModuleInfo, ...] = ()
         for name in ("RealTime", "LiveTime", "RawInputCount", "RawOutputCount"):
             getattr(api, f"Pixie16Compute{name}").restype = c_double
@@ -93,23 +100,57 @@ class SdkCrate:
         tell = progress or nobody
         total = len(self._modules)
         tell(0, total)
-        if self._offline:  # the SDK brings the firmware of what it simulates
-            self._call("PixieBootCrate", str(settings or "").encode(), _RESET_LOAD)
+        sets = self._chosen(firmware)
+        if self._offline or self._registered:  # the SDK knows the firmware, and boots the modules in parallel
+            self._boot_crate(_RESET_LOAD, settings)
+            self._have_booted(sets)
             tell(total, total)
             return
-        sets = [firmware_for(module, info, firmware) for module, info in enumerate(self._modules)]
         for module, chosen in enumerate(sets):
-            self._boot(module, chosen, settings)
+            system, fippi, code, variables = (str(path).encode() for path in chosen.files)
+            # The file for the trigger FPGA is of modules that are no longer supported.
+            arguments = (system, fippi, b" ", code, b"", variables, c_ushort(module), c_ushort(_WITHOUT_SETTINGS))
+            self._call("Pixie16BootModule", *arguments, module=module)
             tell(module + 1, total)
-        self._modules = tuple(booted(info, chosen) for info, chosen in zip(self._modules, sets, strict=True))
+        self._have_booted(sets)
         if settings is not None:
             self.load_settings(settings)
 
-    def _boot(self, module: int, firmware: Firmware, settings: Path | None) -> None:
-        system, fippi, code, variables = (str(path).encode() for path in firmware.files)
-        # The file for the trigger FPGA is of modules that are no longer supported.
-        arguments = (system, fippi, b" ", code, str(settings or "").encode(), variables)
-        self._call("Pixie16BootModule", *arguments, c_ushort(module), c_ushort(_EVERYTHING), module=module)
+    def resume(self, firmware: Sequence[Firmware], settings: Path | None = None) -> bool:
+        if not hasattr(self._api, _REGISTER):
+            return False  # an older SDK
+        sets = self._chosen(firmware)
+        if not self._offline:
+            self._register(sets)
+        try:
+            self._boot_crate(_SETTINGS_LOAD if settings is not None else _PROBE, settings)
+        except HardwareError as error:
+            if error.code == _OFFLINE:
+                return False
+            raise
+        self._have_booted(sets)
+        # A boot has written the slot; it is read wrongly if the variables are those of another firmware.
+        return all(self.read_module(module, "SlotID") == info.slot for module, info in enumerate(self._modules))
+
+    def _chosen(self, firmware: Sequence[Firmware]) -> list[Firmware]:
+        """The firmware of each module; none where the SDK brings that of what it simulates."""
+        return [] if self._offline else [firmware_for(m, info, firmware) for m, info in enumerate(self._modules)]
+
+    def _have_booted(self, sets: Sequence[Firmware]) -> None:
+        self._modules = tuple(map(booted, self._modules, sets)) if sets else self._modules
+
+    def _register(self, sets: Sequence[Firmware]) -> None:
+        """Tells the SDK the firmware of each kind of modules; from then on it boots no single module any more."""
+        revisions = {letter: number for number, letter in REVISIONS.items()}
+        kinds = {info.kind: (info, chosen) for info, chosen in zip(self._modules, sets, strict=True)}
+        for info, chosen in kinds.values():
+            kind = revisions.get(info.revision, 0), info.adc_mhz, info.adc_bits
+            for device, path in zip(_DEVICES, chosen.files, strict=True):
+                self._call(_REGISTER, chosen.revision, *kind, device.encode(), str(path).encode())
+        self._registered = True
+
+    def _boot_crate(self, mode: int, settings: Path | None) -> None:
+        self._call("PixieBootCrate", str(settings.absolute() if settings else "").encode(), mode)
 
     def read_channel(self, module: int, channel: int, name: str) -> float:
         value = c_double()
@@ -233,7 +274,7 @@ class SdkCrate:
     def baselines(self, module: int) -> tuple[Floats, Floats]:
         self._call("Pixie16AcquireBaselines", c_ushort(module), module=module)
         channels = self._modules[module].channels
-        values, times = np.zeros((2, channels, _BASELINES_H if channels == CHANNELS_H else _BASELINES))
+        values, times = np.zeros((2, channels, _BASELINES))
         for channel in range(channels):
             pointers = [each[channel].ctypes.data_as(ctypes.c_void_p) for each in (values, times)]
             where = (c_ushort(values.shape[1]), c_ushort(module), c_ushort(channel))
@@ -244,7 +285,7 @@ class SdkCrate:
         found = (c_double * CHANNELS_H)()
         self._call("Pixie16TauFinder", c_ushort(module), found, module=module)
         taus = np.array(found)[: self._modules[module].channels]
-        return np.where(taus < 0, np.nan, taus)
+        return np.where(taus < _NO_TAU, np.nan, taus)
 
     def find_baseline_cut(self, module: int, channel: int) -> int:
         cut = c_uint()

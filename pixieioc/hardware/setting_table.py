@@ -21,7 +21,7 @@ KINDS = tuple(ModuleInfo(2, letter, 0, 14, mhz) for letter, mhz in (("D", 100), 
 class SettingInfo:
     """A parameter: what it means, the limits that no module exceeds, and how many digits behind the point matter.
 
-    `read_only`: the SDK, or the start of a run, sets it. `broadcast`: a write changes it in all modules.
+    `read_only`: the SDK, or the start of a run, sets it.
     """
 
     name: str
@@ -32,7 +32,6 @@ class SettingInfo:
     whole: bool
     precision: int = 3
     read_only: bool = False
-    broadcast: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,10 +125,9 @@ CHANNEL_SETTINGS = {name: _channel(name) for name in _DOCS}
 
 
 def _module(
-    name: str, doc: str, high: float = _MAX32, *, low: float = 0, unit: str = "", read_only: bool = False,
-    broadcast: bool = False,
+    name: str, doc: str, high: float = _MAX32, *, low: float = 0, unit: str = "", read_only: bool = False
 ) -> SettingInfo:  # fmt: skip
-    return SettingInfo(name, doc, unit, low, high, name != RUN_TIME, 3, read_only, broadcast)
+    return SettingInfo(name, doc, unit, low, high, name != RUN_TIME, 3, read_only)
 
 
 #: Of each module, by name.
@@ -148,16 +146,20 @@ MODULE_SETTINGS = {
             "Whether modules start and end together; set by TakeData's Synchronous.",
             1,
             read_only=True,
-            broadcast=True,
         ),
         _module(
             "IN_SYNCH",
             "Whether the clocks go on at the next start; set by TakeData's ClearClocks.",
             1,
             read_only=True,
-            broadcast=True,
         ),
-        _module(RUN_TIME, "Time after which a run for MCA histograms alone ends.", 1e9, unit="s", broadcast=True),
+        _module(
+            RUN_TIME,
+            "Time after which a run ends in the module; set by each start.",
+            1e9,
+            unit="s",
+            read_only=True,
+        ),
         _module("MODULE_CSRB", "Control register of the module; its bits have names of their own."),
         _module("FastTrigBackplaneEna", "Fast triggers on the backplane: lower half to the left, upper to the right."),
         *(

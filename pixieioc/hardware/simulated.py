@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.hardware.crate import (
+    RUN_LEADER,
     RUN_TIME,
     Firmware,
     Floats,
@@ -35,9 +36,9 @@ from pixieioc.listmode.variant import SLOT_FIRST, SLOT_LAST
 
 #: Module parameters that one write changes in all modules; those that the SDK has disabled; those that it sets itself.
 _BROADCAST, _DISABLED = ("SYNCH_WAIT", "IN_SYNCH", RUN_TIME), ("ModID", "MODULE_CSRA", "MODULE_FORMAT", "MAX_EVENTS")
-_SCOPE, _BASELINES, _BASELINES_H = 8192, 3640, 1927
+_SCOPE, _BASELINES = 8192, 3640
 #: Bits of MODULE_CSRB that only one module may have.
-_ROLES = 1 << 0 | 1 << 4 | 1 << 6
+_ROLES = 1 << 0 | 1 << 4 | RUN_LEADER
 #: What XIA's SDK simulates when it is opened offline.
 _OFFLINE = (ModuleInfo(2, "F", 250, 16, 250), ModuleInfo(3, "F", 500, 14, 500), ModuleInfo(4, "F", 251, 14, 250),
             ModuleInfo(5, "H", 252, 14, 250))  # fmt: skip
@@ -83,12 +84,8 @@ class SimulatedCrate:
         if not 1 <= len(slots) <= SLOT_LAST - SLOT_FIRST + 1:
             raise HardwareError(call, -201, f"invalid module count: {len(slots)}")
         for slot in slots:
-            if slot not in range(SLOT_FIRST, SLOT_LAST + 1):
-                raise HardwareError(call, -215, f"invalid module slot number: {slot}")
-            if slots.count(slot) > 1:
-                raise HardwareError(call, -801, f"invalid slot map: slot {slot} is given twice")
             if slot not in there:
-                raise HardwareError(call, -200, f"invalid module number: slot {slot} is empty")
+                raise HardwareError(call, -200, f"invalid module number: module asignment refences empty slot: {slot}")
         rate = 0.0 if offline else self._rate
         self._crate = [SimulatedModule(there[slot], number, rate, self._seed) for number, slot in enumerate(slots)]
         self._opened, self._offline = True, offline
@@ -108,6 +105,9 @@ class SimulatedCrate:
             tell(number + 1, total)
         if settings is not None:
             self.load_settings(settings)
+
+    def resume(self, firmware: Sequence[Firmware], settings: Path | None = None) -> bool:
+        return False  # they end with their process
 
     def read_channel(self, module: int, channel: int, name: str) -> float:
         settings = self._channel("Pixie16ReadSglChanPar", module, channel)
@@ -130,8 +130,6 @@ class SimulatedCrate:
         match name:
             case "SLOW_FILTER_RANGE" if not 1 <= number <= 6:
                 refused = -209, f"must be 1..6, not {number}"
-            case "CrateID" if number > 15:
-                refused = -209, f"must be 0..15, not {number}"
             case "SlotID":
                 refused = -212, "is read only"
             case "MODULE_NUMBER":
@@ -159,9 +157,9 @@ class SimulatedCrate:
             saved: list[dict[str, Any]] = json.loads(path.read_text())
             taken = [module.settings_of(saved[n] if n < len(saved) else None) for n, module in enumerate(self._crate)]
         except FileNotFoundError as error:
-            raise HardwareError(call, -700, f"file not found: {path}") from error
+            raise HardwareError(call, -701, f"file open failure: {path}") from error
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise HardwareError(call, -602, f"configuration JSON error: {path}: {error}") from error
+            raise HardwareError(call, -602, f"config json error: {path}: {error}") from error
         for module, settings in zip(self._crate, taken, strict=True):
             module.take_over(settings)
 
@@ -171,7 +169,7 @@ class SimulatedCrate:
         try:
             path.write_text(json.dumps([module.saved() for module in self._crate], indent=1))
         except OSError as error:
-            raise HardwareError(call, -704, f"file create failure: {error}") from error
+            raise HardwareError(call, -701, f"file open failure: {error}") from error
 
     def start(self) -> None:
         self._start("Pixie16StartListModeRun", histograms=False)
@@ -183,7 +181,11 @@ class SimulatedCrate:
         now = self._advance()
         for number, module in enumerate(self._crate):
             if module.active:
-                raise HardwareError(call, -206, "invalid module operation: run already active", module=number)
+                raise HardwareError(call, -218, "module data run is active", module=number)
+        waiting = [module.values.get("SYNCH_WAIT") == 1 for module in self._crate]
+        if any(waiting) and not any(int(module.values["MODULE_CSRB"]) & RUN_LEADER for module in self._crate):
+            why = "sync wait mode enabled but no run leader slot is assigned"
+            raise HardwareError(call, -206, f"invalid module operation: {why}", module=0)
         for number, module in enumerate(self._crate):
             self._booted(call, number).start(now, histograms=histograms)
             self._lines.append(f"module: num={number},slot={module.info.slot}: run started")
@@ -223,18 +225,19 @@ class SimulatedCrate:
 
     def baselines(self, module: int) -> tuple[Floats, Floats]:
         self._idle("Pixie16AcquireBaselines")
-        it = self._booted("Pixie16AcquireBaselines", module)
-        count = _BASELINES_H if it.info.revision == "H" else _BASELINES
+        it = self._not_h("Pixie16AcquireBaselines", module)
         values = np.array([[it.baseline(channel)] for channel in range(it.info.channels)])
-        times = np.array([it.window_ns(channel) / 1e9 * np.arange(count) for channel in range(it.info.channels)])
+        times = np.array([it.window_ns(channel) / 1e9 * np.arange(_BASELINES) for channel in range(it.info.channels)])
         return (values + it.random.normal(size=times.shape)).astype(np.float64), times.astype(np.float64)
 
     def decay_times(self, module: int) -> Floats:
         self._idle("Pixie16TauFinder")
-        return self._booted("Pixie16TauFinder", module).decay_times()
+        return self._not_h("Pixie16TauFinder", module).decay_times()
 
     def find_baseline_cut(self, module: int, channel: int) -> int:
-        return self._channel("Pixie16BLcutFinder", module, channel).find_baseline_cut()
+        settings = self._channel("Pixie16BLcutFinder", module, channel)
+        self._not_h("Pixie16BLcutFinder", module)
+        return settings.find_baseline_cut()
 
     def histogram(self, module: int, channel: int) -> Words:
         return self._present("Pixie16ReadHistogramFromModule", module).histograms[channel].copy()
@@ -265,6 +268,12 @@ class SimulatedCrate:
             raise HardwareError(call, -200, "invalid module number", module=module)
         if not self._crate[module].online:
             raise HardwareError(call, -204, "module offline", module=module)
+        return self._crate[module]
+
+    def _not_h(self, call: str, module: int) -> SimulatedModule:
+        """A module that can do what XIA's SDK does not support for revision H."""
+        if self._booted(call, module).info.revision == "H":
+            raise HardwareError(call, -803, "not supported", module=module)
         return self._crate[module]
 
     def _idle(self, call: str) -> None:

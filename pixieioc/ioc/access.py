@@ -1,73 +1,209 @@
-"""Who may write: users and hosts by access group, from a file that can be read again while the IOC runs."""
+"""Who may do what, while the IOC runs: the access file, the hosts and the values that its rules depend on."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from pixieioc.config import ConfigError, read_toml
-from pixieioc.ioc.records import Client
+from pixieioc.access import Conditions, Right, Rules, parse
+from pixieioc.access.model import BadRules, Group, Rule
+from pixieioc.config import Config, ConfigError
+from pixieioc.config_ioc import macros_of
+from pixieioc.ioc.access_inputs import Inputs
+from pixieioc.ioc.ca import hosts
+from pixieioc.ioc.ca.rights import ALL, Rights, Security
+from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records import Client, PutRefused, Pvs
+from pixieioc.pvinfo.access import ACCESS_STATES
 from pixieioc.pvinfo.model import Access
+
+log = logging.getLogger(__name__)
 
 #: The groups of process variables that can be written.
 GROUPS: tuple[str, ...] = tuple(group for group in get_args(Access) if group)
-_ALLOWED = f"must be lists of user@host, with * for any, by access group ({', '.join(GROUPS)})"
+OPEN, IN_FORCE, UNKNOWN_HOST, NO_INPUT, WRONG = ACCESS_STATES
+#: Seconds that the start waits for the addresses of hosts, and after which those not known are looked up again.
+_LOOK_UP, _AGAIN = 2.0, 30.0
 
 
-class AccessRules:
-    """Patterns `user@host` by group, as in `*@wall` or `jan@10.0.0.*`; a group that is not named is everybody's.
-
-    User and host are what the client says of itself; the address that it connects from counts as a host, too.
-    """
-
-    def __init__(self, rules: Mapping[str, list[str]]) -> None:
-        self._rules = dict(rules)
-
-    @classmethod
-    def read(cls, file: Path) -> AccessRules:
-        """From a TOML file with a list for each group; ConfigError says what is wrong with it, and where."""
-        text, rules = read_toml(file)
-        if problems := list(_problems(rules)):
-            lines = text.splitlines()
-            said = tuple(f"{file}:{_line(lines, *where)}: {what}" for where, what in problems)
-            raise ConfigError("; ".join(said), problems=said)
-        return cls(rules)
-
-    def __str__(self) -> str:
-        """Who may write, by group: what an operator needs when a put was refused."""
-        patterns = {group: self._rules.get(group, ["everybody"]) for group in GROUPS}
-        return "; ".join(f"{group}: {', '.join(of_group) or 'nobody'}" for group, of_group in patterns.items())
-
-    def may_write(self, group: str, client: Client) -> bool:
-        """Whether a client may write process variables of a group."""
-        patterns = self._rules.get(group)
-        if patterns is None:
-            return True
-        address = client.address.rpartition(":")[0]
-        names = [f"{client.user}@{host}" for host in {client.host, address}]
-        return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+def read_rules(config: Config) -> Rules | None:
+    """What the access file of a configuration says, None: there is none; ConfigError says what is wrong, and where."""
+    file = config.access_file
+    return None if file is None else read_file(file, macros_of(config.ioc, config.prefix))
 
 
-def _problems(rules: Mapping[str, Any]) -> Iterator[tuple[tuple[str, Any], str]]:
-    """What is wrong with the content of a file: the group and the pattern that it is about, and what to say."""
-    for group, patterns in rules.items():
-        if group not in GROUPS:
-            yield (group, None), f"{group}: no access group; there are: {', '.join(GROUPS)}"
-        elif not isinstance(patterns, list):
-            yield (group, None), f"{group} = {patterns!r}: {_ALLOWED}"
-        else:
-            for pattern in patterns:
-                if not isinstance(pattern, str) or pattern.count("@") != 1:
-                    yield (group, pattern), f"{group}: {pattern!r}: must be user@host, with * for any"
+def read_file(file: Path, macros: Mapping[str, str]) -> Rules:
+    """What a file says; ConfigError has everything that is wrong with it, each with file and line."""
+    try:
+        return parse(file.read_text(encoding="utf-8"), macros)
+    except BadRules as error:
+        said = tuple(f"{file}:{line}: {text}" for line, text in error.problems)
+    except (OSError, UnicodeError) as error:
+        said = (f"{file}: {getattr(error, 'strerror', None) or error}",)
+    raise ConfigError("; ".join(said), problems=said)
 
 
-def _line(lines: list[str], group: str, pattern: Any) -> int:
-    """The line, from 1, of a group in a file, or of a pattern in its list."""
-    begin = re.compile(rf"""\s*\[*\s*["']?{re.escape(group)}["']?\s*[=.\]]""")
-    first = next((i for i, line in enumerate(lines) if begin.match(line)), 0)
-    if pattern is None:
-        return first + 1
-    return next((i for i, line in enumerate(lines[first:], first) if str(pattern) in line.partition("#")[0]), first) + 1
+def summary(rules: Rules | None) -> str:
+    """Who may write, by group: what an operator needs when a put was refused."""
+    if rules is None:
+        return "everybody may write everything"
+    return "; ".join(f"{group}: {_who(rules, rules.group(group))}" for group in GROUPS)
+
+
+def _who(rules: Rules, group: Group) -> str:
+    return ", or ".join(_whom(rules, rule) for rule in group.rules if rule.right == Right.WRITE) or "nobody"
+
+
+def _whom(rules: Rules, rule: Rule) -> str:
+    parts = [_members(rules.users, rule.users) or "everybody"]
+    if rule.hosts:
+        parts.append(f"on {_members(rules.hosts, rule.hosts)}")
+    if rule.calc is not None:
+        parts.append(f"if {rule.calc.text}")
+    return "nobody" if rule.never else " ".join(parts)
+
+
+def _members(groups: Mapping[str, frozenset[str]], names: Iterable[str]) -> str:
+    return " ".join(f"{name} ({', '.join(sorted(groups[name])) or 'nobody'})" for name in names)
+
+
+class AccessSecurity:
+    """The rules in force. `find` gives a process variable of this IOC; `changed` is called when rights may have."""
+
+    def __init__(
+        self, config: Config, pvs: Pvs, find: Callable[[str], View | None], changed: Callable[[], None]
+    ) -> None:
+        self._config = config
+        self._pvs = pvs
+        self._changed = changed
+        self._wrong = ""  # with the file, so that the rules of before are in force
+        self._written: Rules | None = None  # as the file has them
+        self._conditions: Conditions | None = None
+        self._addresses: dict[str, list[str]] = {}
+        self._looking_up: asyncio.Task[None] | None = None
+        self._inputs = Inputs(find, self._input)
+        if (rules := read_rules(config)) is not None:
+            self._take(rules)
+        pvs.on_put("IOC:ReadAccess", self._read_again)
+        self._post()
+
+    def rights(self, security: Security, client: Client) -> Rights:
+        """What a client may do. Whoever may not write has a put logged if those of others are."""
+        if (conditions := self._conditions) is None:
+            return ALL
+        host = client.address.rpartition(":")[0] if self._config.ioc.check_client_ip else client.host
+        writing = conditions.verdict(security.writing, security.level, client.user, host)
+        reading = writing
+        if security.reading != security.writing:
+            reading = conditions.verdict(security.reading, security.level, client.user, host)
+        may_write = writing.right == Right.WRITE
+        trap = writing.trap if may_write else conditions.rules.group(security.writing).traps
+        return Rights(reading.right >= Right.READ, may_write, trap)
+
+    async def start(self) -> None:
+        """Waits a little for the addresses of hosts, if the rules want them."""
+        if self._looking_up is not None:
+            await asyncio.wait({self._looking_up}, timeout=_LOOK_UP)
+
+    def read(self) -> None:
+        """Takes over what the file says now; ConfigError, and an alarm, if that cannot be used: all stays as it is."""
+        try:
+            rules = read_rules(self._config)
+        except ConfigError as error:
+            self._wrong = str(error)
+            log.error("the access rules stay as they are: %s", error)
+            self._post()
+            raise
+        self._wrong = ""
+        if rules is not None:
+            self._take(rules)
+        self._post()
+        self._changed()
+
+    def close(self) -> None:
+        """Looks for nothing more."""
+        if self._looking_up is not None:
+            self._looking_up.cancel()
+        self._inputs.close()
+
+    def _read_again(self, value: int, client: Client) -> None:
+        if not value:
+            return
+        log.warning("%s has the access file read again", client)
+        if self._config.access_file is None:
+            raise PutRefused("there is no access file: ioc.access_file is empty")
+        try:
+            self.read()
+        except ConfigError as error:
+            raise PutRefused(str(error)) from None
+        finally:
+            self._pvs.post("IOC:ReadAccess", 0, force=True)
+
+    def _take(self, rules: Rules) -> None:
+        for line, text in rules.warnings:
+            log.warning("%s:%d: %s", self._config.access_file, line, text)
+        self._written = rules
+        if self._config.ioc.check_client_ip:
+            self._look_up(rules)
+            rules = rules.by_address(self._addresses)
+        self._replace(rules)
+        self._inputs.want(rules.all_inputs)
+
+    def _replace(self, rules: Rules) -> None:
+        conditions = Conditions(rules)
+        if self._conditions is not None:
+            conditions.keep_values(self._conditions)
+        self._conditions = conditions
+
+    # -- what the rules depend on -------------------------------------------------------------------------------------
+
+    def _input(self, pv: str, value: float | None) -> None:
+        """An input has a value, or none any more."""
+        if self._conditions is not None and self._conditions.put(pv, value):
+            self._post()
+            self._changed()
+
+    def _look_up(self, rules: Rules) -> None:
+        if self._looking_up is not None:
+            self._looking_up.cancel()
+        self._looking_up = asyncio.get_running_loop().create_task(self._resolve(rules))
+
+    async def _resolve(self, rules: Rules) -> None:
+        """Finds the addresses of all hosts, and goes on with those that no name server knows yet."""
+        unknown, again = rules.all_hosts, False
+        while True:
+            known = await hosts.resolve(unknown, "hosts of the access file", quiet=again)
+            again = True
+            self._addresses |= known
+            if self._written is rules and known:
+                self._replace(rules.by_address(self._addresses))
+                self._post()
+                self._changed()
+            unknown -= known.keys()
+            if not unknown:
+                return
+            await asyncio.sleep(_AGAIN)
+
+    # -- what is shown ------------------------------------------------------------------------------------------------
+
+    def _post(self) -> None:
+        pvs, rules = self._pvs, self._written
+        missing = self._inputs.missing
+        unknown = sorted(rules.all_hosts - self._addresses.keys()) if rules and self._config.ioc.check_client_ip else []
+        state, message = OPEN if rules is None else IN_FORCE, ""
+        if self._wrong:
+            state, message = WRONG, self._wrong
+        elif unknown:
+            state, message = UNKNOWN_HOST, f"no address is known of {', '.join(unknown)}"
+        elif missing:
+            state, message = NO_INPUT, f"no valid value of {', '.join(missing)}"
+        pvs.post("IOC:AccessState_RBV", state)
+        pvs.post("IOC:AccessMessage_RBV", _cut(message, 500))
+        pvs.post("IOC:ACCESS", _cut(summary(rules), 4000))
+
+
+def _cut(text: str, most: int) -> str:
+    return text.encode()[:most].decode(errors="ignore")

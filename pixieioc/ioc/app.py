@@ -10,18 +10,19 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from pixieioc.config import Config, ConfigError
-from pixieioc.ioc.access import AccessRules
+from pixieioc.ioc.access import AccessSecurity, read_rules
 from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
+from pixieioc.ioc.ca.rights import Rights, Security
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
+from pixieioc.ioc.put_log import PutLog
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
@@ -49,28 +50,26 @@ UNCLEAN = os.EX_SOFTWARE
 
 
 class _Server(Server):
-    """The server of this IOC, which tells of values that could not be converted, and knows who may write."""
+    """The server of this IOC, which tells of values that could not be converted, and knows who may do what."""
 
-    control: RunControl | None = None
-    access = AccessRules({})
+    def __init__(self, pvs: Pvs, config: Config, interfaces: list[str] | None, control: RunControl) -> None:
+        super().__init__(pvs.values(), interfaces, Limits(**msgspec.structs.asdict(config.ioc.limits)))
+        self._control = control
+        self.access = AccessSecurity(config, pvs, self.find, self.review_rights)
+        self.put_log = PutLog.of(config, pvs)
+        if self.put_log.is_on:
+            self.put_listener = self.put_log
+            self.all_puts = config.ioc.put_log.all or config.access_file is None
 
     def put_refused(self, record: Record, client: Client, why: str) -> None:
-        if self.control is not None:
-            self.control.put_refused(record, why, client)
+        self._control.put_refused(record, why, client)
 
-    def may_write(self, record: Record, client: Client) -> bool:
-        # Of what is read only, alarms can be acknowledged by whoever may acknowledge errors.
-        return self.access.may_write(record.info.access or "OP", client)
+    def rights(self, security: Security, client: Client) -> Rights:
+        return self.access.rights(security, client)
 
-    def read_access(self, file: Path, pvs: Pvs) -> None:
-        """Takes over who may write, and tells the clients; what is wrong with the file changes nothing."""
-        try:
-            self.access = AccessRules.read(file)
-        except ConfigError as error:
-            log.error("%s", error)
-            return
-        pvs.post("IOC:ACCESS", str(self.access))
-        self.review_rights()
+    async def stop(self) -> None:
+        self.access.close()
+        await super().stop()
 
 
 class _Ending:
@@ -118,7 +117,7 @@ async def run_ioc(
     supervisor = Supervisor.take(os.environ)
     ending = _Ending(supervisor)
     _listen_to_signals(ending)
-    access = AccessRules({}) if config.access_file is None else AccessRules.read(config.access_file)
+    read_rules(config)  # what is wrong with them is said before anything is begun
     with State(config.state_folder) as state:
         infos = all_pvs(config)
         pvs = Pvs(infos, config.prefix)
@@ -128,14 +127,13 @@ async def run_ioc(
         ending.watch(control)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(control.on_fault)
-        server = _Server(pvs.values(), interfaces or config.ioc.interfaces or None, _limits(config))
-        server.control, server.access = control, access
-        pvs.post("IOC:ACCESS", str(access))
+        server = _Server(pvs, config, interfaces or config.ioc.interfaces or None, control)
         if config.access_file is not None:
-            loop.add_signal_handler(signal.SIGHUP, server.read_access, config.access_file, pvs)
+            loop.add_signal_handler(signal.SIGHUP, _read_access, server)
         autosave = Autosave(pvs, infos, config, server.views)
         autosave.serve(server.is_writable)
         await autosave.begin(restore=restore)
+        await server.access.start()
         try:
             await server.start()
         except OSError as error:
@@ -155,8 +153,9 @@ def _status(pvs: Pvs) -> Callable[[], str]:
     return lambda: f"{pvs['DetectorState_RBV'].label}: {pvs['StatusMessage_RBV'].value}"
 
 
-def _limits(config: Config) -> Limits:
-    return Limits(**msgspec.structs.asdict(config.ioc.limits))
+def _read_access(server: _Server) -> None:
+    with contextlib.suppress(ConfigError):  # which it has told of
+        server.access.read()
 
 
 async def _serve(
@@ -179,7 +178,9 @@ async def _serve(
         log.warning("SYSRESET by %s", client)
         ending.ask()
 
-    background.append(asyncio.get_running_loop().create_task(Stats(pvs, server, state.starts, reset).run()))
+    loop = asyncio.get_running_loop()
+    background.append(loop.create_task(Stats(pvs, server, state.starts, reset).run()))
+    background.append(loop.create_task(server.put_log.run()))
     unfinished = Worker("pixieioc unfinished files")
     unfinished.do(functools.partial(_warn_of_unfinished_files, config))
     unfinished.close()
@@ -190,6 +191,7 @@ async def _serve(
         for task in background:
             task.cancel()
         await _close(control, server, autosave)
+        server.put_log.close()
 
 
 async def _close(control: RunControl, server: _Server, autosave: Autosave) -> None:

@@ -24,6 +24,8 @@ InUse = dict[str, Any]
 #: The lowest and the highest value that a parameter may have, by parameter and place; the empty place is all of them.
 Limits = dict[str, dict[Place, tuple[float, float]]]
 _NUMBERS: dict[str, str] = {"int": "iu", "float": "iuf", "bool": "b"}
+#: Up to here whole numbers are exact as floats.
+_EXACT = 2**53
 
 
 class BadSetting(Error):
@@ -115,10 +117,23 @@ def _placed(parameter: Parameter[Any], settings: Mapping[str, Value], value: obj
 
 
 def _one(parameter: Parameter[Any], value: object, place: Place) -> Value:
+    number = _of_device(parameter, value)
+    if number is not None:
+        return number
     try:
         return parameter.check(value)
     except ValueError as error:
         raise ValueError(f" of {where(parameter, place)} = {shorten(value)}: {error}") from None
+
+
+def _of_device(parameter: Parameter[Any], value: object) -> Value | None:
+    """A number that a device has, whether it could be written or not: what it has, it has."""
+    number = cast("object", value.item()) if isinstance(value, np.generic) else value
+    if not parameter.device or isinstance(number, bool) or not isinstance(number, int | float):
+        return None
+    if parameter.kind not in ("int", "float") or not abs(number) <= _EXACT:
+        return None
+    return float(number) if parameter.kind == "float" else int(number) if number == int(number) else None
 
 
 def _numbers(parameter: Parameter[Any], shape: Shape, value: object) -> list[Any] | None:
@@ -132,7 +147,8 @@ def _numbers(parameter: Parameter[Any], shape: Shape, value: object) -> list[Any
         return None
     if array.dtype.kind not in kinds or array.shape != _sizes(shape):
         return None
-    if parameter.kind != "bool" and not bool(np.all((array >= parameter.low) & (array <= parameter.high))):
+    low, high = (-_EXACT, _EXACT) if parameter.device else (parameter.low, parameter.high)
+    if parameter.kind != "bool" and not bool(np.all((array >= low) & (array <= high))):
         return None
     return cast("list[Any]", (array.astype(np.float64) if parameter.kind == "float" else array).tolist())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pixieioc.pvinfo.access import access_pvs
 from pixieioc.pvinfo.model import NO_LIMITS, AlarmHandling, PvInfo, text_pv
 from pixieioc.pvinfo.states import DONE, LOG_LEVELS, OK_ERROR
 
@@ -93,4 +94,4 @@ def _ioc_pvs() -> Iterator[PvInfo]:
         guidance="IOC:LogTo_RBV says why: is the disk of the log full, its folder writable? What could not be written "
         "stands on the IOC's stderr. Restarting the IOC clears the count.",
     )  # fmt: skip
-    yield text_pv("IOC:ACCESS", "Who may write, by access group: patterns of user@host.", 512)
+    yield from access_pvs()

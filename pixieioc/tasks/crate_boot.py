@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pixieioc.account import state_home
 from pixieioc.hardware import BootPlan, BootState, Crate, CrateOwner, HardwareError, ModuleInfo
 from pixieioc.hardware.crate_file import read_crate_file
 from pixieioc.listmode.variant import SLOT_FIRST, SLOT_LAST
@@ -62,7 +63,7 @@ class CrateBoot(NotReady):
     )
     boot_at_start = Parameter(True, shared=True, doc="Whether the modules boot as soon as the task's process is there.")
     fast_boot = Parameter(
-        True, shared=True, doc="Whether Boot has modules that are booted with this firmware load their settings only."
+        True, shared=True, doc="Whether modules that are booted with this firmware only load their settings."
     )
     boot = Parameter(False, command=True, access="EX", shared=True, doc="Boots the modules; done when they have.")
 
@@ -101,9 +102,11 @@ class CrateBoot(NotReady):
         # At INFO the library writes a line for each look at statistics: a million lines a day.
         os.environ.setdefault("PIXIE16_LOG_LEVEL", "WARNING")
         self._print = print_line
-        self.owner = CrateOwner(lambda done, total: print_line(f"{done} of {total} modules are booted"))
+        self.owner = CrateOwner(
+            lambda done, total: print_line(f"{done} of {total} modules are booted"), state_home() / "pixieioc"
+        )
         if self.boot_at_start:
-            self.begin_boot(fast=False)
+            self.begin_boot(fast=self.fast_boot)
         self.show_boot()
 
     def begin_boot(self, *, fast: bool) -> None:
@@ -117,7 +120,7 @@ class CrateBoot(NotReady):
         Raises what has made the boot fail.
         """
         if not self.owner.booting and self.owner.state is not BootState.BOOTED:
-            self.begin_boot(fast=False)
+            self.begin_boot(fast=self.fast_boot)
         while not self.owner.wait(_LOOK):
             beat()
             if stopping():
@@ -154,6 +157,7 @@ class CrateBoot(NotReady):
 
     def _prepare(self, crate: Crate | None) -> tuple[Crate, BootPlan]:
         """The crate, made with its library, and what it is to be booted with."""
+        offline = False
         match self.implementation:
             case "pypixie16":
                 from pixieioc.hardware.pypixie16 import Pypixie16Crate
@@ -165,14 +169,14 @@ class CrateBoot(NotReady):
 
                 file = read_crate_file(Path(self.crate_file))
                 made = crate or SdkCrate(file.library)
-                firmware, known = file.firmware, file.settings
+                firmware, known, offline = file.firmware, file.settings, file.offline
             case "simulated":
                 from pixieioc.hardware.simulated import SimulatedCrate
 
                 made, firmware, known = crate or SimulatedCrate(self._simulated_modules()), (), None
             case other:
                 raise HardwareError("boot", 0, f"there is no implementation {other}")
-        return made, BootPlan(self.slots_in_use, firmware, self.file_to_boot_with(known))
+        return made, BootPlan(self.slots_in_use, firmware, self.file_to_boot_with(known), offline)
 
     def _simulated_modules(self) -> Sequence[ModuleInfo]:
         rates, revisions = (

@@ -28,12 +28,17 @@ class SourceTime:
     )
 
     @property
+    def real_preset(self) -> float:
+        """The real time (s) that the run is preset to take, infinite without such a preset."""
+        return min(self.run_time or math.inf, self.run_presets.get(REAL_TIME, math.inf))
+
+    @property
     def ends_at(self) -> float:
         """The real time (s) at which the run is to end, infinite without a preset.
 
         With a preset live time it is the earliest at which that can be reached, from what was reported last.
         """
-        ends = [self.run_time or math.inf, self.run_presets.get(REAL_TIME, math.inf)]
+        ends = [self.real_preset]
         if LIVE_TIME in self.run_presets:
             ends.append(self.elapsed_real + max(0.0, self.run_presets[LIVE_TIME] - self.elapsed_live))
         return min(ends)

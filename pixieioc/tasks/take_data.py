@@ -15,6 +15,7 @@ from pixieioc.hardware import Crate, HardwareError, ModuleInfo, Statistics
 from pixieioc.listmode.variant import Variant, variant
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.pipeline.presets import LIVE_TIME
+from pixieioc.tasks import run_end
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
 from pixieioc.tasks.crate import CrateFacts, layout_of
 from pixieioc.tasks.items import WORDS, Beginning, RunBegins
@@ -135,10 +136,9 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self._modules = range(len(crate.modules))
             layouts = [self._layout(module, info) for module, info in enumerate(crate.modules)]
             self._counts = RunCounts([variant(*layout) for layout in layouts])
-            # Both are written to all modules at once; 0 has the clocks begin anew at the start.
-            crate.write_module(0, "SYNCH_WAIT", self.synchronous)
-            if self.clear_clocks:
-                crate.write_module(0, "IN_SYNCH", 0)
+            run_end.prepare(
+                crate, synchronous=self.synchronous, clear_clocks=self.clear_clocks, preset=self.real_preset
+            )
             self.words_read, self.live_share = 0, 0.0
             self._counted = np.zeros((4, self.modules, self.channels))
             self._report_all(0.0)
@@ -146,6 +146,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self.show_losses(self._counts.lost, self._counts.overflows)
             before = time.time()
             self._taking = True
+            self.owner.begin_run()
             crate.start()
             self._zero = (before + time.time()) / 2 if self.clear_clocks else self._zero
         self._began = self._last_statistics = self._last_check = time.monotonic()
@@ -187,6 +188,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             return
         with self._as_errors():
             self._read_out.read_all()  # so that the host has room for what the modules still hold
+            run_end.await_others(self._crate, self.real_preset)
             self._crate.end()
             real = self._elapsed(time.monotonic())
             deadline = time.monotonic() + _END_TIMEOUT
@@ -198,6 +200,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self.report_times(real, self.live_share)
             self._settle()
             self.read_last_histograms()
+        self.owner.end_run()
         self._taking = False
         self._hand_on_all()
         self._report_all(0.0)
@@ -274,7 +277,10 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         """Whether all modules still take data."""
         running = self._crate.running()
         self.show_running(running)
-        if ended := [module for module, on in enumerate(running) if not on]:
+        ended = [module for module, on in enumerate(running) if not on]
+        if ended and run_end.are_done(self._crate, ended, self.real_preset):
+            self.finish()
+        elif ended:
             slots = [info.slot for info in self._crate.modules]
             which = ", ".join(f"{module} (slot {slots[module]})" for module in ended)
             said = " | ".join(self._crate.log())
@@ -295,7 +301,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         self.show_losses(self._counts.lost, self._counts.overflows)
         self.module_fifo_level, self.words_read = self._counts.take_levels(), self._counts.words
         self._take_statistics(statistics)
-        self.report_times(float(np.mean([each.real_time for each in statistics])), self.live_share)
+        self.report_times(run_end.real_time(statistics) or self._elapsed(time.monotonic()), self.live_share)
 
     def _elapsed(self, now: float) -> float:
         """The run's real time (s) by the modules' clocks, as far as they were read."""
@@ -318,7 +324,9 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self.print(f"no statistics: {error}")
             self._report_all(np.nan)
             return
-        self._ahead = float(np.mean([each.real_time for each in statistics])) - (time.monotonic() - self._began)
+        ahead = run_end.real_time(statistics) - (time.monotonic() - self._began)
+        # A clock that stands still, or is that of another run, says nothing of this one.
+        self._ahead = ahead if abs(ahead) < run_end.MOST_AHEAD else 0.0
         self._take_statistics(statistics)
 
     def _take_statistics(self, statistics: list[Statistics]) -> None:

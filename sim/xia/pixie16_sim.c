@@ -12,6 +12,7 @@
 
 #define _GNU_SOURCE
 #include <ctype.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,21 +46,26 @@ static const double SLICE = 1e6, WORKER = 5e6, HOLD = 10e6; /* ns */
 static const struct { int code; const char *text; } ERRORS[] = {
     {0, "success"}, {100, "crate already open"}, {101, "crate not ready"}, {102, "invalid system parameter"},
     {200, "invalid module number"}, {201, "invalid module count"}, {202, "module already open"},
-    {203, "failed to close module"}, {204, "module offline"}, {205, "module information failure"},
+    {203, "module failed to close"}, {204, "module offline"}, {205, "module information failure"},
     {206, "invalid module operation"}, {207, "invalid module firmware"}, {208, "module initialization failure"},
     {209, "invalid module parameter"}, {210, "invalid module variable"}, {211, "module parameter disabled"},
-    {212, "module parameter is read only"}, {213, "module parameter is write only"}, {214, "module task timeout"},
+    {212, "module parameter is readonly"}, {213, "module parameter is writeonly"}, {214, "module task timeout"},
     {215, "invalid module slot number"}, {216, "module not found"}, {217, "module test invalid"},
     {218, "module data run is active"}, {300, "invalid channel number"}, {301, "invalid channel parameter"},
-    {302, "invalid channel variable"}, {303, "invalid channel variable index"}, {304, "channel parameter disabled"},
-    {305, "channel parameter is read only"}, {306, "channel parameter is write only"}, {500, "device load failed"},
-    {501, "device boot failed"}, {502, "device initialization failed"}, {503, "device variable copy failed"},
-    {504, "device image failure"}, {505, "device hardware failure"}, {506, "device DMA failure"},
-    {507, "device DMA busy"}, {508, "device FIFO failure"}, {600, "invalid configuration"},
-    {601, "configuration parameter not found"}, {602, "configuration JSON error"}, {700, "file not found"},
-    {701, "file open failure"}, {702, "file read failure"}, {703, "invalid file size"}, {704, "file create failure"},
-    {800, "not enough memory"}, {801, "invalid slot map"}, {802, "invalid number"}, {803, "not supported"},
-    {900, "unknown error"}, {901, "internal failure"}, {902, "bad allocation"}, {990, "bad error code"},
+    {302, "invalid channel variable"}, {303, "invalid channel variable"}, {304, "invalid channel index"},
+    {305, "channel parameter is readonly"}, {306, "channel parameter is writeonly"}, {400, "invalid header length"}, {401, "invalid firmware revision id"},
+    {402, "invalid firmware frequency"}, {403, "invalid element"}, {404, "invalid data length"},
+    {405, "invalid event length"}, {406, "invalid buffer"}, {407, "invalid cfd fractional time"}, {408, "invalid slot"},
+    {500, "device failed to load"},
+    {501, "device failed to boot"}, {502, "device failed to initialize"}, {503, "device variable copy failed"},
+    {504, "device image failure"}, {505, "device hardware failure"}, {506, "device dma failure"},
+    {507, "device dma busy"}, {508, "device fifo failure"}, {509, "device eeprom failure"}, {510, "device eeprom bad type"},
+    {511, "device eeprom tag not found"}, {600, "invalid config parameter"},
+    {601, "config parameter not found"}, {602, "config json error"}, {700, "file not found"},
+    {701, "file open failure"}, {702, "file read failure"}, {703, "invalid file size"}, {704, "file create failure"}, {705, "file close failure"},
+    {800, "no memory"}, {801, "invalid slot map"}, {802, "invalid value"}, {803, "not supported"}, {804, "buffer pool empty"}, {805, "buffer pool not empty"}, {806, "buffer pool bust"},
+    {807, "buffer pool not enough"},
+    {900, "unknown error"}, {901, "internal failure"}, {902, "bad allocation"}, {903, "read only"}, {990, "bad error code"},
 };
 
 /* ---- variables of the signal processor -------------------------------------------------------------------------- */
@@ -93,6 +100,9 @@ static const struct { const char *name; int at, count; } MODULE_VARIABLE[] = {
     {"U00", U00, 7}, {"UserIn", UserIn, 16},
 };
 
+/* The bit of ModCSRB of the module that starts and ends the run of all. */
+enum { RUN_LEADER = 1 << 6 };
+
 /* Bits of ChanCSRa. */
 enum {
     GOOD = 1 << 2, POSITIVE = 1 << 5, HISTOGRAM = 1 << 7, TRACE = 1 << 8, QDC = 1 << 9, CFD = 1 << 10, SUMS = 1 << 12,
@@ -105,8 +115,16 @@ typedef struct { int revision, msps, bits, firmware; u32 serial; } Type;
 
 typedef struct { u32 *words; size_t size, first, count; } Ring;
 
+/* What a module has in its own memory, until its power is off. */
 typedef struct {
-    u32 var[VARIABLES];
+    bool booted;
+    int firmware;
+    char files[5][256];
+    u32 var[MODULE_VARIABLES], channel[CHANNELS][VARIABLES];
+} Memory;
+
+typedef struct {
+    u32 *var;
     u64 random, fast, events;
     double next, last_trigger, dead;         /* ns of the module's clock */
     bool pending, piled;
@@ -121,9 +139,9 @@ enum run { NO_RUN, LIST_MODE, MCA };
 typedef struct {
     Type type;
     int slot, channels;
-    bool online, scope, baselines;
-    char files[5][256];
-    u32 var[MODULE_VARIABLES];
+    bool online, closed, scope, baselines;
+    Memory *memory;
+    u32 *var;
     Channel channel[CHANNELS];
     enum run run;
     bool waiting, noticed;                   /* for the start of the others; the worker has noticed the end */
@@ -139,13 +157,20 @@ static Module crate[MODULES];
 static int modules;
 static bool opened, broken, offline;
 
+/* Firmware that was registered, by kind of modules: sys, fippi, dsp, var. */
+typedef struct { int revision, msps, bits; char files[4][256]; } Registered;
+static Registered registered[MODULES];
+static int kinds;
+static const char *const DEVICES[] = {"sys", "fippi", "dsp", "var"};
+
 typedef struct { char kind, call[48]; int module, code; long count; } Fault;
 
 /* What the control texts ask for; each reading of them begins with the defaults. */
 static struct {
     Type slots[LAST_SLOT + 1];
     double rate[MODULES][CHANNELS], pulser, tau, boot_seconds, bus, module_bus, end_after[MODULES];
-    bool negative, stuck[MODULES], unchecked;
+    bool negative, stuck[MODULES], unchecked, preset;
+    char memory[512];
     long buffers, fifo_words, discard[MODULES];
     u64 seed;
     Fault faults[FAULTS];
@@ -262,6 +287,10 @@ static void control_line(char *line) {
         control.negative = true;
     } else if (!strcmp(key, "unchecked")) {
         control.unchecked = true;
+    } else if (!strcmp(key, "preset")) {
+        control.preset = true;
+    } else if (!strcmp(key, "memory") && n > 1) {
+        snprintf(control.memory, sizeof control.memory, "%s", word[1]);
     } else if ((!strcmp(key, "fail") || !strcmp(key, "hang") || !strcmp(key, "crash")) && n >= 2) {
         if (control.count == FAULTS) return;
         Fault *fault = &control.faults[control.count++];
@@ -659,7 +688,7 @@ static void begin(Module *m, double now) {
     m->waiting = false;
     m->started = m->now = m->worker = m->last_dma = now;
     double preset = INFINITY, ends = control.end_after[m - crate];
-    if (m->run == MCA) {
+    if (m->run == MCA || control.preset) {
         float seconds;
         memcpy(&seconds, &m->var[HostRunTimePreset], 4);
         preset = seconds;
@@ -752,24 +781,27 @@ static int leave(int answer) {
 
 /* ---- parameters of channels -------------------------------------------------------------------------------------- */
 
-/* A number as the SDK takes it: negative ones wrap to large unsigned ones. */
-static u32 whole(double x) {
-    x = floor(x + 0.5);
-    if (x != x) return 0;
-    if (x < 0) return x < -4294967295.0 ? 0xffffffffu : (u32)(int64_t)x;
-    return x > 4294967295.0 ? 0xffffffffu : (u32)x;
-}
+/* A number as the SDK takes it: what is after the point is cut off, negative ones wrap to large unsigned ones, and what
+ * no integer can hold is 0. */
+static u32 truncated(double x) { return x > -9.2e18 && x < 9.2e18 ? (u32)(int64_t)x : 0; }
 
-static u32 truncated(double x) { return whole(floor(x + 1e-6)); }
+static u32 whole(double x) { return truncated(round(x)); }
 
 static u32 clamp(u32 x, u32 low, u32 high) { return x < low ? low : x > high ? high : x; }
 
 static u32 delay_of(const Channel *c) { return c->var[PAFlength] - c->var[TriggerDelay]; }
 
+/* Both must fit into the memory for traces; what is before the trigger comes first. */
+static void place_delay(Channel *c, u32 trigger, u32 delay) {
+    bool fits = trigger + delay <= FIFO_LENGTH;
+    c->var[PAFlength] = fits ? trigger + delay : FIFO_LENGTH - 1;
+    c->var[TriggerDelay] = c->var[PAFlength] - delay;
+}
+
 static void set_delay(Channel *c, u32 ticks) {
     if (ticks > c->var[TraceLength]) ticks = c->var[TraceLength] / 2;
     if (ticks > 1023) ticks = 1023;
-    c->var[PAFlength] = clamp(c->var[TriggerDelay] + ticks, 0, FIFO_LENGTH);
+    place_delay(c, c->var[TriggerDelay], ticks);
 }
 
 static void find_blcut(Module *m, Channel *c) {
@@ -779,9 +811,36 @@ static void find_blcut(Module *m, Channel *c) {
 static void derive(Module *m, Channel *c) {
     u32 delay = delay_of(c);
     c->var[PeakSep] = c->var[SlowLength] + c->var[SlowGap];
-    c->var[PeakSample] = c->var[PeakSep] - (m->var[SlowFilterRange] == 1 ? 3 : 2);
-    c->var[TriggerDelay] = (c->var[PeakSep] - 1) << m->var[SlowFilterRange];
-    c->var[PAFlength] = clamp(c->var[TriggerDelay] + delay, 0, FIFO_LENGTH);
+    static const u32 BEFORE[] = {2, 3, 2, 2, 1, 0, 1};
+    u32 range = m->var[SlowFilterRange];
+    c->var[PeakSample] = c->var[PeakSep] - BEFORE[range < 7 ? range : 0];
+    place_delay(c, (c->var[PeakSep] - 1) << (range & 31), delay);
+}
+
+/* One of the two lengths of a filter, which have 127 together. The sums of 32 bits wrap, as the SDK's. */
+static void filter_length(u32 *length, u32 *other, u32 value, u32 least) {
+    if (value + *other > 127) value = 127 - *other;
+    if (value < least) {
+        value = least;
+        if (value + *other > 127) *other = 127 - least;
+    }
+    *length = value;
+}
+
+/* The bits of a float, as the SDK makes them: what does not fit is cut off. */
+static u32 float_bits(double value) {
+    float near = (float)value;
+    if (fabs((double)near) > fabs(value)) near = nextafterf(near, 0);
+    u32 bits;
+    memcpy(&bits, &near, 4);
+    return bits;
+}
+
+/* And back; bits that are all 0 are the smallest number. */
+static double float_of(u32 bits) {
+    float value;
+    memcpy(&value, &bits, 4);
+    return bits ? (double)value : ldexp(1, -127);
 }
 
 enum unit { TICKS, QDC_SAMPLES, NUMBER };
@@ -803,9 +862,9 @@ static const struct { const char *name; enum channel_variable var; enum unit uni
 };
 enum { PLAINS = sizeof PLAIN / sizeof *PLAIN };
 
-/* Length of a unit, us. */
-static double unit_of(const Module *m, enum unit unit) {
-    return unit == NUMBER ? 1 : unit == TICKS ? tick(m) / 1e3 : m->type.msps == 250 ? 0.004 : 0.01;
+/* Units in a microsecond. */
+static double units_of(const Module *m, enum unit unit) {
+    return unit == NUMBER ? 1 : unit == TICKS ? 1e3 / tick(m) : m->type.msps == 250 ? 250 : 100;
 }
 
 static void write_plain(Module *m, Channel *c, int i, double value) {
@@ -813,54 +872,53 @@ static void write_plain(Module *m, Channel *c, int i, double value) {
     bool mhz250 = m->type.msps == 250, old = m->type.revision < 15;
     if (PLAIN[i].var == FastTrigBackLen && mhz250) low = 2;
     if ((PLAIN[i].var == ExternDelayLen || PLAIN[i].var == FtrigoutDelay) && old) high = 255;
-    if (PLAIN[i].var == Integrator && value < 0) value = 0;
-    c->var[PLAIN[i].var] = clamp(whole(value / unit_of(m, PLAIN[i].unit)), low, high);
+    if (PLAIN[i].var == Integrator) value = fmin(fmax(value, 0), 7);
+    double units = value * units_of(m, PLAIN[i].unit);
+    c->var[PLAIN[i].var] = clamp(PLAIN[i].unit == NUMBER ? truncated(units) : whole(units), low, high);
     if (PLAIN[i].var == ChanCSRa && (before ^ c->var[ChanCSRa]) & GAIN && m->type.revision < 17) find_blcut(m, c);
 }
 
 static int write_channel(Module *m, Channel *c, const char *name, double value) {
-    double t = tick(m) / 1e3, group = t * range(m);
+    double ticks = value * 1e3 / tick(m), groups = ticks / range(m);
     for (int i = 0; i < PLAINS; i++)
         if (!strcmp(name, PLAIN[i].name)) return write_plain(m, c, i, value), 0;
     if (!strcmp(name, "TRIGGER_RISETIME")) {
-        c->var[FastLength] = clamp(whole(value / t), 2, 127 - c->var[FastGap]);
+        filter_length(&c->var[FastLength], &c->var[FastGap], whole(ticks), 2);
     } else if (!strcmp(name, "TRIGGER_FLATTOP")) {
-        c->var[FastGap] = clamp(whole(value / t), 0, 127 - c->var[FastLength]);
+        filter_length(&c->var[FastGap], &c->var[FastLength], whole(ticks), 0);
     } else if (!strcmp(name, "TRIGGER_THRESHOLD")) {
         c->var[FastThresh] = clamp(truncated(value * (double)c->var[FastLength] * clock_div(m)), 0, 65535);
     } else if (!strcmp(name, "ENERGY_RISETIME")) {
-        if (c->var[SlowGap] > 125) c->var[SlowGap] = 125;
-        c->var[SlowLength] = clamp(whole(value / group), 2, 127 - c->var[SlowGap]);
+        filter_length(&c->var[SlowLength], &c->var[SlowGap], whole(groups), 2);
         derive(m, c);
     } else if (!strcmp(name, "ENERGY_FLATTOP")) {
-        if (c->var[SlowLength] > 124) c->var[SlowLength] = 124;
-        c->var[SlowGap] = clamp(whole(value / group), 3, 127 - c->var[SlowLength]);
+        filter_length(&c->var[SlowGap], &c->var[SlowLength], whole(groups), 3);
         derive(m, c);
     } else if (!strcmp(name, "TAU")) {
-        float tau = (float)value;
-        memcpy(&c->var[PreampTau], &tau, 4);
+        c->var[PreampTau] = float_bits(value);
         if (m->type.revision < 17) find_blcut(m, c);
     } else if (!strcmp(name, "TRACE_LENGTH")) {
-        u32 samples = truncated(value * m->type.msps), most = m->type.revision == 17 ? H_SAMPLES : FIFO_LENGTH;
-        samples = clamp(samples, 0, most);
-        if (m->type.revision == 17) samples = (samples + 31) / 32 * 32;
-        else samples -= samples % (m->type.msps == 500 ? 10 : 2);
-        c->var[TraceLength] = clamp(samples, 0, most);
+        u32 samples = truncated(value * m->type.msps), step = m->type.msps == 500 ? 10 : 2;
+        samples -= samples % step;
+        if (samples > FIFO_LENGTH) samples = FIFO_LENGTH;
+        if (m->type.revision == 17) samples = samples > H_SAMPLES ? H_SAMPLES : (samples + 31) / 32 * 32;
+        c->var[TraceLength] = samples;
     } else if (!strcmp(name, "TRACE_DELAY")) {
-        set_delay(c, truncated(value / t));
+        set_delay(c, truncated(ticks));
     } else if (!strcmp(name, "VOFFSET")) {
-        c->var[OffsetDAC] = clamp(whole((value + 1.5) * 65536 / 3), 0, 65535);
+        c->var[OffsetDAC] = clamp(truncated(65536 * (value / 3 + 0.5)), 0, 65535);
     } else if (!strcmp(name, "XDT")) {
-        u32 step = m->type.msps == 250 ? 8 : 6, ticks = whole(value / 0.01), rest = ticks % step;
-        if (rest) ticks += ticks > c->var[Xwait] ? step - rest : -rest;
-        c->var[Xwait] = ticks < step ? step : ticks;
+        u32 step = m->type.msps == 250 ? 8 : 6, wait = whole(value * 100);
+        if (wait < step) wait = step;
+        u64 up = ((u64)wait + step - 1) / step * step;
+        c->var[Xwait] = wait > c->var[Xwait] ? (u32)up : wait / step * step;
     } else if (!strcmp(name, "BINFACTOR")) {
-        c->var[Log2Ebin] = -clamp(whole(value), 1, 6);
+        c->var[Log2Ebin] = -clamp(truncated(value), 1, 6);
     } else if (!strcmp(name, "BASELINE_AVERAGE")) {
-        c->var[Log2Bweight] = -clamp(whole(value), 0, 16);
+        c->var[Log2Bweight] = -clamp(truncated(value), 0, 16);
     } else if (!strcmp(name, "CFDThresh")) {
-        u32 threshold = whole(value);
-        if (threshold < 1 || threshold > 65535) return failed(301, "channel: CFDThresh out of range: %g", value);
+        u32 threshold = truncated(value);
+        if (threshold < 1 || threshold > 65535) return failed(301, "channel: out of range CFDThresh: %u", threshold);
         c->var[CFDThresh] = threshold;
     } else if (!strcmp(name, "CHANNEL_CSRB")) {
         return failed(304, "channel: parameter disabled: %s", name);
@@ -874,7 +932,7 @@ static int read_channel(Module *m, Channel *c, const char *name, double *value) 
     double t = tick(m) / 1e3, group = t * range(m);
     for (int i = 0; i < PLAINS; i++)
         if (!strcmp(name, PLAIN[i].name)) {
-            *value = (double)c->var[PLAIN[i].var] * unit_of(m, PLAIN[i].unit);
+            *value = (double)c->var[PLAIN[i].var] / units_of(m, PLAIN[i].unit);
             return 0;
         }
     if (!strcmp(name, "TRIGGER_RISETIME")) *value = (double)c->var[FastLength] * t;
@@ -883,16 +941,13 @@ static int read_channel(Module *m, Channel *c, const char *name, double *value) 
         *value = (double)c->var[FastThresh] / ((double)c->var[FastLength] * clock_div(m));
     else if (!strcmp(name, "ENERGY_RISETIME")) *value = (double)c->var[SlowLength] * group;
     else if (!strcmp(name, "ENERGY_FLATTOP")) *value = (double)c->var[SlowGap] * group;
-    else if (!strcmp(name, "TAU")) {
-        float tau;
-        memcpy(&tau, &c->var[PreampTau], 4);
-        *value = tau;
-    } else if (!strcmp(name, "TRACE_LENGTH")) *value = (double)c->var[TraceLength] / m->type.msps;
+    else if (!strcmp(name, "TAU")) *value = float_of(c->var[PreampTau]);
+    else if (!strcmp(name, "TRACE_LENGTH")) *value = (double)c->var[TraceLength] / m->type.msps;
     else if (!strcmp(name, "TRACE_DELAY")) *value = (double)delay_of(c) * t;
     else if (!strcmp(name, "VOFFSET")) *value = 3 * ((double)c->var[OffsetDAC] / 65536 - 0.5);
     else if (!strcmp(name, "XDT")) *value = (double)c->var[Xwait] * 0.01;
-    else if (!strcmp(name, "BINFACTOR")) *value = -(double)(int32_t)c->var[Log2Ebin];
-    else if (!strcmp(name, "BASELINE_AVERAGE")) *value = -(double)(int32_t)c->var[Log2Bweight];
+    else if (!strcmp(name, "BINFACTOR")) *value = 4294967296.0 - (double)c->var[Log2Ebin];
+    else if (!strcmp(name, "BASELINE_AVERAGE")) *value = c->var[Log2Bweight] ? 4294967296.0 - (double)c->var[Log2Bweight] : 0;
     else if (!strcmp(name, "CFDThresh")) *value = c->var[CFDThresh];
     else if (!strcmp(name, "CHANNEL_CSRB")) return failed(304, "channel: parameter disabled: %s", name);
     else return failed(301, "channel: invalid parameter: %s", name);
@@ -901,7 +956,7 @@ static int read_channel(Module *m, Channel *c, const char *name, double *value) 
 
 static void default_settings(Module *m) {
     u32 kept[] = {m->var[SlotID], m->var[ModNum]};
-    memset(m->var, 0, sizeof m->var);
+    memset(m->var, 0, sizeof m->memory->var);
     m->var[SlotID] = kept[0];
     m->var[ModNum] = kept[1];
     m->var[SlowFilterRange] = 2;
@@ -910,7 +965,7 @@ static void default_settings(Module *m) {
     memcpy(&m->var[HostRunTimePreset], &preset, 4);
     for (int i = 0; i < m->channels; i++) {
         Channel *c = &m->channel[i];
-        memset(c->var, 0, sizeof c->var);
+        memset(c->var, 0, sizeof *m->memory->channel);
         c->var[FastLength] = c->var[FastGap] = 10;
         c->var[SlowLength] = 25;
         c->var[SlowGap] = 10;
@@ -959,9 +1014,6 @@ static int write_module(Module *m, const char *name, u32 value) {
         if (value) log_line("WARNING", "module: num=%d: FAST_FILTER_RANGE %u is set to 0", (int)(m - crate), value);
         value = 0;
         break;
-    case CrateID:
-        if (value > 15) return failed(209, "module: num=%d: CrateID out of range: %u", (int)(m - crate), value);
-        break;
     case SynchWait: case InSynch: case HostRunTimePreset: /* broadcast */
         for (int i = 0; i < modules; i++) crate[i].var[var] = value;
         break;
@@ -985,7 +1037,8 @@ static int write_module(Module *m, const char *name, u32 value) {
 
 /* ---- settings files ---------------------------------------------------------------------------------------------- */
 
-typedef struct { u32 module[MODULE_VARIABLES], channel[CHANNELS][VARIABLES]; int slot; char revision; } Settings;
+enum { HAS_METADATA = 1, HAS_MODULE = 2, HAS_CHANNEL = 4 };
+typedef struct { u32 module[MODULE_VARIABLES], channel[CHANNELS][VARIABLES]; int slot, has; char revision; } Settings;
 
 static void write_json(FILE *file, const Module *m) {
     fprintf(file, " {\n  \"channel\": {\n   \"input\": {");
@@ -999,18 +1052,18 @@ static void write_json(FILE *file, const Module *m) {
         fprintf(file, "%s\n    {\"adc_bits\": %d, \"adc_clk_div\": %d, \"adc_msps\": %d, \"fpga_clk_mhz\": %d}",
                 c ? "," : "", m->type.bits, clock_div(m), m->type.msps, m->type.msps == 250 ? 125 : 100);
     fprintf(file, "\n   ],\n");
-    static const char *const DEVICES[] = {"sys", "fippi", "dsp", "var"};
     for (int d = 0; d < 4; d++) {
-        const char *name = strrchr(m->files[d], '/');
+        const char *name = strrchr(m->memory->files[d], '/');
         fprintf(file, "   \"%s\": {\"adc_bits\": %d, \"adc_msps\": %d, \"file\": \"%s\", \"rev\": %d, "
                       "\"tag\": \"%d-%d-%d\", \"version\": \"n/a\"},\n",
-                DEVICES[d], m->type.bits, m->type.msps, name ? name + 1 : m->files[d], m->type.revision,
+                DEVICES[d], m->type.bits, m->type.msps, name ? name + 1 : m->memory->files[d], m->type.revision,
                 m->type.revision, m->type.msps, m->type.bits);
     }
     fprintf(file, "   \"fifo\": {\"buffers\": %ld, \"hold\": 10000, \"idle-wait\": 150000, \"run-wait\": 5000},\n"
+                  "   \"firmware-release\": \"0.0.0\",\n   \"firmware-tag\": \"%d-%d-%d\",\n"
                   "   \"hardware_revision\": \"%c\",\n   \"num-channels\": %d,\n   \"number\": %d,\n"
                   "   \"serial-num\": %u,\n   \"slot\": %d\n  },\n  \"module\": {\n   \"input\": {",
-            control.buffers, 'A' + m->type.revision - 10, m->channels, (int)(m - crate), m->type.serial, m->slot);
+            control.buffers, m->type.revision, m->type.msps, m->type.bits, 'A' + m->type.revision - 10, m->channels, (int)(m - crate), m->type.serial, m->slot);
     for (size_t v = 0; v < sizeof MODULE_VARIABLE / sizeof *MODULE_VARIABLE; v++) {
         int n = MODULE_VARIABLE[v].count, at = MODULE_VARIABLE[v].at;
         fprintf(file, "%s\n    \"%s\": %s", v ? "," : "", MODULE_VARIABLE[v].name, n > 1 ? "[" : "");
@@ -1048,16 +1101,17 @@ static void json_leaf(Json *json, double number, const char *text) {
     if (json->module < 0 || json->module >= MODULES || json->index >= CHANNELS) return;
     Settings *s = &json->settings[json->module];
     int index = json->index < 0 ? 0 : json->index;
-    if (json->module >= json->found) json->found = json->module + 1;
     u32 value = number < 0 ? (u32)(int64_t)number : (u32)number;
     if (json->depth == 2 && !strcmp(json->key[0], "metadata")) {
         if (!strcmp(json->key[1], "slot")) s->slot = (int)number;
         if (!strcmp(json->key[1], "hardware_revision") && text) s->revision = *text;
     }
-    if (json->depth != 3 || strcmp(json->key[1], "input") || text) return;
+    if (json->depth != 3 || strcmp(json->key[1], "input")) return;
+    if (text) json->bad = true;
     if (!strcmp(json->key[0], "channel"))
-        for (int v = 0; v < VARIABLES; v++)
-            if (!strcmp(json->key[2], VARIABLE[v])) s->channel[index][v] = value;
+        for (int v = 0; v < VARIABLES; v++) /* channels for which there is none have the value of the first */
+            for (int c = index; !strcmp(json->key[2], VARIABLE[v]) && c < (index ? index + 1 : CHANNELS); c++)
+                s->channel[c][v] = value;
     if (!strcmp(json->key[0], "module"))
         for (size_t v = 0; v < sizeof MODULE_VARIABLE / sizeof *MODULE_VARIABLE; v++)
             if (!strcmp(json->key[2], MODULE_VARIABLE[v].name) && index < MODULE_VARIABLE[v].count)
@@ -1076,6 +1130,9 @@ static void json_value(Json *json, int level) {
             json_text(json, key, sizeof key);
             if (!json_take(json, ':')) json->bad = true;
             if (json->depth < 4) snprintf(json->key[json->depth], sizeof key, "%s", key);
+            if (!json->depth && json->module >= 0 && json->module < MODULES)
+                json->settings[json->module].has |= !strcmp(key, "metadata") ? HAS_METADATA
+                    : !strcmp(key, "module") ? HAS_MODULE : !strcmp(key, "channel") ? HAS_CHANNEL : 0;
             json->depth++;
             json_value(json, level + 1);
             json->depth--;
@@ -1091,6 +1148,7 @@ static void json_value(Json *json, int level) {
         do {
             json_value(json, level + 1);
             ++*index;
+            if (!level) json->found = *index;
         } while (!json->bad && json_take(json, ','));
         *index = before;
         if (!json_take(json, ']')) json->bad = true;
@@ -1114,7 +1172,8 @@ static int load_settings(const char *path, int only) {
     struct stat about;
     bool there = path && !stat(path, &about) && S_ISREG(about.st_mode);
     FILE *file = there ? fopen(path, "rb") : NULL;
-    if (!file) return failed(700, "settings: file not found: %s", path ? path : "");
+    if (path && there == false && !stat(path, &about)) return failed(902, "basic_string::_M_create");
+    if (!file) return failed(701, "opening json config: %s: No such file or directory", path ? path : "");
     fseek(file, 0, SEEK_END);
     long size = ftell(file);
     rewind(file);
@@ -1124,14 +1183,16 @@ static int load_settings(const char *path, int only) {
     Json json = {.at = text, .module = -1, .index = -1};
     json.settings = calloc(MODULES, sizeof *json.settings);
     for (int m = 0; m < modules; m++) {
-        memcpy(json.settings[m].module, crate[m].var, sizeof crate[m].var);
-        for (int c = 0; c < CHANNELS; c++)
-            memcpy(json.settings[m].channel[c], crate[m].channel[c].var, sizeof crate[m].channel[c].var);
+        memcpy(json.settings[m].module, crate[m].var, sizeof json.settings[m].module);
+        memcpy(json.settings[m].channel, crate[m].memory->channel, sizeof json.settings[m].channel);
     }
+    json_space(&json);
+    bool list = *json.at == '[' || *json.at == '{' || !*json.at;
     json_value(&json, 0);
     json_space(&json);
     int answer = 0;
-    if (json.bad || *json.at) answer = failed(602, "settings: %s: JSON error at byte %td", path, json.at - text);
+    if (!list) answer = failed(900, "unknown error: unhandled exception");
+    if (!answer && (json.bad || *json.at)) answer = failed(602, "settings: %s: JSON error at byte %td", path, json.at - text);
     for (int m = 0; !answer && m < modules; m++) {
         if (only >= 0 && m != only) continue;
         if (m >= json.found) {
@@ -1140,12 +1201,16 @@ static int load_settings(const char *path, int only) {
             continue;
         }
         Settings *s = &json.settings[m];
+        if (s->has != (HAS_METADATA | HAS_MODULE | HAS_CHANNEL)) {
+            answer = failed(602, "'%s' not found", s->has & HAS_METADATA ? s->has & HAS_MODULE ? "channel" : "module" : "metadata");
+            break;
+        }
         if (s->slot && s->slot != crate[m].slot)
             log_line("WARNING", "settings: module: num=%d: slot %d is not %d", m, s->slot, crate[m].slot);
         if (s->revision && s->revision != 'A' + crate[m].type.revision - 10)
             log_line("WARNING", "settings: module: num=%d: revision %c is another", m, s->revision);
         u32 kept[] = {crate[m].var[SlotID], crate[m].var[ModNum], crate[m].var[FIFOLength]};
-        memcpy(crate[m].var, s->module, sizeof crate[m].var);
+        memcpy(crate[m].var, s->module, sizeof s->module);
         crate[m].var[SlotID] = kept[0];
         crate[m].var[ModNum] = kept[1];
         crate[m].var[FIFOLength] = kept[2];
@@ -1160,7 +1225,7 @@ static int load_settings(const char *path, int only) {
 API int Pixie16SaveDSPParametersToFile(const char *path) {
     ENTER("Pixie16SaveDSPParametersToFile", modules, true, IDLE);
     FILE *file = path ? fopen(path, "w") : NULL;
-    if (!file) return leave(failed(704, "settings: cannot create %s", path ? path : ""));
+    if (!file) return leave(failed(701, "opening json config: %s", path ? path : ""));
     fputs("[\n", file);
     for (int m = 0; m < modules; m++) {
         if (m) fputs(",\n", file);
@@ -1182,18 +1247,32 @@ API int PixieGetReturnCodeText(int code, char *text, unsigned size) {
     for (size_t i = 0; i < sizeof ERRORS / sizeof *ERRORS; i++)
         if (ERRORS[i].code == -code) found = ERRORS[i].text;
     if (!text || !size) return -802;
-    snprintf(text, size, "%s", found);
+    size_t length = strlen(found); /* as the SDK does it: without an end, if there is room for the text */
+    memcpy(text, found, length < size ? length : size);
     return 0;
 }
 
 API int PixieGetVersion(char *text, unsigned size) { return snprintf(text, size, "simulated") < 0 ? -900 : 0; }
 
+/* The memories of the modules, by slot: in a file, which outlives the process, if one is named. */
+static Memory *memories(void) {
+    size_t size = (LAST_SLOT + 1) * sizeof(Memory);
+    int file = *control.memory ? open(control.memory, O_RDWR | O_CREAT, 0600) : -1;
+    void *found = file >= 0 && !ftruncate(file, (off_t)size)
+                      ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
+    if (file >= 0) close(file);
+    if (found != MAP_FAILED) return found;
+    if (*control.memory) log_line("ERROR", "simulation: no memory of modules: %s", control.memory);
+    return calloc(1, size);
+}
+
 API int Pixie16InitSystem(u16 count, u16 *slots, u16 offline_mode) {
+    static bool tried;
     ENTER("Pixie16InitSystem", -1, true, NOTHING);
-    if (opened) {
+    if (tried) {
         broken = true;
         for (int m = 0; m < modules; m++) crate[m].online = false, crate[m].run = NO_RUN;
-        return leave(failed(100, "crate: already open"));
+        return leave(failed(100, "create already initialised"));
     }
     if (offline_mode) { /* what XIA's SDK 5 brings for trials without hardware */
         static const Type TYPES[] = {
@@ -1201,14 +1280,15 @@ API int Pixie16InitSystem(u16 count, u16 *slots, u16 offline_mode) {
         Type none = {0};
         for (int slot = FIRST_SLOT; slot <= LAST_SLOT; slot++) control.slots[slot] = slot < 6 ? TYPES[slot - 2] : none;
     }
-    if (count < 1 || count > MODULES) return leave(failed(201, "crate: invalid module count: %d", count));
+    if (count < 1) return leave(failed(201, "no modules requested"));
+    if (count > MODULES) return leave(failed(201, "requested more modules than slots"));
+    if (offline_mode && count > 4) return leave(failed(201, "more modules requested than available"));
+    tried = true; /* from here on only a new process helps */
     for (int i = 0; i < count; i++) {
-        if (slots[i] < FIRST_SLOT || slots[i] > LAST_SLOT) return leave(failed(215, "crate: invalid slot: %d", slots[i]));
-        for (int k = 0; k < i; k++)
-            if (slots[i] == slots[k]) return leave(failed(801, "crate: slot is given twice: %d", slots[i]));
-        if (!control.slots[slots[i]].msps)
-            return leave(failed(200, "crate: module assignment refers to an empty slot: %d", slots[i]));
+        if (slots[i] < 1 || slots[i] > LAST_SLOT) return leave(failed(200, "module asignment has invalid slot numbers"));
+        if (!control.slots[slots[i]].msps) return leave(failed(200, "module asignment refences empty slot: %d", slots[i]));
     }
+    Memory *kept = memories();
     offline = offline_mode;
     modules = count;
     for (int i = 0; i < count; i++) {
@@ -1217,8 +1297,11 @@ API int Pixie16InitSystem(u16 count, u16 *slots, u16 offline_mode) {
         m->type = control.slots[slots[i]];
         m->slot = slots[i];
         m->channels = m->type.revision == 17 ? 32 : 16;
+        m->memory = &kept[m->slot];
+        m->var = m->memory->var;
         ring_resize(&m->fifo, FIFO_WORDS);
         for (int c = 0; c < m->channels; c++) {
+            m->channel[c].var = m->memory->channel[c];
             m->channel[c].histogram = calloc(BINS, sizeof(u32));
             m->channel[c].random = (control.seed * 64 + (u64)m->slot) * 6364136223846793005u + (u64)c * 2654435761u + 1;
             for (int k = 0; k < 8; k++) uniform(&m->channel[c].random);
@@ -1230,9 +1313,16 @@ API int Pixie16InitSystem(u16 count, u16 *slots, u16 offline_mode) {
 }
 
 API int Pixie16ExitSystem(u16 module) {
-    ENTER("Pixie16ExitSystem", module, true, IDLE);
+    ENTER("Pixie16ExitSystem", module, true, OPEN);
     for (int m = 0; m < modules; m++)
-        if (module == modules || m == module) crate[m].online = false;
+        if ((module == modules || m == module) && crate[m].run != NO_RUN)
+            return leave(failed(218, "module: num=%d,slot=%d: invalid action while run active", m, crate[m].slot));
+    for (int m = 0; m < modules; m++) {
+        if (module != modules && m != module) continue;
+        if (crate[m].closed) return leave(failed(204, "module: slot=%d: module: check: module not open", crate[m].slot));
+        crate[m].online = false;
+        crate[m].closed = true;
+    }
     return leave(0);
 }
 
@@ -1257,8 +1347,16 @@ static int check_firmware(Module *m, const char *path) {
     return 0;
 }
 
+static void go_online(Module *m) {
+    m->online = true;
+    if (m->memory->firmware) m->type.firmware = m->memory->firmware;
+    m->var[SlotID] = (u32)m->slot;
+    m->var[ModNum] = (u32)(m - crate);
+}
+
 static int boot(Module *m, const char *const files[5]) {
-    int number = (int)(m - crate), answer;
+    int number = (int)(m - crate), answer = fault("boot", number);
+    if (answer) return answer;
     for (int f = 0; f < 4; f++)
         if ((answer = check_firmware(m, files[f]))) return answer;
     /* Others may call while a module boots. */
@@ -1268,14 +1366,13 @@ static int boot(Module *m, const char *const files[5]) {
         usleep(2000);
         pthread_mutex_lock(&lock);
     }
-    for (int f = 0; f < 4; f++) snprintf(m->files[f], sizeof m->files[f], "%s", files[f]);
+    for (int f = 0; f < 4; f++) snprintf(m->memory->files[f], sizeof m->memory->files[f], "%s", files[f]);
     const char *revision = NULL;
-    for (const char *p = m->files[2]; (p = strstr(p, "_r")); p++)
+    for (const char *p = m->memory->files[2]; (p = strstr(p, "_r")); p++)
         if (isdigit((unsigned char)p[2])) revision = p + 2;
-    if (revision) m->type.firmware = atoi(revision);
-    m->var[SlotID] = (u32)m->slot;
-    m->var[ModNum] = (u32)number;
-    m->online = true;
+    m->memory->firmware = revision ? atoi(revision) : 0;
+    m->memory->booted = true;
+    go_online(m);
     default_settings(m);
     log_line("INFO", "module: num=%d,slot=%d: booted", number, m->slot);
     return 0;
@@ -1283,33 +1380,96 @@ static int boot(Module *m, const char *const files[5]) {
 
 API int Pixie16BootModule(const char *com, const char *sp, const char *trigger, const char *dsp, const char *par,
                           const char *var, u16 module, u16 pattern) {
+    enum { DEVICES_BITS = 0xd, SETTINGS_BIT = 1 << 4 };
     ENTER("Pixie16BootModule", module, true, OPEN);
     (void)trigger;
-    if (offline) return leave(failed(207, "firmware: set: add: different user set already exists"));
+    if (!com || !sp || !dsp || !par || !var) return leave(failed(802, "a file name is null"));
+    if (pattern & DEVICES_BITS && (pattern & DEVICES_BITS) != DEVICES_BITS)
+        return leave(failed(802, "must boot COMM, FPGA and DSP together"));
+    if (offline || kinds) return leave(failed(207, "firmware: set: add: different user set already exists"));
     const char *const files[] = {com, sp, dsp, var, par};
     int answer = 0;
     for (int m = 0; m < modules && !answer; m++) {
         if (module != modules && m != module) continue;
-        if (crate[m].run != NO_RUN) answer = failed(218, "module: num=%d: run is active", m);
-        else if (pattern || !crate[m].online) answer = boot(&crate[m], files);
+        if (crate[m].run != NO_RUN) answer = failed(218, "module: num=%d: invalid action while run active", m);
+        else if (pattern & DEVICES_BITS || !crate[m].online) answer = boot(&crate[m], files);
     }
-    if (!answer && par && *par) answer = load_settings(par, module == modules ? -1 : module);
+    if (!answer && pattern & SETTINGS_BIT) answer = load_settings(par, module == modules ? -1 : module);
     return leave(answer);
 }
 
+static int register_firmware(int revision, int msps, int bits, const char *device, const char *path) {
+    int d = 0, k = 0;
+    while (d < 4 && (!device || strcmp(device, DEVICES[d]))) d++;
+    if (!device || !path) return failed(802, "device or path is null");
+    if (d == 4) return failed(207, "firmware: check: invalid device: %s", device);
+    while (k < kinds && (registered[k].revision != revision || registered[k].msps != msps || registered[k].bits != bits)) k++;
+    if (k == MODULES) return failed(800, "firmware: too many kinds");
+    if (k == kinds) registered[kinds++] = (Registered){revision, msps, bits, {"", "", "", ""}};
+    char *known = registered[k].files[d];
+    if (*known && strcmp(known, path)) return failed(207, "firmware: set: add: different user set already exists");
+    snprintf(known, sizeof registered[k].files[d], "%s", path);
+    return 0;
+}
+
+API int PixieRegisterFirmware(unsigned version, int revision, int msps, int bits, const char *device, const char *path,
+                              u16 module) {
+    ENTER("PixieRegisterFirmware", module, false, OPEN);
+    (void)version;
+    if (crate[module].type.revision != revision)
+        return leave(failed(207, "can only register firmware to module with matching revision"));
+    return leave(register_firmware(revision, msps, bits, device, path));
+}
+
+API int PixieRegisterCrateFirmware(unsigned version, int revision, int msps, int bits, const char *device,
+                                   const char *path) {
+    ENTER("PixieRegisterCrateFirmware", modules, true, OPEN);
+    (void)version;
+    return leave(register_firmware(revision, msps, bits, device, path));
+}
+
+/* The files that were registered for the module; NULL if not all were. */
+static const Registered *registered_for(const Module *m) {
+    for (int k = 0; k < kinds; k++) {
+        const Registered *r = &registered[k];
+        if (r->revision == m->type.revision && r->msps == m->type.msps && r->bits == m->type.bits)
+            return *r->files[0] && *r->files[1] && *r->files[2] && *r->files[3] ? r : NULL;
+    }
+    return NULL;
+}
+
+static int boot_registered(Module *m) {
+    if (offline) { /* the SDK brings the firmware of what it simulates */
+        for (int f = 0; f < 4; f++) snprintf(m->memory->files[f], sizeof m->memory->files[f], "simulated");
+        m->memory->firmware = 0;
+        go_online(m);
+        default_settings(m);
+        return 0;
+    }
+    const Registered *r = registered_for(m);
+    if (!r) return failed(207, "firmware: not found: %d-%d-%d", m->type.revision, m->type.msps, m->type.bits);
+    const char *const files[] = {r->files[0], r->files[1], r->files[2], r->files[3], ""};
+    return boot(m, files);
+}
+
+/* Modes: 0 boots what is off line, 1 all, 2 none, but loads settings; 1 loads them, too, if there are any. */
 API int PixieBootCrate(const char *settings, int mode) {
     ENTER("PixieBootCrate", modules, true, OPEN);
-    (void)mode;
-    if (!offline) return leave(failed(207, "firmware: none is registered"));
-    for (int m = 0; m < modules; m++) {
-        Module *it = &crate[m];
-        for (int f = 0; f < 4; f++) snprintf(it->files[f], sizeof it->files[f], "simulated_r%d", it->type.firmware);
-        it->online = true;
-        it->var[SlotID] = (u32)it->slot;
-        it->var[ModNum] = (u32)m;
-        default_settings(it);
+    bool named = settings && *settings, all = true;
+    for (int m = 0; m < modules; m++)
+        if (crate[m].run != NO_RUN) return leave(failed(218, "module: num=%d: invalid action while run active", m));
+    for (int m = 0; m < modules; m++) { /* the probe */
+        bool there = (offline || registered_for(&crate[m])) && (offline || crate[m].memory->booted);
+        if (there) go_online(&crate[m]);
+        all &= there;
     }
-    return leave(settings && *settings ? load_settings(settings, -1) : 0);
+    if (mode == 2 && !named) return leave(failed(802, "settings file is null or empty"));
+    if (mode == 2 && !all) return leave(failed(204, "fast boot not available with offline modules"));
+    for (int m = 0; m < modules && (mode == 1 || (mode != 2 && !all)); m++) {
+        int answer = mode != 1 && crate[m].online ? 0 : boot_registered(&crate[m]);
+        if (answer) return leave(answer);
+    }
+    return leave(named && (mode == 1 || mode == 2) ? load_settings(settings, -1) : 0);
 }
 
 API int Pixie16ReadModuleInfo(u16 module, u16 *revision, u32 *serial, u16 *bits, u16 *msps) {
@@ -1337,9 +1497,14 @@ API int Pixie16ReadSglChanPar(const char *name, double *value, u16 module, u16 c
 }
 
 API int Pixie16WriteSglModPar(const char *name, u32 value, u16 module) {
-    ENTER("Pixie16WriteSglModPar", module, false, IDLE);
-    log_line("INFO", "module: num=%d,slot=%d: write %s = %u", module, crate[module].slot, name, value);
-    return leave(write_module(&crate[module], name, value));
+    ENTER("Pixie16WriteSglModPar", module, true, IDLE);
+    int answer = 0;
+    for (int m = 0; m < modules && !answer; m++) {
+        if (module != modules && m != module) continue;
+        log_line("INFO", "module: num=%d,slot=%d: write %s = %u", m, crate[m].slot, name, value);
+        answer = write_module(&crate[m], name, value);
+    }
+    return leave(answer);
 }
 
 API int Pixie16ReadSglModPar(const char *name, u32 *value, u16 module) {
@@ -1379,9 +1544,20 @@ API int Pixie16CopyDSPParameters(u16 groups, u16 module, u16 channel, u16 *desti
 
 static int start(const char *call, u16 module, enum run kind, u16 mode) {
     ENTER(call, module, true, ONLINE);
-    for (int m = 0; m < modules; m++)
+    if (mode > 1) return leave(failed(802, "%s: invalid start run mode", call));
+    int waiting = 0;
+    bool leader = false;
+    for (int m = 0; m < modules; m++) {
+        waiting += crate[m].var[SynchWait] == 1;
+        leader |= crate[m].var[ModCSRB] & RUN_LEADER;
         if ((module == modules || m == module) && crate[m].run != NO_RUN)
-            return leave(failed(206, "%s: module: num=%d,slot=%d: run already active", call, m, crate[m].slot));
+            return leave(control.unchecked
+                ? failed(206, "module: num=%d,slot=%d: module already running a task", m, crate[m].slot)
+                : failed(218, "module: num=%d,slot=%d: invalid action while run active", m, crate[m].slot));
+    }
+    if (waiting && waiting < modules)
+        return leave(failed(206, "sync wait mode enabled and not all slots in the sync wait state: %d of %d waiting", waiting, modules));
+    if (waiting && !leader) return leave(failed(206, "sync wait mode enabled but no run leader slot is assigned"));
     double now = wall();
     for (int i = 0; i < modules; i++) {
         if (module != modules && i != module) continue;
@@ -1450,8 +1626,8 @@ API int Pixie16CheckExternalFIFOStatus(u32 *words, u16 module) {
 API int Pixie16ReadDataFromExternalFIFO(u32 *data, u32 words, u16 module) {
     ENTER("Pixie16ReadDataFromExternalFIFO", module, false, ONLINE);
     Module *m = &crate[module];
-    if (words > m->queue.count) return leave(failed(508, "module: num=%d: %u words asked for, %zu are there", module, words, m->queue.count));
-    if (words) ring_get(&m->queue, data, words);
+    size_t there = m->queue.count < words ? m->queue.count : words;
+    if (there) ring_get(&m->queue, data, there);
     m->statistics.out += words;
     return leave(0);
 }
@@ -1489,9 +1665,18 @@ static double statistic(const u32 *words, int at) {
 }
 
 API double Pixie16ComputeRealTime(u32 *words, u16 module) { (void)module; return statistic(words, 0) / 1e9; }
-API double Pixie16ComputeLiveTime(u32 *words, u16 module, u16 c) { (void)module; return statistic(words, 1 + 3 * c) / 1e9; }
-API double Pixie16ComputeRawInputCount(u32 *words, u16 module, u16 c) { (void)module; return statistic(words, 2 + 3 * c); }
-API double Pixie16ComputeRawOutputCount(u32 *words, u16 module, u16 c) { (void)module; return statistic(words, 3 + 3 * c); }
+API double Pixie16ComputeLiveTime(u32 *words, u16 module, u16 c) {
+    (void)module;
+    return c < CHANNELS ? statistic(words, 1 + 3 * c) / 1e9 : -300;
+}
+API double Pixie16ComputeRawInputCount(u32 *words, u16 module, u16 c) {
+    (void)module;
+    return c < CHANNELS ? statistic(words, 2 + 3 * c) : -300;
+}
+API double Pixie16ComputeRawOutputCount(u32 *words, u16 module, u16 c) {
+    (void)module;
+    return c < CHANNELS ? statistic(words, 3 + 3 * c) : -300;
+}
 
 API double Pixie16ComputeInputCountRate(u32 *words, u16 module, u16 c) {
     double live = Pixie16ComputeLiveTime(words, module, c);
@@ -1565,6 +1750,7 @@ API int Pixie16ReadSglChanADCTrace(u16 *trace, u32 samples, u16 module, u16 chan
 
 API int Pixie16AcquireBaselines(u16 module) {
     ENTER("Pixie16AcquireBaselines", module, false, IDLE);
+    if (crate[module].type.revision == 17) return leave(failed(803, "not supported"));
     crate[module].baselines = true;
     return leave(0);
 }
@@ -1587,6 +1773,7 @@ API int Pixie16ReadSglChanBaselines(double *values, double *times, u16 count, u1
 API int Pixie16BLcutFinder(u16 module, u16 channel, u32 *cut) {
     ENTER("Pixie16BLcutFinder", module, false, IDLE);
     if (channel >= crate[module].channels) return leave(failed(300, "module: num=%d: invalid channel: %d", module, channel));
+    if (crate[module].type.revision == 17) return leave(failed(803, "not supported"));
     find_blcut(&crate[module], &crate[module].channel[channel]);
     *cut = crate[module].channel[channel].var[BLcut];
     return leave(0);
@@ -1594,6 +1781,7 @@ API int Pixie16BLcutFinder(u16 module, u16 channel, u32 *cut) {
 
 API int Pixie16TauFinder(u16 module, double *taus) {
     ENTER("Pixie16TauFinder", module, false, IDLE);
+    if (crate[module].type.revision == 17) return leave(failed(803, "not supported"));
     for (int c = 0; c < crate[module].channels; c++) {
         bool found = !offline && crate[module].channel[c].var[ChanCSRa] & GOOD && control.rate[module][c] > 0;
         taus[c] = found ? control.tau : -1.0;

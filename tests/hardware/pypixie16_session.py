@@ -14,7 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from pixie16 import control  # pyright: ignore[reportMissingImports]
-from pixie16.C_library_sdk import read_module_info  # pyright: ignore[reportMissingImports]
+from pixie16.C_library_sdk import (  # pyright: ignore[reportMissingImports]
+    read_module_info,
+    write_single_module_parameter,
+)
 
 SLOTS = [2, 5]
 
@@ -22,6 +25,8 @@ SLOTS = [2, 5]
 def main(folder: Path) -> None:
     control.init_and_boot(modules=SLOTS)
     control.adjust_offsets()
+    leads = [False] * 25 + [True] + [False] * 6  # bit 6, the highest comes first
+    write_single_module_parameter("MODULE_CSRB", leads, 0)
     control.set_sync_mode()
     read_back = control.set_channel_parameter("TRIGGER_THRESHOLD", 50, 0, 3)
     control.set_traces(1, 2, True)

@@ -132,13 +132,16 @@ class Sdk:
 
     def __init__(self, simulation: Simulation, slots: tuple[int, ...] = (2,), boot: bool = True) -> None:
         self.api = ctypes.CDLL(str(simulation.library))
-        for name in ("RealTime", "LiveTime", "RawInputCount", "InputCountRate", "RawOutputCount", "OutputCountRate"):
-            getattr(self.api, f"Pixie16Compute{name}").restype = ctypes.c_double
+        self._set_up()
         self.slots = slots
         assert self.api.Pixie16InitSystem(len(slots), (ctypes.c_ushort * len(slots))(*slots), 0) == 0
         if boot:
             for module in range(len(slots)):
                 assert self.boot(module, simulation) == 0
+
+    def _set_up(self) -> None:
+        for name in ("RealTime", "LiveTime", "RawInputCount", "InputCountRate", "RawOutputCount", "OutputCountRate"):
+            getattr(self.api, f"Pixie16Compute{name}").restype = ctypes.c_double
 
     def boot(self, module: int, simulation: Simulation) -> int:
         """Boots one module with firmware of its type."""
@@ -228,6 +231,26 @@ class Sdk:
         assert self.api.PixieReadRunFifoStats(module, numbers) == 0
         names = ("in", "out", "dma_in", "overflows", "dropped", "hw_overflows")
         return dict(zip(names, numbers, strict=True))
+
+
+#: The slots of the modules that XIA's SDK simulates itself.
+OFFLINE_SLOTS = (2, 3, 4, 5)
+
+
+class Offline(Sdk):
+    """A library's own crate: four modules without data, booted, with the settings of a file."""
+
+    def __init__(self, library: Path, settings: Path | None = None) -> None:
+        self.api, self.slots = ctypes.CDLL(str(library)), OFFLINE_SLOTS
+        self._set_up()
+        assert self.api.Pixie16InitSystem(4, (ctypes.c_ushort * 4)(*OFFLINE_SLOTS), 1) == 0
+        assert self.api.PixieBootCrate(b"", 1) == 0
+        if settings is not None:
+            assert self.load(settings) == 0
+
+    def load(self, path: Path | str) -> int:
+        """Loads a file of settings and gives the return code."""
+        return self.api.Pixie16LoadDSPParametersFromFile(str(path).encode())
 
 
 def until(holds: Callable[[], bool]) -> None:

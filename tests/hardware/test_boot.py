@@ -31,6 +31,8 @@ state_dir = "state"
 """
 #: Faster than the rates of the other tests: few words are needed here.
 RATE = "rate 200"
+#: However modules are booted, it fails; loading settings does not.
+NO_BOOT = ("fail Pixie16BootModule code 501", "fail boot code 501")
 Crate = tuple[Ioc, Simulation]
 
 
@@ -103,7 +105,7 @@ def test_a_slow_boot_shows_its_progress_and_is_no_alarm(fresh: Crate) -> None:
 def test_settings_are_loaded_again_without_another_boot(fresh: Crate) -> None:
     ioc, simulation = fresh
     ioc.put("Boot", 1)
-    simulation.control(RATE, "fail Pixie16BootModule code 501")
+    simulation.control(RATE, *NO_BOOT)
     ioc.put("SettingsFile", str(simulation.default_settings()))
     ioc.put("Boot", 1)  # loads the settings only
     assert ioc.get("BootState_RBV") == "Booted"
@@ -116,7 +118,7 @@ def test_settings_are_loaded_again_without_another_boot(fresh: Crate) -> None:
 
 def test_kill_and_the_signal_end_a_boot_that_hangs(fresh: Crate) -> None:
     ioc, simulation = fresh
-    simulation.control(RATE, "hang Pixie16BootModule")
+    simulation.control(RATE, "hang boot")
     boot = ioc.put_later("Boot", 1)
     ioc.until("BootState_RBV", lambda state: state == "Booting")
     for command in ("Stop", "Abort"):
@@ -132,7 +134,7 @@ def test_kill_and_the_signal_end_a_boot_that_hangs(fresh: Crate) -> None:
 @pytest.mark.parametrize(("command", "state"), [("Stop", "Idle"), ("Abort", "Aborted")])
 def test_a_start_that_boots_is_ended_while_the_boot_goes_on(fresh: Crate, command: str, state: str) -> None:
     ioc, simulation = fresh
-    simulation.control(RATE, "hang Pixie16BootModule")
+    simulation.control(RATE, "hang boot")
     ioc.put("Kill", 1)
     start = ioc.put_later("Acquire", 1)
     ioc.until("BootState_RBV", lambda state: state == "Booting")
@@ -148,7 +150,7 @@ def test_a_start_that_boots_is_ended_while_the_boot_goes_on(fresh: Crate, comman
 
 def test_a_crash_in_the_boot_is_shown_and_the_next_works(fresh: Crate) -> None:
     ioc, simulation = fresh
-    simulation.control(RATE, "crash Pixie16BootModule")
+    simulation.control(RATE, "crash boot")
     with pytest.raises(PutFailed):
         ioc.put("Boot", 1)
     assert "was killed by signal 11" in ioc.get("TakeData:ErrorMessage_RBV")
@@ -243,3 +245,75 @@ def test_a_crate_file_that_is_wrong_fails_the_boot(pipeline: Recorder, simulatio
     pipeline.chain_of("TakeData", "ConvertToEvents")
     with pytest.raises(Error, match=r"firmware.F-500-14.dsp: unknown key; there are system, fippi, dsp_code, dsp_var"):
         pipeline.start()
+
+
+@pytest.mark.parametrize("firmware", ["preset", ""], ids=["ends by itself", "goes on"])
+def test_a_preset_is_the_modules_time_whoever_ends_the_run(fresh: Crate, firmware: str) -> None:
+    ioc, simulation = fresh
+    simulation.control(RATE, firmware)
+    ioc.put("Boot", 1, timeout=20)
+    ioc.put("PresetMode", "Real time")
+    for seconds in (0.2, 0.7):  # before it is looked whether the modules still take data, and after
+        ioc.put("PresetReal", seconds)
+        ioc.put("Acquire", 1)
+        assert ioc.get("RunEndReason_RBV") == "Preset"
+        assert ioc.get("ElapsedReal_RBV") == pytest.approx(seconds, abs=1e-6 if firmware else 0.1)
+        assert ioc.get("M01:RealTime_RBV") == pytest.approx(seconds, abs=1e-6 if firmware else 0.1)
+        assert ioc.get("TakeData:ERROR") == "OK"
+        assert ioc.get("Lost_RBV") == 0
+    ioc.put("PresetMode", "No preset")
+    run = ioc.put_later("Acquire", 1)
+    ioc.until("ElapsedReal_RBV", lambda real: real > 1)  # the last preset is forgotten
+    ioc.put("Stop", 1)
+    run.result()
+    assert ioc.get("RunEndReason_RBV") == "Operator stop"
+
+
+def test_a_synchronous_run_says_what_it_needs(fresh: Crate) -> None:
+    ioc, _ = fresh
+    ioc.put("Boot", 1)
+    ioc.put("Synchronous", "Yes")
+    with pytest.raises(PutFailed):
+        _run(ioc)
+    assert "set ChassisMaster of one module to Yes" in ioc.get("TakeData:ErrorMessage_RBV")
+    ioc.put("Boot", 1)
+    ioc.put("M01:ChassisMaster", "Yes")
+    _run(ioc)
+    ioc.put("M01:ChassisMaster", "No")
+    ioc.put("Synchronous", "No")
+
+
+def test_a_new_process_need_not_boot_modules_that_keep_their_firmware(fresh: Crate) -> None:
+    ioc, simulation = fresh
+    memory = f"memory {simulation.folder / 'modules'}"
+
+    def boots(*more: str) -> bool:
+        """Whether the modules are really booted by a new process, which takes a run."""
+        ioc.put("Kill", 1)
+        simulation.control(RATE, memory, *more)
+        log = simulation.folder / "Pixie16Msg.log"
+        log.unlink(missing_ok=True)
+        try:
+            ioc.put("Boot", 1, timeout=20)
+        except PutFailed:
+            raise AssertionError(ioc.get("CmdMessage_RBV")) from None
+        assert ioc.get("M01:Firmware_RBV") == 35207
+        ioc.put("ErrorAck", 1)
+        return log.exists() and "fast boot not available" in log.read_text()
+
+    ioc.put("SettingsFile", str(simulation.default_settings()))
+    boots()
+    ioc.put("M01:C03:TRIGGER_THRESHOLD", 77)
+    assert not boots(*NO_BOOT)
+    assert ioc.get("M01:C03:TRIGGER_THRESHOLD_RBV") == pytest.approx(77)
+    _run(ioc)
+    assert not boots(*NO_BOOT)
+    assert ioc.get("M01:C03:TRIGGER_THRESHOLD_RBV") == pytest.approx(77)
+    (simulation.folder / "modules").unlink()  # their power was off
+    assert boots()
+    ioc.put("FastBoot", "No")
+    ioc.put("Kill", 1)
+    simulation.control(RATE, memory, *NO_BOOT)
+    with pytest.raises(PutFailed):
+        ioc.put("Boot", 1, timeout=20)
+    ioc.put("FastBoot", "Yes")

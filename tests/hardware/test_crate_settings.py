@@ -129,10 +129,23 @@ def test_a_role_that_one_module_has_moves_to_another(crate: Crate) -> None:
     assert settings.values["ChassisMaster"] == [0, 1, 0, 0]
 
 
-def test_what_is_broadcast_is_read_from_all_modules(crate: Crate) -> None:
+def test_what_each_start_sets_is_left_to_it(crate: Crate) -> None:
     settings = CrateSettings(crate, 16)
-    _apply(settings, (1,), HOST_RT_PRESET=12.5)
-    assert settings.values["HOST_RT_PRESET"] == [12.5] * 4
+    for name in ("HOST_RT_PRESET", "SYNCH_WAIT", "IN_SYNCH"):
+        with pytest.raises(HardwareError, match=f"{name} of module 1: is read only"):
+            _apply(settings, (1,), **{name: 1})
+
+
+def test_what_was_read_is_the_same_when_it_is_written_again(crate: Crate) -> None:
+    settings, place = CrateSettings(crate, 16), (2, 0)
+    for name, values in (("TRACE_LENGTH", (4.02, 4.06, 8.06)), ("VOFFSET", (-1.0, 0.016)), ("TRACE_DELAY", (0.29,))):
+        for value in values:  # which the SDK would cut off to the step below, as they come from a decimal number
+            _apply(settings, place, **{name: value})
+            read = settings.value((name, place))
+            assert read == pytest.approx(value, abs=2.3e-5)
+            _apply(settings, place, **{name: value + 1e-3})
+            _apply(settings, place, **{name: read})
+            assert settings.value((name, place)) == read
 
 
 def test_the_sdk_refuses_during_a_run_and_all_stays_as_it_was(crate: Crate) -> None:
@@ -156,7 +169,7 @@ def test_a_write_that_fails_in_the_middle_takes_the_others_back(simulation: Simu
     before = settings.copied()
     simulation.control("fail Pixie16WriteSglModPar code 506 count 1")  # which comes after those of channels
     changes: dict[Setting, float] = {("TRIGGER_RISETIME", (0, channel)): 0.5 for channel in range(16)}
-    with pytest.raises(HardwareError, match="Pixie16WriteSglModPar of module 0: device DMA failure: CrateID"):
+    with pytest.raises(HardwareError, match="Pixie16WriteSglModPar of module 0: device dma failure: CrateID"):
         settings.apply({("CrateID", (0,)): 3, **changes})
     settings.read()
     assert settings.values == before

@@ -235,7 +235,7 @@ def test_a_failing_call_raises_all_that_is_known(
         ask(crate)
     error = caught.value
     assert (error.call, error.code, error.module) == (call, -506, 1)
-    assert error.text.startswith("device DMA failure")
+    assert error.text.startswith("device dma failure")
     [line] = error.log
     assert line.endswith(f"[ERROR] {call}: module: num=1: requested failure 506")
     crate.end()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pixieioc.hardware import BootPlan, BootState, Crate, CrateOwner, HardwareError, ModuleInfo
+from pixieioc.hardware import BootPlan, BootState, Crate, CrateOwner, Firmware, HardwareError, ModuleInfo
+from pixieioc.hardware.boot_record import BootRecord
 from pixieioc.hardware.crate_file import read_crate_file
 from pixieioc.hardware.simulated import SimulatedCrate
 
@@ -75,6 +76,7 @@ def test_a_crate_file_names_the_library_and_firmware_by_kind(tmp_path: Path) -> 
     [
         ("library = 1\n" + FIRMWARE, "library = 1: must be the name of a file"),
         ("library = ", "Invalid value"),
+        ('library = "x"\noffline = 1', "offline = 1: must be true or false"),
         (FIRMWARE, "library: this key is missing"),
         ('library = "x"', r"there must be a table for each kind of modules, such as \[firmware.F-500-14\]"),
         ('library = "x"\nlib = "y"' + FIRMWARE, "lib: unknown key; there are library, settings, firmware"),
@@ -93,3 +95,34 @@ def test_what_is_wrong_with_a_crate_file_is_said(tmp_path: Path, content: str, s
 def test_a_crate_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(HardwareError, match=r"No such file or directory: .*crate\.toml"):
         read_crate_file(tmp_path / "crate.toml")
+
+
+def test_a_crate_that_the_sdk_simulates_needs_no_firmware(tmp_path: Path) -> None:
+    path = tmp_path / "crate.toml"
+    path.write_text('library = "x.so"\noffline = true\n')
+    assert (read_crate_file(path).offline, read_crate_file(path).firmware) == (True, ())
+
+
+def test_a_boot_is_known_to_the_next_process_as_long_as_all_is_the_same(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("sys", "fippi", "dsp_r35207", "var")]
+    for path in paths:
+        path.write_text("firmware")
+    modules, firmware = [ModuleInfo(2, "F", 1002, 14, 500)], [Firmware(paths[0], paths[1], paths[2], paths[3])]
+    record = BootRecord(tmp_path / "state", (2,))
+    assert not record.holds(modules, firmware)
+    record.note(modules, firmware)
+    assert BootRecord(tmp_path / "state", (2,)).holds(modules, firmware)
+    assert not BootRecord(tmp_path / "state", (3,)).holds(modules, firmware)
+    assert not record.holds([ModuleInfo(2, "F", 1003, 14, 500)], firmware)  # another module in the slot
+    paths[2].write_text("other firmware of that name")
+    assert not record.holds(modules, firmware)
+    paths[2].write_text("firmware")
+    assert record.holds(modules, firmware)
+    assert record.path is not None
+    record.path.write_text(record.path.read_text().replace('"computer": "', '"computer": "another start'))
+    assert not record.holds(modules, firmware)
+    record.path.write_text("{")
+    assert not record.holds(modules, firmware)
+    record.forget()
+    record.forget()
+    assert not record.path.exists()

@@ -183,7 +183,7 @@ def test_the_sdks_reason_is_shown_and_nothing_is_changed(crate: tuple[Ioc, Simul
         ioc.put("M00:C03:EMIN", 5)
     message = ioc.get("CmdMessage_RBV")
     assert "Pixie16WriteSglChanPar of module 0, channel 3" in message
-    assert "device DMA failure" in message
+    assert "device dma failure" in message
     assert ioc.get("M00:C03:EMIN") == ioc.get("M00:C03:EMIN_RBV") == 0
     ioc.put("M00:C03:EMIN", 5)
     assert ioc.get("M00:C03:EMIN_RBV") == 5
@@ -270,7 +270,10 @@ def test_a_file_that_is_not_of_this_crate_is_refused(crate: tuple[Ioc, Simulatio
 def test_a_boot_refuses_a_file_of_settings_that_is_not_of_this_crate() -> None:
     with _crate() as (ioc, simulation):
         settings = simulation.folder / "short.json"
-        settings.write_text('[{"channel": {}, "module": {}}]')
+        empty: dict[str, object] = {
+            "metadata": {"slot": 2, "hardware_revision": "F"}, "module": {"input": {}}, "channel": {"input": {}}
+        }  # fmt: skip
+        settings.write_text(json.dumps([empty]))
         with running(ioc):
             _until_booted(ioc)
             ioc.put("SettingsFile", str(settings))
@@ -278,7 +281,7 @@ def test_a_boot_refuses_a_file_of_settings_that_is_not_of_this_crate() -> None:
                 ioc.put("Boot", 1)
             assert "has settings of 1 modules, the crate has 2" in ioc.get("CmdMessage_RBV")
             assert ioc.get("BootState_RBV") == "Failed"
-            settings.write_text('[{"channel": {}, "module": {}}, {"channel": {}, "module": {}}]')
+            settings.write_text(json.dumps([empty, empty]))
             ioc.put("Boot", 1)
             assert ioc.get("BootState_RBV") == "Booted"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pixieioc.hardware.crate import RUN_LEADER
 from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_OUT_OF_RANGE, FLAG_PILEUP
 from pixieioc.listmode.variant import VARIANTS, Variant, variant
 from tests.hardware.simulation import Sdk, Simulation, decoded, until
@@ -200,12 +201,14 @@ def test_synchronous_modules_start_and_end_together(simulation: Simulation) -> N
     sdk = Sdk(simulation, (2, 3, 4))
     sdk.write_module("SYNCH_WAIT", 1)
     sdk.write_module("IN_SYNCH", 0)
+    assert sdk.start() == -206  # until one of them leads the run
+    sdk.write_module("MODULE_CSRB", RUN_LEADER, 1)
     for module in (0, 1):
         assert sdk.api.Pixie16StartListModeRun(module, 0x100, 1) == 0
     time.sleep(0.05)  # they wait for the third: as long as that takes, they count nothing
     assert sdk.statistics()["RealTime"] == 0
     assert sdk.api.Pixie16StartListModeRun(2, 0x100, 1) == 0
-    assert sdk.api.Pixie16StartListModeRun(2, 0x100, 1) == -206
+    assert sdk.api.Pixie16StartListModeRun(2, 0x100, 1) == -218
     until(lambda: bool(sdk.statistics()["RealTime"] > 0.05))
     assert sdk.api.Pixie16EndRun(1) == 0
     assert [sdk.api.Pixie16CheckRunStatus(module) for module in range(3)] == [0, 0, 0]
@@ -240,12 +243,8 @@ def test_a_stalled_reader_loses_whole_records_that_are_counted(simulation: Simul
 def test_set_up_tools(simulation: Simulation) -> None:
     simulation.control("rate 1000", "tau 0.7", "slot 3 H 250 14")
     sdk = Sdk(simulation, (2, 3))
-    for module, (channels, baselines) in enumerate(((16, 3640), (32, 1927))):
-        taus = (ctypes.c_double * 32)(*[0.0] * 32)
-        sdk.write("CHANNEL_CSRA", POSITIVE, module, 1)
-        assert sdk.api.Pixie16TauFinder(module, taus) == 0
-        assert list(taus)[:3] == [0.7, -1.0, 0.7]
-        assert [tau != 0 for tau in taus] == [True] * channels + [False] * (32 - channels)
+    taus, cut = (ctypes.c_double * 32)(*[0.0] * 32), ctypes.c_uint()
+    for module in (0, 1):
         samples = ctypes.c_uint()
         trace = (ctypes.c_ushort * 8192)()
         assert sdk.api.Pixie16ReadSglChanADCTrace(trace, 8192, module, 0) == -206
@@ -254,10 +253,15 @@ def test_set_up_tools(simulation: Simulation) -> None:
         assert sdk.api.Pixie16AdjustOffsets(module) == 0
         assert sdk.api.Pixie16ReadSglChanADCTrace(trace, samples.value, module, 0) == 0
         assert np.median(np.array(trace)) == pytest.approx(1638, abs=20)
-        values, times = (ctypes.c_double * baselines)(), (ctypes.c_double * baselines)()
-        assert sdk.api.Pixie16AcquireBaselines(module) == 0
-        assert sdk.api.Pixie16ReadSglChanBaselines(values, times, baselines, module, 0) == 0
-        assert np.mean(np.array(values)) == pytest.approx(1638, abs=2)
-        cut = ctypes.c_uint()
-        assert sdk.api.Pixie16BLcutFinder(module, 0, ctypes.byref(cut)) == 0
-        assert sdk.read("BLCUT", module) == cut.value > 0
+    values, times = (ctypes.c_double * 3640)(), (ctypes.c_double * 3640)()
+    assert sdk.api.Pixie16AcquireBaselines(0) == 0
+    assert sdk.api.Pixie16ReadSglChanBaselines(values, times, 3640, 0, 0) == 0
+    assert np.mean(np.array(values)) == pytest.approx(1638, abs=2)
+    assert sdk.api.Pixie16BLcutFinder(0, 0, ctypes.byref(cut)) == 0
+    assert sdk.read("BLCUT") == cut.value > 0
+    sdk.write("CHANNEL_CSRA", POSITIVE, 0, 1)
+    assert sdk.api.Pixie16TauFinder(0, taus) == 0
+    assert list(taus) == [0.7, -1.0, *[0.7] * 14, *[0.0] * 16]
+    # Not with modules of revision H.
+    assert sdk.api.Pixie16AcquireBaselines(1) == sdk.api.Pixie16TauFinder(1, taus) == -803
+    assert sdk.api.Pixie16BLcutFinder(1, 0, ctypes.byref(cut)) == -803

@@ -187,7 +187,7 @@ def test_settings_files_hold_everything(simulation: Simulation, tmp_path: Path) 
     Path(path.decode()).write_text(json.dumps(saved)[:-1])
     sdk.write("EMIN", 5)
     assert sdk.api.Pixie16LoadDSPParametersFromFile(path) == -602
-    assert sdk.api.Pixie16LoadDSPParametersFromFile(b"/nix.json") == -700
+    assert sdk.api.Pixie16LoadDSPParametersFromFile(b"/nix.json") == -701
     assert sdk.read("EMIN") == 5
 
 

@@ -77,7 +77,7 @@ def test_a_boot_that_fails_is_shown_and_the_next_works(crate: tuple[Ioc, Simulat
         ioc.put("Boot", 1)
     ioc.until("BootState_RBV", lambda state: state == "Failed")
     assert ioc.severity("BootState_RBV") == 2
-    assert "Pixie16BootModule of module 1: device boot failed (-501)" in ioc.get("TakeData:ErrorMessage_RBV")
+    assert "Pixie16BootModule of module 1: device failed to boot (-501)" in ioc.get("TakeData:ErrorMessage_RBV")
     assert "the boot of the crate has failed" in ioc.get("ReadyMessage_RBV")
     assert "requested failure 501" in ioc.get("SdkLog_RBV")
     simulation.control("rate 500")
@@ -116,7 +116,7 @@ def test_an_error_of_the_sdk_is_shown_and_the_next_start_works(crate: tuple[Ioc,
         _take(ioc, 0.5)
     assert ioc.get("TakeData:ERROR") == "ERROR"
     message = ioc.get("TakeData:ErrorMessage_RBV")
-    assert message.startswith(f"{call} of module 1: device DMA failure (-506); the SDK's log: ")
+    assert message.startswith(f"{call} of module 1: device dma failure (-506); the SDK's log: ")
     assert f"[ERROR] {call}: module: num=1: requested failure 506" in message
     simulation.control("rate 500")
     ioc.put("ErrorAck", 1)
@@ -182,6 +182,8 @@ def _conserved(ioc: Ioc) -> int:
 
 def test_synchronous_is_applied_at_the_next_start_and_losses_stay_shown(crate: tuple[Ioc, Simulation]) -> None:
     ioc, simulation = crate
+    _boot(ioc)
+    ioc.put("M01:ChassisMaster", "Yes")
     ioc.put("Synchronous", "Yes")
     # Too small for what comes: the FIFO runs over between two looks.
     simulation.control("rate 12000", "fifo_words 2048", "buffers 1", "end_after 0.4 module 1")

@@ -1,118 +1,173 @@
-"""Who may write, by access group."""
+"""Who may do what with an IOC: real clients of several users and hosts, an access file that changes, a log of puts."""
 
 from __future__ import annotations
 
-import re
+import json
+import os
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import aioca
 import pytest
 
-from pixieioc.config import ConfigError
-from pixieioc.ioc.access import AccessRules
-from pixieioc.ioc.records import Client
 from tests.ca_client import PutFailed
+from tests.conftest import CA_PORTS
+from tests.ioc.ca.libca import NO_WRITE_ACCESS, NORMAL, PUTFAIL
+from tests.ioc.ca.stock_ioc import Definitions, stock_ioc
+from tests.ioc.claiming import claiming
 from tests.ioc.conftest import CONFIG
 from tests.running_ioc import Ioc, ioc_folder, running
 
-ECA_NOWTACCESS = 376
-RULES = AccessRules({"EX": ["jan@*", "*@10.0.0.*"], "EN": []})
+RULES = """
+UAG(tests) {USER}
+UAG(shift) {nobody}
+HAG(hall) {Wall}
+ASG(DEFAULT) {
+    INPA($(P)StopTimeout)
+    RULE(1, READ) {UAG(tests)}
+    RULE(1, READ) {CALC("A<7")}
+}
+ASG(OP) {
+    RULE(1, READ)
+    RULE(1, WRITE, TRAPWRITE) {UAG(tests, shift)}
+}
+ASG(EX) {
+    INPB(Stock:beam)
+    RULE(1, READ)
+    RULE(1, WRITE) {UAG(tests)}
+    RULE(0, WRITE, TRAPWRITE) {UAG(shift) HAG(hall) CALC("B=0")}
+}
+"""
 
 
-@pytest.mark.parametrize(
-    ("group", "client", "may"),
-    [
-        ("EX", Client("jan", "wall", "10.1.0.1:5000"), True),
-        ("EX", Client("eve", "wall", "10.1.0.1:5000"), False),
-        ("EX", Client("eve", "wall", "10.0.0.7:5000"), True),
-        ("EX", Client("", "", "10.1.0.1:5000"), False),
-        ("EX", Client("jan", ""), True),
-        ("EN", Client("jan", "wall"), False),
-        ("OP", Client("eve", "wall"), True),
-    ],
-)
-def test_rules(group: str, client: Client, may: bool) -> None:
-    assert RULES.may_write(group, client) is may
+def _account() -> str:
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("# Ours.\n\nXX = []", ":3: XX: no access group; there are: OP, EX, EN"),
-        ('[EX]\nOP = ["*@wall"]', ":1: EX = {'OP': ['*@wall']}: must be lists of user@host, with * for any, by"),
-        ('EX = ["jan"]', ":1: EX: 'jan': must be user@host, with * for any"),
-        ('OP = ["jan@*"]\nEX = [\n  "a@b", # jan\n  "jan",\n]', ":4: EX: 'jan': must be user@host"),
-        ('"EX" = ["*@*", 5]', ":1: EX: 5: must be user@host"),
-        ("OP = []\nEX = 5", ":2: EX = 5: must be lists of user@host, with * for any, by access group (OP, EX, EN)"),
-        ("OP = []\nEX", ":2:1: not TOML: Expected '=' after a key in a key/value pair"),
-        ("OP = []\nEX = [a]", ":2:7: not TOML: Invalid value"),
-        ("OP = []\nOP = []", ":2:1: not TOML: Cannot overwrite a value"),
-    ],
-)
-def test_a_file_that_cannot_be_used(tmp_path: Path, text: str, says: str) -> None:
-    file = tmp_path / "access.toml"
-    file.write_text(text)
-    with pytest.raises(ConfigError, match=re.escape(f"{file}{says}")):
-        AccessRules.read(file)
+@dataclass(frozen=True)
+class Sides:
+    """An IOC with these rules, and another one whose value they depend on."""
+
+    ioc: Ioc
+    stock: Definitions
+    access: Path
+    log: Path
+
+    def lines(self, wanted: int) -> list[dict[str, Any]]:
+        """The lines of the log of puts, once there are so many."""
+        end, lines = time.monotonic() + 10, list[str]()
+        while len(lines) < wanted and time.monotonic() < end:
+            lines = self.log.read_text().splitlines() if self.log.is_file() else []
+        return [json.loads(line) for line in lines]
 
 
-def test_all_that_is_wrong_with_a_file_is_said_at_once(tmp_path: Path) -> None:
-    file = tmp_path / "access.toml"
-    file.write_text('XX = []\nEX = ["jan", "a@b@c"]\n')
-    with pytest.raises(ConfigError) as refused:
-        AccessRules.read(file)
-    assert re.findall(rf"{file}:(\d): (..)", str(refused.value)) == [("1", "XX"), ("2", "EX"), ("2", "EX")]
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    database = 'record(ao, "Stock:beam") { field(VAL, "0") field(PINI, "YES") }\n'
+    with ioc_folder() as folder, stock_ioc(database, tmp_path_factory.mktemp("stock"), CA_PORTS[1]) as stock:
+        config, access = folder / "test.toml", folder / "access.acf"
+        config.write_text(CONFIG + 'access_file = "access.acf"\nput_log = {file = "puts.log", size = 1}\n')
+        access.write_text(RULES.replace("USER", _account()))
+        ioc = Ioc(folder, "run", config)
+        ioc.port = CA_PORTS[0]
+        with running(ioc):
+            yield Sides(ioc, stock, access, folder / "puts.log")
 
 
-@pytest.mark.parametrize(
-    ("rules", "text"),
-    [
-        ({}, "OP: everybody; EX: everybody; EN: everybody"),
-        ({"EX": ["jan@*", "*@10.0.0.*"], "EN": []}, "OP: everybody; EX: jan@*, *@10.0.0.*; EN: nobody"),
-    ],
-)
-def test_rules_as_an_operator_reads_them(rules: dict[str, list[str]], text: str) -> None:
-    assert str(AccessRules(rules)) == text
+def test_a_client_may_what_its_user_and_its_host_may(sides: Sides) -> None:
+    name = sides.ioc.prefix + "StopTimeout"
+    sides.ioc.until("IOC:AccessState_RBV", "In force")
+    with claiming("nobody", "wall") as client:
+        assert client.rights(name, (True, True)) == (True, True)
+        assert client.rights(name + ".HIHI", (True, False)) == (True, False)  # a field is of level 1
+        assert client.put(name, 6.0) == NORMAL
+        assert client.put(name + ".HIHI", 6.0) == NO_WRITE_ACCESS
+    with claiming("nobody", "desk") as client:
+        assert client.rights(name, (True, False)) == (True, False)
+        assert client.rights(sides.ioc.prefix + "Stop", (True, True)) == (True, True)
+    with claiming("daemon", "wall") as client:
+        assert client.rights(sides.ioc.prefix + "Stop", (True, False)) == (True, False)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="No such file or directory"):
-        AccessRules.read(tmp_path / "access.toml")
+def test_rights_follow_a_value_of_this_ioc_and_one_of_another(sides: Sides) -> None:
+    ioc = sides.ioc
+    shown, setting = ioc.prefix + "ElapsedReal_RBV", ioc.prefix + "StopTimeout"
+    with claiming("nobody", "WALL") as client:
+        ioc.put("StopTimeout", 8.0)
+        assert client.rights(shown, (False, False)) == (False, False)
+        assert client.get(shown) == "ECA 368"  # ECA_NORDACCESS
+        ioc.put("StopTimeout", 5.0)
+        assert client.rights(shown, (True, False)) == (True, False)
+        assert isinstance(client.get(shown), float)
+        assert client.rights(setting, (True, True)) == (True, True)
+        _beam(1.0)
+        assert client.rights(setting, (True, False)) == (True, False)
+        _beam(0.0)
+        assert client.rights(setting, (True, True)) == (True, True)
 
 
-def _may_write(ioc: Ioc, name: str, wanted: bool) -> bool:
-    """What libca knows of the right to write, once it is `wanted`, or after a while."""
-    end = time.monotonic() + 5
-    while True:
-        may = ioc._start(aioca.cainfo(ioc.prefix + name)).result().write
-        if may == wanted or time.monotonic() > end:
-            return may
+def _beam(value: float) -> None:
+    tools = Path(__file__).parents[1] / "epics_tools.py"
+    subprocess.run([sys.executable, tools, "caput", "-c", "Stock:beam", str(value)], check=True, capture_output=True)
 
 
-def test_an_ioc_reads_its_rules_again_and_tells_its_clients() -> None:
-    with ioc_folder() as folder:
-        config, access = folder / "test.toml", folder / "access.toml"
-        config.write_text(CONFIG + 'access_file = "access.toml"\n')
-        access.write_text("EX = []\n")
-        with running(Ioc(folder, "run", config)) as ioc:
-            assert _may_write(ioc, "Stop", True)
-            assert ioc.get("IOC:ACCESS") == "OP: everybody; EX: nobody; EN: everybody"
-            assert not _may_write(ioc, "StopTimeout", False)
-            assert not _may_write(ioc, "ElapsedReal_RBV.HIHI", False)
-            with pytest.raises(PutFailed) as refused:
-                ioc.put("StopTimeout", 5.0)
-            assert refused.value.code == ECA_NOWTACCESS
-            access.write_text("OP = []\n")
-            ioc.process.send_signal(signal.SIGHUP)
-            assert _may_write(ioc, "StopTimeout", True)
-            assert not _may_write(ioc, "Stop", False)
-            ioc.until("IOC:ACCESS", "OP: nobody; EX: everybody; EN: everybody")
-            ioc.put("StopTimeout", 5.0)
-            access.write_text("OP = nonsense\n")  # is logged, and changes nothing
-            ioc.process.send_signal(signal.SIGHUP)
-            assert not _may_write(ioc, "Stop", False)
-            access.write_text("")
-            ioc.process.send_signal(signal.SIGHUP)
-            assert _may_write(ioc, "Stop", True)
+def test_the_file_is_read_again_and_a_wrong_one_changes_nothing_but_an_alarm(sides: Sides) -> None:
+    ioc, text = sides.ioc, sides.access.read_text()
+    assert f"EX: tests ({_account()}), or shift (nobody) on hall (wall) if B=0" in ioc.get("IOC:ACCESS")
+    name = ioc.prefix + "Stop"
+    with claiming("nobody", "desk") as client:
+        assert client.rights(name, (True, True)) == (True, True)
+        sides.access.write_text(text.replace("{nobody}", "{daemon}"))
+        ioc.process.send_signal(signal.SIGHUP)
+        assert client.rights(name, (True, False)) == (True, False)
+        sides.access.write_text(text + "ASG(\n")
+        ioc.process.send_signal(signal.SIGHUP)
+        ioc.until("IOC:AccessState_RBV", "File wrong")
+        assert ioc.severity("IOC:AccessState_RBV") == 2
+        line = len(text.splitlines()) + 2
+        assert ioc.get("IOC:AccessMessage_RBV").startswith(f"{sides.access}:{line}: a name should stand here")
+        assert client.rights(name, (True, False)) == (True, False)
+        sides.access.write_text(text + "ASG(EN) {RULE(1, WRITE)}\n")
+        ioc.process.send_signal(signal.SIGHUP)
+        ioc.until("IOC:AccessState_RBV", "In force")
+        assert client.rights(name, (True, True)) == (True, True)
+    sides.access.write_text(text + "ASG(\n")
+    with pytest.raises(PutFailed):
+        ioc.put("IOC:ReadAccess", 1)
+    sides.access.write_text(text + "ASG(EN) {RULE(1, WRITE)}\n")
+    ioc.put("IOC:ReadAccess", 1)
+    assert (ioc.get("IOC:AccessState_RBV"), ioc.get("IOC:ReadAccess")) == ("In force", "Done")
+
+
+def test_what_is_written_by_a_trapped_rule_is_logged_with_what_became_of_it(sides: Sides) -> None:
+    ioc = sides.ioc
+    ioc.put("StopTimeout", 5.0)  # not trapped: it is the tests' own
+    before = len(sides.lines(1))
+    name = ioc.prefix + "StopTimeout"
+    with claiming("nobody", "wall") as client:
+        assert client.put(name, 6.0) == NORMAL
+        assert client.put(name, 4000.0) == PUTFAIL
+        assert client.put(ioc.prefix + "PresetReal", 0.5) == NORMAL
+        assert client.put(ioc.prefix + "PresetMode", 1) == NORMAL
+        assert client.put(ioc.prefix + "Acquire", 1) == NORMAL
+    lines = sides.lines(before + 5)[before:]
+    assert [(line["pv"].removeprefix(ioc.prefix), line["new"], line["outcome"]) for line in lines] == [
+        ("StopTimeout", 6.0, "accepted"),
+        ("StopTimeout", 4000.0, "refused"),
+        ("PresetReal", 0.5, "accepted"),
+        ("PresetMode", 1, "accepted"),
+        ("Acquire", 1, "accepted"),
+    ] or [line["outcome"] for line in lines[4:]] == ["started", "completed"]
+    assert lines[0]["old"] == 5.0
+    assert {(line["user"], line["host"]) for line in lines} == {("nobody", "wall")}
+    assert "3600" in lines[1]["why"]
+    count = len(sides.lines(before + 5))
+    ioc.until("IOC:PutLogCount_RBV", count)
+    assert (ioc.get("IOC:PutLogState_RBV"), ioc.get("IOC:PutLogLost_RBV")) == ("OK", 0)

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pixieioc.config import load
+from pixieioc.pvinfo.access import access_pvs
 from pixieioc.pvinfo.build import all_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
 from tests.running_ioc import Ioc
@@ -21,7 +22,7 @@ from tests.running_ioc import Ioc
 OTHERS = {
     "ALIVE", "ERROR", "ErrorMessage_RBV", "NAME_ERROR_CNT", "CA_COALESCED_CNT", "SYSRESET", "ACCESS", "LogLevel",
     "LogTo_RBV", "LogLost_RBV",
-}  # fmt: skip
+} | {pv.name.removeprefix("IOC:") for pv in access_pvs()}  # fmt: skip
 
 
 def _proc(ioc: Ioc, name: str) -> str:

@@ -98,6 +98,7 @@ def test_an_ioc_in_the_conditions_of_the_container(folder: Path) -> None:
         mount --bind {folder} /media
         mount -t tmpfs -o size=64m,nosuid,nodev none /tmp
         mount -t tmpfs -o ro none /dev/shm
+        mount -t proc -o hidepid=invisible none /proc
         mount -o remount,bind,ro /
         mount -o remount,bind,ro /media
         cd /srv

@@ -19,6 +19,15 @@ class Acknowledgement:
     kind: int
     value: int
 
+    @property
+    def field(self) -> str:
+        """The field that it writes."""
+        return _KINDS[self.kind][0]
+
+    def before(self, record: Record) -> int:
+        """The value of that field."""
+        return record.ackt if self.kind == dbr.PUT_ACKT else record.acks
+
     def __repr__(self) -> str:
         return f"{_KINDS[self.kind][0]} {self.value}"
 

@@ -6,38 +6,68 @@ from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.listeners import Body
 from pixieioc.ioc.ca.outbox import LONGEST_WRITE, Outbox
+from pixieioc.ioc.ca.rights import Rights
 from pixieioc.ioc.ca.view import View
 
 
 class Channel:
-    """A client's connection to one record."""
+    """A client's connection to one record, and what it may do there."""
 
-    __slots__ = ("client_id", "server_id", "subscriptions", "view", "writable")
+    __slots__ = ("client_id", "readable", "security", "server_id", "subscriptions", "trapped", "view", "writable")
 
-    def __init__(self, view: View, client_id: int, server_id: int, writable: bool) -> None:
+    def __init__(self, view: View, client_id: int, server_id: int, rights: Rights) -> None:
         self.view = view
         self.client_id = client_id
         self.server_id = server_id
-        self.writable = writable
+        self.security = view.security
+        self._take(rights)
         self.subscriptions: dict[int, Subscription] = {}
 
     @property
     def rights(self) -> bytes:
         """The message that tells the client what it may do: 1 is reading, 2 writing."""
-        return ca.HEADER.pack(ca.ACCESS_RIGHTS, 0, 0, 0, self.client_id, 3 if self.writable else 1)
+        rights = (1 if self.readable else 0) | (2 if self.writable else 0)
+        return ca.HEADER.pack(ca.ACCESS_RIGHTS, 0, 0, 0, self.client_id, rights)
 
-    def subscribe(self, subscription: Subscription) -> bool:
-        """Has a subscription told from now on; one with the same number ends. Whether it gets the present value."""
+    def take(self, rights: Rights) -> bool:
+        """Takes over other rights; whether they are news to the client. Its monitors pause while it must not read."""
+        could_read, before = self.readable, (self.readable, self.writable)
+        self._take(rights)
+        if could_read and not self.readable:
+            for subscription in self.subscriptions.values():
+                self.view.listeners.remove(subscription)
+                subscription.fail(ca.NO_READ_ACCESS)
+        elif self.readable and not could_read:
+            for subscription in self.subscriptions.values():
+                self._begin(subscription)
+        return before != (self.readable, self.writable)
+
+    def _take(self, rights: Rights) -> None:
+        """What can be written in no way, not even to acknowledge its alarm, is not to be written by anybody."""
+        self.readable, self.trapped = rights.read, rights.trap
+        self.writable = rights.write and self.view.takes(dbr.PUT_ACKS)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Has a subscription told from now on, if that is allowed; one with the same number ends."""
         self.unsubscribe(subscription.id)
         self.subscriptions[subscription.id] = subscription
+        if self.readable:
+            self._begin(subscription)
+        else:
+            subscription.fail(ca.NO_READ_ACCESS)
+
+    def _begin(self, subscription: Subscription) -> None:
+        """Tells the present value, unless filters keep it back, and all that follow."""
         self.view.listeners.add(subscription)
-        return self.view.subscribed()
+        if self.view.subscribed():
+            subscription.tell(self.view.packed(subscription.kind, subscription.count))
 
     def unsubscribe(self, identifier: int) -> Subscription | None:
         """Ends a subscription: nothing more of it leaves. None: there is none with this number."""
         subscription = self.subscriptions.pop(identifier, None)
         if subscription is not None:
-            self.view.listeners.remove(subscription)
+            if self.readable:
+                self.view.listeners.remove(subscription)
             subscription.outbox.forget(subscription)
         return subscription
 
@@ -76,10 +106,10 @@ class Subscription:
         else:
             outbox.monitor(self, self._size, self._header, payload)
 
-    def fail(self) -> None:
-        """Tells the client that the new value has no form in the type that it wants, as EPICS Base does."""
+    def fail(self, code: int = ca.GETFAIL) -> None:
+        """Tells the client that there is no value, as EPICS Base does: by default, none in the type that it wants."""
         size = dbr.padded_size(self.kind)
-        header = ca.header(ca.EVENT_ADD, size, self.kind, 1, ca.GETFAIL, self.id)
+        header = ca.header(ca.EVENT_ADD, size, self.kind, 1, code, self.id)
         self.outbox.monitor(self, len(header) + size, header, bytes(size))
 
     def _renew(self, size: int, count: int) -> None:

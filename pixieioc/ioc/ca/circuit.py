@@ -14,6 +14,7 @@ from pixieioc.ioc.ca.channel import Channel, Subscription
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.outbox import Outbox
 from pixieioc.ioc.ca.protocol import Message
+from pixieioc.ioc.ca.rights import KnownRights
 from pixieioc.ioc.ca.transport import Transport
 from pixieioc.ioc.ca.writes import Writes
 from pixieioc.ioc.records import Client, faults
@@ -36,6 +37,7 @@ class Circuit:
         self._requests: Iterator[Message] = iter(())
         self._requests_wait = False
         self._channels: dict[int, Channel] = {}
+        self._rights = KnownRights(lambda security: server.rights_to(security, self.client))
         self._next_id = 1
         self._subscriptions = 0
         self._writes = Writes(self, server, limits.puts)
@@ -163,10 +165,11 @@ class Circuit:
 
     def review_rights(self) -> None:
         """Tells the client of those rights that have changed."""
+        changed = self._rights.renew()
+        if not changed:
+            return
         for channel in self._channels.values():
-            writable = self._server.is_writable(channel.view, self.client)
-            if writable != channel.writable:
-                channel.writable = writable
+            if channel.security in changed and channel.take(self._rights.to(channel.security)):
                 self.outbox.reply(channel.rights)
 
     def _close_if_silent(self) -> None:
@@ -204,7 +207,7 @@ class Circuit:
         if view is None or len(self._channels) >= self._limits.channels:
             self.outbox.reply(ca.header(ca.CREATE_FAIL, 0, 0, 0, message.a, 0))
             return
-        channel = Channel(view, message.a, self._next_id, self._server.is_writable(view, self.client))
+        channel = Channel(view, message.a, self._next_id, self._rights.to(view.security))
         self._channels[self._next_id] = channel
         self._next_id += 1
         # Whoever has a channel may send what fits in it, as text, too.
@@ -241,7 +244,7 @@ class Circuit:
         """
         command, size, kind, count, channel_id, request = ca.HEADER.unpack_from(self._server.inbox)
         channel = self._channels.get(channel_id)
-        if command != ca.READ_NOTIFY or size or channel is None or count > channel.view.length:
+        if command != ca.READ_NOTIFY or size or channel is None or count > channel.view.length or not channel.readable:
             return False
         try:
             size, count, payload = channel.view.packed(kind, count)
@@ -254,16 +257,23 @@ class Circuit:
         channel = self._channel(message)
         if channel is None:
             return
+        if not channel.readable:
+            self._answer_get(message, ca.NO_READ_ACCESS, "no read access")
+            return
         try:
             size, count, payload = channel.view.packed(message.data_type, message.elements)
         except dbr.Unconvertible as error:
-            if message.command == ca.READ_NOTIFY:
-                self.outbox.reply(ca.header(ca.READ_NOTIFY, 0, message.data_type, 0, ca.GETFAIL, message.b))
-            else:
-                self.error(message, ca.GETFAIL, str(error))
+            self._answer_get(message, ca.GETFAIL, str(error))
             return
         a = ca.NORMAL if message.command == ca.READ_NOTIFY else channel.client_id
         self.outbox.reply(ca.header(message.command, size, message.data_type, count, a, message.b), payload)
+
+    def _answer_get(self, message: Message, code: int, why: str) -> None:
+        """Says why a get has no answer."""
+        if message.command == ca.READ_NOTIFY:
+            self.outbox.reply(ca.header(ca.READ_NOTIFY, 0, message.data_type, 0, code, message.b))
+        else:
+            self.error(message, code, why)
 
     def _write(self, message: Message) -> None:
         channel = self._channel(message)
@@ -281,14 +291,13 @@ class Circuit:
             return
         mask = int.from_bytes(message.payload[12:14])
         try:
-            first = channel.view.packed(message.data_type, message.elements)
+            channel.view.packed(message.data_type, message.elements)  # made once, and sent when it has subscribed
         except dbr.Unconvertible as error:
             self.error(message, ca.BADTYPE, str(error))
             return
         subscription = Subscription(self.outbox, message.b, message.data_type, message.elements, mask)
         self._subscriptions += message.b not in channel.subscriptions
-        if channel.subscribe(subscription):
-            subscription.tell(first)
+        channel.subscribe(subscription)
 
     def _event_cancel(self, message: Message) -> None:
         channel = self._channel(message)

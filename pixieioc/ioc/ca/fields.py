@@ -12,10 +12,12 @@ from typing import Any
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca import field_rules as rule
 from pixieioc.ioc.ca.field_table import FIELDS, Field
+from pixieioc.ioc.ca.rights import ACKNOWLEDGING, Security
+from pixieioc.ioc.ca.rights import FIELDS as OTHERS
 from pixieioc.ioc.ca.values import native_type
 from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, PutRefused, Record
-from pixieioc.pvinfo.model import PvInfo, text_pv
+from pixieioc.pvinfo.model import Access, PvInfo, text_pv
 
 #: Records of whole numbers.
 _WHOLE = ("longin", "int64in")
@@ -75,6 +77,12 @@ class _FieldView(View):
         return self._parent.owner
 
     @property
+    def security(self) -> Security:
+        """The group of its record; what can be written of a record without one has a group all the same."""
+        group = self._parent.security.reading
+        return Security(group, self.record.info.access or group, 0 if self._field is _VALUE else 1)
+
+    @property
     def is_writable(self) -> bool:
         """Whether this field can be written: the value of a record only if the record can be."""
         return self._field.write is not None and (self._field is not _VALUE or self._parent.is_writable)
@@ -102,8 +110,9 @@ class _FieldView(View):
 def _info(field: Field, parent: View, name: str) -> PvInfo:
     of = parent.record.info
     doc = f"{field.doc} of {of.doc}"
-    # Whoever may acknowledge all errors may acknowledge alarms.
-    access = of.access or ("OP" if name in ("ACKS", "ACKT") else "EX") if field.write is not None else ""
+    access: Access = (
+        of.access or (ACKNOWLEDGING if name in ("ACKS", "ACKT") else OTHERS) if field.write is not None else ""
+    )
     if name.endswith("$"):
         longest = 1 + len(str(field.value(parent.record)).encode())
         longest = dbr.STRING_SIZE if field is _VALUE else max(_LONG_STRING, longest)

@@ -9,6 +9,7 @@ from typing import Any
 from pixieioc.ioc.ca.filter_syntax import Written
 from pixieioc.ioc.ca.filters import Filter, Sample, States, make
 from pixieioc.ioc.ca.listeners import Body
+from pixieioc.ioc.ca.rights import Security
 from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, Record
 from pixieioc.pvinfo.model import PvInfo
@@ -40,6 +41,11 @@ class FilteredView(View):
     def owner(self) -> Record:
         """The record itself."""
         return self._parent.owner
+
+    @property
+    def security(self) -> Security:
+        """That of what is behind the filters."""
+        return self._parent.security
 
     @property
     def is_writable(self) -> bool:

@@ -26,12 +26,12 @@ def look_up(name: str) -> list[str]:
     return socket.gethostbyname_ex(name)[2]
 
 
-async def resolve(hosts: Iterable[str], what: str, *, needed: str = "") -> dict[str, list[str]]:
+async def resolve(hosts: Iterable[str], what: str, *, needed: str = "", quiet: bool = False) -> dict[str, list[str]]:
     """The addresses of hosts by their names (or addresses, which are themselves); `what` says what they are for.
 
-    A host that is not known is logged and left out. If it is needed that one is known, OSError that begins with
-    `needed` is raised when none is. A name server that does not answer holds up neither the event loop nor the end of
-    the program.
+    A host that is not known is left out, and logged unless `quiet`. If it is needed that one is known, OSError that
+    begins with `needed` is raised when none is. A name server that does not answer holds up neither the event loop nor
+    the end of the program.
     """
     known = {host: [host] for host in hosts}
     names = [host for host in known if not is_address(host)]
@@ -47,7 +47,7 @@ async def resolve(hosts: Iterable[str], what: str, *, needed: str = "") -> dict[
             known[name] = answer
     if needed and not known:
         raise OSError(f"{needed}: " + ", ".join(f"{name!r}: {why}" for name, why in unknown.items()))
-    for name, why in unknown.items():
+    for name, why in () if quiet else unknown.items():
         log.error("%s: the host %r is left out: %s", what, name, why)
     return known
 

@@ -8,18 +8,22 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from pixieioc.ioc.ca import dbr, hosts, names, sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.beacons import Beacons
+from pixieioc.ioc.ca.channel import Channel
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.pinned import check_caproto
+from pixieioc.ioc.ca.puts_told import Told
+from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.ca.searches import Searches
 from pixieioc.ioc.ca.view import View, Views
 from pixieioc.ioc.records import Client, Record, faults
+from pixieioc.ioc.records.written import PutListener
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +74,9 @@ class Server:
         self.circuits: dict[Circuit, None] = {}  #: in the order in which they came
         self.inbox = memoryview(bytearray(_INBOX))
         self.coalesced = 0  #: monitors that slow clients, now gone, have missed
+        #: Hears of the puts that are trapped, or of all.
+        self.put_listener: PutListener | None = None
+        self.all_puts = False
         self.name_faults = 0  #: requests for a name whose handling has failed
         self._names_logged: set[str] = set()
         self.port = 0
@@ -102,22 +109,32 @@ class Server:
             self._names_logged.add(name)
             log.error("the name %.200r could not be handled", name, exc_info=error)
 
+    def rights_to(self, security: Security, client: Client) -> Rights:
+        """What `rights` says; nothing can be written while that fails."""
+        try:
+            return self.rights(security, client)
+        except Exception as error:
+            faults.report(f"the rights of {client} to the access group {security.writing} could not be found", error)
+            return READ_ONLY
+
     def is_writable(self, view: View, client: Client) -> bool:
         """Whether a client's puts to this are looked at, if only to acknowledge its alarm."""
-        try:
-            return view.takes(dbr.PUT_ACKS) and self.may_write(view.record, client)
-        except Exception as error:
-            faults.report(f"who may write {view.name} could not be found out", error)
-            return False
+        return view.takes(dbr.PUT_ACKS) and self.rights_to(view.security, client).write
 
-    def may_write(self, record: Record, client: Client) -> bool:
-        """Whether this client may write this record; call `review_rights` when the answer changes."""
-        return True
+    def rights(self, security: Security, client: Client) -> Rights:
+        """What this client may do with whatever has this security; call `review_rights` when the answer changes."""
+        return ALL
 
     def review_rights(self) -> None:
         """Tells all clients which of their rights have changed."""
         for circuit in list(self.circuits):
             circuit.review_rights()
+
+    def told_of(self, channel: Channel, client: Client) -> Told | None:
+        """The put to a channel that a client makes now, if it is to be logged."""
+        if self.put_listener is None or not (channel.trapped or self.all_puts):
+            return None
+        return Told(self.put_listener, channel.view, client)
 
     def put_refused(self, record: Record, client: Client, why: str) -> None:
         """Called when a client's value could not be converted for a record."""
@@ -182,7 +199,7 @@ class Server:
             searches.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def __aenter__(self) -> Server:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 

@@ -12,6 +12,7 @@ import numpy as np
 from pixieioc.ioc.ca import acknowledge, dbr
 from pixieioc.ioc.ca.listeners import EVENTS, Body, Listener, Listeners
 from pixieioc.ioc.ca.metadata import meta_of
+from pixieioc.ioc.ca.rights import ACKNOWLEDGING, Security
 from pixieioc.ioc.ca.values import Accepting, native_type
 from pixieioc.ioc.records import Client, Record, faults
 
@@ -45,6 +46,12 @@ class View:
     def owner(self) -> Record:
         """The record whose alarm this is: that of a field is its record's."""
         return self.record
+
+    @property
+    def security(self) -> Security:
+        """What the rights to it follow from. Of a record without a group, alarms can be acknowledged by operators."""
+        group = self.owner.info.access
+        return Security(group or "DEFAULT", group or ACKNOWLEDGING, 0)
 
     def _take_info(self) -> None:
         self._info = self.record.info

@@ -52,6 +52,11 @@ class Channel:
             return 0
 
     @property
+    def readable(self) -> bool:
+        """Whether the server allows to read."""
+        return cadef.ca_read_access(self._id)
+
+    @property
     def writable(self) -> bool:
         """Whether the server allows to write."""
         return cadef.ca_write_access(self._id)

@@ -23,13 +23,24 @@ def refuse(value: Any, client: Any = None) -> None:
 
 async def ours(prefix: str) -> None:
     """The process variables as records of ours."""
+    from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
     from pixieioc.ioc.ca.server import Server
     from pixieioc.ioc.records import Client, Record
     from pixieioc.pvinfo.model import PvInfo, text_pv
 
     nan = float("nan")
     infos = [
-        PvInfo("Number", "ao", "A number with one limit.", 0.0, "mm", 3, limits=(nan, nan, nan, 10.0), hysteresis=1.0),
+        PvInfo(
+            "Number",
+            "ao",
+            "A number with one limit.",
+            0.0,
+            "mm",
+            3,
+            limits=(nan, nan, nan, 10.0),
+            hysteresis=1.0,
+            access="EN",
+        ),
         PvInfo("Switch", "bo", "", labels=("Off", "On"), severities=("NO_ALARM", "MAJOR")),
         PvInfo("Other", "bo", "", labels=("Off", "On")),
         PvInfo("Mode", "mbbo", "", labels=("Soft", "Hard")),
@@ -51,8 +62,8 @@ async def ours(prefix: str) -> None:
     records = {info.name: Record(info, prefix + info.name) for info in infos}
 
     class Guarded(Server):
-        def may_write(self, record: Record, client: Client) -> bool:
-            return record.info.name != "Number" or records["Lock"].value == 0
+        def rights(self, security: Security, client: Client) -> Rights:
+            return READ_ONLY if security.writing == "EN" and records["Lock"].value else ALL
 
     server = Guarded(records.values())
 

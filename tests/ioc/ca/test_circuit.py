@@ -15,6 +15,7 @@ import pytest
 
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.limits import Limits
+from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.records import Client, PutRefused, Record
 from pixieioc.pvinfo import PvInfo
@@ -293,8 +294,8 @@ async def test_a_read_only_record() -> None:
 @conversation
 async def test_who_may_write_is_asked_by_client() -> None:
     class _Guarded(Server):
-        def may_write(self, record: Record, client: Client) -> bool:
-            return client.user == "jan"
+        def rights(self, security: Security, client: Client) -> Rights:
+            return ALL if client.user == "jan" else READ_ONLY
 
     async with _Guarded([number()], ["127.0.0.1"]) as server:
         for user, status in (("jan", "ECA_NORMAL"), ("eve", "ECA_NOWTACCESS"), (b"J\xf6rg", "ECA_NOWTACCESS")):

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pixieioc.ioc.ca import acceptor
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.listeners import Body
+from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.ca.searches import answer
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.ca.view import Views
@@ -41,15 +42,16 @@ def port_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Fragile(Server):
-    """A server with a fault: names and rights of what is called `broken` cannot be handled."""
+    """A server with a fault: names of what is called `broken`, and rights to the group EN, cannot be handled."""
 
     def _meant(self, name: str) -> None:
         if name.startswith("broken"):
             raise KeyError(name)
 
-    def may_write(self, record: Record, client: Client) -> bool:
-        self._meant(record.name)
-        return client.user != "eve"
+    def rights(self, security: Security, client: Client) -> Rights:
+        if security.writing == "EN":
+            raise KeyError(security.writing)
+        return READ_ONLY if client.user == "eve" else ALL
 
 
 class Unreadable(Record):
@@ -160,16 +162,17 @@ async def test_a_request_that_fails_by_a_fault_is_answered_and_the_others_are_to
 
 
 @conversation
-async def test_a_fault_about_who_may_write_denies_that_record_alone() -> None:
-    async with _serving(number("broken")) as (_, peer):
+async def test_a_fault_about_who_may_write_denies_that_group_alone() -> None:
+    broken = writable(Record(PvInfo("number", "ao", "", 0.0, access="EN"), "other"))
+    async with _serving(broken) as (_, peer):
         with faulty() as reported:
-            broken, good = await peer.channel("broken"), await peer.channel("good")
+            broken, good = await peer.channel("other"), await peer.channel("good")
             peer.say(ca.ClientNameRequest("jan"))  # has all rights looked at again
             assert await peer.put(broken, 1.0) == "ECA_NOWTACCESS"
             assert await peer.put(good, 0.0) == "ECA_NORMAL"
             peer.say(ca.ClientNameRequest("eve"))
             assert (await peer.hear(ca.AccessRightsResponse)).access_rights == 1
-        assert set(reported) == {"who may write broken could not be found out"}
+        assert {text.partition(" of ")[0] for text in reported} == {"the rights"}
 
 
 @conversation

@@ -12,12 +12,13 @@ import pytest
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.outbox import Outbox
+from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.ca.transport import Transport
 from pixieioc.ioc.records import Client, Record
 from pixieioc.pvinfo import PvInfo
 from tests.conftest import CA_PORTS
-from tests.ioc.ca.peer import Peer, conversation, number
+from tests.ioc.ca.peer import Peer, conversation, number, writable
 
 LOCAL = ["127.0.0.1"]
 BIG = 10_000
@@ -229,16 +230,17 @@ async def test_whoever_wants_no_monitors_still_gets_answers() -> None:
 @conversation
 async def test_rights_that_change_are_told() -> None:
     forbidden: set[str] = set()
+    guarded = writable(Record(PvInfo("one", "ao", "", 0.0, access="EN"), "one"))
 
     class Guarded(Server):
-        def may_write(self, record: Record, client: Client) -> bool:
-            return record.name not in forbidden
+        def rights(self, security: Security, client: Client) -> Rights:
+            return READ_ONLY if security.writing in forbidden else ALL
 
-    async with Guarded([number("one"), number("other")], LOCAL) as server:
+    async with Guarded([guarded, number("other")], LOCAL) as server:
         peer = await Peer.connect(server.port)
         one, _ = await peer.channel("one"), await peer.channel("other")
         for rights, status in ((1, "ECA_NOWTACCESS"), (3, "ECA_NORMAL")):
-            forbidden ^= {"one"}
+            forbidden ^= {"EN"}
             server.review_rights()
             server.review_rights()  # nothing has changed since
             told = await peer.hear(ca.AccessRightsResponse)

@@ -1,0 +1,79 @@
+"""Telling of puts: what was to be written, what was there before, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from pixieioc.ioc.ca import dbr
+from pixieioc.ioc.ca.acknowledge import Acknowledgement
+from pixieioc.ioc.ca.protocol import Message
+from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records import Client, faults
+from pixieioc.ioc.records.written import Outcome, PutListener, Written
+
+#: A put that has not ended after so many seconds is told of as started, and once more when it has.
+_SOON = 1.0
+
+
+class Told:
+    """One put, which its listener hears of when it is known what became of it."""
+
+    __slots__ = ("_client", "_is_array", "_later", "_listener", "_name", "_new", "_old", "_stamp", "_started")
+
+    def __init__(self, listener: PutListener, view: View, client: Client) -> None:
+        self._listener = listener
+        self._client = client
+        self._stamp = time.time_ns()
+        self._name = view.name
+        self._new: Any = None
+        self._old = view.record.value
+        self._is_array = view.record.info.record == "waveform"
+        self._started = False
+        self._later: asyncio.TimerHandle | None = None
+
+    def writes(self, value: Any, view: View) -> None:
+        """What it is to write; an acknowledgement writes a field, whatever it was sent to."""
+        if isinstance(value, Acknowledgement):
+            self._name, self._is_array = f"{view.owner.name}.{value.field}", False
+            self._new, self._old = value.value, value.before(view.owner)
+        else:
+            self._new = value
+
+    def goes_on(self) -> None:
+        """It has been taken, and its end is awaited."""
+        self._later = asyncio.get_running_loop().call_later(_SOON, self._start)
+
+    def _start(self) -> None:
+        self._started = True
+        self._tell("started", "")
+
+    def ended(self) -> None:
+        """It has been done."""
+        self._end("completed" if self._started else "accepted", "")
+
+    def refused(self, why: str) -> None:
+        """It has not been done, or has ended badly."""
+        self._end("failed" if self._started else "refused", why)
+
+    def _end(self, outcome: Outcome, why: str) -> None:
+        if self._later is not None:
+            self._later.cancel()
+        self._tell(outcome, why)
+
+    def _tell(self, outcome: Outcome, why: str) -> None:
+        put = Written(self._stamp, self._client, self._name, self._new, self._old, outcome, why, self._is_array)
+        try:
+            self._listener(put)
+        except Exception as error:  # a log that fails costs no client anything
+            faults.report(f"a put to {self._name} could not be logged", error)
+
+
+def as_sent(message: Message) -> Any:
+    """What a put that cannot be taken wants to write; None: it makes no sense at all."""
+    try:
+        sent = dbr.unpack(message.data_type, message.elements, message.payload)
+    except dbr.Unconvertible:
+        return None
+    return sent[0] if len(sent) == 1 else sent

@@ -1,0 +1,57 @@
+"""What a client may do with a channel, and what that depends on: the seam to whoever decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pixieioc.pvinfo.model import Access
+
+#: The access groups of fields of a record that has none: of what acknowledges alarms, and of all others.
+ACKNOWLEDGING: Access = "OP"
+FIELDS: Access = "EX"
+
+
+class Security(NamedTuple):
+    """What the rights to a channel follow from: the access groups that decide on reading and writing, and the level.
+
+    Level 0 is a record's value, 1 are its other fields, as in EPICS Base.
+    """
+
+    reading: str
+    writing: str
+    level: int
+
+
+class Rights(NamedTuple):
+    """What a client may do, and whether its puts are to be logged."""
+
+    read: bool
+    write: bool
+    trap: bool
+
+
+#: The rights of everybody where there are no rules, and those where it cannot be found out.
+ALL, READ_ONLY = Rights(read=True, write=True, trap=False), Rights(read=True, write=False, trap=False)
+
+
+class KnownRights:
+    """What one client may do, asked once for each of the few securities that its channels have."""
+
+    __slots__ = ("_ask", "_known")
+
+    def __init__(self, ask: Callable[[Security], Rights]) -> None:
+        self._ask = ask
+        self._known: dict[Security, Rights] = {}
+
+    def to(self, security: Security) -> Rights:
+        """The rights to whatever has this security."""
+        rights = self._known.get(security)
+        if rights is None:
+            rights = self._known[security] = self._ask(security)
+        return rights
+
+    def renew(self) -> set[Security]:
+        """Asks again; returns those whose rights are other ones now."""
+        before, self._known = self._known, {}
+        return {security for security, rights in before.items() if self.to(security) != rights}
