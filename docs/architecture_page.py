@@ -20,6 +20,7 @@ ROOMS = {
     "cli_exit": "its exit codes",
     "cli_host": "its commands for those who look after an IOC",
     "doctor": "whether a host can run an IOC",
+    "drill": "faults in the tasks of a running IOC",
     "conform": "the rules of run control, as a test of a running IOC",
     "cli_text": "its tables and texts",
     "ioc": "EPICS: run control, records, Channel Access",

@@ -16,7 +16,7 @@ import typer
 import pixieioc
 from pixieioc import account
 from pixieioc.cli_exit import exit_codes, said
-from pixieioc.cli_host import conform, doctor
+from pixieioc.cli_host import conform, doctor, drill
 from pixieioc.cli_offline import recover, replay
 from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose
 from pixieioc.config import Config, ConfigError, examine, load
@@ -171,6 +171,7 @@ app.command()(replay)
 app.command()(recover)
 app.command()(doctor)
 app.command()(conform)
+app.command()(drill)
 
 
 @app.command()

@@ -1,7 +1,8 @@
-"""The commands for those who look after an IOC and its host: conform and doctor."""
+"""The commands for those who look after an IOC and its host: conform, drill and doctor."""
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sys
 from pathlib import Path
@@ -64,6 +65,50 @@ def conform(
     if junit is not None:
         junit.write_text(as_junit(report), encoding="utf-8")
     if not report.conforms:
+        raise typer.Exit(1)
+
+
+def drill(
+    prefix: Annotated[
+        str, typer.Argument(metavar="PREFIX", help="Prefix of the IOC, as in PX16:.", show_default=False)
+    ],
+    times: Annotated[int, typer.Option("--times", min=1, metavar="N", help="How often each fault is done.")] = 1,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", metavar="NAME", help="Only in this task; several times.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="The random moments are those of this number again.")
+    ] = None,
+) -> None:
+    """Kill, suspend and starve each task in runs of an IOC in simulation, and see what becomes of them."""
+    try:
+        from pixieioc.conform.client import CaClient
+    except ModuleNotFoundError as error:
+        typer.echo(f"pixieioc: drill needs {error.name}: pip install 'pixieioc[conform]'", err=True)
+        raise typer.Exit(CANNOT_TEST) from None
+    from pixieioc.conform.client import NoAnswer
+    from pixieioc.drill.drill import Drill, Unfit
+    from pixieioc.drill.faults import FAULTS
+
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # settings are brought back then, too
+    try:
+        drill = Drill(CaClient(prefix), seed)
+        if unknown := [name for name in task or () if name not in drill.tasks]:
+            raise Unfit(f"no task {unknown[0]} in this IOC; there are: {', '.join(drill.tasks)}")
+        with drill.prepared():
+            for fault in FAULTS.values():
+                for each in (task or drill.tasks) * times:
+                    for stop in (False, True):
+                        typer.echo(f"{fault.name} of {each}{', with a Stop' if stop else ''}", err=True)
+                        drill.round(fault, each, stop=stop)
+    except (Unfit, NoAnswer) as error:
+        typer.echo(f"pixieioc: {error}", err=True)
+        raise typer.Exit(CANNOT_TEST) from None
+    typer.echo(f"seed {seed}")
+    for line in drill.table.lines():
+        typer.echo(line)
+    if drill.table.violations:
         raise typer.Exit(1)
 
 

@@ -19,6 +19,7 @@ from pixieioc.cli_exit import ExitCode
 from pixieioc.config import ConfigError, load
 from pixieioc.pipeline import Task
 from pixieioc.pvinfo.build import all_pvs
+from tests.compiling import without_compiling
 from tests.conftest import CA_PORTS, DATA
 from tests.running_ioc import ROOT, ioc_folder
 
@@ -57,7 +58,7 @@ def _program(folder: Path, *arguments: str | Path, **environment: str) -> tuple[
             env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary), **environment},
         )
         assert list(temporary.iterdir()) == []
-    return done.returncode, done.stdout, done.stderr
+    return done.returncode, done.stdout, without_compiling(done.stderr)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ MODULES = (
     "config_schema",
     "config_tables",
     "config_tasks",
+    "ioc/folders",
     "config_values",
     "ioc/put_entry",
     "ioc/readiness",

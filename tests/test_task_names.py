@@ -11,8 +11,9 @@ import pytest
 from pixieioc.config import Config, ConfigError, load, to_json
 from pixieioc.export import outputs
 from pixieioc.pipeline import Parameter, Pipeline, Task
+from pixieioc.pvinfo.about import module_of, task_of
 from pixieioc.pvinfo.build import all_pvs
-from pixieioc.pvinfo.description import Description, module_of, task_of
+from pixieioc.pvinfo.description import Description
 from pixieioc.tasks.fill_spectra import FillSpectra
 from pixieioc.tasks.gather_data import GatherData
 from tests.configs import config_of

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pixieioc.export.text import caption, one_line
-from pixieioc.pvinfo.description import Description, alarms_of, module_of, task_of
+from pixieioc.pvinfo.about import alarms_of, module_of, task_of
+from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import PvInfo, Section
 from pixieioc.pvinfo.watching import Condition, is_error, watching_of
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from pixieioc.pvinfo.description import Description, archive_of
+from pixieioc.pvinfo.about import archive_of
+from pixieioc.pvinfo.description import Description
 
 
 def archive(description: Description) -> str:

@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator
 
 from pixieioc.export.text import GENERATED, quoted, shortened, without_macros
-from pixieioc.pvinfo.description import Description, archive_of
+from pixieioc.pvinfo.about import archive_of
+from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import DRIVEN, LIMIT_NAMES, LIMIT_SEVERITY_FIELDS, LONGEST_UNIT, STATE_FIELDS, PvInfo
 
 #: Record types whose values and limits are whole numbers.

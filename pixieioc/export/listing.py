@@ -8,7 +8,8 @@ import math
 from typing import Any
 
 from pixieioc.export.text import one_line
-from pixieioc.pvinfo.description import Description, alarms_of, archive_of, task_of
+from pixieioc.pvinfo.about import alarms_of, archive_of, task_of
+from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import LIMIT_NAMES, PvInfo
 from pixieioc.pvinfo.watching import watching_of
 

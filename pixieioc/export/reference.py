@@ -6,14 +6,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from pixieioc.export.text import one_line
-from pixieioc.pvinfo.description import (
-    Description,
-    TaskInfo,
-    alarms_of,
-    archive_of,
-    may_alarm,
-    pairs,
-)
+from pixieioc.pvinfo.about import alarms_of, archive_of, may_alarm
+from pixieioc.pvinfo.description import Description, TaskInfo, pairs
 from pixieioc.pvinfo.model import PvInfo, Section
 from pixieioc.pvinfo.watching import watching_of
 

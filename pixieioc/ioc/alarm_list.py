@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pixieioc.pvinfo.description import task_of
+from pixieioc.pvinfo.about import task_of
 from pixieioc.pvinfo.model import SEVERITIES, PvInfo
 from pixieioc.pvinfo.overview import ALARM_SCREENS
 from pixieioc.pvinfo.watching import is_error

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import time
 from collections.abc import Callable
 
-from pixieioc.ioc.readiness import PATIENCE, Files, Folder, examine
+from pixieioc.ioc.folders import PATIENCE, Files, Folder, examine
 from pixieioc.ioc.run_state import MachineState
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
 
+log = logging.getLogger(__name__)
 #: How long the end of the IOC waits for the state folder at most, in seconds.
 _RELEASE = 0.2
 #: How long a put waits to see what the file system makes of it, in seconds.
@@ -91,6 +93,7 @@ class FileWatch:
         self._worker.close()
         released = self._state_worker.do(functools.partial(self._state.release, self._machine.run_id))
         self._state_worker.close()
+        released.add_done_callback(_note_released)
         await asyncio.wait([released], timeout=_RELEASE)
 
     def _examine(self, path: str, next_run: int) -> tuple[Folder, str]:
@@ -106,3 +109,9 @@ class FileWatch:
         if not answer.cancelled() and answer.result() != self._problem:
             self._problem = answer.result()
             self._changed()
+
+
+def _note_released(answer: asyncio.Future[None]) -> None:
+    """A number that could not be given back is skipped, which is all that comes of it."""
+    if not answer.cancelled() and (error := answer.exception()) is not None:
+        log.warning("the number of the next run could not be given back, and is skipped: %s", error)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
 
 import numpy as np
 
 from pixieioc.config import Config
-from pixieioc.ioc.alarm_list import Entry, InAlarm, entries, screen_number
+from pixieioc.ioc.alarm_rows import AlarmRows
 from pixieioc.ioc.forecast import Outlook, start_message
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.readiness import Readiness
@@ -18,8 +17,6 @@ from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.text import duration, round_above, size
-from pixieioc.pvinfo.model import SEVERITIES
-from pixieioc.pvinfo.overview import ALARM_ROWS
 from pixieioc.tasks.take_data import TakeData
 
 #: How the numbers with these units are said.
@@ -29,8 +26,6 @@ _SAID: dict[str, Callable[[float], str]] = {
     "B": size,
     "GB": lambda gigabytes: size(gigabytes * 1e9),
 }
-#: The longest value that is shown in the list of alarms, in characters, and the most entries of the whole list.
-_LONGEST, _MOST = 120, 50
 
 
 class Overview:
@@ -41,6 +36,7 @@ class Overview:
     ) -> None:
         self._pvs = pvs
         self._chain = tuple(config.tasks)
+        self._alarms = AlarmRows(pvs, self._chain)
         self._state = state
         self._pipeline = pipeline
         self._settings = settings
@@ -54,7 +50,7 @@ class Overview:
 
     def update(self, readiness: Readiness, *, in_run: bool) -> None:
         """Alarms, the outlook for a start, and the settings that wait."""
-        self._show_alarms()
+        self._alarms.show()
         self._show_texts(self._texts_of_tasks)  # which are many
         waiting = [f"{task or 'run'}.{name}" for task, of_task in self._settings.dirty.items() for name in of_task]
         self._pvs.post("ConfigWaiting_RBV", ", ".join(waiting))
@@ -89,45 +85,8 @@ class Overview:
             waiting=waiting, saved_in=saved_in,
         )  # fmt: skip
 
-    # -- alarms -------------------------------------------------------------------------------------------------------
-
-    def _show_alarms(self) -> None:
-        pvs = self._pvs
-        rows = entries(
-            self._in_alarm(pvs[name], since) for name, since in pvs.alarms.items() if not pvs[name].info.alarm.repeats
-        )
-        pvs.post("AlarmCount_RBV", len(rows))
-        lines = [f"{SEVERITIES[row.severity]:7}  {_said(row)}" for row in rows[:_MOST]]
-        lines += [f"and {len(rows) - _MOST} more"] if len(rows) > _MOST else []
-        pvs.post("AlarmList_RBV", "\n".join(lines))
-        for i in range(ALARM_ROWS):
-            self._show_row(f"Alarm{i + 1}", rows[i] if i < len(rows) else None)
-
-    def _show_row(self, name: str, row: Entry | None) -> None:
-        post = self._pvs.post
-        post(f"{name}:Severity_RBV", row.severity if row else 0)
-        post(f"{name}:Text_RBV", _said(row) if row else "")
-        post(f"{name}:Guidance_RBV", row.guidance[:500] if row else "")
-        post(f"{name}:Screen_RBV", screen_number(row.screen, self._chain) if row else 0)
-
-    def _in_alarm(self, record: Record, since: float) -> InAlarm:
-        """What is in alarm, with its value; of a task's ERROR that is what has happened, without its traceback."""
-        info = record.info
-        if info.record == "waveform" and not info.is_text:
-            return InAlarm(info, record.severity, "", since)
-        shown = self._pvs[info.alarm.message] if info.alarm.message else record
-        text = str(shown.as_text(shown.value, info.precision))
-        value = " ".join((text if shown is record else text.partition("\n")[0]).split())
-        short = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
-        return InAlarm(info, record.severity, f"{short} {info.unit}".rstrip(), since)
-
 
 def _has_hardware(config: Config) -> bool:
     """Whether the source of the chain is a crate, and not a simulated one."""
     source = config.chain[0]
     return issubclass(config.tasks[source], TakeData) and config.settings[source]["implementation"] != "simulated"
-
-
-def _said(row: Entry) -> str:
-    since = datetime.fromtimestamp(row.since)
-    return f"{row.text}, since {since:%m-%d %H:%M:%S}"

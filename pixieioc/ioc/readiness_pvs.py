@@ -6,9 +6,10 @@ import time
 
 from pixieioc.config import Config
 from pixieioc.ioc.file_watch import FileWatch
+from pixieioc.ioc.folders import PATIENCE, Saving
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.readiness import PATIENCE, Problem, Readiness, Saving, evaluate, problem
+from pixieioc.ioc.readiness import Problem, Readiness, evaluate, problem
 from pixieioc.ioc.records import INVALID, NO_ALARM, AlarmStatus, Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings

@@ -24,7 +24,7 @@ _NO_ROWS = np.empty(0, np.uint32)
 _NO_SAMPLES = np.empty(0, np.uint16)
 #: Above this share of displaced events it is faster to pick all of them one by one.
 _DISPLACED = 0.4
-#: To hand columns to compiled code takes longer than to pick so many events.
+#: Handing columns to compiled code takes longer than picking this many events.
 _FEW = 1024
 #: So the compiler meets one type for each size.
 _BITS = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
@@ -180,7 +180,7 @@ def _end_of(numbers: Rows, held: int) -> int:
 
 
 def _of(events: Events, name: str, count: int) -> Array:
-    """A column of so many events; zeros if they do not have it."""
+    """A column of `count` events; zeros if they do not have it."""
     column = events.get(name)
     if column is not None:
         return column

@@ -11,7 +11,7 @@ from pixieioc.listmode.variant import SLOT_FIRST, SLOT_LAST
 
 #: How a walk ended: all that can be judged is walked; a broken record; room for offsets is used up.
 END, CORRUPT, FULL = 0, 1, 2
-#: After so many records of one length in a row, as many more of it are expected.
+#: After this many records of one length in a row, as many more of it are expected.
 RUN = 16
 
 

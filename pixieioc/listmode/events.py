@@ -14,7 +14,7 @@ from pixieioc.listmode.fill import copy_traces
 Array = NDArray[Any]
 #: Column name to array; all columns have the same length (that of `time`), `traces` excepted.
 Events = dict[str, Array]
-#: Gives so many bytes, uninitialised, for columns.
+#: Gives memory of a size in bytes, uninitialised, for columns.
 Memory = Callable[[int], NDArray[np.uint8]]
 
 

@@ -23,19 +23,19 @@ CELL_BITS, CFD_BITS = 47, 15
 _CELL = 1 << CELL_BITS
 #: Earlier than any time of any counter, ns; and before any key.
 NEVER = -(2**62)
-#: The 48 bits of a counter with ticks of 8 and of 10 ns begin again after so many ns.
+#: The 48 bits of a counter with ticks of 8 and of 10 ns start again after this many ns.
 _WRAPS = (8 << 48, 10 << 48)
 
-#: A new period, or a jump ahead, is believed when so many times near each other confirm it; at the beginning of a
-#: stream, where there is nothing to compare with, so many.
+#: A new period, or a jump ahead, is believed when this many times near each other confirm it; at the beginning of a
+#: stream, where there is nothing to compare with, this many.
 NEAR, START = 4, 8
-#: Or so many that follow each other, each later than the one before: there is less than an event per reset time.
+#: Or this many that follow each other, each later than the one before: there is less than an event per reset time.
 _AHEAD, _SLOW = 3, 4
 #: Events that are looked at together.
 BATCH = 256
 #: Moves an event, on the average, by which a stream is put in order.
 MOVES = 8
-#: An event is judged by no more than so many.
+#: An event is judged by no more than this many.
 LOOK = 16
 
 
@@ -112,7 +112,7 @@ def judge(time: Whole, at: int, end: int, known: bool, latest: int, reset: int, 
                 near += 1
                 first = min(first, k)
         if near < need:
-            chain = 0  # so many, each later than the one before
+            chain = 0  # how many, each later than the one before
             while j - chain >= at and time[j - chain] <= (time[j - chain + 1] if chain else t):
                 chain += 1
             if known and chain >= _AHEAD and time[j - _AHEAD + 1] > latest:

@@ -18,7 +18,7 @@ OWN_ADDRESS = "inproc://own"
 
 #: Lines of one PRINT message, and lines that wait for the pipeline before the oldest are dropped (and counted).
 _LINES_AT_ONCE, _LINES_KEPT = 100, 1000
-#: Lines are sent at most every so many seconds; a longer line is cut, at so many characters.
+#: Lines are sent at most once in this many seconds; a longer line is cut, at this many characters.
 _PRINT_INTERVAL, _LONGEST_LINE = 0.1, 4096
 
 

@@ -22,9 +22,9 @@ from pixieioc.pipeline.payloads import LinkCount
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.pipeline.standard import StandardReports, keep
 
-#: A stream whose sender has died has ended when nothing more has come for so many seconds.
+#: A stream whose sender has died has ended when nothing more has come for this many seconds.
 SILENCE = 0.1
-#: A rate is that of the last so many seconds, longer than any task holds data back by default; at first of less.
+#: A rate is the mean of this many seconds, longer than any task holds data back by default; at first of less.
 RATE_WINDOW, RATE_SHORTEST = 2.0, 0.4
 #: While a link is full, so often something else may be done, in ms.
 _PATIENCE = 500
@@ -261,7 +261,7 @@ class DataPlane:
         return [LinkCount(each.sender.items, each.missed, each.missed_bytes) for each in self._outputs]
 
     def close(self, linger: float = 0.0) -> None:
-        """Closes all links; what the tasks behind have not taken yet may take so many seconds to get to them."""
+        """Closes all links; what the tasks behind have not taken yet may take `seconds` to get to them."""
         self._forget_receiver()
         for output in {self._first, *self._outputs}:
             output.sender.close(linger)

@@ -13,12 +13,12 @@ _ENOUGH = 65536
 
 
 def needed_files(tasks: int) -> int:
-    """Open files that so many tasks and some clients need."""
+    """Open files that this number of tasks and some clients need."""
     return _OWN + _EACH_TASK * tasks + _CLIENTS
 
 
 def claim(tasks: int) -> None:
-    """Asks for as many open files as the system allows; Error in one line if they are too few for so many tasks."""
+    """Asks for as many open files as the system allows; Error in one line if they are too few for `tasks` tasks."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
     if soft != resource.RLIM_INFINITY and soft < allowed:

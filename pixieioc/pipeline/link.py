@@ -158,7 +158,7 @@ class Sender:
             path.unlink(missing_ok=True)
 
     def close(self, linger: float = 0.0) -> None:
-        """Unbinds; what was handed over and does not get to the receiver within so many seconds is lost."""
+        """Unbinds; what was handed over and does not get to the receiver within `linger` seconds is lost."""
         self.socket.close(linger=int(1e3 * linger))
         self.credits.close()
 

@@ -16,7 +16,7 @@ from pixieioc.pipeline.payloads import Announced, Answered, Busy, LinkCount, Pri
 from pixieioc.pipeline.reporting import Reporting
 from pixieioc.pipeline.standard import StandardReports, keep
 
-#: Load and memory are reported once in so many seconds.
+#: Load and memory are reported once in this many seconds.
 USAGE_INTERVAL = 1.0
 
 _ANSWER, _BUSY, _ERROR = Message.ANSWER.emoji, Message.BUSY.emoji, Message.ERROR.emoji

@@ -11,7 +11,7 @@ from pixieioc.pipeline.payloads import PROTOCOL_WORDS
 from pixieioc.pipeline.report import refusal
 from pixieioc.pipeline.undeclared import Undeclared
 
-#: A report leaves at most every so many seconds; values wait, the newest wins.
+#: A report leaves at most once in this many seconds; values wait, the newest wins.
 REPORT_INTERVAL = 0.5
 
 

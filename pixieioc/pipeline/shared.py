@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
-#: Every piece begins at a multiple of so many bytes: a page of memory.
+#: Every piece begins at a multiple of this number of bytes: a page of memory.
 _PAGE = 4096
 
 
@@ -52,7 +52,7 @@ class Store:
 
 @dataclass(eq=False)
 class Extent:
-    """A piece of a Space that is in use by so many."""
+    """A piece of a Space in use, and by how many."""
 
     begin: int
     end: int
@@ -106,7 +106,7 @@ class Space:
         return array
 
     def copy(self, data: memoryview | bytes, extent: Extent) -> None:
-        """Copies `data` to the begin of a piece."""
+        """Copies `data` to the beginning of a piece."""
         size = len(data)
         np.frombuffer(self._memory, np.uint8, size, extent.begin)[:] = np.frombuffer(data, np.uint8)
 

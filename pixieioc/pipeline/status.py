@@ -114,7 +114,7 @@ def after(status: Status, message: object, rules: Rules = TASK_RULES) -> Status:
 
 
 def table(rules: Rules) -> str:
-    """The rules as a Markdown table: a row a message, a column a status."""
+    """The rules as a Markdown table: a row per message, a column per status."""
     statuses = [status for status in Status if any(status is row for row, _ in rules)]
     lines = ["| message | " + " | ".join(f"{s} {s.name}" for s in statuses) + " |", "|---" * (len(statuses) + 1) + "|"]
     for said, name in KINDS.items():

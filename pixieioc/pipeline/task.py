@@ -152,7 +152,7 @@ class Task(DrivenTask, PROCESSES.Process):
 
     @property
     def running(self) -> bool:
-        """True while a run is on."""
+        """True while a run is in progress."""
         return self.__loop.status is Status.RUNNING
 
     @property

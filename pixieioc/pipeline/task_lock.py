@@ -33,7 +33,7 @@ class TaskLock:
     def wait_for_others(self, folder: Path | None, unwanted: Callable[[], bool], seconds: float) -> None:
         """Returns when no task of another pipeline has this state folder, or when that is not wanted any more.
 
-        Raises Error if that takes longer than so many seconds.
+        Raises Error if that takes longer than `seconds`.
         """
         if folder is None or self._waited:
             return

@@ -51,8 +51,7 @@ class TaskLoop:
         self._inbox: deque[Packet] = deque()
         self._last_wait = self._idle_until = 0.0
         #: In this run: the pipeline is still to be told of the end; the next task has been; the one before has said so.
-        self._owes_end = self._end_is_sent = self._input_ended = False
-        self._making_report = False
+        self._owes_end = self._end_is_sent = self._input_ended = self._making_report = False
         self._in_thread: BaseException | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._control = ControlLine(self._context, wiring)
@@ -64,9 +63,7 @@ class TaskLoop:
             _CONFIGURE: self.configure,
             _CONNECT: self._take_place,
             Message.START: self._start_run,
-            Message.STOP: lambda _: None,  # what these end, see `_end_at_once`
-            Message.ABORT: lambda _: None,
-            Message.QUIT: lambda _: None,
+            **dict.fromkeys((Message.STOP, Message.ABORT, Message.QUIT), lambda _: None),  # see `_end_at_once`
             Message.FINISHED: self._lose_sender,
         }
 
@@ -148,7 +145,11 @@ class TaskLoop:
     def work(self, datum: Any) -> None:
         """Calls `do_work`, timed."""
         began, self.data_plane.blocked = time.perf_counter(), 0.0
-        check_returned(self._task.name, self._task.do_work(datum))
+        try:
+            check_returned(self._task.name, self._task.do_work(datum))
+        except BaseException:
+            self.data_plane.dropped += not self.data_plane.is_start  # the item is not handled as it should be
+            raise
         took = 1e3 * (time.perf_counter() - began - self.data_plane.blocked)
         keep(self._task, execution_time=took, execution_time_max=max(self._task.execution_time_max, took))
         if not self.data_plane.is_start:
@@ -278,7 +279,7 @@ class TaskLoop:
         self.out.starting(what)
 
     def idle(self, seconds: float) -> None:
-        """Calls the source's `do_work` no earlier than in so many seconds."""
+        """Calls the source's `do_work` no earlier than in `seconds`."""
         self._idle_until = time.monotonic() + seconds
 
     @property
@@ -330,8 +331,7 @@ class TaskLoop:
                 self._finish()
 
     def _thread_failed(self, failed: threading.ExceptHookArgs) -> None:
-        """A thread of the task has ended by an exception: that is the task's."""
-        self._in_thread = self._in_thread or failed.exc_value
+        self._in_thread = self._in_thread or failed.exc_value  # that of a thread is the task's
 
     def _announce_compiling(self, loop: str) -> None:
         self.announce(f"compiling {loop} ({'once' if account.code_folder() else 'at every start'})")

@@ -15,7 +15,7 @@ from pixieioc.pipeline.status import Status
 
 #: How long a task may be starting after it has said what takes it long, such as compiling one loop, in seconds.
 ANNOUNCED_TIMEOUT = 300.0
-#: A process that has not run for so many seconds does not answer.
+#: A process that has not run for this many seconds does not answer.
 _SILENT = 2.5
 #: The time between two beats, generously, which is no silence.
 _BETWEEN_BEATS = 2.0
@@ -23,7 +23,7 @@ _BETWEEN_BEATS = 2.0
 _GRACE, _PAUSE = 1.5, 0.2
 #: From when on after that time a task does not answer that is busy with one item for longer than `_SHORTLY` (s).
 _NO_CHANCE, _SHORTLY = 0.5, 0.5
-#: The watchdog looks several times a second; if it has not for so many seconds, it stood still itself (SIGSTOP).
+#: The watchdog looks several times a second; if it has not for this many seconds, it stood still itself (SIGSTOP).
 _STANDSTILL = 3.0
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pixieioc.pipeline.graph import Graph
 from pixieioc.pipeline.standard import StandardReports
-from pixieioc.pvinfo.description import may_alarm, severities_of
+from pixieioc.pvinfo.about import may_alarm, severities_of
 from pixieioc.pvinfo.ioc_stats import ALIVE
 from pixieioc.pvinfo.model import PvInfo
 from pixieioc.pvinfo.states import END_REASONS, PIPELINE_STATES, EndReason

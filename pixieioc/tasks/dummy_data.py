@@ -22,9 +22,9 @@ from pixieioc.tasks.source_time import SourceTime
 if TYPE_CHECKING:
     from pixieioc.detector.simulation import Simulation
 
-#: A read-out has about so many words at most: a source that is behind catches up in steps.
+#: A read-out has at most about this many words: a source that is behind catches up in steps.
 MOST_WORDS = 1 << 22
-#: A preset live time is reached when no more than so many seconds are missing.
+#: A preset live time is reached when no more than this many seconds are missing.
 _CLOSE = 1e-3
 #: A heart beat is sent so often while the simulation is being loaded, in seconds.
 _PATIENCE = 0.2

@@ -210,7 +210,7 @@ class FillSpectra(KeptSpectra, OutputRates, Task):
         self._shown: float | None = None
 
     def _spectra(self) -> np.ndarray[Any, Any]:
-        """What is in each bin, a row a channel."""
+        """What is in each bin, one row per channel."""
         return self._histogram.view().reshape(self.modules * self.channels, self.bins)
 
     def _counts(self) -> np.ndarray[Any, Any]:

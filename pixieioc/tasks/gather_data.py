@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
-from pixieioc.presentation import AlarmHandling
 from pixieioc.tasks.disk import make_folder
+from pixieioc.tasks.file_settings import FileSettings
 from pixieioc.tasks.items import WORDS, Beginning, WordBlock, run_begins, words_of
-from pixieioc.tasks.raw_file import RawFile, check_name, check_template, file_name, why_not_new
+from pixieioc.tasks.raw_file import file_name, why_not_new
+from pixieioc.tasks.raw_files import RETRY, RawFiles, Rules
 from pixieioc.tasks.unfinished_files import UnfinishedFiles
 
 Words = NDArray[np.uint32]
@@ -29,7 +30,7 @@ _CHECK_INTERVAL = 0.5
 _RATE_INTERVAL = 0.4
 
 
-class GatherData(Task):
+class GatherData(FileSettings, Task):
     """Collects words in two buckets, one that is passed on and, with `auto_save`, one that is written to raw files.
 
     What is written is byte for byte what came in, one file per module and run. A run's files are named `*.part` until
@@ -45,60 +46,6 @@ class GatherData(Task):
         1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is written."
     )
     max_delay = Parameter(0.25, unit="s", low=0, high=3600, live=True, doc="Longest time that data are held here.")
-    auto_save = Parameter(False, shared=True, section="files", doc="Whether raw files are written.")
-    file_path = Parameter("data/", shared=True, section="files", path=True, doc="Folder of the raw files.")
-    file_name = Parameter(
-        "pixie16", shared=True, section="files", rule=check_name, doc="First part of the raw files' names."
-    )
-    file_number = Parameter(1, low=0, shared=True, section="files", doc="Number of the next raw file.")
-    auto_increment = Parameter(
-        True, shared=True, section="files", doc="Whether the number counts up after a run that was saved."
-    )
-    file_template = Parameter(
-        "%s%s_%3.3d_run%6.6d_mod%2.2d.bin",
-        shared=True,
-        section="files",
-        rule=check_template,
-        doc="printf template of the full name: path, name, number, run id, module.",
-    )
-    create_directory = Parameter(
-        0,
-        low=-99,
-        high=99,
-        named={"No": 0, "Yes": 1},
-        shared=True,
-        section="files",
-        doc="Which levels of the folder are made if they do not exist, as in areaDetector: No (0) none, Yes (1) all, "
-        "n all but the first n - 1, -n at most n.",
-    )
-
-    bytes_written = Report(
-        0, unit="B", doc="Bytes written to raw files in this run.", shared=True, section="files", pv="BytesWritten_RBV"
-    )
-    write_rate = Report(0.0, unit="MB/s", doc="Write rate.", shared=True, section="files", pv="WriteRate_RBV")
-    write_status = Report(
-        "Write OK",
-        choices=("Write OK", "Write error"),
-        severities=("NO_ALARM", "MAJOR"),
-        doc="Whether the last write succeeded.",
-        shared=True,
-        section="files",
-        pv="WriteStatus_RBV",
-        alarm=AlarmHandling(omitted="follows from the error of the task that writes, which is in the tree"),
-        guidance="Raw data of this run are incomplete on disk: see WriteMessage_RBV, check the disk.",
-    )
-    write_message = Report("", doc="Why the last write failed.", shared=True, section="files", pv="WriteMessage_RBV")
-    full_file_name = Report(
-        "", doc="The raw file that is or was written last.", shared=True, section="files", pv="FullFileName_RBV"
-    )
-    unfinished_files = Report(
-        "",
-        doc="Raw files in the folder that were cut off, as by a power cut or a full disk: pixieioc recover finishes "
-        "them.",
-        shared=True,
-        section="files",
-        pv="UnfinishedFiles_RBV",
-    )
     buckets = Report(0, doc="Buckets passed on in this run.")
 
     @classmethod
@@ -113,7 +60,7 @@ class GatherData(Task):
                 yield problem
 
     def do_init(self) -> None:
-        self._files: dict[int, RawFile] = {}
+        self._files = self._no_files()
         self._unfinished = UnfinishedFiles()
         self._name_unfinished()
 
@@ -123,7 +70,7 @@ class GatherData(Task):
 
     def do_start(self) -> None:
         self._next, self._disk = _Bucket(), _Bucket()
-        self._files = {}
+        self._files = self._no_files()
         self._begins: Beginning | None = None
         self._rate = RateWindow(0.0, _RATE_INTERVAL, time.monotonic(), 0)
         self.buckets = self.bytes_written = 0
@@ -150,8 +97,7 @@ class GatherData(Task):
         if self.running:
             with self._letting_go():
                 self._empty_if_due()
-                for file in self._files.values():
-                    self._guarded(file.check)
+                self._guarded(self._files.check)
                 self._check_in_place()
                 self._count()
         else:
@@ -169,11 +115,8 @@ class GatherData(Task):
         with self._letting_go():
             self._hand_on()
             self._write()
-            end = time.time()
-            for module, file in self._files.items():
-                self._guarded(lambda file=file, module=module: file.finish(self._about(module) | self._at_end(end)))
+            self._guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
             self._count()
-            self._files.clear()
             self.write_rate = 0.0
 
     def _empty_if_due(self) -> None:
@@ -190,21 +133,33 @@ class GatherData(Task):
     def _write(self) -> None:
         for module, words in self._disk.take().items():
             if len(words):
-                self._guarded(lambda module=module, words=words: self._file_of(module).write(words.data))
+                self._guarded(lambda module=module, words=words: self._files.write(module, words.data.cast("B")))
         self._count()
 
     def _count(self) -> None:
-        self.bytes_written = sum(file.size for file in self._files.values())
+        self.bytes_written = self._files.bytes
+        if self._files.latest is not None:
+            self.full_file_name = str(self._files.latest)
+        if self._files.diverted:
+            goes_on = f"the run goes on in {self.second_file_path}: {self._files.diverted}"
+            self.write_status, self.write_message = "Write error", goes_on
 
-    def _file_of(self, module: int) -> RawFile:
-        if module not in self._files:
-            path = self._path(module)
-            if any(file.path == path for file in self._files.values()):
-                raise Error(f"file_template {self.file_template!r} gives the files of several modules one name: {path}")
-            self._files[module] = RawFile(path, depth=self.create_directory, about=self._about(module))
-            if len(self._files) == 1:
-                self.full_file_name = str(path)
-        return self._files[module]
+    def _no_files(self) -> RawFiles:
+        return RawFiles(self._path, self._about, self._at_end, self._rules, self._waits)
+
+    def _rules(self) -> Rules:
+        limits = self.file_size_limit, self.file_time_limit
+        return Rules(*limits, self.create_directory, self.on_write_error, self.second_file_path)
+
+    def _waits(self, error: Error) -> bool:
+        """While nothing can be written: says why, and whether to try again."""
+        self.write_status, self.write_message = "Write error", f"the run waits: {error}"
+        self.send_heart_beat()
+        self.flush_report()
+        time.sleep(RETRY)
+        if not self.stopping:
+            self.write_status, self.write_message = "Write OK", ""
+        return not self.stopping
 
     def _path(self, module: int) -> Path:
         return file_name(self.file_template, self.file_path, self.file_name, self.file_number, self.run_id, module)
@@ -224,9 +179,8 @@ class GatherData(Task):
         now = time.monotonic()
         if self.auto_save and now - self._checked >= _CHECK_INTERVAL:
             self._checked = now
-            for file in self._files.values():
-                self._guarded(file.check_in_place)
-            if not self._files:
+            self._guarded(self._files.check_in_place)
+            if not self._files.latest:
                 self._guarded(self._check_folder)
 
     def _check_folder(self) -> None:
@@ -251,13 +205,11 @@ class GatherData(Task):
 
     @contextmanager
     def _letting_go(self) -> Iterator[None]:
-        """After an error, of whatever kind, the files are closed as they are: who deletes them then has their space."""
+        """After an error, of whatever kind, the files are completed with what they have, or closed as they are."""
         try:
             yield
-        except Exception:  # it goes on from here as it came
-            for file in self._files.values():
-                file.leave()
-            self._files.clear()
+        except Exception as error:  # it goes on from here as it came
+            self._files.rescue(error)
             self._name_unfinished()
             raise
 
@@ -286,9 +238,8 @@ class GatherData(Task):
         known = dict(zip(("adc_mhz", "firmware_revision"), begins.get("layouts", {}).get(module, ()), strict=False))
         return {**known, **({"clock_zero": zero} if (zero := begins.get("clock_zero")) is not None else {})}
 
-    def _at_end(self, end: float) -> dict[str, Any]:
-        reason = "IOC lost" if self.pipeline_lost else "run ended"
-        return {"end_time": end, "end_reason": reason, "items": self.counter, "items_discarded": self.dropped}
+    def _at_end(self) -> dict[str, Any]:
+        return {"items": self.counter, "items_discarded": self.dropped}
 
 
 @dataclass

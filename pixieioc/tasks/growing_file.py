@@ -53,6 +53,11 @@ class GrowingFile:
             self.size += written
             data = data[written:]
 
+    def truncate(self, size: int) -> None:
+        """Gives up what is behind the first `size` bytes."""
+        os.ftruncate(self._descriptor, size)
+        self.size = size
+
     def is_in_place(self) -> bool:
         """Whether the file is still to be found by its name: it, or a folder above it, may have been taken away.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import os
 import re
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ _PATIENCE = 1.0
 #: What a template's conversions stand for, in this order.
 FIELDS = ("FilePath", "FileName", "FileNumber", "run id", "module")
 _KINDS = ("s", "s", "d", "d", "d")
+#: What a full disk, or a full quota, says; bytes by which a sidecar may be longer than what is known at the beginning.
+_FULL, _ROOM = {errno.ENOSPC, errno.EDQUOT}, 2000
 #: Modules whose files are looked for before a run: a crate has 14 slots.
 _MODULES = 14
 #: What a raw file's name is followed by in the longest name of a file beside it.
@@ -101,8 +105,17 @@ def unfinished_text(files: list[Path], longest: int = 500) -> str:
     return text if len(text.encode()) <= longest else text.encode()[:room].decode(errors="ignore") + "..."
 
 
+@dataclass(frozen=True)
+class _Write:
+    """A write on its way: its data, the checksum of all before them, and whether they are in the file."""
+
+    data: memoryview
+    before: Future[Any]
+    done: Future[None]
+
+
 class RawFile:
-    """One module's raw data of one run.
+    """One module's raw data of one run, or a part of them.
 
     Checksum and writing have a thread each, and may be some writes behind: who writes waits only if they are further
     behind. What was written is then in the file, and is brought to the disk all along: the end of a run need not wait
@@ -119,9 +132,10 @@ class RawFile:
         self.part = part_of(path)
         self._hash = hashlib.sha256()
         self._hasher, self._writer = ThreadPoolExecutor(1, "hash"), ThreadPoolExecutor(1, "write")
-        self._pending: deque[tuple[Future[None], Future[None]]] = deque()
+        self._pending: deque[_Write] = deque()
         self._safe = 0  # bytes that are on the disk for sure
         self._failed: OSError | None = None
+        self._failed_at = 0  # bytes that were in the file before the write that failed
         try:
             make_folder(path.parent, depth)
             if path.exists():
@@ -131,7 +145,7 @@ class RawFile:
             raise Error(f"cannot make {self.part}: {error.strerror}") from error
         if about is not None:
             begun = self._writer.submit(self._begin, about)
-            self._pending.append((begun, begun))
+            self._pending.append(_Write(memoryview(b""), self._hasher.submit(self._hash.copy), begun))
 
     @property
     def size(self) -> int:
@@ -142,7 +156,8 @@ class RawFile:
         """Appends all of `data`, which must not change afterwards; Error as with `check`."""
         self.check()
         view = memoryview(data).cast("B")
-        self._pending.append((self._hasher.submit(self._hash.update, view), self._writer.submit(self._append, view)))
+        write = _Write(view, self._hasher.submit(self._add, view), self._writer.submit(self._append, view))
+        self._pending.append(write)
 
     def check(self) -> None:
         """Error if the disk has not taken what was written, as far as that is known."""
@@ -158,18 +173,24 @@ class RawFile:
 
     def _settle(self, behind: int) -> None:
         """Waits until at most so many writes are on their way; Error if the disk has not taken one of the others."""
-        while self._pending and (len(self._pending) > behind or all(future.done() for future in self._pending[0])):
-            hashing, writing = self._pending.popleft()
+        while self._pending and (len(self._pending) > behind or self._pending[0].done.done()):
             try:
-                hashing.result()
-                writing.result()
+                self._pending[0].done.result()
             except OSError as error:
                 raise Error(f"cannot write {self.part} after {self.size} bytes: {error.strerror}") from error
+            self._pending.popleft()
+
+    def _add(self, view: memoryview) -> Any:
+        """In the hasher's thread: returns the checksum of all before `view`."""
+        before = self._hash.copy()
+        self._hash.update(view)
+        return before
 
     def _begin(self, about: dict[str, Any]) -> None:
         """In the writer's thread, before anything else is written."""
         try:
-            replace_file(begun(self.path), as_json({"file": self.path.name, **about}))
+            # With room for what the sidecar has beyond it: on a full disk it becomes that.
+            replace_file(begun(self.path), as_json({"file": self.path.name, **about}) + b" " * _ROOM)
         except OSError as error:
             self._failed = error
             raise
@@ -178,6 +199,7 @@ class RawFile:
         """In the writer's thread. After a write that failed there is none: nothing may be missing within the file."""
         if self._failed is not None:
             raise self._failed
+        self._failed_at = self.size
         try:
             self._file.append(data)
             if self.size - self._safe >= _SYNC_BYTES:
@@ -193,25 +215,85 @@ class RawFile:
         self.check_in_place()
         self._hasher.shutdown()
         self._writer.shutdown()
+        self._publish(about, self._hash)
+        self._file.close()
+
+    def flush(self) -> None:
+        """Waits until the file has all that was written; Error as with `check`."""
+        self._settle(0)
+
+    def rescue(self, about: dict[str, Any]) -> list[memoryview]:
+        """After an error: completes the file with the whole words that the disk has taken; returns what it has not.
+
+        Without any it is removed. If it cannot be completed it stays `*.part`, as after `leave`.
+        """
+        wait([write.done for write in self._pending], _PATIENCE)
+        while self._pending and self._pending[0].done.done() and self._pending[0].done.exception() is None:
+            self._pending.popleft()
+        if any(not write.done.done() for write in self._pending):  # a disk that does not answer
+            self.leave()
+            return []
+        rest = [write.data for write in self._pending]
+        digest = self._pending[0].before.result() if rest else None
+        self._hasher.shutdown()
+        digest = digest or self._hash
+        written = (self.size - self._failed_at) // 4 * 4 if rest and rest[0] else 0
+        whole = self._failed_at + written if rest else self.size
+        if rest:
+            digest.update(rest[0][:written])
+            rest[0] = rest[0][written:]
+        self._writer.shutdown()
+        with contextlib.suppress(Error, OSError):  # it is `*.part`, which others tell of
+            self._complete(whole, about, digest)
+        return [data for data in rest if data]
+
+    def _complete(self, whole: int, about: dict[str, Any], digest: Any) -> None:
+        try:
+            self.check_in_place()
+            self._file.truncate(whole)
+            if whole:
+                self._publish(about, digest)
+            else:
+                self.part.unlink()
+                begun(self.path).unlink(missing_ok=True)
+        finally:
+            self._file.close()
+
+    def _publish(self, about: dict[str, Any], digest: Any) -> None:
         try:
             self._file.sync()
-            self._file.close()
-            content = {"file": self.path.name, **about, "bytes": self.size, "sha256": self._hash.hexdigest()}
-            replace_file(self.path.with_name(self.path.name + ".json"), as_json(content))
-            begun(self.path).unlink(missing_ok=True)
+            content = {"file": self.path.name, **about, "bytes": self.size, "sha256": digest.hexdigest()}
+            self._describe(as_json(content))
             self.part.rename(self.path)
             sync(self.path.parent)
         except OSError as error:
             raise Error(f"cannot finish {self.part}: {error.strerror}") from error
+
+    def _describe(self, content: bytes) -> None:
+        """Writes the sidecar; on a disk that is full, in the place of the file that was written at the beginning."""
+        sidecar, first = self.path.with_name(self.path.name + ".json"), begun(self.path)
+        try:
+            replace_file(sidecar, content)
+        except OSError as error:
+            sidecar.with_name(sidecar.name + ".new").unlink(missing_ok=True)
+            if error.errno not in _FULL or not first.exists():
+                raise
+            with first.open("r+b") as file:
+                file.write(content)
+                file.truncate()
+                file.flush()
+                os.fsync(file.fileno())
+            first.rename(sidecar)
+        first.unlink(missing_ok=True)
 
     def leave(self) -> None:
         """Closes the file as it is, still called `*.part`, as soon as a write that is on its way has ended.
 
         What has not been written is given up. When the file is deleted afterwards, its space on the disk is free.
         """
-        for futures in self._pending:
-            for future in futures:
-                future.cancel()
+        for write in self._pending:
+            write.before.cancel()
+            write.done.cancel()
         self._hasher.shutdown(wait=False)
         closing = self._writer.submit(self._file.close)
         self._writer.shutdown(wait=False)

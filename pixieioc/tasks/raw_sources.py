@@ -93,6 +93,7 @@ def runs_of(paths: Sequence[Path], module_pattern: str, run_pattern: str) -> lis
     for files in by_run.values():
         for module_files in files.modules.values():
             _refuse_twice(module_files)
+            _bring_into_order(module_files)
     runs = [RunFiles(each.run, dict(sorted(each.modules.items()))) for each in by_run.values()]
     if all(each.run.start_time is not None for each in runs):
         runs.sort(key=lambda each: (each.run.start_time or 0, each.run.run_id or 0))
@@ -154,6 +155,13 @@ def _module_of(path: Path, pattern: str) -> int:
     if module > 255:
         raise Error(f"module number {module} in the name of {shown(path)}: must be 0 to 255")
     return module
+
+
+def _bring_into_order(paths: list[Path]) -> None:
+    """The parts of a module's data in their order, if the JSON files beside them tell: not every list has them so."""
+    parts = {path: _number(read_sidecar(path).get("part")) for path in paths} if len(paths) > 1 else {}
+    if len(set(parts.values()) - {None}) == len(paths):
+        paths.sort(key=lambda path: parts[path] or 0)
 
 
 def _refuse_twice(paths: Sequence[Path]) -> None:

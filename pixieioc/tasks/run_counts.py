@@ -33,7 +33,7 @@ class RunCounts:
         self._counters = [RecordCounter(layout, module) for module, layout in enumerate(layouts)]
         count = len(layouts)
         self.words = 0  #: that were read
-        self.lost: Counts = np.zeros(count)  #: hits by module: at least so many; exactly, once the run has ended
+        self.lost: Counts = np.zeros(count)  #: hits by module: at least this number; exactly, once the run has ended
         self.overflows: Counts = np.zeros(count)  #: how often the module's FIFO was seen full
         self._levels: Counts = np.zeros(count)
 

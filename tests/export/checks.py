@@ -9,7 +9,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
 
-from pixieioc.pvinfo.description import Description, may_alarm
+from pixieioc.pvinfo.about import may_alarm
+from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.ioc_stats import ALIVE
 from pixieioc.pvinfo.model import PvInfo
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import time
 import warnings
 from collections.abc import Callable
@@ -339,6 +340,7 @@ def test_a_crate_that_the_sdk_simulates(maker: Maker, simulation: Simulation) ->
 
 
 @pytest.mark.skipif(not XIA, reason="PIXIEIOC_XIA_SDK names no library of XIA's")
-def test_xias_own_sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    _offline(SdkCrate(Path(XIA)), tmp_path)
+def test_xias_own_sdk(library_maker: Maker, simulation: Simulation) -> None:
+    simulation.library.unlink()
+    shutil.copy(XIA, simulation.library)  # each copy is a crate of its own
+    _offline(library_maker(simulation), simulation.folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import time
 from pathlib import Path
@@ -120,18 +122,66 @@ def test_a_disk_that_is_unmounted_in_a_run_is_noticed(ioc: Ioc, place: Path) -> 
     assert list(place.iterdir()) == []  # nothing has gone to the disk below
 
 
-def test_files_that_were_cut_off_are_named_after_a_full_disk_and_at_the_next_start() -> None:
+def test_a_full_disk_leaves_complete_files_and_the_next_run_works_when_there_is_space() -> None:
     with ioc_folder() as folder, tmpfs(folder / "raw", "1m") as raw:
+        config = folder / "test.toml"
+        config.write_text(CONFIG.replace("create", f'file_path = "{raw}"\ncreate').replace("0.2", "60"))
+        with running(Ioc(folder, "run", config)) as ioc:
+            ioc.put("DummyData:ChannelRate", 20_000.0)
+            with pytest.raises(PutFailed):
+                ioc.put("Acquire", 1)
+            assert "No space left on device" in ioc.get("WriteMessage_RBV")
+            assert (ioc.get("WriteStatus_RBV"), ioc.severity("WriteStatus_RBV")) == ("Write error", MAJOR)
+            first = _content(raw)
+            assert len(first) > 500_000
+            assert ioc.get("UnfinishedFiles_RBV") == ""
+            # One that waits goes on by itself, and its parts are one stream.
+            for file in raw.iterdir():
+                file.unlink()
+            ioc.put("OnWriteError", "Wait")
+            ioc.put("FileSizeLimit", 0.3)
+            run = ioc.put_later("Acquire", 1)
+            ioc.until("WriteMessage_RBV", lambda text: text.startswith("the run waits"))
+            assert (ioc.get("Acquire_RBV"), ioc.severity("WriteStatus_RBV")) == ("Acquiring", MAJOR)
+            parts = sorted(raw.glob("*.bin"))
+            assert len(parts) > 2
+            assert _content(raw)
+            for file in parts[1:]:
+                file.unlink()
+            ioc.until("WriteStatus_RBV", "Write OK")
+            ioc.until("WriteMessage_RBV", lambda text: text.startswith("the run waits"))
+            began = time.monotonic()
+            assert isinstance(ioc.put_later("Stop", 1).exception(15), PutFailed)  # what waits is given up
+            assert time.monotonic() - began < 8 + 2
+            assert isinstance(run.exception(5), PutFailed)
+            assert ioc.get("RunEndReason_RBV") == "Task error"
+
+
+def _content(folder: Path) -> bytes:
+    """All raw files, each of which is what its sidecar says."""
+    found = b""
+    for path in sorted(folder.glob("*.bin")):
+        content = path.read_bytes()
+        about = json.loads(path.with_name(path.name + ".json").read_text())
+        assert about["sha256"] == hashlib.sha256(content).hexdigest()
+        found += content
+    return found
+
+
+def test_files_that_were_cut_off_are_named_when_their_task_is_killed_and_at_the_next_start() -> None:
+    with ioc_folder() as folder:
+        raw = folder / "raw"
         config = folder / "test.toml"
         config.write_text(CONFIG.replace("create", f'file_path = "{raw}"\ncreate').replace("0.2", "60"))
         ioc = Ioc(folder, "run", config)
         with running(ioc):
             assert ioc.get("UnfinishedFiles_RBV") == ""
-            ioc.put("DummyData:ChannelRate", 20_000.0)
-            with pytest.raises(PutFailed):
-                ioc.put("Acquire", 1)
-            assert "No space left on device" in ioc.get("WriteMessage_RBV")
+            done = ioc.put_later("Acquire", 1)
+            ioc.until("BytesWritten_RBV", lambda size: size > 10_000)
+            ioc.kill_task("GatherData")
+            assert isinstance(done.exception(10), PutFailed)
             [part] = raw.glob("*.bin.part")
+            ioc.put("Reset", 1)
             ioc.until("UnfinishedFiles_RBV", f"1 raw file was cut off, pixieioc recover finishes them: {part}")
             assert ioc.end() == 0
             ioc.start()

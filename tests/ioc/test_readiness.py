@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pixieioc.ioc.readiness import CHECKS, Files, Folder, Problem, Readiness, Saving, evaluate, examine, problem
+from pixieioc.ioc.folders import Files, Folder, Saving, examine
+from pixieioc.ioc.readiness import CHECKS, Problem, Readiness, evaluate, problem
 
 HERE = Folder("/data", exists=True, writable=True, free_gb=100.0)
 NO_FOLDER = "there is no folder /x (CreateDirectory makes it)"

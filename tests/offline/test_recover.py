@@ -22,6 +22,7 @@ from pixieioc.offline.replay import replay
 from pixieioc.pipeline import Error
 from pixieioc.tasks import disk
 from pixieioc.tasks.raw_file import RawFile, as_json, begun
+from tests.compiling import without_compiling
 from tests.conftest import DATA
 from tests.listmode.samples import random_events
 from tests.running_ioc import ROOT
@@ -191,7 +192,7 @@ def _program(*arguments: str | Path, code: int) -> tuple[str, str]:
     command = [sys.executable, "-m", "pixieioc", "recover", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == code, done.stderr
-    return done.stdout, done.stderr
+    return done.stdout, without_compiling(done.stderr)
 
 
 def test_the_command_says_what_it_has_done_and_what_not(tmp_path: Path) -> None:

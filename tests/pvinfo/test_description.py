@@ -12,13 +12,8 @@ from pixieioc.config import IocTable, PipelineTable, check
 from pixieioc.export.listing import as_plain
 from pixieioc.pipeline.graph import Branch, Graph
 from pixieioc.pvinfo import PvInfo
-from pixieioc.pvinfo.description import (
-    Description,
-    alarms_of,
-    archive_of,
-    may_alarm,
-    task_of,
-)
+from pixieioc.pvinfo.about import alarms_of, archive_of, may_alarm, task_of
+from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import NO_LIMITS
 from pixieioc.pvinfo.watching import watching_of
 

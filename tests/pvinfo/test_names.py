@@ -16,7 +16,8 @@ from pixieioc.export import outputs
 from pixieioc.export.listing import as_plain
 from pixieioc.ioc.alarm_list import InAlarm, entries
 from pixieioc.pvinfo import PvInfo
-from pixieioc.pvinfo.description import Description, archive_of, module_of, severities_of
+from pixieioc.pvinfo.about import archive_of, module_of, severities_of
+from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.watching import watching_of
 from tests.export.described import DEMO, described, of_file
 from tests.running_ioc import ROOT

@@ -15,7 +15,9 @@ from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.frames import Packet, pack
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.payloads import Answered, Reported, write
+from pixieioc.pipeline.pipeline_lost import DRAIN_TIME
 from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.task_lock import TaskLock
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.task_processes import TaskProcesses
 
@@ -145,10 +147,15 @@ class Tasks(TaskProcesses):
     def __init__(self, random: Random) -> None:
         self._processes = {}
         self._generation = self._number = 0
+        self._had = set()
+        self.state_folder = None
+        self._drain_time = DRAIN_TIME
+        self._lock = TaskLock()
         self.calling = False
         self._starting = _NoLock()  # pyright: ignore[reportAttributeAccessIssue]
         self.folder = "/simulated"  # pyright: ignore[reportAttributeAccessIssue]
         self._cleanup = _NoCleanup()  # pyright: ignore[reportAttributeAccessIssue]
+        self._lock, self._drain_time, self.state_folder = TaskLock(), 8.0, None
         self.random = random
         self.calm = False  #: nothing goes wrong any more
         self.pids = 0
@@ -224,7 +231,7 @@ class _Wiring:
 
 
 class _NoCleanup:
-    def note(self, pids: object) -> None:
+    def note(self, pids: object, seconds: float) -> None:
         pass
 
 

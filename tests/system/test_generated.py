@@ -10,7 +10,8 @@ import aioca
 import pytest
 
 from pixieioc.export import outputs
-from pixieioc.pvinfo.description import Description, may_alarm
+from pixieioc.pvinfo.about import may_alarm
+from pixieioc.pvinfo.description import Description
 from tests.export.described import DEMO, of_file
 from tests.running_ioc import Ioc, ioc_folder, running
 

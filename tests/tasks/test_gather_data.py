@@ -76,6 +76,22 @@ def test_nothing_is_written_without_auto_save(pipeline: Recorder, tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept0"]
 
 
+def test_the_parts_of_a_file_are_one_stream_again_in_whatever_order_they_are_given(
+    pipeline: Recorder, tmp_path: Path
+) -> None:
+    _chain(pipeline, tmp_path, file_size_limit=0.03, disk_bucket_size=30_000)
+    pipeline.run_through()
+    parts = sorted(tmp_path.glob("*.bin"))
+    assert len(parts) > 10
+    kept = tmp_path / "again"
+    kept.mkdir()
+    pipeline.configure(
+        {"files": [str(path) for path in reversed(parts)], "keep_in": str(kept / "kept"), "auto_save": False}
+    )
+    pipeline.run_through()
+    assert (kept / "kept0").read_bytes() == FULL.read_bytes()
+
+
 def test_data_do_not_wait_longer_than_max_delay(pipeline: Recorder, tmp_path: Path) -> None:
     pipeline.chain_of("DummyData", "GatherData", "KeepWords")
     pipeline.configure({"DummyData": {"channel_rate": 500.0}, "GatherData": {"bucket_size": 256 * 1024**2}})

@@ -1,0 +1,63 @@
+"""The faults of a drill that can be done to a task's process from outside, and what each must come to."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import psutil
+
+
+class Outcome(Enum):
+    """What becomes of a run in which nobody gives Stop."""
+
+    ENDS = "the run ends at once, with an error of this task"
+    HANGS = "the run goes on, and ends with an error of this task after its HangTimeout"
+    PASSES = "the run goes on as if nothing had been"
+    EITHER = "the run ends with an error of this task, or goes on"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is done to a task, given its name, its process, and a random share (0 to 1) of what varies."""
+
+    name: str
+    outcome: Outcome
+    do: Callable[[str, int, float], None]
+
+
+def _kill(task: str, pid: int, share: float) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def _suspend(task: str, pid: int, share: float) -> None:
+    os.kill(pid, signal.SIGSTOP)
+
+
+def _suspend_a_while(task: str, pid: int, share: float) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(0.2 + 1.3 * share)  # the fault itself: nothing is waited for
+    os.kill(pid, signal.SIGCONT)
+
+
+def _limit_memory(task: str, pid: int, share: float) -> None:
+    """Lets the process have hardly more memory than it has."""
+    has = psutil.Process(pid).memory_info().vms
+    _, most = resource.prlimit(pid, resource.RLIMIT_AS)
+    resource.prlimit(pid, resource.RLIMIT_AS, (has + int(share * 2**20), most))
+
+
+FAULTS: Mapping[str, Fault] = {
+    fault.name: fault
+    for fault in (
+        Fault("SIGKILL", Outcome.ENDS, _kill),
+        Fault("SIGSTOP", Outcome.HANGS, _suspend),
+        Fault("SIGSTOP, then SIGCONT", Outcome.PASSES, _suspend_a_while),
+        Fault("memory limit", Outcome.EITHER, _limit_memory),
+    )
+}

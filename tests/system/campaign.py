@@ -1,0 +1,143 @@
+"""Every fault at random moments of runs of a real IOC, and what must hold after each.
+
+`python -m tests.system.campaign --seed 7 --times 20` does each fault so often and prints a table of what was seen;
+`--only TEXT` those whose name contains it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+
+import tests.conftest  # noqa: F401  # first of all: libca reads its environment once
+from pixieioc.drill.drill import Drill
+from pixieioc.drill.faults import FAULTS, Fault, Outcome
+from pixieioc.drill.table import Table
+from tests.running_ioc import Ioc, ioc_folder, running
+from tests.system import ioc_faults
+
+STOP_TIMEOUT = 3.0
+CONFIG = f"""
+[pipeline]
+chain = ["Source", "Raw", "Decode", "Sort", "Write", "Spectra"]
+imports = ["tests.system.saboteur"]
+
+[run]
+stop_timeout = {STOP_TIMEOUT}
+
+[crate]
+channels = 2
+
+[tasks.Source]
+class = "BadDummyData"
+channel_rate = 2000
+
+[tasks.Raw]
+class = "BadGatherData"
+auto_save = true
+max_delay = 0.05
+file_path = "{{0}}/raw/"
+create_directory = true
+
+[tasks.Decode]
+class = "BadConvertToEvents"
+
+[tasks.Sort]
+class = "BadSortEvents"
+
+[tasks.Write]
+class = "BadWriteEvents"
+file = "{{0}}/events{{{{run}}}}.npy"
+format = "npy"
+
+[tasks.Spectra]
+class = "BadFillSpectra"
+bins = 64
+
+[ioc]
+state_dir = "state"
+disk_lolo = 0.0
+disk_low = 0.0
+"""
+#: What a task does to itself when it is told, and what that must come to.
+SABOTAGE = {
+    "exception": ("BeWrong", Outcome.ENDS), "memory error": ("BeGreedy", Outcome.ENDS),
+    "exit 0": ("BeGone", Outcome.ENDS), "endless loop": ("BeBusy", Outcome.HANGS), "hang": ("BeAsleep", Outcome.HANGS),
+    "hang with Python's lock": ("BeLocked", Outcome.HANGS),
+}  # fmt: skip
+
+
+def sabotage(ioc: Ioc) -> list[Fault]:
+    """The faults that tasks do to themselves."""
+
+    def doing(what: str) -> Callable[[str, int, float], None]:
+        return lambda task, pid, share: ioc.put_and_forget(f"{task}:{what}", 1)
+
+    return [Fault(name, outcome, doing(what)) for name, (what, outcome) in SABOTAGE.items()]
+
+
+@contextlib.contextmanager
+def campaign_ioc() -> Iterator[Ioc]:
+    """An IOC whose tasks can be told to fail."""
+    with ioc_folder() as folder:
+        (folder / "raw").mkdir()
+        config = folder / "campaign.toml"
+        config.write_text(CONFIG.format(folder))
+        with running(Ioc(folder, "run", config)) as ioc:
+            yield ioc
+
+
+def of_tasks(seed: int, times: int, only: str, tasks: int = 0) -> Table:
+    """Each fault in each task (or so many of them, at random), with and without a Stop."""
+    choice = random.Random(seed)
+    with campaign_ioc() as ioc:
+        drill = Drill(ioc, seed)
+        with drill.prepared():
+            for fault in (*FAULTS.values(), *sabotage(ioc)):
+                for stop in (False, True) if only in fault.name else ():
+                    chosen = choice.sample(drill.tasks, tasks) if tasks else drill.tasks
+                    for task in chosen * times:
+                        drill.round(fault, task, stop=stop)
+                        _free(ioc.folder)
+                    if only in fault.name:
+                        print(list(drill.table.lines())[-1 - len(drill.table.violations)], flush=True)
+        return drill.table
+
+
+def _free(folder: Path) -> None:
+    """Files of runs that have been checked."""
+    for file in (*folder.glob("raw/*"), *folder.glob("events*")):
+        file.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--times", type=int, default=1, help="how often each fault is done, in each task")
+    parser.add_argument("--tasks", type=int, default=0, help="how many tasks, at random (0: all)")
+    parser.add_argument("--only", default="", help="faults whose name contains this")
+    parser.add_argument("--part", choices=("all", "tasks", "ioc"), default="all")
+    given = parser.parse_args()
+    began, load = time.monotonic(), os.getloadavg()[0]
+    table = Table()
+    if given.part in ("all", "tasks"):
+        table.rows |= of_tasks(given.seed, given.times, given.only, given.tasks).rows
+    if given.part in ("all", "ioc"):
+        table.rows |= ioc_faults.of_ioc(given.seed, given.times, given.only).rows
+    print(f"\nseed {given.seed}, {time.monotonic() - began:.0f} s, load {load:.1f} to {os.getloadavg()[0]:.1f} "
+          f"on {psutil.cpu_count()} processors\n")  # fmt: skip
+    print("\n".join(table.lines()))
+    return bool(table.violations)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
