@@ -25,8 +25,9 @@ from pixieioc.tasks.module_settings import (
     limits_of,
     writes_of,
 )
+from pixieioc.tasks.versions import Versions
 
-_KEPT = "module-settings.json"
+_KEPT = "module-settings"
 #: Does something with the modules; the settings are then as the modules have them.
 Tool = Callable[[CrateSettings], None]
 
@@ -98,7 +99,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         self._settings: CrateSettings | None = None
         self._boots_seen = 0
         self._configured = self.settings_file
-        kept = self._kept()
+        self._kept_content = b""
+        kept, _ = self._kept()
         if kept is not None and self.settings_file in (kept.configured, kept.file):
             # The configuration is what it was: another file that was in use before the restart still is.
             self._configured = kept.configured
@@ -229,12 +231,19 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     # -- what was changed ---------------------------------------------------------------------------------------------
 
     @property
-    def _kept_in(self) -> Path | None:
-        return None if self.state_folder is None else self.state_folder / _KEPT
+    def _versions(self) -> Versions | None:
+        return None if self.state_folder is None else Versions(self.state_folder, _KEPT, ".json")
 
-    def _kept(self) -> Changes | None:
-        path = self._kept_in
-        return None if path is None else Changes.read(path)
+    def _kept(self) -> tuple[Changes | None, list[Path]]:
+        """What the newest version has that can be read, and those that cannot."""
+        bad: list[Path] = []
+        with suppress(FileNotFoundError):  # the folder is not there yet
+            for path in self._versions.paths() if self._versions is not None else ():
+                try:
+                    return Changes.parse(path.read_bytes()), bad
+                except (OSError, ValueError):
+                    bad.append(path)
+        return None, bad
 
     def _note_changes(self) -> None:
         """Shows what is not as it was loaded, and keeps it for the next boot."""
@@ -244,13 +253,14 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         changes = {key: value for key, value in differences(self._loaded, settings.values) if key[0] not in BITS}
         self.settings_changed = bool(changes)
         self.settings_changes = self._in_words(changes)
-        path = self._kept_in
-        if path is None:
+        content = Changes(self._configured, self.settings_file, _serials(self.owner.modules), changes).content()
+        if self._versions is None or content == self._kept_content:
             return
         try:
-            Changes(self._configured, self.settings_file, _serials(self.owner.modules), changes).write(path)
+            self._versions.write(content)
+            self._kept_content = content
         except OSError as error:
-            self.print(f"settings that were changed cannot be kept for the next boot: {path}: {error}")
+            self.print(f"settings that were changed cannot be kept for the next boot: {self.state_folder}: {error}")
 
     def _in_words(self, changes: Mapping[Setting, float]) -> str:
         """What was changed, a phrase for each parameter."""
@@ -269,9 +279,10 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
 
     def _write_kept(self, settings: CrateSettings, serials: tuple[int, ...]) -> None:
         """Has the modules use again what was changed before they booted, if they and the file are the same."""
-        kept = self._kept()
-        if kept is None and self._kept_in is not None and self._kept_in.exists():
-            self.print(f"settings that were changed before the boot are lost: {self._kept_in} cannot be read")
+        kept, bad = self._kept()
+        if bad:
+            then = "are lost" if kept is None else "are those of the version before"
+            self.print(f"settings that were changed before the boot {then}: {bad[0]} cannot be read")
         if kept is None or not kept.values:
             return
         if (kept.file, kept.serials) != (self.settings_file, serials):
