@@ -316,7 +316,7 @@ def test_changes_that_cannot_be_read_after_a_restart_are_no_silent_loss() -> Non
         kept = max(ioc.folder.rglob("module-settings-*.json"))
         kept.write_text(kept.read_text().replace("45", "46"))
         with running(ioc):
-            _until_booted(ioc)
+            until_booted(ioc)
             before = "settings that were changed before the boot are those of the version before"
             ioc.until("TakeData:PrintLog_RBV", lambda text: before in text and str(kept) in text)
             ioc.until("M00:C00:TAU_RBV", lambda tau: abs(tau - 44) < 0.5)
