@@ -21,7 +21,7 @@ chain = ["LoadFiles", "ConvertToEvents", "SortEvents", "WriteEvents"]
 stop_timeout = {STOP_TIMEOUT}
 [tasks.LoadFiles]
 files = ["{{0}}/input.bin"]
-block_size = 32768
+block_size = 8192
 [tasks.WriteEvents]
 file = "{{0}}/events/run{{{{run}}}}.parquet"
 [ioc]
@@ -84,12 +84,13 @@ def _run(ioc: Ioc, in_it: Callable[[], None]) -> float:
 
 def _round(ioc: Ioc, fault: Fault, during: bool, choice: random.Random, seen: Seen) -> None:
     file, good = ioc.folder / "input.bin", _recording()
-    pause = 0.5 * choice.random()
+    pause = 0.3 * choice.random()
 
     def in_it() -> None:
         if during:
             ioc.until("LoadFiles:Counter_RBV", lambda count: count > 0, 20)
             time.sleep(pause)  # the random moment
+            expect(ioc.get("Acquire_RBV") == "Acquiring", "the run was over before the fault")
             fault(file, choice)
 
     if not during:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import resource
 import shutil
 import signal
@@ -19,7 +20,8 @@ import psutil
 from pixieioc.drill.drill import Violation
 from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
-from tests.running_ioc import Ioc
+from tests.ca_client import NoAnswer
+from tests.running_ioc import Ioc, ioc_folder
 from tests.system.rounds import (
     BOUND,
     Campaign,
@@ -33,6 +35,7 @@ from tests.system.rounds import (
     lives,
     next_run,
     right,
+    running_in,
     running_ioc,
 )
 
@@ -168,8 +171,22 @@ def _many_connections(ioc: Ioc) -> Iterator[None]:
         yield
 
 
-def _few_files(pause: float, ioc: Ioc, seen: Seen) -> None:
-    """`ulimit -n 64`, and clients take what is left; who is connected is served, and the next run is good."""
+def _few_files(pause: float, seen: Seen) -> None:
+    """`ulimit -n 64` is refused with the number that is needed, and that is enough, whatever clients do."""
+    with ioc_folder() as folder:
+        with contextlib.suppress(AssertionError, NoAnswer), running_in(folder, preexec_fn=partial(_limit_files, 64)):
+            raise Violation("it runs with 64 files")
+        said = re.search(
+            r"only 64 files may be open at a time, at least (\d+) are needed", (folder / "log").read_text()
+        )
+        expect(said is not None, f"it said: {(folder / 'log').read_text()}")
+        assert said is not None
+        with running_in(folder, preexec_fn=partial(_limit_files, int(said[1]))) as ioc:
+            _with_few_files(ioc, pause, seen)
+
+
+def _with_few_files(ioc: Ioc, pause: float, seen: Seen) -> None:
+    """Clients take all that is left; who is connected is served, and the next run is good."""
     files, run = Files(ioc.folder / "raw"), acquire(ioc)
     time.sleep(pause)  # the random moment
     with _many_connections(ioc):
@@ -177,14 +194,15 @@ def _few_files(pause: float, ioc: Ioc, seen: Seen) -> None:
         expect(answered(ioc.put_later("Stop", 1, 60)) is None, "Stop has failed")
         answered(run)
         seen.answered.append(time.monotonic() - began)
+        next_run(ioc)
     expect(ioc.get("DetectorState_RBV") == "Idle", f"the run failed: {ioc.get('ErrorFirstMessage_RBV')}")
     conserved(ioc)
     right(files)
     next_run(ioc)
 
 
-def _limit_files() -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+def _limit_files(count: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
 _NEWNS, _TREE_PRIVATE = 0x20000, 0x44000
@@ -210,15 +228,14 @@ def _without_shared_memory(pause: float, ioc: Ioc, seen: Seen) -> None:
 
 
 def _of_limits(campaign: Campaign) -> None:
-    faults = {"ulimit -n 64": (_limit_files, _few_files)}
-    if os.geteuid() == 0:
-        faults["/dev/shm full"] = (_full_shared_memory, _without_shared_memory)
-    else:
+    for _ in campaign.rounds("ulimit -n 64"):
+        campaign.note("ulimit -n 64", partial(_few_files, campaign.choice.random()))
+    if os.geteuid() != 0:
         campaign.leave_out("/dev/shm full", "only root mounts file systems")
-    for name, (before, round_) in faults.items():
-        for _ in campaign.rounds(name):
-            pause = campaign.choice.random()
-            campaign.note(name, in_its_own_ioc(partial(round_, pause), preexec_fn=before))
+        return
+    for _ in campaign.rounds("/dev/shm full"):
+        full = partial(_without_shared_memory, campaign.choice.random())
+        campaign.note("/dev/shm full", in_its_own_ioc(full, preexec_fn=_full_shared_memory))
 
 
 # -- its clock ------------------------------------------------------------------------------------------------------
