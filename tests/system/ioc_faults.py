@@ -100,22 +100,33 @@ def _of_signals(campaign: Campaign) -> None:
 # -- its helpers and files ------------------------------------------------------------------------------------------
 
 
+def _helpers(ioc: Ioc, word: str) -> list[psutil.Process]:
+    there = [each for each in psutil.Process(ioc.process.pid).children() if lives(each)]
+    return [each for each in there if word in " ".join(each.cmdline())]
+
+
 def _kill_helper(ioc: Ioc, word: str) -> None:
-    helpers = [each for each in psutil.Process(ioc.process.pid).children() if lives(each)]
-    found = [each for each in helpers if word in " ".join(each.cmdline())]
-    expect(found, f"there is no {word}")
-    for process in found:
+    for process in _helpers(ioc, word):
         process.kill()
 
 
-def _kill_server_and_task(ioc: Ioc, pause: float, seen: Seen) -> None:
+def _without_helper(word: str, pause: float, ioc: Ioc, seen: Seen) -> None:
+    """One is there in any case: a new one comes when a task needs a process."""
+    if not _helpers(ioc, word):
+        ioc.kill_task(ioc.tasks()[-1])
+        ioc.until(f"{ioc.tasks()[-1]}:Status", "LOST", 5)
+        next_run(ioc)
+    expect(_helpers(ioc, word), f"there is no {word}")
+    in_a_run(ioc, lambda: _kill_helper(ioc, word), pause, seen)
+
+
+def _without_server_and_task(pause: float, ioc: Ioc, seen: Seen) -> None:
     """The fork server is killed and then a task, of whose end nobody can tell but the task itself."""
     tasks, victim = ioc.tasks(), ioc.tasks()[int(pause * len(ioc.tasks()))]
     pids = {task: ioc.pid_of(task) for task in tasks}
     files, run = Files(ioc.folder / "raw"), acquire(ioc)
     time.sleep(pause)  # the random moment
-    with contextlib.suppress(Violation):  # it may be gone already: there is a new one only when a task needs it
-        _kill_helper(ioc, "forkserver")
+    _kill_helper(ioc, "forkserver")  # which may be gone already
     ioc.kill_task(victim)
     began = time.monotonic()
     ioc.until(f"{victim}:ERROR", "ERROR", 2)
@@ -129,32 +140,32 @@ def _kill_server_and_task(ioc: Ioc, pause: float, seen: Seen) -> None:
     expect(changed == [victim], f"{changed} got new processes, not {victim} alone")
 
 
-def _remove_temporary_files() -> None:
-    for folder in Path(os.environ["TMPDIR"]).iterdir():
-        if folder.name.startswith(("pixieioc-", "pymp-")):
-            shutil.rmtree(folder)
+def _without_temporary_files(pause: float, ioc: Ioc, seen: Seen) -> None:
+    def remove() -> None:
+        for folder in Path(os.environ["TMPDIR"]).iterdir():
+            if folder.name.startswith(("pixieioc-", "pymp-")):
+                shutil.rmtree(folder)
+
+    in_a_run(ioc, remove, pause, seen)
+
+
+#: Each gets a random share, the IOC and what is seen. Without their sockets, tasks are replaced: that comes last.
+HELPERS: dict[str, Callable[[float, Ioc, Seen], None]] = {
+    "fork server killed": partial(_without_helper, "forkserver"),
+    "resource tracker killed": partial(_without_helper, "resource_tracker"),
+    "cleanup process killed": partial(_without_helper, "/bin/sh"),
+    "fork server killed, then a task": _without_server_and_task,
+    "temporary files removed": _without_temporary_files,
+}
 
 
 def _of_helpers(campaign: Campaign) -> None:
-    faults: dict[str, Callable[[Ioc], None]] = {
-        "fork server killed": lambda ioc: _kill_helper(ioc, "forkserver"),
-        "resource tracker killed": lambda ioc: _kill_helper(ioc, "resource_tracker"),
-        "cleanup process killed": lambda ioc: _kill_helper(ioc, "/bin/sh"),
-        "temporary files removed": lambda ioc: _remove_temporary_files(),
-    }
-    both = "fork server killed, then a task"
-    if not any(campaign.only in name for name in (*faults, both)):
+    if not any(campaign.only in name for name in HELPERS):
         return
     with running_ioc() as ioc, being_read(campaign, ioc):
-        for name, fault in faults.items():
+        for name, fault in HELPERS.items():
             for _ in campaign.rounds(name):
-                pause = campaign.choice.random()
-                campaign.note(
-                    name, lambda seen, fault=fault, pause=pause: in_a_run(ioc, lambda: fault(ioc), pause, seen)
-                )
-        for _ in campaign.rounds(both):
-            pause = campaign.choice.random()
-            campaign.note(both, lambda seen, pause=pause: _kill_server_and_task(ioc, pause, seen))
+                campaign.note(name, partial(fault, campaign.choice.random(), ioc))
 
 
 # -- what the system does not give ----------------------------------------------------------------------------------
