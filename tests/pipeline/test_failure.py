@@ -43,7 +43,7 @@ def test_an_exception_is_told_whole_and_the_others_flush(pipeline: Recorder) -> 
     assert pipeline.told("ToySink", "numbers") == "0 1 2 3 4"
     assert pipeline.told("ToySink", "stopped")
     assert pipeline.processes["ToySource"].status is Status.WAITING
-    # The bad item and the source's others were swallowed and counted.
+    # The source's other items were swallowed and counted, and so was the bad one.
     told = pipeline.told
     assert told("ToySource", "messages_out") == told("ToyFilter", "messages_out") + told("ToyFilter", "dropped")
     _run_well(pipeline)
