@@ -27,6 +27,7 @@ from tests.system.rounds import (
     Campaign,
     acquire,
     answered,
+    begun,
     being_read,
     conserved,
     expect,
@@ -83,7 +84,8 @@ def _signal(number: signal.Signals, state: str, pause: float, ioc: Ioc, seen: Se
         seen.answered.append(time.monotonic() - began)
         left = list(Path(os.environ["TMPDIR"]).glob("pixieioc-*"))
         expect(not left, f"left behind: {left}")
-        ioc.start()
+        ioc.launch()
+        begun(ioc)
     right(files)
     expect(not files.unfinished(), "a raw file was cut off")
     next_run(ioc)

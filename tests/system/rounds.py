@@ -105,7 +105,7 @@ def running_in(
     ioc.environment = {name: value.format(folder) for name, value in (environment or {}).items()}
     try:
         ioc.launch(**options)
-        _begun(ioc)
+        begun(ioc)
         yield ioc
     finally:
         _end(ioc)
@@ -118,7 +118,7 @@ def running_ioc(config: str = CONFIG, **options: Any) -> Iterator[Ioc]:
         yield ioc
 
 
-def _begun(ioc: Ioc) -> None:
+def begun(ioc: Ioc) -> None:
     """Waits for it to be ready, which takes long where tasks must compile first."""
     end = time.monotonic() + 120
     while True:
