@@ -76,6 +76,9 @@ def drill(
     task: Annotated[
         list[str] | None, typer.Option("--task", metavar="NAME", help="Only in this task; several times.")
     ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", metavar="NAME", help="Only this fault, as the table names it.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The random moments are those of this number again.")
     ] = None,
@@ -96,12 +99,14 @@ def drill(
         drill = Drill(CaClient(prefix), seed)
         if unknown := [name for name in task or () if name not in drill.tasks]:
             raise Unfit(f"no task {unknown[0]} in this IOC; there are: {', '.join(drill.tasks)}")
+        if unknown := [name for name in fault or () if name not in FAULTS]:
+            raise Unfit(f"no fault {unknown[0]!r}; there are: {'; '.join(FAULTS)}")
         with drill.prepared():
-            for fault in FAULTS.values():
+            for done in (FAULTS[name] for name in fault or FAULTS):
                 for each in (task or drill.tasks) * times:
                     for stop in (False, True):
-                        typer.echo(f"{fault.name} of {each}{', with a Stop' if stop else ''}", err=True)
-                        drill.round(fault, each, stop=stop)
+                        typer.echo(f"{done.name} of {each}{', with a Stop' if stop else ''}", err=True)
+                        drill.round(done, each, stop=stop)
     except (Unfit, NoAnswer) as error:
         typer.echo(f"pixieioc: {error}", err=True)
         raise typer.Exit(CANNOT_TEST) from None

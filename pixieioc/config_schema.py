@@ -49,7 +49,12 @@ class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc.limits]`: what the clients of the server may cost."""
 
     clients: Annotated[
-        int, _described("Clients at a time; one that has not said anything makes place for a new one.", least=1)
+        int,
+        _described(
+            "Clients at a time, fewer if too few files may be open (`ulimit -n`); one that has not said anything makes "
+            "place for a new one.",
+            least=1,
+        ),
     ] = 1000
     channels: Annotated[int, _described("Channels of one client.", least=1)] = 100_000
     subscriptions: Annotated[int, _described("Subscriptions of one client.", least=1)] = 100_000

@@ -26,7 +26,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "export": (),
     "ioc/records": (),
     "pipeline": (
-        "applying", "control", "data_plane", "failures", "incoming", "life", "link", "outgoing", "output",
+        "applying", "control", "data_plane", "failures", "forked", "incoming", "life", "link", "outgoing", "output",
         "pipeline", "pipeline_lost", "pipeline_state", "process", "task", "task_loop", "task_process",
         "task_processes", "temporary",
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -24,11 +23,15 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to a task, given its name, its process, and a random share (0 to 1) of what varies."""
+    """What is done to a task, given its name, its process, and a random share (0 to 1) of what varies.
+
+    What is undone after a while lasts over a Stop that comes meanwhile.
+    """
 
     name: str
     outcome: Outcome
     do: Callable[[str, int, float], None]
+    undo: Callable[[int], None] | None = None
 
 
 def _kill(task: str, pid: int, share: float) -> None:
@@ -39,9 +42,7 @@ def _suspend(task: str, pid: int, share: float) -> None:
     os.kill(pid, signal.SIGSTOP)
 
 
-def _suspend_a_while(task: str, pid: int, share: float) -> None:
-    os.kill(pid, signal.SIGSTOP)
-    time.sleep(0.2 + 1.3 * share)  # the fault itself: nothing is waited for
+def _go_on(pid: int) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
@@ -57,7 +58,7 @@ FAULTS: Mapping[str, Fault] = {
     for fault in (
         Fault("SIGKILL", Outcome.ENDS, _kill),
         Fault("SIGSTOP", Outcome.HANGS, _suspend),
-        Fault("SIGSTOP, then SIGCONT", Outcome.PASSES, _suspend_a_while),
+        Fault("SIGSTOP, then SIGCONT", Outcome.PASSES, _suspend, _go_on),
         Fault("memory limit", Outcome.EITHER, _limit_memory),
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -30,6 +31,7 @@ from pixieioc.ioc.stats import Stats
 from pixieioc.ioc.supervisor import Supervisor, stuck
 from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Error
+from pixieioc.pipeline.limits import clients_at_most
 from pixieioc.pipeline.process import SAME_WISH, prepare
 from pixieioc.pvinfo.build import all_pvs
 from pixieioc.tasks.raw_file import unfinished, unfinished_text
@@ -53,7 +55,9 @@ class _Server(Server):
     """The server of this IOC, which tells of values that could not be converted, and knows who may do what."""
 
     def __init__(self, pvs: Pvs, config: Config, interfaces: list[str] | None, control: RunControl) -> None:
-        super().__init__(pvs.values(), interfaces, Limits(**msgspec.structs.asdict(config.ioc.limits)))
+        allowed = Limits(**msgspec.structs.asdict(config.ioc.limits))
+        clients = min(allowed.clients, clients_at_most(len(config.tasks)))
+        super().__init__(pvs.values(), interfaces, dataclasses.replace(allowed, clients=clients))
         self._control = control
         self.access = AccessSecurity(config, pvs, self.find, self.review_rights)
         self.put_log = PutLog.of(config, pvs)

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
+from pixieioc.pipeline.forked import PROCESSES
 from pixieioc.pipeline.temporary import folder_of_multiprocessing, hold_listener, make_again
 
-#: The parent runs an event loop and threads, so its memory must not be forked; a small server process forks instead.
-PROCESSES = multiprocessing.get_context("forkserver")
 # Imported once there, it costs the tasks nothing.
 PROCESSES.set_forkserver_preload(["pixieioc.pipeline.task"])
 

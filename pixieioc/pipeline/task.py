@@ -20,7 +20,8 @@ from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, reports_of
 from pixieioc.pipeline.driven_task import DrivenTask, take_in_use
 from pixieioc.pipeline.error import Error
-from pixieioc.pipeline.process import PROCESSES, go_first, keep_memory, leave_signals_to_the_pipeline
+from pixieioc.pipeline.forked import Forked
+from pixieioc.pipeline.process import go_first, keep_memory, leave_signals_to_the_pipeline
 from pixieioc.pipeline.registry import TASKS, Registry
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task_lock import hold
@@ -28,7 +29,7 @@ from pixieioc.pipeline.task_loop import TaskLoop
 from pixieioc.pipeline.validate import defaults_for, validate
 
 
-class Task(DrivenTask, PROCESSES.Process):
+class Task(DrivenTask, Forked):
     """Base class of all tasks: subclass it, declare parameters and reports, and fill in one or two callbacks.
 
     A subclass registers itself under its name, at the top level of a module that can be imported: the class, not an

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from pixieioc.pipeline.activity import Activity, Doing
 from pixieioc.pipeline.error import Error
+from pixieioc.pipeline.forked import NOT_KNOWN
 from pixieioc.pipeline.in_use import InUse, Limits, checked, checked_limits, keep_in_use
 from pixieioc.pipeline.payloads import LinkCount
 from pixieioc.pipeline.status import Status
@@ -87,6 +88,8 @@ class TaskProcess:
     def how_ended(self) -> str:
         """How its process has ended, as part of a sentence."""
         code = self.task.exitcode
+        if code == NOT_KNOWN:
+            return "has ended, nobody knows how: the fork server, which would tell, is gone or stands still"
         return f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
 
     @property

@@ -134,7 +134,11 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                 with self._starting:
                     if process.unwanted:  # it was put away meanwhile
                         return
-                    process.task.start()
+                    try:
+                        process.task.start()
+                    except (OSError, EOFError) as error:  # no descriptors are left, or the fork server was killed
+                        text = f"{process.name}: its process could not be started: {error or type(error).__name__}"
+                        raise Error(text, task=process.name, cause=Cause.LOST) from error
                     self.note()
                 process.heard = time.monotonic()
 

@@ -16,7 +16,7 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.disk import why_not_new
-from pixieioc.tasks.event_files import RUN, import_pyarrow
+from pixieioc.tasks.event_files import RUN, prepare_pyarrow
 from pixieioc.tasks.event_formats import format_of, names_of, new_file
 from pixieioc.tasks.items import EVENTS, events_of
 
@@ -56,7 +56,7 @@ class WriteEvents(Task):
 
     def do_init(self) -> None:
         if self.format == "parquet" and find_spec("pyarrow"):
-            import_pyarrow()  # which takes its time; without it, a start says what is missing
+            prepare_pyarrow()  # which takes its time; without the package, a start says what is missing
 
     def do_configure(self, config: dict[str, Any]) -> None:
         path = Path(self.file)

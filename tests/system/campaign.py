@@ -18,13 +18,15 @@ from pathlib import Path
 import psutil
 
 import tests.conftest  # noqa: F401  # first of all: libca reads its environment once
-from pixieioc.drill.drill import Drill
+from pixieioc.drill.drill import Drill, row_of
 from pixieioc.drill.faults import FAULTS, Fault, Outcome
-from pixieioc.drill.table import Table
-from tests.running_ioc import Ioc, ioc_folder, running
-from tests.system import ioc_faults
+from tests.running_ioc import Ioc
+from tests.system.client_faults import of_clients
+from tests.system.disk_faults import of_disks
+from tests.system.input_faults import of_input
+from tests.system.ioc_faults import of_ioc
+from tests.system.rounds import STOP_TIMEOUT, Campaign, being_read, running_ioc
 
-STOP_TIMEOUT = 3.0
 CONFIG = f"""
 [pipeline]
 chain = ["Source", "Raw", "Decode", "Sort", "Write", "Spectra"]
@@ -45,7 +47,6 @@ class = "BadGatherData"
 auto_save = true
 max_delay = 0.05
 file_path = "{{0}}/raw/"
-create_directory = true
 
 [tasks.Decode]
 class = "BadConvertToEvents"
@@ -55,7 +56,7 @@ class = "BadSortEvents"
 
 [tasks.Write]
 class = "BadWriteEvents"
-file = "{{0}}/events{{{{run}}}}.npy"
+file = "{{0}}/events/run{{{{run}}}}.npy"
 format = "npy"
 
 [tasks.Spectra]
@@ -87,35 +88,34 @@ def sabotage(ioc: Ioc) -> list[Fault]:
 @contextlib.contextmanager
 def campaign_ioc() -> Iterator[Ioc]:
     """An IOC whose tasks can be told to fail."""
-    with ioc_folder() as folder:
-        (folder / "raw").mkdir()
-        config = folder / "campaign.toml"
-        config.write_text(CONFIG.format(folder))
-        with running(Ioc(folder, "run", config)) as ioc:
-            yield ioc
+    with running_ioc(CONFIG) as ioc:
+        yield ioc
 
 
-def of_tasks(seed: int, times: int, only: str, tasks: int = 0) -> Table:
+def of_tasks(campaign: Campaign, tasks: int = 0) -> None:
     """Each fault in each task (or so many of them, at random), with and without a Stop."""
-    choice = random.Random(seed)
-    with campaign_ioc() as ioc:
-        drill = Drill(ioc, seed)
+    with campaign_ioc() as ioc, being_read(campaign, ioc):
+        drill = Drill(ioc, campaign.seed)
+        drill.table = campaign.table
         with drill.prepared():
             for fault in (*FAULTS.values(), *sabotage(ioc)):
-                for stop in (False, True) if only in fault.name else ():
-                    chosen = choice.sample(drill.tasks, tasks) if tasks else drill.tasks
-                    for task in chosen * times:
+                for stop in (False, True) if campaign.only in fault.name else ():
+                    chosen = campaign.choice.sample(drill.tasks, tasks) if tasks else drill.tasks
+                    for task in chosen * campaign.times:
                         drill.round(fault, task, stop=stop)
                         _free(ioc.folder)
-                    if only in fault.name:
-                        print(list(drill.table.lines())[-1 - len(drill.table.violations)], flush=True)
-        return drill.table
+                    print(drill.table.line(row_of(fault, stop)), flush=True)
 
 
 def _free(folder: Path) -> None:
     """Files of runs that have been checked."""
-    for file in (*folder.glob("raw/*"), *folder.glob("events*")):
+    for file in (*folder.glob("raw/*"), *folder.glob("events/*")):
         file.unlink(missing_ok=True)
+
+
+PARTS: dict[str, Callable[[Campaign], None]] = {
+    "clients": of_clients, "input": of_input, "disks": of_disks, "ioc": of_ioc,
+}  # fmt: skip
 
 
 def main() -> int:
@@ -125,18 +125,19 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=1, help="how often each fault is done, in each task")
     parser.add_argument("--tasks", type=int, default=0, help="how many tasks, at random (0: all)")
     parser.add_argument("--only", default="", help="faults whose name contains this")
-    parser.add_argument("--part", choices=("all", "tasks", "ioc"), default="all")
+    parser.add_argument("--part", choices=("tasks", *PARTS), nargs="*", default=("tasks", *PARTS))
     given = parser.parse_args()
     began, load = time.monotonic(), os.getloadavg()[0]
-    table = Table()
-    if given.part in ("all", "tasks"):
-        table.rows |= of_tasks(given.seed, given.times, given.only, given.tasks).rows
-    if given.part in ("all", "ioc"):
-        table.rows |= ioc_faults.of_ioc(given.seed, given.times, given.only).rows
+    campaign = Campaign(given.seed, given.times, given.only)
+    for part in given.part:
+        if part == "tasks":
+            of_tasks(campaign, given.tasks)
+        else:
+            PARTS[part](campaign)
     print(f"\nseed {given.seed}, {time.monotonic() - began:.0f} s, load {load:.1f} to {os.getloadavg()[0]:.1f} "
           f"on {psutil.cpu_count()} processors\n")  # fmt: skip
-    print("\n".join(table.lines()))
-    return bool(table.violations)
+    print("\n".join(campaign.table.lines()))
+    return bool(campaign.table.violations)
 
 
 if __name__ == "__main__":

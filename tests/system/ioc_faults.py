@@ -1,48 +1,44 @@
-"""The part of the campaign that is about the IOC's own process, its helpers, its disks and its clients."""
+"""The part of the campaign that is about the IOC's own process, its helpers, its limits and its clock."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
-import random
+import re
+import resource
+import shutil
 import signal
 import socket
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from pixieioc.drill.drill import Violation
 from pixieioc.drill.files import Files
-from pixieioc.drill.table import Seen, Table
-from tests.ca_client import PutFailed
+from pixieioc.drill.table import Seen
+from tests.ca_client import NoAnswer
 from tests.running_ioc import Ioc, ioc_folder
-from tests.tmpfs import tmpfs, unmount
-
-STOP_TIMEOUT = 3.0
-_BOUND = STOP_TIMEOUT + 2 + 2
-CONFIG = f"""
-[pipeline]
-chain = ["DummyData", "GatherData", "ConvertToEvents", "SortEvents", "WriteEvents"]
-[run]
-stop_timeout = {STOP_TIMEOUT}
-[crate]
-channels = 2
-[tasks.GatherData]
-auto_save = true
-max_delay = 0.05
-file_path = "{{0}}/raw/"
-[tasks.WriteEvents]
-file = "{{0}}/events{{{{run}}}}.npy"
-format = "npy"
-[ioc]
-state_dir = "state"
-disk_lolo = 0.0
-disk_low = 0.0
-"""
+from tests.system.rounds import (
+    BOUND,
+    Campaign,
+    acquire,
+    answered,
+    begun,
+    being_read,
+    conserved,
+    expect,
+    in_a_run,
+    in_its_own_ioc,
+    lives,
+    next_run,
+    right,
+    running_in,
+    running_ioc,
+)
 
 
 def _idle(ioc: Ioc) -> None:
@@ -69,51 +65,7 @@ STATES: dict[str, Callable[[Ioc], None]] = {
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
 
 
-def _ioc_in(folder: Path) -> Ioc:
-    config = folder / "campaign.toml"
-    config.write_text(CONFIG.format(folder))
-    ioc = Ioc(folder, "run", config)
-    ioc.start()
-    return ioc
-
-
-@contextlib.contextmanager
-def _running() -> Iterator[Ioc]:
-    with ioc_folder() as folder:
-        (folder / "raw").mkdir()
-        ioc = _ioc_in(folder)
-        try:
-            yield ioc
-        finally:
-            ioc.end()
-
-
-def _expect(holds: object, text: str) -> None:
-    if not holds:
-        raise Violation(text)
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _next_run(ioc: Ioc) -> None:
-    """A good run of 0.2 s."""
-    run = ioc.get("RunId_RBV")
-    ioc.put("PresetMode", "Real time")
-    ioc.put("PresetReal", 0.2)
-    with contextlib.suppress(PutFailed):
-        ioc.put("Acquire", 1, 60)
-    seen = ioc.get("DetectorState_RBV"), ioc.get("RunId_RBV") > run, ioc.get("WriteEvents:Events_RBV") > 0
-    _expect(seen == ("Idle", True, True), f"the next run: {seen}, {ioc.get('CmdMessage_RBV')}")
-    ioc.put("PresetMode", "No preset")
-    ioc.put("ErrorAck", 1)
-
-
-def _signal(ioc: Ioc, number: signal.Signals, state: str, pause: float, seen: Seen) -> None:
+def _signal(number: signal.Signals, state: str, pause: float, ioc: Ioc, seen: Seen) -> None:
     """Sends a signal to the IOC in a state; it ends in time with all that belongs to it, or goes on."""
     files, below = Files(ioc.folder / "raw"), ioc.processes()[1:]
     STATES[state](ioc)
@@ -121,195 +73,252 @@ def _signal(ioc: Ioc, number: signal.Signals, state: str, pause: float, seen: Se
     began = time.monotonic()
     ioc.process.send_signal(number)
     if number == signal.SIGHUP:
-        _expect(ioc.get("IOC:ERROR") == "OK", "SIGHUP is an error")
-        ioc.put("Stop", 1, _BOUND)
+        expect(ioc.get("IOC:ERROR") == "OK", "SIGHUP is an error")
+        ioc.put("Stop", 1, BOUND)
     else:
-        ioc.process.wait(_BOUND)
-        while alive := [process for process in below if _lives(process)]:
-            _expect(time.monotonic() - began < _BOUND, f"still there: {[p.pid for p in alive]}")
+        ioc.process.wait(BOUND)
+        while alive := [process for process in below if lives(process)]:
+            expect(time.monotonic() - began < BOUND, f"still there: {[p.pid for p in alive]}")
             time.sleep(0.05)
         ioc.log.close()
         seen.answered.append(time.monotonic() - began)
         left = list(Path(os.environ["TMPDIR"]).glob("pixieioc-*"))
-        _expect(not left, f"left behind: {left}")
-        ioc.start()
-    for text in files.wrong():
-        raise Violation(text)
-    _expect(not files.unfinished(), "a raw file was cut off")
-    _next_run(ioc)
+        expect(not left, f"left behind: {left}")
+        ioc.launch()
+        begun(ioc)
+    right(files)
+    expect(not files.unfinished(), "a raw file was cut off")
+    next_run(ioc)
 
 
-def _kill_helper(ioc: Ioc, word: str) -> Callable[[], None]:
-    def kill() -> None:
-        for process in filter(_lives, psutil.Process(ioc.process.pid).children()):
-            if word in " ".join(process.cmdline()):
-                process.kill()
-
-    return kill
-
-
-def _remove_sockets(ioc: Ioc) -> None:
-    for folder in Path(os.environ["TMPDIR"]).glob("pixieioc-*"):
-        subprocess.run(["rm", "-rf", folder], check=True)
-
-
-def _vanishing_clients(ioc: Ioc) -> None:
-    """100 connections, of which some say something, that are reset at once."""
-    port = next(c.laddr.port for c in ioc.processes()[0].net_connections("tcp") if c.status == "LISTEN")
-    for number in range(100):
-        with socket.create_connection(("127.0.0.1", port), 5) as client:
-            client.sendall(bytes.fromhex("00000000000000000000000d00000000")[: number % 17])
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-
-
-def _fighting_scripts(ioc: Ioc) -> None:
-    """Two that start and stop without asking each other."""
-
-    def script(value: int) -> None:
-        for _ in range(20):
-            with contextlib.suppress(PutFailed):
-                ioc.put_later("Acquire", value, 30).result(0.1)
-
-    def quietly(value: int) -> None:
-        with contextlib.suppress(TimeoutError):
-            script(value)
-
-    threads = [threading.Thread(target=quietly, args=(value,)) for value in (1, 0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def _in_a_run(ioc: Ioc, fault: Callable[[], None], pause: float, seen: Seen) -> None:
-    """Does something in a run, which Stop then ends in time, whatever has become of it."""
-    fds, below = ioc.processes()[0].num_fds(), ioc.processes()[1:]
-    files = Files(ioc.folder / "raw")
-    run = ioc.put_later("Acquire", 1, 120)
-    ioc.until("BytesWritten_RBV", lambda size: size > 0, 20)
-    time.sleep(pause)  # the random moment
-    fault()
-    began = time.monotonic()
-    for put in (ioc.put_later("Stop", 1, 60), run):
-        try:
-            put.exception(_BOUND)
-        except TimeoutError:
-            raise Violation(f"a put was not answered within {_BOUND} s") from None
-    seen.answered.append(time.monotonic() - began)
-    _expect(ioc.get("IOC:ERROR") == "OK", f"IOC:ERROR: {ioc.get('IOC:ErrorMessage_RBV')}")
-    for text in files.wrong():
-        raise Violation(text)
-    _next_run(ioc)
-    there = ioc.processes()
-    orphans = [process.pid for process in below if _lives(process) and process not in there]
-    _expect(not orphans, f"processes {orphans} belong to nobody")
-    _expect(len(there) <= len(below) + 1, f"{len(there)} processes, {len(below) + 1} before")
-    _expect(ioc.processes()[0].num_fds() < fds + 12, "file descriptors are left open")
-
-
-def _fill(folder: Path) -> None:
-    subprocess.run(["dd", "if=/dev/zero", f"of={folder}/filler", "bs=64k"], capture_output=True, check=False)
-
-
-def _cover(folder: Path, *options: str) -> None:
-    subprocess.run(["mount", "-t", "tmpfs", *options, "none", folder], check=True)
-
-
-#: What happens to the disk, and how it is mended before the next run.
-DISKS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
-    "full": (_fill, lambda folder: (folder / "filler").unlink()),
-    "gone": (unmount, lambda folder: _cover(folder, "-o", "size=4m")),
-    "read-only": (lambda folder: _cover(folder, "-o", "ro"), unmount),
-}
-
-
-def _on_disks(choice: random.Random, times: int, only: str, table: Table) -> None:
-    """The disk of the raw files, and that of the state, fails in a run."""
-    for what in ("raw", "state"):
-        for name, (fault, mend) in DISKS.items():
-            for _ in range(times if only in f"disk of {what} {name}" else 0):
-                with ioc_folder() as folder, tmpfs(folder / what, "4m") as disk:
-                    (folder / "raw").mkdir(exist_ok=True)
-                    ioc = _ioc_in(folder)
-                    try:
-
-                        def round_(seen: Seen, ioc: Ioc = ioc, fault=fault, mend=mend, disk: Path = disk) -> None:
-                            _disk_round(ioc, lambda: fault(disk), lambda: mend(disk), choice.random(), seen)
-
-                        _noted(table, f"disk of {what} {name}", round_)
-                    finally:
-                        ioc.end()
-
-
-def _disk_round(ioc: Ioc, fault: Callable[[], None], mend: Callable[[], None], pause: float, seen: Seen) -> None:
-    files, of_raw = Files(ioc.folder / "raw"), os.path.ismount(ioc.folder / "raw")
-    run = ioc.put_later("Acquire", 1, 120)
-    ioc.until("BytesWritten_RBV", lambda size: size > 0, 20)
-    time.sleep(pause)  # the random moment
-    fault()
-    began = time.monotonic()
-    if of_raw:
-        ioc.until("WriteStatus_RBV", "Write error", 4)
-        seen.told.append(time.monotonic() - began)
-        _expect(isinstance(run.exception(_BOUND), PutFailed), "the put was answered as good")
-    else:
-        time.sleep(0.5)  # in which it would show
-        _expect(ioc.get("Acquire_RBV") == "Acquiring", f"the run ended: {ioc.get('RunEndReason_RBV')}")
-        ioc.put("Stop", 1, _BOUND)
-    seen.answered.append(time.monotonic() - began)
-    for text in files.wrong():
-        raise Violation(text)
-    mend()
-    ioc.until("Ready_RBV", "Yes", 10)
-    _next_run(ioc)
-
-
-def _in_runs(choice: random.Random, times: int, only: str, table: Table) -> None:
-    with _running() as ioc:
-        faults: dict[str, Callable[[], None]] = {
-            "fork server killed": _kill_helper(ioc, "forkserver"),
-            "resource tracker killed": _kill_helper(ioc, "resource_tracker"),
-            "cleanup process killed": _kill_helper(ioc, "/bin/sh"),
-            "temporary files removed": lambda: _remove_sockets(ioc),
-            "100 clients vanish": lambda: _vanishing_clients(ioc),
-            "two scripts fight over Acquire": lambda: _fighting_scripts(ioc),
-        }
-        for name, fault in faults.items():
-            for _ in range(times if only in name else 0):
-                _noted(table, name, lambda seen, fault=fault: _in_a_run(ioc, fault, choice.random(), seen))
-
-
-def _noted(table: Table, name: str, do: Callable[[Seen], None]) -> bool:
-    """One round, whose violation is noted; whether there was none."""
-    seen = table.row(name)
-    seen.rounds += 1
-    try:
-        do(seen)
-    except (Violation, AssertionError, psutil.Error, subprocess.SubprocessError, PutFailed) as violation:
-        seen.violations.append(str(violation))
-        return False
-    finally:
-        print(table.line(name), flush=True)
-    return True
-
-
-def of_ioc(seed: int, times: int, only: str) -> Table:
-    """Each fault so many times."""
-    choice, table = random.Random(seed), Table()
-    _in_runs(choice, times, only, table)
-    if os.geteuid() == 0:  # who mounts file systems
-        _on_disks(choice, times, only, table)
+def _of_signals(campaign: Campaign) -> None:
     for number in SIGNALS:
         for state in STATES:
             name = f"{number.name} of the IOC, {state}"
-            for _ in range(times if only in name else 0):
-                with _running() as ioc:
-                    pause = 0.5 * choice.random()
-                    _noted(
-                        table,
-                        name,
-                        lambda seen, ioc=ioc, number=number, state=state, pause=pause: _signal(
-                            ioc, number, state, pause, seen
-                        ),
-                    )
-    return table
+            for _ in campaign.rounds(name):
+                campaign.note(name, in_its_own_ioc(partial(_signal, number, state, 0.5 * campaign.choice.random())))
+
+
+# -- its helpers and files ------------------------------------------------------------------------------------------
+
+
+def _helpers(ioc: Ioc, word: str) -> list[psutil.Process]:
+    there = [each for each in psutil.Process(ioc.process.pid).children() if lives(each)]
+    return [each for each in there if word in " ".join(each.cmdline())]
+
+
+def _kill_helper(ioc: Ioc, word: str) -> None:
+    for process in _helpers(ioc, word):
+        process.kill()
+
+
+def _without_helper(word: str, pause: float, ioc: Ioc, seen: Seen) -> None:
+    """One is there in any case: a new one comes when a task needs a process."""
+    if not _helpers(ioc, word):
+        ioc.kill_task(ioc.tasks()[-1])
+        ioc.until(f"{ioc.tasks()[-1]}:Status", "LOST", 5)
+        next_run(ioc)
+    expect(_helpers(ioc, word), f"there is no {word}")
+    in_a_run(ioc, lambda: _kill_helper(ioc, word), pause, seen)
+
+
+def _without_server_and_task(pause: float, ioc: Ioc, seen: Seen) -> None:
+    """The fork server is killed and then a task, of whose end nobody can tell but the task itself."""
+    tasks, victim = ioc.tasks(), ioc.tasks()[int(pause * len(ioc.tasks()))]
+    pids = {task: ioc.pid_of(task) for task in tasks}
+    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    time.sleep(pause)  # the random moment
+    _kill_helper(ioc, "forkserver")  # which may be gone already
+    ioc.kill_task(victim)
+    began = time.monotonic()
+    ioc.until(f"{victim}:ERROR", "ERROR", 2)
+    seen.told.append(time.monotonic() - began)
+    answered(run)
+    seen.answered.append(time.monotonic() - began)
+    expect(ioc.get("ErrorFirst_RBV") == victim, f"ErrorFirst_RBV names {ioc.get('ErrorFirst_RBV')!r}")
+    right(files)
+    next_run(ioc)
+    changed = [task for task in tasks if ioc.pid_of(task) != pids[task]]
+    expect(changed == [victim], f"{changed} got new processes, not {victim} alone")
+
+
+def _without_temporary_files(pause: float, ioc: Ioc, seen: Seen) -> None:
+    def remove() -> None:
+        for folder in Path(os.environ["TMPDIR"]).iterdir():
+            if folder.name.startswith(("pixieioc-", "pymp-")):
+                shutil.rmtree(folder)
+
+    in_a_run(ioc, remove, pause, seen)
+
+
+#: Each gets a random share, the IOC and what is seen. Without their sockets, tasks are replaced: that comes last.
+HELPERS: dict[str, Callable[[float, Ioc, Seen], None]] = {
+    "fork server killed": partial(_without_helper, "forkserver"),
+    "resource tracker killed": partial(_without_helper, "resource_tracker"),
+    "cleanup process killed": partial(_without_helper, "/bin/sh"),
+    "fork server killed, then a task": _without_server_and_task,
+    "temporary files removed": _without_temporary_files,
+}
+
+
+def _of_helpers(campaign: Campaign) -> None:
+    if not any(campaign.only in name for name in HELPERS):
+        return
+    with running_ioc() as ioc, being_read(campaign, ioc):
+        for name, fault in HELPERS.items():
+            for _ in campaign.rounds(name):
+                campaign.note(name, partial(fault, campaign.choice.random(), ioc))
+
+
+# -- what the system does not give ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _many_connections(ioc: Ioc) -> Iterator[None]:
+    """More of them than the IOC has descriptors for."""
+    listening = [each for each in ioc.processes()[0].net_connections("tcp") if each.status == "LISTEN"]
+    with contextlib.ExitStack() as clients:
+        for _ in range(60):
+            with contextlib.suppress(OSError):
+                clients.enter_context(socket.create_connection(("127.0.0.1", listening[0].laddr.port), 1))
+        yield
+
+
+def _few_files(pause: float, seen: Seen) -> None:
+    """`ulimit -n 64` is refused with the number that is needed, and that is enough, whatever clients do."""
+    with ioc_folder() as folder:
+        with contextlib.suppress(AssertionError, NoAnswer), running_in(folder, preexec_fn=partial(_limit_files, 64)):
+            raise Violation("it runs with 64 files")
+        said = re.search(
+            r"only 64 files may be open at a time, at least (\d+) are needed", (folder / "log").read_text()
+        )
+        expect(said is not None, f"it said: {(folder / 'log').read_text()}")
+        assert said is not None
+        with running_in(folder, preexec_fn=partial(_limit_files, int(said[1]))) as ioc:
+            _with_few_files(ioc, pause, seen)
+
+
+def _with_few_files(ioc: Ioc, pause: float, seen: Seen) -> None:
+    """Clients take all that is left; who is connected is served, and the next run is good."""
+    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    time.sleep(pause)  # the random moment
+    with _many_connections(ioc):
+        began = time.monotonic()
+        expect(answered(ioc.put_later("Stop", 1, 60)) is None, "Stop has failed")
+        answered(run)
+        seen.answered.append(time.monotonic() - began)
+        next_run(ioc)
+    expect(ioc.get("DetectorState_RBV") == "Idle", f"the run failed: {ioc.get('ErrorFirstMessage_RBV')}")
+    conserved(ioc)
+    right(files)
+    next_run(ioc)
+
+
+def _limit_files(count: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+_NEWNS, _TREE_PRIVATE = 0x20000, 0x44000
+
+
+def _full_shared_memory() -> None:
+    """For a process that begins: it has a /dev/shm of its own, in which there is no room."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for done in (
+        lambda: libc.unshare(_NEWNS),
+        lambda: libc.mount(b"none", b"/", None, _TREE_PRIVATE, None),
+        lambda: libc.mount(b"none", b"/dev/shm", b"tmpfs", 0, b"size=4096"),
+    ):
+        if done():
+            raise OSError(ctypes.get_errno(), "no /dev/shm of one's own")
+    Path("/dev/shm/filler").write_bytes(bytes(4096))
+
+
+def _without_shared_memory(pause: float, ioc: Ioc, seen: Seen) -> None:
+    in_a_run(ioc, lambda: None, pause, seen)
+    found = list(Path(f"/proc/{ioc.process.pid}/root/dev/shm").iterdir())
+    expect([each.name for each in found] == ["filler"], f"in /dev/shm: {found}")
+
+
+def _of_limits(campaign: Campaign) -> None:
+    for _ in campaign.rounds("ulimit -n 64"):
+        campaign.note("ulimit -n 64", partial(_few_files, campaign.choice.random()))
+    if os.geteuid() != 0:
+        campaign.leave_out("/dev/shm full", "only root mounts file systems")
+        return
+    for _ in campaign.rounds("/dev/shm full"):
+        full = partial(_without_shared_memory, campaign.choice.random())
+        campaign.note("/dev/shm full", in_its_own_ioc(full, preexec_fn=_full_shared_memory))
+
+
+# -- its clock ------------------------------------------------------------------------------------------------------
+
+
+def _faketime() -> str:
+    """The library that changes what a program takes for the time, or an empty text."""
+    asked = os.environ.get("LIBFAKETIME", "")
+    return next(map(str, [*filter(None, [asked]), *Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]), "")
+
+
+def _set_clock(ioc: Ioc, hours: int) -> None:
+    new = ioc.folder / "clock.new"
+    new.write_text(f"{hours:+d}h")
+    new.replace(ioc.folder / "clock")
+
+
+def _step(hours: int, pause: float, ioc: Ioc, seen: Seen) -> None:
+    """The clock is stepped in a run: stamps follow it, times that have passed do not, and the run goes on."""
+    _set_clock(ioc, 0)
+    files, began = Files(ioc.folder / "raw"), time.monotonic()
+    run = acquire(ioc)
+    time.sleep(pause)  # the random moment
+    _set_clock(ioc, hours)
+    written, stepped = ioc.get("BytesWritten_RBV"), time.monotonic()
+    ioc.until("BytesWritten_RBV", lambda size: size > written, 3)
+    ioc.until("IOC:UPTIME", lambda _: abs(ioc.stamp("BytesWritten_RBV") - time.time() - 3600 * hours) < 60, 3)
+    seen.told.append(time.monotonic() - stepped)
+    time.sleep(1.5)  # in which a wrong alarm would show
+    expect(ioc.get("Acquire_RBV") == "Acquiring", f"the run ended: {ioc.get('RunEndReason_RBV')}")
+    for task in ioc.tasks():
+        expect(ioc.get(f"{task}:ERROR") == "OK", f"{task}:ERROR: {ioc.get(f'{task}:ErrorMessage_RBV')}")
+        age = ioc.get(f"{task}:HeartBeatAge_RBV")
+        expect(0 <= age < 5, f"{task}: the last heart beat is {age} s old")
+    stop = time.monotonic()
+    expect(answered(ioc.put_later("Stop", 1, 60)) is None, "Stop has failed")
+    answered(run)
+    seen.answered.append(time.monotonic() - stop)
+    lasted, real = time.monotonic() - began, ioc.get("ElapsedReal_RBV")
+    expect(1 < real < lasted, f"ElapsedReal_RBV is {real} s after {lasted:.1f} s")
+    expect(ioc.get("DetectorState_RBV") == "Idle", f"the run failed: {ioc.get('ErrorFirstMessage_RBV')}")
+    conserved(ioc)
+    right(files)
+    next_run(ioc)
+    _set_clock(ioc, 0)
+    next_run(ioc)
+
+
+def _of_clock(campaign: Campaign) -> None:
+    names = {"clock stepped forward by an hour": 1, "clock stepped back by an hour": -1}
+    library = _faketime()
+    for name, hours in names.items():
+        if not library:
+            campaign.leave_out(name, "there is no libfaketime; $LIBFAKETIME may name it")
+            continue
+        for _ in campaign.rounds(name):
+            # The file is read at each call, so a step is a step for all processes at once; intervals stay true.
+            step = partial(_step, hours, campaign.choice.random())
+            own = in_its_own_ioc(step, environment=_stepped(library), files={"clock": b"+0h"})
+            campaign.note(name, own)
+
+
+def _stepped(library: str) -> dict[str, str]:
+    clock = {"FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+    return clock | {"LD_PRELOAD": library, "NO_FAKE_STAT": "1", "FAKETIME_TIMESTAMP_FILE": "{0}/clock"}
+
+
+def of_ioc(campaign: Campaign) -> None:
+    """Each of them."""
+    _of_helpers(campaign)
+    _of_limits(campaign)
+    _of_clock(campaign)
+    _of_signals(campaign)

@@ -30,7 +30,8 @@ def test_a_few_faults_at_random_moments_and_the_command_for_sites() -> None:
         assert drill.table.violations == []
         assert ioc.get("PresetMode") == "No preset"
         done = subprocess.run(
-            [sys.executable, "-m", "pixieioc", "drill", ioc.prefix, "--task", task(drill.tasks)],
+            [sys.executable, "-m", "pixieioc", "drill", ioc.prefix, "--task", task(drill.tasks),
+             "--fault", "SIGSTOP, then SIGCONT"],
             env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=150, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,257 @@
+"""What the rounds of the campaign about an IOC share: the IOC, a run in it, and what must hold afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pixieioc.drill.drill import Violation
+from pixieioc.drill.files import Files
+from pixieioc.drill.table import Seen, Table
+from tests.ca_client import NoAnswer, PutFailed
+from tests.running_ioc import ROOT, Ioc, ioc_folder
+
+STOP_TIMEOUT = 3.0
+#: Within which each put of a command is answered once something ends the run, with what a busy computer takes on top.
+BOUND = STOP_TIMEOUT + 2 + 2
+CONFIG = f"""
+[pipeline]
+chain = ["DummyData", "GatherData", "ConvertToEvents", "SortEvents", "WriteEvents"]
+[run]
+stop_timeout = {STOP_TIMEOUT}
+[crate]
+channels = 2
+[tasks.GatherData]
+auto_save = true
+max_delay = 0.05
+file_path = "{{0}}/raw/"
+[tasks.WriteEvents]
+file = "{{0}}/events/run{{{{run}}}}.parquet"
+[ioc]
+state_dir = "state"
+disk_lolo = 0.0
+disk_low = 0.0
+[ioc.log]
+file = "{{0}}/logs/ioc.log"
+level = "debug"
+[ioc.put_log]
+file = "{{0}}/logs/puts"
+"""
+
+
+@dataclass
+class Campaign:
+    """What is to be done, and what was seen."""
+
+    seed: int
+    times: int = 1
+    only: str = ""
+    table: Table = field(default_factory=Table)
+
+    def __post_init__(self) -> None:
+        self.choice = random.Random(self.seed)
+
+    def rounds(self, name: str) -> range:
+        """How often this fault is done."""
+        return range(self.times if self.only in name else 0)
+
+    def note(self, name: str, do: Callable[[Seen], None]) -> None:
+        """One round, whose violation is noted."""
+        seen = self.table.row(name)
+        seen.rounds += 1
+        try:
+            do(seen)
+        except (Violation, AssertionError, psutil.Error, subprocess.SubprocessError, PutFailed, NoAnswer) as violation:
+            seen.violations.append(str(violation) or type(violation).__name__)
+        finally:
+            print(self.table.line(name), *seen.violations[-1:], flush=True)
+
+    def leave_out(self, name: str, why: str) -> None:
+        """A fault that cannot be done here stands in the table, too."""
+        if self.only in name:
+            self.table.row(f"{name} (not done: {why})")
+
+
+@contextlib.contextmanager
+def running_in(
+    folder: Path,
+    config: str = CONFIG,
+    environment: Mapping[str, str] | None = None,
+    files: Mapping[str, bytes] | None = None,
+    **options: Any,
+) -> Iterator[Ioc]:
+    """An IOC in a folder, with some files in it; however its start or a round goes, it is not left running.
+
+    `{0}` in its configuration and its environment stands for the folder; further options are those of Popen.
+    """
+    file = folder / "campaign.toml"
+    file.write_text(config.format(folder))
+    for name in ("raw", "events", "logs"):
+        (folder / name).mkdir(exist_ok=True)
+    for name, content in (files or {}).items():
+        (folder / name).write_bytes(content)
+    ioc = Ioc(folder, "run", file)
+    ioc.environment = {name: value.format(folder) for name, value in (environment or {}).items()}
+    try:
+        ioc.launch(**options)
+        begun(ioc)
+        yield ioc
+    finally:
+        _end(ioc)
+
+
+@contextlib.contextmanager
+def running_ioc(config: str = CONFIG, **options: Any) -> Iterator[Ioc]:
+    """An IOC in a folder of its own; the options are those of `running_in`."""
+    with ioc_folder() as folder, running_in(folder, config, **options) as ioc:
+        yield ioc
+
+
+def begun(ioc: Ioc) -> None:
+    """Waits for it to be ready, which takes long where tasks must compile first."""
+    end = time.monotonic() + 120
+    while True:
+        try:
+            ioc.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 5)
+        except (AssertionError, NoAnswer):
+            if ioc.process.poll() is not None or time.monotonic() > end:
+                raise
+        else:
+            return
+
+
+def in_its_own_ioc(do: Callable[[Ioc, Seen], None], **options: Any) -> Callable[[Seen], None]:
+    """A round in an IOC that is started for it; the options are those of `running_in`."""
+
+    def round_(seen: Seen) -> None:
+        with running_ioc(**options) as ioc:
+            do(ioc, seen)
+
+    return round_
+
+
+def _end(ioc: Ioc) -> None:
+    try:
+        ioc.end()
+    except subprocess.TimeoutExpired:
+        ioc.process.kill()
+        ioc.process.wait(10)
+        raise
+
+
+@contextlib.contextmanager
+def being_read(campaign: Campaign, ioc: Ioc, name: str = "a client that reads all PVs meanwhile") -> Iterator[None]:
+    """Meanwhile, another program has monitors on all process variables and gets each of them again and again."""
+    command = [sys.executable, "-m", "tests.system.reader", ioc.prefix, str(ioc.arguments[-1])]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+        yield
+        said, _ = reader.communicate("\n", timeout=60)
+    seen, (gets, slowest, *problems) = campaign.table.row(name), said.splitlines() or ["0", "0", "it has died"]
+    seen.rounds += int(gets)
+    seen.answered.append(float(slowest))
+    seen.violations += problems if int(gets) else ["it has got nothing"]
+
+
+def expect(holds: object, text: str) -> None:
+    """Something must hold."""
+    if not holds:
+        raise Violation(text)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def task_processes(ioc: Ioc) -> list[psutil.Process]:
+    """Those of the tasks, whoever is their parent."""
+    return [psutil.Process(ioc.pid_of(task)) for task in ioc.tasks()]
+
+
+def next_run(ioc: Ioc, seconds: float = 0.2) -> None:
+    """A good run of so many seconds, without anybody having to do anything first."""
+    run = ioc.get("RunId_RBV")
+    ioc.put("PresetMode", "Real time")
+    ioc.put("PresetReal", seconds)
+    with contextlib.suppress(PutFailed):
+        ioc.put("Acquire", 1, 60)
+    seen = ioc.get("DetectorState_RBV"), ioc.get("RunId_RBV") > run, ioc.get("WriteEvents:Events_RBV") > 0
+    why = f"{ioc.get('CmdMessage_RBV')}, {ioc.get('RunEndReason_RBV')}, {ioc.get('ErrorFirstMessage_RBV')}"
+    expect(seen == ("Idle", True, True), f"the next run: {seen}, {why}")
+    ioc.put("PresetMode", "No preset")
+    ioc.put("ErrorAck", 1)
+
+
+def answered(put: Future[None], seconds: float = BOUND) -> BaseException | None:
+    """With what a put was answered, in time."""
+    try:
+        return put.exception(seconds)
+    except TimeoutError:
+        raise Violation(f"a put was not answered within {seconds} s") from None
+
+
+def conserved(ioc: Ioc) -> None:
+    """Along the chain, what was sent was handled or dropped."""
+    tasks = ioc.tasks()
+    for before, behind in itertools.pairwise(tasks):
+        sent, dropped = ioc.get(f"{before}:REPORT:MessagesOut_RBV"), ioc.get(f"{behind}:Dropped_RBV")
+        handled, missing = ioc.get(f"{behind}:Counter_RBV"), ioc.get(f"{behind}:Balance_RBV")
+        text = f"{before} sent {sent} items, {behind} handled {handled}, dropped {dropped}, misses {missing}"
+        expect(handled + missing <= sent <= handled + missing + dropped, text)
+
+
+def right(files: Files) -> None:
+    """Each raw file that is complete is what its sidecar says."""
+    for text in files.wrong():
+        raise Violation(text)
+
+
+def acquire(ioc: Ioc) -> Future[None]:
+    """A run has begun to write data."""
+    ioc.put("PresetMode", "No preset")
+    run = ioc.put_later("Acquire", 1, 120)
+    ioc.until("BytesWritten_RBV", lambda size: size > 0, 20)
+    return run
+
+
+def in_a_run(ioc: Ioc, fault: Callable[[], None], pause: float, seen: Seen, *, goes_on: bool = True) -> None:
+    """Does something in a run, which goes on (if it must) until Stop ends it in time; no process is left over."""
+    fds, below = ioc.processes()[0].num_fds(), {*ioc.processes()[1:], *task_processes(ioc)}
+    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    time.sleep(pause)  # the random moment
+    fault()
+    if goes_on:
+        written = ioc.get("BytesWritten_RBV")
+        ioc.until("BytesWritten_RBV", lambda size: size > written, 3)
+        expect(ioc.get("Acquire_RBV") == "Acquiring", f"the run ended: {ioc.get('RunEndReason_RBV')}")
+    began = time.monotonic()
+    for put in (ioc.put_later("Stop", 1, 60), run):
+        answered(put)
+    seen.answered.append(time.monotonic() - began)
+    expect(ioc.get("IOC:ERROR") == "OK", f"IOC:ERROR: {ioc.get('IOC:ErrorMessage_RBV')}")
+    if goes_on:
+        expect(ioc.get("DetectorState_RBV") == "Idle", f"the run failed: {ioc.get('ErrorFirstMessage_RBV')}")
+        conserved(ioc)
+    right(files)
+    next_run(ioc)
+    there = {*ioc.processes(), *task_processes(ioc)}
+    orphans = [process.pid for process in below if lives(process) and process not in there]
+    expect(not orphans, f"processes {orphans} belong to nobody")
+    expect(len(there) <= len(below) + 1, f"{len(there)} processes, {len(below) + 1} before")
+    expect(ioc.processes()[0].num_fds() < fds + 12, "file descriptors are left open")
