@@ -43,7 +43,7 @@ class DataFile(Protocol[Data]):
 
     @property
     def given(self) -> int:
-        """Bytes that are in the file or will be, as far as that is known: not more than it gets."""
+        """Bytes in the file, and the most that what was written may add to them; 0 as long as it has no data."""
         ...
 
     def write(self, data: Data, /) -> None:
@@ -122,8 +122,8 @@ class Series(Generic[Data]):
         """The first part of `data`, with at most so many bytes if that is possible, and the rest, if there is one."""
         raise NotImplementedError
 
-    def closed(self, file: DataFile[Data]) -> None:
-        """A file was closed: completed, removed, or left as it is."""
+    def closed(self) -> None:
+        """The file that grew was completed or removed, or is left as it is."""
 
     # -- what is done --------------------------------------------------------------------------------------------------
 
@@ -199,13 +199,14 @@ class Series(Generic[Data]):
 
     def _finish(self, reason: str) -> None:
         if (file := self.file) is not None:
+            file.flush()
             file.finish(self.describe(self.number, reason))
             self._close(file)
 
     def _close(self, file: DataFile[Data]) -> None:
         self.file = None
         self._closed += file.size
-        self.closed(file)
+        self.closed()
 
     def _go_on(self, unwritten: list[Data], error: Error) -> None:
         """Writes what could not be written to the next file: in the second folder, or once the disk takes it again.
