@@ -180,6 +180,8 @@ class Series(Generic[Data]):
 
     def _is_over(self, file: DataFile[Data]) -> bool:
         rules = self.place.rules()
+        if not file.given:
+            return False
         return 0 < rules.bytes_limit <= file.given or 0 < rules.time_limit <= time.monotonic() - self._since
 
     def _append(self, left: list[Data]) -> None:

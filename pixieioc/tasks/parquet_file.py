@@ -61,13 +61,12 @@ class ParquetFile(Counted):
         self._metadata = 2 * len(to_json(about))
         self._sound, self._removed = True, False
         self._writer: Any = None  # there is none until the first row group tells which columns there are
-        try:
-            with naming(path):
-                self._sink = ReservedFile(self._file.part)
-                self._sink.reserve(self._end)
-        except Error:
-            self._file.discard()
-            raise
+        with contextlib.ExitStack() as undo, naming(path):
+            undo.callback(self._file.discard)
+            self._sink = ReservedFile(self._file.part)
+            undo.callback(self._sink.close)
+            self._sink.reserve(self._end)
+            undo.pop_all()
 
     @property
     def size(self) -> int:

@@ -27,7 +27,9 @@ class ReservedFile:
             self._reserved = end
 
     def write(self, data: Any) -> int:
-        """All of `data`."""
+        """All of `data`; ValueError after the end: pyarrow writes again when a writer that was given up is collected."""
+        if self.closed:
+            raise ValueError("the file is closed")
         view = memoryview(data).cast("B")
         rest = view
         while rest:

@@ -97,14 +97,15 @@ def test_the_recording_in_time_order(pipeline: Recorder, tmp_path: Path, form: s
     _tells_what_it_is(path)
 
 
-def _about(path: Path) -> dict[str, Any]:
+def read_about(path: Path) -> dict[str, Any]:
+    """The metadata of a file of events."""
     if path.suffix == ".npy":
         return json.loads(path.with_name(path.name + ".json").read_text())
     return json.loads(pq.read_metadata(path).metadata[b"pixieioc"])
 
 
 def _tells_what_it_is(path: Path) -> None:
-    about = _about(path)
+    about = read_about(path)
     if path.suffix == ".parquet":
         assert pq.read_schema(path).field("time").metadata[b"unit"] == b"ns"
     assert about["software"].startswith("pixieioc ")
@@ -375,7 +376,7 @@ def _disk_of(size: int) -> Iterator[None]:
 def _rescued(file: EventFile, path: Path, given: Events) -> int:
     """How many of the events that were given are in the complete file, in which the disk's room has been enough."""
     rest = ev.concatenate(file.rescue(lambda: {"events": file.events, "notes": "n" * 5000}))
-    back, about = read(path), _about(path)
+    back, about = read(path), read_about(path)
     count = ev.size(back)
     assert about["events"] == file.events == count
     assert (file.first_time, file.last_time) == (back["time"][0], back["time"][-1])
