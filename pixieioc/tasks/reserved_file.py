@@ -27,7 +27,7 @@ class ReservedFile:
             self._reserved = end
 
     def write(self, data: Any) -> int:
-        """All of `data`; ValueError after the end: pyarrow writes again when a writer that was given up is collected."""
+        """All of `data`; ValueError once it is closed: a writer that was given up writes again when it is collected."""
         if self.closed:
             raise ValueError("the file is closed")
         view = memoryview(data).cast("B")
