@@ -17,24 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.hardware.simulation import Simulation
-from tests.running_ioc import Ioc, ioc_folder, running
+from tests.hardware.crate_ioc import crate_ioc, until_booted
+from tests.running_ioc import running
 
-CONFIGURATION = """
-[pipeline]
-chain = ["TakeData", "GatherData", "ConvertToEvents"]
-[crate]
-modules = 13
-adc_mhz = [500]
-firmware_revision = [35207]
-[tasks.TakeData]
-implementation = "sdk"
-crate_file = "crate.toml"
-[tasks.GatherData]
-file_path = "."
-[ioc]
-state_dir = "state"
-"""
 PUTS, IDLE = 100, 10.0
 
 
@@ -51,13 +36,7 @@ def _row(what: str, value: str, bar: str) -> None:
 
 def main() -> None:
     """Measures and prints."""
-    with ioc_folder() as folder:
-        simulation = Simulation(folder)
-        simulation.control("rate 0")
-        simulation.crate_file()
-        (folder / "ioc.toml").write_text(CONFIGURATION)
-        ioc = Ioc(folder, "run", folder / "ioc.toml")
-        ioc.environment.update(simulation.environment)
+    with crate_ioc("rate 0", modules=13, gather=True, at_start=True) as (ioc, simulation):
         began = time.perf_counter()
         answered: list[float] = []
 
@@ -71,7 +50,8 @@ def main() -> None:
             asking.join()
             _row("start until the IOC answers", f"{answered[0]:.2f} s", "5 s")
             _row("start until the tasks are there", f"{time.perf_counter() - began:.2f} s", "")
-            ioc.until("M12:C15:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold > 0, 30)
+            until_booted(ioc)
+            assert ioc.get("M12:C15:TRIGGER_THRESHOLD_RBV") > 0
             _row("start until the settings are known", f"{time.perf_counter() - began:.2f} s", "")
             _row("process variables", f"{ioc.get('IOC:RECORD_CNT'):.0f}", "")
             ioc.put("M05:C03:TRIGGER_THRESHOLD", 99)
@@ -92,7 +72,7 @@ def main() -> None:
             _row("copy of one setting to 207 channels", f"{copied:.2f} s", "2 s")
             _row("copy of all settings to 207 channels", f"{timed(lambda: ioc.put('CopyAllSettings', 1)):.2f} s", "2 s")
             assert ioc.get("M12:C15:QDCLen0_RBV") == 1.2
-            ioc.put("SettingsFile", str(folder / "saved.json"))
+            ioc.put("SettingsFile", str(simulation.folder / "saved.json"))
             _row("file saved", f"{timed(lambda: ioc.put('SaveSettings', 1)):.2f} s", "")
             for name in ("TAU", "TRIGGER_THRESHOLD", "QDCLen0"):
                 ioc.put(f"M05:C03:{name}", 7)

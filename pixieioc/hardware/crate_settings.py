@@ -111,6 +111,7 @@ class CrateSettings:
         try:
             for (name, place), value in plan:
                 self._write(name, place, value)
+            self.read(touched)
         except HardwareError:
             with suppress(HardwareError):
                 self.read(touched)
@@ -119,7 +120,6 @@ class CrateSettings:
             with suppress(HardwareError):
                 self.read(touched)
             raise
-        self.read(touched)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

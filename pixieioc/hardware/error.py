@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+#: XIA's codes of module and channel parameters that there are not, or that cannot have such a value.
+_REFUSALS = (*range(209, 214), *range(300, 307))
+_TASK_TIMEOUT = 214
+
 
 class HardwareError(Exception):
     """A call that failed; `str()` is the sentence for the operator."""
@@ -27,3 +31,13 @@ class HardwareError(Exception):
         self.module = module
         self.channel = channel
         self.log = log
+
+    @property
+    def refuses(self) -> bool:
+        """Whether what was asked for is not possible; otherwise something has failed."""
+        return self.code == 0 or -self.code in _REFUSALS
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the module has not done it in the SDK's time: it does not when it is asked again."""
+        return -self.code == _TASK_TIMEOUT

@@ -47,6 +47,8 @@ class BootPlan:
 
 #: Makes the crate (unless there is one: then that is passed), and the plan of its boot; it may take long.
 Prepare = Callable[[Crate | None], tuple[Crate, BootPlan]]
+#: Does with the modules, once they have booted, what belongs to a boot, such as reading their settings.
+Settle = Callable[[Crate], None]
 
 
 class CrateOwner:
@@ -63,7 +65,7 @@ class CrateOwner:
         self._loaded: Sequence[Firmware] = ()
         self._thread: threading.Thread | None = None
         self.state = BootState.OFFLINE
-        self.error: Exception | None = None  #: why the last boot has failed
+        self.error: BaseException | None = None  #: why the last boot has failed
         self.done, self.total = 0, 0  #: modules that have booted, and all
         self.boots = 0  #: how many boots have succeeded: whoever reads settings compares it
         self.doubts: Sequence[str] = ()  #: what in the file of settings of the last boot is not of these modules
@@ -74,8 +76,9 @@ class CrateOwner:
     @property
     def crate(self) -> Crate:
         """The crate, booted; HardwareError that says why it cannot be used."""
-        if self._crate is None or self.state is not BootState.BOOTED:
-            raise HardwareError("crate", 0, self.problem)
+        state = self.state
+        if self._crate is None or state is not BootState.BOOTED:
+            raise HardwareError("crate", 0, self.problem_in(state))
         return self._crate
 
     @property
@@ -91,7 +94,11 @@ class CrateOwner:
     @property
     def problem(self) -> str:
         """Why the crate cannot be used, in a sentence; empty if it can."""
-        match self.state:
+        return self.problem_in(self.state)
+
+    def problem_in(self, state: BootState) -> str:
+        """The same, for a state that was looked at before: a boot may end at any time."""
+        match state:
             case BootState.OFFLINE:
                 return "the crate is not booted: write 1 to Boot"
             case BootState.BOOTING:
@@ -110,15 +117,16 @@ class CrateOwner:
 
     # -- what it does -------------------------------------------------------------------------------------------------
 
-    def boot(self, prepare: Prepare, *, fast: bool = False) -> None:
+    def boot(self, prepare: Prepare, settle: Settle | None = None, *, fast: bool = False) -> None:
         """Begins a boot, unless one is in progress; with `fast`, modules that are booted only load their settings.
 
-        That can also be an earlier process's boot, with the same firmware, if nothing has gone wrong since.
+        That can also be an earlier process's boot, with the same firmware, if nothing has gone wrong since. The modules
+        have booted when `settle` has returned; what it raises makes the boot fail.
         """
         if self.booting:
             return
         # A thread that hangs in the library must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, args=(prepare, fast), name="boot", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(prepare, settle, fast), name="boot", daemon=True)
         self.done = self.total = 0
         self._was_booted = self.state is BootState.BOOTED
         self.state, self.error = BootState.BOOTING, None
@@ -155,10 +163,13 @@ class CrateOwner:
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
-    def _run(self, prepare: Prepare, fast: bool) -> None:
+    def _run(self, prepare: Prepare, settle: Settle | None, fast: bool) -> None:
         try:
-            self._boot(prepare, fast)
-        except Exception as error:  # whatever a library raises: who has asked for the boot is told
+            crate = self._boot(prepare, fast)
+            if settle is not None:
+                settle(crate)
+            self._record.note(crate.modules, self._loaded)
+        except BaseException as error:  # whatever a library raises, also sys.exit(): who asked for the boot is told
             self.error = error
             self.log.extend(error.log if isinstance(error, HardwareError) else ())
             self.state = BootState.FAILED
@@ -166,7 +177,7 @@ class CrateOwner:
             self.boots += 1
             self.state = BootState.BOOTED
 
-    def _boot(self, prepare: Prepare, fast: bool) -> None:
+    def _boot(self, prepare: Prepare, fast: bool) -> Crate:
         crate, plan = prepare(self._crate)
         if self._crate is None:
             crate.open(plan.slots, offline=plan.offline)
@@ -190,7 +201,7 @@ class CrateOwner:
         else:
             crate.boot(plan.firmware, plan.settings, self._tell)
         self._loaded = tuple(plan.firmware)
-        self._record.note(crate.modules, plan.firmware)
+        return crate
 
     def _resume(self, crate: Crate, plan: BootPlan) -> bool:
         """Whether the modules can be used as an earlier process has booted them; what is against it is logged."""

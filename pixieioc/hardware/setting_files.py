@@ -6,6 +6,7 @@ is refused.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from pixieioc.hardware.error import HardwareError
 from pixieioc.hardware.setting_table import CHANNEL_SETTINGS, MODULE_SETTINGS
 
 _ENDING = ".json"
+#: Where a file of changes has its sum.
+_SUM = "sha256"
 
 
 def load(crate: Crate, path: Path) -> tuple[str, list[str]]:
@@ -126,36 +129,40 @@ class Changes:
     serials: tuple[int, ...]
     values: Mapping[Setting, float]
 
-    def write(self, path: Path) -> None:
-        """Keeps them in a file, which is replaced as a whole; OSError if that fails."""
+    def content(self) -> bytes:
+        """That of a file that keeps them; its sum is for `parse`."""
         by_name: dict[str, dict[str, float]] = {}
         for (name, place), value in self.values.items():
             by_name.setdefault(name, {})[place_name(place)] = value
-        new = path.with_suffix(".new")
         text = {
             "configured": self.configured,
             "file": self.file,
             "serial numbers": list(self.serials),
             "changes": by_name,
         }
-        new.write_text(json.dumps(text, indent=1))
-        new.replace(path)
+        return json.dumps(text | {_SUM: _sum_of(text)}, indent=1).encode()
 
     @classmethod
-    def read(cls, path: Path) -> Changes | None:
-        """What a file has; None if it is not there, or none."""
+    def parse(cls, content: bytes) -> Changes:
+        """What such a file has; ValueError if it is not what was written."""
         try:
-            content: Any = json.loads(path.read_bytes())
+            text: Any = json.loads(content)
+            if text.pop(_SUM) != _sum_of(text):
+                raise ValueError("it is damaged")
             values: dict[Setting, float] = {
                 (name, _place(place)): float(value)
-                for name, places in content["changes"].items()
+                for name, places in text["changes"].items()
                 for place, value in places.items()
                 if name in CHANNEL_SETTINGS or name in MODULE_SETTINGS
             }
-            serials = tuple(map(int, content["serial numbers"]))
-            return cls(str(content["configured"]), str(content["file"]), serials, values)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            return None
+            serials = tuple(map(int, text["serial numbers"]))
+            return cls(str(text["configured"]), str(text["file"]), serials, values)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"it is damaged: {error}") from None
+
+
+def _sum_of(text: object) -> str:
+    return hashlib.sha256(json.dumps(text, sort_keys=True).encode()).hexdigest()
 
 
 def place_name(place: tuple[int, ...]) -> str:

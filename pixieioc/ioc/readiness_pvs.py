@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from pixieioc.config import Config
 from pixieioc.ioc.file_watch import FileWatch
@@ -14,6 +15,9 @@ from pixieioc.ioc.records import INVALID, NO_ALARM, AlarmStatus, Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
 from pixieioc.pipeline.task_process import TaskProcess
+
+#: Longer work than this, outside a run, keeps a start from being accepted: it would have to wait for that (s).
+_SHORTLY = 1.0
 
 
 class ReadinessPvs:
@@ -37,7 +41,7 @@ class ReadinessPvs:
         draining = "" if run_on or self._pipeline.at_rest else "the tasks are still finishing the last run"
         saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
         files = self._files.files
-        tasks = "" if run_on else starting or "; ".join(self._tasks_not_ready)
+        tasks = "" if run_on else starting or "; ".join(why for why, _ in self._waiting)
         return evaluate(run_on, draining, self._settings_problem, saving, files, self._files.path, tasks)
 
     @property
@@ -53,22 +57,27 @@ class ReadinessPvs:
         return problem(self._settings.problem(), "File" if about_files else "Tasks")
 
     @property
-    def _waiting(self) -> list[TaskProcess]:
-        """The tasks that report why they cannot begin a run as they are, see `NotReady`.
+    def _waiting(self) -> list[tuple[str, bool]]:
+        """Why tasks cannot begin a run as they are, and whether that passes by itself.
 
         A task that is lost, or not there, is made anew by the next start: what it said last means nothing.
         """
         there = [process for process in self._pipeline.processes.values() if not process.lost]
-        return [process for process in there if process.reports.get("not_ready")]
+        return [(f"{each.name}: {why}", passes) for each in there for why, passes in self._why_not(each)]
 
-    @property
-    def _tasks_not_ready(self) -> list[str]:
-        return [f"{process.name}: {process.reports['not_ready']}" for process in self._waiting]
+    def _why_not(self, process: TaskProcess) -> Iterator[tuple[str, bool]]:
+        doing = process.doing(time.monotonic())
+        if not_ready := process.reports.get("not_ready"):  # it says so, see `NotReady`
+            yield not_ready, process.reports["becoming_ready"]
+        elif process.known and not process.failed and (seconds := max(doing.busy, doing.starting)) > _SHORTLY:
+            what = self._settings.commands_under_way.get(process.name)
+            lasts = f"{what} has been in progress" if what else "it has been busy"
+            yield f"{lasts} for {seconds:.0f} s", doing.starting > 0
 
     @property
     def _being_seen_to(self) -> bool:
         """Whether tasks that are not ready will be without anybody's doing: that is no alarm."""
-        return bool(self._waiting) and all(process.reports["becoming_ready"] for process in self._waiting)
+        return bool(self._waiting) and all(passes for _, passes in self._waiting)
 
     def show(self, run: Run | None, starting: str) -> Readiness:
         """Posts what is known now, and returns it. That it is not ready because of a run is no alarm."""

@@ -52,16 +52,14 @@ class RunControl:
         self, pvs: Pvs, config: Config, state: State, *,
         pipeline: Callable[..., LivePipeline] = LivePipeline, worker: Callable[[str], Worker] = Worker,
     ) -> None:  # fmt: skip
-        self._pvs = pvs
-        self._config = config
-        self._state = state
+        self._pvs, self._config, self._state = pvs, config, state
         self._status = CommandStatus(pvs)
         self.machine = MachineState(run_id=state.run_id)
-        self._driver = Driver(self.machine, self._do, self._carry_out, self._show_fault, self._observe)
+        do: Callable[[ev.Step, int], Awaitable[None]] = lambda *step: self._work.do(*step)  # noqa: PLW0108, E731
+        self._driver = Driver(self.machine, do, self._carry_out, self._show_fault, self._observe)
         self.feed = self._driver.feed
         self.left, self.at_once = asyncio.Event(), False  #: the IOC may end; without closing anything properly
-        self._commands = 0  #: given so far
-        self.looked, self._error_is_shown = time.monotonic(), False
+        self._commands, self.looked, self._error_is_shown = 0, time.monotonic(), False
         self._ticking: asyncio.Task[None] | None = None
         self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
         self._run_log = RunLog(pvs)
@@ -188,9 +186,6 @@ class RunControl:
 
         return lambda value, client: complete(put(value, client))
 
-    def _do(self, step: ev.Step, run: int) -> Awaitable[None]:
-        return self._work.do(step, run)
-
     # -- instructions -------------------------------------------------------------------------------------------------
 
     def _carry_out(self, instruction: Instruction) -> None:
@@ -252,13 +247,18 @@ class RunControl:
     # -- what the pipeline reports ------------------------------------------------------------------------------------
 
     def on_report(self, task: str, report: dict[str, Any], time: float) -> None:
-        """A task's report; one that was on its way when its process was lost changes nothing about that."""
-        self.tasks[task].report(report, time)
-        if "not_ready" in report:
-            self._show_readiness()
+        """A task's report, behind what it said before; of a process that is lost or gone it changes nothing more."""
         process = self.pipeline.processes.get(task)
-        if process is not None and process.lost:
-            self.tasks[task].show_status("LOST")
+
+        def show() -> None:
+            if self.pipeline.processes.get(task) is process:
+                self.tasks[task].report(report, time)
+                if process is not None and process.lost:
+                    self.tasks[task].show_status("LOST")
+            if "not_ready" in report:
+                self._show_readiness()
+
+        self.settings.when_shown(show)
 
     def on_print(self, task: str, text: str) -> None:
         """Lines that a task printed."""

@@ -118,6 +118,7 @@ class RunWork:
         for process in processes:
             if process.failed or process.reports["boot_state"] != "Booted":
                 raise process.error or Error("the boot was ended", task=process.name)
+        await self._settings.shown()  # those that the modules have now: who asked for the boot reads them
 
     async def _quit(self) -> None:
         if self._pipeline.processes:

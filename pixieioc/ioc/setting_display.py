@@ -30,6 +30,7 @@ class SettingDisplay:
         self._later: dict[Key, Stamp | None] = {}
         self._limited: set[Key] = set()
         self._job: asyncio.Task[None] | None = None
+        self._afterwards: list[Callable[[], None]] = []
 
     def show_setpoint(self, key: Key, when: Stamp | None = None) -> None:
         """Posts a setpoint, as it was accepted."""
@@ -56,10 +57,25 @@ class SettingDisplay:
         while self._job is not None and not self._job.done():
             await asyncio.wait([self._job])
 
+    def when_shown(self, action: Callable[[], None]) -> None:
+        """Does something once everything is shown, at once if that is so: what was said later is shown later."""
+        if self._job is None or self._job.done():
+            action()
+        else:
+            self._afterwards.append(action)
+
     async def _show_later(self) -> None:
-        while self._later:
+        while self._later or self._afterwards:
             self._slice(time.perf_counter() + _SLICE)
+            if not self._later and self._afterwards:
+                self._do(self._afterwards.pop(0))
             await asyncio.sleep(0)
+
+    def _do(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # the others are done all the same
+            self._on_fault("what came behind settings cannot be shown", error)
 
     def _slice(self, end: float) -> None:
         while self._later and time.perf_counter() < end:

@@ -15,6 +15,7 @@ from pixieioc.config import RUN, Config, RunParameters, absolute, to_json
 from pixieioc.config_tasks import not_ready
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import Client, PutRefused, Pvs, stamp
+from pixieioc.ioc.setting_commands import SettingCommands
 from pixieioc.ioc.setting_delivery import Delivery, changes_of
 from pixieioc.ioc.setting_display import SettingDisplay
 from pixieioc.ioc.setting_json import read_json
@@ -65,12 +66,15 @@ class Settings:
         self.on_run_parameters: Callable[[], None] = lambda: None
         self.on_change: Callable[[], None] = lambda: None
         self._display = SettingDisplay(pvs, self._store, on_fault)
+        self.shown, self.when_shown = self._display.shown, self._display.when_shown
         self._written: list[_Written] = []
         self._again = False  #: what waits may fit what has come into use meanwhile
         self._moving: set[Key] = set()
         self._working: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self._delivery = Delivery(pipeline)
+        self._commands = SettingCommands(pvs, pipeline, self._delivery, self._display, self._refuse, self._done)
+        self.commands_under_way: Mapping[str, str] = self._commands.under_way
         self._serve()
         # Whatever makes a task makes it with the values that are used then.
         pipeline.task_kwargs = {name: values for name, values in self._store.used.items() if name != RUN}
@@ -80,8 +84,8 @@ class Settings:
         for pv, record in self._pvs.items():
             source = record.info.source
             key = (source.task or RUN, source.name, source.place)
-            if source.kind == "parameter" and self._parameters[key[0]][source.name].command:
-                self._pvs.on_put(pv, self._commander(pv, *key[:2]))
+            if source.kind == "parameter" and (known := self._parameters[key[0]][source.name]).command:
+                self._pvs.on_put(pv, self._commands.putter(pv, *key[:2], device=known.device))
             elif source.kind == "parameter":
                 self._display.setpoints[key] = pv
                 self._pvs.on_put(pv, self._putter(pv, key))
@@ -301,6 +305,9 @@ class Settings:
         if not written.done.done():
             written.done.set_exception(refusal)
 
+    def _done(self, pv: str, client: Client) -> None:
+        self._told("OK", f"{pv} done", client, pv)
+
     def _refuse(self, pv: str, why: str, client: Client) -> PutRefused:
         """The setpoint goes back to the accepted value, for everybody who looks at it."""
         record = self._pvs[pv]
@@ -308,24 +315,6 @@ class Settings:
         self._pvs.post(pv, record.value, force=True)
         self._told("Refused", f"{pv}: {why}", client, pv)
         return PutRefused(why)
-
-    def _commander(self, pv: str, task: str, name: str) -> Callable[[Any, Client], Awaitable[None] | None]:
-        device = self._parameters[task][name].device
-
-        async def order(client: Client) -> None:
-            if device and (absent := self._delivery.absent([task])):
-                raise self._refuse(pv, absent, client)
-            self._pvs.post(pv, 1)
-            try:
-                await self._pipeline.do(self._pipeline.configuring({task: {name: True}}))
-                await self._display.shown()
-            except Refused as error:
-                raise self._refuse(pv, str(error), client) from None
-            finally:
-                self._pvs.post(pv, 0)
-            self._told("OK", f"{pv} done", client, pv)
-
-        return lambda value, client: order(client) if value and (device or self._pipeline.processes) else None
 
     # -- showing ------------------------------------------------------------------------------------------------------
 

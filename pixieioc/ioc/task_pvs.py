@@ -78,9 +78,16 @@ class TaskPvs:
             self._lose()
 
     def _lose(self) -> None:
-        """Nobody knows the task's values any more: they stay to be read, as INVALID."""
+        """Nobody knows the task's values any more: they stay to be read, as INVALID.
+
+        What is about the process itself, as a boot in progress, is over with it.
+        """
         self._lost = True
         for name, targets in self._targets.items():
+            if self._reports[name].of_process:
+                self._latest[name] = self._reports[name].initial
+                self._post(name, self._latest[name], stamp())
+                continue
             for target, _ in targets:
                 if name != "status":
                     self._pvs[target].post_alarm(INVALID, AlarmStatus.COMM)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pixieioc.pipeline import channel_values
+from pixieioc.pipeline.declare import parameters_of
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.fitting import Spot
 from pixieioc.pipeline.in_use import InUse, keep_in_use
@@ -35,12 +36,17 @@ def applying(
     What is answered is also handled as it comes, by `handle_in_use`, so that what has changed with what was sent is
     known even if another task refuses.
 
-    A task that has failed, or fails meanwhile, or is not there, gets the values when it is made (again). One that does
-    not answer for `patience` (s) refuses, and until it has answered it refuses at once: nobody waits for it again.
+    A task that has failed, or fails meanwhile, or is not there, gets the values when it is made (again), but what is
+    kept in its device is refused, as nobody knows whether the device has it. One that does not answer for `patience`
+    (s) refuses, and until it has answered it refuses at once: nobody waits for it again.
     """
     seconds = state.answer_timeout if patience is None else patience
     if silent := [process.name for process in _reached(state, changes) if process.owes_answer]:
         raise Refused("; ".join(f"{name}: has not answered what it was sent before" for name in silent), task=silent[0])
+    reached = {process.name for process in _reached(state, changes)}
+    devices = {name for name in changes if _of_device(state, name, changes[name])}
+    if absent := [name for name in devices if name not in reached]:
+        raise Refused(f"{absent[0]} is not running: its device cannot be reached", task=absent[0])
     began = time.monotonic()
     sent = [(process, _send(state, process, changes[process.name])) for process in _reached(state, changes)]
     for name, of_task in changes.items():
@@ -56,7 +62,11 @@ def applying(
     yield Wait(lambda: all(over(*each) for each in sent), max(seconds, state.answer_timeout))
     silent = [process.name for process, number in sent if not _decided(state, process, number)]
     in_use = {process.name: answer.in_use for process, number in sent if (answer := process.answers.get(number))}
-    refused = {process.name: why for process, number in sent if (why := _refusal(state, process, number, seconds))}
+    refused = {
+        process.name: why
+        for process, number in sent
+        if (why := _refusal(state, process, number, seconds, process.name in devices))
+    }
     if refused:
         for name, of_task in before.items():
             if _LIMIT in of_task and name in state.processes:
@@ -106,10 +116,19 @@ def _has_gone(state: PipelineState, process: TaskProcess) -> bool:
     return process.failed or state.processes.get(process.name) is not process
 
 
-def _refusal(state: PipelineState, process: TaskProcess, number: int, seconds: float) -> str:
+def _of_device(state: PipelineState, name: str, changes: Mapping[Spot, Any]) -> bool:
+    """Whether some of these values of a task are kept in its device."""
+    parameters = parameters_of(type(state.processes[name].task)) if name in state.processes else {}
+    return any(parameters[parameter].device for parameter, _ in changes if parameter in parameters)
+
+
+def _refusal(state: PipelineState, process: TaskProcess, number: int, seconds: float, device: bool) -> str:
     answer = process.answers.pop(number, None)
+    if answer is None and _has_gone(state, process):
+        why = f"it has failed: {process.error}" if process.error is not None else "its process has ended"
+        return f"{process.name}: {why}" if device else ""
     if answer is None:
-        return "" if _has_gone(state, process) else f"{process.name}: no answer within {seconds:g} s"
+        return f"{process.name}: no answer within {seconds:g} s"
     text = answer.refused.removeprefix(f"{process.name}: ")
     return text if text.startswith(f"{process.name}.") or not text else f"{process.name}: {text}"
 

@@ -76,6 +76,7 @@ class Report(Declaration, Generic[T]):
         length: str = "",
         times: str = "",
         large: bool = False,
+        of_process: bool = False,
         shared: bool = False,
         section: SharedSection = "run",
         pv: str = "",
@@ -105,15 +106,14 @@ class Report(Declaration, Generic[T]):
                 channel, a third axis; it is filled up with NaN. With per="module" of the array of each module.
             times: With per="channel", the name of the fixed parameter that says how many values a channel has, a third
                 axis.
-            large: With per="channel" and `length`, whether single channels are reported: each array is as long as it
-                was made, and empty before.
+            large: With per="channel" and `length`, whether single channels are reported, each as long as it was made.
+            of_process: Whether it tells of the task's process: without one it is as initially, and not unknown.
             shared: Whether it is the whole pipeline's: its process variable has the pipeline's prefix, not the task's.
             section: The section of the screens and of the alarm tree for what is shared.
             pv: The name of the process variable, without prefix and task; by default `bytes_read` becomes BytesRead.
                 With `times`, {} stands for the number, which counts from 1.
             guidance: What to do when it is in alarm, for the operator.
-            alarm: How alarm handlers treat it, where limits, severities and hysteresis do not say it all: whether it is
-                left out of the alarm tree and why, or is shown and not announced.
+            alarm: What limits, severities and hysteresis do not say of its alarm: why the alarm tree omits it, ...
             archive: When an archiver keeps it: "always", "running" or "" for never; None: numbers during a run, states
                 always, texts and arrays never.
         """
@@ -132,6 +132,7 @@ class Report(Declaration, Generic[T]):
         self.length = length
         self.times = times
         self.large = large
+        self.of_process = of_process
         self.shared = shared
         self.section: SharedSection = section
         self.alarm = alarm or PLAIN

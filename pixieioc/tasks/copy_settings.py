@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pixieioc.hardware.crate_settings import CrateSettings, Setting
@@ -67,38 +68,48 @@ class CopySettings(_Commands):
         doc="Where settings are copied to: all, or modules and channels, such as M00:C04-C07, M02.",
     )
 
+    def check_copies(self, config: Mapping[str, Any], channels: Sequence[int]) -> None:
+        """Error if new values name channels that there are not: each module has so many `channels`."""
+        for name in ("copy_from", "copy_to"):
+            for part in _parts(config.get(name, "")):
+                try:
+                    deque(_places(part, channels), maxlen=0)
+                except Error as error:
+                    raise Error(f"{name} = {config[name]}: {error}") from None
+
     def copies(self, commands: Iterable[str], settings: CrateSettings) -> dict[Setting, float]:
         """The values that the copying commands among these give; Error if there is no such channel."""
         names = [name for command in commands for name in _COMMANDS.get(command, ())]
         if not names:
             return {}
-        source = next(self._places(self.copy_from, settings))
-        targets = [place for place in self._targets(settings) if place != source]
+        channels = channels_in(settings)
+        source = next(_places(self.copy_from, channels))
+        found = dict.fromkeys(place for part in _parts(self.copy_to) for place in _places(part, channels))
+        targets = [place for place in found if place != source]
         if not targets:
             raise Error(f"CopyTo = {self.copy_to}: names no channel but {self.copy_from}, which is copied from")
         return {(name, place): settings.value((name, source)) for name in names for place in targets}
 
-    def _targets(self, settings: CrateSettings) -> Iterator[tuple[int, int]]:
-        found: dict[tuple[int, int], None] = {}
-        for part in _parts(self.copy_to):
-            found |= dict.fromkeys(self._places(part, settings))
-        yield from found
 
-    def _places(self, text: str, settings: CrateSettings) -> Iterator[tuple[int, int]]:
-        """The channels that a part of a list names."""
-        if text == _ALL:
-            for module in range(settings.modules):
-                yield from ((module, channel) for channel in settings.channels_of(module))
-            return
-        found: Any = _SOME.fullmatch(text)
-        module = int(found[1])
-        if module >= settings.modules:
-            raise Error(f"{text}: there are modules 0 to {settings.modules - 1}")
-        there = settings.channels_of(module)
-        first = int(found[2]) if found[2] else 0
-        last = int(found[3] or found[2]) if found[2] else there[-1]
-        if first > last:
-            raise Error(f"{text}: the first channel of a range must not be above the last")
-        if last > there[-1]:
-            raise Error(f"{text}: module {module} has channels 0 to {there[-1]}")
-        yield from ((module, channel) for channel in range(first, last + 1))
+def channels_in(settings: CrateSettings) -> list[int]:
+    """How many channels each module has."""
+    return [len(settings.channels_of(module)) for module in range(settings.modules)]
+
+
+def _places(text: str, channels: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The channels that a part of a list names; Error if there are none such."""
+    if text == _ALL:
+        yield from ((module, channel) for module, count in enumerate(channels) for channel in range(count))
+        return
+    found: Any = _SOME.fullmatch(text)
+    module = int(found[1])
+    if module >= len(channels):
+        raise Error(f"{text}: there are modules 0 to {len(channels) - 1}")
+    most = channels[module] - 1
+    first = int(found[2]) if found[2] else 0
+    last = int(found[3] or found[2]) if found[2] else most
+    if first > last:
+        raise Error(f"{text}: the first channel of a range must not be above the last")
+    if last > most:
+        raise Error(f"{text}: module {module} has channels 0 to {most}")
+    yield from ((module, channel) for channel in range(first, last + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixieioc.account import state_home
 from pixieioc.hardware import BootPlan, BootState, Crate, CrateOwner, HardwareError, ModuleInfo
@@ -71,6 +71,7 @@ class CrateBoot(NotReady):
         "Offline",
         choices=_STATES,
         severities=("NO_ALARM", "NO_ALARM", "NO_ALARM", "MAJOR"),
+        of_process=True,
         shared=True,
         pv="BootState_RBV",
         doc="Whether the modules have booted.",
@@ -78,10 +79,20 @@ class CrateBoot(NotReady):
         "then write 1 to Boot.",
     )
     boot_progress = Report(
-        0.0, unit="%", precision=0, shared=True, pv="BootProgress_RBV", doc="How many of the modules have booted."
+        0.0,
+        unit="%",
+        precision=0,
+        of_process=True,
+        shared=True,
+        pv="BootProgress_RBV",
+        doc="How many of the modules have booted.",
     )
     sdk_version = Report("", shared=True, pv="SdkVersion_RBV", doc="XIA's library, as far as it is known.")
     sdk_log = Report("", shared=True, pv="SdkLog_RBV", longest=4096, doc="The last lines of the library's log.")
+
+    if TYPE_CHECKING:
+
+        def flush_report(self) -> None: ...
 
     owner: CrateOwner
     _print: Callable[[str], None]
@@ -112,7 +123,13 @@ class CrateBoot(NotReady):
     def begin_boot(self, *, fast: bool) -> None:
         """Begins a boot, unless one is in progress."""
         self._print(f"booting the modules in slots {list(self.slots_in_use)}")
-        self.owner.boot(self._prepare, fast=fast)
+        self.owner.boot(self._prepare, self.settle_boot, fast=fast)
+
+    def settle_boot(self, crate: Crate) -> None:
+        """What belongs to a boot once the modules have booted; in the thread of the boot."""
+
+    def follow_boots(self) -> None:
+        """What is to be told after a boot, before anybody is told that the modules have booted."""
 
     def await_boot(self, stopping: Callable[[], bool], beat: Callable[[], None]) -> bool:
         """Waits until the modules have booted, and boots them if nobody has; False if the run is to end before.
@@ -132,15 +149,19 @@ class CrateBoot(NotReady):
         """Error if the last boot has failed: the process is replaced then, as a boot can only be tried in a new one."""
         if self.owner.error is not None:
             self.show_boot()
+            self.flush_report()  # who hears of the error finds the state that goes with it
             raise Error(f"the boot of the crate has failed: {self.owner.error}") from self.owner.error
 
     def show_boot(self) -> None:
         """Reports how far the boot is."""
         owner = self.owner
         owner.note_log()
-        self.boot_state = owner.state.value
+        state = owner.state  # it may change meanwhile: all that is reported here is of one state
+        if state is not BootState.BOOTING:
+            self.follow_boots()
+        self.boot_state = state.value
         self.boot_progress = 100.0 * owner.done / owner.total if owner.total else 0.0
-        self.not_ready, self.becoming_ready = owner.problem, owner.booting
+        self.not_ready, self.becoming_ready = owner.problem_in(state), state is BootState.BOOTING
         self.sdk_version = owner.version or self.sdk_version
         self.sdk_log = "\n".join(owner.log)[-4000:]
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pixieioc.hardware import HardwareError
+from pixieioc.hardware import Crate, HardwareError, ModuleInfo
 from pixieioc.hardware import setting_files as files
 from pixieioc.hardware.crate_settings import CrateSettings, Setting
 from pixieioc.hardware.setting_files import Changes
 from pixieioc.hardware.setting_table import BITS
 from pixieioc.pipeline import Error, Parameter, Report
-from pixieioc.tasks.copy_settings import CopySettings
+from pixieioc.tasks.copy_settings import CopySettings, channels_in
 from pixieioc.tasks.crate_boot import CrateBoot
 from pixieioc.tasks.module_settings import (
     SETTINGS,
@@ -25,8 +25,9 @@ from pixieioc.tasks.module_settings import (
     limits_of,
     writes_of,
 )
+from pixieioc.tasks.versions import Versions
 
-_KEPT = "module-settings.json"
+_KEPT = "module-settings"
 #: Does something with the modules; the settings are then as the modules have them.
 Tool = Callable[[CrateSettings], None]
 
@@ -98,7 +99,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         self._settings: CrateSettings | None = None
         self._boots_seen = 0
         self._configured = self.settings_file
-        kept = self._kept()
+        self._kept_content = b""
+        kept, _ = self._kept()
         if kept is not None and self.settings_file in (kept.configured, kept.file):
             # The configuration is what it was: another file that was in use before the restart still is.
             self._configured = kept.configured
@@ -106,17 +108,32 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
                 # Before the boot, which can fail because of this file: who reads SettingsFile must see its name.
                 self.send_in_use({"settings_file": kept.file})
 
+    @property
+    def channels_there(self) -> list[int]:
+        """How many channels each module has: as far as is known, those that are configured."""
+        known = self._settings if self.owner.modules else None
+        return channels_in(known) if known is not None else [self.channels] * self.modules
+
+    def begin_boot(self, *, fast: bool) -> None:
+        if not self.owner.booting:
+            self._settings = None
+        super().begin_boot(fast=fast)
+
+    def settle_boot(self, crate: Crate) -> None:
+        """Reads the settings, and has the modules use what was changed before the boot."""
+        settings = CrateSettings(crate, self.channels)
+        self._loaded = settings.copied()
+        self._write_kept(settings, _serials(crate.modules))
+        self._settings = settings
+
     def follow_boots(self) -> None:
-        """Reads the settings after a boot, has the modules use what was changed before it, and tells what is in use."""
-        owner = self.owner
-        if owner.boots == self._boots_seen or owner.booting:
+        """Tells what is in use after a boot."""
+        owner, settings = self.owner, self._settings
+        if owner.boots == self._boots_seen or owner.booting or settings is None:
             return
-        self._settings = None
+        self._boots_seen = owner.boots
         for doubt in owner.doubts:
             self.print(f"the file of settings of the boot: {doubt}")
-        with self._as_refusal():
-            settings = self._known()
-        self._boots_seen = owner.boots
         self.send_in_use(in_use(settings, self.modules, self.channels), limits_of(list(owner.modules[: self.modules])))
         self._note_changes()
         self._list_files()
@@ -130,10 +147,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         if not (writes or copied or filed or tools):
             return None
         self.follow_boots()  # a command that follows a boot at once comes before the task looks by itself
-        with self._as_refusal():
-            settings = self._known()
-            before = settings.copied()
-            more: dict[str, Any] = {}
+        more: dict[str, Any] = {}
+        with self._as_refusal() as (settings, before):
             settings.apply({**writes, **self.copies(copied, settings)})
             for tool in tools:
                 self.use_tool(tool, settings)
@@ -150,32 +165,36 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         return {}
 
     def use_tool(self, tool: Tool, settings: CrateSettings) -> None:
-        """Uses a tool; what it has changed before it fails is shown, too."""
-        before = settings.copied()
+        """Uses a tool, which may change settings by itself; also before it fails."""
         try:
             tool(settings)
         except HardwareError:
             with suppress(HardwareError):
                 settings.read()
-            self.send_in_use(answer(settings, [setting for setting, _ in differences(before, settings.values)]))
-            self._note_changes()
             raise
 
     def _known(self) -> CrateSettings:
         """The settings of the modules; HardwareError that says why there are none."""
-        crate = self.owner.crate
-        if self._settings is None:
-            settings = CrateSettings(crate, self.channels)
-            self._loaded = settings.copied()
-            self._write_kept(settings)
-            self._settings = settings
+        self.owner.crate  # noqa: B018  # raises while there is none
+        assert self._settings is not None, "a boot has read them"
         return self._settings
 
     @contextmanager
-    def _as_refusal(self) -> Generator[None]:
+    def _as_refusal(self) -> Generator[tuple[CrateSettings, dict[str, Any]]]:
+        """The settings, and all values before; what the hardware says refuses the command.
+
+        What has changed before it fails is shown: nobody must take the modules for what they are not.
+        """
         try:
-            yield
+            settings = self._known()
+            before = settings.copied()
         except HardwareError as error:
+            raise Error(str(error)) from error
+        try:
+            yield settings, before
+        except HardwareError as error:
+            self.send_in_use(answer(settings, [setting for setting, _ in differences(before, settings.values)]))
+            self._note_changes()
             raise Error(str(error)) from error
 
     # -- files --------------------------------------------------------------------------------------------------------
@@ -183,7 +202,12 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     def _load(self, settings: CrateSettings) -> dict[str, Any]:
         """Loads the file of settings; returns what else has come into use with it."""
         comment, doubts = files.load(self.owner.crate, self._file())
-        settings.read()
+        try:
+            settings.read()
+        except HardwareError:
+            with suppress(HardwareError):
+                settings.read()
+            raise
         self._loaded = settings.copied()
         for doubt in doubts:
             self.print(f"{self.settings_file}: {doubt}")
@@ -207,12 +231,19 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     # -- what was changed ---------------------------------------------------------------------------------------------
 
     @property
-    def _kept_in(self) -> Path | None:
-        return None if self.state_folder is None else self.state_folder / _KEPT
+    def _versions(self) -> Versions | None:
+        return None if self.state_folder is None else Versions(self.state_folder, _KEPT, ".json")
 
-    def _kept(self) -> Changes | None:
-        path = self._kept_in
-        return None if path is None else Changes.read(path)
+    def _kept(self) -> tuple[Changes | None, list[Path]]:
+        """What the newest version has that can be read, and those that cannot."""
+        bad: list[Path] = []
+        with suppress(FileNotFoundError):  # the folder is not there yet
+            for path in self._versions.paths() if self._versions is not None else ():
+                try:
+                    return Changes.parse(path.read_bytes()), bad
+                except (OSError, ValueError):
+                    bad.append(path)
+        return None, bad
 
     def _note_changes(self) -> None:
         """Shows what is not as it was loaded, and keeps it for the next boot."""
@@ -222,13 +253,14 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         changes = {key: value for key, value in differences(self._loaded, settings.values) if key[0] not in BITS}
         self.settings_changed = bool(changes)
         self.settings_changes = self._in_words(changes)
-        path = self._kept_in
-        if path is None:
+        content = Changes(self._configured, self.settings_file, _serials(self.owner.modules), changes).content()
+        if self._versions is None or content == self._kept_content:
             return
         try:
-            Changes(self._configured, self.settings_file, self._serials, changes).write(path)
+            self._versions.write(content)
+            self._kept_content = content
         except OSError as error:
-            self.print(f"settings that were changed cannot be kept for the next boot: {path}: {error}")
+            self.print(f"settings that were changed cannot be kept for the next boot: {self.state_folder}: {error}")
 
     def _in_words(self, changes: Mapping[Setting, float]) -> str:
         """What was changed, a phrase for each parameter."""
@@ -245,21 +277,24 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             texts.append(f"{name} {old:g} -> {changes[name, place]:g} in {where}")
         return "; ".join(texts)
 
-    @property
-    def _serials(self) -> tuple[int, ...]:
-        return tuple(info.serial for info in self.owner.modules)
-
-    def _write_kept(self, settings: CrateSettings) -> None:
+    def _write_kept(self, settings: CrateSettings, serials: tuple[int, ...]) -> None:
         """Has the modules use again what was changed before they booted, if they and the file are the same."""
-        kept = self._kept()
-        if kept is None and self._kept_in is not None and self._kept_in.exists():
-            self.print(f"settings that were changed before the boot are lost: {self._kept_in} cannot be read")
+        kept, bad = self._kept()
+        if bad:
+            then = "are lost" if kept is None else "are those of the version before"
+            self.print(f"settings that were changed before the boot {then}: {bad[0]} cannot be read")
         if kept is None or not kept.values:
             return
-        if (kept.file, kept.serials) != (self.settings_file, self._serials):
+        if (kept.file, kept.serials) != (self.settings_file, serials):
             self.print("settings that were changed were those of other modules or another file: they are not used")
             return
         try:
             settings.apply({key: value for key, value in kept.values.items() if key[0] in SETTINGS})
         except HardwareError as error:
+            if not error.refuses:  # what was changed is kept for the next boot
+                raise
             self.print(f"settings that were changed before the boot cannot be used any more: {error}")
+
+
+def _serials(modules: Iterable[ModuleInfo]) -> tuple[int, ...]:
+    return tuple(info.serial for info in modules)

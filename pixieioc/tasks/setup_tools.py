@@ -66,8 +66,9 @@ class SetupTools(SetupModules):
     )  # fmt: skip
 
     setup_progress = Report(
-        "", shared=True, section="modules", pv="SetupProgress_RBV", doc="What a set-up tool is doing; empty: nothing."
-    )
+        "", of_process=True, shared=True, section="modules", pv="SetupProgress_RBV",
+        doc="What a set-up tool is doing; empty: nothing.",
+    )  # fmt: skip
 
     def begin_tools(self) -> None:
         """Nothing has been measured yet."""

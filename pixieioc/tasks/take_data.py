@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Generator
@@ -100,6 +99,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         warm_up()
 
     def do_configure(self, config: dict[str, Any]) -> None:
+        self.check_copies(config, self.channels_there)
         if config.get("boot"):
             self.begin_boot(fast=self.fast_boot)
 
@@ -110,7 +110,6 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         self._waits += 1
         if self._waits > 1:  # before that the other tasks are being made, and would not be if this one failed
             self.raise_if_failed()
-        self.follow_boots()
 
     def do_report(self) -> None:
         self.show_boot()
@@ -118,9 +117,10 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self._boots_shown = self.owner.boots
             self.show_modules(self.owner.modules)
         if self._taking:
-            # Also while a histogram or a tool takes long; what is wrong with the crate is the next do_work's to say.
-            with contextlib.suppress(HardwareError):
+            try:  # also while a histogram or a tool takes long
                 self._look_at_losses()
+            except HardwareError as error:  # the run goes on as long as data come
+                self._doubt("no losses", error)
             self.module_fifo_level = self._counts.take_levels()
             self.words_read = self._counts.words
             self._show_buffer()
@@ -144,19 +144,24 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self._report_all(0.0)
             self.report_times(0.0, 0.0)
             self.show_losses(self._counts.lost, self._counts.overflows)
+            self._doubts = set[str]()
             before = time.time()
+            self._begin_read_out(layouts, before)  # also for what there is if not all modules can be started
             self._taking = True
             self.owner.begin_run()
             crate.start()
-            self._zero = (before + time.time()) / 2 if self.clear_clocks else self._zero
-        self._began = self._last_statistics = self._last_check = time.monotonic()
-        self._ahead = 0.0
+            self._begin_read_out(layouts, (before + time.time()) / 2)
         self.begin_histograms(self._began)
+
+    def _begin_read_out(self, layouts: list[list[int]], zero: float) -> None:
+        """The modules begin at this Unix time (s): what the tasks behind are told before the first data."""
+        self._began = self._last_statistics = self._last_check = time.monotonic()
+        self._ahead, self._zero = 0.0, zero if self.clear_clocks else self._zero
         begins = Beginning(
             modules=list(self._modules), run_id=self.run_id, start_time=self.run_started, recorded=False,
             layouts=dict(enumerate(layouts)), clock_zero=self._zero,
         )  # fmt: skip
-        self._read_out = ReadOut(crate, self._counts, RunBegins(begins=begins), self._began)
+        self._read_out = ReadOut(self._crate, self._counts, RunBegins(begins=begins), self._began)
 
     def do_work(self, datum: Any) -> None:
         now = time.monotonic()
@@ -243,15 +248,15 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         try:
             yield
         except (HardwareError, Error) as error:
-            self._rescue()
+            self._rescue(end=not (isinstance(error, HardwareError) and error.timed_out))
             raise Error(str(error)) from error
 
-    def _rescue(self) -> None:
+    def _rescue(self, *, end: bool) -> None:
         """Something has failed: ends the run as far as that is possible, and sends what there is."""
         if not self._taking:
             return
         self._taking = False
-        for attempt in (self._crate.end, self._read_out.empty, self._settle):
+        for attempt in (*([self._crate.end] if end else []), self._read_out.empty, self._settle):
             try:
                 attempt()
             except HardwareError as error:
@@ -316,12 +321,12 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         return self.elapsed_real >= self.ends_at
 
     def _read_statistics(self, now: float) -> None:
-        """What the modules have counted since they were asked last; a failure is printed and ends no run."""
+        """What the modules have counted since they were asked last; a failure ends no run."""
         self._last_statistics = now
         try:
             statistics = list(map(self._crate.statistics, self._modules))
         except HardwareError as error:
-            self.print(f"no statistics: {error}")
+            self._doubt("no statistics", error)
             self._report_all(np.nan)
             return
         ahead = run_end.real_time(statistics) - (time.monotonic() - self._began)
@@ -334,6 +339,12 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         self.report_rates(*rates_of(self._counted - before))
         self.report_live_share(*rates_of(self._counted))
         self.show_scalers(statistics)
+
+    def _doubt(self, what: str, error: HardwareError) -> None:
+        """Prints what is not known in this run although it goes on, once."""
+        if what not in self._doubts:
+            self.print(f"{what}: {error}")
+        self._doubts.add(what)
 
     def _report_all(self, value: float) -> None:
         self.report_rates(*np.full((2, self.modules, self.channels), value))

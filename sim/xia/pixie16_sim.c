@@ -168,7 +168,7 @@ typedef struct { char kind, call[48]; int module, code; long count; } Fault;
 /* What the control texts ask for; each reading of them begins with the defaults. */
 static struct {
     Type slots[LAST_SLOT + 1];
-    double rate[MODULES][CHANNELS], pulser, tau, boot_seconds, bus, module_bus, end_after[MODULES];
+    double rate[MODULES][CHANNELS], pulser, tau, boot_seconds, bus, module_bus, end_after[MODULES], linger[MODULES];
     bool negative, stuck[MODULES], unchecked, preset;
     char memory[512];
     long buffers, fifo_words, discard[MODULES];
@@ -261,6 +261,9 @@ static void control_line(char *line) {
     } else if (!strcmp(key, "end_after")) {
         for (int m = 0; m < MODULES; m++)
             if (module < 0 || m == module) control.end_after[m] = x;
+    } else if (!strcmp(key, "linger")) {
+        for (int m = 0; m < MODULES; m++)
+            if (module < 0 || m == module) control.linger[m] = x;
     } else if (!strcmp(key, "discard")) {
         for (int m = 0; m < MODULES; m++)
             if (module < 0 || m == module) control.discard[m] = (long)x;
@@ -724,7 +727,7 @@ static void synchronise(double now) {
 enum need { NOTHING, OPEN, ONLINE, IDLE };
 
 static int fault(const char *call, int module) {
-    for (;;) {
+    for (bool hangs = false;;) {
         bool hang = false;
         control_read();
         for (int i = 0; i < control.count; i++) {
@@ -739,6 +742,8 @@ static int fault(const char *call, int module) {
             return failed(f->code, "%s: module: num=%d: requested failure %d", call, module, f->code);
         }
         if (!hang) return 0;
+        if (!hangs) log_line("WARNING", "%s: module: num=%d: requested hang", call, module);
+        hangs = true;
         /* As long as the control file says so. */
         pthread_mutex_unlock(&lock);
         usleep(2000);
@@ -1614,7 +1619,9 @@ API int Pixie16EndRun(u16 module) {
 
 API int Pixie16CheckRunStatus(u16 module) {
     ENTER("Pixie16CheckRunStatus", module, false, ONLINE);
-    return leave(crate[module].run != NO_RUN);
+    Module *m = &crate[module];
+    bool lingers = m->started && wall() < m->end + 1e9 * control.linger[module];
+    return leave(m->run != NO_RUN || lingers);
 }
 
 API int Pixie16CheckExternalFIFOStatus(u32 *words, u16 module) {

@@ -4,55 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from pixieioc.pipeline import Error
 from tests.ca_client import PutFailed
+from tests.hardware.crate_ioc import RATE, Crate, running_crate
 from tests.hardware.simulation import Simulation
 from tests.recorder import Recorder
-from tests.running_ioc import Ioc, ioc_folder, running
+from tests.running_ioc import Ioc
 
-CONFIGURATION = """
-[pipeline]
-chain = ["TakeData", "ConvertToEvents"]
-[crate]
-modules = 2
-channels = 16
-[tasks.TakeData]
-implementation = "sdk"
-crate_file = "crate.toml"
-boot_at_start = {at_start}
-[run]
-stop_timeout = 2
-[ioc]
-state_dir = "state"
-"""
-#: Faster than the rates of the other tests: few words are needed here.
-RATE = "rate 200"
 #: However modules are booted, it fails; loading settings does not.
 NO_BOOT = ("fail Pixie16BootModule code 501", "fail boot code 501")
-Crate = tuple[Ioc, Simulation]
-
-
-def _prepared(folder: Path, *, at_start: bool) -> Crate:
-    simulation = Simulation(folder)
-    simulation.crate_file()
-    simulation.control(RATE)
-    (folder / "ioc.toml").write_text(CONFIGURATION.format(at_start=str(at_start).lower()))
-    ioc = Ioc(folder, "run", folder / "ioc.toml")
-    ioc.environment.update(simulation.environment)
-    return ioc, simulation
 
 
 @pytest.fixture(scope="module")
 def crate() -> Iterator[Crate]:
     """An IOC whose crate boots by command only."""
-    with ioc_folder() as folder:
-        ioc, simulation = _prepared(folder, at_start=False)
-        with running(ioc):
-            yield ioc, simulation
+    with running_crate(stop_timeout=2) as made:
+        yield made
 
 
 @pytest.fixture
@@ -194,36 +164,27 @@ def test_another_library_needs_a_new_process_and_is_named_if_it_is_none(fresh: C
 
 
 def test_the_ioc_boots_when_it_starts() -> None:
-    with ioc_folder() as folder:
-        ioc, simulation = _prepared(folder, at_start=True)
-        simulation.control(RATE, "boot_seconds 1")
-        with running(ioc):
-            ioc.until("Ready_RBV", lambda ready: ready == "Yes")
-            assert ioc.get("BootState_RBV") == "Booted"
-            assert ioc.get("SimMode_RBV") == "Hardware"
-            assert ioc.get("ErrorLatched_RBV") == "OK"
+    with running_crate(RATE, "boot_seconds 1", at_start=True) as (ioc, _):
+        ioc.until("Ready_RBV", lambda ready: ready == "Yes")
+        assert ioc.get("BootState_RBV") == "Booted"
+        assert ioc.get("SimMode_RBV") == "Hardware"
+        assert ioc.get("ErrorLatched_RBV") == "OK"
 
 
 def test_a_boot_that_fails_when_the_ioc_starts_leaves_the_tasks_there() -> None:
-    with ioc_folder() as folder:
-        ioc, simulation = _prepared(folder, at_start=True)
-        simulation.control(RATE, "fail Pixie16InitSystem code 215")
-        with running(ioc):
-            ioc.until("TakeData:ERROR", lambda error: error == "ERROR")
-            assert "Pixie16InitSystem: invalid module slot number (-215)" in ioc.get("TakeData:ErrorMessage_RBV")
-            assert ioc.get("ConvertToEvents:Status") == "WAITING"
-            simulation.control(RATE)
-            ioc.put("Boot", 1)
-            _run(ioc)
+    with running_crate(RATE, "fail Pixie16InitSystem code 215", at_start=True) as (ioc, simulation):
+        ioc.until("TakeData:ERROR", lambda error: error == "ERROR")
+        assert "Pixie16InitSystem: invalid module slot number (-215)" in ioc.get("TakeData:ErrorMessage_RBV")
+        assert ioc.get("ConvertToEvents:Status") == "WAITING"
+        simulation.control(RATE)
+        ioc.put("Boot", 1)
+        _run(ioc)
 
 
 def test_a_signal_ends_an_ioc_whose_boot_hangs() -> None:
-    with ioc_folder() as folder:
-        ioc, simulation = _prepared(folder, at_start=True)
-        simulation.control(RATE, "hang Pixie16InitSystem")
-        with running(ioc):
-            ioc.until("BootState_RBV", lambda state: state == "Booting")
-            _took(4.0, ioc.end)
+    with running_crate(RATE, "hang Pixie16InitSystem", at_start=True, stop_timeout=2) as (ioc, _):
+        ioc.until("BootState_RBV", lambda state: state == "Booting")
+        _took(4.0, ioc.end)
 
 
 def test_a_script_that_starts_at_once_waits_for_the_boot(pipeline: Recorder, simulation: Simulation) -> None:

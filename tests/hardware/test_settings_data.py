@@ -13,56 +13,25 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.flags import FLAG_CFD_FORCED
 from pixieioc.listmode.variant import variant
 from tests.ca_client import PutFailed
-from tests.hardware.simulation import Simulation, decoded
-from tests.running_ioc import Ioc, ioc_folder, running
-
-CONFIGURATION = """
-[pipeline]
-chain = ["TakeData", "GatherData", "ConvertToEvents"]
-[crate]
-modules = 2
-adc_mhz = [500]
-firmware_revision = [35207]
-[tasks.TakeData]
-implementation = "sdk"
-crate_file = "crate.toml"
-[tasks.GatherData]
-auto_save = true
-file_path = "data"
-create_directory = true
-[ioc]
-state_dir = "state"
-"""
-RATES = ("rate 400",)
+from tests.hardware.crate_ioc import RATE, Crate, crate_ioc, until_booted
+from tests.hardware.simulation import decoded
+from tests.running_ioc import Ioc, running
 
 
-@contextlib.contextmanager
-def _crate() -> Iterator[tuple[Ioc, Simulation]]:
-    """An IOC, not started, with two modules."""
-    with ioc_folder() as folder:
-        simulation = Simulation(folder)
-        simulation.crate_file()
-        simulation.control(*RATES)
-        (folder / "ioc.toml").write_text(CONFIGURATION)
-        ioc = Ioc(folder, "run", folder / "ioc.toml")
-        ioc.environment.update(simulation.environment)
-        yield ioc, simulation
+def _crate() -> contextlib.AbstractContextManager[Crate]:
+    """An IOC, not started, with two modules that boot when it is."""
+    return crate_ioc(save=True, at_start=True)
 
 
 @pytest.fixture(scope="module")
-def crate() -> Iterator[tuple[Ioc, Simulation]]:
+def crate() -> Iterator[Crate]:
     """An IOC with two booted modules."""
     with _crate() as (ioc, simulation), running(ioc):
-        _until_booted(ioc)
+        until_booted(ioc)
         yield ioc, simulation
 
 
-def _until_booted(ioc: Ioc) -> None:
-    """Waits until the settings of the modules are known."""
-    ioc.until("M01:C15:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold > 0, 60)
-
-
-def _events(crate: tuple[Ioc, Simulation]) -> list[Events]:
+def _events(crate: Crate) -> list[Events]:
     """The events of each module in a short run."""
     ioc, simulation = crate
     ioc.put("PresetMode", "Real time")
@@ -77,7 +46,7 @@ def _count(events: Events) -> list[int]:
     return np.bincount(events["channel"], minlength=16).tolist()
 
 
-def test_a_threshold_keeps_small_pulses_out(crate: tuple[Ioc, Simulation]) -> None:
+def test_a_threshold_keeps_small_pulses_out(crate: Crate) -> None:
     ioc, _ = crate
     ioc.put("M00:C03:TRIGGER_RISETIME", 0.02)  # with a longer one, there is no such threshold
     ioc.put("M00:C03:TRIGGER_THRESHOLD", 5000)
@@ -90,7 +59,7 @@ def test_a_threshold_keeps_small_pulses_out(crate: tuple[Ioc, Simulation]) -> No
     assert _count(_events(crate)[0])[3] > 50
 
 
-def test_the_polarity_decides_which_pulses_are_seen(crate: tuple[Ioc, Simulation]) -> None:
+def test_the_polarity_decides_which_pulses_are_seen(crate: Crate) -> None:
     ioc, _ = crate
     ioc.put("M01:C05:Polarity", "Negative")
     assert int(ioc.get("M01:C05:CHANNEL_CSRA_RBV")) & 1 << 5 == 0
@@ -101,7 +70,7 @@ def test_the_polarity_decides_which_pulses_are_seen(crate: tuple[Ioc, Simulation
     assert _count(_events(crate)[1])[5] > 50
 
 
-def test_traces_have_the_length_that_was_written(crate: tuple[Ioc, Simulation]) -> None:
+def test_traces_have_the_length_that_was_written(crate: Crate) -> None:
     ioc, _ = crate
     ioc.put("M00:C02:CaptureTrace", "Yes")
     ioc.put("M00:C02:TRACE_LENGTH", 0.509)  # whole steps of ten samples, rounded down
@@ -113,7 +82,7 @@ def test_traces_have_the_length_that_was_written(crate: tuple[Ioc, Simulation]) 
     ioc.put("M00:C02:CaptureTrace", "No")
 
 
-def test_the_cfd_gives_times_between_ticks(crate: tuple[Ioc, Simulation]) -> None:
+def test_the_cfd_gives_times_between_ticks(crate: Crate) -> None:
     ioc, _ = crate
     ioc.put("M00:C04:EnableCFD", "Yes")
     ioc.put("M00:C04:CFDThresh", 1)
@@ -126,7 +95,7 @@ def test_the_cfd_gives_times_between_ticks(crate: tuple[Ioc, Simulation]) -> Non
     ioc.put("M00:C04:EnableCFD", "No")
 
 
-def test_sums_are_recorded_where_they_are_wanted(crate: tuple[Ioc, Simulation]) -> None:
+def test_sums_are_recorded_where_they_are_wanted(crate: Crate) -> None:
     ioc, _ = crate
     ioc.put("M00:C06:CaptureSums", "Yes")
     ioc.put("M00:C07:EnableQDC", "Yes")
@@ -137,14 +106,14 @@ def test_sums_are_recorded_where_they_are_wanted(crate: tuple[Ioc, Simulation]) 
     ioc.put("M00:C07:EnableQDC", "No")
 
 
-def test_a_channel_that_is_not_good_is_not_recorded(crate: tuple[Ioc, Simulation]) -> None:
+def test_a_channel_that_is_not_good_is_not_recorded(crate: Crate) -> None:
     ioc, _ = crate
     ioc.put("M00:C08:GoodChannel", "No")
     assert _count(_events(crate)[0])[8] == 0
     ioc.put("M00:C08:GoodChannel", "Yes")
 
 
-def test_a_write_is_read_back_with_what_else_it_changes(crate: tuple[Ioc, Simulation]) -> None:
+def test_a_write_is_read_back_with_what_else_it_changes(crate: Crate) -> None:
     ioc, _ = crate
     ioc.put("M00:C09:TRIGGER_THRESHOLD", 100)
     ioc.put("M00:C09:TRIGGER_RISETIME", 0.2033)
@@ -166,7 +135,7 @@ def test_a_write_is_read_back_with_what_else_it_changes(crate: tuple[Ioc, Simula
     ],
 )
 def test_what_a_module_would_clamp_is_refused_with_what_is_allowed(
-    crate: tuple[Ioc, Simulation], pv: str, value: float, why: str
+    crate: Crate, pv: str, value: float, why: str
 ) -> None:
     ioc, _ = crate
     before = ioc.get(pv)
@@ -176,9 +145,9 @@ def test_what_a_module_would_clamp_is_refused_with_what_is_allowed(
     assert ioc.get(pv) == ioc.get(f"{pv}_RBV") == before
 
 
-def test_the_sdks_reason_is_shown_and_nothing_is_changed(crate: tuple[Ioc, Simulation]) -> None:
+def test_the_sdks_reason_is_shown_and_nothing_is_changed(crate: Crate) -> None:
     ioc, simulation = crate
-    simulation.control(*RATES, "fail Pixie16WriteSglChanPar code 506 count 1")
+    simulation.control(RATE, "fail Pixie16WriteSglChanPar code 506 count 1")
     with pytest.raises(PutFailed):
         ioc.put("M00:C03:EMIN", 5)
     message = ioc.get("CmdMessage_RBV")
@@ -189,7 +158,7 @@ def test_the_sdks_reason_is_shown_and_nothing_is_changed(crate: tuple[Ioc, Simul
     assert ioc.get("M00:C03:EMIN_RBV") == 5
 
 
-def test_settings_are_locked_during_a_run(crate: tuple[Ioc, Simulation]) -> None:
+def test_settings_are_locked_during_a_run(crate: Crate) -> None:
     ioc, _ = crate
     ioc.put("PresetMode", "No preset")
     ioc.put_and_forget("Acquire", 1)
@@ -203,7 +172,7 @@ def test_settings_are_locked_during_a_run(crate: tuple[Ioc, Simulation]) -> None
     ioc.until("Acquire", lambda acquire: acquire == "Done")
 
 
-def test_a_copy_goes_where_it_is_wanted(crate: tuple[Ioc, Simulation]) -> None:
+def test_a_copy_goes_where_it_is_wanted(crate: Crate) -> None:
     ioc, _ = crate
     ioc.put("M00:C01:CFDDelay", 0.2)
     ioc.put("M00:C01:QDCLen3", 1.5)
@@ -215,40 +184,42 @@ def test_a_copy_goes_where_it_is_wanted(crate: tuple[Ioc, Simulation]) -> None:
     assert ioc.get("M01:C00:QDCLen3_RBV") != 1.5
     ioc.put("CopyQdc", 1)
     assert ioc.get("M01:C00:QDCLen3_RBV") == 1.5
-    ioc.put("CopyTo", "M00:C16")
-    with pytest.raises(PutFailed):
-        ioc.put("CopyQdc", 1)
-    assert "M00:C16: module 0 has channels 0 to 15" in ioc.get("CmdMessage_RBV")
-    ioc.put("CopyTo", "M00:C07-C04")
-    with pytest.raises(PutFailed):
-        ioc.put("CopyQdc", 1)
-    assert "M00:C07-C04: the first channel of a range must not be above the last" in ioc.get("CmdMessage_RBV")
-    with pytest.raises(PutFailed):
-        ioc.put("CopyTo", "channel 3")
+    for pv, value, why in (
+        ("CopyTo", "M01, M00:C16", "M00:C16: module 0 has channels 0 to 15"),
+        ("CopyTo", "M02", "M02: there are modules 0 to 1"),
+        ("CopyTo", "M00:C07-C04", "M00:C07-C04: the first channel of a range must not be above the last"),
+        ("CopyTo", "channel 3", "must be all, or a list"),
+        ("CopyFrom", "M02:C00", "M02:C00: there are modules 0 to 1"),
+    ):
+        before = ioc.get(pv)
+        with pytest.raises(PutFailed):
+            ioc.put(pv, value)
+        assert why in ioc.get("CmdMessage_RBV")
+        assert ioc.get(pv) == ioc.get(f"{pv}_RBV") == before
     ioc.put("CopyTo", "all")
 
 
-def test_a_file_of_settings_is_saved_with_its_comment_and_loaded(crate: tuple[Ioc, Simulation]) -> None:
+def test_a_file_of_settings_is_saved_with_its_comment_and_loaded(crate: Crate) -> None:
     ioc, simulation = crate
     path = simulation.folder / "set" / "germanium.json"
     ioc.put("SettingsFile", str(path))
     ioc.put("SettingsComment", "2 us, with cobalt")
     ioc.put("M00:C12:TAU", 45.5)
     ioc.put("SaveSettings", 1)
-    ioc.until("SettingsChanged_RBV", lambda changed: changed == "No")
+    assert ioc.get("SettingsChanged_RBV") == "No"
     assert len(json.loads(path.read_text())) == 2
-    ioc.until("SettingsFiles_RBV", lambda names: names == "germanium.json  2 us, with cobalt")
+    assert ioc.get("SettingsFiles_RBV") == "germanium.json  2 us, with cobalt"
     ioc.put("M00:C12:TAU", 50)
     ioc.put("SettingsComment", "")
-    ioc.until("SettingsChanges_RBV", lambda text: "TAU 45.5 -> 50 in M00:C12" in text)
+    assert "TAU 45.5 -> 50 in M00:C12" in ioc.get("SettingsChanges_RBV")
     assert ioc.get("SettingsChanged_RBV") == "Yes"
     ioc.put("LoadSettings", 1)
     assert ioc.get("M00:C12:TAU") == ioc.get("M00:C12:TAU_RBV") == 45.5
     assert ioc.get("SettingsComment") == "2 us, with cobalt"
-    ioc.until("SettingsChanged_RBV", lambda changed: changed == "No")
+    assert ioc.get("SettingsChanged_RBV") == "No"
 
 
-def test_a_file_that_is_not_of_this_crate_is_refused(crate: tuple[Ioc, Simulation]) -> None:
+def test_a_file_that_is_not_of_this_crate_is_refused(crate: Crate) -> None:
     ioc, simulation = crate
     path = simulation.folder / "short.json"
     for content, why in (
@@ -275,7 +246,7 @@ def test_a_boot_refuses_a_file_of_settings_that_is_not_of_this_crate() -> None:
         }  # fmt: skip
         settings.write_text(json.dumps([empty]))
         with running(ioc):
-            _until_booted(ioc)
+            until_booted(ioc)
             ioc.put("SettingsFile", str(settings))
             with pytest.raises(PutFailed):
                 ioc.put("Boot", 1)
@@ -286,7 +257,7 @@ def test_a_boot_refuses_a_file_of_settings_that_is_not_of_this_crate() -> None:
             assert ioc.get("BootState_RBV") == "Booted"
 
 
-def test_the_settings_of_a_run_stand_beside_its_data(crate: tuple[Ioc, Simulation]) -> None:
+def test_the_settings_of_a_run_stand_beside_its_data(crate: Crate) -> None:
     ioc, simulation = crate
     ioc.put("M01:C07:BINFACTOR", 4)
     _events(crate)
@@ -301,7 +272,7 @@ def test_the_settings_of_a_run_stand_beside_its_data(crate: tuple[Ioc, Simulatio
 def test_a_boot_and_a_restart_keep_what_was_changed() -> None:
     with _crate() as (ioc, _):
         with running(ioc):
-            _until_booted(ioc)
+            until_booted(ioc)
             ioc.put("M01:C09:TRIGGER_THRESHOLD", 77)
             ioc.put("M01:C09:CaptureTrace", "Yes")
             ioc.put("FastBoot", "No")
@@ -309,6 +280,7 @@ def test_a_boot_and_a_restart_keep_what_was_changed() -> None:
             assert ioc.get("BootState_RBV") == "Booted"
             _check_kept(ioc)
         with running(ioc):
+            until_booted(ioc)
             _check_kept(ioc)
 
 
@@ -316,7 +288,7 @@ def test_a_restart_names_the_file_of_settings_without_which_it_cannot_boot() -> 
     with _crate() as (ioc, simulation):
         path = simulation.folder / "own.json"
         with running(ioc):
-            _until_booted(ioc)
+            until_booted(ioc)
             ioc.put("SettingsFile", str(path))
             ioc.put("SaveSettings", 1)
         path.unlink()
@@ -338,19 +310,28 @@ def test_a_restart_names_the_file_of_settings_without_which_it_cannot_boot() -> 
 def test_changes_that_cannot_be_read_after_a_restart_are_no_silent_loss() -> None:
     with _crate() as (ioc, _):
         with running(ioc):
-            _until_booted(ioc)
+            until_booted(ioc)
             ioc.put("M00:C00:TAU", 44)
-        (kept,) = ioc.folder.rglob("module-settings.json")
-        kept.write_text(kept.read_text()[:-40])
+            ioc.put("M00:C00:TAU", 45)
+        kept = max(ioc.folder.rglob("module-settings-*.json"))
+        kept.write_text(kept.read_text().replace("45", "46"))
         with running(ioc):
-            _until_booted(ioc)
+            until_booted(ioc)
+            before = "settings that were changed before the boot are those of the version before"
+            ioc.until("TakeData:PrintLog_RBV", lambda text: before in text and str(kept) in text)
+            ioc.until("M00:C00:TAU_RBV", lambda tau: abs(tau - 44) < 0.5)
+        for kept in ioc.folder.rglob("module-settings-*.json"):
+            kept.write_text(kept.read_text()[:-40])
+        kept = max(ioc.folder.rglob("module-settings-*.json"))
+        with running(ioc):
+            until_booted(ioc)
             lost = "settings that were changed before the boot are lost"
             ioc.until("TakeData:PrintLog_RBV", lambda text: lost in text and str(kept) in text)
             assert ioc.get("M00:C00:TAU_RBV") != 44
 
 
 def _check_kept(ioc: Ioc) -> None:
-    ioc.until("M01:C09:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold == 77, 60)
+    assert ioc.get("M01:C09:TRIGGER_THRESHOLD_RBV") == 77
     assert ioc.get("M01:C09:CaptureTrace_RBV") == "Yes"
     assert ioc.get("M01:C08:TRIGGER_THRESHOLD_RBV") == 100
     ioc.until("SettingsChanges_RBV", lambda text: "TRIGGER_THRESHOLD 100 -> 77 in M01:C09" in text)

@@ -12,42 +12,19 @@ import pytest
 from pixieioc.pipeline import Refused
 from pixieioc.testing import Recorder, chain
 from tests.ca_client import PutFailed
-from tests.hardware.simulation import Simulation
-from tests.running_ioc import Ioc, ioc_folder, running
+from tests.hardware.crate_ioc import RATE, Crate, running_crate
+from tests.running_ioc import Ioc
 from tests.test_readme import Terminal, section
-
-CONFIGURATION = """
-[pipeline]
-chain = ["TakeData", "ConvertToEvents"]
-[crate]
-modules = 2
-[tasks.TakeData]
-implementation = "sdk"
-crate_file = "crate.toml"
-boot_at_start = false
-[ioc]
-state_dir = "state"
-"""
-RATE = "rate 400"
-Crate = tuple[Ioc, Simulation]
 
 
 @pytest.fixture(scope="module")
 def ioc_of_crate() -> Iterator[Crate]:
     """An IOC with two modules, which have booted; before that the tools are refused."""
-    with ioc_folder() as folder:
-        simulation = Simulation(folder)
-        simulation.crate_file()
-        simulation.control(RATE)
-        (folder / "ioc.toml").write_text(CONFIGURATION)
-        ioc = Ioc(folder, "run", folder / "ioc.toml")
-        ioc.environment.update(simulation.environment)
-        with running(ioc):
-            for name in ("AcquireTraces", "FindTau", "FindBaselineCut", "ReadHistograms"):
-                assert "the crate is not booted: write 1 to Boot" in _refused(ioc, name)
-            ioc.put("Boot", 1)
-            ioc.until("M01:C15:TRIGGER_THRESHOLD_RBV", lambda threshold: threshold > 0)
-            yield ioc, simulation
+    with running_crate() as (ioc, simulation):
+        for name in ("AcquireTraces", "FindTau", "FindBaselineCut", "ReadHistograms"):
+            assert "the crate is not booted: write 1 to Boot" in _refused(ioc, name)
+        ioc.put("Boot", 1)
+        yield ioc, simulation
 
 
 @pytest.fixture

@@ -12,42 +12,18 @@ import pytest
 from pixieioc.listmode.events import Events
 from pixieioc.listmode.variant import variant
 from tests.ca_client import PutFailed
+from tests.hardware.crate_ioc import running_crate
 from tests.hardware.simulation import Simulation, decoded
-from tests.running_ioc import Ioc, ioc_folder, running
+from tests.running_ioc import Ioc
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("pixie16") is None, reason="pypixie16 is not installed")
-
-CONFIGURATION = """
-[pipeline]
-chain = ["TakeData", "GatherData", "ConvertToEvents"]
-[crate]
-modules = 2
-adc_mhz = [500]
-firmware_revision = [35207]
-[tasks.TakeData]
-boot_at_start = false
-statistics_interval = 0.2
-[tasks.GatherData]
-auto_save = true
-file_path = "data"
-create_directory = true
-[ioc]
-state_dir = "state"
-"""
 
 
 @pytest.fixture(scope="module")
 def crate() -> Iterator[tuple[Ioc, Simulation]]:
     """An IOC whose crate has not booted yet."""
-    with ioc_folder() as folder:
-        simulation = Simulation(folder)
-        simulation.configure_pypixie16()
-        simulation.control("rate 500")
-        (folder / "ioc.toml").write_text(CONFIGURATION)
-        ioc = Ioc(folder, "run", folder / "ioc.toml")
-        ioc.environment.update(simulation.environment)
-        with running(ioc):
-            yield ioc, simulation
+    with running_crate("rate 500", pypixie16=True, save=True, statistics_interval=0.2) as made:
+        yield made
 
 
 def _take(ioc: Ioc, seconds: float) -> None:
@@ -75,7 +51,7 @@ def test_a_boot_that_fails_is_shown_and_the_next_works(crate: tuple[Ioc, Simulat
     simulation.control("rate 500", "fail Pixie16BootModule code 501 module 1")
     with pytest.raises(PutFailed):
         ioc.put("Boot", 1)
-    ioc.until("BootState_RBV", lambda state: state == "Failed")
+    assert ioc.get("BootState_RBV") == "Failed"
     assert ioc.severity("BootState_RBV") == 2
     assert "Pixie16BootModule of module 1: device failed to boot (-501)" in ioc.get("TakeData:ErrorMessage_RBV")
     assert "the boot of the crate has failed" in ioc.get("ReadyMessage_RBV")
@@ -83,7 +59,7 @@ def test_a_boot_that_fails_is_shown_and_the_next_works(crate: tuple[Ioc, Simulat
     simulation.control("rate 500")
     ioc.put("ErrorAck", 1)
     _boot(ioc)
-    ioc.until("Ready_RBV", lambda ready: ready == "Yes")
+    assert ioc.get("Ready_RBV") == "Yes"
     assert (ioc.get("BootProgress_RBV"), ioc.severity("BootState_RBV")) == (100, 0)
     assert "libPixie16Api.so (SDK 5 or later), pypixie16 3" in ioc.get("SdkVersion_RBV")
     _take(ioc, 0.3)
@@ -237,7 +213,7 @@ def test_other_slots_are_opened_by_a_new_process(crate: tuple[Ioc, Simulation]) 
     process = ioc.pid_of("TakeData")
     ioc.put("TakeData:Slots", "[5, 6]")
     assert ioc.pid_of("TakeData") != process
-    ioc.until("Ready_RBV", lambda ready: ready == "No")
+    assert ioc.get("Ready_RBV") == "No"
     assert ioc.get("BootState_RBV") == "Offline"
     _boot(ioc)
     _take(ioc, 0.3)
