@@ -161,11 +161,13 @@ class RawFile:
 
     def write(self, data: bytes | memoryview) -> None:
         """Appends all of `data`, which must not change afterwards; Error as with `check`, `rescue` then returns it."""
-        view = memoryview(data).cast("B")
-        write = _Write(view, self._hasher.submit(self._add, view), self._writer.submit(self._append, view))
-        self._pending.append(write)
-        self._given += len(view)
-        self._settle(_BEHIND + 1)
+        try:
+            self.check()
+        finally:
+            view = memoryview(data).cast("B")
+            write = _Write(view, self._hasher.submit(self._add, view), self._writer.submit(self._append, view))
+            self._pending.append(write)
+            self._given += len(view)
 
     def check(self) -> None:
         """Error if the disk has not taken what was written, as far as that is known."""
