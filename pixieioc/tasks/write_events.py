@@ -18,7 +18,8 @@ from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.disk import why_not_new
 from pixieioc.tasks.event_files import RUN, import_pyarrow
 from pixieioc.tasks.event_formats import format_of, names_of, new_file
-from pixieioc.tasks.items import EVENTS, events_of
+from pixieioc.tasks.items import EVENTS, Beginning, Ending, events_of
+from pixieioc.tasks.run_record import counts_in_metadata
 
 
 class WriteEvents(Task):
@@ -68,6 +69,8 @@ class WriteEvents(Task):
         path = _path(self.file, self.run_id)
         self._file = new_file(path, format_of(path, self.format))
         self._runs: list[dict[str, Any]] = []  # of recorded data
+        self._begins: Beginning | None = None
+        self._ends: Ending | None = None
         self._first: int | None = None
         self._last: int | None = None
         self.full_file_name = str(path)
@@ -77,6 +80,8 @@ class WriteEvents(Task):
             block = events_of(datum, self.name)
             if "begins" in block:
                 self._runs.append({name: block["begins"].get(name) for name in ("run_id", "start_time", "end_time")})
+                self._begins = block["begins"]
+            self._ends = block.get("ends", self._ends)
             self._file.append(self._wanted(block["events"]))
         except Exception:  # a file that lacks something in the middle is of no use
             self._file.discard()
@@ -115,6 +120,7 @@ class WriteEvents(Task):
             "software": f"pixieioc {pixieioc.__version__}",
             **(runs[0] if len(runs) == 1 else dict.fromkeys(written)),
             "runs": runs,
+            **counts_in_metadata(self._begins, self._ends),
             "events": self._file.events,
             "first_time": self._first,
             "last_time": self._last,
