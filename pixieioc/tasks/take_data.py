@@ -41,8 +41,10 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
     takes, gives = NOTHING, WORDS
     urgent = True
 
-    synchronous = Parameter(False, shared=True, doc="Whether all modules start and stop together.")
-    clear_clocks = Parameter(True, shared=True, doc="Whether the modules' clocks begin at 0 in each run.")
+    synchronous = Parameter(False, shared=True, section="crate", doc="Whether all modules start and stop together.")
+    clear_clocks = Parameter(
+        True, shared=True, section="crate", doc="Whether the modules' clocks begin at 0 in each run."
+    )
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the run ends; 0: not by itself.")
     threshold = Parameter(
         16384, unit="words", low=1, high=131072, live=True, doc="A FIFO is read when it holds at least this many words."
