@@ -39,9 +39,10 @@ os.environ.update(
     EPICS_CAS_BEACON_PORT=str(_REPEATER.getsockname()[1]),
 )
 
-# Whoever starts the tests in the background has them ignore ^C, and every program would inherit that.
+# Whoever starts the tests in the background has them ignore ^C and ^\, and every program would inherit that.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from typing import Any
 from pixieioc.config import RUN, Config
 from pixieioc.ioc import sav
 from pixieioc.ioc.ca.view import View, Views
-from pixieioc.ioc.records import RESTORING, Client, Put, PutRefused, Pvs, Record
-from pixieioc.ioc.restore import Restorer, kept_fields, value_text
+from pixieioc.ioc.records import RESTORING, Client, Put, PutRefused, Pvs
+from pixieioc.ioc.restore import Restorer
 from pixieioc.ioc.sav import BadFile
 from pixieioc.ioc.save_status import SaveStatus
-from pixieioc.ioc.saved_settings import Choice, choose, differing, is_kept, planned
+from pixieioc.ioc.saved_settings import Choice, choose, planned
+from pixieioc.ioc.unsaved import Unsaved
 from pixieioc.ioc.worker import Worker
 from pixieioc.pvinfo import PvInfo
 from pixieioc.tasks.disk import replace_file, sync
@@ -36,8 +37,6 @@ _LAST = 0.25
 #: The parameter that the IOC counts itself: a file in which nothing else is new is no version of its own.
 _COUNTED = "file_number"
 
-Snapshot = dict[str, str]
-
 
 class Autosave:
     """The settings of the IOC that no device keeps, and the fields that clients have set, by their names with prefix.
@@ -46,7 +45,7 @@ class Autosave:
     """
 
     def __init__(self, pvs: Pvs, infos: Mapping[str, PvInfo], config: Config, views: Views) -> None:
-        self._pvs, self._infos = pvs, infos
+        self._pvs = pvs
         self._loop = asyncio.get_running_loop()
         self._restorer = Restorer(views)
         self._folder = config.state_folder
@@ -55,17 +54,16 @@ class Autosave:
         self._versions = Versions(self._folder, f"settings-{family}", ".sav")
         self._status = SaveStatus(pvs)
         self._worker = Worker("pixieioc settings")
-        self._records = {pvs.prefix + name: pvs[name] for name, info in infos.items() if is_kept(info)}
-        self._long = {name for name, record in self._records.items() if record.info.is_text}
-        self._counted = {name for name, record in self._records.items() if record.info.source.name == _COUNTED}
-        self._overridden = {name for name in self._records if self._is_overridden(name, config)}
-        #: Records of which a client has set a field.
-        self._described: dict[str, Record] = {}
-        self._configured: Snapshot = {name: value_text(record) for name, record in self._records.items()}
-        self._saved: Snapshot = {}
+        self._unsaved = Unsaved(pvs, infos)
+        records = self._unsaved.records
+        self._long = {name for name, record in records.items() if record.info.is_text}
+        self._counted = {name for name, record in records.items() if record.info.source.name == _COUNTED}
+        self._overridden = {name for name, record in records.items() if _is_overridden(record.info, config)}
+        self._content = sav.Content(self._configuration, self._long)  # the worker's, once it has begun
+        #: What is in no file yet; None: a field that is as it is declared again.
+        self._waiting: dict[str, str | None] = {}
         self._newest: Path | None = None
         self._newest_is_minor = False
-        self._changed_since = False
         self._saving: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -74,11 +72,11 @@ class Autosave:
     async def begin(self, *, restore: bool = True) -> None:
         """Restores what was saved, and saves whatever is written from now on."""
         choice = self._choice()
-        await self._restore(choice, wanted=restore)
-        for record in self._records.values():
-            record.observe(self)
-        for record in self._pvs.values():
-            record.on_describe = self._note_field
+        saved = await self._restore(choice, wanted=restore)
+        now = self._unsaved.watch(self._changed)
+        self._content.put(now, self._unsaved.configured)
+        self._waiting = {name: text for name, text in now.items() if saved.get(name) != text}
+        self._waiting |= {name: None for name in saved if name not in now}
         self._changed()
 
     def serve(self, may_write: Callable[[View, Client], bool]) -> None:
@@ -98,110 +96,66 @@ class Autosave:
         self._newest = self._folder / choice.name if choice.saved is not None else None
         return choice
 
-    async def _restore(self, choice: Choice, *, wanted: bool) -> None:
-        left = list(choice.rejected)
-        count = 0
+    async def _restore(self, choice: Choice, *, wanted: bool) -> Mapping[str, str]:
+        """Restores what is to be restored of a file; returns what is saved, and need not be saved anew."""
+        left, count, is_saved = list(choice.rejected), 0, dict[str, str]()
         if choice.saved is not None and wanted:
-            plan = planned(choice.saved, self._present, self._overridden)
+            plan = planned(choice.saved, self._unsaved.declared, self._overridden)
             for name in plan.writes:
-                self._note_if_field(name)
+                self._unsaved.note_field(name)
             refused = await self._restorer.write(plan.writes, RESTORING)
             count = len(plan.writes) - len(refused)
             left += plan.left + [f"{name} = {plan.writes[name]}: {why}" for name, why in refused.items()]
             if not choice.rejected:  # otherwise it is written anew, so that the newest file is a good one
-                self._saved = dict(choice.saved.values)
+                is_saved = dict(choice.saved.values)
         self._status.restored(choice.name if wanted else "", choice.saved if wanted else None, count, left)
-
-    def _present(self, name: str) -> str | None:
-        """What a setting, or a field, is by its configuration and declaration; None: there is no such setting."""
-        record, _, field = name.partition(".")
-        if not field:
-            return self._configured.get(name)
-        info = self._infos.get(record.removeprefix(self._pvs.prefix)) if record.startswith(self._pvs.prefix) else None
-        return None if info is None else dict(kept_fields(Record(info, record))).get(field)
-
-    def _is_overridden(self, name: str, config: Config) -> bool:
-        source = self._records[name].info.source
-        key_path = ("tasks", source.task, source.name) if source.task else (RUN, source.name)
-        return key_path in config.overridden
-
-    # -- what changes -------------------------------------------------------------------------------------------------
-
-    def changed(self, changes: int) -> None:
-        """One of the records has been posted."""
-        if changes:
-            self._changed()
-
-    def _note_field(self, record: Record) -> None:
-        self._described[record.name] = record
-        self._changed()
-
-    def _note_if_field(self, name: str) -> None:
-        record, _, field = name.partition(".")
-        if field:
-            self._described[record] = self._pvs[record.removeprefix(self._pvs.prefix)]
-
-    def _changed(self) -> None:
-        self._changed_since = True
-        if self._timer is None and self._saving is None:
-            self._timer = self._loop.call_later(_TOGETHER, self._save)
-
-    def _snapshot(self) -> Snapshot:
-        found = {name: value_text(record) for name, record in self._records.items()}
-        return found | dict(self._fields())
-
-    def _fields(self) -> Iterator[tuple[str, str]]:
-        """What is not as it is declared: nobody else has written that."""
-        for name, record in self._described.items():
-            declared = dict(kept_fields(Record(self._infos[record.info.name], name)))
-            for field, text in kept_fields(record):
-                if text != declared[field]:
-                    self._configured.setdefault(f"{name}.{field}", declared[field])
-                    yield f"{name}.{field}", text
+        return is_saved
 
     # -- saving -------------------------------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        if self._timer is None and self._saving is None:
+            self._timer = self._loop.call_later(_TOGETHER, self._save)
 
     def _save(self) -> asyncio.Future[None] | None:
         """Has a file written, unless one is being written or nothing is new."""
         self._timer = None
         if self._saving is not None:
             return self._saving
-        self._changed_since = False
-        now = self._snapshot()
-        news = differing(self._saved, now)
-        if not news:
+        self._waiting |= self._unsaved.take()
+        if not self._waiting:
             return None
+        news, self._waiting = self._waiting, {}
         # The version before is worth keeping only if it had something else than a new count.
-        minor = news <= self._counted
+        minor = news.keys() <= self._counted
         instead = self._newest if minor and self._newest_is_minor else None
-        write = functools.partial(self._write, now, dict(self._configured), instead)
-        self._saving = asyncio.ensure_future(self._finish(self._worker.do(write), now, minor=minor))
+        configured = {name: text for name in news if (text := self._unsaved.configured.get(name)) is not None}
+        write = functools.partial(self._write, news, configured, instead)
+        self._saving = asyncio.ensure_future(self._finish(self._worker.do(write), news, minor=minor))
         return self._saving
 
-    async def _finish(self, writing: asyncio.Future[Path], now: Snapshot, *, minor: bool) -> None:
+    async def _finish(self, writing: asyncio.Future[Path], news: dict[str, str | None], *, minor: bool) -> None:
         """Shows how it went; what was written meanwhile is next, and what has failed is tried again."""
         pause = _TOGETHER
         try:
             while not (await asyncio.wait([writing], timeout=_AGAIN))[0]:
                 self._status.silent(self._folder, self._worker.waiting)
             self._newest = writing.result()
-            self._newest_is_minor, self._saved = minor, now
+            self._newest_is_minor = minor
             self._status.saved(self._newest)
         except OSError as error:
-            self._changed_since, pause = True, _AGAIN
+            self._waiting, pause = news, _AGAIN
             self._status.failed(self._folder, error)
         finally:
             self._saving = None
-        if self._changed_since and self._timer is None:
+        self._waiting |= self._unsaved.take()
+        if self._waiting and self._timer is None:
             self._timer = self._loop.call_later(pause, self._save)
 
-    def _write(self, values: Snapshot, configured: Snapshot, instead_of: Path | None) -> Path:
+    def _write(self, news: Mapping[str, str | None], configured: Mapping[str, str], instead_of: Path | None) -> Path:
         """In the worker's thread."""
-        return self._versions.write(self._content(values, configured), instead_of=instead_of)
-
-    def _content(self, values: Snapshot, configured: Snapshot) -> bytes:
-        when = datetime.now().astimezone().isoformat(" ", "seconds")
-        return sav.written(values, configured, self._configuration, when, self._long)
+        self._content.put(news, configured)
+        return self._versions.write(self._content.written(_now()), instead_of=instead_of)
 
     async def end(self) -> None:
         """Saves what has changed since, if the file system takes it soon."""
@@ -238,10 +192,10 @@ class Autosave:
         return self._folder / Path(name).expanduser()
 
     async def _save_as(self, path: Path, _: Client) -> str:
-        content = self._content(self._snapshot(), self._configured)
+        values, configured = self._unsaved.all(), self._unsaved.configured
 
         def write() -> None:
-            replace_file(path, content)
+            replace_file(path, sav.written(values, configured, self._configuration, _now(), self._long))
             sync(path.parent)
 
         await self._worker.do(write)
@@ -250,9 +204,9 @@ class Autosave:
     async def _load(self, may_write: Callable[[View, Client], bool], path: Path, client: Client) -> str:
         """Writes what a file has, as this client; what is refused is named, and all else is written."""
         saved = sav.read(await self._worker.do(path.read_bytes))
-        known = {name: value for name, value in saved.values.items() if self._present(name) is not None}
+        known = {name: value for name, value in saved.values.items() if self._unsaved.declared(name) is not None}
         for name in known:
-            self._note_if_field(name)
+            self._unsaved.note_field(name)
         refused = await self._restorer.write(known, client, lambda view: may_write(view, client))
         left = [f"{name} = {known[name]}: {why}" for name, why in refused.items()]
         left += [f"{name}: {why}" for name, why in saved.unreadable.items()]
@@ -261,3 +215,13 @@ class Autosave:
         if left:
             raise PutRefused(self._status.said(left))
         return f"Loaded {path.name}"
+
+
+def _is_overridden(info: PvInfo, config: Config) -> bool:
+    """Whether the command line says what a setting is."""
+    source = info.source
+    return (("tasks", source.task, source.name) if source.task else (RUN, source.name)) in config.overridden
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(" ", "seconds")

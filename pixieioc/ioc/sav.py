@@ -45,19 +45,46 @@ def text_of(value: float | str) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
+class Content:
+    """The content of a file that is written again and again: only the lines of what has changed are made anew.
+
+    The texts of the names in `long` are arrays of characters.
+    """
+
+    def __init__(self, configuration: str, long: Collection[str] = ()) -> None:
+        self._configuration, self._long = configuration, long
+        self._lines: dict[str, str] = {}
+
+    def put(self, values: Mapping[str, str | None], configured: Mapping[str, str]) -> None:
+        """Values by name, None for one that is left out, and what the configuration says of them."""
+        for name, value in values.items():
+            if value is None:
+                self._lines.pop(name, None)
+            else:
+                self._lines[name] = self._lines_of(name, value, configured.get(name, value))
+
+    def written(self, when: str) -> bytes:
+        """All of it; `when` is for readers."""
+        head = f"{_HEADER}, written {when}\n{_CONFIGURATION}{self._configuration}\n"
+        body = "".join([head, *self._lines.values()]).encode()
+        return body + f"{_SUM}{hashlib.sha256(body).hexdigest()}\n{_END}\n".encode()
+
+    def _lines_of(self, name: str, value: str, before: str) -> str:
+        is_long, is_plain = name in self._long, _is_plain(value)
+        lines = f"# {name} is {value}\n" if is_long and is_plain else ""
+        lines += f"{name} {_as_array(value) if is_long or not is_plain else value}\n"
+        if before != value:
+            lines += f"{_CONFIGURED}{name} {before if _is_plain(before) else _as_array(before)}\n"
+        return lines
+
+
 def written(
     values: Mapping[str, str], configured: Mapping[str, str], configuration: str, when: str, long: Collection[str] = ()
 ) -> bytes:
-    """The content of a file. `when` is for readers; the texts of the names in `long` are arrays of characters."""
-    lines = [f"{_HEADER}, written {when}", _CONFIGURATION + configuration]
-    for name, value in values.items():
-        if name in long and _is_plain(value):
-            lines.append(f"# {name} is {value}")
-        lines.append(f"{name} {_as_array(value) if name in long or not _is_plain(value) else value}")
-        if (before := configured.get(name, value)) != value:
-            lines.append(f"{_CONFIGURED}{name} {before if _is_plain(before) else _as_array(before)}")
-    body = "".join(f"{line}\n" for line in lines).encode()
-    return body + f"{_SUM}{hashlib.sha256(body).hexdigest()}\n{_END}\n".encode()
+    """The content of a file that is written once, see `Content`."""
+    content = Content(configuration, long)
+    content.put(values, configured)
+    return content.written(when)
 
 
 def read(content: bytes) -> Saved:

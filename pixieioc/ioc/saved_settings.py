@@ -6,7 +6,7 @@ it did then. What the command line says of a setting counts in any case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from pixieioc.ioc import sav
@@ -86,11 +86,6 @@ def in_words(texts: Collection[str]) -> str:
     some = list(texts)[:_TOLD]
     more = len(texts) - len(some)
     return "; ".join(some) + (f"; and {more} more, see the log" if more else "")
-
-
-def differing(old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:
-    """The names whose values differ."""
-    return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
 
 
 def _short(value: str) -> str:
