@@ -122,7 +122,7 @@ def _reports(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
 
 
 def _own(site: Site, task: TaskInfo) -> Iterator[PvInfo]:
-    return (pv for pv in site.description.of_task(task.name) if pv.section not in ("channel", "crate", "modules"))
+    return (pv for pv in site.description.of_task(task.name) if pv.section not in ("channel", "modules"))
 
 
 def _is_its_own(pv: PvInfo) -> bool:
