@@ -274,6 +274,9 @@ recorded data is what the files beside the raw files tell.
 | `run_id`, `start_time`, `end_time` | The data's run (Unix times, s); null if not known, or if there are several. |
 | `runs` | All runs that the data are of, a list of `run_id`, `start_time` and `end_time`. |
 | `written` | `run_id`, `start_time` and `end_time` of what has written the file; `end_reason` as with raw files. |
+| `counts` | What the modules of a crate have counted in the run, by module, as in the \
+[files beside raw files](running.md#raw-files); null where that is not known, and `counts_unknown` says why. Only of \
+data that come from a crate. |
 | `items_discarded` | Blocks that an abort left out. |
 | `configuration` | The settings of all tasks, with the names of the raw files. |
 | `columns` | Type, unit and meaning of each column. |"""

@@ -15,9 +15,9 @@ SEVERITIES: tuple[Severity, ...] = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
 #: Groups of those who may write: operators, experts, engineers; empty: nobody.
 Access = Literal["", "OP", "EX", "EN"]
 #: Where screens, the alarm tree and the reference have it.
-Section = Literal["run", "files", "modules", "errors", "task", "channel", "ioc"]
+Section = Literal["run", "files", "crate", "modules", "errors", "task", "channel", "ioc"]
 #: Sections of what is the whole pipeline's, which a task may choose for what it shares.
-SharedSection = Literal["run", "files", "modules"]
+SharedSection = Literal["run", "files", "crate", "modules"]
 #: When an archiver keeps it: always, only during a run, never.
 Archive = Literal["always", "running", ""]
 

@@ -20,6 +20,7 @@ SCREENS: Mapping[Section, str] = {
     "task": "task_{task}.bob",
     "channel": "rates.bob",
     "ioc": "expert.bob",
+    "crate": "modules.bob",
     "modules": "modules.bob",
 }
 CHANNEL_RATE = "OutputCountRate_RBV"
@@ -91,7 +92,7 @@ class Component:
 
 
 def alarm_tree(description: Description, site: AlarmSite) -> Component:
-    """The tree: that the IOC is there; Disk full, Run, Files, Tasks, Channels, IOC.
+    """The tree: that the IOC is there; Disk full, Run, Crate, Files, Tasks, Channels, IOC.
 
     Tasks has one group per task, Channels one per module.
     """
@@ -119,6 +120,7 @@ def alarm_tree(description: Description, site: AlarmSite) -> Component:
     groups = (
         Component("Disk full", full_disk, severity_pv=f"{description.prefix}DiskFullAlarm"),
         group("Run", "run", "errors"),
+        group("Crate", "crate", "modules"),
         group("Files", "files"),
         Component("Tasks", components=tuple(task_group(task.name) for task in description.tasks)),
         Component("Channels", components=channels),

@@ -25,6 +25,7 @@ restored.
 TITLES: Mapping[Section, str] = {
     "run": "Run control",
     "files": "Files",
+    "crate": "The crate",
     "modules": "Modules",
     "errors": "Errors",
     "task": "Tasks",

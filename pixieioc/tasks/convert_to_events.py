@@ -15,7 +15,7 @@ from pixieioc.listmode.stream import Decoder, StreamCounts, warm_up
 from pixieioc.listmode.variant import CHANNELS, Variant, variant
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.crate import CrateFacts, layout_of
-from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, run_begins, words_of
+from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, run_begins, run_ends, words_of
 
 #: So many seconds after the chain is there, no run has begun at once.
 _IDLE = 3
@@ -104,6 +104,10 @@ class ConvertToEvents(Task):
             self._end_run()
             self._begins = begins = datum["begins"]
             self._layouts = {module: variant(*layout) for module, layout in begins.get("layouts", {}).items()}
+            return
+        if run_ends(datum):
+            self._end_run()
+            self.send(EventBlock(events=ev.empty(), words_read={}, quiet=[], ends=datum["ends"]))
             return
         block = words_of(datum, self.name)
         self._several = len(block) > 1

@@ -58,14 +58,21 @@ class CrateBoot(NotReady):
         "",
         path=True,
         shared=True,
-        section="modules",
+        section="crate",
         doc="File of the modules' settings that a boot loads; empty: the one that goes with the firmware, if any.",
     )
-    boot_at_start = Parameter(True, shared=True, doc="Whether the modules boot as soon as the task's process is there.")
-    fast_boot = Parameter(
-        True, shared=True, doc="Whether modules that are booted with this firmware only load their settings."
+    boot_at_start = Parameter(
+        True, shared=True, section="crate", doc="Whether the modules boot as soon as the task's process is there."
     )
-    boot = Parameter(False, command=True, access="EX", shared=True, doc="Boots the modules; done when they have.")
+    fast_boot = Parameter(
+        True,
+        shared=True,
+        section="crate",
+        doc="Whether modules that are booted with this firmware only load their settings.",
+    )
+    boot = Parameter(
+        False, command=True, access="EX", shared=True, section="crate", doc="Boots the modules; done when they have."
+    )
 
     boot_state = Report(
         "Offline",
@@ -73,6 +80,7 @@ class CrateBoot(NotReady):
         severities=("NO_ALARM", "NO_ALARM", "NO_ALARM", "MAJOR"),
         of_process=True,
         shared=True,
+        section="crate",
         pv="BootState_RBV",
         doc="Whether the modules have booted.",
         guidance="Failed: ErrorMessage and SdkLog say which module and why; check its slot, power and firmware files, "
@@ -84,11 +92,16 @@ class CrateBoot(NotReady):
         precision=0,
         of_process=True,
         shared=True,
+        section="crate",
         pv="BootProgress_RBV",
         doc="How many of the modules have booted.",
     )
-    sdk_version = Report("", shared=True, pv="SdkVersion_RBV", doc="XIA's library, as far as it is known.")
-    sdk_log = Report("", shared=True, pv="SdkLog_RBV", longest=4096, doc="The last lines of the library's log.")
+    sdk_version = Report(
+        "", shared=True, section="crate", pv="SdkVersion_RBV", doc="XIA's library, as far as it is known."
+    )
+    sdk_log = Report(
+        "", shared=True, section="crate", pv="SdkLog_RBV", longest=4096, doc="The last lines of the library's log."
+    )
 
     if TYPE_CHECKING:
 

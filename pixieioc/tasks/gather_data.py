@@ -18,9 +18,11 @@ from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.file_errors import OK, FileErrors
 from pixieioc.tasks.file_settings import FileSettings
-from pixieioc.tasks.items import WORDS, Beginning, WordBlock, run_begins, words_of
+from pixieioc.tasks.items import WORDS, Beginning, Ending, WordBlock, run_begins, run_ends, words_of
 from pixieioc.tasks.raw_file import file_name, why_not_new
 from pixieioc.tasks.raw_files import RawFiles
+from pixieioc.tasks.run_record import counts_of_module
+from pixieioc.tasks.settings_file import write_settings
 from pixieioc.tasks.unfinished_files import UnfinishedFiles
 
 Words = NDArray[np.uint32]
@@ -74,6 +76,8 @@ class GatherData(FileSettings, Task):
         self._next, self._disk = _Bucket(), _Bucket()
         self._files = self._no_files()
         self._begins: Beginning | None = None
+        self._ends: Ending | None = None
+        self._over = False
         self._rate = RateWindow(0.0, _RATE_INTERVAL, time.monotonic(), 0)
         self.buckets = self.bytes_written = 0
         self.write_rate, self.write_message, self.write_status = 0.0, "", OK
@@ -86,6 +90,12 @@ class GatherData(FileSettings, Task):
             if run_begins(datum):
                 self._hand_on()
                 self._begins = datum["begins"]
+                self.send(datum)
+                self._keep_settings()
+                return
+            if run_ends(datum):
+                self._hand_on()
+                self._ends = datum["ends"]
                 self.send(datum)
                 return
             block = words_of(datum, self.name)
@@ -117,6 +127,7 @@ class GatherData(FileSettings, Task):
         with self._letting_go():
             self._hand_on()
             self._write()
+            self._over = True
             self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
             self._count()
             self.write_rate = 0.0
@@ -194,6 +205,7 @@ class GatherData(FileSettings, Task):
         try:
             yield
         except Exception as error:  # it goes on from here as it came
+            self._over = True
             self._files.rescue(error)
             self._name_unfinished()
             raise
@@ -213,7 +225,18 @@ class GatherData(FileSettings, Task):
         """What the module has said of itself, and when its clock was at 0 (Unix time), if the source knows it."""
         begins = self._begins or {}
         known = dict(zip(("adc_mhz", "firmware_revision"), begins.get("layouts", {}).get(module, ()), strict=False))
-        return {**known, **({"clock_zero": zero} if (zero := begins.get("clock_zero")) is not None else {})}
+        zero = {"clock_zero": zero} if (zero := begins.get("clock_zero")) is not None else {}
+        return {**known, **zero, **(counts_of_module(self._begins, self._ends, module) if self._over else {})}
+
+    def _keep_settings(self) -> None:
+        """Writes the settings of the modules beside the data, if the source has sent them."""
+        text = (self._begins or {}).get("settings", "")
+        if not (self.auto_save and text):
+            return
+        try:
+            write_settings(self._path(0), text)
+        except Error as error:  # the sidecars have the settings, too
+            self.print(str(error))
 
     def _at_end(self) -> dict[str, Any]:
         return {"items": self.counter, "items_discarded": self.dropped}

@@ -8,7 +8,7 @@ from typing import Any
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.pipeline import Parameter, Report, Task
-from pixieioc.tasks.items import EVENTS, Beginning, EventBlock, events_of
+from pixieioc.tasks.items import EVENTS, Beginning, Ending, EventBlock, events_of
 
 
 class GatherEvents(Task):
@@ -31,6 +31,7 @@ class GatherEvents(Task):
         self._words: dict[int, int] = {}
         self._quiet: set[int] = set()
         self._begins: Beginning | None = None
+        self._ends: Ending | None = None
         self._since, self._bytes = 0.0, 0
         self.events_held = self.chunks = 0
 
@@ -39,6 +40,7 @@ class GatherEvents(Task):
         if "begins" in block:
             self.do_stop()
             self._begins = block["begins"]
+        self._ends = block.get("ends", self._ends)
         for module, words in block["words_read"].items():
             self._words[module] = self._words.get(module, 0) + words
         self._quiet = self._quiet - block["words_read"].keys() | set(block["quiet"])
@@ -56,7 +58,7 @@ class GatherEvents(Task):
             self._send_if_due()
 
     def do_stop(self) -> None:
-        if self._held or self._begins:
+        if self._held or self._begins or self._ends:
             self._send()
 
     def _send_if_due(self) -> None:
@@ -69,6 +71,8 @@ class GatherEvents(Task):
         block = EventBlock(events=events, words_read=self._words, quiet=sorted(self._quiet))
         if self._begins:
             block["begins"], self._begins = self._begins, None
+        if self._ends:
+            block["ends"], self._ends = self._ends, None
         self.send(block)
         self._held, self._words = [], {}
         self.events_held = self._bytes = 0

@@ -30,12 +30,39 @@ class Beginning(TypedDict):
     #: The Unix time at which the modules' clocks were at 0; None if that was before anybody noted it.
     clock_zero: NotRequired[float | None]
     recorded: bool  #: read from files, as fast as can be: the time at which data come means nothing
+    #: The settings of all modules in XIA's JSON, as a file that LoadSettings takes.
+    settings: NotRequired[str]
+    counts_follow: NotRequired[bool]  #: the source tells at the end what its modules have counted
+
+
+class ModuleCounts(TypedDict):
+    """What a module has counted in a run, by channel where there are several values, and what of it did not arrive."""
+
+    real_time: float  #: s
+    live_times: list[float]  #: s
+    input_counts: list[int]
+    output_counts: list[int]
+    lost: int  #: hits
+    overflows: int  #: how often the module's FIFO was seen full
+
+
+class Ending(TypedDict):
+    """A run has ended: what its modules have counted, or why that is not known."""
+
+    counts: dict[int, ModuleCounts]  #: by module
+    unknown: str  #: why there are none; empty: they are known
 
 
 class RunBegins(TypedDict):
     """What a source sends between blocks of words where a run begins, if it knows; sources of live data need not."""
 
     begins: Beginning
+
+
+class RunEnds(TypedDict):
+    """What a source sends behind all data of a run, if its modules count."""
+
+    ends: Ending
 
 
 class EventBlock(TypedDict):
@@ -47,6 +74,8 @@ class EventBlock(TypedDict):
     quiet: list[int]
     #: A run begins with this block.
     begins: NotRequired[Beginning]
+    #: All data before and with this block are the whole run.
+    ends: NotRequired[Ending]
 
 
 class Silence:
@@ -89,6 +118,11 @@ def is_events(datum: Any) -> TypeGuard[EventBlock]:
 def run_begins(datum: Any) -> TypeGuard[RunBegins]:
     """True for what stands between blocks of words where a run begins."""
     return isinstance(datum, dict) and datum.keys() == {"begins"}
+
+
+def run_ends(datum: Any) -> TypeGuard[RunEnds]:
+    """True for what stands behind the last block of words of a run."""
+    return isinstance(datum, dict) and datum.keys() == {"ends"}
 
 
 def words_of(datum: Any, task: str) -> WordBlock:

@@ -65,6 +65,7 @@ class ModuleReports:
         0,
         alarm_hihi=1,
         shared=True,
+        section="crate",
         pv="Lost_RBV",
         doc="Hits of this run that the modules counted and that did not arrive; exact once the run has ended.",
         guidance=f"Data of this run are incomplete: see which module. {_NOBODY_READ}",

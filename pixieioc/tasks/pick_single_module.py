@@ -39,4 +39,7 @@ class PickSingleModule(Task):
         if "begins" in block:
             modules = [module for module in block["begins"]["modules"] if module in of_it]
             picked["begins"] = {**block["begins"], "modules": modules}
+        if "ends" in block:
+            counts = {module: of for module, of in block["ends"]["counts"].items() if module in of_it}
+            picked["ends"] = {**block["ends"], "counts": counts}
         self.send(picked)

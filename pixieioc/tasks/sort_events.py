@@ -12,7 +12,7 @@ from pixieioc.listmode.events import CHUNK_COLUMN, PERIOD_COLUMN
 from pixieioc.listmode.order import Stretch, TimeOrder
 from pixieioc.listmode.unixtime import Mode, UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks.items import EVENTS, Beginning, EventBlock, events_of
+from pixieioc.tasks.items import EVENTS, Beginning, Ending, EventBlock, events_of
 
 #: So many seconds after the chain is there, no run has begun at once.
 _IDLE = 3
@@ -122,6 +122,7 @@ class SortEvents(Task):
         self._clock = UnixClock(cast("Mode", self.time_mode), time.time, list(self.start_times), self.gap)
         self._recorded = False
         self._begins: Beginning | None = None  # a run of which nothing has been sent
+        self._ends: Ending | None = None
         self.late_events = self.events_apart = self.events_let_go = self.resets = 0
         self.events_held = self.starts_estimated = 0
         self.modules_apart, self.number_apart = "", 0
@@ -130,6 +131,7 @@ class SortEvents(Task):
         block = events_of(datum, self.name)
         if "begins" in block:
             self._begin(block["begins"])
+        self._ends = block.get("ends", self._ends)
         self.events += ev.size(block["events"])
         self._send(
             self._order.feed(block["events"], block["words_read"], block["quiet"], self._now()), block["words_read"]
@@ -144,8 +146,8 @@ class SortEvents(Task):
 
     def do_stop(self) -> None:
         self._send(self._order.finish(), {})
-        if self._begins:
-            self._send_block(ev.empty(), {})
+        if self._begins or self._ends:
+            self._send_block(ev.empty(), {}, self._ends)
 
     def _begin(self, begins: Beginning) -> None:
         """A run begins in recorded data: all before it comes first."""
@@ -177,10 +179,12 @@ class SortEvents(Task):
             if apart:
                 self.print(apart)
 
-    def _send_block(self, events: ev.Events, words_read: dict[int, int]) -> None:
+    def _send_block(self, events: ev.Events, words_read: dict[int, int], ends: Ending | None = None) -> None:
         block = EventBlock(events=events, words_read=words_read, quiet=[])
         if self._begins:
             block["begins"], self._begins = self._begins, None
+        if ends:
+            block["ends"] = ends
         self.send(block)
 
     def _stamp(self, stretches: list[Stretch]) -> None:

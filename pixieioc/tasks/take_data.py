@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from pixieioc.hardware import Crate, HardwareError, ModuleInfo, Statistics
-from pixieioc.listmode.variant import Variant, variant
+from pixieioc.hardware import Crate, HardwareError, Statistics
+from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
 from pixieioc.pipeline.presets import LIVE_TIME
-from pixieioc.tasks import run_end
+from pixieioc.tasks import run_end, run_record
 from pixieioc.tasks.channel_rates import ChannelRates, counted, rates_of
-from pixieioc.tasks.crate import CrateFacts, layout_of
-from pixieioc.tasks.items import WORDS, Beginning, RunBegins
+from pixieioc.tasks.items import WORDS, Beginning, RunBegins, RunEnds
 from pixieioc.tasks.module_histograms import ModuleHistograms
 from pixieioc.tasks.module_reports import ModuleReports
+from pixieioc.tasks.own_layout import own_layout
 from pixieioc.tasks.pace import Pace
 from pixieioc.tasks.read_out import ReadOut
 from pixieioc.tasks.run_counts import RunCounts, warm_up
@@ -41,8 +41,10 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
     takes, gives = NOTHING, WORDS
     urgent = True
 
-    synchronous = Parameter(False, shared=True, doc="Whether all modules start and stop together.")
-    clear_clocks = Parameter(True, shared=True, doc="Whether the modules' clocks begin at 0 in each run.")
+    synchronous = Parameter(False, shared=True, section="crate", doc="Whether all modules start and stop together.")
+    clear_clocks = Parameter(
+        True, shared=True, section="crate", doc="Whether the modules' clocks begin at 0 in each run."
+    )
     run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the run ends; 0: not by itself.")
     threshold = Parameter(
         16384, unit="words", low=1, high=131072, live=True, doc="A FIFO is read when it holds at least this many words."
@@ -89,7 +91,8 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
     )
 
     def do_init(self) -> None:
-        self._taking, self._waits = False, -math.inf
+        self._taking = self._unsent = False
+        self._waits = -math.inf
         self._boots_shown = 0
         self._zero: float | None = None  # Unix time at which the modules' clocks were at 0
         self._report_all(0.0)
@@ -126,7 +129,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self._show_buffer()
 
     def do_start(self) -> None:
-        self._taking = False
+        self._taking = self._unsent = False
         self.send_starting("waiting for the crate")
         if not self.await_boot(lambda: self.stopping, self.send_heart_beat):
             return
@@ -134,7 +137,8 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         with self._as_errors():
             crate = self._crate
             self._modules = range(len(crate.modules))
-            layouts = [self._layout(module, info) for module, info in enumerate(crate.modules)]
+            given = self.adc_mhz, self.firmware_revision
+            layouts = [own_layout(module, info, *given) for module, info in enumerate(crate.modules)]
             self._counts = RunCounts([variant(*layout) for layout in layouts])
             run_end.prepare(
                 crate, synchronous=self.synchronous, clear_clocks=self.clear_clocks, preset=self.real_preset
@@ -145,9 +149,11 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self.report_times(0.0, 0.0)
             self.show_losses(self._counts.lost, self._counts.overflows)
             self._doubts = set[str]()
+            self._settings_text = self._ask_settings(crate)
+            self._ending = run_record.unknown_ending("the modules' statistics were not read at the end of the run")
             before = time.time()
             self._begin_read_out(layouts, before)  # also for what there is if not all modules can be started
-            self._taking = True
+            self._taking = self._unsent = True
             self.owner.begin_run()
             crate.start()
             self._begin_read_out(layouts, (before + time.time()) / 2)
@@ -159,7 +165,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         self._ahead, self._zero = 0.0, zero if self.clear_clocks else self._zero
         begins = Beginning(
             modules=list(self._modules), run_id=self.run_id, start_time=self.run_started, recorded=False,
-            layouts=dict(enumerate(layouts)), clock_zero=self._zero,
+            layouts=dict(enumerate(layouts)), clock_zero=self._zero, settings=self._settings_text, counts_follow=True,
         )  # fmt: skip
         self._read_out = ReadOut(self._crate, self._counts, RunBegins(begins=begins), self._began)
 
@@ -217,31 +223,6 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
     def _crate(self) -> Crate:
         return self.owner.crate
 
-    def _layout(self, module: int, info: ModuleInfo) -> list[int]:
-        """ADC rate and firmware revision by which the module's records are read: its own, as far as it says so.
-
-        Error if [crate] says something else, unless that is only what is there without anybody's doing.
-        """
-        given = layout_of(self.adc_mhz, self.firmware_revision, module)
-        revision = info.firmware or self._given(self.firmware_revision, module)
-        try:
-            own: Variant | None = variant(info.adc_mhz, revision)
-        except ValueError:
-            own = None
-        told_rate = self.adc_mhz != CrateFacts.adc_mhz.default
-        told_revision = self.firmware_revision != CrateFacts.firmware_revision.default
-        if own is None or (told_rate and info.adc_mhz != given.adc_mhz) or (told_revision and own != given):
-            raise Error(
-                f"module {module} (slot {info.slot}) is {info.kind} with firmware revision "
-                f"{info.firmware or 'unknown'}, but its records would be read as those of {given}: correct adc_mhz and "
-                "firmware_revision in [crate]"
-            )
-        return [info.adc_mhz, revision]
-
-    @staticmethod
-    def _given(values: list[float], module: int) -> int:
-        return int(values[0] if len(values) == 1 else values[module])
-
     @contextmanager
     def _as_errors(self) -> Generator[None]:
         """What the hardware says becomes the task's error, after what the modules still hold was sent."""
@@ -253,14 +234,16 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
 
     def _rescue(self, *, end: bool) -> None:
         """Something has failed: ends the run as far as that is possible, and sends what there is."""
-        if not self._taking:
+        if not self._unsent:
             return
+        attempts = (*([self._crate.end] if end else []), self._read_out.empty, self._settle) if self._taking else ()
         self._taking = False
-        for attempt in (*([self._crate.end] if end else []), self._read_out.empty, self._settle):
+        for attempt in attempts:
             try:
                 attempt()
             except HardwareError as error:
                 self.print(f"afterwards: {error}")
+                self._ending = run_record.unknown_ending(str(error))
         self._hand_on_all()
 
     def _hand_on_all(self) -> None:
@@ -272,6 +255,8 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             return True
 
         self._read_out.hand_on(send, self.buffer_size)
+        self.send(RunEnds(ends=self._ending))
+        self._unsent = False
         self._show_buffer()
 
     def _show_buffer(self) -> None:
@@ -297,15 +282,16 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
 
     def _settle(self) -> None:
         """The run has ended, and all was read: times by the modules' own clocks, and what was lost."""
-        self._taking = False
         self.show_running([False] * len(self._modules))
         self._look_at_losses()
         statistics = [self._crate.statistics(module) for module in self._modules]
+        self._taking = False
         for text in self._counts.settle(statistics):
             self.print(text)
         self.show_losses(self._counts.lost, self._counts.overflows)
         self.module_fifo_level, self.words_read = self._counts.take_levels(), self._counts.words
         self._take_statistics(statistics)
+        self._ending = run_record.ending(self._counts, statistics)
         self.report_times(run_end.real_time(statistics) or self._elapsed(time.monotonic()), self.live_share)
 
     def _elapsed(self, now: float) -> float:
@@ -345,6 +331,14 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         if what not in self._doubts:
             self.print(f"{what}: {error}")
         self._doubts.add(what)
+
+    def _ask_settings(self, crate: Crate) -> str:
+        """The settings of the run; empty if they cannot be had, which ends no run."""
+        try:
+            return run_record.settings_text(crate)
+        except HardwareError as error:
+            self._doubt("no file of the settings of this run", error)
+            return ""
 
     def _report_all(self, value: float) -> None:
         self.report_rates(*np.full((2, self.modules, self.channels), value))

@@ -22,7 +22,8 @@ from pixieioc.tasks.event_formats import format_of, names_of
 from pixieioc.tasks.event_series import EventSeries
 from pixieioc.tasks.file_errors import OK, FileErrors
 from pixieioc.tasks.file_series import Place
-from pixieioc.tasks.items import EVENTS, events_of
+from pixieioc.tasks.items import EVENTS, Beginning, Ending, events_of
+from pixieioc.tasks.run_record import counts_in_metadata
 
 #: How often it is looked whether the file is still in its place, in seconds.
 _CHECK_INTERVAL = 0.5
@@ -87,6 +88,9 @@ class WriteEvents(Task):
         self.full_file_name, self.bytes_written, self.events_written, self.events_not_written = "", 0, 0, 0
         self.write_status, self.write_message = OK, ""
         self._runs: list[dict[str, Any]] = []  # of recorded data
+        self._begins: Beginning | None = None
+        self._ends: Ending | None = None
+        self._over = False
         self._came, self._checked = 0, time.monotonic()
         path = _path(self.file, self.run_id)
         place = Place(self._errors.rules, self._errors.waits)
@@ -99,6 +103,8 @@ class WriteEvents(Task):
             block = events_of(datum, self.name)
             if "begins" in block:
                 self._runs.append({name: block["begins"].get(name) for name in ("run_id", "start_time", "end_time")})
+                self._begins = block["begins"]
+            self._ends = block.get("ends", self._ends)
             self._came += ev.size(block["events"])
             self._errors.guarded(lambda: self._files.write(self._wanted(block["events"])))
             self.events_written = self._came
@@ -124,6 +130,7 @@ class WriteEvents(Task):
         try:
             yield
         except Exception as error:  # it goes on from here as it came
+            self._over = True
             self._files.rescue(error)
             self._count()
             raise
@@ -147,6 +154,7 @@ class WriteEvents(Task):
 
     def do_stop(self) -> None:
         self.flush_report()  # counts what was dropped
+        self._over = True
         with self._letting_go():
             self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
         self._errors.tell(self._files.place)
@@ -163,6 +171,7 @@ class WriteEvents(Task):
             **(runs[0] if len(runs) == 1 else dict.fromkeys(written)),
             "runs": runs,
             "part": part,
+            **(counts_in_metadata(self._begins, self._ends) if self._over else {}),
             **({name: getattr(file, name) for name in ("events", "first_time", "last_time")} if file else {}),
             "written": {**written, "end_reason": reason},
             "items_discarded": self.dropped,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
+from pixieioc.export.alarms import AlarmSite, alarm_tree
 from pixieioc.export.screens import screens
 from pixieioc.hardware.setting_table import CHANNEL_BITS, CHANNEL_SETTINGS, GROUPS, MODULE_BITS
 from pixieioc.pvinfo.description import Description
@@ -52,6 +53,19 @@ def test_a_module_shows_its_own_settings_and_a_row_per_channel() -> None:
     template = next(w for w in parsed(files["modules.bob"]).iter("widget") if w.get("type") == "template")
     assert [element.text for element in template.iter("C")] == [f"{channel:02d}" for channel in range(16)]
     assert "M00:C03:TRIGGER_THRESHOLD" in _shown(files["modules_row.bob"])
+
+
+def test_the_crate_is_booted_where_its_alarms_lead() -> None:
+    description, files = _of_a_crate()
+    [crate] = (group for group in alarm_tree(description, AlarmSite()).components if group.name == "Crate")
+    assert {alarm.pv for alarm in crate.all_alarms()} == {"PX16:BootState_RBV", "PX16:Lost_RBV"}
+    assert {alarm.display for alarm in crate.all_alarms()} == {"modules.bob?P=PX16:"}
+    assert {"Boot", "BootState_RBV", "BootProgress_RBV", "Lost_RBV", "SettingsFile"} <= _shown(files["modules.bob"])
+    assert {"SdkLog_RBV", "Boot", "FastBoot", "Synchronous", "SettingsFile"} <= {
+        pv.name for pv in description.of_section("crate")
+    }
+    [settings] = [text for name, text in files.items() if name == "task_TakeData.bob"]
+    assert {"BootAtStart", "FastBoot", "Synchronous", "ClearClocks"} <= _shown(settings)
 
 
 def test_the_scope_has_what_the_adc_sees_and_all_tools() -> None:

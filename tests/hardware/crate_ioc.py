@@ -21,19 +21,22 @@ _SAVING = {"auto_save": True, "file_path": "data", "create_directory": True}
 @contextlib.contextmanager
 def crate_ioc(
     *lines: str, modules: int = 2, pypixie16: bool = False, gather: bool = False, save: bool = False,
-    at_start: bool = False, stop_timeout: float = 8.0, **take_data: Any,
+    at_start: bool = False, write: bool = False, stop_timeout: float = 8.0, **take_data: Any,
 ) -> Iterator[Crate]:  # fmt: skip
     """The IOC, not started, with a folder of its own. `lines` say what the modules do, `take_data` are its parameters.
 
-    With `gather` there is GatherData in its chain, which writes raw files with `save`; with `at_start` its crate boots
+    With `gather` there is GatherData in its chain, which writes raw files with `save`, and with `write` the tasks that
+    write a file of events; with `at_start` its crate boots
     as soon as the IOC is started.
     """
     chain = ["TakeData", *(["GatherData"] if gather or save else []), "ConvertToEvents"]
+    chain += ["SortEvents", "GatherEvents", "WriteEvents"] if write else []
     tables: dict[str, dict[str, Any]] = {
         "pipeline": {"chain": chain},
         "crate": {"modules": modules},
         "tasks.TakeData": {**({} if pypixie16 else _SDK), "boot_at_start": at_start, **take_data},
         "tasks.GatherData": _SAVING if save else {},
+        "tasks.WriteEvents": {"file": "events_run{run}.npy", "format": "npy"} if write else {},
         "run": {"stop_timeout": stop_timeout},
         "ioc": {"state_dir": "state"},
     }

@@ -8,7 +8,18 @@ from itertools import islice
 
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
-from pixieioc.export.screens.layout import GAP, Site, control, control_of, last_command, panel, screen, setting
+from pixieioc.export.screens.layout import (
+    GAP,
+    Site,
+    control,
+    control_of,
+    last_command,
+    panel,
+    reading,
+    screen,
+    setting,
+    states_of,
+)
 from pixieioc.export.screens.style import Font
 
 FILE, CHANNEL_FILE, ROW_FILE = "modules.bob", "channel.bob", "modules_row.bob"
@@ -50,6 +61,8 @@ _PANELS: tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...] = (
     ),
 )  # fmt: skip
 _ROW, _GAP, _HEAD = 25, 3, 34
+#: Rows of the settings of a module, which share their column with the crate and its files.
+_LOW, _LOW_GAP = 23, 2
 
 
 def modules_screens(site: Site) -> dict[str, str]:
@@ -77,14 +90,18 @@ def _module(site: Site) -> str:
     changed = Box(inside.x, table.y + table.height + 2, inside.width, 24)
     display.add(bob.value(changed, site("SettingsChanges_RBV"), style.TINY, text=True, background=None))
     names = _of_module(site)
-    top = Box(right.x, right.y, right.width, 46 + len(names) * (_ROW + _GAP))
+    top = Box(right.x, right.y, right.width, 46 + len(names) * (_LOW + _LOW_GAP))
     inside = panel(display, top, "Module $(M=00)")
-    for row, name in zip(inside.rows(_ROW, _GAP), names, strict=False):
+    for row, name in zip(inside.rows(_LOW, _LOW_GAP), names, strict=False):
         show_setting(site, display, row, name, f"{site.prefix}M$(M=00):{name}", f"M$(M=00):{name}", f"M00:{name}")
     below = Box(right.x, top.y + top.height + GAP, right.width, right.height - top.height - GAP)
-    files = Box(below.x, below.y, below.width, 160)
+    crate = Box(below.x, below.y, below.width, 78)
+    _crate(site, display, crate)
+    files = Box(below.x, crate.y + crate.height + GAP, below.width, 154)
     _files(site, display, files)
-    command = Box(below.x, files.y + files.height + GAP, below.width, below.height - files.height - GAP)
+    command = Box(
+        below.x, files.y + files.height + GAP, below.width, room.y + room.height - files.y - files.height - GAP
+    )
     last_command(site, display, command, style.SMALL)
     return display.text()
 
@@ -217,6 +234,19 @@ def _copy(site: Site, display: Display, box: Box) -> None:
         )
     asked = "Copy all settings of the channel CopyFrom to the channels CopyTo?"
     display.add(bob.command(next(rows), "Copy all settings", site("CopyAllSettings"), style.SMALL_BOLD, confirm=asked))
+
+
+def _crate(site: Site, display: Display, box: Box) -> None:
+    """Whether the modules have booted, and the command that boots them; what was lost in the run."""
+    inside = panel(display, box, "Crate")
+    boot, state, progress, lost = next(inside.rows(30, 6)).columns(22, 22, 24, 32)
+    again = "Boot the modules? They take no data meanwhile."
+    display.add(
+        bob.command(boot, "Boot", site("Boot"), confirm=again),
+        bob.lamp(state, site("BootState_RBV"), states_of(site.info("BootState_RBV")), style.SMALL_BOLD),
+    )
+    display.add(bob.value(progress, site("BootProgress_RBV"), style.SMALL))
+    reading(display, lost, "lost", site("Lost_RBV"), 0.4, style.SMALL, tip=site.info("Lost_RBV").doc)
 
 
 def _files(site: Site, display: Display, box: Box) -> None:
