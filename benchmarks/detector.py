@@ -19,12 +19,16 @@ import common
 import numpy as np
 import typer
 
-from pixieioc.detector.crate import Crate, Module
+from pixieioc.detector.crate import Channel, Crate, Module
 from pixieioc.detector.simulation import Simulation, warm_up
 
 #: A read-out, ns.
 STEP_NS = 50_000_000
-TRACED = Crate(channels=16, channel_rate=10_000.0, trace_us=1.0)
+_TRACE = Channel(trace_us=1.0, delay_us=0.3)
+_BLOCKS = replace(_TRACE, qdc_us=(1.0 / 8,) * 8, energy_sums=True, external_time=True)
+TRACED, WITH_BLOCKS = (
+    Crate((Module(settings=(channel,)),), channels=16, channel_rate=10_000.0) for channel in (_TRACE, _BLOCKS)
+)
 FULL_RATE = 12e6
 FULL = Crate((Module(),) * 13, channels=16, channel_rate=FULL_RATE / (13 * 16))
 
@@ -42,7 +46,7 @@ def main(
         common.Row(
             "the same with QDC, energy sums, external time",
             "x real time",
-            _one(replace(TRACED, qdc=True, energy_sums=True, external_time=True), seconds, runs),
+            _one(WITH_BLOCKS, seconds, runs),
         ),
         common.Row("header-only, on one core", "events/s", FULL_RATE * _one(FULL, seconds / 10, runs)),
     ]

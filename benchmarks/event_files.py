@@ -88,7 +88,7 @@ def _rows(name: str, blocks: list[Events], count: int, turns: int, path: Path) -
 def _ours(blocks: list[Events], path: Path) -> None:
     file = new_file(path, "parquet")
     for block in blocks:
-        file.append(block)
+        file.write(block)
     file.finish({})
 
 

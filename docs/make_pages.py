@@ -181,6 +181,26 @@ Those that its events have: a column of an optional block, or of traces, is ther
 it. If such an event comes late, what was written so far is rewritten with the additional columns, one row group at a
 time, and nothing is lost; a program that reads a file must check which columns there are.
 
+## Several files of a run
+
+`FileSizeLimit` (MB) and `FileTimeLimit` (s) of WriteEvents begin the next file, as they do for raw files: it is
+numbered behind its stem (`events_002.parquet`, `events_002.npy`), and each is complete, with metadata of its own
+(`part`, and the events that it has). Events in memory are counted with the bytes that they have there, so that files in
+Parquet stay below the limit. Sorted by name the files are in the order of time; `pyarrow.dataset.dataset([...])` reads
+a list of them as one table, with the columns of the first one unless it is told which: others may have more.
+
+## When the disk does not take them
+
+`OnWriteError` and `SecondFilePath` of WriteEvents mean what they do for [raw files](running.md#raw-files): the run
+ends, waits, or goes on elsewhere. What has been written is complete and readable, also on a full disk. Before it writes
+a row group of a Parquet file, WriteEvents has the disk keep room for it and for the end of the file, which says where
+everything is; npy has its metadata there from the beginning. `REPORT:EventsNotWritten_RBV` counts exactly what is in no
+complete file, and is in MAJOR alarm with `REPORT:WriteStatus_RBV`; replay makes such events again from the raw files.
+
+Where the task is killed, or the power fails, a file keeps the name `*.part`. One in npy is finished by [`pixieioc
+recover`](../how-to/raw-files.md#finish-what-was-cut-off); one in Parquet lacks its end and cannot be: with
+`FileTimeLimit` that costs the last file only.
+
 ## Parquet
 
 One file with all columns, but for `trace_start`: the samples themselves are in the column `trace`. What an event does
@@ -250,9 +270,10 @@ recorded data is what the files beside the raw files tell.
 |---|---|
 | `software` | What wrote the file. |
 | `events`, `first_time`, `last_time` | How many, and `time` of the first and the last of them; null without events. |
+| `part` | Number of the file in its run, from 1: there are several with `FileSizeLimit` and `FileTimeLimit`. |
 | `run_id`, `start_time`, `end_time` | The data's run (Unix times, s); null if not known, or if there are several. |
 | `runs` | All runs that the data are of, a list of `run_id`, `start_time` and `end_time`. |
-| `written` | `run_id`, `start_time` and `end_time` of the run, or replay, that has written the file. |
+| `written` | `run_id`, `start_time` and `end_time` of what has written the file; `end_reason` as with raw files. |
 | `items_discarded` | Blocks that an abort left out. |
 | `configuration` | The settings of all tasks, with the names of the raw files. |
 | `columns` | Type, unit and meaning of each column. |"""

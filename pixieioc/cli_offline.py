@@ -95,7 +95,7 @@ def replay(
 
 def recover(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILES...", help="Raw files that end with .part, or patterns in quotes.")
+        list[str], typer.Argument(metavar="FILES...", help="Files that end with .part, or patterns in quotes.")
     ],
     adc_mhz: Annotated[
         list[float] | None,
@@ -110,8 +110,8 @@ def recover(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> None:
-    """Finish raw files of runs that were cut off: count whole records, make sidecars, give them their names."""
-    from pixieioc.offline.recover import layouts_of, recover, unfinished
+    """Finish raw files (and events in npy) of runs that were cut off: count what is whole, describe and name them."""
+    from pixieioc.offline.recover import layouts_of, recover_any, unfinished
     from pixieioc.pipeline import Error
     from pixieioc.tasks.names import shown, to_json
 
@@ -120,7 +120,7 @@ def recover(
     done, refused = [], []
     for path in unfinished(files):
         try:
-            found = recover(path, layouts)
+            found = recover_any(path, layouts)
         except Error as error:
             refused.append({"file": str(path), "why": str(error)})
             typer.echo(shown(f"pixieioc: {error}"), err=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pixieioc.detector.pulse import ADC_TOP, BASELINE
 from pixieioc.detector.response import DETECTORS, Detector
 from pixieioc.detector.sources import SOURCES
 from pixieioc.listmode.variant import LONGEST_RECORD, PART_ESUM, PART_ETS, PART_QDC, SLOT_FIRST, SLOT_LAST, Variant
@@ -29,12 +30,68 @@ class BadCrate(ValueError):
 
 
 @dataclass(frozen=True)
+class Channel:
+    """What a channel makes of hits, whichever settings of a module lead to that.
+
+    Energies of records are `gain` units per keV, the ADC sees `adc_per_kev` on its `baseline`. Nothing below
+    `threshold_kev` is seen, nothing at all unless `seen`, and two hits within `fast_us` are one. The energy filter's
+    `rise_us` + `flat_top_us` are the time in which hits pile up, if `pileup`: `reject` says which of them have records
+    (all; single ones; all, those piled up without energy; those piled up alone), and none has unless `good`. After a
+    record a channel is dead for `dead_us`. The CFD, if there is one, fails below `cfd_from_kev`, and with the
+    probability exp(-energy / `cfd_fails_kev`), never for 0. Traces are `trace_us` long (0: none), `delay_us` of that
+    before the trigger; sums of the QDC follow each other from its beginning, `qdc_us` long (none: no QDC).
+    """
+
+    gain: float = 10.0
+    adc_per_kev: float = (ADC_TOP - BASELINE) / 3000.0
+    baseline: float = BASELINE
+    seen: bool = True
+    good: bool = True
+    threshold_kev: float = 0.0
+    fast_us: float = 0.0
+    rise_us: float = 0.2
+    flat_top_us: float = 0.1
+    pileup: bool = True
+    reject: int = 0
+    dead_us: float = 0.0
+    cfd: bool = True
+    cfd_from_kev: float = 0.0
+    cfd_fails_kev: float = 200.0
+    trace_us: float = 0.0
+    delay_us: float = 0.0
+    qdc_us: tuple[float, ...] = ()
+    energy_sums: bool = False
+    external_time: bool = False
+
+    @property
+    def parts(self) -> int:
+        """The optional blocks of each record, as a sum of PARTS bits."""
+        return PART_ETS * self.external_time + PART_ESUM * self.energy_sums + PART_QDC * bool(self.qdc_us)
+
+    @property
+    def pileup_ns(self) -> float:
+        """Hits that are closer than this pile up."""
+        return 1e3 * (self.rise_us + self.flat_top_us) if self.pileup else 0.0
+
+    def samples(self, adc_mhz: int) -> int:
+        """Samples of each trace: an even number."""
+        return 2 * round(self.trace_us * adc_mhz / 2)
+
+
+@dataclass(frozen=True)
 class Module:
-    """A module: ADC rate (MHz) and firmware revision, which decide the layout, and the detectors on its channels."""
+    """A module: ADC rate (MHz) and firmware revision, which decide the layout, and the detectors on its channels.
+
+    `settings`: one for all channels, or one per channel. `slot` 0: the one that follows from its number.
+    """
 
     adc_mhz: int = 500
     revision: int = 34688
     detector: str = "LaBr3"
+    settings: tuple[Channel, ...] = (Channel(),)
+    adc_bits: int = 14
+    slot: int = 0
+    crate: int = 0
 
     @property
     def layout(self) -> Variant:
@@ -51,17 +108,18 @@ class Module:
         """The detector that is on each of its channels."""
         return DETECTORS[self.detector]
 
+    def channel(self, number: int) -> Channel:
+        """The settings of a channel."""
+        return self.settings[number if len(self.settings) > 1 else 0]
+
 
 @dataclass(frozen=True)
 class Crate:
-    """A crate with the same settings for all channels.
+    """A crate, of whose modules as many channels are used.
 
-    `channel_rate`: mean rate of hits (1/s) in each channel; `sources`: names and relative weights. Energies of records
-    are `gain` units a keV. `rise_us` and `flat_top_us` of the energy filter make the pileup window 2 rise + flat top.
-    After a hit that is recorded, a channel is dead for `dead_us`. The CFD fails with probability
-    exp(-energy / `cfd_fails_kev`), never for 0. So many neighbours in a module's stream go `backwards`, as far as
-    sweeps of at most 50 us over the channels make it possible. Traces are `trace_us` long (0: none), `full_scale_kev`
-    fills the ADC's range. Faults are rates (1/s) in each module, and the interval (s) at which counters begin anew.
+    `channel_rate`: mean rate of hits (1/s) in each channel; `sources`: names and relative weights. So many neighbours
+    in a module's stream go `backwards`, as far as sweeps of at most 50 us over the channels make it possible. Faults
+    are rates (1/s) in each module, and the interval (s) at which counters begin anew.
     """
 
     modules: tuple[Module, ...] = (Module(),)
@@ -70,18 +128,7 @@ class Crate:
     sources: tuple[tuple[str, float], ...] = (("60Co", 1.0), ("137Cs", 1.0))
     background: float = 0.1
     coincidence: float = 0.1
-    gain: float = 10.0
-    rise_us: float = 0.2
-    flat_top_us: float = 0.1
-    pileup: bool = True
-    dead_us: float = 0.0
-    cfd_fails_kev: float = 200.0
     backwards: float = 0.09
-    trace_us: float = 0.0
-    full_scale_kev: float = 3000.0
-    qdc: bool = False
-    energy_sums: bool = False
-    external_time: bool = False
     external_mhz: float = 100.0
     corrupt_rate: float = 0.0
     truncate_rate: float = 0.0
@@ -90,20 +137,6 @@ class Crate:
     def __post_init__(self) -> None:
         if problems := self._problems():
             raise BadCrate(problems)
-
-    @property
-    def parts(self) -> int:
-        """The optional blocks of each record, as a sum of PARTS bits."""
-        return PART_ETS * self.external_time + PART_ESUM * self.energy_sums + PART_QDC * self.qdc
-
-    @property
-    def pileup_ns(self) -> float:
-        """Hits of a channel that are closer than this spoil each other's energy."""
-        return 1e3 * (2 * self.rise_us + self.flat_top_us) if self.pileup else 0.0
-
-    def samples(self, module: Module) -> int:
-        """Samples of each trace of a module: an even number."""
-        return 2 * round(self.trace_us * module.adc_mhz / 2)
 
     def _problems(self) -> list[Problem]:
         found: list[Problem] = []
@@ -125,15 +158,24 @@ class Crate:
         if not 1 <= self.channels <= module.most_channels:
             text = f"channels = {self.channels}: {layout} has channels 1 to {module.most_channels}"
             found.append(("channels", text))
-        if self.external_time and module.revision < FIRST_ETS_REVISION:
-            text = f"external time stamps need firmware revision {FIRST_ETS_REVISION} or later, not {layout}"
-            found.append(("external_time", text))
-        header = 4 + 2 * self.parts
-        most = min(2 * (min(LONGEST_RECORD, layout.record_length.mask) - header), layout.trace_length.mask // 2 * 2)
-        if self.samples(module) > most:
-            text = f"a trace of {self.trace_us:g} us: at most {most / module.adc_mhz:g} us fit into a record"
-            found.append(("trace_us", text))
+        if len(module.settings) not in (1, self.channels):
+            found.append(("settings", f"has those of {len(module.settings)} channels: must be 1 or {self.channels}"))
+        if len(module.settings) > 1 and (self.corrupt_rate or self.truncate_rate):
+            found.append(("settings", "faults need records of one length: one Channel for all channels"))
+        for settings in dict.fromkeys(module.settings):
+            found += self._problems_with(settings, module, layout)
         return found
+
+    @staticmethod
+    def _problems_with(settings: Channel, module: Module, layout: Variant) -> Iterator[Problem]:
+        if settings.external_time and module.revision < FIRST_ETS_REVISION:
+            text = f"external time stamps need firmware revision {FIRST_ETS_REVISION} or later, not {layout}"
+            yield "external_time", text
+        header = 4 + 2 * settings.parts
+        most = min(2 * (min(LONGEST_RECORD, layout.record_length.mask) - header), layout.trace_length.mask // 2 * 2)
+        if settings.samples(module.adc_mhz) > most:
+            text = f"a trace of {settings.trace_us:g} us: at most {most / module.adc_mhz:g} us fit into a record"
+            yield "trace_us", text
 
 
 def wrong_source(source: tuple[str, float]) -> str:

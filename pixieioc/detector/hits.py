@@ -6,12 +6,13 @@ all modules.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.detector.crate import Channel
 from pixieioc.detector.response import QUANTILES, REFERENCE_KEV, Detector, continuum
 from pixieioc.detector.sources import Emission
 from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_PILEUP
@@ -24,8 +25,10 @@ Ints = NDArray[np.int64]
 CASCADE_NS = 1.5
 #: FWHM of a normal distribution in standard deviations.
 FWHM = 2.3548
-#: Marks a hit whose energy is not known for pileup.
-NO_ENERGY = 8
+#: Marks a hit whose energy is not known for pileup, and one that has no record.
+NO_ENERGY, NO_RECORD = 8, 16
+#: Which hits have records, if not all (RejectPileup of CHANNEL_CSRA).
+SINGLE_ONLY, WITHOUT_ENERGY, PILEUP_ONLY = 1, 2, 3
 
 
 class Tables(NamedTuple):
@@ -57,14 +60,39 @@ def tables(emissions: Sequence[Emission], detectors: Sequence[Detector]) -> Tabl
 
 
 class Rules(NamedTuple):
-    """What becomes of hits. `delay_ns`: time from a hit until all that its record tells has happened; `tails`: whether
-    a record tells of what earlier pulses left."""
+    """What becomes of hits, by place; `delay_ns`: time from a hit until all that its record tells has happened;
+    `tails`: whether a record tells of what earlier pulses left."""
 
-    pileup_ns: float
+    threshold_kev: Floats
+    fast_ns: Floats
+    dead_ns: Floats
+    pileup_ns: Floats
+    reject: Ints
+    good: NDArray[np.bool_]
+    cfd_from_kev: Floats
+    cfd_fails_kev: Floats
     delay_ns: float
-    dead_ns: float
-    cfd_fails_kev: float
     tails: bool
+
+
+def rules(channels: Sequence[Channel], delay_ns: float, *, tails: bool) -> Rules:
+    """The rules of channels, place by place."""
+
+    def each(of: Callable[[Channel], float]) -> Floats:
+        return np.array([of(channel) for channel in channels], np.float64)
+
+    return Rules(
+        each(lambda channel: channel.threshold_kev if channel.seen else np.inf),
+        each(lambda channel: 1e3 * channel.fast_us),
+        each(lambda channel: 1e3 * channel.dead_us),
+        each(lambda channel: channel.pileup_ns),
+        each(lambda channel: channel.reject).astype(np.int64),
+        each(lambda channel: channel.good) > 0,
+        each(lambda channel: channel.cfd_from_kev),
+        each(lambda channel: channel.cfd_fails_kev),
+        delay_ns,
+        tails,
+    )
 
 
 @compiled
@@ -171,13 +199,15 @@ def settle(
     channels: int,
     seen: Ints,
     lost_of: Ints,
+    kept: Ints,
 ) -> int:
     """Loses hits to dead time, and decides those that are `delay_ns` old at `limit_ns` (all with `flush`).
 
     Place p keeps hits `starts[p]` to `ends[p]`; those before `done[p]` are decided: their `measured` energy (keV) and
     `flags`. A negative `tail` marks a new hit; it becomes what earlier pulses left on the baseline (keV). `last_ns` and
     `last_tail` are time and tail, with its own pulse, of the last hit of a place. `seen` and `lost_of` count the new
-    hits of each place, and those that are lost. Returns the number of lost hits.
+    hits of each place that the fast filter sees, and those of them that are lost; `kept` become records. Returns the
+    number of lost hits.
     """
     lost = 0
     for p in range(len(starts) - 1):
@@ -189,8 +219,10 @@ def settle(
                 end += 1
                 continue
             gap = time[i] - last_ns[p]
+            if kev[i] < rules.threshold_kev[p] or gap < rules.fast_ns[p]:
+                continue
             seen[p] += 1
-            if gap < rules.dead_ns:
+            if gap < rules.dead_ns[p]:
                 lost += 1
                 lost_of[p] += 1
                 continue
@@ -199,19 +231,28 @@ def settle(
             last_ns[p], last_tail[p] = time[end], tail[end] + kev[end]
             end += 1
         ends[p] = end
+        kept[p] = 0
+        pileup_ns, reject, cfd_fails_kev = rules.pileup_ns[p], rules.reject[p], rules.cfd_fails_kev[p]
         i = begin
         while i < end and (flush or time[i] + rules.delay_ns <= limit_ns):
             energy, flag = kev[i], 0
-            if i > begin and time[i] - time[i - 1] < rules.pileup_ns:
-                energy += kev[i - 1] * (1 - (time[i] - time[i - 1]) / rules.pileup_ns)
+            if i > begin and time[i] - time[i - 1] < pileup_ns:
+                energy += kev[i - 1] * (1 - (time[i] - time[i - 1]) / pileup_ns)
                 flag = FLAG_PILEUP
-            if i + 1 < end and time[i + 1] - time[i] < rules.pileup_ns:
-                energy += kev[i + 1] * (1 - (time[i + 1] - time[i]) / rules.pileup_ns)
+            if i + 1 < end and time[i + 1] - time[i] < pileup_ns:
+                energy += kev[i + 1] * (1 - (time[i + 1] - time[i]) / pileup_ns)
                 flag = FLAG_PILEUP
-            if flag and random.random() < 0.5:
+            piled = flag != 0
+            if piled and (random.random() < 0.5 or reject == WITHOUT_ENERGY):
                 flag |= NO_ENERGY
-            if rules.cfd_fails_kev > 0 and random.standard_exponential() > kev[i] / rules.cfd_fails_kev:
+            if cfd_fails_kev > 0 and random.standard_exponential() > kev[i] / cfd_fails_kev:
                 flag |= FLAG_CFD_FORCED
+            if kev[i] < rules.cfd_from_kev[p]:
+                flag |= FLAG_CFD_FORCED
+            if not rules.good[p] or (piled and reject == SINGLE_ONLY) or (not piled and reject == PILEUP_ONLY):
+                flag |= NO_RECORD
+            else:
+                kept[p] += 1
             measured[i], flags[i] = energy, flag
             i += 1
         done[p] = i
@@ -221,6 +262,7 @@ def settle(
 @compiled
 def sweep_order(
     time: Floats,
+    flags: NDArray[np.uint8],
     starts: Ints,
     done: Ints,
     channels: int,
@@ -232,8 +274,8 @@ def sweep_order(
 ) -> None:
     """The order in which records come, module by module: sweeps over the channels, each of which is emptied in turn.
 
-    Hits `starts[p]` to `done[p]` of place p have a record, `delay_ns` after the hit; `counts[m]` of them are of module
-    m. `bins` is room for one number a sweep, and one more.
+    Hits `starts[p]` to `done[p]` of place p have a record unless marked, `delay_ns` after the hit; `counts[m]` of
+    them are of module m. `bins` is room for one number a sweep, and one more.
     """
     last = len(bins) - 2
     first = 0
@@ -242,6 +284,8 @@ def sweep_order(
         bins[0] = first
         for p in range(m * channels, (m + 1) * channels):
             for i in range(starts[p], done[p]):
+                if flags[i] & NO_RECORD:
+                    continue
                 bins[1 + max(0, min(last, int((time[i] + delay_ns) / sweep_ns)))] += 1
         for b in range(last + 1):
             bins[b + 1] += bins[b]
@@ -249,6 +293,8 @@ def sweep_order(
         first = bins[last + 1]
         for p in range(m * channels, (m + 1) * channels):
             for i in range(starts[p], done[p]):
+                if flags[i] & NO_RECORD:
+                    continue
                 b = max(0, min(last, int((time[i] + delay_ns) / sweep_ns)))
                 order[bins[b]] = i
                 bins[b] += 1

@@ -7,10 +7,8 @@ from numpy.typing import NDArray
 
 from pixieioc.detector.response import Detector
 
-#: The ADC has 14 bits; its baseline and noise (standard deviation) are in its units.
+#: The usual ADC has 14 bits; its baseline and noise (standard deviation) are in its units.
 ADC_TOP, BASELINE, NOISE = 16383, 1750, 4.0
-#: The trigger is at this share of a trace.
-TRIGGER = 0.3
 #: Pulses begin anywhere between two samples, in so many steps.
 PHASES = 32
 #: Samples of noise, from which each trace takes a piece at random.
@@ -36,5 +34,5 @@ def sampled(detector: Detector, period_ns: float, samples: int) -> NDArray[np.fl
 
 
 def noise(random: np.random.Generator, longest: int) -> NDArray[np.float32]:
-    """The baseline with its noise, from which traces of at most `longest` samples can be taken."""
-    return random.normal(BASELINE, NOISE, NOISE_SAMPLES + longest).astype(np.float32)
+    """The noise of a baseline, from which that of traces of at most `longest` samples can be taken."""
+    return random.normal(0, NOISE, NOISE_SAMPLES + longest).astype(np.float32)

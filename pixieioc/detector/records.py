@@ -11,16 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pixieioc.detector.forms import Form, Forms
+from pixieioc.detector.forms import SUMS, Form, Forms
 from pixieioc.detector.hits import NO_ENERGY, Floats, Ints
-from pixieioc.detector.pulse import ADC_TOP, BASELINE, NOISE_SAMPLES, PHASES, TRIGGER
+from pixieioc.detector.pulse import NOISE_SAMPLES, PHASES
 from pixieioc.listmode.events import Array
 from pixieioc.listmode.flags import FLAG_CFD_FORCED, FLAG_PILEUP
 from pixieioc.listmode.jit import compiled
 from pixieioc.listmode.variant import PART_ESUM, PART_ETS, PART_QDC
-
-#: Sums of the QDC, which divide the trace evenly.
-SUMS = 8
 
 
 class Hits(NamedTuple):
@@ -42,8 +39,8 @@ def time_words(form: Form, since_ns: float, start_tick: int, start_ns: int, fail
     whole = np.floor(since_ns)
     # Divisions of whole numbers as floats: exact at this size, and much faster than those of integers.
     tick = np.floor((whole + (start_ns - form.lowest_ns)) / form.tick_ns)
-    told = form.failed_bits
-    if not failed:
+    told = form.failed_bits if form.cfd else 0
+    if form.cfd and not failed:
         units = int((whole + start_ns - tick * form.tick_ns + (since_ns - whole)) * 32768) - form.source_offset
         source = 0
         if form.source_scale > 0:
@@ -80,10 +77,10 @@ def digitise(
     """
     count = form.samples
     offset = int(random.random() * NOISE_SAMPLES)
+    baseline = np.float32(form.baseline)
     for k in range(count):
-        line[k] = noise[offset + k]
-    trigger = int(TRIGGER * count)
-    first = np.floor((time[i] + phase_ns) / form.period_ns) - trigger  # the first sample, in the ADC's clock
+        line[k] = noise[offset + k] + baseline
+    first = np.floor((time[i] + phase_ns) / form.period_ns) - form.trigger  # the first sample, in the ADC's clock
     j = i
     while j > begin and (time[j - 1] + phase_ns) / form.period_ns >= first:
         j -= 1
@@ -103,7 +100,7 @@ def digitise(
         for k in range(count - start):
             line[start + k] += height * pulse[k]
         j += 1
-    top, bottom = np.float32(ADC_TOP), np.float32(0)
+    top, bottom = np.float32(form.top), np.float32(0)
     clipped = 0
     for k in range(count):  # written so that the compiler does several samples at once
         value = line[k]
@@ -121,8 +118,7 @@ def write(
     halves: NDArray[np.uint16],
     begins: Ints,
     forms: Forms,
-    parts: int,
-    gain: float,
+    sums: Ints,
     external_mhz: float,
     counter_ns: int,
     clock_ns: int,
@@ -139,41 +135,44 @@ def write(
     """Writes the records of the hits in `order`, module by module; those of module m begin at word `begins[m]`.
 
     `words`, `floats` and `halves` are the same memory. The slice began at `counter_ns` of the modules' counters and
-    `clock_ns` of the other clocks. QDC: even pieces of the trace. Energy sums: trailing and leading over the filter's
-    rise time, gap over its flat top, in ADC units; (leading - trailing) / samples is the height of the pulse, also
-    where pileup spoilt the energy.
+    `clock_ns` of the other clocks. `sums`: samples of each sum of the QDC, by place, one behind the
+    other. Energy sums: trailing and leading over the filter's rise time, gap over its flat top, in ADC units;
+    (leading - trailing) / samples is the height of the pulse, also where pileup spoilt the energy.
     """
-    header = 4 + 2 * parts
-    esum, qdc, ets = parts & PART_ESUM, parts & PART_QDC, parts & PART_ETS
     phase_ns = float(clock_ns % 1000)
     j = 0
-    for m in range(len(forms)):
-        form = forms[m]
-        start_tick = counter_ns // form.tick_ns
-        start_ns = counter_ns - start_tick * form.tick_ns
+    for m in range(len(begins) - 1):
+        tick_ns = forms[m * channels].tick_ns
+        start_tick = counter_ns // tick_ns
+        start_ns = counter_ns - start_tick * tick_ns
         at = begins[m]
         while at < begins[m + 1]:
             i, place = int(order[j]), int(place_of[order[j]])
             j += 1
+            form = forms[place]
+            header, parts = form.header, form.parts
             flags = hits.flags[i]
-            clipped = (hits.kev[i] + hits.tail[i]) * form.height > ADC_TOP - BASELINE
+            clipped = (hits.kev[i] + hits.tail[i]) * form.height > form.top - form.baseline
             if form.samples:
-                out = halves[2 * (at + header) : 2 * (at + form.length)] if form.traced else scratch
+                out = halves[2 * (at + header) : 2 * (at + form.length)] if form.written == form.samples else scratch
                 clipped = digitise(
                     form, pulses, noise, random, hits.time, hits.kev, hits.tail, hits.starts[place],
                     hits.ends[place], i, phase_ns, line, out,
                 )  # fmt: skip
-                if qdc:
-                    piece = form.samples // SUMS
+                if form.written < form.samples:
+                    halves[2 * (at + header) : 2 * (at + form.length)] = out[: form.written]
+                if parts & PART_QDC:
+                    end = 0
                     for k in range(SUMS):
-                        total = 0
-                        for n in range(k * piece, (k + 1) * piece):
-                            total += out[n]
-                        words[at + (8 if esum else 4) + k] = total
-            w0 = form.first_word | (place - m * channels)
+                        begin, end, total = end, end + sums[place, k], 0
+                        piece = out[begin:end]
+                        for n in range(len(piece)):
+                            total += piece[n]
+                        words[at + (8 if parts & PART_ESUM else 4) + k] = total
+            w0 = form.first_word
             w3 = form.trace_bits
             if not flags & NO_ENERGY:
-                w3 |= min(int(hits.measured[i] * gain + 0.5), form.energy_mask)
+                w3 |= min(int(hits.measured[i] * form.gain + 0.5), form.energy_mask)
             if flags & FLAG_PILEUP:
                 w0 |= 1 << 31
             if clipped:
@@ -181,14 +180,14 @@ def write(
                 w3 |= form.range_last
             w1, w2 = time_words(form, hits.time[i], start_tick, start_ns, flags & FLAG_CFD_FORCED != 0)
             words[at], words[at + 1], words[at + 2], words[at + 3] = w0, w1, w2, w3
-            if esum:
-                base = BASELINE + hits.tail[i] * form.height
+            if parts & PART_ESUM:
+                base = form.baseline + hits.tail[i] * form.height
                 height = hits.kev[i] * form.height
                 words[at + 4] = int(form.rise_samples * base)
                 words[at + 5] = int(form.rise_samples * base) + int(form.rise_samples * height)
                 words[at + 6] = int(form.gap_samples * (base + height / 2))
                 floats[at + 7] = base
-            if ets:
+            if parts & PART_ETS:
                 stamp = int((clock_ns + hits.time[i]) * 1e-3 * external_mhz) & 0xFFFF_FFFF_FFFF
                 words[at + header - 2], words[at + header - 1] = stamp & 0xFFFFFFFF, stamp >> 32
             at += form.length

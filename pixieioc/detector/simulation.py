@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pixieioc.detector import faults, hits, pulse, records
 from pixieioc.detector.crate import Crate
-from pixieioc.detector.forms import as_table, forms
+from pixieioc.detector.forms import Shapes, as_table, forms, qdc_samples
 from pixieioc.detector.sources import emissions
 
 Words = NDArray[np.uint32]
@@ -42,41 +42,41 @@ class Simulation:
     changed and neither `finish` nor `reset_counters` is called, which act at the end of the last slice.
     """
 
-    def __init__(self, crate: Crate, random: np.random.Generator) -> None:
+    def __init__(self, crate: Crate, random: np.random.Generator, *, clock_ns: int = 0) -> None:
+        """`clock_ns` is what the modules' counters say at time 0."""
         self.counts = Counts()
         self._random, self._fault_random, noise = random.spawn(3)
         places = len(crate.modules) * crate.channels
         detectors = list({module.detector: module.sensor for module in crate.modules}.values())
         self._detector_of = np.array([detectors.index(module.sensor) for module in crate.modules])
         self._decay_ns = np.array([module.sensor.decay_ns for module in crate.modules])
-        rows = forms(crate)
-        samples = [form.samples for form in rows]
+        shapes = Shapes()
+        rows = forms(crate, shapes)
         self._forms, self._lengths = as_table(rows), np.array([form.length for form in rows])
-        self._pulses = np.concatenate(
-            [
-                pulse.sampled(module.sensor, form.period_ns, form.samples).ravel()
-                for module, form in zip(crate.modules, rows, strict=True)
-            ]
-        )
+        self._pulses = np.concatenate(shapes.parts)
+        settings = [(module, module.channel(c)) for module in crate.modules for c in range(crate.channels)]
+        self._sums = np.array([qdc_samples(channel, module.adc_mhz) for module, channel in settings])
+        longest = max(form.samples for form in rows)
         # Only traces have any.
-        self._noise = pulse.noise(noise, max(samples)) if max(samples) else np.empty(0, np.float32)
-        self._line, self._scratch = np.empty(max(samples), np.float32), np.empty(max(samples), np.uint16)
+        self._noise = pulse.noise(noise, longest) if longest else np.empty(0, np.float32)
+        self._line, self._scratch = np.empty(longest, np.float32), np.empty(longest, np.uint16)
         self._seen = emissions(crate.sources, crate.background, crate.coincidence if places > 1 else 0.0)
         self._tables = hits.tables(self._seen, detectors)
-        longest = max(form.samples * form.period_ns for form in rows)
-        self._rules = hits.Rules(
-            crate.pileup_ns,
-            max(crate.pileup_ns, (1 - pulse.TRIGGER) * longest),
-            1e3 * crate.dead_us,
-            float(crate.cfd_fails_kev),
-            bool(longest or crate.energy_sums),
+        channels = [channel for _, channel in settings]
+        self._rules = hits.rules(
+            channels,
+            max(
+                *(channel.pileup_ns for channel in channels),
+                *((form.samples - form.trigger) * form.period_ns for form in rows),
+            ),
+            tails=bool(longest or any(channel.energy_sums for channel in channels)),
         )
-        #: Hits of each place so far, and those of them that were lost to dead time.
-        self.hits_of, self.lost_of = np.zeros(places, np.int64), np.zeros(places, np.int64)
+        #: Hits of each place that its fast filter has seen, those of them that were lost to dead time, and records.
+        self.hits_of, self.lost_of, self.records_of = np.zeros((3, places), np.int64)
         self._last_ns = np.full(places, -1e18)
         self._last_tail = np.zeros(places)
         self._waiting = (np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0))
-        self._now_ns = self._origin_ns = 0
+        self._now_ns, self._origin_ns = 0, -clock_ns
         self.crate = crate
         self._plan()
 
@@ -152,40 +152,52 @@ class Simulation:
         )
         self.counts.hits += count - old
         starts = np.empty(places + 1, np.int64)
-        ends, done = np.empty(places, np.int64), np.empty(places, np.int64)
+        ends, done, kept = np.empty((3, places), np.int64)
         columns = (np.empty(count), np.empty(count), np.empty(count))
         hits.sort_by_place(place, time, kev, tail, count, starts, *columns)
         measured, flags = np.empty(count), np.empty(count, np.uint8)
         self.counts.dead += hits.settle(
             self._random, self._rules, float(span_ns), flush, starts, *columns, measured, flags, ends, done,
             self._last_ns, self._last_tail, self._decay_ns, crate.channels, self.hits_of, self.lost_of,
+            kept,
         )  # fmt: skip
         found = records.Hits(*columns, measured, flags, starts, ends)
-        block = self._write(span_ns, found, done)
+        self.records_of += kept
+        block = self._write(span_ns, found, done, kept)
         self._keep(starts[:-1], done, ends, columns, span_ns)
         self._now_ns += span_ns
         return block
 
-    def _write(self, span_ns: int, found: records.Hits, done: hits.Ints) -> list[Words]:
+    def _write(self, span_ns: int, found: records.Hits, done: hits.Ints, kept: hits.Ints) -> list[Words]:
         """The words of each module's decided hits, with the faults that happen to them."""
         crate = self.crate
         modules = len(crate.modules)
-        order = np.empty(int((done - found.starts[:-1]).sum()), np.int64)
+        order = np.empty(int(kept.sum()), np.int64)
         counts = np.empty(modules, np.int64)
         bins = np.empty(int(span_ns / self._sweep_ns) + 3, np.int32)
         hits.sweep_order(
-            found.time, found.starts, done, crate.channels, self._rules.delay_ns, self._sweep_ns, bins, order, counts
+            found.time,
+            found.flags,
+            found.starts,
+            done,
+            crate.channels,
+            self._rules.delay_ns,
+            self._sweep_ns,
+            bins,
+            order,
+            counts,
         )
-        begins = np.concatenate([[0], np.cumsum(counts * self._lengths)])
+        begins = np.concatenate([[0], np.cumsum((kept * self._lengths).reshape(modules, -1).sum(axis=1))])
         words = np.empty(int(begins[-1]), np.uint32)
         place_of = np.repeat(np.arange(len(done), dtype=np.uint16), np.diff(found.starts))
         records.write(
-            words, words.view(np.float32), words.view(np.uint16), begins, self._forms, crate.parts, float(crate.gain),
+            words, words.view(np.float32), words.view(np.uint16), begins, self._forms, self._sums,
             float(crate.external_mhz), self._now_ns - self._origin_ns, self._now_ns, found, order, place_of,
             crate.channels, self._pulses, self._noise, self._random, self._line, self._scratch,
         )  # fmt: skip
         blocks = [
-            self._damaged(words[begins[m] : begins[m + 1]], int(self._lengths[m]), span_ns) for m in range(modules)
+            self._damaged(words[begins[m] : begins[m + 1]], int(self._lengths[m * crate.channels]), span_ns)
+            for m in range(modules)
         ]
         self.counts.events += len(order)
         self.counts.words += sum(len(block) for block in blocks)

@@ -17,7 +17,7 @@ from pixieioc.hardware.error import HardwareError
 _H = REVISIONS[REVISION_H]
 _OLD = ("B", "C", "D")
 #: Bits of CHANNEL_CSRA.
-GOOD, POSITIVE, HISTOGRAM, TRACE, GAIN = 1 << 2, 1 << 5, 1 << 7, 1 << 8, 1 << 14
+GOOD, POSITIVE, HISTOGRAM, GAIN = 1 << 2, 1 << 5, 1 << 7, 1 << 14
 #: Samples of a trace that the firmware has room for.
 _FIFO_LENGTH, _SAMPLES_H = 20470, 4000
 
@@ -93,6 +93,12 @@ def tick_us(info: ModuleInfo) -> float:
 def clock_divider(info: ModuleInfo) -> int:
     """ADC samples per tick."""
     return 2 if info.adc_mhz == 250 else info.adc_mhz // 100
+
+
+def filter_range_for(info: ModuleInfo, rise_us: float, flat_top_us: float) -> int:
+    """The smallest SLOW_FILTER_RANGE that has room for an energy filter, the largest one if none has."""
+    groups = ((filter_range, tick_us(info) * 2**filter_range) for filter_range in range(1, 7))
+    return next((n for n, group in groups if whole(rise_us / group) + whole(flat_top_us / group) <= 127), 6)
 
 
 def _clamp(value: int, low: int, high: int) -> int:

@@ -1,4 +1,4 @@
-"""A crate that is simulated in the process: settings that act as in a module, and hits that obey the main ones.
+"""A crate that is simulated in the process: settings that act as in a module, and data that obey them.
 
 Nothing runs in the background: each verb first brings the modules that it is about to the present.
 """
@@ -70,6 +70,10 @@ class SimulatedCrate:
         self._advance()
         for module in self._crate:
             module.rate = rate
+
+    def settings_of(self, module: int, channel: int) -> ChannelSettings:
+        """The settings of a channel as its module has them."""
+        return self._channel("Pixie16ReadSglChanPar", module, channel)
 
     @property
     def version(self) -> str:

@@ -1,29 +1,29 @@
-"""One simulated module: its settings, its run, and the records that it makes of the hits in its channels.
-
-Hits are pulses of three lines over a background. Threshold, gain, good channel, trace, histogram and binning act on
-them; sums, QDC, CFD and coincidences do not.
-"""
+"""One simulated module: its settings, and its run, which is that of a simulated detector with these settings."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.detector.crate import BadCrate, Crate, Module
 from pixieioc.hardware.crate import RUN_TIME, Floats, Losses, ModuleInfo, Statistics, Words
-from pixieioc.hardware.parameters import GAIN, GOOD, HISTOGRAM, POSITIVE, TRACE, ChannelSettings, clock_divider, tick_us
-from pixieioc.listmode import events as ev
-from pixieioc.listmode.encode import encode
-from pixieioc.listmode.events import Events
-from pixieioc.listmode.variant import Variant, variant
+from pixieioc.hardware.effects import Input, adjust_offset, baseline, channel_of
+from pixieioc.hardware.error import HardwareError
+from pixieioc.hardware.parameters import GOOD, HISTOGRAM, ChannelSettings, tick_us
+from pixieioc.listmode.stream import Decoder
+
+if TYPE_CHECKING:
+    from pixieioc.detector.simulation import Simulation
 
 _QUEUE_WORDS = 100 * 8192 + 131072
-_LINES, _RISE_NS, _DECAY_US = np.array([661.7, 1173.2, 1332.5]), 20.0, 0.5
-#: The ADC's range, keV, with the smaller gain and the larger one.
-_FULL_SCALE, _FULL_SCALE_GAIN = 8192.0, 2048.0
+#: What is before the channels, and the energy (keV) that fills the ADC's range with the larger gain.
+_DETECTOR, _FULL_SCALE_KEV = "NaI", 2048.0
+#: Units of energy for the ADC's range.
+_ENERGIES = 65536
 _BINS, _BINS_H = 32768, 16384
 _U32 = 0xFFFFFFFF
 #: Names of module parameters in a settings file.
@@ -33,8 +33,6 @@ _SAVED = {
     "CrateID": "CrateID", "SlotID": "SlotID", "MODULE_NUMBER": "ModNum",
 }  # fmt: skip
 _TRIGGER = tuple(f"TrigConfig{i}" for i in range(4))
-#: Data come to the host so often, in seconds, as the worker of XIA's SDK brings them.
-_WORKER = 0.005
 
 
 class _Settings(NamedTuple):
@@ -48,7 +46,7 @@ class SimulatedModule:
     """A module with `rate` hits per second in each channel; offline until it has booted."""
 
     def __init__(self, info: ModuleInfo, number: int, rate: float, seed: int) -> None:
-        self.info, self._number, self.rate = info, number, rate
+        self.info, self._number, self._rate = info, number, rate
         self.random = np.random.default_rng((seed, info.slot))
         self.online = self.active = False
         self.values: dict[str, float] = {}
@@ -121,32 +119,50 @@ class SimulatedModule:
 
     def start(self, now: float, *, histograms: bool) -> None:
         """Begins a new run at `now` (s); one for histograms alone ends after HOST_RT_PRESET."""
+        from pixieioc.detector.simulation import Simulation  # loads compiled code, which settings alone do not need
+
+        call = "Pixie16StartHistogramRun" if histograms else "Pixie16StartListModeRun"
         if not self.values["IN_SYNCH"]:
             self._clock_zero, self.values["IN_SYNCH"] = now, 1
         self._clear()
-        self._hit_settings = self._per_channel()
+        try:
+            crate = self._crate()
+        except BadCrate as error:
+            raise HardwareError(call, -206, f"invalid module operation: {error}", module=self._number) from error
+        self._simulation = Simulation(crate, self.random, clock_ns=round(1e9 * (now - self._clock_zero)))
+        self._fast_s = np.array([1e-6 * settings.fast_us for settings in crate.modules[0].settings])
         self.active, self._only_histograms = True, histograms
-        self._started = self._now = now
+        self._started = now
         self._end = now + self.values[RUN_TIME] if histograms else math.inf
 
     def _clear(self) -> None:
-        self._started = self._now = self._end = 0.0
+        self._simulation: Simulation | None = None
+        self._started = self._end = 0.0
         self._only_histograms = False
-        self._live, self._hits, self._events = np.zeros((3, self.info.channels))
-        self._last = np.full(self.info.channels, -np.inf)
         self.histograms[:] = 0
         self._blocks.clear()
         self._words_in = self._words_out = self._dropped = 0
 
+    @property
+    def rate(self) -> float:
+        """Hits per second in each channel."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._rate = rate
+        if self._simulation is not None:
+            self._simulation.change(channel_rate=rate, corrupt_rate=0.0, truncate_rate=0.0)
+
     def advance(self, now: float, *, whole: bool = False) -> None:
-        """Brings the run to `now`, or to its end; not in steps that are too small to be worth it unless `whole`."""
-        if not self.active:
+        """Brings the run to `now`, as far as whole steps of its simulation go; `whole`: to `now` itself, its end."""
+        if not self.active or self._simulation is None:
             return
-        until = min(now, self._end)
-        if until - self._now >= _WORKER or whole or until == self._end:
-            self._take(self._now, until)
-            self._now = until
+        until_ns = round(1e9 * (min(now, self._end) - self._started))
+        self._take(self._simulation.advance(until_ns)[0])
         self.active = now < self._end
+        if whole or not self.active:
+            self._take(self._simulation.finish(until_ns)[0])
 
     @property
     def level(self) -> int:
@@ -168,166 +184,96 @@ class SimulatedModule:
     @property
     def statistics(self) -> Statistics:
         """Counts of this run."""
-        return Statistics(self._now - self._started, self._live.copy(), self._hits.copy(), self._events.copy())
+        it = self._simulation
+        if it is None:
+            return Statistics(0.0, *np.zeros((3, self.info.channels)))
+        triggers, time = it.hits_of.astype(np.float64), 1e-9 * it.now_ns
+        # After a trigger, the fast filter sees nothing for its own length.
+        return Statistics(time, time - self._fast_s * triggers, triggers, it.records_of.astype(np.float64))
 
-    def _take(self, begin: float, end: float) -> None:
-        """The hits of all channels in a time (s)."""
-        per = self._hit_settings
-        self._live += end - begin
-        counts = self.random.poisson(self.rate * (end - begin), self.info.channels)
-        channel = np.repeat(np.arange(self.info.channels), counts)
-        times = self.random.uniform(begin, end, len(channel)) - self._clock_zero
-        times = times[np.lexsort((times, channel))]
-        heights = self._energies(len(channel)) * per["height"][channel]
-        seen = (heights >= per["threshold"][channel]) & per["seen"][channel]
-        channel, times, heights = channel[seen], times[seen], heights[seen]
-        if not len(channel):
+    def _take(self, words: Words) -> None:
+        """Records come from the module; those for which the host has no room are dropped whole."""
+        if not len(words):
             return
-        # Two hits that the fast filter does not resolve are one; one that the energy filter does not has no event.
-        first = np.diff(channel, prepend=-1) > 0
-        apart = (times - np.where(first, self._last[channel], np.roll(times, 1))) * 1e9
-        last = np.append(first[1:], True)
-        self._last[channel[last]] = times[last]
-        resolved = np.bincount(channel[apart >= per["fast"][channel]], minlength=self.info.channels)
-        self._hits += resolved
-        self._live -= per["fast"] * 1e-9 * resolved
-        kept = (apart >= per["window"][channel]) & per["good"][channel]
-        channel, times, heights = channel[kept], times[kept], heights[kept]
-        self._events += np.bincount(channel, minlength=self.info.channels)
-        smeared = heights * (1 + 0.002 * self.random.normal(size=len(heights)))
-        energies = np.clip(smeared / self._full * 65536, 0, 65535).astype(np.uint16)
-        self._histogram(channel, energies, per)
-        if len(channel) and not self._only_histograms:
-            order = np.argsort(times, kind="stable")
-            self._record(channel[order], times[order], heights[order], energies[order])
+        self._histogram(words)
+        if self._only_histograms:
+            return
+        kept = self._fitting(words, _QUEUE_WORDS - self.level)
+        self._dropped += len(words) - kept
+        self._words_in += kept
+        self._blocks.append(words[:kept])
 
-    def _per_channel(self) -> dict[str, NDArray[Any]]:
-        """What hits need to know of the settings, one value per channel; a run does not change them."""
+    def _fitting(self, words: Words, room: int) -> int:
+        """The words of the first records that fit into this room."""
+        if len(words) <= room:
+            return len(words)
+        length, at, end = self._module().layout.record_length, 0, 0
+        while (end := at + (int(words[at]) >> length.shift & length.mask)) <= room:
+            at = end
+        return at
+
+    def _histogram(self, words: Words) -> None:
+        """Fills the histograms of the channels that have one with the energies that are known."""
         variables = [channel.variables for channel in self.channels]
-        named = ("ChanCSRa", "FastThresh", "FastLength", "FastGap", "PeakSep", "EnergyLow", "Log2Ebin")
-        of = {name: np.array([each[name] for each in variables], np.int64) for name in named}
-        csra, tick = of["ChanCSRa"], tick_us(self.info) * 1e3
-        return {
-            "height": np.where(csra & GAIN, self._full / _FULL_SCALE_GAIN, self._full / _FULL_SCALE),
-            "threshold": of["FastThresh"] / (of["FastLength"] * clock_divider(self.info)),
-            "fast": (of["FastLength"] + of["FastGap"]) * tick,
-            "window": of["PeakSep"] * 2 ** self._filter_range() * tick,
-            "seen": csra & POSITIVE > 0,
-            "good": csra & GOOD > 0,
-            "histogram": csra & HISTOGRAM > 0,
-            "lowest": of["EnergyLow"],
-            "shift": -of["Log2Ebin"] & _U32,
-        }
-
-    def _histogram(
-        self, channel: NDArray[np.int64], energies: NDArray[np.uint16], per: dict[str, NDArray[Any]]
-    ) -> None:
-        wanted = (per["histogram"][channel] | self._only_histograms) & (energies >= per["lowest"][channel])
-        channel, bins = channel[wanted], energies[wanted].astype(np.int64) >> per["shift"][channel[wanted]]
-        fits = bins < self.histograms.shape[1]
-        np.add.at(self.histograms, (channel[fits], bins[fits]), np.uint32(1))
-
-    def _record(self, channel: NDArray[np.int64], times: Floats, heights: Floats, energies: NDArray[np.uint16]) -> None:
-        """The records of events, in the order of their times; those for which there is no room are dropped whole."""
-        layout = self.layout
-        lengths = np.array([self._samples(each) for each in range(self.info.channels)])[channel]
-        kept = int(np.searchsorted(np.cumsum(4 + lengths // 2), _QUEUE_WORDS - self.level, "right"))
-        self._dropped += int((4 + lengths[kept:] // 2).sum())
-        channel, times, heights = channel[:kept], times[:kept], heights[:kept]
-        energies, lengths = energies[:kept], lengths[:kept]
-        events = ev.allocate(ev.BASE_COLUMNS, kept, zero=True)
-        events["time"][:] = np.floor(times * 1e9 / layout.tick_ns).astype(np.int64) * layout.tick_ns
-        events["cfd"][:] = layout.source_offset_ns  # what a CFD that is off writes
-        events["energy"][:] = np.minimum(energies, layout.energy.mask)
-        events["channel"][:], events["slot"][:] = channel, self.info.slot
-        events["crate"][:] = int(self.values["CrateID"]) & layout.crate.mask
-        if lengths.any():
-            events[ev.TRACES] = np.zeros(int(lengths.sum()), np.uint16)
-            events["trace_start"] = np.cumsum(lengths) - lengths
-            events["trace_length"] = lengths.astype(np.uint16)
-            self._add_traces(events, channel, heights)
-        words = encode(events, layout)
-        self._words_in += len(words)
-        self._blocks.append(words)
-
-    def _samples(self, channel: int) -> int:
-        """The length of the traces of a channel, 0 without."""
-        variables = self.channels[channel].variables
-        return variables["TraceLength"] // 2 * 2 if variables["ChanCSRa"] & TRACE else 0
-
-    def _add_traces(self, events: Events, channel: NDArray[np.int64], heights: Floats) -> None:
-        """Writes the samples of each event to their place."""
-        for number in np.unique(channel):
-            samples, mine = self._samples(int(number)), channel == number
-            if samples:
-                places = events["trace_start"][mine][:, None] + np.arange(samples)
-                events[ev.TRACES][places] = self._traces(int(number), heights[mine], samples)
-
-    @property
-    def layout(self) -> Variant:
-        """The layout of its records."""
-        usual = 46540 if self.info.revision == "H" else 34688
-        return variant(self.info.adc_mhz, self.info.firmware or usual)
+        wanted = np.array([bool(v["ChanCSRa"] & HISTOGRAM) or self._only_histograms for v in variables])
+        if not wanted.any():
+            return
+        lowest = np.array([max(1, v["EnergyLow"]) for v in variables])
+        shift = np.array([-v["Log2Ebin"] & _U32 for v in variables])
+        decoder = Decoder(self._module().layout)
+        for events in [*decoder.feed(words), *decoder.finish()]:
+            channel, energy = events["channel"].astype(np.int64), events["energy"].astype(np.int64)
+            bins = energy >> shift[channel]
+            fits = wanted[channel] & (energy >= lowest[channel]) & (bins < self.histograms.shape[1])
+            np.add.at(self.histograms, (channel[fits], bins[fits]), np.uint32(1))
 
     # -- pulses -----------------------------------------------------------------------------------------------------
 
     def baseline(self, channel: int) -> float:
-        """Where the baseline of a channel is, ADC units: each detector has an offset of its own."""
-        volts = self.channels[channel].read("VOFFSET") + 0.02 * channel - 0.2
-        return min(max((0.5 + volts / 3) * self._full, 0.0), self._full - 1)
+        """Where the baseline of a channel is, ADC units."""
+        return baseline(self.channels[channel], _offset_volts(channel))
 
     def adjust_offset(self, channel: int) -> None:
         """Sets VOFFSET so that the baseline is where BASELINE_PERCENT wants it."""
-        settings = self.channels[channel]
-        volts = 3 * (settings.read("BASELINE_PERCENT") / 100 - 0.5) - 0.02 * channel + 0.2
-        settings.write("VOFFSET", min(max(volts, -1.5), 1.5))
+        adjust_offset(self.channels[channel], _offset_volts(channel))
 
     def decay_times(self) -> Floats:
         """The decay time of the pulses in good channels, us; NaN in others, and where there are no pulses."""
         good = [bool(each.variables["ChanCSRa"] & GOOD) and self.rate > 0 for each in self.channels]
-        return np.where(good, _DECAY_US, np.nan)
+        return np.where(good, 1e-3 * self._module().sensor.decay_ns, np.nan)
 
     def scope(self, channel: int, samples: int) -> NDArray[np.uint16]:
         """What the ADC sees, a sample every XDT."""
-        settings = self.channels[channel]
-        step = settings.read("XDT") * 1e3
-        times = np.arange(samples) * step
-        values = self.baseline(channel) + 2 * self.random.normal(size=samples)
-        count = int(self.random.poisson(min(self.rate * samples * step * 1e-9, 1e3)))
-        for hit, height in zip(
-            self.random.uniform(0, times[-1], count), self._heights(settings, self._energies(count)), strict=True
-        ):
-            values += height * _shape(times - hit)
-        return np.clip(values, 0, self._full - 1).astype(np.uint16)
+        from pixieioc.detector.scope import adc_trace
+
+        crate = self._crate()
+        step_ns = 1e3 * self.channels[channel].read("XDT")
+        return adc_trace(crate, crate.modules[0], channel, samples, step_ns, self.random)
 
     def window_ns(self, channel: int) -> float:
         """The time in which the energy filter takes a hit."""
         v = self.channels[channel].variables
         return v["PeakSep"] * 2 ** self._filter_range() * tick_us(self.info) * 1e3
 
-    def _traces(self, channel: int, heights: Floats, samples: int) -> NDArray[np.uint16]:
-        settings = self.channels[channel]
-        times = np.arange(samples) * 1e3 / self.info.adc_mhz - settings.delay * tick_us(self.info) * 1e3
-        values = self.baseline(channel) + np.outer(heights, _shape(times))
-        return np.clip(values + self.random.normal(size=values.shape), 0, self._full - 1).astype(np.uint16)
+    def _crate(self) -> Crate:
+        """What its channels see and make of it; BadCrate if its firmware cannot do what the settings want."""
+        return Crate((self._module(),), self.info.channels, self.rate)
 
-    def _energies(self, count: int) -> Floats:
-        """Energies of hits, keV."""
-        lines = self.random.choice(_LINES, count)
-        background = 20 + self.random.exponential(400, count)
-        return np.where(self.random.uniform(size=count) < 0.5, lines, background)
-
-    def _heights(self, settings: ChannelSettings, kev: Floats) -> Floats:
-        return kev / (_FULL_SCALE_GAIN if settings.variables["ChanCSRa"] & GAIN else _FULL_SCALE) * self._full
-
-    @property
-    def _full(self) -> float:
-        return 2.0**self.info.adc_bits
+    def _module(self) -> Module:
+        info = self.info
+        usual = 46540 if info.revision == "H" else 34688
+        adc_per_kev = 2**info.adc_bits / _FULL_SCALE_KEV
+        settings = tuple(
+            channel_of(each, Input(adc_per_kev, _ENERGIES / _FULL_SCALE_KEV, _offset_volts(number)))
+            for number, each in enumerate(self.channels)
+        )
+        revision, crate = info.firmware or usual, int(self.values["CrateID"]) & 15
+        return Module(info.adc_mhz, revision, _DETECTOR, settings, info.adc_bits, info.slot, crate)
 
     def _filter_range(self) -> int:
         return int(self.values.get("SLOW_FILTER_RANGE", 2))
 
 
-def _shape(ns: Floats) -> Floats:
-    after = np.maximum(ns, 0)
-    return np.where(ns < 0, 0.0, (1 - np.exp(-after / _RISE_NS)) * np.exp(-after / (1e3 * _DECAY_US)))
+def _offset_volts(channel: int) -> float:
+    """Each input has an offset of its own."""
+    return 0.02 * channel - 0.2

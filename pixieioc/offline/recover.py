@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
-import fcntl
 import glob
 import hashlib
 import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -22,6 +19,8 @@ import pixieioc
 from pixieioc.config import Config
 from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import VARIANTS, Variant, variant
+from pixieioc.offline.recover_events import RecoveredEvents, belongs_to_another, recover_events
+from pixieioc.offline.unwritten import unwritten
 from pixieioc.pipeline import Error
 from pixieioc.tasks.disk import rename_new, replace_file, sync
 from pixieioc.tasks.names import natural_key, shown
@@ -29,10 +28,8 @@ from pixieioc.tasks.raw_file import as_json, begun
 
 _PART, _ABOUT = ".part", ".json.part"
 _BLOCK = 4 * 1024**2
-#: Where a file system has no locks, a file that was written to so many seconds ago may still be written.
-_QUIET = 10.0
-#: Files of events that are not complete: their end says where everything is.
-_EVENTS = (".parquet.part", ".pq.part", ".npy.part")
+#: Files of events that are not complete, whose end says where everything is; and those that can be recovered.
+_PARQUET, _NPY = (".parquet.part", ".pq.part"), ".npy.part"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +105,11 @@ def _spread(rates: Sequence[float], revisions: Sequence[float]) -> list[Layout]:
     return [Layout(int(rate), int(revision)) for rate, revision in zip(pairs[::2], pairs[1::2], strict=True)]
 
 
+def recover_any(path: Path, layouts: Sequence[Layout] = ()) -> Recovered | RecoveredEvents:
+    """Finishes a file of words, as `recover` does, or one of events."""
+    return recover_events(path) if path.name.endswith(_NPY) else recover(path, layouts)
+
+
 def recover(path: Path, layouts: Sequence[Layout] = ()) -> Recovered:
     """Finishes `<name>.part`: it becomes `<name>`, byte for byte as it is, with a sidecar that says what is in it.
 
@@ -116,7 +118,7 @@ def recover(path: Path, layouts: Sequence[Layout] = ()) -> Recovered:
     """
     _refuse_others(path)
     target = path.with_name(path.name.removesuffix(_PART))
-    with _unwritten(path) as file:
+    with unwritten(path) as file:
         if target.exists():
             raise Error(f"{shown(target)} exists already; nothing is overwritten")
         if not os.fstat(file.fileno()).st_size:
@@ -147,8 +149,11 @@ def _refuse_others(path: Path) -> None:
     name = shown(path)
     if not path.is_file():
         raise Error(f"{name} is a folder: give the files in it" if path.is_dir() else f"no file {name}")
-    if path.name.endswith(_EVENTS):
-        raise Error(f"{name} is of a file of events that lacks its end: replay makes it again from the raw files")
+    if path.name.endswith(_PARQUET):
+        raise Error(
+            f"{name} is of a file of events that lacks its end, which says where everything is: replay makes it again "
+            "from the raw files"
+        )
     if path.name.endswith(_ABOUT):
         raise Error(f"{name} only describes a raw file, which is not there")
     if not path.name.endswith(_PART):
@@ -156,29 +161,9 @@ def _refuse_others(path: Path) -> None:
 
 
 def _describes_another(path: Path) -> bool:
-    return path.name.endswith(_ABOUT) and path.with_name(path.name.removesuffix(_ABOUT) + _PART).exists()
-
-
-@contextmanager
-def _unwritten(path: Path) -> Iterator[BinaryIO]:
-    """The file, which nobody else writes or recovers as long as it is open here; Error if somebody does."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise Error(f"cannot read {shown(path)}: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno == errno.EWOULDBLOCK:
-                raise Error(f"{shown(path)} is still being written: its run has not ended") from None
-            age = time.time() - path.stat().st_mtime
-            if age < _QUIET:  # no locks here: what is quiet has ended
-                raise Error(
-                    f"{shown(path)} was written to {max(0.0, age):.0f} s ago: recover it when it has not been for "
-                    f"{_QUIET:.0f} s"
-                ) from None
-        yield file
+    if path.name.endswith(_ABOUT):
+        return path.with_name(path.name.removesuffix(_ABOUT) + _PART).exists()
+    return belongs_to_another(path)
 
 
 def _known(target: Path) -> dict[str, Any]:

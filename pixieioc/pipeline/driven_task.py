@@ -64,7 +64,9 @@ def set_parameters(task: DrivenTask, config: Mapping[str, Any], *, in_run: bool)
     commands = {name: False for name in accepted if known[name].command}
     task.parameter_values.update(commands)
     in_use = checked(task.name, known, task.parameter_values, {} if answered is None else answered)
-    in_use = completed({name: value for name, value in changes.items() if name not in commands}, in_use)
+    # What is fixed is used as it was given.
+    told = {name: value for name, value in changes.items() if name not in commands and not known[name].fixed}
+    in_use = completed(told, in_use)
     keep_in_use(task.parameter_values, in_use)
     return in_use
 

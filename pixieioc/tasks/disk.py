@@ -31,6 +31,18 @@ def replace_file(path: Path, content: bytes) -> None:
     new.rename(path)
 
 
+def is_in_place(path: Path, own: os.stat_result, size: int) -> bool:
+    """Whether a file of at least `size` bytes is still to be found by its name: it, or a folder, may have been removed.
+
+    Not every file system keeps the number of a file, so that another one is taken for it if it is as large.
+    """
+    try:
+        there = path.stat()
+    except OSError:
+        return False
+    return os.path.samestat(there, own) or (there.st_dev == own.st_dev and there.st_size >= size)
+
+
 def rename_new(old: Path, new: Path) -> None:
     """Gives a file a new name; FileExistsError if there is one of that name."""
     try:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pixieioc.detector.crate import BadCrate, Crate, Module, wrong_detector, wrong_source
 from pixieioc.detector.response import DETECTORS
 from pixieioc.detector.sources import SOURCES
-from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
+from pixieioc.hardware.setting_table import CHANNEL_SETTINGS
+from pixieioc.pipeline import NOTHING, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, ChannelRates
-from pixieioc.tasks.crate import CrateFacts, per_module
+from pixieioc.tasks.crate import CrateFacts
+from pixieioc.tasks.dummy_crate import check_detectors, check_sources, crate_of, in_use, problems_of
 from pixieioc.tasks.items import WORDS, Silence
 from pixieioc.tasks.source_time import SourceTime
 
@@ -30,29 +31,11 @@ _CLOSE = 1e-3
 _PATIENCE = 0.2
 
 
-#: The parameters that what is wrong with a simulated crate is about; other values have the names of theirs.
-_PARAMETERS = {"layout": "adc_mhz", "detector": "detectors", "trace_us": "trace_length"}
-
-
-def _source(text: str) -> tuple[str, float]:
-    """Name and weight of `name` or `name:weight`."""
-    name, _, weight = text.partition(":")
-    try:
-        return name, float(weight or 1)
-    except ValueError:
-        raise Error(f"sources: {text!r} must be a name or name:weight, as 60Co:2") from None
-
-
-def _check_detectors(names: list[str]) -> None:
-    """Error if there is no such detector."""
-    if problem := next(filter(None, map(wrong_detector, names)), ""):
-        raise Error(problem)
-
-
-def _check_sources(texts: list[str]) -> None:
-    """Error if there is no such source, or none of such a weight."""
-    if problem := next(filter(None, (wrong_source(_source(text)) for text in texts)), ""):
-        raise Error(problem)
+def _as_in_module(default: float, name: str, doc: str, *, low: float | None = None) -> Parameter[float]:
+    """A parameter with the limits of a module's setting; `low`: a lowest value of its own."""
+    info = CHANNEL_SETTINGS[name]
+    lowest = info.low if low is None else low
+    return Parameter(default, unit=info.unit, low=lowest, high=info.high, doc=f"{doc}, as {name} of a module.")
 
 
 class DummyData(ChannelRates, SourceTime, Task):
@@ -73,12 +56,12 @@ class DummyData(ChannelRates, SourceTime, Task):
 
     detectors = Parameter(
         ["LaBr3"],
-        rule=_check_detectors,
+        rule=check_detectors,
         doc=f"Detectors ({', '.join(DETECTORS)}) on the channels: one text for all, or one per module.",
     )
     sources = Parameter(
         ["60Co", "137Cs"],
-        rule=_check_sources,
+        rule=check_sources,
         doc=f"Sources ({', '.join(SOURCES)}) before all detectors; 60Co:2 counts twice as much as 137Cs.",
     )
     background = Parameter(0.1, low=0, high=1, doc="Share of the room's background, an exponential spectrum.")
@@ -86,9 +69,11 @@ class DummyData(ChannelRates, SourceTime, Task):
         0.1, low=0, high=1, doc="Chance that the partner of a photon from a cascade is seen in another channel."
     )
     energy_gain = Parameter(10.0, unit="1/keV", low=0.01, high=1000, doc="Units of energy in a record per keV.")
-    pileup = Parameter(True, doc="Whether hits within 2 x rise + flat top spoil each other's energy.")
-    energy_rise = Parameter(0.2, unit="us", low=0.01, high=100, doc="Rise time of the energy filter.")
-    energy_flat_top = Parameter(0.1, unit="us", low=0.01, high=100, doc="Flat top of the energy filter.")
+    pileup = Parameter(
+        True, doc="Whether hits within rise time + flat top (a module's PeakSep) spoil each other's energy."
+    )
+    energy_rise = _as_in_module(0.2, "ENERGY_RISETIME", "Rise time of the energy filter")
+    energy_flat_top = _as_in_module(0.1, "ENERGY_FLATTOP", "Flat top of the energy filter")
     dead_time = Parameter(0.0, unit="us", low=0, high=1e5, doc="Time after a record in which a channel sees nothing.")
     cfd_failure = Parameter(
         200.0, unit="keV", low=0, high=1e5, doc="Energy E in exp(-energy / E), the chance that the CFD fails; 0: never."
@@ -96,12 +81,12 @@ class DummyData(ChannelRates, SourceTime, Task):
     backwards = Parameter(
         0.09, low=0, high=0.4, doc="Share of records that come before an earlier one, as far as 50 us make it possible."
     )
-    traces = Parameter(False, doc="Whether records have traces.")
-    trace_length = Parameter(1.0, unit="us", low=0.1, high=320, doc="Length of the traces; the trigger is at 30 %.")
+    traces = Parameter(False, doc="Whether records have traces (a module's CaptureTrace).")
+    trace_length = _as_in_module(1.0, "TRACE_LENGTH", "Length of the traces; the trigger is at 30 %", low=0.1)
     full_scale = Parameter(3000.0, unit="keV", low=10, high=1e5, doc="The ADC is out of range above this energy.")
-    qdc = Parameter(False, doc="Whether records have QDC sums, of eighths of the trace.")
-    energy_sums = Parameter(False, doc="Whether records have energy sums.")
-    external_time = Parameter(False, doc="Whether records have external time stamps.")
+    qdc = Parameter(False, doc="Whether records have QDC sums (EnableQDC), of eighths of the trace's length.")
+    energy_sums = Parameter(False, doc="Whether records have energy sums (CaptureSums).")
+    external_time = Parameter(False, doc="Whether records have external time stamps (ExtTimestamps).")
     external_clock = Parameter(100.0, unit="MHz", low=0.001, high=1000, doc="Rate of the external clock.")
 
     corrupt_rate = Parameter(
@@ -135,16 +120,7 @@ class DummyData(ChannelRates, SourceTime, Task):
 
     @classmethod
     def do_check(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        facts = list(CrateFacts.do_check(settings))
-        yield from facts
-        modules, detectors = settings["modules"], settings["detectors"]
-        if len(detectors) not in (1, modules):
-            yield "detectors", f"has {len(detectors)} values: must be one for all, or one for each of {modules} modules"
-        elif not facts:
-            try:
-                _crate_of(settings)
-            except BadCrate as error:
-                yield from ((_PARAMETERS.get(name, name), text) for name, text in error.problems)
+        yield from problems_of(settings)
 
     def do_init(self) -> None:
         self._waits = 0
@@ -162,6 +138,9 @@ class DummyData(ChannelRates, SourceTime, Task):
             )
             self._reset |= self.reset_counters
 
+    def do_apply(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        return in_use(self.parameter_values)
+
     def do_start(self) -> None:
         self._load_in_background()
         while self._loading.is_alive():  # the first time ever, compilation takes several seconds
@@ -170,7 +149,7 @@ class DummyData(ChannelRates, SourceTime, Task):
         from pixieioc.detector.simulation import Simulation
 
         self._simulation: Simulation = Simulation(
-            _crate_of(self.parameter_values), np.random.default_rng(self.seed or None)
+            crate_of(self.parameter_values), np.random.default_rng(self.seed or None)
         )
         self._reset = self._ended = False
         self._silence = Silence()
@@ -249,35 +228,3 @@ def _load() -> None:
     from pixieioc.detector.simulation import warm_up
 
     warm_up()
-
-
-def _crate_of(settings: Mapping[str, Any]) -> Crate:
-    """The crate that values of parameters describe; BadCrate if there is none such."""
-    modules = settings["modules"]
-    rates, revisions, detectors = (
-        per_module(settings[name], modules, name) for name in ("adc_mhz", "firmware_revision", "detectors")
-    )
-    return Crate(
-        tuple(Module(int(a), int(b), str(c)) for a, b, c in zip(rates, revisions, detectors, strict=True)),
-        settings["channels"],
-        settings["channel_rate"],
-        tuple(map(_source, settings["sources"])),
-        background=settings["background"],
-        coincidence=settings["coincidence"],
-        gain=settings["energy_gain"],
-        rise_us=settings["energy_rise"],
-        flat_top_us=settings["energy_flat_top"],
-        pileup=settings["pileup"],
-        dead_us=settings["dead_time"],
-        cfd_fails_kev=settings["cfd_failure"],
-        backwards=settings["backwards"],
-        trace_us=settings["trace_length"] if settings["traces"] else 0.0,
-        full_scale_kev=settings["full_scale"],
-        qdc=settings["qdc"],
-        energy_sums=settings["energy_sums"],
-        external_time=settings["external_time"],
-        external_mhz=settings["external_clock"],
-        corrupt_rate=settings["corrupt_rate"],
-        truncate_rate=settings["truncate_rate"],
-        reset_interval=settings["reset_interval"],
-    )

@@ -11,6 +11,7 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
 from pixieioc.listmode.variant import PART_ESUM, PART_ETS, PART_QDC
 from pixieioc.pipeline import Error
+from pixieioc.tasks.file_series import DataFile
 
 #: Columns that every event has, those that SortEvents adds, and those of the optional blocks, in the files' order.
 ALWAYS = ev.BASE_COLUMNS
@@ -29,35 +30,36 @@ OF_TRACES = ("trace_start", "trace_length")
 GROUP_EVENTS, GROUP_SAMPLES = 1 << 18, 1 << 22
 
 
-class EventFile(Protocol):
-    """A file, or several that belong together, that events are appended to.
+class EventFile(DataFile[Events], Protocol):
+    """A file, or several that belong together, that events are written to.
 
     It has the columns that its events have: when later ones have more, what is there already is written anew with them.
     """
 
-    events: int
-
-    @property
-    def bytes(self) -> int:
-        """Bytes written so far."""
-        ...
+    events: int  #: in the file
+    first_time: int | None  #: `time` of the first of them
+    last_time: int | None
 
     @property
     def columns(self) -> list[Column]:
         """The columns that the file has so far."""
         ...
 
-    def append(self, events: Events) -> None:
-        """Takes events, which are on disk when the file is finished. Error if the disk does not take them."""
-        ...
 
-    def finish(self, about: dict[str, Any]) -> None:
-        """Makes everything safe on disk, with `about` and the columns as metadata, and gives the files their names."""
-        ...
+class Counted:
+    """What is known of the events that are in a file."""
 
-    def discard(self) -> None:
-        """Removes what there is."""
-        ...
+    def __init__(self) -> None:
+        self.events = 0
+        self.first_time: int | None = None
+        self.last_time: int | None = None
+
+    def count(self, events: Events) -> None:
+        """These are in the file now."""
+        if count := ev.size(events):
+            self.events += count
+            self.last_time = int(events["time"][-1])
+            self.first_time = int(events["time"][0]) if self.first_time is None else self.first_time
 
 
 def import_pyarrow() -> Any:
@@ -114,3 +116,13 @@ def absent(column: Column, count: int) -> Array:
     """What a column has for events that do not have it: NaN for Unix times, which 0 is one of, and 0 otherwise."""
     shape = (count, column.width) if column.width else (count,)
     return np.full(shape, np.nan if column is ev.CHUNK_COLUMN else 0, column.dtype)
+
+
+def bytes_before(events: Events) -> Array:
+    """How many bytes the events before each one take, and all of them together."""
+    count = ev.size(events)
+    row = sum(column.nbytes for name, column in events.items() if name != ev.TRACES) / max(1, count)
+    before = np.arange(count + 1) * row
+    if ev.TRACES in events:
+        before[1:] += 2 * np.cumsum(events["trace_length"], dtype=np.int64)
+    return before

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from pixieioc.pipeline import Error
 from pixieioc.tasks.event_files import EventFile
@@ -13,15 +16,18 @@ from pixieioc.tasks.npy_files import NpyFiles, files_of
 FORMATS = {"parquet": (".parquet", ".pq"), "npy": (".npy",)}
 
 
-def new_file(path: Path, form: str) -> EventFile:
-    """A new file in the format `form` ("parquet" or "npy"); Error if there is one already, or it cannot be made."""
+def new_file(path: Path, form: str, about: Mapping[str, Any] = MappingProxyType({})) -> EventFile:
+    """A new file in the format `form` ("parquet" or "npy"); Error if there is one already, or it cannot be made.
+
+    `about` is what is known of its metadata already: on a disk that is full later there is room for them.
+    """
     match form:
         case "parquet":
             from pixieioc.tasks.parquet_file import ParquetFile
 
-            return ParquetFile(path)
+            return ParquetFile(path, dict(about))
         case "npy":
-            return NpyFiles(path)
+            return NpyFiles(path, dict(about))
         case _:
             raise ValueError(f"no format {form!r} of event files")
 

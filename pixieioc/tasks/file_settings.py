@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pixieioc.pipeline import Parameter, Report
-from pixieioc.presentation import AlarmHandling
+from pixieioc.tasks import file_errors
 from pixieioc.tasks.raw_file import check_name, check_template
-from pixieioc.tasks.raw_files import STOP, WAIT
 
 
 class FileSettings:
@@ -37,62 +36,17 @@ class FileSettings:
         doc="Which levels of the folder are made if they do not exist, as in areaDetector: No (0) none, Yes (1) all, "
         "n all but the first n - 1, -n at most n.",
     )
-    file_size_limit = Parameter(
-        0.0,
-        unit="MB",
-        low=0,
-        high=1e7,
-        precision=3,
-        live=True,
-        shared=True,
-        section="files",
-        doc="Size from which on a module's data go to its next file, numbered _002 and so on; 0: none.",
-    )
-    file_time_limit = Parameter(
-        0.0,
-        unit="s",
-        low=0,
-        high=1e7,
-        live=True,
-        shared=True,
-        section="files",
-        doc="Time after which a module's data go to its next file; 0: none.",
-    )
-    on_write_error = Parameter(
-        STOP,
-        choices=(STOP, WAIT),
-        live=True,
-        shared=True,
-        section="files",
-        doc="What is done when files cannot be written: the run ends, or it waits until they can (the source is held "
-        "up meanwhile, and a Stop gives up what waits).",
-    )
-    second_file_path = Parameter(
-        "",
-        path=True,
-        shared=True,
-        section="files",
-        doc="Folder in which a run goes on whose files cannot be written, before OnWriteError holds; empty: none.",
-    )
+    file_size_limit = file_errors.size_limit(shared=True, section="files")
+    file_time_limit = file_errors.time_limit(shared=True, section="files")
+    on_write_error = file_errors.on_write_error(shared=True, section="files")
+    second_file_path = file_errors.second_file_path(shared=True, section="files")
 
     bytes_written = Report(
         0, unit="B", doc="Bytes written to raw files in this run.", shared=True, section="files", pv="BytesWritten_RBV"
     )
     write_rate = Report(0.0, unit="MB/s", doc="Write rate.", shared=True, section="files", pv="WriteRate_RBV")
-    write_status = Report(
-        "Write OK",
-        choices=("Write OK", "Write error"),
-        severities=("NO_ALARM", "MAJOR"),
-        doc="Whether the last write succeeded.",
-        shared=True,
-        section="files",
-        pv="WriteStatus_RBV",
-        alarm=AlarmHandling(omitted="follows from the error of the task that writes, which is in the tree"),
-        guidance="See WriteMessage_RBV: free space on the disk, mend it, or set another FilePath. A run that waits "
-        "then goes on by itself, and one in the second folder needs space there; the raw data of one that has ended "
-        "are incomplete on disk.",
-    )
-    write_message = Report("", doc="Why the last write failed.", shared=True, section="files", pv="WriteMessage_RBV")
+    write_status = file_errors.write_status("raw data", "FilePath", shared=True, section="files", pv="WriteStatus_RBV")
+    write_message = file_errors.write_message(shared=True, section="files", pv="WriteMessage_RBV")
     full_file_name = Report(
         "", doc="The raw file that is or was written last.", shared=True, section="files", pv="FullFileName_RBV"
     )

@@ -16,10 +16,11 @@ import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.disk import make_folder
+from pixieioc.tasks.file_errors import OK, FileErrors
 from pixieioc.tasks.file_settings import FileSettings
 from pixieioc.tasks.items import WORDS, Beginning, WordBlock, run_begins, words_of
 from pixieioc.tasks.raw_file import file_name, why_not_new
-from pixieioc.tasks.raw_files import RETRY, RawFiles, Rules
+from pixieioc.tasks.raw_files import RawFiles
 from pixieioc.tasks.unfinished_files import UnfinishedFiles
 
 Words = NDArray[np.uint32]
@@ -60,6 +61,7 @@ class GatherData(FileSettings, Task):
                 yield problem
 
     def do_init(self) -> None:
+        self._errors = FileErrors(self)
         self._files = self._no_files()
         self._unfinished = UnfinishedFiles()
         self._name_unfinished()
@@ -74,7 +76,7 @@ class GatherData(FileSettings, Task):
         self._begins: Beginning | None = None
         self._rate = RateWindow(0.0, _RATE_INTERVAL, time.monotonic(), 0)
         self.buckets = self.bytes_written = 0
-        self.write_rate, self.write_message, self.write_status = 0.0, "", "Write OK"
+        self.write_rate, self.write_message, self.write_status = 0.0, "", OK
         self._name_unfinished()
         if self.auto_save:
             self._prepare_folder()
@@ -97,7 +99,7 @@ class GatherData(FileSettings, Task):
         if self.running:
             with self._letting_go():
                 self._empty_if_due()
-                self._guarded(self._files.check)
+                self._errors.guarded(self._files.check)
                 self._check_in_place()
                 self._count()
         else:
@@ -115,7 +117,7 @@ class GatherData(FileSettings, Task):
         with self._letting_go():
             self._hand_on()
             self._write()
-            self._guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
+            self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
             self._count()
             self.write_rate = 0.0
 
@@ -133,33 +135,16 @@ class GatherData(FileSettings, Task):
     def _write(self) -> None:
         for module, words in self._disk.take().items():
             if len(words):
-                self._guarded(lambda module=module, words=words: self._files.write(module, words.data.cast("B")))
+                self._errors.guarded(lambda module=module, words=words: self._files.write(module, words.data.cast("B")))
         self._count()
 
     def _count(self) -> None:
         self.bytes_written = self._files.bytes
-        if self._files.latest is not None:
-            self.full_file_name = str(self._files.latest)
-        if self._files.diverted:
-            goes_on = f"the run goes on in {self.second_file_path}: {self._files.diverted}"
-            self.write_status, self.write_message = "Write error", goes_on
+        self._errors.tell(self._files.place)
 
     def _no_files(self) -> RawFiles:
-        return RawFiles(self._path, self._about, self._at_end, self._rules, self._waits)
-
-    def _rules(self) -> Rules:
-        limits = self.file_size_limit, self.file_time_limit
-        return Rules(*limits, self.create_directory, self.on_write_error, self.second_file_path)
-
-    def _waits(self, error: Error) -> bool:
-        """While nothing can be written: says why, and whether to try again."""
-        self.write_status, self.write_message = "Write error", f"the run waits: {error}"
-        self.send_heart_beat()
-        self.flush_report()
-        time.sleep(RETRY)
-        if not self.stopping:
-            self.write_status, self.write_message = "Write OK", ""
-        return not self.stopping
+        rules, waits = lambda: self._errors.rules(self.create_directory), self._errors.waits
+        return RawFiles(self._path, self._about, self._at_end, rules, waits)
 
     def _path(self, module: int) -> Path:
         return file_name(self.file_template, self.file_path, self.file_name, self.file_number, self.run_id, module)
@@ -179,9 +164,9 @@ class GatherData(FileSettings, Task):
         now = time.monotonic()
         if self.auto_save and now - self._checked >= _CHECK_INTERVAL:
             self._checked = now
-            self._guarded(self._files.check_in_place)
-            if not self._files.latest:
-                self._guarded(self._check_folder)
+            self._errors.guarded(self._files.check_in_place)
+            if not self._files.place.latest:
+                self._errors.guarded(self._check_folder)
 
     def _check_folder(self) -> None:
         try:
@@ -211,14 +196,6 @@ class GatherData(FileSettings, Task):
         except Exception as error:  # it goes on from here as it came
             self._files.rescue(error)
             self._name_unfinished()
-            raise
-
-    def _guarded(self, action: Any) -> None:
-        """Does something with files; what goes wrong is shown by the files' own reports, then fails the task."""
-        try:
-            action()
-        except Error as error:
-            self.write_status, self.write_message = "Write error", str(error)
             raise
 
     def _about(self, module: int) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pixieioc.tasks.disk import is_in_place
+
 _PAGE = mmap.PAGESIZE
 #: From this many bytes on, waiting for the disk is cheaper than the page cache.
 _LEAST = 64 * 1024
@@ -27,7 +29,7 @@ _STAGE = 1024**2
 class GrowingFile:
     """A new file, of which everything that was appended can be read at once; on the disk it is safe after `sync`.
 
-    It is locked (flock(2)) as long as it is open, where the file system has locks: see `is_open`.
+    It is locked as long as it is open.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,8 +37,7 @@ class GrowingFile:
         self.size = 0
         self._path = path
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(self._descriptor)
         self._direct: int | None = None
         self._stage: mmap.mmap | None = None
         try:
@@ -59,15 +60,8 @@ class GrowingFile:
         self.size = size
 
     def is_in_place(self) -> bool:
-        """Whether the file is still to be found by its name: it, or a folder above it, may have been taken away.
-
-        Not every file system keeps the number of a file, so that another one is taken for it if it is as large.
-        """
-        try:
-            there, own = self._path.stat(), os.fstat(self._descriptor)
-        except OSError:
-            return False
-        return os.path.samestat(there, own) or (there.st_dev == own.st_dev and there.st_size >= self.size)
+        """Whether the file is still to be found by its name."""
+        return is_in_place(self._path, os.fstat(self._descriptor), self.size)
 
     def sync(self) -> None:
         """Has the disk take all that was appended; may be called in another thread."""
@@ -107,8 +101,14 @@ class GrowingFile:
         return memoryview(self._stage)[:size]
 
 
+def lock(descriptor: int) -> None:
+    """Locks a file as long as it is open, where the file system has locks: see `is_open`."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def is_open(path: Path) -> bool:
-    """Whether a GrowingFile of any process is still being written at `path`, as far as locks tell; OSError."""
+    """Whether a file is still being written at `path`, by any process, as far as locks tell; OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

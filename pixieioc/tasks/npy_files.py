@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from pixieioc.listmode import events as ev
-from pixieioc.listmode.events import Array, Column, Events
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, absent, columns_with_values, described, merged, pieces
+from pixieioc.listmode.events import Column, Events
+from pixieioc.pipeline import Error
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, Counted, columns_with_values, described, pieces
 from pixieioc.tasks.names import to_json
-from pixieioc.tasks.part_file import PartFile, naming, refuse_existing
+from pixieioc.tasks.npy_file import NpyFile, TableFile
+from pixieioc.tasks.part_file import PartFile, refuse_existing
 
-#: Rows that are written anew at a time when there are more columns than before.
-_ROWS = 1 << 16
+#: Bytes by which metadata may be longer than what is known at the beginning: there is room for them on a full disk.
+_ROOM = 16 * 1024
 
 
-class NpyFiles:
+class NpyFiles(Counted):
     """Events as structured arrays: `<name>.npy` has what every event has; `<name>.extra.npy`, row by row, the optional
     blocks and `<name>.traces.npy` the samples of all traces, where there are any; `about` is in `<name>.npy.json`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.events = path, 0
+    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        super().__init__()
+        self.path = path
         _, *others = files_of(path)
-        self._sidecar = others[-1]
         refuse_existing(*others)
-        self._main = _TableFile(path, list(ALWAYS))
-        self._extra: _TableFile | None = None
-        self._traces: _NpyFile | None = None
+        self._extra: TableFile | None = None
+        self._traces: NpyFile | None = None
+        self._samples = 0  # in the traces of `events`
+        self._left: list[Events] = []  # what was written and is not in the files
+        self._ending = self._ended = self._removed = False
+        with contextlib.ExitStack() as undo:
+            self._main = TableFile(path, list(ALWAYS))
+            undo.callback(self._main.discard)
+            self._sidecar = PartFile(others[-1])
+            undo.callback(self._sidecar.discard)
+            self._sidecar.fill(self._content(about) + b" " * _ROOM)
+            undo.pop_all()
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """Bytes written so far, of all files."""
-        return sum(file.bytes for file in self._files)
+        return 0 if self._removed else sum(file.size for file in self._files)
+
+    @property
+    def given(self) -> int:
+        """As much, but for headers without data."""
+        return self.size if self.events else 0
 
     @property
     def columns(self) -> list[Column]:
@@ -42,140 +60,84 @@ class NpyFiles:
         return [*self._main.columns, *extra, *([TRACE] if self._traces is not None else [])]
 
     @property
-    def _files(self) -> list[_NpyFile]:
+    def _files(self) -> list[NpyFile]:
         return [file for file in (self._traces, self._extra, self._main) if file is not None]
 
-    def append(self, events: Events) -> None:
+    def write(self, events: Events) -> None:
         """Writes events at once."""
-        for piece in pieces(events):
-            columns = columns_with_values(piece)
-            if extra := [column for column in columns if column in OPTIONAL]:
-                if self._extra is None:
-                    self._extra = _TableFile(_sibling(self.path, ".extra.npy"), [])
-                # Zeros for the events since the last one with an optional block: a hole in the file.
-                self._extra.count = self.events
-                self._extra.add(self._with_samples(piece), extra)
-            self._main.add(piece, [column for column in columns if column not in OPTIONAL])
-            self.events += ev.size(piece)
+        self._left += pieces(events)
+        self.flush()
+
+    def flush(self) -> None:
+        """Writes what the disk has not taken before."""
+        while self._left:
+            self._write(self._left[0])
+            self.count(self._left.pop(0))
+            self._samples = self._traces.count if self._traces is not None else 0
+
+    def check(self) -> None:
+        """It is known at once."""
+
+    def check_in_place(self) -> None:
+        """Error unless all files can be found where they are being written."""
+        for file in self._files:
+            file.check_in_place(file.size)
+
+    def _write(self, piece: Events) -> None:
+        columns = columns_with_values(piece)
+        if extra := [column for column in columns if column in OPTIONAL]:
+            if self._extra is None:
+                self._extra = TableFile(_sibling(self.path, ".extra.npy"), [])
+            # Zeros for the events since the last one with an optional block: a hole in the file.
+            self._extra.count = self.events
+            self._extra.add(self._with_samples(piece), extra)
+        self._main.add(piece, [column for column in columns if column not in OPTIONAL])
 
     def _with_samples(self, piece: Events) -> Events:
         """Writes the traces of `piece`; its `trace_start` counts from the first sample in the file then."""
         samples = piece.get(ev.TRACES, ())
         if not len(samples):
             return piece
-        self._traces = self._traces or _NpyFile(_sibling(self.path, ".traces.npy"), np.dtype(TRACE.dtype))
-        start = self._traces.count
+        self._traces = self._traces or NpyFile(_sibling(self.path, ".traces.npy"), np.dtype(TRACE.dtype))
+        self._traces.count = self._samples
         self._traces.append(piece[ev.TRACES])
-        return {**piece, "trace_start": piece["trace_start"] + start}
+        return {**piece, "trace_start": piece["trace_start"] + self._samples}
 
     def finish(self, about: dict[str, Any]) -> None:
         """Completes all files; the one with the name itself appears last."""
+        self.flush()
+        self.check_in_place()
+        self._ending = True
+        self._sidecar.fill(self._content(about))
         if self._extra is not None:
             self._extra.count = self.events
-        sidecar = PartFile(self._sidecar)
-        content = to_json({**about, "columns": described(self.columns)}, indent=2)
-        with naming(self._sidecar):
-            sidecar.part.write_text(content + "\n")
+        if self._traces is not None:
+            self._traces.count = self._samples
         for file in self._files:
             file.complete()
-        sidecar.publish()
+        self._sidecar.publish()
         for file in self._files:
             file.publish()
+        self._ended = True
 
-    def discard(self) -> None:
-        """Removes all files."""
-        for file in self._files:
-            file.discard()
+    def rescue(self, about: Callable[[], dict[str, Any]]) -> list[Events]:
+        """Completes the files with the events that are in all of them."""
+        rest, self._left = self._left, []
+        if self.events:
+            if not self._ending:
+                with contextlib.suppress(Error):  # they are `*.part`, which can be recovered
+                    self.finish(about())
+            self.events *= self._ended
+            for file in self._files:
+                file.close()
+        else:
+            self._removed = True
+            for file in (self._sidecar, *self._files):
+                file.discard()
+        return rest
 
-
-class _NpyFile(PartFile):
-    """A one-dimensional array that grows; its header says how long it is once it is complete."""
-
-    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        super().__init__(path)
-        self._dtype = dtype
-        self.count = 0  #: elements before the next one; to be set higher leaves zeros
-        with naming(path):
-            self._file: BinaryIO = self.part.open("wb", buffering=0)
-            self._write_header()
-            self._begin = self._file.tell()
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of header and data."""
-        return self._begin + self.count * self._dtype.itemsize
-
-    def append(self, rows: Array) -> None:
-        """Writes elements behind the others."""
-        with naming(self.path):
-            self._file.seek(self.bytes)
-            view = np.ascontiguousarray(rows, self._dtype).view(np.uint8).data
-            while view:
-                view = view[self._file.write(view) :]
-        self.count += len(rows)
-
-    def complete(self) -> None:
-        """Writes the length; nothing can be appended any more."""
-        with naming(self.path):
-            self._file.truncate(self.bytes)
-            self._file.seek(0)
-            self._write_header()
-            assert self._file.tell() == self._begin, "numpy leaves room for a longer length"
-            self._file.close()
-
-    def discard(self) -> None:
-        """Removes the file."""
-        self._file.close()
-        super().discard()
-
-    def _write_header(self) -> None:
-        description = np.lib.format.dtype_to_descr(self._dtype)
-        header = {"descr": description, "fortran_order": False, "shape": (self.count,)}
-        np.lib.format.write_array_header_1_0(self._file, header)
-
-
-class _TableFile(_NpyFile):
-    """A structured array that may get more columns."""
-
-    def __init__(self, path: Path, columns: list[Column]) -> None:
-        super().__init__(path, _dtype(columns))
-        self.columns = columns
-
-    def add(self, events: Events, columns: list[Column]) -> None:
-        """Writes these columns of `events`; what there is already is written anew if it lacks one of them."""
-        if (wanted := merged(self.columns, columns)) != self.columns:
-            with naming(self.path):
-                self._widen(wanted)
-        rows = np.zeros(ev.size(events), self._dtype)
-        for column in self.columns:
-            rows[column.name] = events[column.name] if column.name in events else absent(column, len(rows))
-        self.append(rows)
-
-    def _widen(self, wanted: list[Column]) -> None:
-        before, old, begin, count = self.columns, self._dtype, self._begin, self.count
-        self._file.truncate(self.bytes)
-        self._file.close()
-        self.columns, self._dtype, self.count = wanted, _dtype(wanted), 0
-        self._file = self.wider.open("wb", buffering=0)
-        self._write_header()
-        self._begin = self._file.tell()
-        with self.part.open("rb") as there:
-            there.seek(begin)
-            while self.count < count:
-                rows = np.zeros(min(_ROWS, count - self.count), self._dtype)
-                if before:
-                    rows_before = np.fromfile(there, old, len(rows))
-                    for column in before:
-                        rows[column.name] = rows_before[column.name]
-                for column in wanted:
-                    if column not in before:
-                        rows[column.name] = absent(column, len(rows))
-                self.append(rows)
-        self.replace()
-
-
-def _dtype(columns: list[Column]) -> np.dtype[Any]:
-    return np.dtype([(c.name, c.dtype, (c.width,)) if c.width else (c.name, c.dtype) for c in columns])
+    def _content(self, about: dict[str, Any]) -> bytes:
+        return to_json({**about, "columns": described(self.columns)}, indent=2).encode() + b"\n"
 
 
 def files_of(path: Path) -> list[Path]:

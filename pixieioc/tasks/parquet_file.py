@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
+from pixieioc.pipeline import Error
 from pixieioc.tasks import event_files
 from pixieioc.tasks.event_files import (
     ALWAYS,
     OPTIONAL,
     PART_OF,
     TRACE,
+    Counted,
+    bytes_before,
     columns_with_values,
     described,
     import_pyarrow,
@@ -25,6 +29,7 @@ from pixieioc.tasks.event_files import (
 )
 from pixieioc.tasks.names import to_json
 from pixieioc.tasks.part_file import PartFile, naming
+from pixieioc.tasks.reserved_file import ReservedFile
 
 _SAMPLES = "trace.list.element"
 #: How values are laid out: as differences of neighbours, or first bytes, second bytes, ... apart.
@@ -34,23 +39,44 @@ _LAYOUTS = {
 }
 
 
-class ParquetFile:
-    """All columns in one Parquet file; what an event does not have is null. `about` is the metadata `pixieioc`."""
+#: Bytes of the end of a file, beside its metadata: its schema, and what is told of each column of each row group.
+_SCHEMA, _PER_COLUMN = 48 * 1024, 400
 
-    def __init__(self, path: Path) -> None:
+
+class ParquetFile(Counted):
+    """All columns in one Parquet file; what an event does not have is null. `about` is the metadata `pixieioc`.
+
+    The end of the file tells where everything is. Before a row group is written, the disk has to keep room for it and
+    for this end: on a disk that is full the file is complete with the row groups that there are.
+    """
+
+    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        super().__init__()
         self._pa = import_pyarrow()
-        self.path, self.events = path, 0
+        self.path = path
         self._file = PartFile(path)
         self._columns = list(ALWAYS)
-        self._group: list[Events] = []
-        self._rows = self._samples = 0
-        self._sink: Any = None
+        self._held: list[Events] = []  # what was written and is not in the file
+        self._rows = self._samples = self._bytes = self._groups = 0
+        self._metadata = 2 * len(to_json(about))
+        self._sound, self._removed = True, False
         self._writer: Any = None  # there is none until the first row group tells which columns there are
+        with contextlib.ExitStack() as undo, naming(path):
+            undo.callback(self._file.discard)
+            self._sink = ReservedFile(self._file.part)
+            undo.callback(self._sink.close)
+            self._sink.reserve(self._end)
+            undo.pop_all()
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """Bytes written so far."""
-        return self._file.size
+        return 0 if self._removed else self._sink.size
+
+    @property
+    def given(self) -> int:
+        """Bytes written, and those of the events that wait in memory: in the file they will be fewer."""
+        return self._sink.size + self._bytes
 
     @property
     def columns(self) -> list[Column]:
@@ -58,54 +84,118 @@ class ParquetFile:
         shown = [column for column in self._columns if column.name != "trace_start"]
         return [*shown, TRACE] if len(shown) < len(self._columns) else shown
 
-    def append(self, events: Events) -> None:
+    @property
+    def _end(self) -> int:
+        """The most that the end of the file may take, after one more row group."""
+        return self._metadata + _SCHEMA + _PER_COLUMN * len(self._columns) * (self._groups + 1)
+
+    def write(self, events: Events) -> None:
         """Takes events; a row group is written when there are enough."""
         for piece in pieces(events):
-            self._group.append(piece)
-            self._rows += ev.size(piece)
-            self._samples += len(piece.get(ev.TRACES, ()))
-            self.events += ev.size(piece)
-            if self._rows >= event_files.GROUP_EVENTS or self._samples >= event_files.GROUP_SAMPLES:
-                self._write_group()
+            self._hold(piece)
+        while self._rows >= event_files.GROUP_EVENTS or self._samples >= event_files.GROUP_SAMPLES:
+            self._write_group()
+
+    def flush(self) -> None:
+        """Writes what there is as row groups."""
+        while self._held:
+            self._write_group()
+
+    def check(self) -> None:
+        """It is known at once."""
+
+    def check_in_place(self) -> None:
+        """Error unless the file can be found where it is being written."""
+        self._file.check_in_place(self._sink.size)
 
     def finish(self, about: dict[str, Any]) -> None:
         """Writes the last row group and the metadata."""
-        if self._group:
-            self._write_group()
+        self.flush()
+        self.check_in_place()
         with naming(self.path):
             content = to_json({**about, "columns": described(self.columns)})
-            writer = self._writer or self._open(self._file.part)
+            writer = self._writer or self._open()
+            self._sound = False
             writer.add_key_value_metadata({"pixieioc": content})
             self._close()
         self._file.publish()
+        self._sound = True
 
-    def discard(self) -> None:
-        """Removes the file."""
+    def rescue(self, about: Callable[[], dict[str, Any]]) -> list[Events]:
+        """Completes the file with the row groups that are in it."""
+        with contextlib.suppress(Error):  # it may be that the error was another one than that of this disk
+            self.flush()
+        rest, self._held = self._held, []
+        if self.events and self._sound:
+            with contextlib.suppress(Error):  # it is `*.part`, of which the end is missing
+                self.finish(about())
+        if not self._sound or not self._sink.closed:
+            self._give_up()
+        return rest
+
+    def _give_up(self) -> None:
+        """Leaves the file as it is, or removes it if there is nothing in it."""
         if self._writer is not None:
             self._writer.is_open = False  # otherwise it would still write its end, when it is collected
-            with contextlib.suppress(OSError):  # it is of no use any more, whether its end can be written or not
-                self._sink.close()
-        self._file.discard()
+        with contextlib.suppress(OSError):  # it is of no use any more
+            self._sink.close()
+        if not self.events:
+            self._removed = True
+            self._file.discard()
+        self.events = 0
+
+    def _hold(self, piece: Events) -> None:
+        self._held.append(piece)
+        self._rows += ev.size(piece)
+        self._samples += len(piece.get(ev.TRACES, ()))
+        self._bytes += int(bytes_before(piece)[-1])
+
+    def _next_group(self) -> int:
+        """How many of the pieces that are held make the next row group."""
+        rows = np.cumsum([ev.size(piece) for piece in self._held])
+        samples = np.cumsum([len(piece.get(ev.TRACES, ())) for piece in self._held])
+        enough = (rows >= event_files.GROUP_EVENTS) | (samples >= event_files.GROUP_SAMPLES)
+        return int(np.argmax(enough)) + 1 if enough.any() else len(enough)
 
     def _write_group(self) -> None:
-        joined = ev.concatenate(self._group)
-        self._group, self._rows, self._samples = [], 0, 0
+        """All or nothing, unless the disk does not keep what it has promised: then the file cannot be completed."""
+        count = self._next_group()
+        joined = ev.concatenate(self._held[:count])
         wanted = merged(self._columns, columns_with_values(joined))
+        if not self._sound:
+            raise Error(f"cannot write {self.path}: a write has failed before")
         with naming(self.path):
             if self._writer is None:
                 self._columns = wanted
-                self._open(self._file.part)
+                self._open()
             elif wanted != self._columns:
                 self._widen(wanted)
             assert self._writer is not None
-            self._writer.write_table(self._table(joined), row_group_size=ev.size(joined))
+            table = self._table(joined)
+            self._sink.reserve(_bound(table) + self._end)
+            self._sound = False
+            self._writer.write_table(table, row_group_size=ev.size(joined))
+            self._sound = True
+        self._groups += 1
+        self.count(joined)
+        rest, self._held = self._held[count:], []
+        self._rows = self._samples = self._bytes = 0
+        for piece in rest:
+            self._hold(piece)
 
     def _widen(self, wanted: list[Column]) -> None:
         """Writes all that is in the file anew, a row group at a time, with more columns: of nulls."""
+        new = ReservedFile(self._file.wider)
+        try:
+            new.reserve(self._sink.size + self._end + _PER_COLUMN * len(wanted) * (self._groups + 1))
+        except OSError:
+            new.close()
+            self._file.wider.unlink()
+            raise
+        self._sound = False
         self._close()
-        self._columns = wanted
-        self._open(self._file.wider)
-        schema = self._writer.schema
+        self._columns, self._sink = wanted, new
+        schema = self._open().schema
         with self._pa.OSFile(os.fsencode(self._file.part)) as part, self._pa.parquet.ParquetFile(part) as old:
             for number in range(old.num_row_groups):
                 there = old.read_row_group(number)
@@ -115,14 +205,14 @@ class ParquetFile:
                 ]
                 self._writer.write_table(self._pa.Table.from_arrays(arrays, schema=schema), row_group_size=len(there))
         self._file.replace()
+        self._sound = True
 
-    def _open(self, path: Path) -> Any:
-        """Opens the file for the columns that there are now, and returns its writer."""
+    def _open(self) -> Any:
+        """Begins the file with the columns that there are now, and returns its writer."""
         names = [column.name for column in self.columns if column is not TRACE]
         paths = [f"{c.name}.list.element" if c is TRACE or c.width else c.name for c in self.columns]
-        self._sink = self._pa.OSFile(os.fsencode(path), "wb")
         self._writer = self._pa.parquet.ParquetWriter(
-            self._sink,
+            self._pa.PythonFile(self._sink, "w"),
             self._schema(),
             # Of samples there are so many that only what is fast will do.
             compression={path: "lz4" if path == _SAMPLES else "zstd" for path in paths},
@@ -177,3 +267,8 @@ class ParquetFile:
         ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int32)])
         mask = self._pa.array(lengths == 0)
         return self._pa.ListArray.from_arrays(self._pa.array(ends), self._pa.array(events[ev.TRACES]), mask=mask)
+
+
+def _bound(table: Any) -> int:
+    """The most bytes that a row group of these columns may take: what cannot be compressed, and heads of pages."""
+    return table.nbytes * 5 // 4 + 4096 * table.num_columns

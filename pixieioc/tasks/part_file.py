@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pixieioc.pipeline import Error
-from pixieioc.tasks.disk import sync
+from pixieioc.tasks.disk import is_in_place, sync
 
 
 class PartFile:
@@ -18,16 +18,13 @@ class PartFile:
         self.path, self.part = path, path.with_name(path.name + ".part")
         refuse_existing(path)
         try:
-            os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+            descriptor = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
             raise Error(f"{self.part} exists already: another program writes it, or was killed while it did") from None
         except OSError as error:
             raise Error(f"cannot make {self.part}: {error.strerror}") from error
-
-    @property
-    def size(self) -> int:
-        """Bytes in the file."""
-        return (self.part if self.part.exists() else self.path).stat().st_size
+        self._own = os.fstat(descriptor)
+        os.close(descriptor)
 
     @property
     def wider(self) -> Path:
@@ -36,7 +33,19 @@ class PartFile:
 
     def replace(self) -> None:
         """The file `wider` becomes this one."""
+        self._own = self.wider.stat()
         self.wider.replace(self.part)
+
+    def check_in_place(self, size: int = 0) -> None:
+        """Error unless the file can still be found where it is being written, with so many bytes at least."""
+        if not is_in_place(self.part, self._own, size):
+            raise Error(f"{self.part} is no longer there: it or its folder was removed, moved or unmounted in the run")
+
+    def fill(self, content: bytes) -> None:
+        """Writes `content` in the place of what is there: on a full disk, too, if it is not longer."""
+        with naming(self.path), self.part.open("r+b") as file:
+            file.write(content)
+            file.truncate()
 
     def publish(self) -> None:
         """Gives the file its name, once it is on the disk."""
@@ -48,8 +57,9 @@ class PartFile:
 
     def discard(self) -> None:
         """Removes the file."""
-        self.part.unlink(missing_ok=True)
-        self.wider.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be gone, or be read-only: then it cannot be removed
+            self.part.unlink(missing_ok=True)
+            self.wider.unlink(missing_ok=True)
 
 
 def refuse_existing(*paths: Path) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +134,7 @@ class RawFile:
         self._hash = hashlib.sha256()
         self._hasher, self._writer = ThreadPoolExecutor(1, "hash"), ThreadPoolExecutor(1, "write")
         self._pending: deque[_Write] = deque()
+        self._given = 0
         self._safe = 0  # bytes that are on the disk for sure
         self._failed: OSError | None = None
         self._failed_at = 0  # bytes that were in the file before the write that failed
@@ -152,12 +154,20 @@ class RawFile:
         """Bytes that are in the file."""
         return self._file.size
 
+    @property
+    def given(self) -> int:
+        """Bytes that were written, those that are still on their way too."""
+        return self._given
+
     def write(self, data: bytes | memoryview) -> None:
-        """Appends all of `data`, which must not change afterwards; Error as with `check`."""
-        self.check()
-        view = memoryview(data).cast("B")
-        write = _Write(view, self._hasher.submit(self._add, view), self._writer.submit(self._append, view))
-        self._pending.append(write)
+        """Appends all of `data`, which must not change afterwards; Error as with `check`, `rescue` then returns it."""
+        try:
+            self.check()
+        finally:
+            view = memoryview(data).cast("B")
+            write = _Write(view, self._hasher.submit(self._add, view), self._writer.submit(self._append, view))
+            self._pending.append(write)
+            self._given += len(view)
 
     def check(self) -> None:
         """Error if the disk has not taken what was written, as far as that is known."""
@@ -222,7 +232,7 @@ class RawFile:
         """Waits until the file has all that was written; Error as with `check`."""
         self._settle(0)
 
-    def rescue(self, about: dict[str, Any]) -> list[memoryview]:
+    def rescue(self, about: Callable[[], dict[str, Any]]) -> list[memoryview]:
         """After an error: completes the file with the whole words that the disk has taken; returns what it has not.
 
         Without any it is removed. If it cannot be completed it stays `*.part`, as after `leave`.
@@ -244,7 +254,7 @@ class RawFile:
             rest[0] = rest[0][written:]
         self._writer.shutdown()
         with contextlib.suppress(Error, OSError):  # it is `*.part`, which others tell of
-            self._complete(whole, about, digest)
+            self._complete(whole, about(), digest)
         return [data for data in rest if data]
 
     def _complete(self, whole: int, about: dict[str, Any], digest: Any) -> None:

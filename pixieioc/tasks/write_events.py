@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,23 @@ import pixieioc
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Error, Parameter, Report, Task
+from pixieioc.tasks import file_errors
 from pixieioc.tasks.disk import why_not_new
-from pixieioc.tasks.event_files import RUN, prepare_pyarrow
-from pixieioc.tasks.event_formats import format_of, names_of, new_file
+from pixieioc.tasks.event_files import RUN, EventFile, prepare_pyarrow
+from pixieioc.tasks.event_formats import format_of, names_of
+from pixieioc.tasks.event_series import EventSeries
+from pixieioc.tasks.file_errors import OK, FileErrors
+from pixieioc.tasks.file_series import Place
 from pixieioc.tasks.items import EVENTS, events_of
+
+#: How often it is looked whether the file is still in its place, in seconds.
+_CHECK_INTERVAL = 0.5
 
 
 class WriteEvents(Task):
-    """Writes events to a file in the order in which they arrive, and passes them on.
+    """Writes events to files in the order in which they arrive, and passes them on.
 
-    The file is named `*.part` until it is complete and on disk; nothing is overwritten. It has the columns that its
+    A file is named `*.part` until it is complete and on disk; nothing is overwritten. It has the columns that its
     events have. Its metadata tell what they mean, the settings of all tasks, and which run the data are of.
     """
 
@@ -41,10 +48,22 @@ class WriteEvents(Task):
     chunk_timestamp = Parameter(
         True, doc="Whether the column chunk_timestamp is written: two fifths of a file of events without traces."
     )
+    file_size_limit = file_errors.size_limit()
+    file_time_limit = file_errors.time_limit()
+    on_write_error = file_errors.on_write_error()
+    second_file_path = file_errors.second_file_path()
 
-    full_file_name = Report("", doc="The file of this run, or of the last one.")
+    full_file_name = Report("", doc="The file that is or was written last.")
     bytes_written = Report(0, unit="B", doc="Bytes written in this run.")
-    events_written = Report(0, doc="Events taken into the file in this run.")
+    events_written = Report(0, doc="Events taken into the files in this run.")
+    events_not_written = Report(
+        0,
+        doc="Events of this run that came here and are in no complete file.",
+        alarm_hihi=1,
+        guidance="The file could not be written, see WriteMessage_RBV. Replay makes it again from the raw files.",
+    )
+    write_status = file_errors.write_status("events", "File")
+    write_message = file_errors.write_message()
 
     @classmethod
     def do_ready(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[str]:
@@ -55,6 +74,7 @@ class WriteEvents(Task):
                     yield problem
 
     def do_init(self) -> None:
+        self._errors = FileErrors(self)
         if self.format == "parquet" and find_spec("pyarrow"):
             prepare_pyarrow()  # which takes its time; without the package, a start says what is missing
 
@@ -64,33 +84,57 @@ class WriteEvents(Task):
             format_of(path)  # whether it is that of `format` is judged when a run starts: they are set one by one
 
     def do_start(self) -> None:
-        self.full_file_name, self.bytes_written, self.events_written = "", 0, 0
-        path = _path(self.file, self.run_id)
-        self._file = new_file(path, format_of(path, self.format))
+        self.full_file_name, self.bytes_written, self.events_written, self.events_not_written = "", 0, 0, 0
+        self.write_status, self.write_message = OK, ""
         self._runs: list[dict[str, Any]] = []  # of recorded data
-        self._first: int | None = None
-        self._last: int | None = None
-        self.full_file_name = str(path)
+        self._came, self._checked = 0, time.monotonic()
+        path = _path(self.file, self.run_id)
+        place = Place(self._errors.rules, self._errors.waits)
+        self._files = EventSeries(place, path, format_of(path, self.format), self._about)
+        self._files.begin()
+        self._errors.tell(place)
 
     def do_work(self, datum: Any) -> None:
-        try:
+        with self._letting_go():
             block = events_of(datum, self.name)
             if "begins" in block:
                 self._runs.append({name: block["begins"].get(name) for name in ("run_id", "start_time", "end_time")})
-            self._file.append(self._wanted(block["events"]))
-        except Exception:  # a file that lacks something in the middle is of no use
-            self._file.discard()
-            raise
+            self._came += ev.size(block["events"])
+            self._errors.guarded(lambda: self._files.write(self._wanted(block["events"])))
+            self.events_written = self._came
+            self._check_in_place()
         self.events += ev.size(block["events"])
-        self.events_written = self._file.events
         self.send(block)
+
+    def do_wait(self) -> None:
+        if self.running:
+            with self._letting_go():
+                self._check_in_place()
+
+    def _check_in_place(self) -> None:
+        """Now and then: whether what is written goes to where somebody will find it."""
+        if time.monotonic() - self._checked >= _CHECK_INTERVAL:
+            self._checked = time.monotonic()
+            self._errors.guarded(self._files.check_in_place)
+        self._errors.tell(self._files.place)
+
+    @contextmanager
+    def _letting_go(self) -> Iterator[None]:
+        """After an error, of whatever kind, the file is completed with what it has; what is in none is counted."""
+        try:
+            yield
+        except Exception as error:  # it goes on from here as it came
+            self._files.rescue(error)
+            self._count()
+            raise
+
+    def _count(self) -> None:
+        self.bytes_written, self.events_written = self._files.bytes, self._files.events
+        self.events_not_written = self._came - self._files.events
 
     def _wanted(self, events: Events) -> Events:
         """The columns that are to be written; of recorded data the number of the run, if it is known."""
         count = ev.size(events)
-        if count:
-            self._last = int(events["time"][-1])
-            self._first = int(events["time"][0]) if self._first is None else self._first
         left_out = () if self.chunk_timestamp else (CHUNK_COLUMN.name,)
         wanted = {name: column for name, column in events.items() if name not in left_out}
         if self._runs and (run_id := self._runs[-1]["run_id"]) is not None:
@@ -99,14 +143,17 @@ class WriteEvents(Task):
 
     def do_report(self) -> None:
         if self.running and self.full_file_name:
-            self.bytes_written = self._file.bytes
+            self.bytes_written = self._files.bytes
 
     def do_stop(self) -> None:
         self.flush_report()  # counts what was dropped
-        self._file.finish(self._about())
-        self.bytes_written = self._file.bytes
+        with self._letting_go():
+            self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
+        self._errors.tell(self._files.place)
+        self._count()
 
-    def _about(self) -> dict[str, Any]:
+    def _about(self, file: EventFile | None, part: int, reason: str) -> dict[str, Any]:
+        """The metadata of a file; also of one that has just begun, for as long as nothing else is known."""
         settings = {task: dict(values) for task, values in self.run_settings.items()}
         settings.get(self.name, {}).pop("file", None)  # it has this name now, and may get another
         written = {"run_id": self.run_id, "start_time": self.run_started, "end_time": time.time()}
@@ -115,10 +162,9 @@ class WriteEvents(Task):
             "software": f"pixieioc {pixieioc.__version__}",
             **(runs[0] if len(runs) == 1 else dict.fromkeys(written)),
             "runs": runs,
-            "events": self._file.events,
-            "first_time": self._first,
-            "last_time": self._last,
-            "written": {**written, "end_reason": "IOC lost" if self.pipeline_lost else "run ended"},
+            "part": part,
+            **({name: getattr(file, name) for name in ("events", "first_time", "last_time")} if file else {}),
+            "written": {**written, "end_reason": reason},
             "items_discarded": self.dropped,
             "configuration": settings,
         }

@@ -110,7 +110,7 @@ def test_cascade_partners_are_in_another_channel_within_1500_ps() -> None:
 
 @pytest.mark.parametrize(("rate", "rise", "flat"), [(5e4, 0.2, 0.1), (1e4, 2.0, 0.5), (1e5, 0.5, 1.0)])
 def test_pileup(rate: float, rise: float, flat: float) -> None:
-    tau = 1e-6 * (2 * rise + flat)
+    tau = 1e-6 * (rise + flat)
     data = run(8e5 / 16 / rate, channels=16, channel_rate=rate, rise_us=rise, flat_top_us=flat, coincidence=0.0)
     piled = data.events["flags"] & 1 > 0
     assert piled.mean() == pytest.approx(1 - np.exp(-2 * rate * tau), rel=0.04)
@@ -122,7 +122,7 @@ def test_pileup(rate: float, rise: float, flat: float) -> None:
         order = np.argsort(data.events["time"][here])
         near = np.diff(data.events["time"][here][order]) < tau * 1e9
         expected = np.concatenate([near, [False]]) | np.concatenate([[False], near])
-        assert (piled[here][order] != expected).mean() < 0.02 * rate * 1e-6  # a tick's rounding at the window's end
+        assert (piled[here][order] != expected).mean() < 0.04 * rate * 1e-6  # a tick's rounding at the window's end
 
 
 def test_a_stream_goes_backwards_as_often_as_a_real_one() -> None:

@@ -14,7 +14,7 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
 from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import VARIANTS, Variant
-from tests.detector.runs import run
+from tests.detector.runs import TRIGGER, run
 
 BLOCKS: dict[str, Any] = {"qdc": True, "energy_sums": True, "external_time": True}
 
@@ -40,7 +40,7 @@ def test_words_are_those_of_the_encoder(row: Variant, traced: float) -> None:
         assert (encode(data.events, row) == data.words[0]).all()
         assert np.bitwise_or.reduce(data.events["flags"]) == (7 if row.cfd_forced.count else 3)
         if settings:
-            assert (data.events["parts"] == data.simulation.crate.parts).all()
+            assert (data.events["parts"] == data.simulation.crate.modules[0].channel(0).parts).all()
 
 
 def test_all_channels_of_a_module_with_32() -> None:
@@ -57,7 +57,7 @@ def test_traces_are_pulses_on_a_baseline(detector: str, adc_mhz: int) -> None:
     events = ev.compact(data.events)
     traces = events[ev.TRACES].reshape(-1, 2 * adc_mhz).astype(float)
     clean = events["flags"] == 0
-    trigger = int(pulse.TRIGGER * 2 * adc_mhz)
+    trigger = int(TRIGGER * 2 * adc_mhz)
     before = traces[clean][:, : trigger - 1]
     heights = traces[clean].max(axis=1) - np.median(before, axis=1)
     kev = events["energy"][clean] / 10

@@ -7,23 +7,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixieioc.detector.crate import BadCrate, Crate, Module
+from pixieioc.detector.crate import BadCrate, Channel, Crate, Module
 from pixieioc.detector.simulation import SLICE_NS, Simulation
-from tests.detector.runs import MODULE, run, words_of
+from pixieioc.listmode import events as ev
+from pixieioc.listmode.stream import Decoder
+from tests.detector.runs import MODULE, crate, run, words_of
 
 CRATES = [
-    Crate(channels=16, channel_rate=3000.0, trace_us=1.0, qdc=True, energy_sums=True, external_time=True),
-    Crate((Module(), Module(100, 17562, "HPGe"), Module(250, 46540, "NaI")), channel_rate=2e5, dead_us=1.0),
-    Crate(channel_rate=5e4, corrupt_rate=20.0, truncate_rate=20.0, reset_interval=0.1),
+    crate(channels=16, channel_rate=3000.0, trace_us=1.0, qdc=True, energy_sums=True, external_time=True),
+    crate((Module(), Module(100, 17562, "HPGe"), Module(250, 46540, "NaI")), channel_rate=2e5, dead_us=1.0),
+    crate(channel_rate=5e4, corrupt_rate=20.0, truncate_rate=20.0, reset_interval=0.1),
 ]
 
 
-@pytest.mark.parametrize("crate", CRATES, ids=["blocks", "mixed", "faults"])
-def test_the_same_seed_gives_the_same_words_however_time_is_cut(crate: Crate) -> None:
-    _, whole = words_of(crate, [0.3], finish=False)
+@pytest.mark.parametrize("cut", CRATES, ids=["blocks", "mixed", "faults"])
+def test_the_same_seed_gives_the_same_words_however_time_is_cut(cut: Crate) -> None:
+    _, whole = words_of(cut, [0.3], finish=False)
     cuts = np.sort(np.random.default_rng(3).uniform(0, 0.3, 40)).tolist()
-    _, pieces = words_of(crate, [*cuts, 0.3], finish=False)
-    _, other = words_of(crate, [0.3], seed=2, finish=False)
+    _, pieces = words_of(cut, [*cuts, 0.3], finish=False)
+    _, other = words_of(cut, [0.3], seed=2, finish=False)
     for module, words in whole.items():
         assert len(words) > 1000
         assert np.array_equal(words, pieces[module])
@@ -31,7 +33,7 @@ def test_the_same_seed_gives_the_same_words_however_time_is_cut(crate: Crate) ->
 
 
 def test_read_outs_are_bounded_and_nothing_is_left_out() -> None:
-    simulation = Simulation(Crate(channels=16, channel_rate=1e5), np.random.default_rng(1))
+    simulation = Simulation(crate(channels=16, channel_rate=1e5), np.random.default_rng(1))
     total = 0
     while not simulation.is_at(10**8):
         words = len(simulation.advance(10**8, most_words=100_000)[0])
@@ -45,7 +47,7 @@ def test_read_outs_are_bounded_and_nothing_is_left_out() -> None:
 
 
 def test_rates_can_change() -> None:
-    simulation = Simulation(Crate(channel_rate=1e4), np.random.default_rng(1))
+    simulation = Simulation(crate(channel_rate=1e4), np.random.default_rng(1))
     simulation.advance(10**9)
     slow = simulation.counts.events
     simulation.change(channel_rate=5e4, corrupt_rate=0.0, truncate_rate=0.0)
@@ -87,7 +89,7 @@ def test_counters_begin_anew() -> None:
 
 
 def test_counters_begin_anew_when_told() -> None:
-    simulation = Simulation(Crate(channel_rate=5000.0), np.random.default_rng(1))
+    simulation = Simulation(crate(channel_rate=5000.0), np.random.default_rng(1))
     simulation.advance(10**9)
     simulation.reset_counters()
     ticks = simulation.advance(2 * 10**9)[0][1::4]
@@ -117,10 +119,27 @@ def test_counters_begin_anew_when_told() -> None:
 )
 def test_crates_that_cannot_be_are_refused(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(BadCrate, match=says):
-        Crate(**settings)
+        crate(**settings)
+
+
+def test_settings_are_those_of_all_channels_or_of_each() -> None:
+    each = Module(settings=(Channel(), Channel(good=False), Channel(threshold_kev=1e4), Channel(trace_us=0.2)))
+    with pytest.raises(BadCrate, match="module 0: has those of 4 channels: must be 1 or 5"):
+        Crate((each,), 5)
+    with pytest.raises(BadCrate, match="module 0: faults need records of one length"):
+        Crate((each,), 4, corrupt_rate=1.0)
+    simulation = Simulation(Crate((each,), 4), np.random.default_rng(1))
+    words = np.concatenate([simulation.advance(10**9)[0], simulation.finish(10**9)[0]])
+    decoder = Decoder(each.layout)
+    events = ev.concatenate([*decoder.feed(words), *decoder.finish()])
+    counts = np.bincount(events["channel"], minlength=4)
+    assert (simulation.records_of == counts).all()
+    assert (counts[1], counts[2], simulation.hits_of[2]) == (0, 0, 0)
+    assert min(counts[0], counts[3], simulation.hits_of[1]) > 800
+    assert set(events["trace_length"][events["channel"] == 3]) == {100}
 
 
 def test_all_that_is_wrong_is_said() -> None:
     with pytest.raises(BadCrate) as caught:
-        Crate((Module(400), Module(detector="BGO")), channels=17, sources=(("x", 1.0),))
+        crate((Module(400), Module(detector="BGO")), channels=17, sources=(("x", 1.0),))
     assert len(str(caught.value).split("; ")) == 4

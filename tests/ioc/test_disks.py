@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.ca_client import PutFailed
@@ -191,3 +194,65 @@ def test_files_that_were_cut_off_are_named_when_their_task_is_killed_and_at_the_
             )
             part.unlink()
             ioc.until("UnfinishedFiles_RBV", "", 5)
+
+
+EVENTS = """
+[pipeline]
+chain = ["DummyData", "ConvertToEvents", "WriteEvents"]
+
+[tasks.WriteEvents]
+file = "{0}/run{{run}}.npy"
+format = "npy"
+
+[run]
+preset_mode = "Real time"
+preset_real = 60
+
+[ioc]
+state_dir = "state"
+disk_lolo = 0.0
+disk_low = 0.0
+[ioc.log]
+file = "{0}/log"
+"""
+
+
+def test_event_files_on_a_full_disk_which_has_the_log_too() -> None:
+    with ioc_folder() as folder, tmpfs(folder / "small", "1m") as small:
+        config = folder / "test.toml"
+        config.write_text(EVENTS.format(small))
+        with running(Ioc(folder, "run", config)) as ioc:
+            ioc.put("DummyData:ChannelRate", 5_000.0)
+            with pytest.raises(PutFailed):
+                ioc.put("Acquire", 1)
+            assert "No space left on device" in ioc.get("WriteEvents:REPORT:WriteMessage_RBV")
+            for name in ("WriteStatus_RBV", "EventsNotWritten_RBV"):
+                assert ioc.severity(f"WriteEvents:REPORT:{name}") == MAJOR
+            [file] = small.glob("*[0-9].npy")
+            about = json.loads(file.with_name(file.name + ".json").read_text())
+            assert ioc.get("WriteEvents:REPORT:EventsWritten_RBV") == about["events"] == len(np.load(file)) > 1000
+            # A run that waits goes on when there is space; the log has none either, which is nothing to the run.
+            for setting, value in (("OnWriteError", "Wait"), ("FileTimeLimit", 0.5)):
+                ioc.put(f"WriteEvents:{setting}", value)
+            ioc.put("DummyData:ChannelRate", 500.0)
+            ioc.put("PresetReal", 2)
+            run = ioc.put_later("Acquire", 1)
+            ioc.until("WriteEvents:REPORT:WriteMessage_RBV", lambda text: text.startswith("the run waits"))
+            filler = small / "filler"
+            filler.write_bytes(bytes(_free(small)))
+            for _ in range(100):  # more lines than fit into the page that the file has already
+                ioc.process.send_signal(signal.SIGHUP)
+                ioc.get("Acquire")
+            ioc.until("IOC:LogLost_RBV", lambda lost: lost > 0)
+            filler.unlink()
+            file.unlink()
+            run.result(20)
+            assert ioc.get("WriteEvents:REPORT:EventsNotWritten_RBV") == 0
+            parts = [path for path in small.glob("*.npy") if path != file]
+            assert sum(len(np.load(path)) for path in parts) == ioc.get("WriteEvents:REPORT:EventsWritten_RBV")
+
+
+def _free(folder: Path) -> int:
+    """Bytes that are free."""
+    free = os.statvfs(folder)
+    return free.f_bavail * free.f_bsize

@@ -168,7 +168,10 @@ def test_a_sidecar_of_other_data_is_refused_and_its_own_is_kept(tmp_path: Path) 
     ("name", "says"),
     [
         ("a.bin", "a.bin is not of a run that was cut off: its name does not end with .part"),
-        ("a.parquet.part", "a.parquet.part is of a file of events that lacks its end: replay makes it again"),
+        (
+            "a.parquet.part",
+            "a.parquet.part is of a file of events that lacks its end, which says where everything is: replay",
+        ),
         ("a.json.part", "a.json.part only describes a raw file, which is not there"),
     ],
 )

@@ -17,6 +17,7 @@ import pytest
 
 from pixieioc.offline.job import Job
 from pixieioc.offline.replay import replay
+from tests.hardware.simulation import Simulation
 from tests.running_ioc import Ioc, ioc_folder
 
 parquet: Any = pytest.importorskip("pyarrow.parquet")
@@ -38,16 +39,37 @@ state_dir = "state"
 """
 
 
+CRATE = """
+[crate]
+modules = 2
+adc_mhz = [500]
+firmware_revision = [35207]
+[tasks.TakeData]
+implementation = "sdk"
+crate_file = "crate.toml"
+"""
+
+
 @contextmanager
-def _running() -> Iterator[Ioc]:
-    """An IOC in the middle of a run; at the end nothing of it is left, also if it was killed."""
+def _running(*, crate: bool = False) -> Iterator[Ioc]:
+    """An IOC in the middle of a run; at the end nothing of it is left, also if it was killed.
+
+    With `crate` its source are two modules of the simulated SDK, on which the run goes on until somebody ends it.
+    """
     with ioc_folder() as folder:
         config = folder / "test.toml"
-        config.write_text(CONFIG.format(folder))
+        text = CONFIG.format(folder)
+        config.write_text(text.replace("DummyData", "TakeData") + CRATE if crate else text)
         ioc = Ioc(folder, "run", config)
+        if crate:
+            simulation = Simulation(folder)
+            simulation.crate_file()
+            simulation.control("rate 400")
+            ioc.environment.update(simulation.environment)
         ioc.start()
         below = ioc.processes()[1:]
         try:
+            ioc.until("Ready_RBV", lambda ready: ready == "Yes", 60)
             ioc.put_and_forget("Acquire", 1)
             ioc.until("WriteEvents:Events_RBV", lambda events: events > 3000)
             yield ioc
@@ -137,3 +159,30 @@ def test_a_task_that_dies_with_the_ioc_costs_the_others_nothing() -> None:
         below, began = _kill(ioc), time.monotonic()
         _have_ended(below)
         assert time.monotonic() - began < STOP_TIMEOUT
+
+
+def test_a_crate_is_stopped_and_all_that_was_read_from_it_is_in_complete_files() -> None:
+    with _running(crate=True) as ioc:
+        seen, run = ioc.get("WriteEvents:Events_RBV"), ioc.get("RunId_RBV")
+        began = time.monotonic()
+        _have_ended(_kill(ioc))
+        assert time.monotonic() - began < STOP_TIMEOUT
+        assert not list(ioc.folder.glob("*.part"))
+        raw = sorted(ioc.folder.glob("*_run*.bin"))
+        for module, path in enumerate(raw):
+            about, content = json.loads(path.with_name(path.name + ".json").read_text()), path.read_bytes()
+            assert (about["module"], about["run_id"], about["end_reason"]) == (module, run, "IOC lost")
+            assert (about["bytes"], about["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+        assert len(raw) == 2
+        [events] = ioc.folder.glob("*.parquet")
+        written = parquet.ParquetFile(events).metadata
+        assert json.loads(written.metadata[b"pixieioc"])["written"]["end_reason"] == "IOC lost"
+        assert seen < written.num_rows == replay(Job(tuple(map(str, raw)), adc_mhz=(500,), firmware=(35207,))).events
+        ioc.start()
+        ioc.until("Ready_RBV", lambda ready: ready == "Yes", 60)
+        assert ioc.get("UnfinishedFiles_RBV") == ""
+        ioc.put("PresetMode", "Real time")
+        ioc.put("PresetReal", 0.3)
+        ioc.put("Acquire", 1)  # the modules, in which a run went on when the process was lost, are as after any run
+        assert ioc.get("RunId_RBV") > run
+        assert ioc.get("WriteEvents:REPORT:EventsWritten_RBV") > 0

@@ -104,7 +104,10 @@ def test_a_source_that_cannot_keep_up_says_so_and_leaves_nothing_out(pipeline: R
         ({"sources": ["Co60"]}, "source 'Co60': must be one of 22Na"),
         ({"sources": ["60Co:0"]}, "weight 0 of source 60Co: must be above 0"),
         ({"modules": 3, "detectors": ["NaI", "NaI"]}, "DummyData.detectors: has 2 values: must be one for all, or one"),
-        ({"traces": True, "trace_length": 100.0}, "DummyData.trace_length: module 0: a trace of 100 us: at most 65.5"),
+        (
+            {"traces": True, "trace_length": 100.0},
+            "DummyData.trace_length: module 0: 100 is not possible, only 0 to 40.94 us",
+        ),
         (
             {"external_time": True, "adc_mhz": [100], "firmware_revision": [17562]},
             "DummyData.external_time: module 0: external time stamps need firmware revision 30980 or later",
@@ -116,6 +119,24 @@ def test_crates_that_cannot_be_are_refused(pipeline: Recorder, settings: dict[st
     pipeline.create_task("DummyData")
     with pytest.raises(Refused, match=says):
         pipeline.configure({"DummyData": settings})
+
+
+def test_a_setting_that_a_module_has_is_what_a_module_makes_of_it(pipeline: Recorder) -> None:
+    pipeline.create_task("DummyData")
+    used: Any = pipeline.processes["DummyData"].task.parameter_values
+    pipeline.configure({"DummyData": {"energy_rise": 0.203, "trace_length": 0.509}})
+    assert (used["energy_rise"], used["energy_flat_top"], used["trace_length"]) == (0.2, 0.1, 0.5)
+    pipeline.configure({"DummyData": {"adc_mhz": [250]}})
+    assert (used["energy_rise"], used["energy_flat_top"], used["trace_length"]) == (0.208, 0.096, 0.496)
+    with pytest.raises(
+        Refused, match="energy_rise: module 0: 70 is not possible, only 1.024 to 63.488 us with ENERGY_F"
+    ):
+        pipeline.configure({"DummyData": {"energy_rise": 70.0, "energy_flat_top": 1.6}})
+    with pytest.raises(
+        Refused, match="energy_flat_top: module 0: 0.05 is not possible, only 1.536 to 5.12 us with ENE"
+    ):
+        pipeline.configure({"DummyData": {"energy_rise": 60.0, "energy_flat_top": 0.05}})
+    assert used["energy_rise"] == 0.208
 
 
 def test_a_module_with_32_channels(pipeline: Recorder, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from pixieioc.pipeline import Error
+from pixieioc.tasks.file_series import STOP, WAIT, Rules
 from pixieioc.tasks.raw_file import RawFile
-from pixieioc.tasks.raw_files import STOP, WAIT, RawFiles, Rules
+from pixieioc.tasks.raw_files import RawFiles
 from tests.tmpfs import tmpfs, unmount
 
 
@@ -133,7 +134,7 @@ def test_the_second_folder_takes_what_the_first_does_not(tmp_path: Path, wrong: 
                 unmount(small)
                 files.check_in_place()
         files.finish("run ended")
-        assert ("No space left" if wrong == "full" else "no longer there") in files.diverted
+        assert ("No space left" if wrong == "full" else "no longer there") in files.place.diverted
         found = [*small.glob("*.bin"), *second.glob("*.bin")]
         if wrong == "full":
             assert _joined(*found) == data

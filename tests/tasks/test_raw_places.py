@@ -95,10 +95,11 @@ def test_after_disk_full_the_space_of_a_file_that_is_deleted_is_free_at_once(
         pipeline.wait(5)
         pid = pipeline.told("GatherData", "process_id")
         assert [file.path for file in psutil.Process(pid).open_files() if file.path.startswith(str(folder))] == []
-        [part] = folder.glob("*.bin.part")
-        assert pipeline.told("GatherData", "unfinished_files").endswith(str(part))
+        assert pipeline.told("GatherData", "unfinished_files") == ""
+        [raw] = folder.glob("*.bin")
+        assert raw.with_name(raw.name + ".json").exists()
         assert _free(folder) < 0.05e6
-        part.unlink()
+        raw.unlink()
         assert _free(folder) > 0.95e6
         # And so the next run works, in a new process of the task.
         pipeline.configure({"channel_rate": 100.0, "run_time": 0.3})
@@ -118,7 +119,7 @@ def test_an_error_of_another_kind_closes_the_files_too(pipeline: Recorder, tmp_p
     assert pipeline.wait(10) is Status.PANICKING
     pid = pipeline.told("GatherData", "process_id")
     assert [file.path for file in psutil.Process(pid).open_files() if ".part" in file.path] == []
-    assert len(list(tmp_path.glob("*.bin.part"))) == 1
+    assert [len(list(tmp_path.glob(pattern))) for pattern in ("*.part", "*.bin", "*.bin.json")] == [0, 1, 1]
 
 
 def test_files_that_were_cut_off_are_named(pipeline: Recorder, tmp_path: Path) -> None:

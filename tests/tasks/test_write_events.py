@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +21,13 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Error, Refused, Status
 from pixieioc.tasks import event_files
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED
+from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, EventFile
 from pixieioc.tasks.event_formats import format_of, new_file
 from pixieioc.tasks.write_events import WriteEvents
 from tests.conftest import DATA
 from tests.listmode.samples import random_events, rows, trace_list
 from tests.recorder import Recorder
+from tests.tmpfs import tmpfs
 
 FULL = DATA / "pixie16_binary_data-full.bin"
 FORMATS = ("parquet", "npy")
@@ -95,11 +97,16 @@ def test_the_recording_in_time_order(pipeline: Recorder, tmp_path: Path, form: s
     _tells_what_it_is(path)
 
 
-def _tells_what_it_is(path: Path) -> None:
+def read_about(path: Path) -> dict[str, Any]:
+    """The metadata of a file of events."""
     if path.suffix == ".npy":
-        about = json.loads(path.with_name(path.name + ".json").read_text())
-    else:
-        about = json.loads(pq.read_metadata(path).metadata[b"pixieioc"])
+        return json.loads(path.with_name(path.name + ".json").read_text())
+    return json.loads(pq.read_metadata(path).metadata[b"pixieioc"])
+
+
+def _tells_what_it_is(path: Path) -> None:
+    about = read_about(path)
+    if path.suffix == ".parquet":
         assert pq.read_schema(path).field("time").metadata[b"unit"] == b"ns"
     assert about["software"].startswith("pixieioc ")
     assert (about["events"], about["items_discarded"]) == (24_598, 0)
@@ -136,8 +143,8 @@ def test_large_blocks_are_written_in_pieces(
     monkeypatch.setattr(event_files, "GROUP_EVENTS", 150)
     given = random_events(variant(500, 34688), 500, 1)
     file = new_file(tmp_path / f"events.{form}", form)
-    file.append(ev.take(given, slice(0, 400)))
-    file.append(ev.take(given, slice(400, None)))
+    file.write(ev.take(given, slice(0, 400)))
+    file.write(ev.take(given, slice(400, None)))
     file.finish({})
     assert rows([read(tmp_path / f"events.{form}")]) == rows([given])
 
@@ -152,7 +159,7 @@ def test_optional_blocks_may_begin_and_end_anywhere(tmp_path: Path, form: str) -
     given = [without, {**blocks, ev.TRACES: np.empty(0, "<u2")}, without, traces, without]
     file = new_file(tmp_path / f"events.{form}", form)
     for events in given:
-        file.append(events)
+        file.write(events)
     file.finish({})
     assert file.events == 280
     assert rows([read(tmp_path / f"events.{form}")]) == rows(given)
@@ -160,11 +167,11 @@ def test_optional_blocks_may_begin_and_end_anywhere(tmp_path: Path, form: str) -
 
 def test_what_an_event_does_not_have_is_null(tmp_path: Path) -> None:
     file = new_file(tmp_path / "events.parquet", "parquet")
-    file.append(random_events(variant(500, 34688), 10, 1, parts=2, traces=False))
+    file.write(random_events(variant(500, 34688), 10, 1, parts=2, traces=False))
     file.finish({})
     file = new_file(tmp_path / "mixed.parquet", "parquet")
-    file.append(random_events(variant(500, 34688), 10, 1, parts=2, traces=False))
-    file.append(random_events(variant(500, 34688), 5, 2, parts=1, traces=False))
+    file.write(random_events(variant(500, 34688), 10, 1, parts=2, traces=False))
+    file.write(random_events(variant(500, 34688), 5, 2, parts=1, traces=False))
     file.finish({})
     assert _nulls(tmp_path / "events.parquet") == {"parts": 0, "esum": 0, "baseline": 0}
     assert _nulls(tmp_path / "mixed.parquet") == {"parts": 0, "ets": 10, "esum": 5, "baseline": 5}
@@ -204,7 +211,7 @@ def test_later_blocks_may_have_more_columns(
     given = _blocks(sort=True)
     file = new_file(tmp_path / f"events.{form}", form)
     for events in given:
-        file.append(events)
+        file.write(events)
     file.finish({})
     back = read(tmp_path / f"events.{form}")
     assert rows([back]) == rows(given)
@@ -230,7 +237,7 @@ def test_a_file_has_the_columns_that_its_events_have(
 ) -> None:
     file = new_file(tmp_path / f"events.{form}", form)
     given = random_events(variant(500, 34688), 100, 1, parts=parts, traces=traces)
-    file.append(given)
+    file.write(given)
     file.finish({})
     start = ["trace_start"] * (traces and form == "npy")
     assert [column.name for column in file.columns] == [column.name for column in ALWAYS] + start + columns
@@ -258,18 +265,22 @@ def test_unix_times_can_be_left_out(pipeline: Recorder, tmp_path: Path, form: st
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("more", [0, 8192, 400_000])  # for a file with more columns there is no room; or there is
 def test_a_disk_that_is_full_while_columns_are_added(
-    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, form: str, more: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_files, "GROUP_EVENTS", 1000)
-    file = new_file(tmp_path / f"events.{form}", form)
     plain = random_events(variant(500, 34688), 5000, 1, parts=0, traces=False)
-    file.append(plain)
-    stamped = {**plain, "chunk_timestamp": np.random.default_rng(1).random(5000)}
-    with _disk_of(file.bytes + 1000), pytest.raises(Error, match=rf"cannot write .*/events\.{form}: "):
-        file.append(stamped)
-    file.discard()
-    assert list(tmp_path.iterdir()) == []
+    plain = {column.name: plain[column.name] for column in ALWAYS}
+    stamped = ev.concatenate([{**plain, "chunk_timestamp": np.random.default_rng(1).random(5000)}] * 10)
+    with tmpfs(tmp_path / "small", "2m") as small:
+        file = new_file(small / f"events.{form}", form, {"notes": "n" * 5000})
+        file.write(plain)
+        free = os.statvfs(small)
+        (small / "filler").write_bytes(bytes(free.f_bavail * free.f_bsize - more))
+        with pytest.raises(Error, match=rf"cannot write .*/events\.{form}: No space left on device"):
+            file.write(stamped)
+        assert _rescued(file, small / f"events.{form}", ev.concatenate([plain, stamped])) >= 5000
 
 
 @pytest.mark.parametrize(
@@ -362,15 +373,43 @@ def _disk_of(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def _rescued(file: EventFile, path: Path, given: Events) -> int:
+    """How many of the events that were given are in the complete file, in which the disk's room has been enough."""
+    rest = ev.concatenate(file.rescue(lambda: {"events": file.events, "notes": "n" * 5000}))
+    back, about = read(path), read_about(path)
+    count = ev.size(back)
+    assert about["events"] == file.events == count
+    assert (file.first_time, file.last_time) == (back["time"][0], back["time"][-1])
+    assert rows([back, rest]) == rows([given])
+    assert not [found.name for found in path.parent.iterdir() if ".part" in found.name]
+    return count
+
+
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_disk_that_is_full(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_files, "GROUP_EVENTS", 10_000)
+@pytest.mark.parametrize("size", [250_000, 300_000, 400_000])
+def test_a_full_disk_has_complete_files_with_what_it_has_taken(
+    tmp_path: Path, form: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "GROUP_EVENTS", 1000)
+    given = ev.concatenate([random_events(variant(500, 34688), 1000, seed, traces=False) for seed in range(20)])
+    with tmpfs(tmp_path / "small", f"{size // 4096 * 4}k") as small:
+        file = new_file(small / f"events.{form}", form, {"notes": "n" * 5000})
+        with pytest.raises(Error, match=rf"cannot write .*/events\.(extra\.)?{form}: No space left on device"):
+            file.write(ev.concatenate([given] * 5))
+        assert _rescued(file, small / f"events.{form}", ev.concatenate([given] * 5)) >= 1000
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_disk_that_takes_nothing_has_no_file(tmp_path: Path, form: str) -> None:
     file = new_file(tmp_path / f"events.{form}", form)
-    events = ev.concatenate([random_events(variant(500, 34688), 10_000, seed, traces=False) for seed in range(10)])
-    with _disk_of(300_000), pytest.raises(Error, match=rf"cannot write .*/events\.(extra\.)?{form}: "):
-        file.append(events)
-    file.discard()
-    assert list(tmp_path.iterdir()) == []
+    given = random_events(variant(500, 34688), 500, 1)
+    with _disk_of(1), pytest.raises(Error, match="cannot write"):  # noqa: PT012
+        file.write(given)
+        file.flush()
+    with _disk_of(1):
+        rest = file.rescue(lambda: pytest.fail("nothing is to be described"))
+    assert rows(rest) == rows([given])
+    assert (file.size, file.events, list(tmp_path.iterdir())) == (0, 0, [])
 
 
 def test_what_is_no_event_fails_the_task_and_leaves_no_file(pipeline: Recorder, tmp_path: Path) -> None:
@@ -389,11 +428,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
     process, file = psutil.Process(), new_file(tmp_path / f"events.{form}", form)
     used: list[int] = []
     for _ in range(40):
-        file.append({name: column.copy() for name, column in block.items()})
+        file.write({name: column.copy() for name, column in block.items()})
         used.append(process.memory_info().rss)
     file.finish({})
     assert file.events == 4_000_000  # 108 MB of columns
-    assert file.bytes == (tmp_path / f"events.{form}").stat().st_size
+    assert file.size == (tmp_path / f"events.{form}").stat().st_size
     assert max(used[20:]) - max(used[:20]) < 20e6
 
 

@@ -1,0 +1,57 @@
+"""The event files of a run, one behind the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixieioc.listmode import events as ev
+from pixieioc.listmode.events import Events
+from pixieioc.tasks.event_files import EventFile, bytes_before
+from pixieioc.tasks.event_formats import new_file
+from pixieioc.tasks.file_series import Place, Series
+
+
+class EventSeries(Series[Events]):
+    """`describe` is given a file (None before it is there), its number and why it ends; it returns its metadata."""
+
+    def __init__(
+        self, place: Place, path: Path, form: str, describe: Callable[[EventFile | None, int, str], dict[str, Any]]
+    ) -> None:
+        super().__init__(place)
+        self._path, self._form, self._describe = path, form, describe
+        self._grows: EventFile | None = None
+        self._events = 0
+
+    @property
+    def events(self) -> int:
+        """Events that are in files which are complete, or grow."""
+        return self._events + (self._grows.events if self._grows is not None else 0)
+
+    def path(self) -> Path:
+        """The name that the task has."""
+        return self._path
+
+    def new(self, path: Path, part: int) -> EventFile:
+        """In the format that was asked for."""
+        self._grows = new_file(path, self._form, self._describe(None, part, ""))
+        return self._grows
+
+    def describe(self, part: int, reason: str) -> dict[str, Any]:
+        """The metadata."""
+        return self._describe(self._grows, part, reason)
+
+    def cut(self, data: Events, room: int) -> tuple[Events, Events | None]:
+        """At least one event."""
+        count = ev.size(data)
+        fit = max(1, int(np.searchsorted(bytes_before(data), room, "right")) - 1)
+        if fit >= count:
+            return data, None
+        return ev.take(data, slice(0, fit)), ev.take(data, slice(fit, None))
+
+    def closed(self) -> None:
+        """Its events are counted."""
+        self._events, self._grows = self.events, None

@@ -1,0 +1,110 @@
+"""What a task that writes files can be told to do when that goes wrong, what it says of it, and how it does it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pixieioc.pipeline import Error, Parameter, Report
+from pixieioc.presentation import AlarmHandling
+from pixieioc.tasks.file_series import STOP, WAIT, Place, Rules
+
+#: How often a disk that could not be written to is tried again, in seconds.
+_RETRY = 0.5
+OK, WRONG = "Write OK", "Write error"
+
+
+def size_limit(**where: Any) -> Parameter[float]:
+    """FileSizeLimit."""
+    doc = "Size from which on data go to the next file, numbered _002 and so on; 0: none."
+    return Parameter(0.0, unit="MB", low=0, high=1e7, precision=3, live=True, doc=doc, **where)
+
+
+def time_limit(**where: Any) -> Parameter[float]:
+    """FileTimeLimit."""
+    return Parameter(
+        0.0, unit="s", low=0, high=1e7, live=True, doc="Time after which data go to the next file; 0: none.", **where
+    )
+
+
+def on_write_error(**where: Any) -> Parameter[str]:
+    """OnWriteError."""
+    return Parameter(
+        STOP,
+        choices=(STOP, WAIT),
+        live=True,
+        doc="What is done when files cannot be written: the run ends, or it waits until they can (the source is held "
+        "up meanwhile, and a Stop gives up what waits).",
+        **where,
+    )
+
+
+def second_file_path(**where: Any) -> Parameter[str]:
+    """SecondFilePath."""
+    return Parameter(
+        "",
+        path=True,
+        doc="Folder in which a run goes on whose files cannot be written, before OnWriteError holds; empty: none.",
+        **where,
+    )
+
+
+def write_status(what: str, place: str, **where: Any) -> Report[str]:
+    """WriteStatus_RBV, of files of this kind; `place` is what says where they are."""
+    return Report(
+        OK,
+        choices=(OK, WRONG),
+        severities=("NO_ALARM", "MAJOR"),
+        doc="Whether the last write succeeded.",
+        alarm=AlarmHandling(omitted="follows from the error of the task that writes, which is in the tree"),
+        guidance=f"See WriteMessage_RBV: free space on the disk, mend it, or set another {place}. A run that waits "
+        f"then goes on by itself, and one in the second folder needs space there; the {what} of one that has ended "
+        "are incomplete on disk.",
+        **where,
+    )
+
+
+def write_message(**where: Any) -> Report[str]:
+    """WriteMessage_RBV."""
+    return Report("", doc="Why the last write failed.", **where)
+
+
+class FileErrors:
+    """Follows the settings of a task, and tells by its reports; both are those above, by the same names."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def rules(self, depth: int = 0) -> Rules:
+        """The settings as they are now."""
+        task = self._task
+        return Rules(task.file_size_limit, task.file_time_limit, depth, task.on_write_error, task.second_file_path)
+
+    def waits(self, error: Error) -> bool:
+        """While nothing can be written: says why, and whether to try again."""
+        task = self._task
+        task.write_status, task.write_message = WRONG, f"the run waits: {error}"
+        task.send_heart_beat()
+        task.flush_report()
+        time.sleep(_RETRY)
+        if not task.stopping:
+            task.write_status, task.write_message = OK, ""
+        return not task.stopping
+
+    def guarded(self, action: Callable[[], Any]) -> None:
+        """Does something with files; what goes wrong is shown by the task's own reports, then fails it."""
+        try:
+            action()
+        except Error as error:
+            self._task.write_status, self._task.write_message = WRONG, str(error)
+            raise
+
+    def tell(self, place: Place) -> None:
+        """Says which file is the latest, and whether it is in the second folder."""
+        task = self._task
+        if place.latest is not None:
+            task.full_file_name = str(place.latest)
+        if place.diverted:
+            task.write_status = WRONG
+            task.write_message = f"the run goes on in {task.second_file_path}: {place.diverted}"

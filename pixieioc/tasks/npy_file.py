@@ -1,0 +1,134 @@
+"""An array in numpy's own file, which grows while it is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from pixieioc.listmode import events as ev
+from pixieioc.listmode.events import Array, Column, Events
+from pixieioc.tasks.event_files import absent, merged
+from pixieioc.tasks.growing_file import lock
+from pixieioc.tasks.part_file import PartFile, naming
+
+#: Rows that are written anew at a time when there are more columns than before.
+_ROWS = 1 << 16
+
+
+class NpyFile(PartFile):
+    """A one-dimensional array that grows; its header says how long it is once it is complete. Locked until then."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
+        super().__init__(path)
+        self._dtype = dtype
+        self.count = 0  #: elements before the next one; to be set higher leaves zeros, lower gives up elements
+        with naming(path):
+            self._file: BinaryIO = self.part.open("r+b", buffering=0)
+            lock(self._file.fileno())
+            try:
+                self._begin = write_header(self._file, dtype, 0)
+            except OSError:
+                self.discard()
+                raise
+
+    @property
+    def size(self) -> int:
+        """Bytes of header and data."""
+        return self._begin + self.count * self._dtype.itemsize
+
+    def append(self, rows: Array) -> None:
+        """Writes elements behind the others."""
+        with naming(self.path):
+            _append(self._file, self.size, np.ascontiguousarray(rows, self._dtype))
+        self.count += len(rows)
+
+    def complete(self) -> None:
+        """Writes the length; nothing can be appended any more."""
+        with naming(self.path):
+            self._file.truncate(self.size)
+            begin = write_header(self._file, self._dtype, self.count)
+            assert begin == self._begin, "numpy leaves room for a longer length"
+            self._file.close()
+
+    def close(self) -> None:
+        """Leaves the file as it is."""
+        self._file.close()
+
+    def discard(self) -> None:
+        """Removes the file."""
+        self._file.close()
+        super().discard()
+
+
+class TableFile(NpyFile):
+    """A structured array that may get more columns."""
+
+    def __init__(self, path: Path, columns: list[Column]) -> None:
+        super().__init__(path, _dtype(columns))
+        self.columns = columns
+
+    def add(self, events: Events, columns: list[Column]) -> None:
+        """Writes these columns of `events`; what there is already is written anew if it lacks one of them."""
+        if (wanted := merged(self.columns, columns)) != self.columns:
+            with naming(self.path):
+                self._widen(wanted)
+        rows = np.zeros(ev.size(events), self._dtype)
+        for column in self.columns:
+            rows[column.name] = events[column.name] if column.name in events else absent(column, len(rows))
+        self.append(rows)
+
+    def _widen(self, wanted: list[Column]) -> None:
+        """All or nothing: if the disk does not take it, the file is as it was."""
+        dtype = _dtype(wanted)
+        self._file.truncate(self.size)
+        new = self.wider.open("xb", buffering=0)
+        lock(new.fileno())
+        try:
+            begin = self._copy(new, wanted, dtype)
+            self.replace()
+        except BaseException:
+            new.close()
+            self.wider.unlink(missing_ok=True)
+            raise
+        self._file.close()
+        self._file, self.columns, self._dtype, self._begin = new, wanted, dtype, begin
+
+    def _copy(self, new: BinaryIO, wanted: list[Column], dtype: np.dtype[Any]) -> int:
+        """Writes the rows that there are with more columns; returns where they begin."""
+        begin, done = write_header(new, dtype, 0), 0
+        with self.part.open("rb") as there:
+            there.seek(self._begin)
+            while done < self.count:
+                rows = np.zeros(min(_ROWS, self.count - done), dtype)
+                if self.columns:
+                    rows_before = np.fromfile(there, self._dtype, len(rows))
+                    for column in self.columns:
+                        rows[column.name] = rows_before[column.name]
+                for column in wanted:
+                    if column not in self.columns:
+                        rows[column.name] = absent(column, len(rows))
+                _append(new, begin + done * dtype.itemsize, rows)
+                done += len(rows)
+        return begin
+
+
+def write_header(file: BinaryIO, dtype: np.dtype[Any], count: int) -> int:
+    """Writes what an array of so many elements begins with to the beginning of a file; returns where they begin."""
+    file.seek(0)
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (count,)}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.tell()
+
+
+def _append(file: BinaryIO, place: int, rows: Array) -> None:
+    view = rows.view(np.uint8).data
+    while view:
+        written = os.pwrite(file.fileno(), view, place)
+        view, place = view[written:], place + written
+
+
+def _dtype(columns: list[Column]) -> np.dtype[Any]:
+    return np.dtype([(c.name, c.dtype, (c.width,)) if c.width else (c.name, c.dtype) for c in columns])

@@ -1,0 +1,55 @@
+"""A file that has room on the disk before it is written, so that what completes it fits on a disk that is full."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+
+class ReservedFile:
+    """An existing file that is written from its beginning on; it is as long as what was written once it is closed.
+
+    It has what pyarrow needs of a Python file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.size = 0  #: bytes written
+        self._reserved = 0
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self.closed = False
+
+    def reserve(self, size: int) -> None:
+        """Has the disk keep room for so many bytes behind what is there; OSError, and no change, if it has none."""
+        end = self.size + size
+        if end > self._reserved:
+            os.posix_fallocate(self._descriptor, self._reserved, end - self._reserved)
+            self._reserved = end
+
+    def write(self, data: Any) -> int:
+        """All of `data`; ValueError once it is closed: a writer that was given up writes again when it is collected."""
+        if self.closed:
+            raise ValueError("the file is closed")
+        view = memoryview(data).cast("B")
+        rest = view
+        while rest:
+            written = os.pwrite(self._descriptor, rest, self.size)
+            self.size += written
+            rest = rest[written:]
+        return len(view)
+
+    def tell(self) -> int:
+        """Bytes written."""
+        return self.size
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Gives back the room that was not needed."""
+        if not self.closed:
+            self.closed = True
+            try:
+                os.ftruncate(self._descriptor, self.size)
+            finally:
+                os.close(self._descriptor)
