@@ -56,6 +56,7 @@ class Fault:
 
 
 def _not_booted(ioc: Ioc) -> None:
+    ioc.put("FastBoot", "No")  # otherwise modules that a library knows to be booted are taken over
     ioc.put("Kill", 1)
     ioc.put("Reset", 1)
 

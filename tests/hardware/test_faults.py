@@ -51,6 +51,7 @@ def test_whoever_has_booted_finds_everything_that_the_boot_has_given(crate: Crat
     assert (ioc.get("Ready_RBV"), ioc.get("SettingsChanged_RBV")) == ("Yes", "Yes")
     assert (ioc.get("M01:Slot_RBV"), ioc.get("M01:AdcMsps_RBV")) == (3, 500)
     # Also when it was the settings that were changed, and nothing else.
+    ioc.put("FastBoot", "Yes")
     simulation.control(RATE, "fail Pixie16BootModule code 501")
     ioc.put("LoadSettings", 1)
     assert ioc.get("SettingsChanged_RBV") == "No"

@@ -124,13 +124,14 @@ def test_what_is_used_in_a_second(ioc: Ioc) -> None:
         watch.until("IOC:HEARTBEAT", beat + 5)
         passed = time.monotonic() - began
         own, busy = _cpu_seconds(ioc) - own, _busy_seconds(ioc) - busy
-        loads = {name: watch.values(name) for name in names[1:]}
+        # One that stays the same, as that of processors that are all busy, is not posted.
+        loads = {name: watch.values(name)[:4] or [ioc.get(name)] for name in names[1:]}
     ioc.put("Stop", 1)
     done.result(10)
     assert passed == pytest.approx(4, abs=1.5)
 
     def mean(name: str) -> float:
-        return sum(loads[name][:4]) / len(loads[name][:4])
+        return sum(loads[name]) / len(loads[name])
 
     assert mean("IOC:IOC_CPU_LOAD") == pytest.approx(100 * own / passed, abs=15)
     processors = os.cpu_count() or 1
