@@ -16,6 +16,7 @@ from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.fitting import Spot
 from pixieioc.pipeline.in_use import InUse, keep_in_use
 from pixieioc.pipeline.message import Message
+from pixieioc.pipeline.patience import Patience
 from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.procedure import Procedure, Wait
 from pixieioc.pipeline.task_process import TaskProcess
@@ -47,16 +48,17 @@ def applying(
     devices = {name for name in changes if _of_device(state, name, changes[name])}
     if absent := [name for name in devices if name not in reached]:
         raise Refused(f"{absent[0]} is not running: its device cannot be reached", task=absent[0])
-    began = time.monotonic()
     sent = [(process, _send(state, process, changes[process.name])) for process in _reached(state, changes)]
     for name, of_task in changes.items():
         if _LIMIT in of_task and name in state.processes:
             _keep(state.processes[name].task.parameter_values, {_LIMIT: of_task[_LIMIT]})
     sent = [(process, number) for process, number in sent if changes[process.name].keys() != {_LIMIT}]
 
+    left = {number: Patience(time.monotonic(), seconds) for _, number in sent}
+
     def over(process: TaskProcess, number: int) -> bool:
         # One that has said what takes it long, as to compile, has more time.
-        late = time.monotonic() - began > seconds and not process.starting
+        late = left[number].is_over(time.monotonic(), starting=bool(process.starting))
         return _decided(state, process, number) or late
 
     yield Wait(lambda: all(over(*each) for each in sent), max(seconds, state.answer_timeout))

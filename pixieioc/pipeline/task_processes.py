@@ -22,6 +22,7 @@ from pixieioc.pipeline.frames import Packet, pack
 from pixieioc.pipeline.in_use import InUse
 from pixieioc.pipeline.link import files_of
 from pixieioc.pipeline.output import endpoint_of
+from pixieioc.pipeline.patience import Patience
 from pixieioc.pipeline.pipeline_lost import DRAIN_TIME, GRACE
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 from pixieioc.pipeline.process import prepare
@@ -222,15 +223,15 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         What is in use then is added to `in_use`, by task.
         A task that is starting, compiling or booting has limits of its own, see `watchdog.py`.
         """
-        began = time.monotonic()
         gone = [f"{name}: {_ENDED}" for name in numbers if name not in self]
         asked = [(self[name], number) for name, number in numbers.items() if name in self]
+        patience = {number: Patience(time.monotonic(), seconds) for _, number in asked}
         for process, number in asked:
             process.answers[number] = None
 
         def decided(process: TaskProcess, number: int) -> bool:
             now = time.monotonic()
-            late = now - began > seconds and not process.doing(now).starting
+            late = patience[number].is_over(now, starting=process.doing(now).starting > 0)
             return process.failed or not self._there(process) or process.answers[number] is not None or late
 
         yield Wait(lambda: all(decided(process, number) for process, number in asked), float("inf"))
