@@ -8,6 +8,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -39,10 +40,11 @@ os.environ.update(
     EPICS_CAS_BEACON_PORT=str(_REPEATER.getsockname()[1]),
 )
 
-# Whoever starts the tests in the background has them ignore ^C and ^\, and every program would inherit that.
+# Whoever starts the tests in the background has them ignore some signals, and every program would inherit that.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -122,4 +124,8 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     # A process that was told to end may still be on its way out.
     _, alive = psutil.wait_procs(list(_processes() - processes), timeout=5)
     assert not [f"{process.pid}: {_command(process)[:200]}" for process in alive]
+    # So may be the folder of a program that was killed.
+    end = time.monotonic() + 5
+    while not set(Path(_TEMPORARY).glob("pixieioc-*")) <= folders and time.monotonic() < end:
+        time.sleep(0.02)
     assert set(Path(_TEMPORARY).glob("pixieioc-*")) <= folders

@@ -12,6 +12,7 @@ from typing import Any
 
 from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declare import parameters_of
+from pixieioc.pipeline.driven_task import HANG_LIMIT
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.fitting import Spot
 from pixieioc.pipeline.in_use import InUse, keep_in_use
@@ -25,7 +26,7 @@ from pixieioc.pipeline.task_process import TaskProcess
 Changes = Mapping[str, Mapping[Spot, Any]]
 _CONFIGURE = Message.CONFIGURE.emoji
 #: The limit for a hang is the pipeline's to keep: it holds at once, also for a task that is busy just now.
-_LIMIT: Spot = ("hang_timeout", ())
+_LIMIT: Spot = (HANG_LIMIT, ())
 
 
 def applying(

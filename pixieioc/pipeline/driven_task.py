@@ -21,6 +21,9 @@ from pixieioc.pipeline.in_use import (
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.validate import validate
 
+#: The parameter for which nobody waits: the pipeline keeps it itself, and it holds at once.
+HANG_LIMIT = "hang_timeout"
+
 
 class DrivenTask(Callbacks, StandardReports):
     """What the loop needs to know of a task."""
@@ -64,8 +67,12 @@ def set_parameters(task: DrivenTask, config: Mapping[str, Any], *, in_run: bool)
     commands = {name: False for name in accepted if known[name].command}
     task.parameter_values.update(commands)
     in_use = checked(task.name, known, task.parameter_values, {} if answered is None else answered)
-    # What is fixed is used as it was given.
-    told = {name: value for name, value in changes.items() if name not in commands and not known[name].fixed}
+    # What is fixed is used as it was given, and the limit for a hang by the pipeline, which waits for no answer.
+    told = {
+        name: value
+        for name, value in changes.items()
+        if not (name in commands or known[name].fixed or name == HANG_LIMIT)
+    }
     in_use = completed(told, in_use)
     keep_in_use(task.parameter_values, in_use)
     return in_use

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declare import Value, parameters_of, settings_of
+from pixieioc.pipeline.driven_task import HANG_LIMIT
 from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.failures import Failures
 from pixieioc.pipeline.graph import Graph, shape_problems
@@ -22,7 +23,7 @@ from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.validate import like, validate
 
 _CONFIGURE, _CONNECT = Message.CONFIGURE.emoji, Message.CONNECT.emoji
-_LIMIT = "hang_timeout"
+_LIMIT = HANG_LIMIT
 
 #: Names of tasks, or names with the task's class or its name.
 Tasks = Iterable[str] | Mapping[str, str | type[Task]]

@@ -120,6 +120,12 @@ def go_first() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, _FIRST)
 
 
+def parent_has_ended() -> bool:
+    """Whether the pipeline's process is gone; this is asked of the system."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()
+
+
 def beat_until_parent_ends(beat: Callable[[], None]) -> None:
     """Calls `beat` once a second; returns when the pipeline's process is gone, however it went."""
     parent = multiprocessing.parent_process()

@@ -21,7 +21,7 @@ from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, r
 from pixieioc.pipeline.driven_task import DrivenTask, take_in_use
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.forked import Forked
-from pixieioc.pipeline.process import go_first, keep_memory, leave_signals_to_the_pipeline
+from pixieioc.pipeline.process import go_first, keep_memory, leave_signals_to_the_pipeline, parent_has_ended
 from pixieioc.pipeline.registry import TASKS, Registry
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task_lock import hold
@@ -149,7 +149,8 @@ class Task(DrivenTask, Forked):
     @property
     def pipeline_lost(self) -> bool:
         """True once the pipeline's process is gone: the run ends as by Stop, and then this process."""
-        return self.__loop.pipeline.gone
+        # A task before this one may have noticed, and ended the run, before the thread here that watches has.
+        return self.__loop.pipeline.gone or parent_has_ended()
 
     @property
     def running(self) -> bool:

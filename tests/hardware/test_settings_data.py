@@ -261,7 +261,7 @@ def test_the_settings_of_a_run_stand_beside_its_data(crate: Crate) -> None:
     ioc, simulation = crate
     ioc.put("M01:C07:BINFACTOR", 4)
     _events(crate)
-    sidecars = list(simulation.folder.glob(f"data/*_run{int(ioc.get('RunId_RBV')):06}*.json"))
+    sidecars = list(simulation.folder.glob(f"data/*_run{int(ioc.get('RunId_RBV')):06}*.bin.json"))
     assert len(sidecars) == 2
     for sidecar in sidecars:
         settings = json.loads(sidecar.read_text())["configuration"]["TakeData"]

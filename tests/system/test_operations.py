@@ -65,6 +65,7 @@ def test_a_service_manager_and_a_log_file() -> None:
             ioc.put("IOC:LogLevel", "Error")
             before = log.read_text()
             ioc.process.send_signal(signal.SIGHUP)
+            assert ioc.get("IOC:LogLevel") == "Error"  # and so the loop has come round since
             ioc.put("IOC:LogLevel", "Debug")
             ioc.process.send_signal(signal.SIGHUP)
             _wait_for(lambda: "SIGHUP" in log.read_text())
