@@ -54,6 +54,7 @@ def ioc(request: pytest.FixtureRequest) -> Iterator[Ioc]:
         ioc = Ioc(folder, "run", folder / "ioc.toml")
         ioc.environment.update(simulation.environment)
         with running(ioc):
+            ioc.until("BootState_RBV", "Booted", 30)
             ioc.until("Ready_RBV", lambda ready: ready == "Yes", 30)
             yield ioc
 
