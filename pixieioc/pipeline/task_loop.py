@@ -147,7 +147,7 @@ class TaskLoop:
         began, self.data_plane.blocked = time.perf_counter(), 0.0
         try:
             check_returned(self._task.name, self._task.do_work(datum))
-        except BaseException:
+        except BaseException:  # whatever it is, it goes on from here
             self.data_plane.dropped += not self.data_plane.is_start  # the item is not handled as it should be
             raise
         took = 1e3 * (time.perf_counter() - began - self.data_plane.blocked)

@@ -89,7 +89,7 @@ class TableFile(NpyFile):
         try:
             begin = self._copy(new, wanted, dtype)
             self.replace()
-        except BaseException:
+        except BaseException:  # whatever it is, it goes on from here, and the half-made file must not stay
             new.close()
             self.wider.unlink(missing_ok=True)
             raise
