@@ -195,6 +195,8 @@ def settle(
     done: Ints,
     last_ns: Floats,
     last_tail: Floats,
+    before_ns: Floats,
+    before_kev: Floats,
     decay_ns: Floats,
     channels: int,
     seen: Ints,
@@ -205,9 +207,10 @@ def settle(
 
     Place p keeps hits `starts[p]` to `ends[p]`; those before `done[p]` are decided: their `measured` energy (keV) and
     `flags`. A negative `tail` marks a new hit; it becomes what earlier pulses left on the baseline (keV). `last_ns` and
-    `last_tail` are time and tail, with its own pulse, of the last hit of a place. `seen` and `lost_of` count the new
-    hits of each place that the fast filter sees, and those of them that are lost; `kept` become records. Returns the
-    number of lost hits.
+    `last_tail` are time and tail, with its own pulse, of the last hit of a place; `before_ns` and `before_kev` are time
+    and energy of the last one that was decided, which is the neighbour of the first that was not. `seen` and `lost_of`
+    count the new hits of each place that the fast filter sees, and those of them that are lost; `kept` become records.
+    Returns the number of lost hits.
     """
     lost = 0
     for p in range(len(starts) - 1):
@@ -236,8 +239,8 @@ def settle(
         i = begin
         while i < end and (flush or time[i] + rules.delay_ns <= limit_ns):
             energy, flag = kev[i], 0
-            if i > begin and time[i] - time[i - 1] < pileup_ns:
-                energy += kev[i - 1] * (1 - (time[i] - time[i - 1]) / pileup_ns)
+            if time[i] - before_ns[p] < pileup_ns:
+                energy += before_kev[p] * (1 - (time[i] - before_ns[p]) / pileup_ns)
                 flag = FLAG_PILEUP
             if i + 1 < end and time[i + 1] - time[i] < pileup_ns:
                 energy += kev[i + 1] * (1 - (time[i + 1] - time[i]) / pileup_ns)
@@ -254,6 +257,7 @@ def settle(
             else:
                 kept[p] += 1
             measured[i], flags[i] = energy, flag
+            before_ns[p], before_kev[p] = time[i], kev[i]
             i += 1
         done[p] = i
     return lost

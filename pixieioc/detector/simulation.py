@@ -75,6 +75,7 @@ class Simulation:
         self.hits_of, self.lost_of, self.records_of = np.zeros((3, places), np.int64)
         self._last_ns = np.full(places, -1e18)
         self._last_tail = np.zeros(places)
+        self._before_ns, self._before_kev = np.full(places, -1e18), np.zeros(places)
         self._waiting = (np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0))
         self._now_ns, self._origin_ns = 0, -clock_ns
         self.crate = crate
@@ -158,8 +159,8 @@ class Simulation:
         measured, flags = np.empty(count), np.empty(count, np.uint8)
         self.counts.dead += hits.settle(
             self._random, self._rules, float(span_ns), flush, starts, *columns, measured, flags, ends, done,
-            self._last_ns, self._last_tail, self._decay_ns, crate.channels, self.hits_of, self.lost_of,
-            kept,
+            self._last_ns, self._last_tail, self._before_ns, self._before_kev, self._decay_ns, crate.channels,
+            self.hits_of, self.lost_of, kept,
         )  # fmt: skip
         found = records.Hits(*columns, measured, flags, starts, ends)
         self.records_of += kept
@@ -229,6 +230,7 @@ class Simulation:
         time, kev, tail = (column[rows] for column in columns)
         self._waiting = (place, time - span_ns, kev, tail)
         self._last_ns -= span_ns
+        self._before_ns -= span_ns
 
     def _joined(self, blocks: list[list[Words]]) -> dict[int, Words]:
         if len(blocks) == 1:
