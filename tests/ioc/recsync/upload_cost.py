@@ -1,7 +1,7 @@
 """What an upload costs the event loop of an IOC: `python -m tests.ioc.recsync.upload_cost --pvs 55000`.
 
 The recceiver is a program of its own, which takes everything as fast as it can, or with `--recceiver PORT` one that
-announces itself there. Said are the CPU time, and how long others had to wait for the loop, with the upload and without.
+announces itself there. Said are the CPU time, and how long others waited for the loop, with the upload and without it.
 """
 
 from __future__ import annotations
