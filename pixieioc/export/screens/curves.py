@@ -79,7 +79,10 @@ def _spectra(site: Site, kind: _Kind) -> dict[str, str]:
         for edge in ("Low", "High")
     ]
     y = kind.axis(kind.y)
-    display.add(bob.plot(large, site.channel(kind.array), Axis(kind.x), y, steps=True, markers=markers, toolbar=True))
+    display.add(
+        bob.rectangle(large),
+        bob.plot(large, site.channel(kind.array), Axis(kind.x), y, steps=True, markers=markers, toolbar=True),
+    )
     if below is not None:
         _regions(site, display, below, list(numbers))
     return {kind.file(site.owner): display.text(), kind.cell(site.owner): _cell(site, kind)}
@@ -89,7 +92,10 @@ def _traces(site: Site) -> dict[str, str]:
     task = site.info(f"{site.before}M00:C00:Trace_RBV").source.task
     shown = [name for name in ("Freeze", "Interval") if f"{task}:{name}" in site]
     display, large, below = _screen(site, _TRACES, 52 if shown else 0)
-    display.add(bob.plot(large, site.channel(_TRACES.array), Axis(_TRACES.x), Axis(_TRACES.y), toolbar=True))
+    display.add(
+        bob.rectangle(large),
+        bob.plot(large, site.channel(_TRACES.array), Axis(_TRACES.x), Axis(_TRACES.y), toolbar=True),
+    )
     if below is not None:
         display.add(bob.rectangle(below))
         for area, name in zip(below.inner(8).columns(*[1] * len(shown), gap=24), shown, strict=True):
@@ -247,7 +253,8 @@ def _cell(site: Site, kind: _Kind) -> str:
     else:
         pv = site.channel(kind.number)
         display.add(bob.value(number, pv, style.SMALL_BOLD, bob.RIGHT, background=None, precision=0))
-    area = Box(2, 36, cell.width - 4, cell.height - 38)
+    left = 12 if kind.log else 2  # web clients cut the numbers of a logarithmic axis off there
+    area = Box(left, 36, cell.width - left - 2, cell.height - 38)
     axes = cell.width >= _WITH_AXES
     x, y = Axis(shown=axes), kind.axis("", shown=axes)
     display.add(bob.plot(area, site.channel(kind.array), x, y, steps=kind.steps))
