@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -91,10 +92,23 @@ def test_the_recording_in_time_order(pipeline: Recorder, tmp_path: Path, form: s
     told = pipeline.told
     assert (told("WriteEvents", "events"), told("WriteEvents", "events_written")) == (24_598, 24_598)
     assert told("WriteEvents", "full_file_name") == str(path)
-    sidecars = {"npy": [tmp_path / "events.npy.json"], "parquet": []}[form]
-    assert sorted(tmp_path.iterdir()) == sorted([path, *sidecars, tmp_path / "kept.npz"])
+    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / f"events.{form}.json", tmp_path / "kept.npz"])
     assert told("WriteEvents", "bytes_written") == path.stat().st_size
     _tells_what_it_is(path)
+
+
+def test_the_sidecar_of_parquet_has_its_metadata_with_size_and_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "e.parquet"
+    file = new_file(path, "parquet", {"run_id": 7})
+    file.write(random_events(variant(500, 34688), 3000, 0))
+    file.finish({"run_id": 7, "events": 3000})
+    content = path.read_bytes()
+    about = json.loads(path.with_name("e.parquet.json").read_text())
+    assert about == read_about(path) | {
+        "file": "e.parquet",
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
 
 
 def read_about(path: Path) -> dict[str, Any]:
