@@ -14,6 +14,7 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
 from pixieioc.pipeline import Error
 from pixieioc.tasks import event_files
+from pixieioc.tasks.digest import SHA256
 from pixieioc.tasks.event_files import (
     ALWAYS,
     OPTIONAL,
@@ -27,7 +28,6 @@ from pixieioc.tasks.event_files import (
     merged,
     pieces,
 )
-from pixieioc.tasks.digest import SHA256
 from pixieioc.tasks.event_sidecar import EventSidecar, sidecar_of
 from pixieioc.tasks.names import to_json
 from pixieioc.tasks.part_file import PartFile, naming, refuse_existing
