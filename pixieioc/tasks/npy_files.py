@@ -12,6 +12,7 @@ import numpy as np
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Column, Events
 from pixieioc.pipeline import Error
+from pixieioc.tasks.complete_files import CompleteFile
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, Counted, columns_with_values, described, pieces
 from pixieioc.tasks.event_sidecar import EventSidecar, sidecar_of
 from pixieioc.tasks.npy_file import NpyFile, TableFile
@@ -29,6 +30,7 @@ class NpyFiles(Counted):
         refuse_existing(*others)
         self._extra: TableFile | None = None
         self._traces: NpyFile | None = None
+        self.complete: list[CompleteFile] = []
         self._samples = 0  # in the traces of `events`
         self._left: list[Events] = []  # what was written and is not in the files
         self._ending = self._ended = self._removed = False
@@ -115,6 +117,7 @@ class NpyFiles(Counted):
         for file in self._files:
             file.publish()
         self._ended = True
+        self.complete = [CompleteFile(file.path, file.size) for file in reversed(self._files)]
 
     def rescue(self, about: Callable[[], dict[str, Any]]) -> list[Events]:
         """Completes the files with the events that are in all of them."""

@@ -14,6 +14,7 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
 from pixieioc.pipeline import Error
 from pixieioc.tasks import event_files
+from pixieioc.tasks.complete_files import CompleteFile
 from pixieioc.tasks.digest import SHA256
 from pixieioc.tasks.event_files import (
     ALWAYS,
@@ -65,6 +66,7 @@ class ParquetFile(Counted):
         self._rows = self._samples = self._bytes = self._groups = 0
         self._metadata = 2 * len(to_json(about))
         self._sound, self._removed = True, False
+        self.complete: list[CompleteFile] = []
         self._writer: Any = None  # there is none until the first row group tells which columns there are
         with contextlib.ExitStack() as undo, naming(path):
             undo.callback(self._file.discard)
@@ -128,6 +130,7 @@ class ParquetFile(Counted):
         self._sidecar.publish()
         self._file.publish()
         self._sound = True
+        self.complete = [CompleteFile(self.path, self.size, self._sink.sha256)]
 
     def rescue(self, about: Callable[[], dict[str, Any]]) -> list[Events]:
         """Completes the file with the row groups that are in it."""

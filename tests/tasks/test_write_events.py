@@ -22,6 +22,7 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Error, Refused, Status
 from pixieioc.tasks import event_files
+from pixieioc.tasks.complete_files import CompleteFile
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, EventFile
 from pixieioc.tasks.event_formats import format_of, new_file
 from pixieioc.tasks.write_events import WriteEvents
@@ -109,6 +110,17 @@ def test_the_sidecar_of_parquet_has_its_metadata_with_size_and_checksum(tmp_path
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
+    assert file.complete == [CompleteFile(path, about["bytes"], about["sha256"])]
+
+
+def test_the_files_of_a_run_are_told_once_they_are_complete(pipeline: Recorder, tmp_path: Path) -> None:
+    path, row = tmp_path / "e.npy", variant(250, 46540)
+    encode(random_events(row, 300, 0), row).tofile(tmp_path / "mod0.bin")
+    _write(pipeline, path, [tmp_path / "mod0.bin"], adc_mhz=[250], firmware_revision=[46540])
+    written = [path, tmp_path / "e.extra.npy", tmp_path / "e.traces.npy"]
+    listed = json.loads(pipeline.told("WriteEvents", "run_files"))
+    assert listed == [{"file": str(file), "bytes": file.stat().st_size} for file in written]
+    assert pipeline.told("WriteEvents", "files_complete") == 3
 
 
 def read_about(path: Path) -> dict[str, Any]:
