@@ -19,7 +19,7 @@ from tests.ioc.ca.peer import conversation
 from tests.ioc.recsync.recceiver import GREETING, HEAD, KEY, Talk, announcement, recceiver, send
 
 #: Seconds that a recceiver may take for a step here.
-PATIENCE = 0.3
+PATIENCE = 0.5
 
 
 class Office:
@@ -147,10 +147,10 @@ async def _pings_without_number(talk: Talk) -> None:
         (_closes, ""),
         (_is_a_web_server, "sent b'HT' rather than b'RC'"),
         (_says_something_else, "its first message is of kind 0x8002"),
-        (_never_greets, "did not greet within 1.2 s"),
-        (_never_reads, "did not read within 0.3 s"),
+        (_never_greets, "did not greet within 2 s"),
+        (_never_reads, "did not read within 0.5 s"),
         (_closes_midway, ""),
-        (_never_pings, "did not ping within 1.2 s"),
+        (_never_pings, "did not ping within 2 s"),
         (_pings_without_number, "sent a ping without a number"),
     ],
 )
@@ -185,14 +185,15 @@ async def test_nobody_there_is_said_and_another_one_is_taken() -> None:
 
 @conversation
 async def test_floods_of_datagrams_and_pings_are_taken_a_few_at_a_time() -> None:
-    taken: list[int] = []
+    taken: list[float] = []
 
     async def behave(talk: Talk) -> None:
         await talk.upload()
         talk.send(*[HEAD.pack(0x5243, 0x8002, 4) + bytes(4)] * 50_000)
-        taken.append(0)
-        while await talk.message():
-            taken[0] += 1
+        began = time.monotonic()
+        while len(taken) < 1000 and await talk.message():
+            taken.append(time.monotonic() - began)
+        await asyncio.sleep(10)
 
     office = Office()
     async with office.at_work(), recceiver(behave) as port:
@@ -203,8 +204,8 @@ async def test_floods_of_datagrams_and_pings_are_taken_a_few_at_a_time() -> None
         await asyncio.sleep(0.3)
         assert time.process_time() - took < 0.1 * spent + 0.05  # taking them costs far less than sending them
         await office.until(lambda: office.state == "Done", port)
-        await asyncio.sleep(0.5)
-        assert 0 < taken[0] < 20 * 4096 / 12
+        await office.until(lambda: len(taken) == 1000)
+        assert taken[-1] > 0.05 * (1000 * 12 // 4096)  # a few of them for each reading
         assert office.state == "Done"
 
 
