@@ -1,4 +1,4 @@
-"""What `[ioc]` says of access and of the log of puts: checked beyond the types of its keys."""
+"""What `[ioc]` says of access, the log of puts and PVAccess: checked beyond the types of its keys."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pixieioc.config_tables import Problem, path_from
 
 #: The port of caPutLog's collectors.
 PUT_LOG_PORT = 7011
+_HIGHEST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ def problems_of(ioc: IocTable, folder: Path, *, files: bool) -> Iterator[Problem
     access_file = access_file_of(ioc, folder)
     if files and access_file is not None and not os.path.lexists(access_file):
         yield Problem(("ioc", "access_file"), f"ioc.access_file: there is no {access_file}")
+    for name, port in (("port", ioc.pva.port), ("broadcast_port", ioc.pva.broadcast_port)):
+        if port > _HIGHEST_PORT:
+            text = f"ioc.pva.{name} = {port}: must be from 0 to {_HIGHEST_PORT}"
+            yield Problem(("ioc", "pva", name), text)
     checks: dict[tuple[str, ...], tuple[list[str], Callable[[str], object]]] = {
         ("ioc", "access_macros"): (ioc.access_macros, macro_of),
         ("ioc", "put_log", "collectors"): (ioc.put_log.collectors, collector_of),
