@@ -20,7 +20,7 @@ except ImportError:  # run as a script, from any folder
     import task_page  # pyright: ignore[reportMissingImports]
 
 from pixieioc.config_run import RunParameters
-from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, PutLogTable
+from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, PutLogTable, PvaTable
 from pixieioc.ioc import run_machine
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
@@ -130,6 +130,12 @@ notices.
 The log is described in [running an IOC](running.md#log).
 
 {log}
+
+## `[ioc.pva]`
+
+[PVAccess](pvaccess.md) says what is served, and how.
+
+{pva}
 
 ## `[ioc.put_log]`
 
@@ -447,6 +453,7 @@ def configuration() -> str:
         limits=_keys(LimitsTable),
         log=_keys(LogTable),
         put_log=_keys(PutLogTable),
+        pva=_keys(PvaTable),
         tasks="\n".join(_task(name, own[name]) for name in sorted(own)),
         standard=_reports(r for r in vars(StandardReports).values() if isinstance(r, Report)) + "\n",
     )

@@ -31,6 +31,8 @@ class Operation:
     fields: dict[str, Any]
     process: str
     block: bool
+    #: Why what was sent cannot be read at all.
+    problem: str = ""
 
 
 class Operations:
@@ -43,13 +45,15 @@ class Operations:
 
     def take(self, op: Any) -> Operation:
         """Takes one over, in p4p's thread."""
-        value, request = op.value(), op.pvRequest()
+        request = op.pvRequest()
+        fields, problem = _fields(op.value())
         operation = Operation(
             number=next(self._numbers),
             client=client_of(op.account(), op.peer()),
-            fields=_fields(value),
+            fields=fields,
             process=str(request.get("record._options.process", "") or "").lower(),
             block=str(request.get("record._options.block", "") or "").lower() in _YES,
+            problem=problem,
         )
         self._open[operation.number] = op
         return operation
@@ -76,11 +80,11 @@ def client_of(user: str, peer: str) -> Client:
     return Client(user, host, f"{host}:{port}")
 
 
-def _fields(value: Any) -> dict[str, Any]:
-    """What was sent, by the full names of the fields; the values do not belong to p4p any longer."""
-    sent = {name: value[name] for name in value.changedSet(expand=True) if name}
-    return {
-        name: each.copy() if isinstance(each, np.ndarray) else each
-        for name, each in sent.items()
-        if not isinstance(each, Value)
-    }
+def _fields(value: Any) -> tuple[dict[str, Any], str]:
+    """What was sent, by the full names of the fields, and why it cannot be read; nothing belongs to p4p any longer."""
+    try:
+        sent = {name: value[name] for name in value.changedSet(expand=True) if name}
+    except UnicodeDecodeError as error:
+        return {}, f"text is not UTF-8: {error}"
+    fields = {name: each for name, each in sent.items() if not isinstance(each, Value)}
+    return {name: each.copy() if isinstance(each, np.ndarray) else each for name, each in fields.items()}, ""

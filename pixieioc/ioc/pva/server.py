@@ -91,9 +91,10 @@ class Server:
 
     async def stop(self) -> None:
         """Closes everything, when all answers have been given; clients see the disconnect at once."""
-        if self._server is not None:
-            await self._lane.do(self._server.stop)
-        self._lane.close()
+        server, self._server = self._server, None
+        if server is not None:
+            await self._lane.do(server.stop)
+            self._lane.close()
 
     def review_rights(self) -> None:
         """Has clients connect anew to what some of them may read, or may no longer: then it is decided anew."""

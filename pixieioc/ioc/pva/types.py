@@ -52,5 +52,5 @@ def _enum() -> Any:
 
 @functools.cache
 def _scalar(code: str) -> Any:
-    limited = code in ("d", "i", "l")
+    limited = code != "s"
     return NTScalar.buildType(code, display=True, form=True, control=limited, valueAlarm=limited)

@@ -87,6 +87,8 @@ class _Answer:
 
 def accept(record: Record, operation: Operation) -> Any:
     """What was sent, as a value of a record; Unconvertible says why it cannot be one."""
+    if operation.problem:
+        raise Unconvertible(operation.problem)
     if operation.process == "false":
         raise Unconvertible("process=false: a value that is written is used, or it is refused")
     fields = dict(operation.fields)

@@ -11,7 +11,7 @@ from pixieioc.ioc.records import conversion
 from pixieioc.ioc.records.conversion import Unconvertible
 from pixieioc.ioc.records.limits import drive_limits
 from pixieioc.ioc.records.values import index_of
-from pixieioc.pvinfo.model import PvInfo
+from pixieioc.pvinfo.model import LONGEST_STRING, PvInfo
 
 #: What whole numbers of 32 and of 64 bits can be.
 INT32, INT64 = (-(2**31), 2**31 - 1), (-(2**63), 2**63 - 1)
@@ -52,7 +52,9 @@ class Accepting:
         if self._labels:
             return self._accept_index(value)
         if self._info.record in ("stringin", "stringout"):
-            return value if isinstance(value, str) else conversion.shown(value, single=single)
+            return self._fitting(
+                value if isinstance(value, str) else conversion.shown(value, single=single), LONGEST_STRING
+            )
         return self._accept_number(value)
 
     def _accept_text(self, sent: Any) -> str:
@@ -62,9 +64,12 @@ class Accepting:
         else:
             codes = np.array([*map(conversion.whole, sent)], float) if isinstance(sent, list) else sent
             value = _text_of(codes)
-        if len(value.encode()) >= self._info.length:
-            raise Unconvertible(f"the text has {len(value.encode())} bytes, {self._info.length - 1} fit")
-        return value
+        return self._fitting(value, self._info.length - 1)
+
+    def _fitting(self, text: str, longest: int) -> str:
+        if (size := len(text.encode())) > longest:
+            raise Unconvertible(f"the text has {size} bytes, {longest} fit")
+        return text
 
     def _accept_array(self, sent: Any) -> Any:
         if len(sent) > self._info.length:

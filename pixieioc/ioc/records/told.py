@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 from pixieioc.ioc.records import faults
 from pixieioc.ioc.records.client import Client
-from pixieioc.ioc.records.record import Record
+from pixieioc.ioc.records.record import Record, stamp
 from pixieioc.ioc.records.written import Outcome, PutListener, Written
 
 #: A put that has not ended after so many seconds is told of as started, and once more when it has.
@@ -23,7 +22,7 @@ class Told:
     def __init__(self, listener: PutListener, name: str, record: Record, client: Client) -> None:
         self._listener = listener
         self._client = client
-        self._stamp = time.time_ns()
+        self._stamp = stamp()
         self._name = name
         self._new: Any = None
         self._old = record.value
