@@ -1,7 +1,8 @@
-"""What `[ioc]` says of access, the log of puts and PVAccess: checked beyond the types of its keys."""
+"""What `[ioc]` says of access, of the log of puts and of recceivers: checked beyond the types of its keys."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from pixieioc.config_tables import Problem, path_from
 
 #: The port of caPutLog's collectors.
 PUT_LOG_PORT = 7011
-_HIGHEST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,14 @@ def macro_of(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
+def address_of(text: str) -> str:
+    """From an address of IPv4; ValueError says that it must be one."""
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise ValueError("must be an address such as 10.0.0.5") from None
+
+
 def macros_of(ioc: IocTable, prefix: str) -> Mapping[str, str]:
     """The macros of the access file: `P` is the prefix unless it is one of them."""
     return {"P": prefix} | dict(map(macro_of, ioc.access_macros))
@@ -68,13 +76,12 @@ def problems_of(ioc: IocTable, folder: Path, *, files: bool) -> Iterator[Problem
     access_file = access_file_of(ioc, folder)
     if files and access_file is not None and not os.path.lexists(access_file):
         yield Problem(("ioc", "access_file"), f"ioc.access_file: there is no {access_file}")
-    for name, port in (("port", ioc.pva.port), ("broadcast_port", ioc.pva.broadcast_port)):
-        if port > _HIGHEST_PORT:
-            text = f"ioc.pva.{name} = {port}: must be from 0 to {_HIGHEST_PORT}"
-            yield Problem(("ioc", "pva", name), text)
     checks: dict[tuple[str, ...], tuple[list[str], Callable[[str], object]]] = {
         ("ioc", "access_macros"): (ioc.access_macros, macro_of),
         ("ioc", "put_log", "collectors"): (ioc.put_log.collectors, collector_of),
+        ("ioc", "recsync", "interfaces"): (ioc.recsync.interfaces, address_of),
+        ("ioc", "recsync", "recceivers"): (ioc.recsync.recceivers, address_of),
+        ("ioc", "metrics", "address"): ([ioc.metrics.address], address_of),
     }
     for key_path, (texts, read) in checks.items():
         for text in texts:

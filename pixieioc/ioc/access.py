@@ -154,7 +154,7 @@ class AccessSecurity:
     @property
     def _by_address(self) -> bool:
         """Whether the addresses of hosts count: over PVAccess, a client is known by nothing else."""
-        return self._config.ioc.check_client_ip or self._config.ioc.pva.enabled
+        return self._config.ioc.check_client_ip or self._config.ioc.pva.on
 
     def _with_addresses(self, rules: Rules) -> Rules:
         """Rules as clients are compared with them."""

@@ -23,9 +23,11 @@ from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
+from pixieioc.ioc.metrics.endpoint import Endpoint
 from pixieioc.ioc.put_log import PutLog
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
 from pixieioc.ioc.records.rights import Rights, Security
+from pixieioc.ioc.recsync.caster import Caster
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
@@ -166,13 +168,13 @@ async def run_ioc(
 async def _begin_pva(config: Config, pvs: Pvs, server: _Server) -> PvaServer | None:
     """The PVAccess server, running, if there is to be one; it asks that of Channel Access who may write."""
     wanted = config.ioc.pva
-    if not wanted.enabled:
+    if not wanted.on:
         return None
     try:
         from pixieioc.ioc.pva.server import Place, Server
     except ImportError as error:
         raise CannotServe(
-            f"PVAccess needs p4p ({error}): pip install 'pixieioc[pva]', or ioc.pva.enabled = false"
+            f"PVAccess needs p4p ({error}): pip install 'pixieioc[pva]', or ioc.pva.on = false"
         ) from error
     interfaces = wanted.interfaces or [each for each in server.interfaces if each != "0.0.0.0"]
     place = Place(tuple(interfaces), wanted.port, wanted.broadcast_port)
@@ -220,6 +222,10 @@ async def _serve(
     loop = asyncio.get_running_loop()
     background.append(loop.create_task(Stats(pvs, server, state.starts, reset).run()))
     background.append(loop.create_task(server.put_log.run()))
+    if config.ioc.recsync.on:
+        background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, server.port).run()))
+    if config.ioc.metrics.on:
+        background.append(loop.create_task(Endpoint(pvs, config.ioc.metrics).run()))
     unfinished = Worker("pixieioc unfinished files")
     unfinished.do(functools.partial(_warn_of_unfinished_files, config))
     unfinished.close()

@@ -43,7 +43,7 @@ bins = 256
 state_dir = "state"
 
 [ioc.pva]
-enabled = true
+on = true
 interfaces = ["127.0.0.1"]
 port = {PORT}
 broadcast_port = {SEARCHES}
