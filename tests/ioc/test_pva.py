@@ -145,9 +145,9 @@ def infos(ioc: Ioc) -> dict[str, PvInfo]:
 def test_both_protocols_have_the_same_names_and_values(ioc: Ioc, pva: Peer, infos: dict[str, PvInfo]) -> None:
     constant = [info for info in infos.values() if info.role in ("setpoint", "readback")]
     assert len(constant) > 80
-    structures = pva.context.get([ioc.prefix + info.name for info in infos.values()], timeout=20)
+    structures: Any = pva.context.get([ioc.prefix + info.name for info in infos.values()], timeout=20)
     assert len(structures) == len(infos)
-    seen = dict(zip(infos, structures, strict=True))
+    seen: dict[str, Any] = dict(zip(infos, structures, strict=True))
     for info in constant[::8]:  # each has a search by libca of its own
         assert (info.name, plain(seen[info.name])) == (info.name, ioc.get(info.name))
 
