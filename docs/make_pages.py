@@ -6,6 +6,7 @@ Run it as `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +21,7 @@ except ImportError:  # run as a script, from any folder
     import task_page  # pyright: ignore[reportMissingImports]
 
 from pixieioc.config_run import RunParameters
-from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, PutLogTable
+from pixieioc.config_schema import ConditionsTable, IocTable, LimitsTable, LogTable, PipelineTable, PutLogTable
 from pixieioc.ioc import run_machine
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
@@ -28,6 +29,7 @@ from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, diagram, table
+from pixieioc.tasks import sidecar
 from pixieioc.tasks.crate import CrateFacts, is_crate_fact
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
 
@@ -113,6 +115,12 @@ but not in its table; its process variable is the pipeline's: `$(P)Channels_RBV`
 ## `[run]`
 
 {run}
+
+## `[run.conditions]`
+
+Process variables of the site that are kept with the data of each run, see [run records](../how-to/run-records.md).
+
+{conditions}
 
 ## `[ioc]`
 
@@ -443,6 +451,7 @@ def configuration() -> str:
         pipeline=_keys(PipelineTable),
         crate=_parameters(parameters_of(CrateFacts).values()),
         run=_parameters(parameters_of(RunParameters).values()),
+        conditions=_keys(ConditionsTable),
         ioc=_keys(IocTable),
         limits=_keys(LimitsTable),
         log=_keys(LogTable),
@@ -464,6 +473,11 @@ def events() -> str:
     )
 
 
+def sidecar_schema() -> str:
+    """The JSON schema of the files beside data files."""
+    return json.dumps(sidecar.schema(), indent=2) + "\n"
+
+
 PAGES = {
     "architecture.md": architecture_page.page,
     "reference/states.md": states,
@@ -471,6 +485,7 @@ PAGES = {
     "reference/events.md": events,
     "reference/fields.md": fields,
     "reference/tasks.md": tasks,
+    "reference/sidecar.schema.json": sidecar_schema,
 }
 
 if __name__ == "__main__":

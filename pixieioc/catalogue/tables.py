@@ -42,14 +42,20 @@ INSERT = (
     f"VALUES (?, ?, ?, ?, ?{', ?' * len(COLUMNS)})"
 )
 
-#: Of what sidecars of a run say differently, that counts which knows the end of the run; its texts are the same in all.
-#: A column without an aggregate comes from the row with the greatest `recorded`, as SQLite has it.
+#: Texts are those of a sidecar that has the record of the run, if there is one; numbers are of all together.
 _RUNS = """
 INSERT INTO runs
-SELECT run, run_id, min(start), max(end), ioc, title, experiment, operator, comment, reason, min(good), failure,
-    max(elapsed), max(events), max(lossy), max(recorded), count(*), sum(bytes), sum(problem != ''), min(folder)
-FROM (SELECT * FROM sidecars WHERE run IN (SELECT run FROM touched) ORDER BY run, recorded DESC)
-GROUP BY run
+SELECT best.run, best.run_id, every.start, every.end, best.ioc, best.title, best.experiment, best.operator,
+    best.comment, best.reason, every.good, best.failure, every.elapsed, every.events, every.lossy, best.recorded,
+    every.files, every.bytes, every.problems, every.folder
+FROM (
+    SELECT run, min(start) AS start, max(end) AS end, min(good) AS good, max(elapsed) AS elapsed,
+        max(events) AS events, max(lossy) AS lossy, count(*) AS files, sum(bytes) AS bytes,
+        sum(problem != '') AS problems, min(folder) AS folder
+    FROM sidecars WHERE run IN (SELECT run FROM touched) GROUP BY run
+) AS every JOIN sidecars AS best ON best.id = (
+    SELECT id FROM sidecars WHERE run = every.run ORDER BY recorded DESC, reason = '', id LIMIT 1
+)
 """
 
 

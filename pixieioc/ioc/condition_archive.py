@@ -43,7 +43,7 @@ class ConditionArchive:
             return None
         self._last[index] = now
         about = {"s": reading.severity} if reading.severity != "NO_ALARM" else {}
-        return _line({"t": reading.time or now, "i": index, "v": reading.value, **about})
+        return _line({"t": now if reading.time is None else reading.time, "i": index, "v": reading.value, **about})
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Appends lines, in a thread; an OSError is noted as `problem`, and the lines are gone."""

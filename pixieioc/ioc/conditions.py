@@ -85,7 +85,8 @@ class Conditions:
         path = self._folder / f"conditions-{run_id:06d}.jsonl"
         limit = int(self._table.size * 1e6)
         archive = ConditionArchive(path, run_id, self._table.pvs, self._table.period, limit, now)
-        run = self._run = _OfRun(run_id, archive, self._known(), tallies=[Tally() for _ in self._table.pvs])
+        run = self._run = _OfRun(run_id, archive, self._known(), tallies=[])
+        run.tallies = [_held(reading) for reading in run.start]
         run.unanswered = {index for index, reading in enumerate(run.start) if reading.state == OK}
         self._keep(run, dict(enumerate(run.start)), always=True)
 
@@ -193,6 +194,15 @@ class Conditions:
         ]
         self._pvs.post("ConditionsMissing_RBV", len(missing))
         self._pvs.post("ConditionsMessage_RBV", "; ".join(missing)[:2000])
+
+
+def _held(reading: Reading) -> Tally:
+    """What a run begins with: a value that is there holds until the next one comes."""
+    tally = Tally()
+    if reading.state == OK:
+        tally.note(reading)
+        tally.updates = 0
+    return tally
 
 
 def _merged(known: Reading, answer: Reading, seconds: float) -> Reading:

@@ -35,6 +35,8 @@ from pixieioc.tasks.sidecar import Condition, Counts, Record
 GOOD: tuple[EndReason, ...] = ("Preset", "Operator stop", "Source end")
 #: How long the end of the IOC waits for the record of the last run, in seconds.
 _LAST = 0.3
+#: Reports per channel that are counts of the run, or of the spectra.
+_COUNTS = ("channel_events", "channel_pileup", "counts")
 _PACKAGES = ("caproto", "numpy", "numba", "pyzmq", "pyarrow", "pypixie16")
 
 
@@ -48,6 +50,8 @@ class RunRecorder:
         self._pvs, self._config, self._pipeline, self._settings = pvs, config, pipeline, settings
         self._progress = progress
         self._state, self._state_worker, self._failed = state, state_worker, failed
+        #: Slow to find out, which a start must not wait for.
+        self._fixed: dict[str, Any] = {"ioc": config.prefix, "host": socket.gethostname(), "versions": _versions()}
         self._conditions = Conditions(pvs, config.conditions, state.path.parent)
         self._worker = Worker("pixieioc records")
         self._started: dict[str, Any] = {}
@@ -118,10 +122,8 @@ class RunRecorder:
         used = self._settings.run
         return Record(
             **{name: used[name] for name in REMARKS},
-            ioc=self._config.prefix,
-            host=socket.gethostname(),
+            **self._fixed,
             run_parameters={name: value for name, value in used.items() if name not in REMARKS},
-            versions=_versions(),
             conditions=conditions,
             **self._started,
         )
@@ -144,10 +146,10 @@ class RunRecorder:
         return None
 
     def _counts(self) -> dict[str, Counts]:
-        """Reports per channel that are counts: they have no unit."""
+        """By channel, as far as a task counts them."""
         found: dict[str, Counts] = {}
         for task, name, report, value in self._reports():
-            if report.per == "channel" and not (report.unit or report.length or report.times) and np.ndim(value) == 2:
+            if name in _COUNTS and report.per == "channel" and np.ndim(value) == 2:
                 found[f"{task}.{name}"] = Counts(report.doc, np.asarray(value).tolist())
         return found
 
@@ -171,7 +173,6 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-@functools.cache
 def _versions() -> dict[str, str]:
     found = {"pixieioc": pixieioc.__version__, "python": platform.python_version(), "system": platform.platform()}
     for package in _PACKAGES:
