@@ -99,10 +99,12 @@ class SiteClient:
     async def _live(self) -> None:
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "pixieioc.site_pvs.reader",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**20,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20,
         )  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
+        assert process.stderr is not None
+        printing = asyncio.get_running_loop().create_task(_log(process.stderr))
         try:
             process.stdin.write(encode(self._wanted))
             self._heard = time.monotonic() + _STARTING
@@ -117,6 +119,8 @@ class SiteClient:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
+            await asyncio.wait([printing], timeout=_END)
+            printing.cancel()
 
     def _take(self, message: News | Answer) -> None:
         match message:
@@ -134,3 +138,10 @@ class SiteClient:
         gone = {index: each.unanswered("the process that reads has ended") for index, each in enumerate(self.latest)}
         self.latest = list(gone.values())
         self._on_news(gone, {})
+
+
+async def _log(lines: asyncio.StreamReader) -> None:
+    """What the process prints is the client library's word on each server that comes and goes, or a traceback."""
+    while line := await lines.readline():
+        if text := line.decode(errors="replace").rstrip():
+            log.info("conditions: %s", text)
