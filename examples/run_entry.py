@@ -29,12 +29,13 @@ def subject(number: int, record: dict[str, Any]) -> str:
 def entry(number: int, record: dict[str, Any], files: list[str]) -> str:
     """The text of an entry."""
     began, ended = (datetime.fromtimestamp(record[name]) for name in ("start_time", "end_time"))
+    losses = record["losses"] or "none"
     lines = [
         subject(number, record),
         f"{began:%Y-%m-%d %H:%M:%S} to {ended:%H:%M:%S}, started by {record['started_by']}",
         f"Experiment: {record['experiment']}   Operator: {record['operator']}",
         record["comment"],
-        f"Real time {record['elapsed_real']:.1f} s, {record['events'] or 0:.0f} events, losses: {record['losses'] or 0}",
+        f"Real time {record['elapsed_real']:.1f} s, {record['events'] or 0:.0f} events, losses: {losses}",
     ]
     for condition in record["conditions"]:
         reading = condition["end"]
