@@ -26,6 +26,7 @@ from pixieioc.config_schema import (
     IocTable,
     LimitsTable,
     LogTable,
+    MetricsTable,
     PipelineTable,
     PutLogTable,
     RecSyncTable,
@@ -158,6 +159,12 @@ The log is described in [running an IOC](running.md#log).
 [Be found in ChannelFinder](../how-to/channelfinder.md) says what it does.
 
 {recsync}
+
+## `[ioc.metrics]`
+
+[Watch an IOC with Prometheus](../how-to/metrics.md) says what there is.
+
+{metrics}
 
 {tasks}
 ## Reports of every task
@@ -471,6 +478,7 @@ def configuration() -> str:
         log=_keys(LogTable),
         put_log=_keys(PutLogTable),
         recsync=_keys(RecSyncTable),
+        metrics=_keys(MetricsTable),
         tasks="\n".join(_task(name, own[name]) for name in sorted(own)),
         standard=_reports(r for r in vars(StandardReports).values() if isinstance(r, Report)) + "\n",
     )
