@@ -105,6 +105,7 @@ flowchart LR
     convert -->|columns of events| sort["SortEvents<br>(listmode: order)"]
     sort -->|in order of time| collect[GatherEvents] --> fill[FillSpectra]
     collect -.-> write[WriteEvents] -.-> parquet[(Parquet, npy)]
+    collect -.-> publish[PublishEvents] -.-> kafka[(topic in Kafka)]
     fill -->|spectra, sums of regions| reports((reports))
     gather & convert & sort -->|counters, rates, errors| reports
     reports --> control["pipeline"] --> run["ioc: run control"] --> records["ioc/records"] --> ca["ioc/ca"]

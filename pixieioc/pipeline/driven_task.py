@@ -35,6 +35,7 @@ class DrivenTask(Callbacks, StandardReports):
     run_settings: Mapping[str, Mapping[str, Value]]
     run_presets: Mapping[str, float]
     run_record: Mapping[str, Any]
+    run_stop_timeout: float
     parameter_values: dict[str, Value]
     report_values: dict[str, Any]
     report_changed: set[str]

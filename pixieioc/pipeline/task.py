@@ -6,6 +6,7 @@ loop that calls them in the task's process is another object, see `task_loop.py`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -63,6 +64,8 @@ class Task(DrivenTask, Forked):
     run_presets: Mapping[str, float] = MappingProxyType({})
     #: What is known of that run at its beginning beside the settings, such as its title; see `do_sidecars`.
     run_record: Mapping[str, Any] = MappingProxyType({})
+    #: How long the end of that run may take after a Stop, in seconds, before what is still busy is killed.
+    run_stop_timeout: float = math.inf
     #: Where a task can keep what must survive a restart of the IOC; None if nobody has named a folder.
     state_folder: Path | None = None
     #: Whether this pipeline had a process of this task before: then its settings are those that were written last.

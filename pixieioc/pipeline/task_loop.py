@@ -217,7 +217,7 @@ class TaskLoop:
         return set_parameters(self._task, config, in_run=self.status is not Status.WAITING)
 
     def _start_run(self, run: dict[str, Any]) -> None:
-        self.pipeline.drain_time = run["stop_timeout"]
+        self.pipeline.drain_time = self._task.run_stop_timeout = run["stop_timeout"]
         self.data_plane.begin(run["run"])
         begin_counting(self._task)
         self._idle_until = 0.0
