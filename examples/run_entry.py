@@ -58,7 +58,7 @@ async def follow(prefix: str, command: list[str], runs: int) -> None:
         before, running = running, bool(await busy.get())
         if running or not before:
             continue
-        number = int(await aioca.caget(f"{prefix}RunId_RBV"))
+        number = int(str(await aioca.caget(f"{prefix}RunId_RBV")))
         files = [each["file"] for each in json.loads(await text(f"{prefix}RunFiles_RBV"))]
         if not files:
             print(f"run {number} has written no file", file=sys.stderr)

@@ -196,6 +196,7 @@ def test_the_script_makes_an_entry_for_a_run(ioc: Records) -> None:
         [sys.executable, ROOT / "examples" / "run_entry.py", ioc.prefix, "--runs", "1", "--", *command],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
+    run = 0
     try:
         while script.poll() is None:  # it may not listen yet
             run = int(ioc.get("RunId_RBV")) + 1
