@@ -35,7 +35,7 @@ from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.task_pvs import TaskPvs
 from pixieioc.ioc.worker import Worker
-from pixieioc.pipeline import Cause, Error, Status, Task
+from pixieioc.pipeline import Cause, Error, Status, Task, errno_of
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +240,8 @@ class RunControl:
 
     def _not_recorded(self, what: str, error: BaseException) -> None:
         """Shows what could not be written down of a run, which has ended all the same."""
-        self.errors.record("IOC", Error(f"{what} could not be noted: {error}", time=time.time()))
+        text = f"{what} could not be noted: {error}"
+        self.errors.record("IOC", Error(text, time=time.time(), errno=errno_of(error)))
         self._show_readiness()
 
     # -- what the pipeline reports ------------------------------------------------------------------------------------
