@@ -83,7 +83,7 @@ class Records(Ioc):
 
     def connected(self, count: int) -> None:
         """Waits until so many conditions cannot be read."""
-        self.until("ConditionsMissing_RBV", count, 15)
+        self.until("ConditionsMissing_RBV", count, 30)
 
 
 @pytest.fixture(scope="module")
