@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -78,7 +77,7 @@ def _links(pid: int) -> list[str]:
     found = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            found.append(os.readlink(link))
+            found.append(str(link.readlink()))
     return found
 
 
