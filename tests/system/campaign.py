@@ -100,11 +100,15 @@ def of_tasks(campaign: Campaign, tasks: int = 0) -> None:
         with drill.prepared():
             for fault in (*FAULTS.values(), *sabotage(ioc)):
                 for stop in (False, True) if campaign.only in fault.name else ():
-                    chosen = campaign.choice.sample(drill.tasks, tasks) if tasks else drill.tasks
-                    for task in chosen * campaign.times:
+                    for task in _victims(campaign, drill.tasks, tasks):
                         drill.round(fault, task, stop=stop)
                         _free(ioc.folder)
                     print(drill.table.line(row_of(fault, stop)), flush=True)
+
+
+def _victims(campaign: Campaign, tasks: list[str], count: int) -> list[str]:
+    """Each task, or so many at random, for each time."""
+    return campaign.choice.choices(tasks, k=count * campaign.times) if count else tasks * campaign.times
 
 
 def _free(folder: Path) -> None:
