@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
+from pixieioc.tasks.complete_files import NONE
 from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.file_errors import OK, FileErrors
 from pixieioc.tasks.file_settings import FileSettings
@@ -81,6 +82,7 @@ class GatherData(FileSettings, Task):
         self._rate = RateWindow(0.0, _RATE_INTERVAL, time.monotonic(), 0)
         self.buckets = self.bytes_written = 0
         self.write_rate, self.write_message, self.write_status = 0.0, "", OK
+        self.run_files, self.files_complete = NONE, 0
         self._name_unfinished()
         if self.auto_save:
             self._prepare_folder()
@@ -207,6 +209,7 @@ class GatherData(FileSettings, Task):
         except Exception as error:  # it goes on from here as it came
             self._over = True
             self._files.rescue(error)
+            self._errors.tell_complete(self._files.place)
             self._name_unfinished()
             raise
 
