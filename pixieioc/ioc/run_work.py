@@ -10,7 +10,7 @@ from math import inf
 from pixieioc.config import Config
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
-from pixieioc.ioc.run_events import Step
+from pixieioc.ioc.run_events import Perform, Step
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
@@ -21,6 +21,8 @@ from pixieioc.pipeline.task_process import TaskProcess
 
 #: How long the end of a run waits for the number of the next one to be safe on disk at most, in seconds.
 _RESERVED_WITHIN = 0.3
+#: How much of the time for killing is waited for the end of what was killed: what did not end can still be told then.
+_SHARE = 0.8
 
 
 class RunWork:
@@ -44,9 +46,10 @@ class RunWork:
         self._reserving: asyncio.Future[None] | None = None
         self.starting = "the tasks are starting"  # until they have started, or could not
 
-    def do(self, step: Step, run: int) -> Awaitable[None]:
+    def do(self, order: Perform) -> Awaitable[None]:
         """What a step is, in the run of that number."""
-        match step:
+        run = order.run
+        match order.step:
             case Step.SAVE_RUN:
                 return self._save_run(run)
             case Step.MAKE:
@@ -68,7 +71,7 @@ class RunWork:
             case Step.COUNT:
                 return self._count()
             case Step.KILL:
-                return self._pipeline.do(self._pipeline.killing())
+                return self._pipeline.do(self._pipeline.killing(_SHARE * order.limit))
 
     def note_starting(self, what: str) -> bool:
         """Notes what a task that is being made is busy with; False if none is."""
