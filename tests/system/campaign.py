@@ -82,7 +82,7 @@ def sabotage(ioc: Ioc) -> list[Fault]:
     def doing(what: str) -> Callable[[str, int, float], None]:
         return lambda task, pid, share: ioc.put_and_forget(f"{task}:{what}", 1)
 
-    return [Fault(name, outcome, doing(what)) for name, (what, outcome) in SABOTAGE.items()]
+    return [Fault(name, outcome, doing(what), late=True) for name, (what, outcome) in SABOTAGE.items()]
 
 
 @contextlib.contextmanager
