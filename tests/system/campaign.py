@@ -25,6 +25,7 @@ from tests.system.client_faults import of_clients
 from tests.system.disk_faults import of_disks
 from tests.system.input_faults import of_input
 from tests.system.ioc_faults import of_ioc
+from tests.system.memory_group import memory_group
 from tests.system.rounds import STOP_TIMEOUT, Campaign, being_read, running_ioc
 
 CONFIG = f"""
@@ -94,11 +95,14 @@ def campaign_ioc() -> Iterator[Ioc]:
 
 def of_tasks(campaign: Campaign, tasks: int = 0) -> None:
     """Each fault in each task (or so many of them, at random), with and without a Stop."""
-    with campaign_ioc() as ioc, being_read(campaign, ioc):
+    with campaign_ioc() as ioc, memory_group() as group, being_read(campaign, ioc):
+        outside = [*FAULTS.values(), *([group] if group else [])]
+        if group is None:
+            campaign.leave_out("memory of its control group", "no control group can be made here")
         drill = Drill(ioc, campaign.seed)
         drill.table = campaign.table
         with drill.prepared():
-            for fault in (*FAULTS.values(), *sabotage(ioc)):
+            for fault in (*outside, *sabotage(ioc)):
                 for stop in (False, True) if campaign.only in fault.name else ():
                     for task in _victims(campaign, drill.tasks, tasks):
                         drill.round(fault, task, stop=stop)

@@ -26,6 +26,7 @@ from tests.system.rounds import running_ioc
 from tests.system.soak.clients import Clients
 from tests.system.soak.runs import Runs
 from tests.system.soak.samples import Figure, Recording, in_folder, role_of, sample
+from tests.system.soak.verdict import judged
 
 CONFIG = """
 [pipeline]
@@ -138,8 +139,9 @@ def main() -> int:
     for who, whose in (("this program", resource.RUSAGE_SELF), ("IOC and clients", resource.RUSAGE_CHILDREN)):
         print(f"{who}: {sum(resource.getrusage(whose)[:2]):.0f} s of a processor")
     print(f"clients: {clients.came} came, {clients.screens} screens, {clients.posts} values, {clients.lost} times lost")
-    print(*clients.problems, sep="\n")
-    return bool(runs.totals.wrong or clients.problems)
+    lines, grown = judged(given.out)
+    print(*clients.problems, "", *lines, "", *grown, sep="\n")
+    return bool(runs.totals.wrong or clients.problems or grown)
 
 
 if __name__ == "__main__":
