@@ -6,6 +6,7 @@ Run it as `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +21,17 @@ except ImportError:  # run as a script, from any folder
     import task_page  # pyright: ignore[reportMissingImports]
 
 from pixieioc.config_run import RunParameters
-from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, PutLogTable, RecSyncTable
+from pixieioc.config_schema import (
+    ConditionsTable,
+    IocTable,
+    LimitsTable,
+    LogTable,
+    MetricsTable,
+    PipelineTable,
+    PutLogTable,
+    PvaTable,
+    RecSyncTable,
+)
 from pixieioc.ioc import run_machine
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
@@ -28,6 +39,7 @@ from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, diagram, table
+from pixieioc.tasks import sidecar
 from pixieioc.tasks.crate import CrateFacts, is_crate_fact
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
 
@@ -114,6 +126,12 @@ but not in its table; its process variable is the pipeline's: `$(P)Channels_RBV`
 
 {run}
 
+## `[run.conditions]`
+
+Process variables of the site that are kept with the data of each run, see [run records](../how-to/run-records.md).
+
+{conditions}
+
 ## `[ioc]`
 
 {ioc}
@@ -131,6 +149,12 @@ The log is described in [running an IOC](running.md#log).
 
 {log}
 
+## `[ioc.pva]`
+
+[PVAccess](pvaccess.md) says what is served, and how.
+
+{pva}
+
 ## `[ioc.put_log]`
 
 [Who may write](../how-to/who-may-write.md) has an example, [access](access.md#the-log-of-puts) what a line says.
@@ -142,6 +166,12 @@ The log is described in [running an IOC](running.md#log).
 [Be found in ChannelFinder](../how-to/channelfinder.md) says what it does.
 
 {recsync}
+
+## `[ioc.metrics]`
+
+[Watch an IOC with Prometheus](../how-to/metrics.md) says what there is.
+
+{metrics}
 
 {tasks}
 ## Reports of every task
@@ -449,11 +479,14 @@ def configuration() -> str:
         pipeline=_keys(PipelineTable),
         crate=_parameters(parameters_of(CrateFacts).values()),
         run=_parameters(parameters_of(RunParameters).values()),
+        conditions=_keys(ConditionsTable),
         ioc=_keys(IocTable),
         limits=_keys(LimitsTable),
         log=_keys(LogTable),
         put_log=_keys(PutLogTable),
+        pva=_keys(PvaTable),
         recsync=_keys(RecSyncTable),
+        metrics=_keys(MetricsTable),
         tasks="\n".join(_task(name, own[name]) for name in sorted(own)),
         standard=_reports(r for r in vars(StandardReports).values() if isinstance(r, Report)) + "\n",
     )
@@ -471,6 +504,11 @@ def events() -> str:
     )
 
 
+def sidecar_schema() -> str:
+    """The JSON schema of the files beside data files."""
+    return json.dumps(sidecar.schema(), indent=2) + "\n"
+
+
 PAGES = {
     "architecture.md": architecture_page.page,
     "reference/states.md": states,
@@ -478,6 +516,7 @@ PAGES = {
     "reference/events.md": events,
     "reference/fields.md": fields,
     "reference/tasks.md": tasks,
+    "reference/sidecar.schema.json": sidecar_schema,
 }
 
 if __name__ == "__main__":

@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pixieioc import account
+from pixieioc.config_conditions import read_conditions
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
 from pixieioc.config_ioc import access_file_of, macros_of, problems_of
 from pixieioc.config_lines import KeyPath, lines_of
 from pixieioc.config_run import RUN, RunParameters
-from pixieioc.config_schema import LONGEST_PREFIX, IocTable, LimitsTable, PipelineTable, PutLogTable
+from pixieioc.config_schema import (
+    LONGEST_PREFIX,
+    ConditionsTable,
+    IocTable,
+    LimitsTable,
+    PipelineTable,
+    PutLogTable,
+)
 from pixieioc.config_tables import Problem, about, keys_of, located, path_from, plain_tables, read_table
 from pixieioc.config_tasks import (
     class_names,
@@ -32,7 +40,7 @@ from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.graph import Graph
 from pixieioc.pipeline.registry import TASKS
-from pixieioc.pipeline.validate import like, validate
+from pixieioc.pipeline.validate import like, meant, validate
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 
 if TYPE_CHECKING:
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LONGEST_PREFIX",
     "RUN",
+    "ConditionsTable",
     "Config",
     "ConfigError",
     "Examined",
@@ -76,6 +85,8 @@ class Config:
     crate: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
     #: The places of what the command line says.
     overridden: frozenset[KeyPath] = frozenset()
+    #: The site's own process variables that are kept with each run.
+    conditions: ConditionsTable = dataclasses.field(default_factory=ConditionsTable)
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -128,12 +139,12 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     overridden = override(content, sets, prefix)
     problems: list[Problem] = []
     folder = path.parent.resolve()
-    for name in content:
-        if name not in _TABLES:
-            kind = "table" if isinstance(content[name], Mapping) else "key"
-            hint = _ELSEWHERE.get(name) or like(name, list(_TABLES))
-            problems.append(Problem((name,), f"{name}: unknown {kind}{hint}"))
-    if "pipeline" not in content and not any("mean pipeline?" in problem.text for problem in problems):
+    unknown = [name for name in content if name not in _TABLES]
+    for name in unknown:
+        kind = "table" if isinstance(content[name], Mapping) else "key"
+        hint = _ELSEWHERE.get(name) or like(name, list(_TABLES))
+        problems.append(Problem((name,), f"{name}: unknown {kind}{hint}"))
+    if "pipeline" not in content and all(meant(name, list(_TABLES)) != ["pipeline"] for name in unknown):
         problems.append(Problem((), "pipeline: this table is missing"))
     given = content.get("pipeline", {"chain": []})
     pipeline = read_table(PipelineTable, given, ("pipeline",), problems, _ELSEWHERE)
@@ -143,6 +154,7 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
         for name in (CRATE, RUN, "tasks")
     }
     crate = _crate(tables[CRATE], problems)
+    conditions = read_conditions(tables[RUN], problems)
     config = None
     if pipeline is not None and "pipeline" in content:
         of_ioc = ioc or IocTable()
@@ -155,7 +167,7 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     of_access = list(problems_of(ioc, folder, files=files)) if ioc is not None else []
     problems += of_access
     texts = located(problems, path, lines_of(text), overridden)
-    config = config and dataclasses.replace(config, overridden=frozenset(overridden))
+    config = config and dataclasses.replace(config, overridden=frozenset(overridden), conditions=conditions)
     if ioc is None or of_access:
         return Examined(texts, None)
     own = pipeline.prefix if pipeline is not None else ""
