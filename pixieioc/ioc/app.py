@@ -21,6 +21,7 @@ from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.rights import Rights, Security
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.energies import Energies
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.put_log import PutLog
@@ -128,6 +129,7 @@ async def run_ioc(
         prepare()
         control = RunControl(pvs, config, state)
         control.pipeline.processes.state_folder = config.state_folder
+        Energies(pvs, control.settings, control.put_refused)
         ending.watch(control)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(control.on_fault)

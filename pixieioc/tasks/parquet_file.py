@@ -16,6 +16,7 @@ from pixieioc.pipeline import Error
 from pixieioc.tasks import event_files
 from pixieioc.tasks.event_files import (
     ALWAYS,
+    KEV,
     OPTIONAL,
     PART_OF,
     TRACE,
@@ -35,7 +36,7 @@ _SAMPLES = "trace.list.element"
 #: How values are laid out: as differences of neighbours, or first bytes, second bytes, ... apart.
 _LAYOUTS = {
     **dict.fromkeys(("time", "ets"), "DELTA_BINARY_PACKED"),
-    **dict.fromkeys((ev.CHUNK_COLUMN.name, _SAMPLES), "BYTE_STREAM_SPLIT"),
+    **dict.fromkeys((ev.CHUNK_COLUMN.name, KEV.name, _SAMPLES), "BYTE_STREAM_SPLIT"),
 }
 
 
@@ -252,6 +253,8 @@ class ParquetFile(Counted):
         mask: Array | None = None
         if column.name in PART_OF:
             mask = events["parts"] & PART_OF[column.name] == 0
+        elif column is KEV and (none := np.isnan(values)).any():
+            mask = none
         if column.width:
             return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), column.width, mask=pa.array(mask))
         return pa.array(values, mask=mask)
