@@ -15,6 +15,7 @@ from pixieioc.config_calibration import calibration_of, with_calibration
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
 from pixieioc.config_ioc import access_file_of, macros_of, problems_of
 from pixieioc.config_lines import KeyPath, lines_of
+from pixieioc.config_regions import with_regions
 from pixieioc.config_run import RUN, RunParameters
 from pixieioc.config_schema import LONGEST_PREFIX, IocTable, LimitsTable, PipelineTable, PutLogTable
 from pixieioc.config_tables import Problem, about, keys_of, located, path_from, plain_tables, read_table
@@ -229,6 +230,7 @@ def _check(
     tasks = with_crate(classes, tasks, crate or {}, problems)
     if calibration is not None:
         tasks = with_calibration(classes, tasks, calibration, problems)
+        tasks = with_regions(classes, tasks, calibration, problems)
     tasks = without_devices(classes, tasks, problems)
     tasks = shared_settings(classes, tasks, problems)
     for name in tasks:

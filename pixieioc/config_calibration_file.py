@@ -17,7 +17,7 @@ from pixieioc.tasks.calibration import CALIBRATION, KEYS, ChannelCalibration
 
 _PLACE = ("module", "channel")
 #: A field of a line: in quotes, in which two quotes are one, or as it is.
-_FIELD = re.compile(r'\s*(?:"((?:[^"]|"")*)"\s*|([^,]*?)\s*)(?:,|$)')
+_FIELD = re.compile(r'\s*(?:"((?:[^"]|"")*)"\s*|((?!")[^,]*?)\s*)(?:,|$)')
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,11 @@ def _columns() -> str:
 
 
 def _head(path: Path, number: int, line: str, problems: list[Problem]) -> list[str]:
-    fields = _fields(line)
+    try:
+        fields = _fields(line)
+    except ValueError as error:
+        problems.append(_problem(f"{path}:{number}:{error}"))
+        return []
     names = [field.text for field in fields]
     for i, field in enumerate(fields):
         if field.text not in (*_PLACE, *KEYS):
@@ -89,7 +93,11 @@ def _row(
     number: int,
 ) -> Iterator[str]:
     """Takes over what a line says of a channel; yields what is wrong with it, each behind its column."""
-    fields = _fields(line)
+    try:
+        fields = _fields(line)
+    except ValueError as error:
+        yield str(error)
+        return
     if len(fields) != len(names):
         yield f"1: has {len(fields)} fields: must be {len(names)}, {', '.join(names)}"
         return
@@ -151,13 +159,13 @@ def _value(parameter: Parameter[Any], text: str) -> Value:
 
 
 def _fields(line: str) -> list[_Field]:
-    """The fields of a line, as spreadsheets write them."""
+    """The fields of a line, as spreadsheets write them; ValueError, with the column, if it has none such."""
     fields: list[_Field] = []
     at = 0
     while at <= len(line):
         found = _FIELD.match(line, at)
-        if found is None:  # what follows a closing quote is part of no field
-            return [*fields, _Field(line[at:], at + 1)]
+        if found is None:
+            raise ValueError(f"{at + 1}: {shorten(line[at:])}: a field that begins with a quote must end with one")
         quoted, plain = found.groups()
         begin = found.start(1) if quoted is not None else found.start(2)
         fields.append(_Field(plain if quoted is None else quoted.replace('""', '"'), begin + 1))
