@@ -58,7 +58,7 @@ def test_a_csv_file_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("0,0,-0.1,0,A", "2:5: gain = -0.1: must be a number from 0 to 1000 (keV/ADC unit)"),
+        ("0,0,-0.1,0,A", "2:5: gain = -0.1: must be a number from 0 to 1000 (keV/ADU)"),
         ("0,0,0.1,-1e-5,A", "2:9: quadratic = -1e-5: must be above -7.62939e-07 with gain = 0.1, so that keV"),
         ("0,0,0.1,0,ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMN", "2:11: name = ABC"),
         ("0,0,nan,0,A", "2:5: gain = nan: must be a number from 0 to 1000"),

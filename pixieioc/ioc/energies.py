@@ -19,8 +19,10 @@ from pixieioc.pipeline.in_use import copied
 from pixieioc.pvinfo.energies import AXIS, CALIBRATED, EDGES, VERSION
 from pixieioc.tasks.calibration import PARAMETERS, Calibration, bin_of
 
+#: An edge in keV has the name of the parameter that it shows, and this.
+_KEV = "_kev"
 #: The settings that what is shown follows from.
-_SETTINGS = (*sorted(PARAMETERS), *EDGES)
+_SETTINGS = (*sorted(PARAMETERS), *(name.removesuffix(_KEV) for name in EDGES))
 #: Refuses a put: the record, why, and whose it is.
 Refuse = Callable[[Record, str, Client], None]
 
@@ -80,9 +82,9 @@ class Energies:
         edges = calibration.edges(module, channel, bins)
         if record.info.own_name == AXIS:
             return edges[:-1] if calibration.has(module, channel) else np.zeros(0)
-        rows: Any = used[source.name]
+        rows: Any = used[source.name.removesuffix(_KEV)]
         number: int = rows[module][channel][source.number]
-        if source.name == "roi_low":
+        if source.name == "roi_low_kev":
             return float(edges[number]) if number < bins else math.nan
         return float(edges[number + 1]) if 0 <= number < bins else math.nan
 
@@ -94,7 +96,7 @@ class Energies:
     def _put(self, name: str, value: Any, client: Client) -> Awaitable[None] | None:
         """Writes the edge of a region in the bin that has these keV."""
         record = self._pvs[name]
-        source, last = record.info.source, record.info.source.name == "roi_high"
+        source, last = record.info.source, record.info.source.name == "roi_high_kev"
         setpoint = self._pvs[name.removesuffix("Kev")]
         module, channel = source.index
         calibration = self._calibration(source.task)

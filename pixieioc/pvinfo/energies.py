@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 VERSION = "CalVersion_RBV"
 #: By what they show: the names that channels have for them; {} is the number of a region.
 AXIS, CALIBRATED = "EnergyAxis_RBV", "Calibrated_RBV"
-EDGES = {"roi_low": "ROI{}:LowKev", "roi_high": "ROI{}:HighKev"}
+EDGES = {"roi_low_kev": "ROI{}:LowKev", "roi_high_kev": "ROI{}:HighKev"}
 _DOCS = {
-    "roi_low": "Where a region of interest begins; what is written selects its first bin.",
-    "roi_high": "Where a region of interest ends; what is written selects its last bin. NaN: there is none.",
+    "roi_low_kev": "Where a region of interest begins; what is written selects its first bin.",
+    "roi_high_kev": "Where a region of interest ends; what is written selects its last bin. NaN: there is none.",
 }
 
 

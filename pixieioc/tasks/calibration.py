@@ -46,13 +46,13 @@ class ChannelCalibration:
         doc="Calibration: keV at energy 0.",
     )  # fmt: skip
     cal_gain = Parameter(
-        [[0.0]], per="channel", shared=True, live=True, low=0, high=1000, unit="keV/ADC unit", precision=6,
+        [[0.0]], per="channel", shared=True, live=True, low=0, high=1000, unit="keV/ADU", precision=6,
         pv="CalGain", doc="Calibration: keV per ADC unit of an event's energy; 0: the channel has no calibration.",
     )  # fmt: skip
     cal_quadratic = Parameter(
-        [[0.0]], per="channel", shared=True, live=True, low=-1, high=1, unit="keV/ADC unit^2", precision=12,
+        [[0.0]], per="channel", shared=True, live=True, low=-1, high=1, precision=12,
         goes_with="cal_gain", fits=_increases, pv="CalQuadratic",
-        doc="Calibration: what is added for the square of the energy.",
+        doc="Calibration: keV per square of the energy, added to the others.",
     )  # fmt: skip
     channel_name = Parameter(
         [[""]], per="channel", shared=True, live=True, longest=39, pv="Name", doc="Name of the channel."
