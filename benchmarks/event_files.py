@@ -32,6 +32,7 @@ from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Pipeline
 from pixieioc.tasks.event_formats import new_file
+from pixieioc.tasks.event_sidecar import sidecar_of
 
 RECORDING = common.ROOT / "examples" / "data" / "pixie16_binary_data-full.bin"
 LAYOUT = variant(500, 34688)
@@ -64,19 +65,24 @@ def main(
     common.show("Files of events: Parquet, against pyarrow's plain writer", rows, as_json=as_json)
 
 
+def _remove(path: Path) -> None:
+    for file in (path, sidecar_of(path)):
+        file.unlink(missing_ok=True)
+
+
 def _rows(name: str, blocks: list[Events], count: int, turns: int, path: Path) -> list[common.Row]:
     times: dict[Callable[[list[Events], Path], None], list[float]] = {_ours: [], _rival: []}
     sizes: dict[Callable[[list[Events], Path], None], float] = {}
     for turn in range(turns + 1):
         for write, seconds in times.items():
-            path.unlink(missing_ok=True)
+            _remove(path)
             began = time.process_time()
             write(blocks, path)
             if turn:  # the first one imports and compiles
                 seconds.append(time.process_time() - began)
             sizes[write] = path.stat().st_size / count
             _check(path, blocks, count)
-    path.unlink()
+    _remove(path)
     ours, rival = (count / statistics.median(seconds) for seconds in times.values())
     unit, ratio = ("traces/s", TRACES_RATIO) if ev.TRACES in blocks[0] else ("events/s", PLAIN_RATIO)
     rows = [common.rivalled(name, unit, ours, rival, ratio)]

@@ -106,8 +106,10 @@ def _beside(files: Sequence[Path]) -> tuple[dict[str, Any], str]:
 def _told(files: Sequence[Path]) -> Iterator[Mapping[str, Any]]:
     """What JSON files beside raw files say of the calibration: that at the end of the run, if it was changed."""
     for path in files:
-        about = read_sidecar(path).get("calibration")
-        if isinstance(about, dict):
-            about = about.get("at_end", about)
-        if isinstance(about, dict) and isinstance(about.get("channels"), dict):
-            yield {"version": about.get("version"), "channels": about["channels"]}
+        match read_sidecar(path).get("calibration"):
+            case {"channels": dict() as channels, "at_end": {"version": version, "channels": dict() as news}}:
+                yield {"version": version, "channels": {**channels, **news}}
+            case {"version": version, "channels": dict() as channels}:
+                yield {"version": version, "channels": channels}
+            case _:  # of an older program, or somebody's own
+                pass

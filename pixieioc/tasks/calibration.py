@@ -236,8 +236,16 @@ class Begun:
         changes, when = self.in_use.since(self.changes)
         found = {"formula": FORMULA, **_told(self.calibration), "changes": changes}
         if changes:
-            found |= {"changed_at": when, "at_end": _told(self.in_use.now)}
+            now = self.in_use.now
+            news = {name: now.channels.get(name, {}) for name in _differing(self.calibration, now)}
+            found |= {"changed_at": when, "at_end": {"version": now.version or None, "channels": news}}
         return found
+
+
+def _differing(one: Calibration, other: Calibration) -> list[str]:
+    """The channels of which not the same is known."""
+    names = sorted({*one.channels, *other.channels})
+    return [name for name in names if one.channels.get(name) != other.channels.get(name)]
 
 
 def _told(calibration: Calibration) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pixieioc.pipeline import Error
 from pixieioc.tasks.event_files import EventFile
+from pixieioc.tasks.event_sidecar import sidecar_of
 from pixieioc.tasks.names import shown
 from pixieioc.tasks.npy_files import NpyFiles, files_of
 
@@ -34,7 +35,7 @@ def new_file(path: Path, form: str, about: Mapping[str, Any] = MappingProxyType(
 
 def names_of(path: Path, form: str) -> list[Path]:
     """All files that `new_file` may make, the one of this name first."""
-    return files_of(path) if form == "npy" else [path]
+    return files_of(path) if form == "npy" else [path, sidecar_of(path)]
 
 
 def format_of(path: Path, form: str | None = None) -> str:

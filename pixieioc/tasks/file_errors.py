@@ -101,10 +101,16 @@ class FileErrors:
             raise
 
     def tell(self, place: Place) -> None:
-        """Says which file is the latest, and whether it is in the second folder."""
+        """Says which file is the latest, which are complete, and whether it is in the second folder."""
         task = self._task
         if place.latest is not None:
             task.full_file_name = str(place.latest)
+        self.tell_complete(place)
         if place.diverted:
             task.write_status = WRONG
             task.write_message = f"the run goes on in {task.second_file_path}: {place.diverted}"
+
+    def tell_complete(self, place: Place) -> None:
+        """Says which files are complete; also of a run that has failed, whose WriteMessage is not to be touched."""
+        if place.complete.count != self._task.files_complete:
+            self._task.run_files, self._task.files_complete = place.complete.text, place.complete.count

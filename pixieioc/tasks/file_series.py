@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from pixieioc.pipeline import Error
+from pixieioc.tasks.complete_files import CompleteFile, CompleteFiles
 
 #: What can be done when files cannot be written: the run ends, or it waits until they can, as by back pressure.
 STOP, WAIT = "Stop", "Wait"
@@ -44,6 +45,11 @@ class DataFile(Protocol[Data]):
     @property
     def given(self) -> int:
         """Bytes in the file, and the most that what was written may add to them; 0 as long as it has no data."""
+        ...
+
+    @property
+    def complete(self) -> list[CompleteFile]:
+        """The file, or those that belong together, once they are complete and on disk; none before."""
         ...
 
     def write(self, data: Data, /) -> None:
@@ -86,6 +92,7 @@ class Place:
     diverted: str = ""  #: why files are in the second folder; empty: they are not
     first: Path | None = None
     latest: Path | None = None  #: the file that was begun last
+    complete: CompleteFiles = field(default_factory=CompleteFiles)
 
     def name(self, path: Path, part: int) -> Path:
         """The name of a part: the first one's is `path`, the others have their number behind its stem."""
@@ -212,6 +219,8 @@ class Series(Generic[Data]):
     def _close(self, file: DataFile[Data]) -> None:
         self.file = None
         self._closed += file.size
+        for complete in file.complete:
+            self.place.complete.add(complete)
         self.closed()
 
     def _go_on(self, unwritten: list[Data], error: Error) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pixieioc.pipeline import Parameter, Report
 from pixieioc.tasks import file_errors
+from pixieioc.tasks.complete_files import files_complete, run_files
 from pixieioc.tasks.raw_file import check_name, check_template
 
 
@@ -50,6 +51,8 @@ class FileSettings:
     full_file_name = Report(
         "", doc="The raw file that is or was written last.", shared=True, section="files", pv="FullFileName_RBV"
     )
+    run_files = run_files(shared=True, section="files", pv="RunFiles_RBV")
+    files_complete = files_complete(shared=True, section="files", pv="FilesComplete_RBV")
     unfinished_files = Report(
         "",
         doc="Raw files in the folder that were cut off, as by a power cut or a full disk: pixieioc recover finishes "

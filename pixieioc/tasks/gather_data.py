@@ -16,6 +16,7 @@ import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks import calibration
+from pixieioc.tasks.complete_files import NONE
 from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.file_errors import OK, FileErrors
@@ -88,6 +89,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
         self._rate = RateWindow(0.0, _RATE_INTERVAL, time.monotonic(), 0)
         self.buckets = self.bytes_written = 0
         self.write_rate, self.write_message, self.write_status = 0.0, "", OK
+        self.run_files, self.files_complete = NONE, 0
         self._name_unfinished()
         if self.auto_save:
             self._prepare_folder()
@@ -214,6 +216,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
         except Exception as error:  # it goes on from here as it came
             self._over = True
             self._files.rescue(error)
+            self._errors.tell_complete(self._files.place)
             self._name_unfinished()
             raise
 

@@ -12,13 +12,11 @@ import numpy as np
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Column, Events
 from pixieioc.pipeline import Error
+from pixieioc.tasks.complete_files import CompleteFile
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, Counted, columns_with_values, described, pieces
-from pixieioc.tasks.names import to_json
+from pixieioc.tasks.event_sidecar import EventSidecar, sidecar_of
 from pixieioc.tasks.npy_file import NpyFile, TableFile
-from pixieioc.tasks.part_file import PartFile, refuse_existing
-
-#: Bytes by which metadata may be longer than what is known at the beginning: there is room for them on a full disk.
-_ROOM = 16 * 1024
+from pixieioc.tasks.part_file import refuse_existing
 
 
 class NpyFiles(Counted):
@@ -32,15 +30,15 @@ class NpyFiles(Counted):
         refuse_existing(*others)
         self._extra: TableFile | None = None
         self._traces: NpyFile | None = None
+        self.complete: list[CompleteFile] = []
         self._samples = 0  # in the traces of `events`
         self._left: list[Events] = []  # what was written and is not in the files
         self._ending = self._ended = self._removed = False
         with contextlib.ExitStack() as undo:
             self._main = TableFile(path, list(ALWAYS))
             undo.callback(self._main.discard)
-            self._sidecar = PartFile(others[-1])
+            self._sidecar = EventSidecar(path, self._described(about))
             undo.callback(self._sidecar.discard)
-            self._sidecar.fill(self._content(about) + b" " * _ROOM)
             undo.pop_all()
 
     @property
@@ -108,7 +106,7 @@ class NpyFiles(Counted):
         self.flush()
         self.check_in_place()
         self._ending = True
-        self._sidecar.fill(self._content(about))
+        self._sidecar.describe(self._described(about))
         if self._extra is not None:
             self._extra.count = self.events
         if self._traces is not None:
@@ -119,6 +117,7 @@ class NpyFiles(Counted):
         for file in self._files:
             file.publish()
         self._ended = True
+        self.complete = [CompleteFile(file.path, file.size) for file in reversed(self._files)]
 
     def rescue(self, about: Callable[[], dict[str, Any]]) -> list[Events]:
         """Completes the files with the events that are in all of them."""
@@ -136,15 +135,14 @@ class NpyFiles(Counted):
                 file.discard()
         return rest
 
-    def _content(self, about: dict[str, Any]) -> bytes:
-        return to_json({**about, "columns": described(self.columns)}, indent=2).encode() + b"\n"
+    def _described(self, about: dict[str, Any]) -> dict[str, Any]:
+        return {**about, "columns": described(self.columns)}
 
 
 def files_of(path: Path) -> list[Path]:
     """The file of this name and all that may come with it: optional blocks, traces, metadata."""
-    return [path, *(_sibling(path, ending) for ending in (".extra.npy", ".traces.npy", ".json"))]
+    return [path, *(_sibling(path, ending) for ending in (".extra.npy", ".traces.npy")), sidecar_of(path)]
 
 
 def _sibling(path: Path, ending: str) -> Path:
-    stem = path.name if ending == ".json" else path.name.removesuffix(".npy")
-    return path.with_name(stem + ending)
+    return path.with_name(path.name.removesuffix(".npy") + ending)

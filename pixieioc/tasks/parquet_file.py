@@ -14,6 +14,8 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
 from pixieioc.pipeline import Error
 from pixieioc.tasks import event_files
+from pixieioc.tasks.complete_files import CompleteFile
+from pixieioc.tasks.digest import SHA256
 from pixieioc.tasks.event_files import (
     ALWAYS,
     KEV,
@@ -28,8 +30,9 @@ from pixieioc.tasks.event_files import (
     merged,
     pieces,
 )
+from pixieioc.tasks.event_sidecar import EventSidecar, sidecar_of
 from pixieioc.tasks.names import to_json
-from pixieioc.tasks.part_file import PartFile, naming
+from pixieioc.tasks.part_file import PartFile, naming, refuse_existing
 from pixieioc.tasks.reserved_file import ReservedFile
 
 _SAMPLES = "trace.list.element"
@@ -47,6 +50,8 @@ _SCHEMA, _PER_COLUMN = 48 * 1024, 400
 class ParquetFile(Counted):
     """All columns in one Parquet file; what an event does not have is null. `about` is the metadata `pixieioc`.
 
+    It is in the sidecar, too, with the size and the checksum of the file.
+
     The end of the file tells where everything is. Before a row group is written, the disk has to keep room for it and
     for this end: on a disk that is full the file is complete with the row groups that there are.
     """
@@ -55,18 +60,21 @@ class ParquetFile(Counted):
         super().__init__()
         self._pa = import_pyarrow()
         self.path = path
+        refuse_existing(sidecar_of(path))
         self._file = PartFile(path)
         self._columns = list(ALWAYS)
         self._held: list[Events] = []  # what was written and is not in the file
         self._rows = self._samples = self._bytes = self._groups = 0
         self._metadata = 2 * len(to_json(about))
         self._sound, self._removed = True, False
+        self.complete: list[CompleteFile] = []
         self._writer: Any = None  # there is none until the first row group tells which columns there are
         with contextlib.ExitStack() as undo, naming(path):
             undo.callback(self._file.discard)
             self._sink = ReservedFile(self._file.part)
             undo.callback(self._sink.close)
             self._sink.reserve(self._end)
+            self._sidecar = EventSidecar(path, {**about, "columns": described(self.columns)})
             undo.pop_all()
 
     @property
@@ -114,13 +122,16 @@ class ParquetFile(Counted):
         self.flush()
         self.check_in_place()
         with naming(self.path):
-            content = to_json({**about, "columns": described(self.columns)})
+            about = {**about, "columns": described(self.columns)}
             writer = self._writer or self._open()
             self._sound = False
-            writer.add_key_value_metadata({"pixieioc": content})
+            writer.add_key_value_metadata({"pixieioc": to_json(about)})
             self._close()
+        self._sidecar.describe({"file": self.path.name, **about, "bytes": self.size, SHA256: self._sink.sha256})
+        self._sidecar.publish()
         self._file.publish()
         self._sound = True
+        self.complete = [CompleteFile(self.path, self.size, self._sink.sha256)]
 
     def rescue(self, about: Callable[[], dict[str, Any]]) -> list[Events]:
         """Completes the file with the row groups that are in it."""
@@ -142,6 +153,7 @@ class ParquetFile(Counted):
             self._sink.close()
         if not self.events:
             self._removed = True
+            self._sidecar.discard()
             self._file.discard()
         self.events = 0
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from pixieioc.pipeline import Error
 from pixieioc.tasks import disk
+from pixieioc.tasks.complete_files import CompleteFile
+from pixieioc.tasks.digest import SHA256
 from pixieioc.tasks.disk import make_folder, replace_file, sync
 from pixieioc.tasks.growing_file import GrowingFile, is_open
 from pixieioc.tasks.names import to_json
@@ -131,11 +133,12 @@ class RawFile:
         """
         self.path = path
         self.part = part_of(path)
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.new(SHA256)
         self._hasher, self._writer = ThreadPoolExecutor(1, "hash"), ThreadPoolExecutor(1, "write")
         self._pending: deque[_Write] = deque()
         self._given = 0
         self._safe = 0  # bytes that are on the disk for sure
+        self.complete: list[CompleteFile] = []  #: this one, once it is
         self._failed: OSError | None = None
         self._failed_at = 0  # bytes that were in the file before the write that failed
         try:
@@ -272,10 +275,11 @@ class RawFile:
     def _publish(self, about: dict[str, Any], digest: Any) -> None:
         try:
             self._file.sync()
-            content = {"file": self.path.name, **about, "bytes": self.size, "sha256": digest.hexdigest()}
+            content = {"file": self.path.name, **about, "bytes": self.size, SHA256: digest.hexdigest()}
             self._describe(as_json(content))
             self.part.rename(self.path)
             sync(self.path.parent)
+            self.complete = [CompleteFile(self.path, self.size, digest.hexdigest())]
         except OSError as error:
             raise Error(f"cannot finish {self.part}: {error.strerror}") from error
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pixieioc.tasks.digest import Digest
+
 
 class ReservedFile:
     """An existing file that is written from its beginning on; it is as long as what was written once it is closed.
@@ -16,6 +18,8 @@ class ReservedFile:
     def __init__(self, path: Path) -> None:
         self.size = 0  #: bytes written
         self._reserved = 0
+        self.sha256 = ""  #: checksum of all that was written, once it is closed
+        self._digest = Digest()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self.closed = False
 
@@ -32,6 +36,7 @@ class ReservedFile:
             raise ValueError("the file is closed")
         view = memoryview(data).cast("B")
         rest = view
+        self._digest.add(view)
         while rest:
             written = os.pwrite(self._descriptor, rest, self.size)
             self.size += written
@@ -49,6 +54,7 @@ class ReservedFile:
         """Gives back the room that was not needed."""
         if not self.closed:
             self.closed = True
+            self.sha256 = self._digest.end()
             try:
                 os.ftruncate(self._descriptor, self.size)
             finally:

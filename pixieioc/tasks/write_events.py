@@ -15,7 +15,7 @@ import pixieioc
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks import calibration, file_errors
+from pixieioc.tasks import calibration, complete_files, file_errors
 from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.disk import why_not_new
 from pixieioc.tasks.event_files import RUN, EventFile, prepare_pyarrow
@@ -57,6 +57,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     second_file_path = file_errors.second_file_path()
 
     full_file_name = Report("", doc="The file that is or was written last.")
+    run_files = complete_files.run_files()
+    files_complete = complete_files.files_complete()
     bytes_written = Report(0, unit="B", doc="Bytes written in this run.")
     events_written = Report(0, doc="Events taken into the files in this run.")
     events_not_written = Report(
@@ -92,6 +94,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     def do_start(self) -> None:
         self.full_file_name, self.bytes_written, self.events_written, self.events_not_written = "", 0, 0, 0
         self.write_status, self.write_message = OK, ""
+        self.run_files, self.files_complete = complete_files.NONE, 0
         self._runs: list[dict[str, Any]] = []  # of recorded data
         self._begins: Beginning | None = None
         self._ends: Ending | None = None
@@ -137,6 +140,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         except Exception as error:  # it goes on from here as it came
             self._over = True
             self._files.rescue(error)
+            self._errors.tell_complete(self._files.place)
             self._count()
             raise
 

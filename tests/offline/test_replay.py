@@ -121,7 +121,11 @@ def test_tables_a_file_and_a_picture(tmp_path: Path) -> None:
     assert "energy sum 351344482 ADC units" in lines
     assert "corrupt regions none" in lines
     assert "\x1b" not in out
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["events.parquet", "spectra.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "events.parquet",
+        "events.parquet.json",
+        "spectra.png",
+    ]
     events = read(tmp_path / "events.parquet")
     assert len(events["time"]) == 24_598
     assert (np.diff(events["time"] + events["cfd"].astype(float)) >= 0).all()

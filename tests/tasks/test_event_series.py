@@ -149,7 +149,7 @@ def test_the_second_folder_takes_what_the_first_does_not(tmp_path: Path, form: s
 def test_a_full_disk_ends_the_run_and_what_is_in_no_file_is_counted_and_the_next_run_works(
     pipeline: Recorder, tmp_path: Path, form: str
 ) -> None:
-    with tmpfs(tmp_path / "small", "220k") as small:
+    with tmpfs(tmp_path / "small", "260k") as small:
         path = small / f"e.{form}"
         pipeline.chain_of("LoadFiles", "ConvertToEvents", "GatherEvents", "WriteEvents")
         pipeline.configure({"WriteEvents": {"file": str(path), "format": form}, "chunk_size": 3000})

@@ -61,6 +61,10 @@ def test_no_file_is_larger_than_the_limit_and_each_is_complete(tmp_path: Path, p
     assert list(map(_reason, paths)) == ["file limit", "file limit", "run ended"]
     assert files.bytes == len(data)
     assert len(list(tmp_path.iterdir())) == 6
+    listed = json.loads(files.place.complete.text)
+    assert [entry["file"] for entry in listed] == list(map(str, paths))
+    assert [entry["bytes"] for entry in listed] == [path.stat().st_size for path in paths]
+    assert [entry["sha256"] for entry in listed] == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
 def test_a_file_that_is_old_enough_is_followed_by_the_next(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -21,6 +22,7 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Error, Refused, Status
 from pixieioc.tasks import event_files
+from pixieioc.tasks.complete_files import CompleteFile
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, EventFile
 from pixieioc.tasks.event_formats import format_of, new_file
 from pixieioc.tasks.write_events import WriteEvents
@@ -91,10 +93,34 @@ def test_the_recording_in_time_order(pipeline: Recorder, tmp_path: Path, form: s
     told = pipeline.told
     assert (told("WriteEvents", "events"), told("WriteEvents", "events_written")) == (24_598, 24_598)
     assert told("WriteEvents", "full_file_name") == str(path)
-    sidecars = {"npy": [tmp_path / "events.npy.json"], "parquet": []}[form]
-    assert sorted(tmp_path.iterdir()) == sorted([path, *sidecars, tmp_path / "kept.npz"])
+    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / f"events.{form}.json", tmp_path / "kept.npz"])
     assert told("WriteEvents", "bytes_written") == path.stat().st_size
     _tells_what_it_is(path)
+
+
+def test_the_sidecar_of_parquet_has_its_metadata_with_size_and_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "e.parquet"
+    file = new_file(path, "parquet", {"run_id": 7})
+    file.write(random_events(variant(500, 34688), 3000, 0))
+    file.finish({"run_id": 7, "events": 3000})
+    content = path.read_bytes()
+    about = json.loads(path.with_name("e.parquet.json").read_text())
+    assert about == read_about(path) | {
+        "file": "e.parquet",
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    assert file.complete == [CompleteFile(path, about["bytes"], about["sha256"])]
+
+
+def test_the_files_of_a_run_are_told_once_they_are_complete(pipeline: Recorder, tmp_path: Path) -> None:
+    path, row = tmp_path / "e.npy", variant(250, 46540)
+    encode(random_events(row, 300, 0), row).tofile(tmp_path / "mod0.bin")
+    _write(pipeline, path, [tmp_path / "mod0.bin"], adc_mhz=[250], firmware_revision=[46540])
+    written = [path, tmp_path / "e.extra.npy", tmp_path / "e.traces.npy"]
+    listed = json.loads(pipeline.told("WriteEvents", "run_files"))
+    assert listed == [{"file": str(file), "bytes": file.stat().st_size} for file in written]
+    assert pipeline.told("WriteEvents", "files_complete") == 3
 
 
 def read_about(path: Path) -> dict[str, Any]:
