@@ -303,7 +303,8 @@ data that come from a crate. |
 | `items_discarded` | Blocks that an abort left out. |
 | `calibration` | That of `energy_kev`: `formula`, `version` (null: no channel has one) and `channels`, each with \
 `offset`, `gain`, `quadratic`, `name`, `detector` and `group` as far as they are known; `changes` says how often it \
-was changed while the file was written, then `changed_at` when last, and `at_end` what is since, of channels that were changed. |
+was changed while the file was written, then `changed_at` when last, and `at_end` what is since, of channels \
+that were changed. |
 | `configuration` | The settings of all tasks, with the names of the raw files; without the calibration. |
 | `columns` | Type, unit and meaning of each column. |"""
 
