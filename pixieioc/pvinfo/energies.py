@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +60,6 @@ def energy_pvs(task: str, cls: type[Task], settings: Mapping[str, Value]) -> Ite
         for number in range(rois):
             for name, own in EDGES.items():
                 yield PvInfo(
-                    record="ao", initial=math.nan, unit="keV", precision=2, access="OP", role="input",
+                    record="ao", initial=0.0, unit="keV", precision=2, access="OP", role="input",
                     doc=_DOCS[name], **of(own, name, number),
                 )  # fmt: skip
