@@ -22,7 +22,15 @@ except ImportError:  # run as a script, from any folder
 
 from pixieioc.config_calibration import is_calibration
 from pixieioc.config_run import RunParameters
-from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, PutLogTable
+from pixieioc.config_schema import (
+    IocTable,
+    LimitsTable,
+    LogTable,
+    MetricsTable,
+    PipelineTable,
+    PutLogTable,
+    RecSyncTable,
+)
 from pixieioc.ioc import run_machine
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
@@ -150,6 +158,18 @@ The log is described in [running an IOC](running.md#log).
 [Who may write](../how-to/who-may-write.md) has an example, [access](access.md#the-log-of-puts) what a line says.
 
 {put_log}
+
+## `[ioc.recsync]`
+
+[Be found in ChannelFinder](../how-to/channelfinder.md) says what it does.
+
+{recsync}
+
+## `[ioc.metrics]`
+
+[Watch an IOC with Prometheus](../how-to/metrics.md) says what there is.
+
+{metrics}
 
 {tasks}
 ## Reports of every task
@@ -488,6 +508,8 @@ def configuration() -> str:
         limits=_keys(LimitsTable),
         log=_keys(LogTable),
         put_log=_keys(PutLogTable),
+        recsync=_keys(RecSyncTable),
+        metrics=_keys(MetricsTable),
         tasks="\n".join(_task(name, own[name]) for name in sorted(own)),
         standard=_reports(r for r in vars(StandardReports).values() if isinstance(r, Report)) + "\n",
     )

@@ -24,8 +24,10 @@ from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.energies import Energies
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
+from pixieioc.ioc.metrics.endpoint import Endpoint
 from pixieioc.ioc.put_log import PutLog
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
+from pixieioc.ioc.recsync.caster import Caster
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
@@ -187,6 +189,10 @@ async def _serve(
     loop = asyncio.get_running_loop()
     background.append(loop.create_task(Stats(pvs, server, state.starts, reset).run()))
     background.append(loop.create_task(server.put_log.run()))
+    if config.ioc.recsync.on:
+        background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, server.port).run()))
+    if config.ioc.metrics.on:
+        background.append(loop.create_task(Endpoint(pvs, config.ioc.metrics).run()))
     unfinished = Worker("pixieioc unfinished files")
     unfinished.do(functools.partial(_warn_of_unfinished_files, config))
     unfinished.close()
