@@ -47,7 +47,7 @@ def test_a_histogram_of_events_in_kev_is_the_spectrum(of: tuple[float, float, fl
 @given(numbers(), BINS, st.data())
 def test_a_region_in_kev_has_the_bins_that_it_touches(of: tuple[float, float, float], bins: int, data: Any) -> None:
     used = calibration(of)
-    edges = used.edges(0, 0, bins)
+    edges: list[float] = used.edges(0, 0, bins).tolist()
     number = data.draw(st.integers(0, bins - 1))
     # What is shown can be written: it selects the bin that it was shown for.
     assert bin_of(used.energy(0, 0, edges[number]), bins, last=False) == number
