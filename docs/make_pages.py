@@ -23,6 +23,7 @@ except ImportError:  # run as a script, from any folder
 from pixieioc.config_calibration import is_calibration
 from pixieioc.config_run import RunParameters
 from pixieioc.config_schema import (
+    ConditionsTable,
     IocTable,
     LimitsTable,
     LogTable,
@@ -39,6 +40,7 @@ from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, diagram, table
+from pixieioc.tasks import sidecar
 from pixieioc.tasks.calibration import KEYS, ChannelCalibration
 from pixieioc.tasks.crate import CrateFacts, is_crate_fact
 from pixieioc.tasks.event_files import ALWAYS, KEV, OPTIONAL, RUN, SORTED, TRACE
@@ -136,6 +138,12 @@ variables they are each channel's: `$(P)M00:C03:CalGain`. A channel whose gain i
 ## `[run]`
 
 {run}
+
+## `[run.conditions]`
+
+Process variables of the site that are kept with the data of each run, see [run records](../how-to/run-records.md).
+
+{conditions}
 
 ## `[ioc]`
 
@@ -511,6 +519,7 @@ def configuration() -> str:
         crate=_parameters(parameters_of(CrateFacts).values()),
         calibration=_calibration(),
         run=_parameters(parameters_of(RunParameters).values()),
+        conditions=_keys(ConditionsTable),
         ioc=_keys(IocTable),
         limits=_keys(LimitsTable),
         log=_keys(LogTable),
@@ -536,6 +545,11 @@ def events() -> str:
     )
 
 
+def sidecar_schema() -> str:
+    """The JSON schema of the files beside data files."""
+    return json.dumps(sidecar.schema(), indent=2) + "\n"
+
+
 PAGES = {
     "architecture.md": architecture_page.page,
     "reference/states.md": states,
@@ -543,6 +557,7 @@ PAGES = {
     "reference/events.md": events,
     "reference/fields.md": fields,
     "reference/tasks.md": tasks,
+    "reference/sidecar.schema.json": sidecar_schema,
 }
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.conditions import check_reading
 from pixieioc.ioc.energies import Energies
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
@@ -134,6 +135,7 @@ async def run_ioc(
     supervisor = Supervisor.take(os.environ)
     ending = _Ending(supervisor)
     _listen_to_signals(ending)
+    check_reading(config.conditions)
     read_rules(config)  # what is wrong with them is said before anything is begun
     with State(config.state_folder) as state:
         infos = all_pvs(config)
