@@ -187,7 +187,7 @@ class PublishEvents(StreamSettings, NotReady, Task):
             # Who has not been there for long is not waited for again at the end of each run.
             stalled = delivery.stalled(now, self._watch.absent(now) if self._watch is not None else 0.0)
             if self._drain.is_over(now, stalled, self.flush_timeout):
-                why = self.delivery_message or delivery.reason or "they are too slow"
+                why = self.delivery_message or delivery.failing or delivery.heard or "they are too slow"
                 raise Error(f"the brokers have not confirmed all events in time: {why}")
             self._hear(delivery, _STEP)
             self._show()

@@ -53,7 +53,7 @@ def test_what_is_confirmed_is_counted() -> None:
 def test_without_brokers_messages_wait_and_can_be_given_up() -> None:
     made = delivery(**NOBODY)
     made.give(message(0))
-    until(made, lambda: "Connection refused" in made.reason)
+    until(made, lambda: "Connection refused" in made.heard)
     assert (made.waiting, made.waiting_bytes, made.failed, made.events) == (1, 100, [], 0)
     assert made.stalled(time.monotonic()) == pytest.approx(made.waited(time.monotonic()), abs=0.1)
     assert made.waited(time.monotonic() + 5) > 5
