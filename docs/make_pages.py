@@ -6,6 +6,7 @@ Run it as `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +22,7 @@ except ImportError:  # run as a script, from any folder
 
 from pixieioc.config_run import RunParameters
 from pixieioc.config_schema import (
+    ConditionsTable,
     IocTable,
     LimitsTable,
     LogTable,
@@ -37,6 +39,7 @@ from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, diagram, table
+from pixieioc.tasks import sidecar
 from pixieioc.tasks.crate import CrateFacts, is_crate_fact
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
 
@@ -122,6 +125,12 @@ but not in its table; its process variable is the pipeline's: `$(P)Channels_RBV`
 ## `[run]`
 
 {run}
+
+## `[run.conditions]`
+
+Process variables of the site that are kept with the data of each run, see [run records](../how-to/run-records.md).
+
+{conditions}
 
 ## `[ioc]`
 
@@ -470,6 +479,7 @@ def configuration() -> str:
         pipeline=_keys(PipelineTable),
         crate=_parameters(parameters_of(CrateFacts).values()),
         run=_parameters(parameters_of(RunParameters).values()),
+        conditions=_keys(ConditionsTable),
         ioc=_keys(IocTable),
         limits=_keys(LimitsTable),
         log=_keys(LogTable),
@@ -494,6 +504,11 @@ def events() -> str:
     )
 
 
+def sidecar_schema() -> str:
+    """The JSON schema of the files beside data files."""
+    return json.dumps(sidecar.schema(), indent=2) + "\n"
+
+
 PAGES = {
     "architecture.md": architecture_page.page,
     "reference/states.md": states,
@@ -501,6 +516,7 @@ PAGES = {
     "reference/events.md": events,
     "reference/fields.md": fields,
     "reference/tasks.md": tasks,
+    "reference/sidecar.schema.json": sidecar_schema,
 }
 
 if __name__ == "__main__":

@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pixieioc import account
+from pixieioc.config_conditions import read_conditions
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
 from pixieioc.config_ioc import access_file_of, macros_of, problems_of
 from pixieioc.config_lines import KeyPath, lines_of
 from pixieioc.config_run import RUN, RunParameters
-from pixieioc.config_schema import LONGEST_PREFIX, IocTable, LimitsTable, PipelineTable, PutLogTable
+from pixieioc.config_schema import (
+    LONGEST_PREFIX,
+    ConditionsTable,
+    IocTable,
+    LimitsTable,
+    PipelineTable,
+    PutLogTable,
+)
 from pixieioc.config_tables import Problem, about, keys_of, located, path_from, plain_tables, read_table
 from pixieioc.config_tasks import (
     class_names,
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LONGEST_PREFIX",
     "RUN",
+    "ConditionsTable",
     "Config",
     "ConfigError",
     "Examined",
@@ -76,6 +85,8 @@ class Config:
     crate: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
     #: The places of what the command line says.
     overridden: frozenset[KeyPath] = frozenset()
+    #: The site's own process variables that are kept with each run.
+    conditions: ConditionsTable = dataclasses.field(default_factory=ConditionsTable)
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -143,6 +154,7 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
         for name in (CRATE, RUN, "tasks")
     }
     crate = _crate(tables[CRATE], problems)
+    conditions = read_conditions(tables[RUN], problems)
     config = None
     if pipeline is not None and "pipeline" in content:
         of_ioc = ioc or IocTable()
@@ -155,7 +167,7 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     of_access = list(problems_of(ioc, folder, files=files)) if ioc is not None else []
     problems += of_access
     texts = located(problems, path, lines_of(text), overridden)
-    config = config and dataclasses.replace(config, overridden=frozenset(overridden))
+    config = config and dataclasses.replace(config, overridden=frozenset(overridden), conditions=conditions)
     if ioc is None or of_access:
         return Examined(texts, None)
     own = pipeline.prefix if pipeline is not None else ""

@@ -77,7 +77,7 @@ def _hooks(cls: type) -> Iterator[str]:
         if hook is vars(Callbacks)[name]:
             continue
         function = getattr(hook, "__func__", hook)
-        if name in ("do_check", "do_ready"):
+        if name in ("do_check", "do_ready", "do_sidecars"):
             if not isinstance(hook, classmethod | staticmethod):
                 yield f"has a {name} that is no classmethod: it is called without an object"
         elif inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):

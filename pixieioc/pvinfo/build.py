@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pixieioc.config import Config, ConfigError
 from pixieioc.pipeline.declare import LONGEST_TEXT, Value
 from pixieioc.pipeline.graph import Graph
+from pixieioc.pvinfo.conditions import condition_pvs
 from pixieioc.pvinfo.declared import as_pv, task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
 from pixieioc.pvinfo.model import LONGEST_NAME, NO_LIMITS, PvInfo, Section, Source
@@ -35,7 +36,8 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
     pvs: dict[str, PvInfo] = {}
     disk = (config.ioc.disk_lolo, config.ioc.disk_low)
     memory = (config.ioc.memory_high, config.ioc.memory_hihi)
-    for pv in run_control_pvs(tuple(config.tasks), config.run, disk):
+    of_run = run_control_pvs(tuple(config.tasks), config.run, disk)
+    for pv in (*of_run, *condition_pvs(len(config.conditions.pvs))):
         pvs[pv.name] = pv
     texts = {pv.text_of for pv in pvs.values()}
     taken = {name.partition(":")[0] for name in pvs}

@@ -80,6 +80,11 @@ class DataFile(Protocol[Data]):
         ...
 
 
+def name_of_part(first: Path, part: int) -> Path:
+    """The name of a part of the data whose first file is `first`: the others have their number behind its stem."""
+    return first if part == 1 else first.with_name(f"{first.stem}_{part:03d}{first.suffix}")
+
+
 @dataclass
 class Place:
     """What is common to the files of a run: how they are written, and whether they are in the second folder.
@@ -98,7 +103,7 @@ class Place:
         """The name of a part: the first one's is `path`, the others have their number behind its stem."""
         if self.diverted:
             path = Path(self.rules().second_folder) / path.name
-        return path if part == 1 else path.with_name(f"{path.stem}_{part:03d}{path.suffix}")
+        return name_of_part(path, part)
 
 
 class Series(Generic[Data]):

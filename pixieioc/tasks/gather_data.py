@@ -20,10 +20,12 @@ from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.file_errors import OK, FileErrors
 from pixieioc.tasks.file_settings import FileSettings
 from pixieioc.tasks.items import WORDS, Beginning, Ending, WordBlock, run_begins, run_ends, words_of
-from pixieioc.tasks.raw_file import file_name, why_not_new
+from pixieioc.tasks.raw_file import MODULES, file_name, why_not_new
 from pixieioc.tasks.raw_files import RawFiles
 from pixieioc.tasks.run_record import counts_of_module
 from pixieioc.tasks.settings_file import write_settings
+from pixieioc.tasks.sidecar import record_in
+from pixieioc.tasks.sidecars_of_run import sidecars_of_run
 from pixieioc.tasks.unfinished_files import UnfinishedFiles
 
 Words = NDArray[np.uint32]
@@ -62,6 +64,17 @@ class GatherData(FileSettings, Task):
                 return
             if problem:
                 yield problem
+
+    @classmethod
+    def do_sidecars(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[Path]:
+        if settings["auto_save"]:
+            template, path = settings["file_template"], settings["file_path"]
+            names = {
+                file_name(template, path, settings["file_name"], settings["file_number"], run_id, module)
+                for module in range(MODULES)
+            }
+            for name in sorted(names):
+                yield from sidecars_of_run(name, settings["second_file_path"])
 
     def do_init(self) -> None:
         self._errors = FileErrors(self)
@@ -215,6 +228,7 @@ class GatherData(FileSettings, Task):
 
     def _about(self, module: int) -> dict[str, Any]:
         return {
+            **record_in(dict(self.run_record)),
             "format": "XIA Pixie-16 list mode, little-endian 32-bit words",
             "run_id": self.run_id,
             "module": module,

@@ -24,6 +24,8 @@ from pixieioc.tasks.file_errors import OK, FileErrors
 from pixieioc.tasks.file_series import Place
 from pixieioc.tasks.items import EVENTS, Beginning, Ending, events_of
 from pixieioc.tasks.run_record import counts_in_metadata
+from pixieioc.tasks.sidecar import record_in
+from pixieioc.tasks.sidecars_of_run import sidecars_of_run
 
 #: How often it is looked whether the file is still in its place, in seconds.
 _CHECK_INTERVAL = 0.5
@@ -75,6 +77,10 @@ class WriteEvents(Task):
             for file in names_of(path, format_of(path, settings["format"])):
                 if problem := why_not_new(file) or why_not_new(file.with_name(file.name + ".part"), ".wider"):
                     yield problem
+
+    @classmethod
+    def do_sidecars(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[Path]:
+        yield from sidecars_of_run(_path(settings["file"], run_id), settings["second_file_path"])
 
     def do_init(self) -> None:
         self._errors = FileErrors(self)
@@ -171,6 +177,7 @@ class WriteEvents(Task):
         written = {"run_id": self.run_id, "start_time": self.run_started, "end_time": time.time()}
         runs = self._runs or [written]  # live data are of this run
         return {
+            **record_in(dict(self.run_record)),
             "software": f"pixieioc {pixieioc.__version__}",
             **(runs[0] if len(runs) == 1 else dict.fromkeys(written)),
             "runs": runs,
