@@ -227,7 +227,8 @@ async def _serve(
     background.append(loop.create_task(Stats(pvs, server, state.starts, reset).run()))
     background.append(loop.create_task(server.put_log.run()))
     if config.ioc.recsync.on:
-        background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, server.port).run()))
+        ports = {"RSRV_SERVER_PORT": server.port}
+        background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, ports).run()))
     if config.ioc.metrics.on:
         background.append(loop.create_task(Endpoint(pvs, config.ioc.metrics).run()))
     unfinished = Worker("pixieioc unfinished files")
