@@ -22,6 +22,7 @@ from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.conditions import check_reading
+from pixieioc.ioc.energies import Energies
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.metrics.endpoint import Endpoint
@@ -142,6 +143,7 @@ async def run_ioc(
         prepare()
         control = RunControl(pvs, config, state)
         control.pipeline.processes.state_folder = config.state_folder
+        Energies(pvs, control.settings, control.put_refused)
         ending.watch(control)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(control.on_fault)
