@@ -76,7 +76,7 @@ class LivePipeline(Pipeline):
             step = next(procedure)
             while True:
                 self._loop.call_soon(self._drain)  # sending may have swallowed the edge that announces a message
-                wrong = await self._carry_out(step)
+                wrong = await self._await_step(step)
                 step = next(procedure) if wrong is None else procedure.throw(wrong)
         except StopIteration as end:
             return end.value
@@ -84,7 +84,7 @@ class LivePipeline(Pipeline):
             procedure.close()  # if it was given up
             self._drain()
 
-    async def _carry_out(self, step: Call | Wait) -> Exception | None:
+    async def _await_step(self, step: Call | Wait) -> Exception | None:
         """Carries out a step of a procedure; what goes wrong is the procedure's business."""
         if isinstance(step, Wait):
             await self.until(step)
