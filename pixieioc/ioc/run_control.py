@@ -83,7 +83,7 @@ class RunControl:
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
         self.on_in_use = self.settings.take_in_use
         self.settings.on_run_parameters = self._use_run_parameters
-        self.settings.on_change = self._show_readiness  # which may follow from a setting
+        self.settings.watch(self._show_readiness)  # which may follow from a setting
         self._use_run_parameters()
         self._serve_commands()
         pvs.post("RunId_RBV", state.run_id)

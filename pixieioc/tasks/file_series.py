@@ -134,6 +134,10 @@ class Series(Generic[Data]):
         """The first part of `data`, with at most so many bytes if that is possible, and the rest, if there is one."""
         raise NotImplementedError
 
+    def for_file(self, data: Data) -> Data:
+        """`data` as the file that grows has them."""
+        return data
+
     def closed(self) -> None:
         """The file that grew was completed or removed, or is left as it is."""
 
@@ -205,7 +209,7 @@ class Series(Generic[Data]):
                 self.begin()
             assert self.file is not None
             limit, rest = self.place.rules().bytes_limit, None
-            piece = left[0]
+            piece = self.for_file(left[0])
             if limit:
                 piece, rest = self.cut(piece, limit - self.file.given)
             left[:1] = [] if rest is None else [rest]

@@ -100,6 +100,9 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     counts: Annotated[Any, _is("What the modules have counted in the run; of a raw file, its module.")] = None
     counts_unknown: Annotated[str, _is("Why that is not known.")] = ""
     items_discarded: Annotated[int, _is("Items that the task that wrote the file had to discard.")] = 0
+    calibration: Annotated[
+        dict[str, Any] | None, _is("What energies mean: version, numbers by channel, and whether it was changed.")
+    ] = None
     configuration: Annotated[dict[str, dict[str, Any]], _is("The settings of all tasks.")] = {}
     software: Annotated[str, _is("What has written it.")] = ""
     written: Annotated[dict[str, Any], _is("Of events: run, times and end of what has written them.")] = {}
