@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "pipeline": (
         "applying", "control", "data_plane", "failures", "forked", "incoming", "life", "link", "outgoing", "output",
         "pipeline", "pipeline_lost", "pipeline_state", "process", "task", "task_loop", "task_process",
-        "task_processes", "temporary",
+        "task_processes", "temporary", "undying",
     ),
 }  # fmt: skip
 #: Pure modules of the other rooms.
@@ -43,8 +43,13 @@ MODULES = (
     "config_tasks",
     "ioc/folders",
     "config_values",
+    "ioc/metrics/families",
+    "ioc/metrics/names",
+    "ioc/metrics/request",
     "ioc/put_entry",
     "ioc/readiness",
+    "ioc/recsync/heard",
+    "ioc/recsync/protocol",
     "ioc/run",
     "ioc/run_ending",
     "ioc/run_events",

@@ -30,8 +30,12 @@ from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.task_lock import TaskLock
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.temporary import KeptFolders, folder_of_multiprocessing, make_again, new_folder
+from pixieioc.pipeline.unanswered import Unanswered
+from pixieioc.pipeline.undying import Undying
 from pixieioc.pipeline.watchdog import ANNOUNCED_TIMEOUT
 
+#: How long processes that were killed may take to end, in seconds.
+ENDS_WITHIN = 1.5
 _ENDED = "its process was ended meanwhile"
 
 
@@ -46,6 +50,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self.state_folder: Path | None = None  #: where tasks can keep what must survive a restart
         self._drain_time = DRAIN_TIME
         self._lock = TaskLock()
+        self.undying = Undying()
         self.calling = False  #: another thread is starting processes, and looks after them all: leave them alone
         self._starting = threading.Lock()
         self.folder = new_folder()
@@ -60,7 +65,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self._finalizer = Finalize(
             self,
             _clean_up,
-            (self._processes, self.socket, self._context, self.folder, self._kept, self._cleanup),
+            (self._processes, self.undying, self.socket, self._context, self.folder, self._kept, self._cleanup),
             exitpriority=10,
         )
         self._address = f"ipc://{self.folder}/control"
@@ -119,7 +124,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
     def note(self, drain_time: float | None = None) -> None:
         """Notes, for when this process is killed, which processes there are, and how long their end may take (s)."""
         self._drain_time = self._drain_time if drain_time is None else drain_time
-        there = [pid for each in list(self._processes.values()) if (pid := each.task.pid) is not None]
+        tasks = [*(each.task for each in list(self._processes.values())), *self.undying.there()]
+        there = [pid for each in tasks if (pid := each.pid) is not None]
         self._cleanup.note(there, self._drain_time + GRACE)
 
     def bring_up(self, processes: list[TaskProcess], seconds: float) -> Procedure[None]:
@@ -129,6 +135,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         """
 
         def start() -> None:
+            if problem := self.undying.problem(each.name for each in processes):
+                raise Error(problem, task=processes[0].name, cause=Cause.LOST)
             self._lock.wait_for_others(self.state_folder, lambda: all(each.unwanted for each in processes), seconds)
             prepare()
             for process in processes:
@@ -163,8 +171,11 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                 yield from self.put_away(processes)
                 raise Error(f"{process.name}: {why}", task=process.name, cause=Cause.LOST)
 
-    def put_away(self, processes: list[TaskProcess]) -> Procedure[None]:
-        """Kills processes (those that still run, or that another thread is just starting) and forgets them."""
+    def put_away(self, processes: list[TaskProcess], seconds: float = ENDS_WITHIN) -> Procedure[None]:
+        """Kills processes (those that still run, or that another thread is just starting) and forgets them.
+
+        Those that do not end within so many seconds are `undying`.
+        """
 
         def end() -> None:
             for process in processes:
@@ -173,11 +184,10 @@ class TaskProcesses(Mapping[str, TaskProcess]):
             started = [process.task for process in processes if process.task.pid is not None]
             for task in started:
                 task.kill()
-            for task in started:
-                task.join()
-                with self._starting:  # whoever starts others notes the numbers of all that there are
+            ended = self.undying.end(started, seconds)
+            with self._starting:  # whoever starts others notes the numbers of all that there are
+                for task in ended:
                     task.close()
-            with self._starting:
                 self.note()
 
         for process in processes:
@@ -217,13 +227,13 @@ class TaskProcesses(Mapping[str, TaskProcess]):
 
     def answers(
         self, numbers: Mapping[str, int], seconds: float, in_use: dict[str, InUse] | None = None
-    ) -> Procedure[list[str]]:
-        """Waits for the answers to messages, by process and number; returns what went wrong, a sentence a process.
+    ) -> Procedure[list[Unanswered]]:
+        """Waits for the answers to messages, by process and number; returns what went wrong, at most one per process.
 
         What is in use then is added to `in_use`, by task.
         A task that is starting, compiling or booting has limits of its own, see `watchdog.py`.
         """
-        gone = [f"{name}: {_ENDED}" for name in numbers if name not in self]
+        gone = [Unanswered(name, _ENDED) for name in numbers if name not in self]
         asked = [(self[name], number) for name, number in numbers.items() if name in self]
         patience = {number: Patience(time.monotonic(), seconds) for _, number in asked}
         for process, number in asked:
@@ -238,18 +248,18 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         for process, number in asked:
             if in_use is not None and (answer := process.answers[number]) is not None:
                 in_use[process.name] = answer.in_use
-        return gone + [problem for process, number in asked if (problem := self._problem(process, number, seconds))]
+        wrong = [(process.name, why) for process, number in asked if (why := self._why_not(process, number, seconds))]
+        return gone + [Unanswered.by(task, why) for task, why in wrong]
 
-    def _problem(self, process: TaskProcess, number: int, seconds: float) -> str:
-        name = process.name
+    def _why_not(self, process: TaskProcess, number: int, seconds: float) -> str:
         answer = process.answers.pop(number, None)
         if answer is None and process.failed:
-            return f"{name}: {str(process.error).removeprefix(f'{name}: ')}"
+            return str(process.error)
         if answer is None and not self._there(process):
-            return f"{name}: {_ENDED}"
+            return _ENDED
         if answer is None:
-            return f"{name}: no answer within {seconds:g} s"
-        return f"{name}: {answer.refused.removeprefix(f'{name}: ')}" if answer.refused else ""
+            return f"no answer within {seconds:g} s"
+        return answer.refused
 
     def _there(self, process: TaskProcess) -> bool:
         return self._processes.get(process.name) is process
@@ -267,6 +277,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
 
 def _clean_up(
     processes: dict[str, TaskProcess],
+    undying: Undying,
     socket: zmq.Socket[bytes],
     context: zmq.Context[zmq.Socket[bytes]],
     folder: Path,
@@ -276,8 +287,7 @@ def _clean_up(
     started = [m.task for m in processes.values() if m.task.pid is not None]
     for task in started:
         task.kill()
-    for task in started:
-        task.join()
+    for task in undying.end(started, ENDS_WITHIN):
         task.close()
     processes.clear()
     socket.close()
