@@ -147,6 +147,7 @@ class Page:
 
     def picture(self, path: Path, *, whole: bool = False) -> None:
         """Writes what is seen as PNG; `whole` takes the page as high as it is."""
+        self.call("Page.bringToFront")
         if whole:
             size = self.call("Page.getLayoutMetrics")["cssContentSize"]
             clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}

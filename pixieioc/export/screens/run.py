@@ -137,8 +137,8 @@ def _presets(site: Site, display: Display, box: Box) -> None:
     caption, progress, number = next(rows).columns(34, 38, 28)
     display.add(
         bob.label(caption, "Progress", style.TEXT, style.FAINT),
-        bob.bar(progress, site("Progress_RBV"), color=style.ACTIVE),
         bob.value(number, site("Progress_RBV")),
+        bob.bar(progress, site("Progress_RBV"), color=style.ACTIVE),
     )
     caption, real, live = next(rows).columns(28, 36, 36)
     display.add(
@@ -206,7 +206,7 @@ def _rates(site: Site, display: Display, box: Box) -> None:
     """How fast events come, now and in the last ten minutes."""
     inside = panel(display, box, "Rates")
     rows = inside.rows(34, 6)
-    source, last = site.description.tasks[0].name, _last_with_events(site)
+    source, last = site.description.tasks[0].name, last_with_events(site)
     reading(display, next(rows), "Events", site("EventRate_RBV"), 0.34, style.LARGE_BOLD, per_second=True)
     counted = "Events_RBV" if f"{last}:Events_RBV" in site else "Counter_RBV"
     reading(display, next(rows), "In this run", site(f"{last}:{counted}"), 0.34, style.HEADING)
@@ -229,7 +229,7 @@ def _rates(site: Site, display: Display, box: Box) -> None:
     )  # fmt: skip
 
 
-def _last_with_events(site: Site) -> str:
+def last_with_events(site: Site) -> str:
     """The last task that knows events, or the last at all."""
     graph = site.description.graph
     names = [*(task for task in graph.tasks if task not in graph.chain), *graph.chain]  # those of the chain count most
