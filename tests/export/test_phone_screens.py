@@ -8,6 +8,7 @@ from pixieioc.export import outputs
 from pixieioc.export.phone import phone_screens
 from pixieioc.export.phone.page import PAGE_WIDTH
 from pixieioc.pvinfo.description import Description
+from tests.configs import config_of
 from tests.export.described import CASES, DEMO, case, described, of_file, parsed
 from tests.export.looks import LONGEST, cut_off, length, outside, size, too_long, widgets
 from tests.export.screens_check import phone_screens as problems
@@ -23,7 +24,8 @@ LEAST = 15
 
 def _crate(modules: int, channels: int, *chain: str) -> Description:
     size = {"modules": modules, "channels": channels}
-    return described(*chain, **{name: size for name in chain if name in ("TakeData", "DummyData", "FillSpectra")})
+    tasks = {name: size for name in chain if name in ("TakeData", "DummyData", "FillSpectra")}
+    return Description.of(config_of(chain, tasks, prefix="PX16:"))
 
 
 DESCRIPTIONS = {name: lambda name=name: case(name)[1] for name in CASES} | {

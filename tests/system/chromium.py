@@ -170,12 +170,18 @@ def _problem(event: str, details: dict[str, Any]) -> str:
             return ""
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A running browser with a profile of its own; Absent if there is none on this machine."""
+def find_chromium() -> str:
+    """The browser's program; Absent if there is none on this machine."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if program is None:
         raise Absent("no chromium on the path, and CHROMIUM names no other browser")
+    return program
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running browser with a profile of its own; Absent if there is none on this machine."""
+    program = find_chromium()
     profile = Path(tempfile.mkdtemp(prefix="chromium"))
     pipes = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for end in _two_pipes()]
     theirs_in, ours_out, ours_in, theirs_out = pipes

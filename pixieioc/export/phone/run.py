@@ -39,8 +39,8 @@ def _history(sheet: Sheet) -> None:
     sheet.heading("Events per second, the last ten minutes")
     kept = site.info("RateHistory_RBV").length
     time, events = Axis("seconds before now", (-kept, 0), auto="false"), Axis("", (0, 10), auto="false")
-    pvs = {"x_pv": site("RateHistoryTime_RBV"), "top_pv": site("RateHistoryMax_RBV")}
-    sheet.add(bob.plot(sheet.strip(_PLOT_HEIGHT), site("RateHistory_RBV"), time, events, **pvs))
+    pv, x_pv, top_pv = (site(f"RateHistory{what}_RBV") for what in ("", "Time", "Max"))
+    sheet.add(bob.plot(sheet.strip(_PLOT_HEIGHT), pv, time, events, x_pv=x_pv, top_pv=top_pv))
 
 
 def _preset(sheet: Sheet) -> None:

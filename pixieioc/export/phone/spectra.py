@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pixieioc.export.phone.sheet import ROW, Sheet
@@ -13,6 +14,7 @@ _PLOT_HEIGHT = 290
 _LOG_LIMITS = (0.5, 1e6)
 #: How many buttons fit side by side.
 _NUMBERS, _WORDS = 8, 2
+_NO_MACROS: Mapping[str, str] = {}
 
 
 def spectra_sheets(site: Site) -> dict[str, str]:
@@ -36,7 +38,8 @@ def _sheet(site: Site, owners: list[str], *, log: bool) -> str:
     _numbers(sheet)
     y = Axis("", _LOG_LIMITS, "false", "true") if log else Axis()
     sheet.add(bob.plot(sheet.strip(_PLOT_HEIGHT), site.channel("Spectrum_RBV"), Axis("bin"), y, steps=True))
-    scales = [(text, _file(site.owner, log=is_log), {}) for text, is_log in (("linear", False), ("logarithmic", True))]
+    linear, logarithmic = (_file(site.owner, log=each) for each in (False, True))
+    scales = [("linear", linear, _NO_MACROS), ("logarithmic", logarithmic, _NO_MACROS)]
     sheet.buttons(scales, _WORDS, "logarithmic" if log else "linear")
     _regions(sheet)
     found = site.channels("Spectrum_RBV")
