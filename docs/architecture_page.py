@@ -23,6 +23,10 @@ ROOMS = {
     "drill": "faults in the tasks of a running IOC",
     "conform": "the rules of run control, as a test of a running IOC",
     "cli_text": "its tables and texts",
+    "catalogue": "an index of runs, from their sidecars",
+    "cli_runs": "its commands for the catalogue of runs",
+    "config_conditions": "which process variables of a site are kept with runs, checked",
+    "site_pvs": "a site's own process variables, read in a process of their own",
     "ioc": "EPICS: run control, records, Channel Access",
     "offline": "raw files to numbers and files of events",
     "export": "screens, alarms, databases as text",
@@ -30,10 +34,13 @@ ROOMS = {
     "config": "configuration files",
     "config_input": "files and options that override them",
     "config_values": "their values: defaults, file names, JSON",
-    "config_ioc": "what they say of access and of the log of puts, checked",
+    "config_ioc": "what they say of access, the log of puts and recceivers, checked",
     "access": "EPICS access security: files to rules, rules to rights",
     "config_run": "what can be set about runs",
     "config_schema": "their other tables",
+    "config_calibration": "what energies mean, said once for all tasks",
+    "config_calibration_file": "the same as a CSV file",
+    "config_regions": "regions of interest in keV, as bins",
     "config_tasks": "which tasks they name",
     "config_tables": "keys and values, checked",
     "config_lines": "the line of each key",
@@ -86,7 +93,8 @@ Made from the imports, so that a module that becomes public shows as a change of
 ```
 
 The records hold value, alarm, time and observers, and know no protocol. A transport such as `ca` sees them from
-outside, and knows neither run control nor configuration; a second transport would be a second folder beside it.
+outside, and knows neither run control nor configuration; `pva`, for PVAccess, is a second one beside it. What both need
+follows the records: the conversion of puts, rights, the life of a put, limits.
 
 ## Data
 
@@ -101,11 +109,14 @@ flowchart LR
     convert -->|columns of events| sort["SortEvents<br>(listmode: order)"]
     sort -->|in order of time| collect[GatherEvents] --> fill[FillSpectra]
     collect -.-> write[WriteEvents] -.-> parquet[(Parquet, npy)]
+    collect -.-> publish[PublishEvents] -.-> kafka[(topic in Kafka)]
     fill -->|spectra, sums of regions| reports((reports))
     gather & convert & sort -->|counters, rates, errors| reports
     reports --> control["pipeline"] --> run["ioc: run control"] --> records["ioc/records"] --> ca["ioc/ca"]
+    records -.-> pva["ioc/pva"]
     ca <-->|Channel Access| clients[clients]
-    clients -.->|puts| ca -.-> records -.-> run -.->|configure, start, stop| control
+    pva <-->|PVAccess| clients
+    clients -.->|puts| ca & pva -.-> records -.-> run -.->|configure, start, stop| control
 ```
 
 Solid arrows carry data or reports, dotted ones commands, and what is optional. Each task is a process. Data go from
@@ -122,7 +133,7 @@ slow and how items are counted is in [how it works](explanation/how-it-works.md)
 | what a process variable is | the declaration in its task, or `pixieioc/pvinfo/run_control.py` |
 | a screen | `pixieioc/export/screens/` |
 | how bytes become events | `pixieioc/listmode/stream.py`, `variant.py` |
-| what a client sees | `pixieioc/ioc/ca/` |
+| what a client sees | `pixieioc/ioc/ca/`, `pixieioc/ioc/pva/` |
 """
 
 

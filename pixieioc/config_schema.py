@@ -11,8 +11,8 @@ from pixieioc.pipeline.graph import Branch, Graph
 LONGEST_PREFIX = 30
 
 
-def _described(doc: str, *, least: float | None = None) -> msgspec.Meta:
-    return msgspec.Meta(description=doc, ge=least)
+def _described(doc: str, *, least: float | None = None, most: float | None = None) -> msgspec.Meta:
+    return msgspec.Meta(description=doc, ge=least, le=most)
 
 
 class BranchTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +43,26 @@ class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def graph(self) -> Graph:
         """The chain and its branches."""
         return Graph(tuple(self.chain), tuple(Branch(b.behind, tuple(b.chain), b.mode) for b in self.branch))
+
+
+class ConditionsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[run.conditions]`: a site's own process variables that are kept with the data of each run."""
+
+    pvs: Annotated[
+        list[str],
+        _described("Their names; over PVAccess with `pva://` before it, over Channel Access with `ca://` or nothing."),
+    ] = []
+    period: Annotated[
+        float, _described("Seconds between two values of one that are kept during a run, at least.", least=0.1)
+    ] = 1.0
+    size: Annotated[
+        float,
+        _described(
+            "MB that the file of a run may have: when it is full, every other value goes, and the period doubles.",
+            least=0.01,
+        ),
+    ] = 10.0
+    elements: Annotated[int, _described("Elements of an array that are read and kept at most.", least=1)] = 100
 
 
 class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,6 +142,70 @@ class PutLogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 10_000
 
 
+class PvaTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.pva]`: the PVAccess server beside that of Channel Access."""
+
+    on: Annotated[bool, _described("Whether there is one; it needs the extra `pva`.")] = False
+    interfaces: Annotated[
+        list[str],
+        _described("Addresses to listen on; empty: those for Channel Access, or of EPICS_PVAS_INTF_ADDR_LIST, or all."),
+    ] = []
+    port: Annotated[
+        int,
+        _described("TCP port; 0: EPICS_PVAS_SERVER_PORT, or 5075. If it is taken, another one.", least=0, most=65535),
+    ] = 0
+    broadcast_port: Annotated[
+        int,
+        _described("UDP port that searches come to; 0: EPICS_PVAS_BROADCAST_PORT, or 5076.", least=0, most=65535),
+    ] = 0
+
+
+class RecSyncTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.recsync]`: telling recceivers, and so ChannelFinder, which process variables there are."""
+
+    on: Annotated[bool, _described("Whether recceivers are told.")] = False
+    interfaces: Annotated[
+        list[str], _described("Addresses on which announcements are awaited; empty: those of the server.")
+    ] = []
+    port: Annotated[int, _described("UDP port on which recceivers announce themselves.", least=1, most=65535)] = 5049
+    recceivers: Annotated[
+        list[str],
+        _described("Addresses of the recceivers that are told; empty: of each that announces itself, one at a time."),
+    ] = []
+    hold_off: Annotated[
+        float,
+        _described(
+            "Longest time between an announcement and the connection in seconds; it is chosen by chance, so that not "
+            "all IOCs come at once.",
+            least=0,
+        ),
+    ] = 10.0
+    timeout: Annotated[
+        float,
+        _described("Seconds that a recceiver may take for a step; four times as much from ping to ping.", least=1),
+    ] = 20.0
+    info: Annotated[
+        dict[str, str],
+        _described(
+            "Further properties of the IOC, such as ENGINEER, LOCATION and IOCNAME; they replace those of the "
+            "environment. An empty one is not told."
+        ),
+    ] = {}
+    exclude: Annotated[
+        list[str], _described("Patterns with `*` and `?` of names, with the prefix, that are not told.")
+    ] = []
+
+
+class MetricsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.metrics]`: a page of numbers for Prometheus."""
+
+    on: Annotated[bool, _described("Whether there is a page, http://ADDRESS:PORT/metrics.")] = False
+    address: Annotated[
+        str, _described("The address that it is served at; 0.0.0.0: all, for everybody who reaches this computer.")
+    ] = "127.0.0.1"
+    port: Annotated[int, _described("Its TCP port; each IOC on a computer needs its own.", least=1, most=65535)] = 9816
+
+
 class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc]`: the server, and limits of the computer it runs on."""
 
@@ -151,6 +235,9 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "client says of itself."
         ),
     ] = False
+    pva: Annotated[PvaTable, _described("The PVAccess server, see below.")] = PvaTable()
     put_log: Annotated[PutLogTable, _described("The log of puts, see below.")] = PutLogTable()
     log: Annotated[LogTable, _described("Where the log goes, see below.")] = LogTable()
+    recsync: Annotated[RecSyncTable, _described("What ChannelFinder hears, see below.")] = RecSyncTable()
+    metrics: Annotated[MetricsTable, _described("A page for Prometheus, see below.")] = MetricsTable()
     limits: Annotated[LimitsTable, _described("What clients may cost, see below.")] = LimitsTable()

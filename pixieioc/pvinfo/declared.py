@@ -121,7 +121,8 @@ def _of_parameter(parameter: Parameter[Any], value: Value, doc: str, of: dict[st
             return PvInfo(record="stringout" if out else "stringin", initial=value, **of)
         case "str" | "strings" | "numbers":
             of.pop("unit")
-            return text_pv(length=LONGEST_TEXT + 1, initial=as_pv(value), **of)
+            longest = parameter.longest if parameter.kind == "str" else LONGEST_TEXT
+            return text_pv(length=longest + 1, initial=as_pv(value), **of)
 
 
 def as_pv(value: Value) -> Any:
@@ -148,10 +149,12 @@ def report_pvs(
         return
     standard = vars(StandardReports).get(report.name) is report
     own = report.pv if report.shared or standard else _reported(report.pv)
+    scope, alarm = _scope_of(task, report), report.alarm
     of: dict[str, Any] = {
-        **_scope_of(task, report).named(own),
+        **scope.named(own),
         "doc": report.doc, "guidance": report.guidance, "source": Source("report", task, report.name),
-        "alarm": report.alarm, "archive": report.archive,
+        "alarm": replace(alarm, message=f"{scope.before}{alarm.message}") if alarm.message else alarm,
+        "archive": report.archive,
     }  # fmt: skip
     number: dict[str, Any] = {
         "unit": report.unit,
