@@ -19,6 +19,7 @@ from pixieioc.cli_exit import exit_codes, said
 from pixieioc.cli_host import conform, doctor, drill
 from pixieioc.cli_offline import recover, replay
 from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose
+from pixieioc.cli_runs import runs
 from pixieioc.config import Config, ConfigError, examine, load
 from pixieioc.pipeline.validate import like
 
@@ -125,6 +126,9 @@ def generate(
     display_folder: Annotated[
         str, typer.Option(metavar="DIR", help="Folder of the screens, as alarms link to it (default: Phoebus' own).")
     ] = "",
+    web: Annotated[
+        bool, typer.Option("--web", help="Also write screens for a phone, to be read only, into web/.")
+    ] = False,
 ) -> None:
     """Write database, screens, alarm tree, archiver and save lists and a reference of all PVs of a configuration."""
     from pixieioc.export import outputs
@@ -137,7 +141,7 @@ def generate(
         site = alarm_site(alarm_name, alarm_parent, display_folder)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    files = outputs(description, site)
+    files = outputs(description, site, web=web)
     if check_only:
         if old := stale(out, files):
             typer.echo(f"pixieioc: not current in {out}: {', '.join(old)}", err=True)
@@ -169,6 +173,7 @@ def demo(
 
 app.command()(replay)
 app.command()(recover)
+app.add_typer(runs, name="runs")
 app.command()(doctor)
 app.command()(conform)
 app.command()(drill)

@@ -10,6 +10,7 @@ from pixieioc.export.alh import alh
 from pixieioc.export.archive import archive
 from pixieioc.export.database import database, substitutions
 from pixieioc.export.phoebus_alarms import phoebus_alarms, phoebus_component
+from pixieioc.export.phone import phone_screens
 from pixieioc.export.reference import reference
 from pixieioc.export.saved import autosave, save_and_restore
 from pixieioc.export.screens import screens
@@ -33,12 +34,14 @@ ALARM_FILES: Mapping[str, Callable[[Description, AlarmSite], str]] = {
 }
 #: Folders of which the description also says which files there are: file name -> text.
 FOLDERS: Mapping[str, Callable[[Description], Mapping[str, str]]] = {"opi": screens}
+#: The same, for those who want them.
+WEB_FOLDERS: Mapping[str, Callable[[Description], Mapping[str, str]]] = {"web": phone_screens}
 
 
-def outputs(description: Description, site: AlarmSite | None = None) -> dict[str, str]:
-    """The text of every file, by its path relative to where they are written."""
+def outputs(description: Description, site: AlarmSite | None = None, *, web: bool = False) -> dict[str, str]:
+    """The text of every file, by its path relative to where they are written; `web`: also those of WEB_FOLDERS."""
     made = {path: render(description) for path, render in FILES.items()}
     made |= {path: render(description, site or AlarmSite()) for path, render in ALARM_FILES.items()}
-    for folder, render in FOLDERS.items():
+    for folder, render in {**FOLDERS, **(WEB_FOLDERS if web else {})}.items():
         made |= {f"{folder}/{name}": text for name, text in render(description).items()}
     return made

@@ -21,6 +21,8 @@ from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.conditions import check_reading
+from pixieioc.ioc.energies import Energies
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.metrics.endpoint import Endpoint
@@ -29,6 +31,7 @@ from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
 from pixieioc.ioc.records.rights import Rights, Security
 from pixieioc.ioc.recsync.caster import Caster
 from pixieioc.ioc.run_control import RunControl
+from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
 from pixieioc.ioc.supervisor import Supervisor, stuck
@@ -133,6 +136,7 @@ async def run_ioc(
     supervisor = Supervisor.take(os.environ)
     ending = _Ending(supervisor)
     _listen_to_signals(ending)
+    check_reading(config.conditions)
     read_rules(config)  # what is wrong with them is said before anything is begun
     with State(config.state_folder) as state:
         infos = all_pvs(config)
@@ -140,6 +144,7 @@ async def run_ioc(
         prepare()
         control = RunControl(pvs, config, state)
         control.pipeline.processes.state_folder = config.state_folder
+        Energies(pvs, control.settings, control.put_refused)
         ending.watch(control)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(control.on_fault)
@@ -154,7 +159,7 @@ async def run_ioc(
             await server.start()
         except OSError as error:
             raise error if isinstance(error, CannotServe) else CannotServe(*error.args) from error
-        pva = await _begin_pva(config, pvs, server)
+        pva = await _begin_pva(config, pvs, server, control.run_log)
         if on_ready is not None:
             on_ready()
         supervisor.ready()
@@ -165,20 +170,22 @@ async def run_ioc(
         await _serve(config, pvs, server, pva, control, state, ending, background, autosave, start=start)
 
 
-async def _begin_pva(config: Config, pvs: Pvs, server: _Server) -> PvaServer | None:
+async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog) -> PvaServer | None:
     """The PVAccess server, running, if there is to be one; it asks that of Channel Access who may write."""
     wanted = config.ioc.pva
     if not wanted.on:
         return None
     try:
         from pixieioc.ioc.pva.server import Place, Server
+        from pixieioc.ioc.pva.structures import offers
     except ImportError as error:
         raise CannotServe(
             f"PVAccess needs p4p ({error}): pip install 'pixieioc[pva]', or ioc.pva.on = false"
         ) from error
     interfaces = wanted.interfaces or [each for each in server.interfaces if each != "0.0.0.0"]
     place = Place(tuple(interfaces), wanted.port, wanted.broadcast_port)
-    pva = Server(pvs.values(), server, place, config.ioc.limits.puts)
+    more = offers(pvs, lambda: list(reversed(run_log.entries)))
+    pva = Server(pvs.values(), server, place, config.ioc.limits.puts, more)
     try:
         await pva.start()
     except OSError as error:
@@ -223,7 +230,8 @@ async def _serve(
     background.append(loop.create_task(Stats(pvs, server, state.starts, reset).run()))
     background.append(loop.create_task(server.put_log.run()))
     if config.ioc.recsync.on:
-        background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, server.port).run()))
+        ports = {"RSRV_SERVER_PORT": server.port} | ({"PVAS_SERVER_PORT": pva.port} if pva is not None else {})
+        background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, ports).run()))
     if config.ioc.metrics.on:
         background.append(loop.create_task(Endpoint(pvs, config.ioc.metrics).run()))
     unfinished = Worker("pixieioc unfinished files")
