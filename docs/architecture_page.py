@@ -30,7 +30,7 @@ ROOMS = {
     "config": "configuration files",
     "config_input": "files and options that override them",
     "config_values": "their values: defaults, file names, JSON",
-    "config_ioc": "what they say of access and of the log of puts, checked",
+    "config_ioc": "what they say of access, the log of puts and recceivers, checked",
     "access": "EPICS access security: files to rules, rules to rights",
     "config_run": "what can be set about runs",
     "config_schema": "their other tables",

@@ -20,7 +20,7 @@ except ImportError:  # run as a script, from any folder
     import task_page  # pyright: ignore[reportMissingImports]
 
 from pixieioc.config_run import RunParameters
-from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, PutLogTable
+from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, PutLogTable, RecSyncTable
 from pixieioc.ioc import run_machine
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
@@ -136,6 +136,12 @@ The log is described in [running an IOC](running.md#log).
 [Who may write](../how-to/who-may-write.md) has an example, [access](access.md#the-log-of-puts) what a line says.
 
 {put_log}
+
+## `[ioc.recsync]`
+
+[Be found in ChannelFinder](../how-to/channelfinder.md) says what it does.
+
+{recsync}
 
 {tasks}
 ## Reports of every task
@@ -447,6 +453,7 @@ def configuration() -> str:
         limits=_keys(LimitsTable),
         log=_keys(LogTable),
         put_log=_keys(PutLogTable),
+        recsync=_keys(RecSyncTable),
         tasks="\n".join(_task(name, own[name]) for name in sorted(own)),
         standard=_reports(r for r in vars(StandardReports).values() if isinstance(r, Report)) + "\n",
     )

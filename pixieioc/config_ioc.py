@@ -1,7 +1,8 @@
-"""What `[ioc]` says of access and of the log of puts: checked beyond the types of its keys."""
+"""What `[ioc]` says of access, of the log of puts and of recceivers: checked beyond the types of its keys."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,14 @@ def macro_of(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
+def address_of(text: str) -> str:
+    """From an IPv4 address; ValueError says that it must be one."""
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise ValueError("must be an address such as 10.0.0.5") from None
+
+
 def macros_of(ioc: IocTable, prefix: str) -> Mapping[str, str]:
     """The macros of the access file: `P` is the prefix unless it is one of them."""
     return {"P": prefix} | dict(map(macro_of, ioc.access_macros))
@@ -70,6 +79,8 @@ def problems_of(ioc: IocTable, folder: Path, *, files: bool) -> Iterator[Problem
     checks: dict[tuple[str, ...], tuple[list[str], Callable[[str], object]]] = {
         ("ioc", "access_macros"): (ioc.access_macros, macro_of),
         ("ioc", "put_log", "collectors"): (ioc.put_log.collectors, collector_of),
+        ("ioc", "recsync", "interfaces"): (ioc.recsync.interfaces, address_of),
+        ("ioc", "recsync", "recceivers"): (ioc.recsync.recceivers, address_of),
     }
     for key_path, (texts, read) in checks.items():
         for text in texts:

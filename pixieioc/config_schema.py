@@ -11,8 +11,8 @@ from pixieioc.pipeline.graph import Branch, Graph
 LONGEST_PREFIX = 30
 
 
-def _described(doc: str, *, least: float | None = None) -> msgspec.Meta:
-    return msgspec.Meta(description=doc, ge=least)
+def _described(doc: str, *, least: float | None = None, most: float | None = None) -> msgspec.Meta:
+    return msgspec.Meta(description=doc, ge=least, le=most)
 
 
 class BranchTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,6 +122,42 @@ class PutLogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 10_000
 
 
+class RecSyncTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.recsync]`: telling recceivers, and so ChannelFinder, which process variables there are."""
+
+    on: Annotated[bool, _described("Whether recceivers are told.")] = False
+    interfaces: Annotated[
+        list[str], _described("Addresses on which announcements are awaited; empty: those of the server.")
+    ] = []
+    port: Annotated[int, _described("UDP port on which recceivers announce themselves.", least=1, most=65535)] = 5049
+    recceivers: Annotated[
+        list[str],
+        _described("Addresses of the recceivers that are told; empty: of each that announces itself, one at a time."),
+    ] = []
+    hold_off: Annotated[
+        float,
+        _described(
+            "Longest time between an announcement and the connection in seconds; it is chosen by chance, so that not "
+            "all IOCs come at once.",
+            least=0,
+        ),
+    ] = 10.0
+    timeout: Annotated[
+        float,
+        _described("Seconds that a recceiver may take for a step; four times as much from ping to ping.", least=1),
+    ] = 20.0
+    info: Annotated[
+        dict[str, str],
+        _described(
+            "Further properties of the IOC, such as ENGINEER, LOCATION and IOCNAME; they replace those of the "
+            "environment. An empty one is not told."
+        ),
+    ] = {}
+    exclude: Annotated[
+        list[str], _described("Patterns with `*` and `?` of names, with the prefix, that are not told.")
+    ] = []
+
+
 class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc]`: the server, and limits of the computer it runs on."""
 
@@ -153,4 +189,5 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = False
     put_log: Annotated[PutLogTable, _described("The log of puts, see below.")] = PutLogTable()
     log: Annotated[LogTable, _described("Where the log goes, see below.")] = LogTable()
+    recsync: Annotated[RecSyncTable, _described("What ChannelFinder hears, see below.")] = RecSyncTable()
     limits: Annotated[LimitsTable, _described("What clients may cost, see below.")] = LimitsTable()

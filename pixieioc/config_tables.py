@@ -102,6 +102,7 @@ _WORDS: dict[Any, str] = {
     float: "a number",
     bool: "true or false",
     list[str]: "a list of texts",
+    dict[str, str]: "a table of texts",
 }
 
 
@@ -109,10 +110,13 @@ def _allowed(as_type: Any) -> str:
     """What a key of this type may be."""
     bare, *metas = get_args(as_type) if get_origin(as_type) is Annotated else (as_type,)
     least = next((meta.ge for meta in metas if isinstance(meta, msgspec.Meta) and meta.ge is not None), None)
+    most = next((meta.le for meta in metas if isinstance(meta, msgspec.Meta) and meta.le is not None), None)
     if get_origin(bare) is Literal:
         return " or ".join(get_args(bare))
     if _struct_of_items(as_type) is not None:
         return "tables of their own, each with a head in double brackets"
+    if least is not None and most is not None:
+        return f"{_WORDS[bare]} from {least:g} to {most:g}"
     return _WORDS[bare] + (f" of at least {least:g}" if least is not None else "")
 
 

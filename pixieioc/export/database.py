@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 
 from pixieioc.export.text import GENERATED, quoted, shortened, without_macros
-from pixieioc.pvinfo.about import archive_of
+from pixieioc.pvinfo.about import info_tags
 from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import DRIVEN, LIMIT_NAMES, LIMIT_SEVERITY_FIELDS, LONGEST_UNIT, STATE_FIELDS, PvInfo
 
@@ -33,7 +33,7 @@ def substitutions(description: Description) -> str:
 def record(pv: PvInfo) -> str:
     """One record."""
     lines = [f"    field({name}, {quoted(without_macros(value))})\n" for name, value in fields(pv)]
-    lines += [f"    info({name}, {quoted(value)})\n" for name, value in _infos(pv)]
+    lines += [f"    info({name}, {quoted(value)})\n" for name, value in info_tags(pv, "$(P)")]
     return f'record({pv.record}, "$(P){pv.name}") {{\n{"".join(lines)}}}\n'
 
 
@@ -97,15 +97,3 @@ def _limits(pv: PvInfo) -> Iterator[tuple[str, str]]:
 def number(pv: PvInfo, value: float) -> str:
     """A number as the record's own type."""
     return str(int(value)) if pv.record in WHOLE or pv.is_enum else f"{value:.16g}"
-
-
-def _infos(pv: PvInfo) -> Iterator[tuple[str, str]]:
-    match archive_of(pv):
-        case "always":
-            yield "archive", "monitor, 1.0, VAL"
-        case "running":
-            yield "archive", "monitor, 1.0, VAL, controllingPV=$(P)Acquire_RBV"
-        case "":
-            pass
-    if pv.saved:
-        yield "autosaveFields", "VAL"

@@ -25,6 +25,7 @@ from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.put_log import PutLog
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
+from pixieioc.ioc.recsync.caster import Caster
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
@@ -185,6 +186,8 @@ async def _serve(
     loop = asyncio.get_running_loop()
     background.append(loop.create_task(Stats(pvs, server, state.starts, reset).run()))
     background.append(loop.create_task(server.put_log.run()))
+    if config.ioc.recsync.on:
+        background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, server.port).run()))
     unfinished = Worker("pixieioc unfinished files")
     unfinished.do(functools.partial(_warn_of_unfinished_files, config))
     unfinished.close()

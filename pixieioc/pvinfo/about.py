@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from pixieioc.pvinfo.model import SEVERITIES, Archive, PvInfo
 
@@ -27,6 +28,22 @@ def archive_of(pv: PvInfo) -> Archive:
     if pv.record in ("waveform", "stringin") or pv.access:
         return ""
     return "always" if pv.is_enum or pv.role == "readback" or pv.section == "ioc" else "running"
+
+
+def info_tags(pv: PvInfo, prefix: str) -> Iterator[tuple[str, str]]:
+    """Its `info` tags, which say to an archiver and to a save and restore what to do with it.
+
+    What follows from a process variable of the same IOC has its name with this prefix.
+    """
+    match archive_of(pv):
+        case "always":
+            yield "archive", "monitor, 1.0, VAL"
+        case "running":
+            yield "archive", f"monitor, 1.0, VAL, controllingPV={prefix}Acquire_RBV"
+        case "":
+            pass
+    if pv.saved:
+        yield "autosaveFields", "VAL"
 
 
 def may_alarm(pv: PvInfo) -> bool:

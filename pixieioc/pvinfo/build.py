@@ -13,6 +13,7 @@ from pixieioc.pvinfo.declared import as_pv, task_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
 from pixieioc.pvinfo.model import LONGEST_NAME, NO_LIMITS, PvInfo, Section, Source
 from pixieioc.pvinfo.overview import in_words
+from pixieioc.pvinfo.recsync import recsync_pvs
 from pixieioc.pvinfo.run_control import run_control_pvs
 from pixieioc.pvinfo.save_restore import save_restore_pvs
 
@@ -55,7 +56,7 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
             pvs.setdefault(pv.name, pv)
             if pv.name not in texts and (text := in_words(pv)) is not None:
                 pvs.setdefault(text.name, text)
-    for pv in (*ioc_pvs(), *save_restore_pvs()):
+    for pv in (*ioc_pvs(), *save_restore_pvs(), *(recsync_pvs() if config.ioc.recsync.on else ())):
         if pv.name in pvs:
             raise ConfigError(f"{pvs[pv.name].source.task}: the process variable {pv.name} is the IOC's own")
         pvs[pv.name] = pv

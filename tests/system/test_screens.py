@@ -16,7 +16,7 @@ DEMO = ROOT / "examples" / "demo.toml"
 OPI = ROOT / "opi"
 ADDRESSES = " ".join(f"127.0.0.1:{port}" for port in CA_PORTS)
 #: Display files that are only parts of others.
-PARTS = {"spectra_cell.bob", "traces_cell.bob", "rates_module.bob", "alarm_row.bob"}
+PARTS = {"spectra_cell.bob", "log_spectra_cell.bob", "traces_cell.bob", "rates_module.bob", "alarm_row.bob"}
 pytestmark = pytest.mark.timeout(240)
 
 
@@ -62,6 +62,9 @@ def _visit_all(screen: Phoebus, ioc: Ioc) -> None:
         screen.go(place, f"{place.lower()}.bob")
         assert not screen.has_scroll_bars(), place
         seen.add(f"{place.lower()}.bob")
+        if place == "Spectra":
+            screen.go("logarithmic", "log_spectra.bob")
+            seen.add("log_spectra.bob")
     assert seen | PARTS == {path.name for path in OPI.iterdir()}
     assert screen.problems() == []
 

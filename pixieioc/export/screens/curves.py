@@ -11,8 +11,7 @@ from pixieioc.export.screens.layout import GAP, Site, columns_for, control_of, p
 
 #: Cells that are wide enough for axes.
 _WITH_AXES = 300
-#: How spectra can be drawn: text, whether logarithmic, whether the axis scales itself; and its limits if it does not.
-_SCALES = (("linear", "false", "true"), ("logarithmic", "true", "false"))
+#: A logarithmic axis that scales itself would begin at the smallest number there is.
 _LOG_LIMITS = (0.5, 1e6)
 
 
@@ -26,25 +25,40 @@ class _Kind:
     y: str
     #: What a channel tells beside its curve, for the small ones.
     number: str
+    #: Whether they are histograms.
+    steps: bool = False
+    #: Whether the axis of y is logarithmic. That is a file of its own: web clients know no macros for it.
+    log: bool = False
 
     def file(self, owner: str) -> str:
         """The display file of a task's curves; of the task whose channels stand before all tasks' names without it."""
-        return f"{self.title.lower()}{f'_{owner}' if owner else ''}.bob"
+        return f"{self._name}{f'_{owner}' if owner else ''}.bob"
 
     def cell(self, owner: str) -> str:
         """The display file of one small curve."""
-        return f"{self.title.lower()}_cell{f'_{owner}' if owner else ''}.bob"
+        return f"{self._name}_cell{f'_{owner}' if owner else ''}.bob"
+
+    @property
+    def _name(self) -> str:
+        return f"{'log_' if self.log else ''}{self.title.lower()}"
+
+    def axis(self, title: str, *, shown: bool = True) -> Axis:
+        """The axis of y."""
+        return Axis(title, _LOG_LIMITS, "false", "true", shown) if self.log else Axis(title, shown=shown)
 
 
-_SPECTRA = _Kind("Spectra", "Spectrum_RBV", "bin", "events", "OutputCountRate_RBV")
+_SPECTRA = _Kind("Spectra", "Spectrum_RBV", "bin", "events", "OutputCountRate_RBV", steps=True)
 _TRACES = _Kind("Traces", "Trace_RBV", "sample", "ADC units", "TraceEnergy_RBV")
+#: How spectra can be drawn, as the buttons say.
+_SCALES = {"linear": _SPECTRA, "logarithmic": replace(_SPECTRA, log=True)}
 
 
 def spectra_screens(site: Site) -> dict[str, str]:
-    """The files' texts: for each task with spectra the screen, and a small spectrum."""
+    """The files' texts: for each task with spectra and each scale the screen, and a small spectrum."""
     files: dict[str, str] = {}
     for owner in site.description.owners(_SPECTRA.array):
-        files |= _spectra(replace(site, owner=owner))
+        for kind in _SCALES.values():
+            files |= _spectra(replace(site, owner=owner), kind)
     return files
 
 
@@ -56,29 +70,32 @@ def traces_screens(site: Site) -> dict[str, str]:
     return files
 
 
-def _spectra(site: Site) -> dict[str, str]:
-    display, large, below = _screen(site, _SPECTRA, 300 if site.has_channel("ROI1:Low") else 0)
+def _spectra(site: Site, kind: _Kind) -> dict[str, str]:
+    display, large, below = _screen(site, kind, 300 if site.has_channel("ROI1:Low") else 0)
     numbers = range(1, 1 + sum(1 for i in range(1, 33) if site.has_channel(f"ROI{i}:Low")))
     markers = [
         (site.channel(f"ROI{i}:{edge}"), style.CURSORS[(i - 1) % len(style.CURSORS)])
         for i in numbers
         for edge in ("Low", "High")
     ]
-    # A logarithmic axis that scales itself would begin at the smallest number there is.
-    log = Axis(_SPECTRA.y, _LOG_LIMITS, "$(AUTO=true)", "$(LOG=false)")
+    y = kind.axis(kind.y)
     display.add(
-        bob.plot(large, site.channel(_SPECTRA.array), Axis(_SPECTRA.x), log, steps=True, markers=markers, toolbar=True)
+        bob.rectangle(large),
+        bob.plot(large, site.channel(kind.array), Axis(kind.x), y, steps=True, markers=markers, toolbar=True),
     )
     if below is not None:
         _regions(site, display, below, list(numbers))
-    return {_SPECTRA.file(site.owner): display.text(), _SPECTRA.cell(site.owner): _cell(site, _SPECTRA)}
+    return {kind.file(site.owner): display.text(), kind.cell(site.owner): _cell(site, kind)}
 
 
 def _traces(site: Site) -> dict[str, str]:
     task = site.info(f"{site.before}M00:C00:Trace_RBV").source.task
     shown = [name for name in ("Freeze", "Interval") if f"{task}:{name}" in site]
     display, large, below = _screen(site, _TRACES, 52 if shown else 0)
-    display.add(bob.plot(large, site.channel(_TRACES.array), Axis(_TRACES.x), Axis(_TRACES.y), toolbar=True))
+    display.add(
+        bob.rectangle(large),
+        bob.plot(large, site.channel(_TRACES.array), Axis(_TRACES.x), Axis(_TRACES.y), toolbar=True),
+    )
     if below is not None:
         display.add(bob.rectangle(below))
         for area, name in zip(below.inner(8).columns(*[1] * len(shown), gap=24), shown, strict=True):
@@ -89,7 +106,7 @@ def _traces(site: Site) -> dict[str, str]:
 def _screen(site: Site, kind: _Kind, below: int) -> tuple[Display, Box, Box | None]:
     """The screen with its small curves; the areas of the large one, and of what is `below` it."""
     file = kind.file(site.owner)
-    display, room = screen(site, kind.title, file)
+    display, room = screen(site, kind.title, replace(kind, log=False).file(site.owner))
     top = Box(room.x, room.y, room.width, 40)
     room = _below_the_choices(site, kind, room)
     if len(owners := site.description.owners(kind.array)) > 1:
@@ -99,7 +116,8 @@ def _screen(site: Site, kind: _Kind, below: int) -> tuple[Display, Box, Box | No
         _modules(modules, display, file, top)
     left, right = room.columns(44, 56)
     columns, rows, cell = _grid(site, kind, left)
-    channels = [{"M": "$(M=00)", "C": channel} for module, channel in site.channels(kind.array) if module == "00"]
+    # They have M from here: web clients would look for ever for the value of a macro that is its own.
+    channels = [{"C": channel} for module, channel in site.channels(kind.array) if module == "00"]
     display.add(
         bob.copies(
             Box(left.x, left.y, columns * (cell.width + GAP), rows * (cell.height + GAP)),
@@ -158,10 +176,12 @@ def _head(site: Site, kind: _Kind, box: Box) -> list[ET.Element]:
             bob.value(rest[1], site.channel(kind.number), style.HEADING),
         ]
     buttons = [
-        bob.opener(area, text, kind.file(site.owner), {"LOG": log, "AUTO": auto, "SCALE": text})
-        for area, (text, log, auto) in zip(rest[3:], _SCALES, strict=True)
+        bob.opener(area, text, scale.file(site.owner))
+        for area, (text, scale) in zip(rest[3:], _SCALES.items(), strict=True)
     ]
-    scale = bob.label(rest[2], "scale: $(SCALE=linear)", style.SMALL_BOLD, style.INK, bob.CENTER)
+    scale = bob.label(
+        rest[2], f"scale: {'logarithmic' if kind.log else 'linear'}", style.SMALL_BOLD, style.INK, bob.CENTER
+    )
     counts = bob.value(rest[1], site.channel("Counts_RBV"), style.HEADING)
     return [*widgets, bob.label(rest[0], "events", style.TEXT, style.FAINT, bob.RIGHT), counts, scale, *buttons]
 
@@ -226,15 +246,16 @@ def _cell(site: Site, kind: _Kind) -> str:
             style.TEXT_BOLD,
         )
     )
-    if kind is _SPECTRA:
+    if kind.steps:
         every = replace(site, owner="")  # the source tells rates, whichever task fills spectra
         if every.has_channel(kind.number):
             rate(display, number, every.channel(kind.number), style.SMALL_BOLD, None)
     else:
         pv = site.channel(kind.number)
         display.add(bob.value(number, pv, style.SMALL_BOLD, bob.RIGHT, background=None, precision=0))
-    area = Box(2, 36, cell.width - 4, cell.height - 38)
+    left = 12 if kind.log else 2  # web clients cut the numbers of a logarithmic axis off there
+    area = Box(left, 36, cell.width - left - 2, cell.height - 38)
     axes = cell.width >= _WITH_AXES
-    y = Axis("", _LOG_LIMITS, "$(AUTO=true)", "$(LOG=false)", axes) if kind is _SPECTRA else Axis(shown=axes)
-    display.add(bob.plot(area, site.channel(kind.array), Axis(shown=axes), y, steps=kind is _SPECTRA))
+    x, y = Axis(shown=axes), kind.axis("", shown=axes)
+    display.add(bob.plot(area, site.channel(kind.array), x, y, steps=kind.steps))
     return display.text()

@@ -86,7 +86,7 @@ def _module(site: Site) -> str:
     channels = [channel for module, channel in site.channels(SIGN) if module == "00"]
     step = _row_height(site)
     table = Box(inside.x, inside.y + 28, inside.width, len(channels) * step)
-    display.add(bob.copies(table, ROW_FILE, [{"M": "$(M=00)", "C": channel} for channel in channels], 1, 2))
+    display.add(bob.copies(table, ROW_FILE, [{"C": channel} for channel in channels], 1, 2))
     changed = Box(inside.x, table.y + table.height + 2, inside.width, 24)
     display.add(bob.value(changed, site("SettingsChanges_RBV"), style.TINY, text=True, background=None))
     names = _of_module(site)

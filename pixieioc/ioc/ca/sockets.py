@@ -7,6 +7,8 @@ import socket
 
 import psutil
 
+from pixieioc.ioc.broadcast import listening_udp
+
 #: Bytes that the kernel takes beyond what the client can: what waits there cannot be replaced by something newer.
 _UNSENT = 128 * 1024
 #: Bytes of searches that may wait: all clients of a facility search at once when its network comes back.
@@ -57,24 +59,7 @@ def listening_tcp(interfaces: list[str], port: int) -> list[socket.socket]:
 
 def search_udp(interfaces: list[str], port: int) -> list[socket.socket]:
     """Sockets on which name searches come: also broadcasts to the networks of the interfaces that were named."""
-    addresses = list(dict.fromkeys([*interfaces, *(b for i in interfaces if (b := _broadcast_of(i)))]))
-    made: list[socket.socket] = []
-    try:
-        for address in addresses:
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            made.append(sock)
-            # Several servers of one host share the port; broadcasts reach all of them.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SEARCHES)
-            sock.setblocking(False)
-            sock.bind((address, port))
-    except OSError as error:
-        for sock in made:
-            sock.close()
-        raise OSError(
-            f"cannot listen for searches on UDP {', '.join(addresses)} port {port}: {error.strerror}"
-        ) from error
-    return made
+    return listening_udp(interfaces, port, _SEARCHES, "searches")
 
 
 def beacon_udp() -> socket.socket:
@@ -95,13 +80,3 @@ def broadcast_addresses(interfaces: list[str]) -> list[str]:
         if address.family == socket.AF_INET and (everywhere or address.address in interfaces)
     ]
     return list(dict.fromkeys(found))
-
-
-def _broadcast_of(interface: str) -> str | None:
-    if interface == "0.0.0.0":
-        return None
-    for addresses in psutil.net_if_addrs().values():
-        for address in addresses:
-            if address.family == socket.AF_INET and address.address == interface:
-                return address.broadcast
-    return None
