@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated as A
-from typing import Any
+from typing import Annotated, Any
 
 from bluesky.protocols import EventCollectable, Flyable, Stageable, Stoppable, Triggerable
-from event_model import DataKey
+from event_model import DataKey, PartialEvent
 from ophyd_async.core import AsyncStatus, SignalR, SignalRW, StandardReadable
 from ophyd_async.core import StandardReadableFormat as Format
 from ophyd_async.epics.core import EpicsDevice, PvSuffix
 
-from pixieioc.devices.documents import Assets
+from pixieioc.devices.documents import Assets, event_of
 from pixieioc.devices.link import Link, two_schemes
 from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed
 from pixieioc.devices.taking import Taking, check_staging, stop
@@ -38,17 +37,17 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
     `kickoff` and `complete` a run goes on until its preset ends it or, without one, `complete` does.
     """
 
-    run_id: A[SignalR[int], PvSuffix("RunId_RBV"), Format.UNCACHED_SIGNAL]
-    end_reason: A[SignalR[str], PvSuffix("RunEndReason_RBV"), Format.UNCACHED_SIGNAL]
-    elapsed_real: A[SignalR[float], PvSuffix("ElapsedReal_RBV"), Format.HINTED_UNCACHED_SIGNAL]
-    elapsed_live: A[SignalR[float], PvSuffix("ElapsedLive_RBV"), Format.UNCACHED_SIGNAL]
-    dead_time: A[SignalR[float], PvSuffix("DeadTime_RBV"), Format.HINTED_UNCACHED_SIGNAL]
-    preset_mode: A[SignalRW[str], PvSuffix.rbv("PresetMode"), Format.CONFIG_SIGNAL]
-    preset_real: A[SignalRW[float], PvSuffix.rbv("PresetReal"), Format.CONFIG_SIGNAL]
-    preset_live: A[SignalRW[float], PvSuffix.rbv("PresetLive"), Format.CONFIG_SIGNAL]
-    preset_events: A[SignalRW[int], PvSuffix.rbv("PresetEvents"), Format.CONFIG_SIGNAL]
-    preset_triggers: A[SignalRW[int], PvSuffix.rbv("PresetTriggers"), Format.CONFIG_SIGNAL]
-    simulated: A[SignalR[str], PvSuffix("SimMode_RBV"), Format.CONFIG_SIGNAL]
+    run_id: Annotated[SignalR[int], PvSuffix("RunId_RBV"), Format.UNCACHED_SIGNAL]
+    end_reason: Annotated[SignalR[str], PvSuffix("RunEndReason_RBV"), Format.UNCACHED_SIGNAL]
+    elapsed_real: Annotated[SignalR[float], PvSuffix("ElapsedReal_RBV"), Format.HINTED_UNCACHED_SIGNAL]
+    elapsed_live: Annotated[SignalR[float], PvSuffix("ElapsedLive_RBV"), Format.UNCACHED_SIGNAL]
+    dead_time: Annotated[SignalR[float], PvSuffix("DeadTime_RBV"), Format.HINTED_UNCACHED_SIGNAL]
+    preset_mode: Annotated[SignalRW[str], PvSuffix.rbv("PresetMode"), Format.CONFIG_SIGNAL]
+    preset_real: Annotated[SignalRW[float], PvSuffix.rbv("PresetReal"), Format.CONFIG_SIGNAL]
+    preset_live: Annotated[SignalRW[float], PvSuffix.rbv("PresetLive"), Format.CONFIG_SIGNAL]
+    preset_events: Annotated[SignalRW[int], PvSuffix.rbv("PresetEvents"), Format.CONFIG_SIGNAL]
+    preset_triggers: Annotated[SignalRW[int], PvSuffix.rbv("PresetTriggers"), Format.CONFIG_SIGNAL]
+    simulated: Annotated[SignalR[str], PvSuffix("SimMode_RBV"), Format.CONFIG_SIGNAL]
 
     #: Lists of files of a run, by kind.
     file_lists: dict[str, SignalR[str]]
@@ -68,7 +67,7 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         self._mocked = False
         self._taking: Taking | None = None
         self._flight: asyncio.Task[int] | None = None
-        self._flown: list[dict[str, Any]] = []
+        self._flown: list[PartialEvent] = []
         self.file_lists = {}
         super().__init__(f"{scheme}://{bare}", name=name)
         self._assets = Assets(self.name, host)
@@ -147,21 +146,13 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         if await self.preset_mode.get_value() == "No preset":
             await self._stop_own()
         await flight
-        self._flown.append(await self._event())
-
-    async def _event(self) -> dict[str, Any]:
-        readings = await self.read()
-        return {
-            "data": {key: reading["value"] for key, reading in readings.items()},
-            "timestamps": {key: reading["timestamp"] for key, reading in readings.items()},
-            "time": max(reading["timestamp"] for reading in readings.values()),
-        }
+        self._flown.append(event_of(await self.read()))
 
     async def describe_collect(self) -> dict[str, DataKey]:
         """The same as that of a point."""
         return await self.describe()
 
-    async def collect(self) -> AsyncIterator[dict[str, Any]]:
+    async def collect(self) -> AsyncIterator[PartialEvent]:
         """An event for each run of a flight."""
         flown, self._flown = self._flown, []
         for event in flown:

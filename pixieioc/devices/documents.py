@@ -25,7 +25,7 @@ class Assets:
         self.index = 0  #: of the next point
         self._documents: list[tuple[str, dict[str, Any]]] = []
 
-    def describe(self, kinds: tuple[str, ...], source: str) -> dict[str, dict[str, Any]]:
+    def describe(self, kinds: tuple[str, ...], source: str) -> dict[str, Any]:
         """The data keys of these kinds of files, `raw` and `events`."""
         return {self.key(kind): {"source": source, "external": "STREAM:", **_DATA_KEYS[kind]} for kind in kinds}
 
@@ -63,6 +63,15 @@ class Assets:
 
     def _uri(self, path: str) -> str:
         return f"file://{self.host}{quote(path, errors='surrogateescape')}"
+
+
+def event_of(readings: Any) -> Any:
+    """The event of a run of a flight, from what was read at its end."""
+    return {
+        "data": {key: reading["value"] for key, reading in readings.items()},
+        "timestamps": {key: reading["timestamp"] for key, reading in readings.items()},
+        "time": max(reading["timestamp"] for reading in readings.values()),
+    }
 
 
 def _mimetype(files: list[dict[str, Any]]) -> str:

@@ -59,7 +59,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Answered:
-    """The put of the start was answered; `failure` is why it failed, empty if it did not, as far as the client knows."""
+    """The put of the start was answered; `failure` is why it failed, as far as the client knows; empty: it did not."""
 
     failure: str = ""
 
@@ -144,11 +144,10 @@ class Point:
             case Answered(failure):
                 self._failure = failure
                 return Read()
-            case Busy(True):
-                self.started = True
-                return Wait()
-            case Busy(False):
-                return Wait(PATIENCE) if self.started else Wait()
+            case Busy(on):
+                over = self.started and not on
+                self.started = self.started or on
+                return Wait(PATIENCE) if over else Wait()
             case Lost(pv):
                 return Bad(f"the connection to {pv} was lost while run {self._before + 1} was taken")
             case Late():
@@ -170,3 +169,14 @@ class Point:
         if self._failure:
             return Bad(f"run {mine} has ended with {facts.end_reason}, but {self._failure}: {facts.command}")
         return Good(mine)
+
+
+def why_not_staged(facts: Facts | None, waits: str | None, *, take_over: bool) -> str:
+    """Why no points can be taken now; `waits` is WaitForPipeline, `take_over` whether runs of others may be ended."""
+    if facts is None or waits is None:
+        return "the IOC does not answer"
+    if waits != "Yes":
+        return "WaitForPipeline is No: the put of a start would be answered before the run's data are there"
+    if facts.busy and not take_over:
+        return f"somebody else's run is in progress: {facts.status}"
+    return ""

@@ -21,6 +21,7 @@ from pixieioc.devices.point import (
     RunFailed,
     Step,
     Wait,
+    why_not_staged,
 )
 
 
@@ -59,10 +60,10 @@ class Taking:
                 event: Event = Late()
                 with suppress(TimeoutError):
                     event = await asyncio.wait_for(self._events.get(), seconds)
-                step = self._point.happened(event)
+                after = self._point.happened(event)
                 if self._point.started:
                     self.started.set()
-                return step
+                return after
             case Read():
                 return self._point.end(await self._facts())
 
@@ -92,11 +93,7 @@ async def stop(link: Link) -> None:
 async def check_staging(link: Link, *, take_over: bool) -> None:
     """Ends a run that is in progress, or refuses to; RunFailed too if points could not be told from each other."""
     facts, waits = await asyncio.gather(facts_of(link), link.read(("WaitForPipeline",)))
-    if facts is None or waits is None:
-        raise RunFailed("the IOC does not answer")
-    if waits != ["Yes"]:
-        raise RunFailed("WaitForPipeline is No: the put of a start would be answered before the run's data are there")
-    if facts.busy and not take_over:
-        raise RunFailed(f"somebody else's run is in progress: {facts.status}")
-    if facts.busy:
+    if problem := why_not_staged(facts, waits[0] if waits else None, take_over=take_over):
+        raise RunFailed(problem)
+    if facts is not None and facts.busy:
         await stop(link)
