@@ -125,6 +125,10 @@ def generate(
     display_folder: Annotated[
         str, typer.Option(metavar="DIR", help="Folder of the screens, as alarms link to it (default: Phoebus' own).")
     ] = "",
+    devices: Annotated[
+        bool,
+        typer.Option("--devices", help="Write detectors for bluesky, too, into devices/."),
+    ] = False,
 ) -> None:
     """Write database, screens, alarm tree, archiver and save lists and a reference of all PVs of a configuration."""
     from pixieioc.export import outputs
@@ -137,7 +141,7 @@ def generate(
         site = alarm_site(alarm_name, alarm_parent, display_folder)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    files = outputs(description, site)
+    files = outputs(description, site, clients=devices)
     if check_only:
         if old := stale(out, files):
             typer.echo(f"pixieioc: not current in {out}: {', '.join(old)}", err=True)

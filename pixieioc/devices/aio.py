@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Annotated, Any, ClassVar
 
 from bluesky.protocols import EventCollectable, Flyable, Stageable, Stoppable, Triggerable
 from event_model import DataKey, PartialEvent
@@ -13,14 +13,14 @@ from ophyd_async.core import StandardReadableFormat as Format
 from ophyd_async.epics.core import EpicsDevice, PvSuffix
 
 from pixieioc.devices.documents import Assets, event_of
-from pixieioc.devices.link import Link, two_schemes
-from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed
+from pixieioc.devices.link import Link, split_protocol, with_protocol
+from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed, chosen_of
 from pixieioc.devices.taking import Taking, check_staging, stop
 
 
 def link_to(prefix: str) -> Link:
     """The link for a prefix such as `ca://PX16:` or `pva://PX16:`."""
-    scheme, bare = two_schemes(prefix)
+    scheme, bare = split_protocol(prefix)
     if scheme == "pva":
         from pixieioc.devices.aio_pva import PvaLink
 
@@ -49,8 +49,10 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
     preset_triggers: Annotated[SignalRW[int], PvSuffix.rbv("PresetTriggers"), Format.CONFIG_SIGNAL]
     simulated: Annotated[SignalR[str], PvSuffix("SimMode_RBV"), Format.CONFIG_SIGNAL]
 
-    #: Lists of files of a run, by kind.
-    file_lists: dict[str, SignalR[str]]
+    #: The signals that list the files of a run, by the kind of these files.
+    file_lists: ClassVar[Mapping[str, str]] = {}
+    #: The names of the channels.
+    channels: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, prefix: str, name: str = "", *, documents: bool = True, host: str = "localhost", take_over: bool = True
@@ -60,7 +62,7 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         With `documents` the files of each point become StreamResources, at `host`. To stage it stops a run that is in
         progress; without `take_over` it is refused as long as there is one.
         """
-        scheme, bare = two_schemes(prefix)
+        prefix = with_protocol(prefix)
         self._link = link_to(prefix)
         self._documents, self._take_over = documents, take_over
         self._host = host
@@ -68,9 +70,14 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         self._taking: Taking | None = None
         self._flight: asyncio.Task[int] | None = None
         self._flown: list[PartialEvent] = []
-        self.file_lists = {}
-        super().__init__(f"{scheme}://{bare}", name=name)
+        super().__init__(prefix, name=name)
         self._assets = Assets(self.name, host)
+
+    def choose(self, read: Collection[str] | None, arrays: Collection[str] = ()) -> None:
+        """Has those of `channels` that `read` names, all if it is None, in each event, with these arrays of them."""
+        chosen = [getattr(self, name) for name in chosen_of(self.channels, read)]
+        self.add_readables(chosen)
+        self.add_readables([getattr(channel, name) for channel in chosen for name in arrays], Format.UNCACHED_SIGNAL)
 
     async def connect(self, mock: Any = False, *arguments: Any, **options: Any) -> None:
         """Connects; a device that is mocked takes no runs, so that its points are always good."""
@@ -123,7 +130,8 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
 
     async def _add_documents(self, run_id: int) -> None:
         if self._documents and self.file_lists:
-            lists = await asyncio.gather(*(signal.get_value(cached=False) for signal in self.file_lists.values()))
+            signals = [getattr(self, name) for name in self.file_lists.values()]
+            lists = await asyncio.gather(*(signal.get_value(cached=False) for signal in signals))
             self._assets.add(run_id, dict(zip(self.file_lists, lists, strict=True)))
 
     # -- one run of a flight ---------------------------------------------------------------------------------------
@@ -169,3 +177,6 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         """The files of the points that were taken since the last time."""
         for document in self._assets.collect():
             yield document
+
+
+__all__ = ["PixieDetector", "with_protocol"]

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, ClassVar
 
-from ophyd import Component, Device, EpicsSignalRO, EpicsSignalWithRBV
+from ophyd import Component, Device, EpicsSignalRO, EpicsSignalWithRBV, Kind
 from ophyd.status import DeviceStatus
 
 from pixieioc.devices.classic_ca import PyepicsLink
 from pixieioc.devices.classic_taking import Taking, check_staging, stop
 from pixieioc.devices.documents import Assets, event_of
-from pixieioc.devices.link import two_schemes
-from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed
+from pixieioc.devices.link import split_protocol
+from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed, chosen_of
 
 
 def reading(suffix: str, kind: str = "normal", **options: Any) -> Component[EpicsSignalRO]:
     """A value that is read in each event, from its monitor: it is as new as the answer to the run's put."""
     return Component(EpicsSignalRO, suffix, kind=kind, auto_monitor=True, **options)
+
+
+def array(suffix: str) -> Component[EpicsSignalRO]:
+    """An array, which is read on wish only."""
+    return Component(EpicsSignalRO, suffix, kind="omitted")
 
 
 def setting(suffix: str, **options: Any) -> Component[EpicsSignalWithRBV]:
@@ -45,8 +50,10 @@ class PixieDetector(Device):
     preset_triggers = setting("PresetTriggers")
     simulated = Component(EpicsSignalRO, "SimMode_RBV", string=True, kind="config")
 
-    #: The components that list the files of a run, by kind.
-    file_lists: dict[str, str] = {}
+    #: The components that list the files of a run, by the kind of these files.
+    file_lists: ClassVar[Mapping[str, str]] = {}
+    #: The names of the channels.
+    channels: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -63,7 +70,7 @@ class PixieDetector(Device):
         With `documents` the files of each point become StreamResources, at `host`. To stage it stops a run that is in
         progress; without `take_over` it is refused as long as there is one.
         """
-        scheme, bare = two_schemes(prefix)
+        scheme, bare = split_protocol(prefix)
         if scheme != "ca":
             raise ValueError(f"prefix {prefix!r}: ophyd has no PVAccess, ophyd-async does (pixieioc.devices.aio)")
         self._documents, self._take_over, self._host = documents, take_over, host
@@ -73,6 +80,15 @@ class PixieDetector(Device):
         super().__init__(bare, name=name, **options)
         self._link = PyepicsLink(bare)
         self._assets = Assets(self.name, host)
+
+    def choose(self, read: Collection[str] | None, arrays: Collection[str] = ()) -> None:
+        """Has those of `channels` that `read` names, all if it is None, in each event, with these arrays of them."""
+        chosen = chosen_of(self.channels, read)
+        for name in self.channels:
+            channel = getattr(self, name)
+            channel.kind = Kind.normal if name in chosen else Kind.omitted
+            for array in arrays:
+                getattr(channel, array).kind = Kind.normal
 
     # -- stage ---------------------------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class Link(Protocol):
         ...
 
 
-def two_schemes(prefix: str) -> tuple[str, str]:
+def split_protocol(prefix: str) -> tuple[str, str]:
     """The protocol, `ca` without any, and the prefix of process variables: `pva://PX16:`; ValueError for another."""
     scheme, found, rest = prefix.partition("://")
     if not found:
@@ -38,3 +38,8 @@ def two_schemes(prefix: str) -> tuple[str, str]:
     if scheme not in ("ca", "pva"):
         raise ValueError(f"prefix {prefix!r}: the protocol must be ca:// or pva://")
     return scheme, rest
+
+
+def with_protocol(prefix: str) -> str:
+    """The prefix with its protocol."""
+    return "://".join(split_protocol(prefix))

@@ -7,6 +7,7 @@ answered. Whatever else happens is a failure, with the IOC's words for it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,3 +181,10 @@ def why_not_staged(facts: Facts | None, waits: str | None, *, take_over: bool) -
     if facts.busy and not take_over:
         return f"somebody else's run is in progress: {facts.status}"
     return ""
+
+
+def chosen_of(channels: tuple[str, ...], read: Collection[str] | None) -> list[str]:
+    """Those of `channels` that `read` names, all if it is None; ValueError for a name that is none."""
+    if unknown := set(read or ()) - set(channels):
+        raise ValueError(f"no channels {', '.join(sorted(unknown))}; there are {', '.join(channels)}")
+    return [name for name in channels if read is None or name in read]
