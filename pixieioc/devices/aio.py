@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Annotated, Any, ClassVar
 
-from bluesky.protocols import EventCollectable, Flyable, Stageable, Stoppable, Triggerable
+from bluesky.protocols import EventCollectable, Flyable, Hints, Stageable, Stoppable, Triggerable
 from event_model import DataKey, PartialEvent
 from ophyd_async.core import AsyncStatus, SignalR, SignalRW, StandardReadable
 from ophyd_async.core import StandardReadableFormat as Format
@@ -15,6 +15,7 @@ from ophyd_async.epics.core import EpicsDevice, PvSuffix
 from pixieioc.devices.documents import Assets, event_of
 from pixieioc.devices.link import Link, split_protocol, with_protocol
 from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed, chosen_of
+from pixieioc.devices.rates import Rates
 from pixieioc.devices.taking import Taking, check_staging, stop
 
 
@@ -53,6 +54,7 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
     file_lists: ClassVar[Mapping[str, str]] = {}
     #: The names of the channels.
     channels: ClassVar[tuple[str, ...]] = ()
+    _rated: Collection[str] = ()
 
     def __init__(
         self, prefix: str, name: str = "", *, documents: bool = True, host: str = "localhost", take_over: bool = True
@@ -78,6 +80,7 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         chosen = [getattr(self, name) for name in chosen_of(self.channels, read)]
         self.add_readables(chosen)
         self.add_readables([getattr(channel, name) for channel in chosen for name in arrays], Format.UNCACHED_SIGNAL)
+        self._rated = [name for name in chosen_of(self.channels, read) if hasattr(getattr(self, name), "counts")]
 
     async def connect(self, mock: Any = False, *arguments: Any, **options: Any) -> None:
         """Connects; a device that is mocked takes no runs, so that its points are always good."""
@@ -168,10 +171,25 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
 
     # -- data ------------------------------------------------------------------------------------------------------
 
+    @property
+    def _rates(self) -> Rates:
+        return Rates(self.name, self._rated, "-")
+
+    @property
+    def hints(self) -> Hints:
+        """The rates, too."""
+        return {**super().hints, "fields": [*super().hints.get("fields", []), *self._rates.keys]}
+
+    async def read(self) -> dict[str, Any]:
+        """The rates, too."""
+        readings = await super().read()
+        return {**readings, **self._rates.read(readings)}
+
     async def describe(self) -> dict[str, DataKey]:
         """What is read, and the content of files."""
         kinds = tuple(self.file_lists) if self._documents else ()
-        return {**await super().describe(), **self._assets.describe(kinds, self.run_id.source)}
+        described = await super().describe()
+        return {**described, **self._rates.describe(described), **self._assets.describe(kinds, self.run_id.source)}
 
     async def collect_asset_docs(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """The files of the points that were taken since the last time."""

@@ -14,6 +14,7 @@ from pixieioc.devices.classic_taking import Taking, check_staging, stop
 from pixieioc.devices.documents import Assets, event_of
 from pixieioc.devices.link import split_protocol
 from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed, chosen_of
+from pixieioc.devices.rates import Rates
 
 
 def reading(suffix: str, kind: str = "normal", **options: Any) -> Component[EpicsSignalRO]:
@@ -21,8 +22,8 @@ def reading(suffix: str, kind: str = "normal", **options: Any) -> Component[Epic
     return Component(EpicsSignalRO, suffix, kind=kind, auto_monitor=True, **options)
 
 
-def array(suffix: str) -> Component[EpicsSignalRO]:
-    """An array, which is read on wish only."""
+def unread(suffix: str) -> Component[EpicsSignalRO]:
+    """A value of the moment, or an array, which is read on wish only."""
     return Component(EpicsSignalRO, suffix, kind="omitted")
 
 
@@ -80,6 +81,7 @@ class PixieDetector(Device):
         super().__init__(bare, name=name, **options)
         self._link = PyepicsLink(bare)
         self._assets = Assets(self.name, host)
+        self._rates = Rates(self.name, (), "_")
 
     def choose(self, read: Collection[str] | None, arrays: Collection[str] = ()) -> None:
         """Has those of `channels` that `read` names, all if it is None, in each event, with these arrays of them."""
@@ -89,6 +91,8 @@ class PixieDetector(Device):
             channel.kind = Kind.normal if name in chosen else Kind.omitted
             for array in arrays:
                 getattr(channel, array).kind = Kind.normal
+        rated = [name for name in chosen if "counts" in getattr(self, name).component_names]
+        self._rates = Rates(self.name, rated, "_")
 
     # -- stage ---------------------------------------------------------------------------------------------------------
 
@@ -172,7 +176,7 @@ class PixieDetector(Device):
         return flight
 
     def _add_event(self) -> None:
-        self._flown.append(event_of(dict(self.read())))
+        self._flown.append(event_of(self.read()))
 
     def describe_collect(self) -> Any:
         """The same as that of a point."""
@@ -185,10 +189,25 @@ class PixieDetector(Device):
 
     # -- data ----------------------------------------------------------------------------------------------------------
 
+    @property
+    def hints(self) -> dict[str, list[str]]:
+        """The rates, too."""
+        return {"fields": [*super().hints["fields"], *self._rates.keys]}
+
+    def read(self) -> Any:
+        """The rates, too."""
+        readings = super().read()
+        return {**readings, **self._rates.read(readings)}
+
     def describe(self) -> Any:
         """What is read, and the content of files."""
         kinds = tuple(self.file_lists) if self._documents else ()
-        return {**super().describe(), **self._assets.describe(kinds, f"ca://{self.prefix}RunId_RBV")}
+        described = super().describe()
+        return {
+            **described,
+            **self._rates.describe(described),
+            **self._assets.describe(kinds, f"ca://{self.prefix}RunId_RBV"),
+        }
 
     def collect_asset_docs(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The files of the points that were taken since the last time."""

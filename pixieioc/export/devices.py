@@ -12,8 +12,10 @@ from pixieioc.export.text import one_line
 from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import PvInfo
 
-#: Reports of a channel that a scan is about: rates, events, and sums of regions of interest.
-_HINTED = ("channel_input_rate", "channel_output_rate", "counts", "roi_counts")
+#: Reports of a channel that a scan is about: events, and sums of regions of interest.
+_HINTED = ("counts", "roi_counts")
+#: Those that tell of the moment: they can be monitored, but of a run that is over they say nothing.
+_NOW = ("channel_input_rate", "channel_output_rate", "channel_dead_time", "trace_energy")
 #: The report that lists the files of a run.
 _FILES = "run_files"
 _INDENT = "    "
@@ -26,7 +28,7 @@ class _Signal:
     name: str
     suffix: str
     pv: PvInfo
-    use: str  #: hinted, read, setting, or array: read on wish
+    use: str  #: hinted, read, setting, now: not read, or array: read on wish
 
     @property
     def type(self) -> str:
@@ -120,6 +122,8 @@ def _signals(pvs: list[PvInfo]) -> Iterator[_Signal]:
         match pv.role:
             case "reading" if pv.record == "waveform":
                 yield _Signal(name, pv.own_name, pv, "array")
+            case "reading" if pv.source.name in _NOW:
+                yield _Signal(name, pv.own_name, pv, "now")
             case "reading":
                 yield _Signal(name, pv.own_name, pv, "hinted" if pv.source.name in _HINTED else "read")
             case "setpoint" if not pv.in_device:
@@ -151,8 +155,6 @@ def _about(signal: _Signal) -> str:
 
 _AIO_HEAD = '''"""The pixieioc {prefix} as a detector for ophyd-async, generated from its configuration."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -165,7 +167,7 @@ from pixieioc.devices.aio import PixieDetector, with_protocol
 '''
 _FORMATS = {
     "hinted": ", Format.HINTED_UNCACHED_SIGNAL", "read": ", Format.UNCACHED_SIGNAL",
-    "setting": ", Format.CONFIG_SIGNAL", "array": "",
+    "setting": ", Format.CONFIG_SIGNAL", "now": "", "array": "",
 }  # fmt: skip
 
 
@@ -215,7 +217,7 @@ from typing import Any, ClassVar
 
 from ophyd import Component, Device
 
-from pixieioc.devices.classic import PixieDetector, array, reading, setting
+from pixieioc.devices.classic import PixieDetector, reading, setting, unread
 '''
 
 
@@ -230,7 +232,7 @@ def _classic_signal(signal: _Signal) -> str:
         case "setting":
             made = f"setting({suffix}{text})"
         case _:
-            made = f"array({suffix})"
+            made = f"unread({suffix})"
     return f"{_about(signal)}\n{signal.name} = {made}"
 
 
