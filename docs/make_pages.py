@@ -20,7 +20,15 @@ except ImportError:  # run as a script, from any folder
     import task_page  # pyright: ignore[reportMissingImports]
 
 from pixieioc.config_run import RunParameters
-from pixieioc.config_schema import IocTable, LimitsTable, LogTable, PipelineTable, PutLogTable, RecSyncTable
+from pixieioc.config_schema import (
+    IocTable,
+    LimitsTable,
+    LogTable,
+    MetricsTable,
+    PipelineTable,
+    PutLogTable,
+    RecSyncTable,
+)
 from pixieioc.ioc import run_machine
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
@@ -142,6 +150,12 @@ The log is described in [running an IOC](running.md#log).
 [Be found in ChannelFinder](../how-to/channelfinder.md) says what it does.
 
 {recsync}
+
+## `[ioc.metrics]`
+
+[Watch an IOC with Prometheus](../how-to/metrics.md) says what there is.
+
+{metrics}
 
 {tasks}
 ## Reports of every task
@@ -454,6 +468,7 @@ def configuration() -> str:
         log=_keys(LogTable),
         put_log=_keys(PutLogTable),
         recsync=_keys(RecSyncTable),
+        metrics=_keys(MetricsTable),
         tasks="\n".join(_task(name, own[name]) for name in sorted(own)),
         standard=_reports(r for r in vars(StandardReports).values() if isinstance(r, Report)) + "\n",
     )

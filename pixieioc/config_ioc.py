@@ -54,7 +54,7 @@ def macro_of(text: str) -> tuple[str, str]:
 
 
 def address_of(text: str) -> str:
-    """From an IPv4 address; ValueError says that it must be one."""
+    """From an address of IPv4; ValueError says that it must be one."""
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
@@ -81,6 +81,7 @@ def problems_of(ioc: IocTable, folder: Path, *, files: bool) -> Iterator[Problem
         ("ioc", "put_log", "collectors"): (ioc.put_log.collectors, collector_of),
         ("ioc", "recsync", "interfaces"): (ioc.recsync.interfaces, address_of),
         ("ioc", "recsync", "recceivers"): (ioc.recsync.recceivers, address_of),
+        ("ioc", "metrics", "address"): ([ioc.metrics.address], address_of),
     }
     for key_path, (texts, read) in checks.items():
         for text in texts:

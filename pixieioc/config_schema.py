@@ -158,6 +158,16 @@ class RecSyncTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = []
 
 
+class MetricsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.metrics]`: a page of numbers for Prometheus."""
+
+    on: Annotated[bool, _described("Whether there is a page, http://ADDRESS:PORT/metrics.")] = False
+    address: Annotated[
+        str, _described("The address that it is served at; 0.0.0.0: all, for everybody who reaches this computer.")
+    ] = "127.0.0.1"
+    port: Annotated[int, _described("Its TCP port; each IOC on a computer needs its own.", least=1, most=65535)] = 9816
+
+
 class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc]`: the server, and limits of the computer it runs on."""
 
@@ -190,4 +200,5 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     put_log: Annotated[PutLogTable, _described("The log of puts, see below.")] = PutLogTable()
     log: Annotated[LogTable, _described("Where the log goes, see below.")] = LogTable()
     recsync: Annotated[RecSyncTable, _described("What ChannelFinder hears, see below.")] = RecSyncTable()
+    metrics: Annotated[MetricsTable, _described("A page for Prometheus, see below.")] = MetricsTable()
     limits: Annotated[LimitsTable, _described("What clients may cost, see below.")] = LimitsTable()

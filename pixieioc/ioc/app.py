@@ -23,6 +23,7 @@ from pixieioc.ioc.ca.rights import Rights, Security
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
+from pixieioc.ioc.metrics.endpoint import Endpoint
 from pixieioc.ioc.put_log import PutLog
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
 from pixieioc.ioc.recsync.caster import Caster
@@ -188,6 +189,8 @@ async def _serve(
     background.append(loop.create_task(server.put_log.run()))
     if config.ioc.recsync.on:
         background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, server.port).run()))
+    if config.ioc.metrics.on:
+        background.append(loop.create_task(Endpoint(pvs, config.ioc.metrics).run()))
     unfinished = Worker("pixieioc unfinished files")
     unfinished.do(functools.partial(_warn_of_unfinished_files, config))
     unfinished.close()

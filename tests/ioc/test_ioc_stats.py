@@ -1,9 +1,17 @@
-"""The iocStats process variables are true: each is compared with what the system says of the IOC's process."""
+"""What an IOC says of itself: over Channel Access, to ChannelFinder and to Prometheus.
+
+The iocStats process variables are compared with what the system says of the IOC's process. With the variable RECCEIVER,
+a command that runs recsync's own recceiver with the configuration file that is its argument, that is told, too.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
+import signal
+import socket
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -16,7 +24,31 @@ from pixieioc.config import load
 from pixieioc.pvinfo.access import access_pvs
 from pixieioc.pvinfo.build import all_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
+from pixieioc.testing.ioc import free_port
+from tests.ioc.conftest import CONFIG as ORDINARY
+from tests.ioc.services import page_at, page_until, stand_in
 from tests.running_ioc import Ioc
+
+ANNOUNCEMENTS, METRICS = free_port(), free_port()
+CONFIG = f"""{ORDINARY}
+[ioc.metrics]
+on = true
+port = {METRICS}
+[ioc.recsync]
+on = true
+port = {ANNOUNCEMENTS}
+hold_off = 0
+info = {{ENGINEER = "Eva", BUILDING = "7"}}
+"""
+RECCEIVER = f"""
+[recceiver]
+loglevel = DEBUG
+addrlist = 127.0.0.1:{ANNOUNCEMENTS}
+bind = 127.0.0.1:0
+procs = show
+announceInterval = 0.5
+tcptimeout = 1
+"""
 
 #: What is no statistics, or has tests of its own.
 OTHERS = {
@@ -141,3 +173,63 @@ def test_what_is_used_in_a_second(ioc: Ioc) -> None:
 def test_nothing_is_left_out() -> None:
     tested = {*NOW, "CA_CONN_CNT", "HEARTBEAT", "IOC_CPU_LOAD", "SYS_CPU_LOAD"}
     assert {pv.name.removeprefix("IOC:") for pv in ioc_pvs()} == tested | OTHERS
+
+
+def test_a_recceiver_hears_of_everything(ioc: Ioc) -> None:
+    with stand_in(ANNOUNCEMENTS) as talks:
+        ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Done", 15)
+        count = ioc.get("IOC:RECORD_CNT")
+        assert ioc.get("IOC:RecSync:Count_RBV") == count
+        talk = talks.get(timeout=10)
+        assert talk.pongs == [7]
+        assert len(talk.records) == count
+        told = {name: (kind, info) for name, kind, info in talk.records.values()}
+        assert told[f"{ioc.prefix}Acquire"][0] == ioc.get("Acquire.RTYP") == "bo"
+        assert told[f"{ioc.prefix}Acquire"][1]["recordDesc"] == ioc.get("Acquire.DESC$")
+        controlled = told[f"{ioc.prefix}ElapsedReal_RBV"][1]["archive"]
+        assert controlled == f"monitor, 1.0, VAL, controllingPV={ioc.prefix}Acquire_RBV"
+        assert (talk.info["ENGINEER"], talk.info["BUILDING"]) == ("Eva", "7")
+        assert talk.info["IOCNAME"] == ioc.prefix.rstrip(":")
+        with socket.create_connection(("127.0.0.1", int(talk.info["RSRV_SERVER_PORT"])), 5):
+            pass  # there is the server
+    ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Listening", 15)
+
+
+@pytest.mark.skipif("RECCEIVER" not in os.environ, reason="RECCEIVER does not say how to run recsync's recceiver")
+def test_the_real_recceiver_hears_of_everything_again_and_again(ioc: Ioc, tmp_path: Path) -> None:
+    config = tmp_path / "recceiver.conf"
+    config.write_text(RECCEIVER)
+    for _ in range(2):
+        with (tmp_path / "log").open("w") as log:
+            command = [*shlex.split(os.environ["RECCEIVER"]), str(config)]
+            real = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            try:
+                ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Done", 40)
+                end = time.monotonic() + 20
+                while not all(
+                    text in (said := (tmp_path / "log").read_text()) for text in ("# End", "pong nonce match")
+                ):
+                    assert time.monotonic() < end, said[-2000:]
+                    time.sleep(0.1)
+            finally:
+                os.killpg(real.pid, signal.SIGKILL)
+                real.wait()
+        names = re.findall(r'record\((\w+), "([^"]+)"\)', said)
+        assert ("bo", f"{ioc.prefix}Acquire") in names
+        assert len(set(names)) == ioc.get("IOC:RECORD_CNT")
+        ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Listening", 15)
+
+
+def test_the_page_follows_a_run_and_a_task_that_is_killed(ioc: Ioc) -> None:
+    assert page_at(METRICS)["pixieioc_run_acquiring"] == 0
+    ioc.put_and_forget("Acquire", 1)
+    page = page_until(METRICS, lambda page: page["pixieioc_task_events_total,task=FillSpectra"] > 0)
+    assert page["pixieioc_run_state,state=Acquire"] == page["pixieioc_task_status,state=RUNNING,task=FillSpectra"] == 1
+    assert page["pixieioc_run_number"] == ioc.get("RunId_RBV")
+    ioc.kill_task("SortEvents")
+    page = page_until(METRICS, lambda page: page["pixieioc_run_end_reason,state=Task lost"] == 1)
+    assert page["pixieioc_task_status,state=LOST,task=SortEvents"] == 1
+    assert page["pixieioc_task_error,task=SortEvents"] == 1
+    assert page["pixieioc_errors_total"] == ioc.get("ErrorCount_RBV") == 1
+    assert "pixieioc_task_memory_bytes,task=SortEvents" not in page
+    assert page["pixieioc_ca_clients"] == ioc.get("IOC:CA_CLNT_CNT") == 1

@@ -1,0 +1,1 @@
+"""What the IOC knows in numbers, for Prometheus: over HTTP, to read only."""
