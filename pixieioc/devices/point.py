@@ -163,7 +163,7 @@ class Point:
             return Bad(f"the start was refused: {facts.command}")
         if facts.run_id != mine:
             return Bad(f"the start led to run {facts.run_id}, not to run {mine}: somebody else starts runs")
-        if facts.busy:
+        if facts.busy or facts.end_reason == "None":  # it has only begun
             return Bad(f"run {mine} is not ours: {facts.command}")
         if facts.end_reason not in self.good:
             return Bad(facts.status if str(mine) in facts.status else f"run {mine} has ended: {facts.end_reason}")

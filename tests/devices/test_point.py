@@ -45,7 +45,7 @@ def test_a_run_that_is_the_next_one_and_ends_by_its_preset_is_a_good_point() -> 
     assert point.end(AFTER) == Good(7)
 
 
-@pytest.mark.parametrize("end", ["Operator stop", "Abort", "Task error", "Task lost", "Timeout", "IOC restart", "None"])
+@pytest.mark.parametrize("end", ["Operator stop", "Abort", "Task error", "Task lost", "Timeout", "IOC restart"])
 @pytest.mark.parametrize("failure", ["", "Channel write request failed"])
 def test_a_run_that_ends_otherwise_is_none_whatever_the_put_says(end: str, failure: str) -> None:
     point = _point(Busy(True), Busy(False))
@@ -72,6 +72,12 @@ def test_somebody_elses_run_is_none_while_it_is_on(failure: str) -> None:
     point = _point(Busy(True))
     assert point.happened(Answered(failure)) == Read()
     assert point.end(Facts(7, True, "None", "run 7 is running", REFUSED)) == Bad(f"run 7 is not ours: {REFUSED}")
+
+
+def test_somebody_elses_run_that_has_only_begun_is_none() -> None:
+    point = _point(Busy(False))
+    assert point.happened(Answered("Channel write request failed")) == Read()
+    assert point.end(Facts(7, False, "None", "run 7 is running", REFUSED)) == Bad(f"run 7 is not ours: {REFUSED}")
 
 
 def test_somebody_elses_run_is_none_though_it_ended_well_before_it_was_looked_at() -> None:

@@ -24,7 +24,6 @@ import bluesky.preprocessors as bpp
 from bluesky import RunEngine
 from bluesky.utils import RunEngineInterrupted
 
-
 #: Where lines go; what others print goes to stderr: the RunEngine tells people when it pauses.
 _OUT, sys.stdout = sys.stdout, sys.stderr
 
@@ -81,11 +80,11 @@ def detector_of(module: Path, prefix: str) -> tuple[Any, Any]:
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     if "classic" in module.stem:
-        from ophyd.sim import motor
+        from ophyd.sim import SynAxis
 
         detector = made.Detector(prefix, name="det")
         detector.wait_for_connection(timeout=20)
-        return detector, motor
+        return detector, SynAxis(name="motor")
     from ophyd_async.core import init_devices, soft_signal_rw
 
     with init_devices():

@@ -184,8 +184,9 @@ def well(scans: Scans, scan: Scanner, kind: str, plan: str, points: int) -> Row:
     outcome = scan.run(plan, num=points, seconds=0.2)
     row = judged(scans, kind, plan, outcome, outcome.at, "", points)
     row.problems += [outcome.failed] if outcome.failed else []
-    cost = overhead(outcome, 0.2)
-    row.said = f"{1e3 * cost:.0f} ms per point beside its preset, load {os.getloadavg()[0]:.1f}"
+    if len(outcome.runs) > 1:
+        cost = overhead(outcome, 0.2)
+        row.said = f"{1e3 * cost:.0f} ms per point beside its preset, load {os.getloadavg()[0]:.1f}"
     return row
 
 
