@@ -87,7 +87,8 @@ Made from the imports, so that a module that becomes public shows as a change of
 ```
 
 The records hold value, alarm, time and observers, and know no protocol. A transport such as `ca` sees them from
-outside, and knows neither run control nor configuration; a second transport would be a second folder beside it.
+outside, and knows neither run control nor configuration; `pva`, for PVAccess, is a second one beside it. What both need
+follows the records: the conversion of puts, rights, the life of a put, limits.
 
 ## Data
 
@@ -102,11 +103,14 @@ flowchart LR
     convert -->|columns of events| sort["SortEvents<br>(listmode: order)"]
     sort -->|in order of time| collect[GatherEvents] --> fill[FillSpectra]
     collect -.-> write[WriteEvents] -.-> parquet[(Parquet, npy)]
+    collect -.-> publish[PublishEvents] -.-> kafka[(topic in Kafka)]
     fill -->|spectra, sums of regions| reports((reports))
     gather & convert & sort -->|counters, rates, errors| reports
     reports --> control["pipeline"] --> run["ioc: run control"] --> records["ioc/records"] --> ca["ioc/ca"]
+    records -.-> pva["ioc/pva"]
     ca <-->|Channel Access| clients[clients]
-    clients -.->|puts| ca -.-> records -.-> run -.->|configure, start, stop| control
+    pva <-->|PVAccess| clients
+    clients -.->|puts| ca & pva -.-> records -.-> run -.->|configure, start, stop| control
 ```
 
 Solid arrows carry data or reports, dotted ones commands, and what is optional. Each task is a process. Data go from
@@ -123,7 +127,7 @@ slow and how items are counted is in [how it works](explanation/how-it-works.md)
 | what a process variable is | the declaration in its task, or `pixieioc/pvinfo/run_control.py` |
 | a screen | `pixieioc/export/screens/` |
 | how bytes become events | `pixieioc/listmode/stream.py`, `variant.py` |
-| what a client sees | `pixieioc/ioc/ca/` |
+| what a client sees | `pixieioc/ioc/ca/`, `pixieioc/ioc/pva/` |
 """
 
 

@@ -27,6 +27,7 @@ from pixieioc.config_schema import (
     MetricsTable,
     PipelineTable,
     PutLogTable,
+    PvaTable,
     RecSyncTable,
 )
 from pixieioc.ioc import run_machine
@@ -138,6 +139,12 @@ notices.
 The log is described in [running an IOC](running.md#log).
 
 {log}
+
+## `[ioc.pva]`
+
+[PVAccess](pvaccess.md) says what is served, and how.
+
+{pva}
 
 ## `[ioc.put_log]`
 
@@ -467,6 +474,7 @@ def configuration() -> str:
         limits=_keys(LimitsTable),
         log=_keys(LogTable),
         put_log=_keys(PutLogTable),
+        pva=_keys(PvaTable),
         recsync=_keys(RecSyncTable),
         metrics=_keys(MetricsTable),
         tasks="\n".join(_task(name, own[name]) for name in sorted(own)),

@@ -32,7 +32,7 @@ from pixieioc.pipeline.declare import Value, parameters_of
 from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.graph import Graph
 from pixieioc.pipeline.registry import TASKS
-from pixieioc.pipeline.validate import like, validate
+from pixieioc.pipeline.validate import like, meant, validate
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 
 if TYPE_CHECKING:
@@ -128,12 +128,12 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     overridden = override(content, sets, prefix)
     problems: list[Problem] = []
     folder = path.parent.resolve()
-    for name in content:
-        if name not in _TABLES:
-            kind = "table" if isinstance(content[name], Mapping) else "key"
-            hint = _ELSEWHERE.get(name) or like(name, list(_TABLES))
-            problems.append(Problem((name,), f"{name}: unknown {kind}{hint}"))
-    if "pipeline" not in content and not any("mean pipeline?" in problem.text for problem in problems):
+    unknown = [name for name in content if name not in _TABLES]
+    for name in unknown:
+        kind = "table" if isinstance(content[name], Mapping) else "key"
+        hint = _ELSEWHERE.get(name) or like(name, list(_TABLES))
+        problems.append(Problem((name,), f"{name}: unknown {kind}{hint}"))
+    if "pipeline" not in content and all(meant(name, list(_TABLES)) != ["pipeline"] for name in unknown):
         problems.append(Problem((), "pipeline: this table is missing"))
     given = content.get("pipeline", {"chain": []})
     pipeline = read_table(PipelineTable, given, ("pipeline",), problems, _ELSEWHERE)

@@ -122,6 +122,24 @@ class PutLogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 10_000
 
 
+class PvaTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ioc.pva]`: the PVAccess server beside that of Channel Access."""
+
+    on: Annotated[bool, _described("Whether there is one; it needs the extra `pva`.")] = False
+    interfaces: Annotated[
+        list[str],
+        _described("Addresses to listen on; empty: those for Channel Access, or of EPICS_PVAS_INTF_ADDR_LIST, or all."),
+    ] = []
+    port: Annotated[
+        int,
+        _described("TCP port; 0: EPICS_PVAS_SERVER_PORT, or 5075. If it is taken, another one.", least=0, most=65535),
+    ] = 0
+    broadcast_port: Annotated[
+        int,
+        _described("UDP port that searches come to; 0: EPICS_PVAS_BROADCAST_PORT, or 5076.", least=0, most=65535),
+    ] = 0
+
+
 class RecSyncTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc.recsync]`: telling recceivers, and so ChannelFinder, which process variables there are."""
 
@@ -197,6 +215,7 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "client says of itself."
         ),
     ] = False
+    pva: Annotated[PvaTable, _described("The PVAccess server, see below.")] = PvaTable()
     put_log: Annotated[PutLogTable, _described("The log of puts, see below.")] = PutLogTable()
     log: Annotated[LogTable, _described("Where the log goes, see below.")] = LogTable()
     recsync: Annotated[RecSyncTable, _described("What ChannelFinder hears, see below.")] = RecSyncTable()

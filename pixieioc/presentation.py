@@ -43,7 +43,7 @@ class AlarmHandling:
     waits: bool = False
     #: Whether its own value says what has happened.
     explains: bool = False
-    #: The process variable with the text that says what has happened.
+    #: The process variable with the text that says what has happened; where a report is declared, without its task.
     message: str = ""
     #: Whether it says only what others say, so that the list of alarms leaves it out.
     repeats: bool = False

@@ -110,3 +110,8 @@ class Rules:
             name: frozenset(a for h in hosts for a in addresses.get(h, ())) for name, hosts in self.hosts.items()
         }
         return replace(self, hosts=resolved)
+
+    def with_addresses(self, addresses: Mapping[str, Iterable[str]]) -> Rules:
+        """The same with the addresses of its hosts beside their names."""
+        resolved = self.by_address(addresses).hosts
+        return replace(self, hosts={name: hosts | resolved[name] for name, hosts in self.hosts.items()})

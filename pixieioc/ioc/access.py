@@ -14,9 +14,9 @@ from pixieioc.config import Config, ConfigError
 from pixieioc.config_ioc import macros_of
 from pixieioc.ioc.access_inputs import Inputs
 from pixieioc.ioc.ca import hosts
-from pixieioc.ioc.ca.rights import ALL, Rights, Security
 from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, PutRefused, Pvs
+from pixieioc.ioc.records.rights import ALL, Rights, Security
 from pixieioc.pvinfo.access import ACCESS_STATES
 from pixieioc.pvinfo.model import Access
 
@@ -146,11 +146,21 @@ class AccessSecurity:
         for line, text in rules.warnings:
             log.warning("%s:%d: %s", self._config.access_file, line, text)
         self._written = rules
-        if self._config.ioc.check_client_ip:
+        if self._by_address:
             self._look_up(rules)
-            rules = rules.by_address(self._addresses)
-        self._replace(rules)
+        self._replace(self._with_addresses(rules))
         self._inputs.want(rules.all_inputs)
+
+    @property
+    def _by_address(self) -> bool:
+        """Whether the addresses of hosts count: over PVAccess, a client is known by nothing else."""
+        return self._config.ioc.check_client_ip or self._config.ioc.pva.on
+
+    def _with_addresses(self, rules: Rules) -> Rules:
+        """Rules as clients are compared with them."""
+        if self._config.ioc.check_client_ip:
+            return rules.by_address(self._addresses)
+        return rules.with_addresses(self._addresses) if self._by_address else rules
 
     def _replace(self, rules: Rules) -> None:
         conditions = Conditions(rules)
@@ -179,7 +189,7 @@ class AccessSecurity:
             again = True
             self._addresses |= known
             if self._written is rules and known:
-                self._replace(rules.by_address(self._addresses))
+                self._replace(self._with_addresses(rules))
                 self._post()
                 self._changed()
             unknown -= known.keys()
@@ -192,7 +202,7 @@ class AccessSecurity:
     def _post(self) -> None:
         pvs, rules = self._pvs, self._written
         missing = self._inputs.missing
-        unknown = sorted(rules.all_hosts - self._addresses.keys()) if rules and self._config.ioc.check_client_ip else []
+        unknown = sorted(rules.all_hosts - self._addresses.keys()) if rules and self._by_address else []
         state, message = OPEN if rules is None else IN_FORCE, ""
         if self._wrong:
             state, message = WRONG, self._wrong

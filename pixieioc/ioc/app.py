@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,13 +20,13 @@ from pixieioc.ioc.access import AccessSecurity, read_rules
 from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
-from pixieioc.ioc.ca.rights import Rights, Security
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.metrics.endpoint import Endpoint
 from pixieioc.ioc.put_log import PutLog
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
+from pixieioc.ioc.records.rights import Rights, Security
 from pixieioc.ioc.recsync.caster import Caster
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.state import State
@@ -37,6 +38,9 @@ from pixieioc.pipeline.limits import clients_at_most
 from pixieioc.pipeline.process import SAME_WISH, prepare
 from pixieioc.pvinfo.build import all_pvs
 from pixieioc.tasks.raw_file import unfinished, unfinished_text
+
+if TYPE_CHECKING:
+    from pixieioc.ioc.pva.server import Server as PvaServer
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +65,9 @@ class _Server(Server):
         clients = min(allowed.clients, clients_at_most(len(config.tasks)))
         super().__init__(pvs.values(), interfaces, dataclasses.replace(allowed, clients=clients))
         self._control = control
-        self.access = AccessSecurity(config, pvs, self.find, self.review_rights)
+        #: Further ones to be told that rights may have changed.
+        self.on_rights: list[Callable[[], None]] = []
+        self.access = AccessSecurity(config, pvs, self.find, self._rights_changed)
         self.put_log = PutLog.of(config, pvs)
         if self.put_log.is_on:
             self.put_listener = self.put_log
@@ -72,6 +78,10 @@ class _Server(Server):
 
     def rights(self, security: Security, client: Client) -> Rights:
         return self.access.rights(security, client)
+
+    def _rights_changed(self) -> None:
+        for review in (self.review_rights, *self.on_rights):
+            review()
 
     async def stop(self) -> None:
         self.access.close()
@@ -144,6 +154,7 @@ async def run_ioc(
             await server.start()
         except OSError as error:
             raise error if isinstance(error, CannotServe) else CannotServe(*error.args) from error
+        pva = await _begin_pva(config, pvs, server)
         if on_ready is not None:
             on_ready()
         supervisor.ready()
@@ -151,7 +162,30 @@ async def run_ioc(
             loop.create_task(supervisor.run(lambda: stuck(time.monotonic() - control.looked), _status(pvs))),
             loop.create_task(LogPvs(pvs, logs).run()),
         ]
-        await _serve(config, pvs, server, control, state, ending, background, autosave, start=start)
+        await _serve(config, pvs, server, pva, control, state, ending, background, autosave, start=start)
+
+
+async def _begin_pva(config: Config, pvs: Pvs, server: _Server) -> PvaServer | None:
+    """The PVAccess server, running, if there is to be one; it asks that of Channel Access who may write."""
+    wanted = config.ioc.pva
+    if not wanted.on:
+        return None
+    try:
+        from pixieioc.ioc.pva.server import Place, Server
+    except ImportError as error:
+        raise CannotServe(
+            f"PVAccess needs p4p ({error}): pip install 'pixieioc[pva]', or ioc.pva.on = false"
+        ) from error
+    interfaces = wanted.interfaces or [each for each in server.interfaces if each != "0.0.0.0"]
+    place = Place(tuple(interfaces), wanted.port, wanted.broadcast_port)
+    pva = Server(pvs.values(), server, place, config.ioc.limits.puts)
+    try:
+        await pva.start()
+    except OSError as error:
+        await server.stop()
+        raise CannotServe(*error.args) from error
+    server.on_rights.append(pva.review_rights)
+    return pva
 
 
 def _status(pvs: Pvs) -> Callable[[], str]:
@@ -168,6 +202,7 @@ async def _serve(
     config: Config,
     pvs: Pvs,
     server: _Server,
+    pva: PvaServer | None,
     control: RunControl,
     state: State,
     ending: _Ending,
@@ -200,13 +235,14 @@ async def _serve(
     finally:
         for task in background:
             task.cancel()
-        await _close(control, server, autosave)
+        await _close(control, server, pva, autosave)
         server.put_log.close()
 
 
-async def _close(control: RunControl, server: _Server, autosave: Autosave) -> None:
+async def _close(control: RunControl, server: _Server, pva: PvaServer | None, autosave: Autosave) -> None:
     """Closes everything; what does not let itself be closed ends with this process, which then ends at once."""
-    closing = asyncio.gather(control.end(), server.stop(), autosave.end())
+    servers = [each.stop() for each in (server, pva) if each is not None]
+    closing = asyncio.gather(control.end(), *servers, autosave.end())
     limit = max(_CLOSING, control.machine.leave_by + 2 * _CLOSING - time.monotonic())
     try:
         await asyncio.wait_for(closing, 0.0 if control.at_once else min(limit, 60.0))

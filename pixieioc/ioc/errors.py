@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import functools
 import logging
-import os
 import time
 import traceback
 from datetime import datetime
@@ -13,12 +12,12 @@ from datetime import datetime
 from pixieioc.ioc.records import MAJOR, NO_ALARM, Client, Pvs, stamp
 from pixieioc.ioc.records.acknowledge import forget
 from pixieioc.ioc.run_log import RunLog
-from pixieioc.pipeline import Error
+from pixieioc.pipeline import Error, errno_of
 from pixieioc.pvinfo.states import ACKNOWLEDGED, ALARM_SERVER_LEVELS
 
 log = logging.getLogger(__name__)
-#: How errors say that a disk is full, as far as the system or the account allows: it is what the system calls that.
-_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+#: A disk is full, as far as the system or the account allows.
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 #: Whose error it is if it is no task's.
 _IOC = "IOC"
 
@@ -56,7 +55,7 @@ class ErrorPvs:
             pvs.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
         owner = task if task in self._counts else _IOC
         if owner not in self._latched:
-            if any(full in str(error) for full in _FULL):  # before ERROR, which follows from it
+            if error.errno in _FULL:  # before ERROR, which follows from it
                 self._full.add(owner)
                 pvs.post("DiskFull_RBV", "Yes", when)
             pvs.post_with(f"{owner}:ErrorMessage_RBV", _full_text(error), MAJOR, when)
@@ -67,7 +66,8 @@ class ErrorPvs:
     def own(self, what: str, error: BaseException) -> None:
         """Shows an exception in the IOC's own code."""
         trace = "".join(traceback.format_exception(error))
-        self.record(_IOC, Error(f"{what}: {type(error).__name__}: {error}", traceback=trace, time=time.time()))
+        text = f"{what}: {type(error).__name__}: {error}"
+        self.record(_IOC, Error(text, traceback=trace, time=time.time(), errno=errno_of(error)))
 
     def acknowledge(self, *tasks: str) -> None:
         """Clears the latched alarms of these tasks, or all of them; counts and the last error stay readable."""

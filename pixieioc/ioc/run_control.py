@@ -35,7 +35,7 @@ from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.task_pvs import TaskPvs
 from pixieioc.ioc.worker import Worker
-from pixieioc.pipeline import Cause, Error, Status, Task
+from pixieioc.pipeline import Cause, Error, Status, Task, errno_of
 
 log = logging.getLogger(__name__)
 
@@ -237,9 +237,8 @@ class RunControl:
 
         def noted(answer: asyncio.Future[None]) -> None:
             if not answer.cancelled() and (error := answer.exception()) is not None:
-                self.errors.record(
-                    "IOC", Error(f"the end of run {run.id} could not be noted: {error}", time=time.time())
-                )
+                text = f"the end of run {run.id} could not be noted: {error}"
+                self.errors.record("IOC", Error(text, time=time.time(), errno=errno_of(error)))
                 self._show_readiness()
 
         self._state_worker.do(functools.partial(self._state.end_run, run.id)).add_done_callback(noted)

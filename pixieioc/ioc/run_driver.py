@@ -17,7 +17,7 @@ from pixieioc.ioc.records import PutRefused
 from pixieioc.ioc.run_events import Command, Event, Instruction, Step
 from pixieioc.ioc.run_machine import handle
 from pixieioc.ioc.run_state import MachineState
-from pixieioc.pipeline import Error
+from pixieioc.pipeline import Error, errno_of
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Driver:
         try:
             await self._do(order.step, order.run)
         except _FAILURES as error:
-            failure = error if isinstance(error, Error) else Error(f"{what}: {error}")
+            failure = error if isinstance(error, Error) else Error(f"{what}: {error}", errno=errno_of(error))
             failure.time = failure.time or time.time()
             outcome: Event = ev.Failed(order.job, failure)
         except Exception as error:

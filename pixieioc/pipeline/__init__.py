@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixieioc.pipeline.chain import ANYTHING, NOTHING, SAME
 from pixieioc.pipeline.declare import BadReport, Parameter, Report
-from pixieioc.pipeline.error import Cause, Error, Refused
+from pixieioc.pipeline.error import Cause, Error, Refused, errno_of
 from pixieioc.pipeline.graph import Branch, Graph
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.status import Status
@@ -47,4 +47,5 @@ __all__ = [
     "Report",
     "Status",
     "Task",
+    "errno_of",
 ]

@@ -5,6 +5,7 @@ From these declarations follow the checks of every value, the process variables,
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -49,12 +50,12 @@ T = TypeVar("T")
 
 def parameters_of(cls: type) -> dict[str, Parameter[Any]]:
     """The parameters that a class declares, by name; inherited ones first, in the order of their declaration."""
-    return _declared(cls, Parameter)
+    return dict(_declared(cls, Parameter))
 
 
 def reports_of(cls: type) -> dict[str, Report[Any]]:
     """The reports that a class declares, by name; inherited ones first, in the order of their declaration."""
-    return _declared(cls, Report)
+    return dict(_declared(cls, Report))
 
 
 def settings_of(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -63,6 +64,7 @@ def settings_of(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
     return {name: value for name, value in values.items() if not parameters[name].command}
 
 
+@functools.cache  # it is asked for each tick and each put, and a class stays as it was made
 def _declared(cls: type, of: type[T]) -> dict[str, T]:
     found: dict[str, T] = {}
     for owner in reversed(cls.__mro__):

@@ -28,14 +28,16 @@ class Error(Exception):
         time: float = 0.0,
         run: int = 0,
         cause: Cause = Cause.ERROR,
+        errno: int = 0,
     ) -> None:
-        """`time` is Unix time in seconds, `run` the run's number (0: no run was on)."""
+        """`time` is Unix time in seconds, `run` the run's number (0: none), `errno` the system's code (0: not its)."""
         super().__init__(msg)
         self.task = task
         self.traceback = traceback
         self.time = time
         self.run = run
         self.cause = cause
+        self.errno = errno
 
     def to_dict(self) -> dict[str, Any]:
         """The payload of `Message.ERROR`."""
@@ -46,6 +48,7 @@ class Error(Exception):
             "time": self.time,
             "run": self.run,
             "cause": self.cause.value,
+            "errno": self.errno,
         }
 
     @classmethod
@@ -58,7 +61,17 @@ class Error(Exception):
             time=data["time"],
             run=data["run"],
             cause=Cause(data["cause"]),
+            errno=data["errno"],
         )
+
+
+def errno_of(error: BaseException | None) -> int:
+    """The system's code of an error or of the first of its causes that has one, or 0."""
+    while error is not None:
+        if isinstance(error, OSError | Error) and error.errno:
+            return error.errno
+        error = error.__cause__
+    return 0
 
 
 class Refused(Error):

@@ -12,6 +12,7 @@ from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
 from pixieioc.pipeline.task_process import TaskProcess
+from pixieioc.pipeline.unanswered import Unanswered
 
 #: How often the processes are looked at while messages are polled, in seconds.
 WATCH_INTERVAL = 0.05
@@ -153,12 +154,11 @@ class Failures:
         for behind in self._state.graph.behind(process.name) if process.lost else ():
             self._state.send(behind.target, Message.FINISHED, None)
 
-    def fail_start(self, problems: list[str]) -> None:
+    def fail_start(self, first: Unanswered) -> None:
         """A run that could not begin in all tasks: no data have flowed, and the streams of the others end at once."""
-        if self._state.status is not Status.PANICKING:
-            name, _, text = problems[0].partition(": ")
-            if (process := self._state.processes.get(name)) is not None:  # it may have been killed just now
-                self.fail(process, Error(text), at_start=True)
+        process = self._state.processes.get(first.task)  # it may have been killed just now
+        if self._state.status is not Status.PANICKING and process is not None:
+            self.fail(process, Error(first.why), at_start=True)
         self.end_without_data()
 
     def end_without_data(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declare import Value, parameters_of, settings_of
 from pixieioc.pipeline.driven_task import HANG_LIMIT
-from pixieioc.pipeline.error import Cause, Error, Refused
+from pixieioc.pipeline.error import Error, Refused
 from pixieioc.pipeline.failures import Failures
 from pixieioc.pipeline.graph import Graph, shape_problems
 from pixieioc.pipeline.in_use import InUse, keep_in_use
@@ -20,6 +20,7 @@ from pixieioc.pipeline.procedure import Procedure, Wait
 from pixieioc.pipeline.run_settings import packed_settings
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
 from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.unanswered import Unanswered
 from pixieioc.pipeline.validate import like, validate
 
 _CONFIGURE, _CONNECT = Message.CONFIGURE.emoji, Message.CONNECT.emoji
@@ -74,7 +75,7 @@ class Life:
         for names in (*([name] for name in branching), others):
             numbers = {name: self._state.send(name, _CONNECT, self._place(graph, name)) for name in names}
             if problems := (yield from self._state.processes.answers(numbers, self._state.answer_timeout)):
-                raise RuntimeError("connect: " + "; ".join(problems))
+                raise RuntimeError("connect: " + "; ".join(map(str, problems)))
         self._state.wired = True
         self._state.status = after(self._state.status, _CONNECT, PIPELINE_RULES)
 
@@ -104,7 +105,7 @@ class Life:
         refused = yield from self._state.processes.answers(asked, self._state.answer_timeout, in_use)
         if refused:
             self._limit({name: now[name][_LIMIT] for name in accepted})
-            named = {problem.partition(":")[0] for problem in refused}
+            named = {problem.task for problem in refused}
             back = {
                 name: {key: now[name][key] for key in accepted[name] if key in now[name]}
                 for name in numbers
@@ -112,7 +113,7 @@ class Life:
             }
             numbers = {name: self._state.send(name, _CONFIGURE, values) for name, values in back.items()}
             refused += yield from self._state.processes.answers(numbers, self._state.answer_timeout)
-            raise Refused("; ".join(map(_named_once, refused)), task=refused[0].partition(":")[0])
+            raise Refused("; ".join(map(str, refused)), task=refused[0].task)
         outdated: list[str] = []
         for name, values in accepted.items():
             if name in self._state.processes:  # it may have been killed just now
@@ -150,10 +151,11 @@ class Life:
         for names in (self._state.graph.tasks[1:], self._state.graph.tasks[:1]):
             problems = yield from self._sending_start(names, run)
             if problems:
-                failed = self._state.processes.get(problems[0].partition(": ")[0])
-                self._failures.fail_start(problems)
-                cause = failed.error.cause if failed is not None and failed.error is not None else Cause.ERROR
-                raise Error("start: " + "; ".join(problems), run=self._state.run_id, cause=cause)
+                failed = self._state.processes.get(problems[0].task)
+                self._failures.fail_start(problems[0])
+                first = failed.error if failed is not None and failed.error is not None else Error("")
+                text = "start: " + "; ".join(map(str, problems))
+                raise Error(text, run=self._state.run_id, cause=first.cause, errno=first.errno)
             if not self._may_go_on():
                 self._failures.end_without_data()
                 return
@@ -162,7 +164,7 @@ class Life:
         """False if the end of the run was asked for while its tasks were starting: no source for a dead chain."""
         return self._state.status is Status.RUNNING
 
-    def _sending_start(self, names: Sequence[str], run: dict[str, Any]) -> Procedure[list[str]]:
+    def _sending_start(self, names: Sequence[str], run: dict[str, Any]) -> Procedure[list[Unanswered]]:
         """Has some tasks begin a run; returns what went wrong. Until a task has answered, it is not at rest."""
         begun = [self._state.processes[name] for name in names if name in self._state.processes]
         for process in begun:
@@ -255,9 +257,3 @@ def _task_class(name: str | type[Task]) -> type[Task]:
         return Task.class_registry[name]
     except KeyError:
         raise ValueError(f"no task class {name!r}; there are: {', '.join(Task.class_registry)}") from None
-
-
-def _named_once(problem: str) -> str:
-    """`Task: Task.parameter: why` without its beginning."""
-    task, _, why = problem.partition(": ")
-    return why if why.startswith(f"{task}.") else problem

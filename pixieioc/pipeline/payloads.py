@@ -81,6 +81,7 @@ class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time: Time
     run: Number
     cause: Cause
+    errno: Annotated[int, msgspec.Meta(ge=0, lt=2**16)] = 0
 
     def error(self) -> Error:
         """The error that the task has told."""
@@ -91,6 +92,7 @@ class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             time=self.time,
             run=self.run,
             cause=self.cause,
+            errno=self.errno,
         )
 
 

@@ -17,7 +17,7 @@ from pixieioc.pipeline.forked import PROCESSES
 from pixieioc.pipeline.temporary import folder_of_multiprocessing, hold_listener, make_again
 
 # Imported once there, it costs the tasks nothing.
-PROCESSES.set_forkserver_preload(["pixieioc.pipeline.task"])
+PROCESSES.set_forkserver_preload(["pixieioc.pipeline.task", "numba"])
 
 #: Has Python not look for modules in the folder in which it is started, and where else.
 _SAFE_PATH, _PATH = "PYTHONSAFEPATH", "PYTHONPATH"

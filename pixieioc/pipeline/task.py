@@ -6,6 +6,7 @@ loop that calls them in the task's process is another object, see `task_loop.py`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -61,6 +62,8 @@ class Task(DrivenTask, Forked):
     run_settings: Mapping[str, Mapping[str, Value]] = MappingProxyType({})
     #: What that run is to have, by the preset's name: seconds of REAL_TIME or LIVE_TIME; empty without a preset.
     run_presets: Mapping[str, float] = MappingProxyType({})
+    #: How long the end of that run may take after a Stop, in seconds, before what is still busy is killed.
+    run_stop_timeout: float = math.inf
     #: Where a task can keep what must survive a restart of the IOC; None if nobody has named a folder.
     state_folder: Path | None = None
     #: Whether this pipeline had a process of this task before: then its settings are those that were written last.

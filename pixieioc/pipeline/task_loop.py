@@ -23,7 +23,7 @@ from pixieioc.pipeline.control import ControlLine, Wiring
 from pixieioc.pipeline.data_plane import DataPlane
 from pixieioc.pipeline.declare import parameters_of
 from pixieioc.pipeline.driven_task import DrivenTask, report_all, set_parameters
-from pixieioc.pipeline.error import Error, Refused
+from pixieioc.pipeline.error import Error, Refused, errno_of
 from pixieioc.pipeline.failure_text import text_of, trace_of
 from pixieioc.pipeline.frames import Packet, UnsupportedType
 from pixieioc.pipeline.in_use import BadSetting, InUse, packed
@@ -217,7 +217,7 @@ class TaskLoop:
         return set_parameters(self._task, config, in_run=self.status is not Status.WAITING)
 
     def _start_run(self, run: dict[str, Any]) -> None:
-        self.pipeline.drain_time = run["stop_timeout"]
+        self.pipeline.drain_time = self._task.run_stop_timeout = run["stop_timeout"]
         self.data_plane.begin(run["run"])
         begin_counting(self._task)
         self._idle_until = 0.0
@@ -321,7 +321,7 @@ class TaskLoop:
         self._to(after(self.status, _ERROR))
         task = self._task
         text, trace = clean(text_of(error)), trace_of(error)
-        failure = Error(text, task=task.name, traceback=trace, time=time.time(), run=task.run_id)
+        failure = Error(text, task=task.name, traceback=trace, time=time.time(), run=task.run_id, errno=errno_of(error))
         self.out.printed(last=True)
         self.out.failed(failure)
         self.flush_report()

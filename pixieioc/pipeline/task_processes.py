@@ -30,6 +30,7 @@ from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.task_lock import TaskLock
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.temporary import KeptFolders, folder_of_multiprocessing, make_again, new_folder
+from pixieioc.pipeline.unanswered import Unanswered
 from pixieioc.pipeline.watchdog import ANNOUNCED_TIMEOUT
 
 _ENDED = "its process was ended meanwhile"
@@ -217,13 +218,13 @@ class TaskProcesses(Mapping[str, TaskProcess]):
 
     def answers(
         self, numbers: Mapping[str, int], seconds: float, in_use: dict[str, InUse] | None = None
-    ) -> Procedure[list[str]]:
-        """Waits for the answers to messages, by process and number; returns what went wrong, a sentence a process.
+    ) -> Procedure[list[Unanswered]]:
+        """Waits for the answers to messages, by process and number; returns what went wrong, at most one per process.
 
         What is in use then is added to `in_use`, by task.
         A task that is starting, compiling or booting has limits of its own, see `watchdog.py`.
         """
-        gone = [f"{name}: {_ENDED}" for name in numbers if name not in self]
+        gone = [Unanswered(name, _ENDED) for name in numbers if name not in self]
         asked = [(self[name], number) for name, number in numbers.items() if name in self]
         patience = {number: Patience(time.monotonic(), seconds) for _, number in asked}
         for process, number in asked:
@@ -238,18 +239,18 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         for process, number in asked:
             if in_use is not None and (answer := process.answers[number]) is not None:
                 in_use[process.name] = answer.in_use
-        return gone + [problem for process, number in asked if (problem := self._problem(process, number, seconds))]
+        wrong = [(process.name, why) for process, number in asked if (why := self._why_not(process, number, seconds))]
+        return gone + [Unanswered.by(task, why) for task, why in wrong]
 
-    def _problem(self, process: TaskProcess, number: int, seconds: float) -> str:
-        name = process.name
+    def _why_not(self, process: TaskProcess, number: int, seconds: float) -> str:
         answer = process.answers.pop(number, None)
         if answer is None and process.failed:
-            return f"{name}: {str(process.error).removeprefix(f'{name}: ')}"
+            return str(process.error)
         if answer is None and not self._there(process):
-            return f"{name}: {_ENDED}"
+            return _ENDED
         if answer is None:
-            return f"{name}: no answer within {seconds:g} s"
-        return f"{name}: {answer.refused.removeprefix(f'{name}: ')}" if answer.refused else ""
+            return f"no answer within {seconds:g} s"
+        return answer.refused
 
     def _there(self, process: TaskProcess) -> bool:
         return self._processes.get(process.name) is process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from pixieioc.pipeline import channel_values
@@ -164,15 +164,20 @@ class _Resolving:
         self._problems.add(f"{self._task}.{name}{what}: {why}", self._task, name)
 
 
-def like(name: str, known: Mapping[str, object] | list[str]) -> str:
+def like(name: str, known: Iterable[str]) -> str:
     """The known name that may have been meant, or those that there are, as the end of a sentence."""
     names = list(dict.fromkeys(known))
+    if close := meant(name, names):
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; known: {', '.join(names[:_NAMES_SHOWN]) or 'none'}{', ...' if len(names) > _NAMES_SHOWN else ''}"
+
+
+def meant(name: str, names: Sequence[str]) -> list[str]:
+    """Which of these names may have been meant, a few at most."""
     close: list[str] = []
     if len(name) >= _PART_OF_A_NAME:
         close = [each for each in names if each.lower().startswith(name.lower())]
         close = close or [each for each in names if name.lower() in each.lower()]
     if not 0 < len(close) <= _MEANT_SHOWN:
         close = difflib.get_close_matches(name, names, n=1)
-    if 0 < len(close) <= _MEANT_SHOWN:
-        return f"; did you mean {' or '.join(close)}?"
-    return f"; known: {', '.join(names[:_NAMES_SHOWN]) or 'none'}{', ...' if len(names) > _NAMES_SHOWN else ''}"
+    return close if len(close) <= _MEANT_SHOWN else []

@@ -148,10 +148,12 @@ def report_pvs(
         return
     standard = vars(StandardReports).get(report.name) is report
     own = report.pv if report.shared or standard else _reported(report.pv)
+    scope, alarm = _scope_of(task, report), report.alarm
     of: dict[str, Any] = {
-        **_scope_of(task, report).named(own),
+        **scope.named(own),
         "doc": report.doc, "guidance": report.guidance, "source": Source("report", task, report.name),
-        "alarm": report.alarm, "archive": report.archive,
+        "alarm": replace(alarm, message=f"{scope.before}{alarm.message}") if alarm.message else alarm,
+        "archive": report.archive,
     }  # fmt: skip
     number: dict[str, Any] = {
         "unit": report.unit,

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from pixieioc.listmode import events as ev
-from pixieioc.listmode.events import Array, Column, Events
+from pixieioc.listmode.events import Column, Events
 from pixieioc.pipeline import Error
 from pixieioc.tasks import event_files
+from pixieioc.tasks.arrow_columns import ArrowColumns
 from pixieioc.tasks.complete_files import CompleteFile
 from pixieioc.tasks.digest import SHA256
 from pixieioc.tasks.event_files import (
     ALWAYS,
-    OPTIONAL,
     PART_OF,
     TRACE,
     Counted,
@@ -57,7 +57,7 @@ class ParquetFile(Counted):
 
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
         super().__init__()
-        self._pa = import_pyarrow()
+        self._pa, self._arrow = import_pyarrow(), ArrowColumns()
         self.path = path
         refuse_existing(sidecar_of(path))
         self._file = PartFile(path)
@@ -225,7 +225,7 @@ class ParquetFile(Counted):
         paths = [f"{c.name}.list.element" if c is TRACE or c.width else c.name for c in self.columns]
         self._writer = self._pa.parquet.ParquetWriter(
             self._pa.PythonFile(self._sink, "w"),
-            self._schema(),
+            self._arrow.schema(self.columns),
             # Of samples there are so many that only what is fast will do.
             compression={path: "lz4" if path == _SAMPLES else "zstd" for path in paths},
             compression_level={path: 1 for path in paths if path != _SAMPLES},
@@ -239,46 +239,8 @@ class ParquetFile(Counted):
         self._writer.close()
         self._sink.close()
 
-    def _schema(self) -> Any:
-        fields = []
-        for column in self.columns:
-            about = {"unit": column.unit, "meaning": column.doc}
-            fields.append(self._pa.field(column.name, self._type(column), column not in ALWAYS, about))
-        return self._pa.schema(fields)
-
-    def _type(self, column: Column) -> Any:
-        item = self._pa.from_numpy_dtype(np.dtype(column.dtype))
-        if column is TRACE:
-            return self._pa.list_(item)
-        return self._pa.list_(item, column.width) if column.width else item
-
     def _table(self, events: Events) -> Any:
-        arrays = [self._traces(events) if c is TRACE else self._array(c, events) for c in self.columns]
-        return self._pa.Table.from_arrays(arrays, schema=self._writer.schema)
-
-    def _array(self, column: Column, events: Events) -> Any:
-        pa, values = self._pa, events.get(column.name)
-        if values is None:
-            zeros = column in OPTIONAL and column.name not in PART_OF  # no blocks, no samples: that is known
-            return pa.array(np.zeros(ev.size(events), column.dtype)) if zeros else self._nulls(column, events)
-        mask: Array | None = None
-        if column.name in PART_OF:
-            mask = events["parts"] & PART_OF[column.name] == 0
-        if column.width:
-            return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), column.width, mask=pa.array(mask))
-        return pa.array(values, mask=mask)
-
-    def _nulls(self, column: Column, events: Events) -> Any:
-        return self._pa.nulls(ev.size(events), self._type(column))
-
-    def _traces(self, events: Events) -> Any:
-        """The samples as they lie in memory, and where each trace ends."""
-        if ev.TRACES not in events:
-            return self._nulls(TRACE, events)
-        lengths = events["trace_length"].astype(np.int32)
-        ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int32)])
-        mask = self._pa.array(lengths == 0)
-        return self._pa.ListArray.from_arrays(self._pa.array(ends), self._pa.array(events[ev.TRACES]), mask=mask)
+        return self._pa.Table.from_arrays(self._arrow.arrays(self.columns, events), schema=self._writer.schema)
 
 
 def _bound(table: Any) -> int:

@@ -11,8 +11,8 @@ from pixieioc.config import IocTable, PipelineTable, check
 from pixieioc.ioc import access as module
 from pixieioc.ioc.access import AccessSecurity
 from pixieioc.ioc.ca import hosts
-from pixieioc.ioc.ca.rights import Security
 from pixieioc.ioc.records import Client, Pvs
+from pixieioc.ioc.records.rights import Security
 from pixieioc.pvinfo.build import all_pvs
 from tests.ioc.ca.peer import conversation
 

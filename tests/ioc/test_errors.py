@@ -75,7 +75,7 @@ def test_an_error_that_came_of_a_full_disk_is_told_as_that_and_one_acknowledge_e
         seen: list[str] = []
         for name in ("DiskFull_RBV", "FillSpectra:ERROR"):
             pvs[name].observe(Seen(name, seen))
-        errors.record("FillSpectra", Error(f"cannot write a.bin: {os.strerror(number)}", time=1.0))
+        errors.record("FillSpectra", Error("cannot write a.bin", time=1.0, errno=number))
         assert seen == ["DiskFull_RBV", "FillSpectra:ERROR"]  # the cause first: what follows from it is suppressed
         assert (pvs["DiskFull_RBV"].label, pvs["DiskFull_RBV"].severity) == ("Yes", MAJOR)
         errors.record("DummyData", Error("it broke", time=2.0))
@@ -83,7 +83,7 @@ def test_an_error_that_came_of_a_full_disk_is_told_as_that_and_one_acknowledge_e
             await write(pvs, "DiskFullAlarm", level)
         assert _states(pvs) == {"DummyData": "ERROR", "FillSpectra": "OK", "IOC": "OK"}
         assert (pvs["DiskFull_RBV"].label, pvs["ErrorLatched_RBV"].label) == ("No", "ERROR")
-        errors.record("FillSpectra", Error(os.strerror(number), time=3.0))
+        errors.record("FillSpectra", Error("again", time=3.0, errno=number))
         errors.acknowledge()
         assert (pvs["DiskFull_RBV"].label, pvs["ErrorLatched_RBV"].label) == ("No", "OK")
 
@@ -93,7 +93,7 @@ def test_an_error_that_came_of_a_full_disk_is_told_as_that_and_one_acknowledge_e
 def test_other_errors_do_not_say_that_a_disk_is_full() -> None:
     async def story() -> None:
         pvs, errors = await _pvs()
-        errors.record("FillSpectra", Error(f"cannot write a.bin: {os.strerror(errno.EIO)}", time=1.0))
+        errors.record("FillSpectra", Error(os.strerror(errno.ENOSPC), time=1.0, errno=errno.EIO))
         assert pvs["DiskFull_RBV"].label == "No"
 
     asyncio.run(story())

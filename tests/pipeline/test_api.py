@@ -106,7 +106,7 @@ def test_the_nine_tasks_are_registered_and_ours() -> None:
 
 
 def test_an_error_survives_the_wire() -> None:
-    error = Error("no beam", task="TakeData", traceback="Traceback ...", time=1.5, run=7)
+    error = Error("no beam", task="TakeData", traceback="Traceback ...", time=1.5, run=7, errno=28)
     again = Error.from_dict(error.to_dict())
     assert (str(again), again.task, again.traceback, again.time, again.run) == (
         "no beam",
@@ -115,4 +115,4 @@ def test_an_error_survives_the_wire() -> None:
         1.5,
         7,
     )
-    assert again.cause is error.cause
+    assert (again.cause, again.errno) == (error.cause, 28)

@@ -25,6 +25,7 @@ from tests.running_ioc import ROOT
 CASES = {
     "demo": lambda: of_file(DEMO),
     "branches": lambda: of_file(ROOT / "examples" / "branches.toml"),
+    "a stream": lambda: of_file(ROOT / "examples" / "kafka.toml"),
     "a site's task": lambda: of_file(ROOT / "examples" / "energy_cut.toml"),
     "hardware": lambda: described(
         "TakeData", "GatherData", "ConvertToEvents", "SortEvents", "FillSpectra", "SnapTraces",
@@ -73,6 +74,12 @@ def test_every_file_is_the_same_but_for_the_names(ioc: Description) -> None:
         lines = _readable(text).splitlines()
         assert len(other) == len(lines), path
         assert [pair for pair in zip(lines, other, strict=True) if pair[0] != pair[1]][:3] == [], path
+
+
+def test_what_says_why_there_is_an_alarm_is_there(ioc: Description) -> None:
+    named = [pv.alarm.message for pv in ioc.pvs.values() if pv.alarm.message]
+    assert named != []
+    assert [name for name in named if name not in ioc.pvs or not ioc.pvs[name].is_text] == []
 
 
 def test_what_is_listed_is_the_same(ioc: Description) -> None:

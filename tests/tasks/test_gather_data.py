@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pixieioc.pipeline import Error, Refused, Status
+from pixieioc.pipeline import Error, Refused, Status, errno_of
 from pixieioc.tasks.gather_data import GatherData
 from pixieioc.tasks.raw_file import RawFile, check_template, file_name
 from tests.conftest import DATA
@@ -165,8 +166,9 @@ def test_a_full_disk_is_an_error_and_shown(pipeline: Recorder, tmp_path: Path) -
     os.close(full)
     says = r"cannot write .* after 0 bytes: No space left on device"
     file.write(b"x" * 100)
-    with pytest.raises(Error, match=says):
+    with pytest.raises(Error, match=says) as failed:
         file.finish({})
+    assert errno_of(failed.value) == errno.ENOSPC
     file.leave()
 
 

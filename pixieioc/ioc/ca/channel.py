@@ -6,8 +6,8 @@ from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.listeners import Body
 from pixieioc.ioc.ca.outbox import LONGEST_WRITE, Outbox
-from pixieioc.ioc.ca.rights import Rights
 from pixieioc.ioc.ca.view import View
+from pixieioc.ioc.records.rights import Rights
 
 
 class Channel:

@@ -14,10 +14,10 @@ from pixieioc.ioc.ca.channel import Channel, Subscription
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.outbox import Outbox
 from pixieioc.ioc.ca.protocol import Message
-from pixieioc.ioc.ca.rights import KnownRights
 from pixieioc.ioc.ca.transport import Transport
 from pixieioc.ioc.ca.writes import Writes
 from pixieioc.ioc.records import Client, faults
+from pixieioc.ioc.records.rights import KnownRights
 
 if TYPE_CHECKING:
     from pixieioc.ioc.ca.server import Server

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from caproto import ChannelType  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
+from pixieioc.ioc.records.conversion import Unconvertible, decode
+
 STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE = (
     int(ChannelType[name]) for name in ("STRING", "INT", "FLOAT", "ENUM", "CHAR", "LONG", "DOUBLE")
 )
@@ -46,10 +48,6 @@ Buffer = bytes | memoryview
 def epics_time(stamp: int) -> tuple[int, int]:
     """A Unix time in ns as seconds and nanoseconds since the epoch of EPICS, before which there is no time."""
     return divmod(max(0, stamp - _EPICS_EPOCH_NS), 1_000_000_000)
-
-
-class Unconvertible(ValueError):
-    """A value that has no form in the type that was asked for, or that was sent."""
 
 
 class Meta:
@@ -184,11 +182,3 @@ def unpack(dbr: int, count: int, payload: bytes) -> Any:
 def name(data: bytes) -> str:
     """A name up to the first NUL; what is not UTF-8 is none that is known here."""
     return data.partition(b"\0")[0].decode(errors="replace")
-
-
-def decode(data: bytes) -> str:
-    """Text up to the first NUL; Unconvertible if it is not UTF-8."""
-    try:
-        return data.partition(b"\0")[0].decode()
-    except UnicodeDecodeError as error:
-        raise Unconvertible(f"text is not UTF-8: {error}") from None

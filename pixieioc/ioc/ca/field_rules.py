@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, get_args
 
 from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.metadata import display_limits, drive_limits
 from pixieioc.ioc.records import Change, Client, PutRefused, Record, acknowledge
+from pixieioc.ioc.records.limits import display_limits, drive_limits
 from pixieioc.pvinfo.model import LIMIT_NAMES, LONGEST_DESC, LONGEST_UNIT, SEVERITIES, SourceKind
 
 #: How a field's value follows from its record.

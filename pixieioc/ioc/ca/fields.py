@@ -12,11 +12,11 @@ from typing import Any
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca import field_rules as rule
 from pixieioc.ioc.ca.field_table import FIELDS, Field
-from pixieioc.ioc.ca.rights import ACKNOWLEDGING, Security
-from pixieioc.ioc.ca.rights import FIELDS as OTHERS
 from pixieioc.ioc.ca.values import native_type
 from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, PutRefused, Record
+from pixieioc.ioc.records.rights import ACKNOWLEDGING, Security
+from pixieioc.ioc.records.rights import FIELDS as OTHERS
 from pixieioc.pvinfo.model import Access, PvInfo, text_pv
 
 #: Records of whole numbers.

@@ -9,9 +9,9 @@ from typing import Any
 from pixieioc.ioc.ca.filter_syntax import Written
 from pixieioc.ioc.ca.filters import Filter, Sample, States, make
 from pixieioc.ioc.ca.listeners import Body
-from pixieioc.ioc.ca.rights import Security
 from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, Record
+from pixieioc.ioc.records.rights import Security
 from pixieioc.pvinfo.model import PvInfo
 
 _numbers = itertools.count()

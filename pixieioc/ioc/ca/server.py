@@ -13,16 +13,15 @@ from typing import Self, TypeVar
 from pixieioc.ioc.ca import dbr, hosts, names, sockets
 from pixieioc.ioc.ca.acceptor import Acceptor
 from pixieioc.ioc.ca.beacons import Beacons
-from pixieioc.ioc.ca.channel import Channel
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.environment import Environment
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.pinned import check_caproto
-from pixieioc.ioc.ca.puts_told import Told
-from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.ca.searches import Searches
 from pixieioc.ioc.ca.view import View, Views
 from pixieioc.ioc.records import Client, Record, faults
+from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
+from pixieioc.ioc.records.told import Told
 from pixieioc.ioc.records.written import PutListener
 
 log = logging.getLogger(__name__)
@@ -130,11 +129,11 @@ class Server:
         for circuit in list(self.circuits):
             circuit.review_rights()
 
-    def told_of(self, channel: Channel, client: Client) -> Told | None:
-        """The put to a channel that a client makes now, if it is to be logged."""
-        if self.put_listener is None or not (channel.trapped or self.all_puts):
+    def told_of(self, name: str, record: Record, client: Client, *, trapped: bool) -> Told | None:
+        """The put that a client makes now to what has this name, if it is to be logged."""
+        if self.put_listener is None or not (trapped or self.all_puts):
             return None
-        return Told(self.put_listener, channel.view, client)
+        return Told(self.put_listener, name, record, client)
 
     def put_refused(self, record: Record, client: Client, why: str) -> None:
         """Called when a client's value could not be converted for a record."""

@@ -12,9 +12,10 @@ import numpy as np
 from pixieioc.ioc.ca import acknowledge, dbr
 from pixieioc.ioc.ca.listeners import EVENTS, Body, Listener, Listeners
 from pixieioc.ioc.ca.metadata import meta_of
-from pixieioc.ioc.ca.rights import ACKNOWLEDGING, Security
-from pixieioc.ioc.ca.values import Accepting, native_type
+from pixieioc.ioc.ca.values import native_type, whole_range
 from pixieioc.ioc.records import Client, Record, faults
+from pixieioc.ioc.records.accepting import Accepting
+from pixieioc.ioc.records.rights import Security, security_of
 
 #: A value that is out of date is made anew for monitors after so many seconds, whatever happens to it until then.
 _REFRESH = 1.0
@@ -49,9 +50,8 @@ class View:
 
     @property
     def security(self) -> Security:
-        """What the rights to it follow from. Of a record without a group, alarms can be acknowledged by operators."""
-        group = self.owner.info.access
-        return Security(group or "DEFAULT", group or ACKNOWLEDGING, 0)
+        """What the rights to it follow from."""
+        return security_of(self.owner.info)
 
     def _take_info(self) -> None:
         self._info = self.record.info
@@ -177,16 +177,12 @@ class View:
         return self.is_writable or (acknowledge.is_one(kind) and self.record.info.has_alarm)
 
     def accept(self, kind: int, count: int, payload: bytes) -> Any:
-        """What a client sent, as a value of this record; Unconvertible says why it cannot be one.
-
-        A number is clipped to DRVL and DRVH where the description wants it and there is something between them.
-        """
+        """What a client sent, as a value of this record; Unconvertible says why it cannot be one."""
         if acknowledge.is_one(kind):
             return acknowledge.unpack(kind, count, payload)
-        info = self.record.info
-        value = Accepting(info, self.native, self.record.labels).accept(kind, count, payload)
-        high, low = self.meta.control
-        return type(value)(min(max(value, low), high)) if info.clips and low < high else value
+        info, sent = self.record.info, dbr.unpack(kind, count, payload)
+        accepting = Accepting(info, self.record.labels, whole_range(info, self.native))
+        return accepting.accept(sent, single=kind == dbr.FLOAT)
 
     def write(self, value: Any, client: Client) -> Awaitable[None] | None:
         """Does what a client's writing does; `value` is what `accept` gave. Raises if it is refused."""

@@ -183,6 +183,10 @@ class Record:
         """Tells an observer of changes from now on."""
         self._observers.append(observer)
 
+    def unobserve(self, observer: Observer) -> None:
+        """Tells an observer nothing more."""
+        self._observers.remove(observer)
+
     @property
     def label(self) -> str:
         """An enum's value as its label."""

@@ -27,7 +27,7 @@ def form_of(info: PvInfo, name: str, labels: tuple[str, ...]) -> Callable[[Any],
         return lambda value: _text(value, longest)
     if info.record == "waveform":
         return lambda value: _array(value, info, name)
-    return int if info.record in ("longin", "longout") else float
+    return int if info.record in ("longin", "longout", "int64in", "int64out") else float
 
 
 def _text(value: Any, longest: int) -> str:

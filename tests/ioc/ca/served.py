@@ -23,9 +23,9 @@ def refuse(value: Any, client: Any = None) -> None:
 
 async def ours(prefix: str) -> None:
     """The process variables as records of ours."""
-    from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
     from pixieioc.ioc.ca.server import Server
     from pixieioc.ioc.records import Client, Record
+    from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
     from pixieioc.pvinfo.model import PvInfo, text_pv
 
     nan = float("nan")

@@ -15,9 +15,9 @@ import pytest
 
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.limits import Limits
-from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.records import Client, PutRefused, Record
+from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 from tests.conftest import CA_PORTS

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pixieioc.ioc.ca.monitor_client import MonitorClient
-from pixieioc.ioc.ca.rights import ALL, Rights, Security
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.records import INVALID, Client, Record
+from pixieioc.ioc.records.rights import ALL, Rights, Security
 from pixieioc.pvinfo import PvInfo
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.peer import conversation, number

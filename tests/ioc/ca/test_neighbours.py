@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from pixieioc.ioc.ca import acceptor
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.listeners import Body
-from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.ca.searches import answer
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.ca.view import Views
 from pixieioc.ioc.records import Client, Record
+from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import text_pv
 from tests.conftest import CA_PORTS

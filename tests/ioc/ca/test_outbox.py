@@ -12,10 +12,10 @@ import pytest
 from pixieioc.ioc.ca.circuit import Circuit
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.outbox import Outbox
-from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.ca.transport import Transport
 from pixieioc.ioc.records import Client, Record
+from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.pvinfo import PvInfo
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.peer import Peer, conversation, number, writable

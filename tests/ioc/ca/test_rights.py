@@ -11,10 +11,10 @@ from epicscorelibs.path import base_path
 from pixieioc.ioc.ca.channel import Channel
 from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.ioc.ca.names import find
-from pixieioc.ioc.ca.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.ca.view import Views
 from pixieioc.ioc.records import Client, PutRefused, Record
+from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.records.written import Written
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import NO_LIMITS
@@ -204,9 +204,9 @@ async def test_a_put_that_goes_on_is_told_of_when_it_has_begun_and_when_it_has_e
 ) -> None:
     import asyncio
 
-    from pixieioc.ioc.ca import puts_told
+    from pixieioc.ioc.records import told
 
-    monkeypatch.setattr(puts_told, "_SOON", 0.05)
+    monkeypatch.setattr(told, "SOON", 0.05)
     end, record = asyncio.Event(), _record("run", "OP")
 
     async def run() -> None:

@@ -3,47 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
-from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.acknowledge import Acknowledgement
-from pixieioc.ioc.ca.protocol import Message
-from pixieioc.ioc.ca.view import View
-from pixieioc.ioc.records import Client, faults
+from pixieioc.ioc.records import faults
+from pixieioc.ioc.records.client import Client
+from pixieioc.ioc.records.record import Record, stamp
 from pixieioc.ioc.records.written import Outcome, PutListener, Written
 
 #: A put that has not ended after so many seconds is told of as started, and once more when it has.
-_SOON = 1.0
+SOON = 1.0
 
 
 class Told:
-    """One put, which its listener hears of when it is known what became of it."""
+    """One put, which its listener hears of when it is known what became of it; `name` is that of what is written."""
 
     __slots__ = ("_client", "_is_array", "_later", "_listener", "_name", "_new", "_old", "_stamp", "_started")
 
-    def __init__(self, listener: PutListener, view: View, client: Client) -> None:
+    def __init__(self, listener: PutListener, name: str, record: Record, client: Client) -> None:
         self._listener = listener
         self._client = client
-        self._stamp = time.time_ns()
-        self._name = view.name
+        self._stamp = stamp()
+        self._name = name
         self._new: Any = None
-        self._old = view.record.value
-        self._is_array = view.record.info.record == "waveform"
+        self._old = record.value
+        self._is_array = record.info.record == "waveform"
         self._started = False
         self._later: asyncio.TimerHandle | None = None
 
-    def writes(self, value: Any, view: View) -> None:
-        """What it is to write; an acknowledgement writes a field, whatever it was sent to."""
-        if isinstance(value, Acknowledgement):
-            self._name, self._is_array = f"{view.owner.name}.{value.field}", False
-            self._new, self._old = value.value, value.before(view.owner)
-        else:
-            self._new = value
+    def writes(self, value: Any) -> None:
+        """What it is to write."""
+        self._new = value
+
+    def writes_field(self, name: str, value: int, before: int) -> None:
+        """What it is to write to a field, whatever it was sent to."""
+        self._name, self._is_array = name, False
+        self._new, self._old = value, before
 
     def goes_on(self) -> None:
         """It has been taken, and its end is awaited."""
-        self._later = asyncio.get_running_loop().call_later(_SOON, self._start)
+        self._later = asyncio.get_running_loop().call_later(SOON, self._start)
 
     def _start(self) -> None:
         self._started = True
@@ -68,12 +66,3 @@ class Told:
             self._listener(put)
         except Exception as error:  # a log that fails costs no client anything
             faults.report(f"a put to {self._name} could not be logged", error)
-
-
-def as_sent(message: Message) -> Any:
-    """What a put that cannot be taken wants to write; None: it makes no sense at all."""
-    try:
-        sent = dbr.unpack(message.data_type, message.elements, message.payload)
-    except dbr.Unconvertible:
-        return None
-    return sent[0] if len(sent) == 1 else sent

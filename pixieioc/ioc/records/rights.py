@@ -1,11 +1,14 @@
-"""What a client may do with a channel, and what that depends on: the seam to whoever decides it."""
+"""What a client may do with a process variable, and what that depends on: the seam to whoever decides it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from pixieioc.pvinfo.model import Access
+from pixieioc.ioc.records.client import Client
+from pixieioc.ioc.records.record import Record
+from pixieioc.ioc.records.told import Told
+from pixieioc.pvinfo.model import Access, PvInfo
 
 #: The access groups of fields of a record that has none: of what acknowledges alarms, and of all others.
 ACKNOWLEDGING: Access = "OP"
@@ -13,7 +16,7 @@ FIELDS: Access = "EX"
 
 
 class Security(NamedTuple):
-    """What the rights to a channel follow from: the access groups that decide on reading and writing, and the level.
+    """What rights follow from: the access groups that decide on reading and on writing, and the level.
 
     Level 0 is a record's value, 1 are its other fields, as in EPICS Base.
     """
@@ -21,6 +24,11 @@ class Security(NamedTuple):
     reading: str
     writing: str
     level: int
+
+
+def security_of(info: PvInfo) -> Security:
+    """That of a record's value. Of a record without a group, alarms can be acknowledged by operators."""
+    return Security(info.access or "DEFAULT", info.access or ACKNOWLEDGING, 0)
 
 
 class Rights(NamedTuple):
@@ -33,6 +41,21 @@ class Rights(NamedTuple):
 
 #: The rights of everybody where there are no rules, and those where it cannot be found out.
 ALL, READ_ONLY = Rights(read=True, write=True, trap=False), Rights(read=True, write=False, trap=False)
+
+
+class Gate(Protocol):
+    """Who decides on the puts of clients, and hears of them, whatever protocol they come by."""
+
+    def rights_to(self, security: Security, client: Client) -> Rights:
+        """What a client may do with whatever has this security; may be asked in any thread."""
+        ...
+
+    def told_of(self, name: str, record: Record, client: Client, *, trapped: bool) -> Told | None:
+        """The put that a client makes now to what has this name, if it is to be logged."""
+        ...
+
+    def put_refused(self, record: Record, client: Client, why: str) -> None:
+        """A client's value could not be converted for a record."""
 
 
 class KnownRights:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 
-from pixieioc.ioc.ca.dbr import Unconvertible
 from pixieioc.ioc.records.values import integer
 
 _DECIMAL = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?\s*", re.ASCII | re.IGNORECASE)
@@ -14,6 +13,18 @@ _SPECIAL = re.compile(r"\s*[+-]?(nan|inf|infinity)\s*", re.IGNORECASE)
 #: What looks decimal to a person and octal to a computer.
 _AMBIGUOUS = re.compile(r"\s*[+-]?0[0-9]", re.ASCII)
 _DECIMALS = 6
+
+
+class Unconvertible(ValueError):
+    """A value that has no form in the type that was asked for, or that was sent."""
+
+
+def decode(data: bytes) -> str:
+    """Text up to the first NUL; Unconvertible if it is not UTF-8."""
+    try:
+        return data.partition(b"\0")[0].decode()
+    except UnicodeDecodeError as error:
+        raise Unconvertible(f"text is not UTF-8: {error}") from None
 
 
 def number(text: str) -> float:

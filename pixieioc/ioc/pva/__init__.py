@@ -1,0 +1,1 @@
+"""A PVAccess server beside that of Channel Access, for the same records: p4p's library, which is EPICS' own."""

@@ -1,0 +1,97 @@
+"""Which names there are, and p4p's process variable of each that has clients; all of it is used in p4p's threads.
+
+One is made for the first client and dropped when the last has gone: what nobody looks at costs nothing. That p4p calls
+`makeChannel` and `onLastDisconnect` in one thread makes this safe: no client comes to one that is just being dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from p4p.nt import NTScalar  # pyright: ignore[reportMissingTypeStubs]
+from p4p.server.raw import SharedPV  # pyright: ignore[reportMissingTypeStubs]
+
+from pixieioc.ioc.pva.alarms import DATABASE
+from pixieioc.ioc.pva.operations import Operation, Operations
+from pixieioc.ioc.pva.source import Source
+from pixieioc.ioc.records import INVALID, Record
+
+
+class Hearer(Protocol):
+    """Who hears in the event loop of what happens in p4p's threads."""
+
+    def wanted(self, name: str, pv: Any) -> None:
+        """A client has come to a process variable, the first one."""
+
+    def unwanted(self, pv: Any) -> None:
+        """The last one has gone."""
+
+    def put(self, pv: Any, operation: Operation) -> None:
+        """A client wants to write."""
+
+
+class Provider:
+    """What p4p's DynamicProvider asks; `refusal` says why a client may not see something, empty: it may."""
+
+    def __init__(
+        self,
+        names: Mapping[str, Record | Source],
+        refusal: Callable[[Record | Source, str], str],
+        operations: Operations,
+        hearer: Hearer,
+        in_loop: Callable[..., object],
+    ) -> None:
+        self._names = names
+        self._refusal = refusal
+        self._operations = operations
+        self._hearer = hearer
+        self._in_loop = in_loop
+        self._pvs: dict[str, Any] = {}
+
+    def testChannel(self, name: str) -> bool:  # noqa: N802
+        """Whether a name is one of ours."""
+        return name in self._names
+
+    def makeChannel(self, name: str, peer: str) -> Any:  # noqa: N802
+        """The process variable for a client at an address."""
+        what = self._names.get(name)
+        why = "there is no such process variable" if what is None else self._refusal(what, peer)
+        if why:
+            return _refused(why)
+        pv = self._pvs.get(name)
+        if pv is None:
+            pv = self._pvs[name] = SharedPV(handler=_Handler(self, name))
+            self._in_loop(self._hearer.wanted, name, pv)
+        return pv
+
+    def drop(self, name: str, pv: Any) -> None:
+        """Its last client has gone."""
+        if self._pvs.get(name) is pv:
+            del self._pvs[name]
+            self._in_loop(self._hearer.unwanted, pv)
+
+    def put(self, pv: Any, op: Any) -> None:
+        """A client wants to write."""
+        self._in_loop(self._hearer.put, pv, self._operations.take(op))
+
+
+class _Handler:
+    """What p4p calls for one process variable."""
+
+    def __init__(self, provider: Provider, name: str) -> None:
+        self._provider = provider
+        self._name = name
+
+    def put(self, pv: Any, op: Any) -> None:
+        self._provider.put(pv, op)
+
+    def onLastDisconnect(self, pv: Any) -> None:  # noqa: N802
+        self._provider.drop(self._name, pv)
+
+
+def _refused(why: str) -> Any:
+    """What a client gets in place of what it may not see: nothing, INVALID, and the reason as the alarm's message."""
+    pv, text = SharedPV(), NTScalar("s")
+    pv.open(text.wrap({"alarm": {"severity": INVALID, "status": DATABASE, "message": why}}))
+    return pv

@@ -1,0 +1,139 @@
+"""The PVAccess server: p4p's, which answers in threads of its own, and the records, which live in the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Clients that vanish are no errors of ours; whoever wants to see them sets this variable.
+os.environ.setdefault("PVXS_LOG", "pvxs.tcp.io=CRIT")
+
+from p4p.server import DynamicProvider  # pyright: ignore[reportMissingTypeStubs]
+from p4p.server import Server as _P4pServer  # pyright: ignore[reportMissingTypeStubs]
+
+from pixieioc.ioc.pva.lane import Lane
+from pixieioc.ioc.pva.operations import Operation, Operations
+from pixieioc.ioc.pva.provider import Provider
+from pixieioc.ioc.pva.readers import Readers
+from pixieioc.ioc.pva.served import Served
+from pixieioc.ioc.pva.source import RecordSource, Source
+from pixieioc.ioc.pva.writes import Writes
+from pixieioc.ioc.records import Record, faults
+from pixieioc.ioc.records.rights import Gate, security_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the server listens: what is empty or 0 follows from the EPICS_PVAS_ variables, or their defaults."""
+
+    interfaces: tuple[str, ...] = ()
+    port: int = 0
+    broadcast_port: int = 0
+
+    def variables(self) -> dict[str, str]:
+        """The same as EPICS_PVAS_ variables."""
+        given = {
+            "EPICS_PVAS_INTF_ADDR_LIST": " ".join(self.interfaces),
+            "EPICS_PVAS_SERVER_PORT": str(self.port or ""),
+            "EPICS_PVAS_BROADCAST_PORT": str(self.broadcast_port or ""),
+        }
+        return {name: value for name, value in given.items() if value}
+
+
+class Server:
+    """Serves records, and further sources by their names."""
+
+    def __init__(
+        self,
+        records: Iterable[Record],
+        gate: Gate,
+        place: Place,
+        puts: int,
+        sources: Mapping[str, Source] | None = None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._names: dict[str, Record | Source] = {record.name: record for record in records} | dict(sources or {})
+        self._place = place
+        self._readers = Readers(gate)
+        self._lane = Lane()
+        self._operations = Operations(self._lane)
+        self._writes = Writes(gate, self._operations, puts)
+        #: By p4p's process variables, those that have clients.
+        self.served: dict[Any, Served] = {}
+        self._server: Any = None
+        self._provider: Any = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Answers from now on; OSError if that cannot be."""
+        provider = Provider(self._names, self._refusal, self._operations, self, self._in_loop)
+        # It must be held: p4p does not.
+        self._provider = DynamicProvider("pixieioc", provider)
+        make = functools.partial(_P4pServer, providers=[self._provider], conf=self._place.variables(), useenv=True)
+        try:
+            self._server = await self._lane.do(make)
+        except RuntimeError as error:
+            raise OSError(f"PVAccess cannot be served: {error}") from error
+        conf = self._server.conf()
+        self.port = int(conf["EPICS_PVAS_SERVER_PORT"])
+        log.info(
+            "PVAccess on %s, TCP port %d, UDP port %s",
+            conf["EPICS_PVAS_INTF_ADDR_LIST"], self.port, conf["EPICS_PVAS_BROADCAST_PORT"],
+        )  # fmt: skip
+
+    async def stop(self) -> None:
+        """Closes everything, when all answers have been given; clients see the disconnect at once."""
+        server, self._server = self._server, None
+        if server is not None:
+            await self._lane.do(server.stop)
+            self._lane.close()
+
+    def review_rights(self) -> None:
+        """Has clients connect anew to what some of them may read, or may no longer: then it is decided anew."""
+        changed = self._readers.review()
+        for pv, served in self.served.items():
+            if changed(security_of(served.source.info)):
+                self._lane.hand_over(pv.close, f"clients of {served.name} could not be disconnected")
+
+    def _refusal(self, what: Record | Source, peer: str) -> str:
+        return "" if self._readers.may(security_of(what.info), peer) else "no read access"
+
+    def _in_loop(self, function: Any, *arguments: Any) -> None:
+        """Has something done in the event loop."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(_guarded, function, *arguments)
+
+    # -- what happens in p4p's threads, in the event loop -------------------------------------------------------------
+
+    def wanted(self, name: str, pv: Any) -> None:
+        """A client has come to a process variable, the first one."""
+        what = self._names[name]
+        source = RecordSource(what) if isinstance(what, Record) else what
+        self.served[pv] = Served(name, source, pv, self._lane)
+
+    def unwanted(self, pv: Any) -> None:
+        """The last one has gone."""
+        if (served := self.served.pop(pv, None)) is not None:
+            served.end()
+
+    def put(self, pv: Any, operation: Operation) -> None:
+        """A client wants to write; what has just come is served first, so that it sees what its put changes."""
+        if (served := self.served.get(pv)) is None:
+            self._operations.answer(operation.number, "the process variable is being closed")
+            return
+        served.when_open(lambda: self._writes.write(served.name, served.source.record, operation))
+
+
+def _guarded(function: Any, *arguments: Any) -> None:
+    try:
+        function(*arguments)
+    except Exception as error:
+        faults.report("a client over PVAccess could not be answered", error)
