@@ -12,7 +12,7 @@ from pixieioc.ioc.broadcast import listening_udp
 
 #: Bytes that may wait in the system, and those that are read of a datagram.
 _ROOM, _READ = 16 * 1024, 64
-#: Datagrams that are read together, and the pause after so many, in seconds: what has no room meanwhile is not heard.
+#: Datagrams that are read together at most, and the pause afterwards, in seconds: what has no room meanwhile is lost.
 _TOGETHER, _PAUSE = 8, 0.1
 
 
@@ -46,5 +46,5 @@ class Announcements:
             for _ in range(_TOGETHER):
                 datagram, (host, _) = sock.recvfrom(_READ)
                 self._take(datagram, host)
-            self._loop.remove_reader(sock)
-            self._timers[sock] = self._loop.call_later(_PAUSE, self._resume, sock)
+        self._loop.remove_reader(sock)
+        self._timers[sock] = self._loop.call_later(_PAUSE, self._resume, sock)

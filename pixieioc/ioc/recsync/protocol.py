@@ -57,7 +57,8 @@ def announcement_of(datagram: bytes, sender: str) -> Announcement | None:
     if magic != MAGIC or version != VERSION or not port:
         return None
     host = ipaddress.IPv4Address(sender if address == _SENDER else address)
-    if host.is_multicast or host.is_unspecified or host.is_reserved:
+    elsewhere = not ipaddress.IPv4Address(sender).is_loopback
+    if host.is_multicast or host.is_unspecified or host.is_reserved or (host.is_loopback and elsewhere):
         return None
     return Announcement(Recceiver(str(host), port), key)
 

@@ -155,6 +155,19 @@ def test_many_clients_that_do_not_behave_hinder_nobody(behave: Callable[[Client]
 
 
 @conversation
+async def test_many_who_come_at_once_are_taken_a_few_at_a_time() -> None:
+    async with served() as (port, _):
+        began = time.monotonic()
+
+        async def answered() -> float:
+            assert (await get(port))[0] == 200
+            return time.monotonic() - began
+
+        times = sorted(await asyncio.gather(*(answered() for _ in range(25))))
+        assert times[-1] > 0.1 * (25 // 5 - 2)
+
+
+@conversation
 async def test_who_says_nothing_is_told_so_and_makes_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "REQUEST", 0.5)
     async with served() as (port, _):

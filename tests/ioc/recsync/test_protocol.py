@@ -13,10 +13,20 @@ from pixieioc.ioc.recsync.protocol import Announcement, Inbox, ProtocolError, Re
 ANNOUNCED = bytes.fromhex("52430000ffffffffac0700007935bbd3")
 GREETED, PINGED = bytes.fromhex("524380010000000100"), bytes.fromhex("5243800200000004bc5996a2")
 
+#: All that EPICS' own caster (recsync's C code of 2026-05) sent for two records, with the recceiver's part as above.
+CAST = bytes.fromhex(
+    "52430001000000080000000000c0ffee52430006000000100000000007000001494f434e414d45545243000600000018000000000800000845"
+    "4e47494e4545524dc3a4646368656e524300030000000e00000001000200046169543a5830524300060000001b000000010a0000097265636f"
+    "72644465736341206e756d6265722e5243000300000013000000020008000377617665666f726d543a59524300060000002000000002070000"
+    "11617263686976656d6f6e69746f722c20312e302c2056414c5243000500000004000000005243000200000004bc5996a2"
+)
+
 
 def test_an_announcement_means_its_sender_or_says_whom() -> None:
     assert announcement_of(ANNOUNCED, "10.0.0.5") == Announcement(Recceiver("10.0.0.5", 44039), 0x7935BBD3)
     proxied = ANNOUNCED[:4] + bytes([10, 0, 0, 9]) + ANNOUNCED[8:] + b"more"
+    own = ANNOUNCED[:4] + bytes([127, 0, 0, 1]) + ANNOUNCED[8:]
+    assert announcement_of(own, "127.0.0.1") == Announcement(Recceiver("127.0.0.1", 44039), 0x7935BBD3)
     assert announcement_of(proxied, "10.0.0.5") == Announcement(Recceiver("10.0.0.9", 44039), 0x7935BBD3)
 
 
@@ -30,6 +40,7 @@ def test_an_announcement_means_its_sender_or_says_whom() -> None:
         ANNOUNCED[:8] + b"\0\0" + ANNOUNCED[10:],  # no port
         ANNOUNCED[:4] + bytes([224, 0, 0, 1]) + ANNOUNCED[8:],
         ANNOUNCED[:4] + bytes(4) + ANNOUNCED[8:],
+        ANNOUNCED[:4] + bytes([127, 0, 0, 1]) + ANNOUNCED[8:],  # this computer, says another one
     ],
 )
 def test_what_is_no_announcement_is_none(datagram: bytes) -> None:
@@ -52,6 +63,22 @@ def test_messages_that_a_real_recceiver_has_accepted() -> None:
     [(kind, body)] = Inbox().feed(PINGED)
     assert kind == protocol.PING
     assert protocol.pong(body).hex() == "5243000200000004bc5996a2"
+
+
+def test_messages_are_those_of_epics_own_caster() -> None:
+    [(_, ping)] = Inbox().feed(PINGED)
+    messages = [
+        protocol.greeting(0xC0FFEE),
+        protocol.add_info(0, "IOCNAME", "T"),
+        protocol.add_info(0, "ENGINEER", "Mädchen"),
+        protocol.add_record(1, "ai", "T:X0"),
+        protocol.add_info(1, "recordDesc", "A number."),
+        protocol.add_record(2, "waveform", "T:Y"),
+        protocol.add_info(2, "archive", "monitor, 1.0, VAL"),
+        protocol.upload_done(),
+        protocol.pong(ping),
+    ]
+    assert b"".join(messages) == CAST
 
 
 def test_a_text_is_cut_between_letters_and_has_no_nul() -> None:
