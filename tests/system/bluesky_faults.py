@@ -25,11 +25,15 @@ from pathlib import Path
 
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc, ioc_folder, running
-from tests.system.scanner import KINDS, Outcome, Scanner, scanner
+from tests.system.scanner import KINDS, SEARCHES, Outcome, Scanner, scanner
 
 CONFIGURATION = """
 [pipeline]
 chain = ["DummyData", "GatherData", "ConvertToEvents", "SortEvents", "GatherEvents", "FillSpectra", "WriteEvents"]
+[ioc.pva]
+on = true
+interfaces = ["127.0.0.1"]
+broadcast_port = {1}
 [crate]
 modules = 1
 channels = 4
@@ -207,7 +211,7 @@ def campaign(kinds: list[str], points: int) -> list[Row]:
 
     with ioc_folder() as folder:
         configuration = folder / "scan.toml"
-        configuration.write_text(CONFIGURATION.format(folder))
+        configuration.write_text(CONFIGURATION.format(folder, SEARCHES))
         devices = modules(folder, configuration)
         for kind in kinds:
             module, protocol = KINDS[kind]

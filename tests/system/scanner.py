@@ -15,10 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixieioc.testing.ioc import free_port
 from tests.running_ioc import ROOT
 
 #: The devices and protocols that there are: the file of the detector, and what its prefix begins with.
-KINDS = {"ophyd-async ca": ("pixie_aio.py", "ca://"), "ophyd ca": ("pixie_classic.py", "ca://")}
+KINDS = {
+    "ophyd-async ca": ("pixie_aio.py", "ca://"),
+    "ophyd-async pva": ("pixie_aio.py", "pva://"),
+    "ophyd ca": ("pixie_classic.py", "ca://"),
+}
+#: The port that PVAccess' searches go to.
+SEARCHES = free_port()
+_PVACCESS = {
+    "EPICS_PVA_ADDR_LIST": "127.0.0.1",
+    "EPICS_PVA_AUTO_ADDR_LIST": "NO",
+    "EPICS_PVA_BROADCAST_PORT": str(SEARCHES),
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class Scanner:
             stderr=(module.parent / f"{module.stem}.log").open("w"),
             text=True,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **_PVACCESS},
         )
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()

@@ -15,7 +15,7 @@ import pytest
 from pixieioc.devices.files import check, read
 from tests.running_ioc import Ioc, ioc_folder, running
 from tests.system.bluesky_faults import CONFIGURATION, LONG, Scans, judged, modules, one_fault
-from tests.system.scanner import KINDS, Outcome, Scanner, scanner
+from tests.system.scanner import KINDS, SEARCHES, Outcome, Scanner, scanner
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def scans() -> Iterator[tuple[Scans, dict[str, Scanner]]]:
     """An IOC, and a RunEngine with each device, which start at the same time."""
     with ioc_folder() as folder, ExitStack() as stack:
         configuration = folder / "scan.toml"
-        configuration.write_text(CONFIGURATION.format(folder))
+        configuration.write_text(CONFIGURATION.format(folder, SEARCHES))
         ioc = Ioc(folder, "run", configuration)
         devices = modules(folder, configuration)
         made = {
