@@ -44,13 +44,16 @@ class PvaLink:
             return None
 
     def watch(self, name: str, tell: Tell) -> Callable[[], None]:
-        """By a monitor that tells of disconnects."""
+        """By a monitor that tells of disconnects: p4p's begins with one, before it is connected."""
+        connected = False
 
         async def came(value: Any) -> None:
-            if isinstance(value, Exception):
-                tell(Lost(self.prefix + name))
-            else:
+            nonlocal connected
+            if not isinstance(value, Exception):
+                connected = True
                 tell(Busy(_as_text(value) == "Acquiring"))
+            elif connected:
+                tell(Lost(self.prefix + name))
 
         return _context().monitor(self.prefix + name, came, notify_disconnect=True).close
 
