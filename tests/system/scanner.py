@@ -52,17 +52,19 @@ class Scanner:
     """The process; `prefix` has its protocol."""
 
     def __init__(self, module: Path, prefix: str) -> None:
+        self._errors = (module.parent / f"{module.stem}.log").open("a")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.system.bluesky_client", str(module), prefix],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=(module.parent / f"{module.stem}.log").open("w"),
+            stderr=self._errors,
             text=True,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), **_PVACCESS},
         )
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -109,8 +111,16 @@ class Scanner:
     def end(self) -> None:
         """Ends the process."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(20)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:  # in a plan that has not ended
+            self._process.kill()
+            self._process.wait()
+        self._listener.join()
+        self._process.stdout.close()
+        self._errors.close()
 
 
 def _runs(kind: str, content: dict[str, Any]) -> list[int]:
