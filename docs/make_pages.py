@@ -6,6 +6,7 @@ Run it as `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
@@ -19,8 +20,10 @@ except ImportError:  # run as a script, from any folder
     import architecture_page  # pyright: ignore[reportMissingImports]
     import task_page  # pyright: ignore[reportMissingImports]
 
+from pixieioc.config_calibration import is_calibration
 from pixieioc.config_run import RunParameters
 from pixieioc.config_schema import (
+    ConditionsTable,
     IocTable,
     LimitsTable,
     LogTable,
@@ -37,8 +40,10 @@ from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
 from pixieioc.pipeline.standard import StandardReports
 from pixieioc.pipeline.status import PIPELINE_RULES, TASK_RULES, diagram, table
+from pixieioc.tasks import sidecar
+from pixieioc.tasks.calibration import KEYS, ChannelCalibration
 from pixieioc.tasks.crate import CrateFacts, is_crate_fact
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
+from pixieioc.tasks.event_files import ALWAYS, KEV, OPTIONAL, RUN, SORTED, TRACE
 
 HERE = Path(__file__).parent
 
@@ -119,9 +124,26 @@ but not in its table; its process variable is the pipeline's: `$(P)Channels_RBV`
 
 {crate}
 
+## `[calibration]`
+
+What energies mean in each channel, said once for all tasks: keV = offset + gain · energy + quadratic · energy², with
+the energy of an event in ADC units, whatever the bins of a spectrum are. The keys are *per channel*; as process
+variables they are each channel's: `$(P)M00:C03:CalGain`. A channel whose gain is 0 has no calibration.
+[Energies in keV](../how-to/energy-calibration.md) shows it at work.
+
+{calibration}
+`file` is the name of a CSV file instead, or for some of the keys: its first line has the names of its columns,
+`module`, `channel` and some of the keys, each further one a channel. `--set calibration.gain=0.1` overrides a value.
+
 ## `[run]`
 
 {run}
+
+## `[run.conditions]`
+
+Process variables of the site that are kept with the data of each run, see [run records](../how-to/run-records.md).
+
+{conditions}
 
 ## `[ioc]`
 
@@ -191,6 +213,15 @@ files that `pixieioc replay` writes, `chunk_timestamp` is Unix time if the JSON 
 raw file tells when the run began (or `--set SortEvents.start_times='[...]'` does), and seconds since the first event
 otherwise. It takes two fifths of a file of events without traces; `--set WriteEvents.chunk_timestamp=false` leaves it
 out.
+
+## With a calibration
+
+{calibrated}
+
+It is there if a channel had a [calibration](../how-to/energy-calibration.md) when the file was begun, and is null (NaN
+in npy) for events of channels without one. A file has one calibration, that of its beginning: one that is changed in a
+run is for the next file, and the metadata tell that it was changed. `energy` is always there, so that other keV can be
+made of it. A float32 has 24 bits where an energy has 16: no two energies of a channel become the same keV.
 
 ## Of recorded data
 
@@ -305,7 +336,11 @@ recorded data is what the files beside the raw files tell.
 [files beside raw files](running.md#raw-files); null where that is not known, and `counts_unknown` says why. Only of \
 data that come from a crate. |
 | `items_discarded` | Blocks that an abort left out. |
-| `configuration` | The settings of all tasks, with the names of the raw files. |
+| `calibration` | That of `energy_kev`: `formula`, `version` (null: no channel has one) and `channels`, each with \
+`offset`, `gain`, `quadratic`, `name`, `detector` and `group` as far as they are known; `changes` says how often it \
+was changed while the file was written, then `changed_at` when last, and `at_end` what is since, of channels \
+that were changed. |
+| `configuration` | The settings of all tasks, with the names of the raw files; without the calibration. |
 | `columns` | Type, unit and meaning of each column. |"""
 
 
@@ -414,6 +449,16 @@ def _flags(parameter: Parameter[Any]) -> str:
     return f" *{', '.join(flags)}*" if flags else ""
 
 
+def _calibration() -> str:
+    """The keys of the table, with the parameters that they are in tasks."""
+    parameters = parameters_of(ChannelCalibration)
+    rows = [
+        f"| `{key}` | `{p.pv}` | `{json.dumps(p.default_of_one)}` | {p.allowed} | {p.doc} |"
+        for key, p in ((key, parameters[name]) for key, name in KEYS.items())
+    ]
+    return "\n".join(["| key | process variable | default | allowed | meaning |", "|---|---|---|---|---|", *rows, ""])
+
+
 def _reports(reports: Iterable[Report[Any]]) -> str:
     rows = [f"| `{r.name}` | {r.unit} | {r.doc} | {r.guidance} |" for r in reports]
     return "\n".join(["| report | unit | meaning | when in alarm |", "|---|---|---|---|", *rows]) if rows else ""
@@ -423,8 +468,11 @@ def _task(name: str, cls: type[Task]) -> str:
     own = [report for report in cls.reports().values() if vars(StandardReports).get(report.name) is not report]
     facts = [f"`{parameter}`" for parameter in cls.parameters() if is_crate_fact(cls, parameter)]
     # What is kept in a device is not a key here.
-    parameters = [p for p in cls.parameters().values() if not is_crate_fact(cls, p.name) and not p.device]
+    said_once = {name for name in cls.parameters() if is_crate_fact(cls, name) or is_calibration(cls, name)}
+    parameters = [p for p in cls.parameters().values() if p.name not in said_once and not p.device]
     needs = [f"Needs of `[crate]`: {', '.join(facts)}."] if facts else []
+    if len(said_once) > len(facts):
+        needs = [f"{' '.join(needs)} Uses `[calibration]`.".strip()]
     parts = [f"## `[tasks.{name}]`", " ".join((cls.__doc__ or "").split()), *needs, _parameters(parameters)]
     return "\n\n".join(part for part in [*parts, _reports(own)] if part) + "\n"
 
@@ -469,7 +517,9 @@ def configuration() -> str:
     return CONFIGURATION.format(
         pipeline=_keys(PipelineTable),
         crate=_parameters(parameters_of(CrateFacts).values()),
+        calibration=_calibration(),
         run=_parameters(parameters_of(RunParameters).values()),
+        conditions=_keys(ConditionsTable),
         ioc=_keys(IocTable),
         limits=_keys(LimitsTable),
         log=_keys(LogTable),
@@ -484,14 +534,20 @@ def configuration() -> str:
 
 def events() -> str:
     """The page about the columns of events and the files that hold them."""
-    assert {c.name for c in (*ALWAYS, *SORTED, RUN, *OPTIONAL)} == set(COLUMNS)
+    assert {c.name for c in (*ALWAYS, KEV, *SORTED, RUN, *OPTIONAL)} == set(COLUMNS)
     return EVENTS.format(
         always=_columns(ALWAYS),
         sorted=_columns(SORTED),
         recorded=_columns([RUN]),
+        calibrated=_columns([KEV]),
         optional=_columns((*OPTIONAL, TRACE)),
         metadata=METADATA,
     )
+
+
+def sidecar_schema() -> str:
+    """The JSON schema of the files beside data files."""
+    return json.dumps(sidecar.schema(), indent=2) + "\n"
 
 
 PAGES = {
@@ -501,6 +557,7 @@ PAGES = {
     "reference/events.md": events,
     "reference/fields.md": fields,
     "reference/tasks.md": tasks,
+    "reference/sidecar.schema.json": sidecar_schema,
 }
 
 if __name__ == "__main__":

@@ -53,6 +53,11 @@ def state_home() -> Path:
     )
 
 
+def cache_home() -> Path:
+    """A folder for what can be made again at any time: CACHE_DIRECTORY, XDG_CACHE_HOME, or ~/.cache; it need not be."""
+    return (_told("CACHE_DIRECTORY") or _told("XDG_CACHE_HOME") or _home() / ".cache") / _NAME
+
+
 def state_complaint(folder: Path) -> str:
     """One line that says that `folder` will not last; empty if it will. OSError if others can write to it."""
     home = state_home()
@@ -88,7 +93,7 @@ def _for_code() -> Iterator[Path]:
         yield Path(told)
     if not sys.pycache_prefix:
         yield _PACKAGE / "__pycache__"
-    yield (_told("CACHE_DIRECTORY") or _told("XDG_CACHE_HOME") or _home() / ".cache") / _NAME
+    yield cache_home()
     if told := _told("XDG_RUNTIME_DIR"):
         yield told / _NAME
 

@@ -19,6 +19,7 @@ from pixieioc.cli_exit import exit_codes, said
 from pixieioc.cli_host import conform, doctor, drill
 from pixieioc.cli_offline import recover, replay
 from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose
+from pixieioc.cli_runs import runs
 from pixieioc.config import Config, ConfigError, examine, load
 from pixieioc.pipeline.validate import like
 
@@ -173,6 +174,7 @@ def demo(
 
 app.command()(replay)
 app.command()(recover)
+app.add_typer(runs, name="runs")
 app.command()(doctor)
 app.command()(conform)
 app.command()(drill)

@@ -57,6 +57,14 @@ def replay(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the energy spectra: .png, .pdf or .svg.")
     ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Take keV from this CSV file, or from the [calibration] of this TOML file "
+            "(default: that of --config, or of the JSON files beside the raw files).",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Decode, sort, count and save recorded data, without EPICS; ^C leaves nothing behind."""
@@ -78,6 +86,7 @@ def replay(
         out=out,
         format=form.value if form is not None else None,
         plot=plot,
+        calibration=calibration,
     )
     left = [f"{path}.part-*" for path in (out, plot) if path is not None]
     beside = f"; what is left of its files: {', '.join(left)}" if left else ""

@@ -11,11 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pixieioc import account
+from pixieioc.config_calibration import calibration_of, with_calibration
+from pixieioc.config_conditions import read_conditions
 from pixieioc.config_input import ConfigError, override, parse_set, read_toml
 from pixieioc.config_ioc import access_file_of, macros_of, problems_of
 from pixieioc.config_lines import KeyPath, lines_of
+from pixieioc.config_regions import with_regions
 from pixieioc.config_run import RUN, RunParameters
-from pixieioc.config_schema import LONGEST_PREFIX, IocTable, LimitsTable, PipelineTable, PutLogTable
+from pixieioc.config_schema import (
+    LONGEST_PREFIX,
+    ConditionsTable,
+    IocTable,
+    LimitsTable,
+    PipelineTable,
+    PutLogTable,
+)
 from pixieioc.config_tables import Problem, about, keys_of, located, path_from, plain_tables, read_table
 from pixieioc.config_tasks import (
     class_names,
@@ -33,6 +43,7 @@ from pixieioc.pipeline.error import Refused
 from pixieioc.pipeline.graph import Graph
 from pixieioc.pipeline.registry import TASKS
 from pixieioc.pipeline.validate import like, meant, validate
+from pixieioc.tasks.calibration import CALIBRATION
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 
 if TYPE_CHECKING:
@@ -41,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LONGEST_PREFIX",
     "RUN",
+    "ConditionsTable",
     "Config",
     "ConfigError",
     "Examined",
@@ -74,8 +86,12 @@ class Config:
     folder: Path
     #: What is known of the crate, with defaults: each task that needs some of it has it among its settings.
     crate: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
+    #: What energies mean, by parameter, module and channel, likewise.
+    calibration: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
     #: The places of what the command line says.
     overridden: frozenset[KeyPath] = frozenset()
+    #: The site's own process variables that are kept with each run.
+    conditions: ConditionsTable = dataclasses.field(default_factory=ConditionsTable)
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -140,22 +156,25 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     ioc = read_table(IocTable, content.get("ioc", {}), ("ioc",), problems, _ELSEWHERE)
     tables = {
         name: plain_tables(content.get(name, {}), (name,), problems, deep=name == "tasks")
-        for name in (CRATE, RUN, "tasks")
+        for name in (CRATE, CALIBRATION, RUN, "tasks")
     }
     crate = _crate(tables[CRATE], problems)
+    calibration = calibration_of(tables[CALIBRATION], crate, folder, problems)
+    conditions = read_conditions(tables[RUN], problems)
     config = None
     if pipeline is not None and "pipeline" in content:
         of_ioc = ioc or IocTable()
         config = _check(
-            pipeline, tables[RUN], tables["tasks"], of_ioc, folder, prefix, problems, crate=crate, files=files
-        )
+            pipeline, tables[RUN], tables["tasks"], of_ioc, folder, prefix, problems,
+            crate=crate, calibration=calibration, files=files,
+        )  # fmt: skip
     else:
         _check_the_rest(given, tables["tasks"], crate, folder, problems, files=files)
         _resolve(RUN, RunParameters, tables[RUN], (RUN,), problems)
     of_access = list(problems_of(ioc, folder, files=files)) if ioc is not None else []
     problems += of_access
     texts = located(problems, path, lines_of(text), overridden)
-    config = config and dataclasses.replace(config, overridden=frozenset(overridden))
+    config = config and dataclasses.replace(config, overridden=frozenset(overridden), conditions=conditions)
     if ioc is None or of_access:
         return Examined(texts, None)
     own = pipeline.prefix if pipeline is not None else ""
@@ -163,7 +182,7 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     return Examined(texts, None if texts else config, access_file, macros)
 
 
-_TABLES = ("pipeline", CRATE, RUN, "tasks", "ioc")
+_TABLES = ("pipeline", CRATE, CALIBRATION, RUN, "tasks", "ioc")
 #: For a key that stands in the wrong table: where it belongs, as the end of a sentence.
 _ELSEWHERE = {
     name: f"; it belongs in [{table}]"
@@ -206,6 +225,7 @@ def _check(
     problems: list[Problem],
     *,
     crate: Mapping[str, Value] | None = None,
+    calibration: Mapping[str, Value] | None = None,
     files: bool = False,
 ) -> Config | None:
     before = len(problems)
@@ -219,7 +239,11 @@ def _check(
     graph = pipeline.graph
     classes, wrong = classes_of(graph, given, complete=not not_imported)
     problems += wrong
-    tasks = without_devices(classes, with_crate(classes, tasks, crate or {}, problems), problems)
+    tasks = with_crate(classes, tasks, crate or {}, problems)
+    if calibration is not None:
+        tasks = with_calibration(classes, tasks, calibration, problems)
+        tasks = with_regions(classes, tasks, calibration, problems)
+    tasks = without_devices(classes, tasks, problems)
     tasks = shared_settings(classes, tasks, problems)
     for name in tasks:
         if name not in graph.tasks:
@@ -244,6 +268,7 @@ def _check(
         ioc=ioc,
         folder=folder,
         crate=crate or {},
+        calibration=calibration or {},
     )
 
 

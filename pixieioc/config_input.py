@@ -10,6 +10,7 @@ from typing import Any, cast
 from pixieioc.config_lines import KeyPath, not_toml
 from pixieioc.config_run import RUN
 from pixieioc.pipeline.error import Refused
+from pixieioc.tasks.calibration import CALIBRATION
 from pixieioc.tasks.crate import CRATE
 
 
@@ -35,7 +36,7 @@ def override(content: dict[str, Any], sets: Iterable[str], prefix: str | None) -
     options: dict[KeyPath, str] = {} if prefix is None else {("pipeline", "prefix"): f"--prefix {prefix}"}
     for text in sets:
         task, name, value = parse_set(text)
-        key_path = (task, name) if task in (RUN, CRATE) else ("tasks", task, name)
+        key_path = (task, name) if task in (RUN, CRATE, CALIBRATION) else ("tasks", task, name)
         table: Any = content
         for key in key_path[:-1]:
             table = cast("dict[str, Any]", table).setdefault(key, {}) if isinstance(table, dict) else None
@@ -50,7 +51,10 @@ def parse_set(text: str) -> tuple[str, str, Any]:
     key, equals, value = text.partition("=")
     task, dot, name = key.strip().partition(".")
     if not (equals and dot and task and name):
-        raise ConfigError(f"--set {text}: must be task.parameter=value, or run.parameter=value or crate.name=value")
+        raise ConfigError(
+            f"--set {text}: must be task.parameter=value, run.parameter=value, crate.name=value or "
+            "calibration.name=value"
+        )
     try:
         return task, name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -30,6 +30,10 @@ PRESETS = {
 }
 
 
+#: Those that are kept with the data of a run: the values at its end count.
+REMARKS = ("title", "experiment", "operator", "comment")
+
+
 class RunParameters:
     """What can be set about runs themselves, declared like a task's parameters."""
 
@@ -52,6 +56,10 @@ class RunParameters:
     preset_triggers = Parameter(
         100_000, low=1, high=2**53, live=True, access="OP", doc="Triggers of a run with that preset, at least."
     )
+    title = Parameter("", longest=255, live=True, access="OP", doc="What this run is, in a line.")
+    experiment = Parameter("", longest=255, live=True, access="OP", doc="The experiment that the run belongs to.")
+    operator = Parameter("", longest=255, live=True, access="OP", doc="Who takes the data.")
+    comment = Parameter("", longest=4095, live=True, access="OP", doc="Remarks on the run.")
     stop_timeout = Parameter(
         8.0, unit="s", low=0.5, high=3600, live=True, doc="Time allowed for a stop to drain the chain."
     )

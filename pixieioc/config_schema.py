@@ -45,6 +45,26 @@ class PipelineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Graph(tuple(self.chain), tuple(Branch(b.behind, tuple(b.chain), b.mode) for b in self.branch))
 
 
+class ConditionsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[run.conditions]`: a site's own process variables that are kept with the data of each run."""
+
+    pvs: Annotated[
+        list[str],
+        _described("Their names; over PVAccess with `pva://` before it, over Channel Access with `ca://` or nothing."),
+    ] = []
+    period: Annotated[
+        float, _described("Seconds between two values of one that are kept during a run, at least.", least=0.1)
+    ] = 1.0
+    size: Annotated[
+        float,
+        _described(
+            "MB that the file of a run may have: when it is full, every other value goes, and the period doubles.",
+            least=0.01,
+        ),
+    ] = 10.0
+    elements: Annotated[int, _described("Elements of an array that are read and kept at most.", least=1)] = 100
+
+
 class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ioc.limits]`: what the clients of the server may cost."""
 

@@ -16,7 +16,7 @@ import pytest
 
 from docs.make_pages import PAGES, column_type
 from pixieioc.export import FILES
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, RUN, SORTED, TRACE
+from pixieioc.tasks.event_files import ALWAYS, KEV, OPTIONAL, RUN, SORTED, TRACE
 from tests.compiling import without_compiling
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 
@@ -135,6 +135,7 @@ def test_the_tutorial_and_what_follows() -> None:
     with example("replay.toml") as terminal:
         terminal.follow(README, tutorial)
         terminal.follow("docs/how-to/regions-of-interest.md", "Watch lines: regions of interest")
+        terminal.follow("docs/how-to/energy-calibration.md", "Calibrate a channel")
 
 
 def test_a_scan_reaches_its_preset() -> None:
@@ -158,6 +159,10 @@ def test_analysing_files_offline(tmp_path: Path) -> None:
     }
 
 
+def test_energies_in_files(tmp_path: Path) -> None:
+    Terminal(tmp_path).follow("docs/how-to/energy-calibration.md", "In files")
+
+
 def test_generating_files_and_their_names(tmp_path: Path) -> None:
     page = "docs/how-to/control-room-files.md"
     Terminal(tmp_path).follow(page, "Generate files for the control room")
@@ -168,7 +173,7 @@ def test_generating_files_and_their_names(tmp_path: Path) -> None:
 
 def test_columns_are_named_with_their_types() -> None:
     page = " ".join(read("docs/how-to/offline-analysis.md").split())
-    for column in (*ALWAYS, *SORTED, RUN, *OPTIONAL, TRACE):
+    for column in (*ALWAYS, KEV, *SORTED, RUN, *OPTIONAL, TRACE):
         said = f"`{column.name}` {column_type(column)} {column.unit}".strip()
         assert said in page, said
 

@@ -21,6 +21,8 @@ from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.conditions import check_reading
+from pixieioc.ioc.energies import Energies
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.metrics.endpoint import Endpoint
@@ -133,6 +135,7 @@ async def run_ioc(
     supervisor = Supervisor.take(os.environ)
     ending = _Ending(supervisor)
     _listen_to_signals(ending)
+    check_reading(config.conditions)
     read_rules(config)  # what is wrong with them is said before anything is begun
     with State(config.state_folder) as state:
         infos = all_pvs(config)
@@ -140,6 +143,7 @@ async def run_ioc(
         prepare()
         control = RunControl(pvs, config, state)
         control.pipeline.processes.state_folder = config.state_folder
+        Energies(pvs, control.settings, control.put_refused)
         ending.watch(control)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(control.on_fault)
@@ -223,7 +227,8 @@ async def _serve(
     background.append(loop.create_task(Stats(pvs, server, state.starts, reset).run()))
     background.append(loop.create_task(server.put_log.run()))
     if config.ioc.recsync.on:
-        background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, server.port).run()))
+        ports = {"RSRV_SERVER_PORT": server.port}
+        background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, ports).run()))
     if config.ioc.metrics.on:
         background.append(loop.create_task(Endpoint(pvs, config.ioc.metrics).run()))
     unfinished = Worker("pixieioc unfinished files")

@@ -6,7 +6,6 @@ The rules are in `run_machine.py`. Nothing here waits: what takes time is a job 
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -29,6 +28,7 @@ from pixieioc.ioc.run_driver import Driver
 from pixieioc.ioc.run_events import Command, Instruction
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.run_observer import RunObserver
+from pixieioc.ioc.run_recorder import RunRecorder
 from pixieioc.ioc.run_state import MachineState
 from pixieioc.ioc.run_work import RunWork
 from pixieioc.ioc.settings import Settings
@@ -72,14 +72,18 @@ class RunControl:
         self._rates = RateHistory(pvs, config.graph)
         self._state_worker = worker("pixieioc state")
         self._files = FileWatch(self.settings, state, self._state_worker, self.machine, self._show_readiness, worker)
-        self._work = RunWork(
-            config, self.pipeline, self.settings, self._progress, state, self._state_worker, self._show_readiness
+        self.recorder = RunRecorder(
+            pvs, config, self.pipeline, self.settings, self._progress, state, self._state_worker, self._not_recorded
         )
+        self._work = RunWork(
+            config, self.pipeline, self.settings, self._progress, state, self._state_worker, self._show_readiness,
+            self.recorder, lambda: self.run,
+        )  # fmt: skip
         self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, self._files)
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
         self.on_in_use = self.settings.take_in_use
         self.settings.on_run_parameters = self._use_run_parameters
-        self.settings.on_change = self._show_readiness  # which may follow from a setting
+        self.settings.watch(self._show_readiness)  # which may follow from a setting
         self._use_run_parameters()
         self._serve_commands()
         pvs.post("RunId_RBV", state.run_id)
@@ -109,6 +113,7 @@ class RunControl:
         """Has the tasks made, and a run started if that is wanted; what goes wrong is shown, the IOC goes on."""
         self._driver.note_time()
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
+        self.recorder.begin()
         self._files.ask()
         self._show_readiness()
         self.feed(ev.Begin(start))
@@ -122,7 +127,7 @@ class RunControl:
         if self._ticking is not None:
             self._ticking.cancel()
         self._driver.end()
-        await self._files.end()
+        await asyncio.gather(self._files.end(), self.recorder.end())
         await self.pipeline.end()
 
     # -- commands -----------------------------------------------------------------------------------------------------
@@ -202,12 +207,13 @@ class RunControl:
                 status.command(outcome, message, client, pv, run)
             case ev.ShowRunCommand(run, outcome, message, client):
                 status.of_run(run, outcome, message, client)
-            case ev.RunAccepted():
+            case ev.RunAccepted(run):
                 self._error_is_shown = False
                 self._progress.reset()
+                self.recorder.run_begins(run)
             case ev.RunEnded(run):
                 self._progress.show(run)
-                self._record_end(run)
+                self.recorder.run_is_over(run)
             case ev.ShowReadiness():
                 self._show_readiness()
             case ev.TasksGone():
@@ -232,16 +238,11 @@ class RunControl:
             self.errors.record(error.task, error)
             self._error_is_shown = True
 
-    def _record_end(self, run: Run) -> None:
-        """Has the end of a run noted in the state folder; the run has ended, whatever becomes of that."""
-
-        def noted(answer: asyncio.Future[None]) -> None:
-            if not answer.cancelled() and (error := answer.exception()) is not None:
-                text = f"the end of run {run.id} could not be noted: {error}"
-                self.errors.record("IOC", Error(text, time=time.time(), errno=errno_of(error)))
-                self._show_readiness()
-
-        self._state_worker.do(functools.partial(self._state.end_run, run.id)).add_done_callback(noted)
+    def _not_recorded(self, what: str, error: BaseException) -> None:
+        """Shows what could not be written down of a run, which has ended all the same."""
+        text = f"{what} could not be noted: {error}"
+        self.errors.record("IOC", Error(text, time=time.time(), errno=errno_of(error)))
+        self._show_readiness()
 
     # -- what the pipeline reports ------------------------------------------------------------------------------------
 

@@ -10,7 +10,9 @@ from math import inf
 from pixieioc.config import Config
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
+from pixieioc.ioc.run import Run
 from pixieioc.ioc.run_events import Step
+from pixieioc.ioc.run_recorder import RunRecorder
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
@@ -21,6 +23,8 @@ from pixieioc.pipeline.task_process import TaskProcess
 
 #: How long the end of a run waits for the number of the next one to be safe on disk at most, in seconds.
 _RESERVED_WITHIN = 0.3
+#: How long it waits for the sidecars to be complete at most, in seconds: they are completed all the same.
+_RECORDED_WITHIN = 0.5
 
 
 class RunWork:
@@ -32,7 +36,7 @@ class RunWork:
 
     def __init__(
         self, config: Config, pipeline: LivePipeline, settings: Settings, progress: Progress, state: State,
-        state_worker: Worker, on_starting: Callable[[], None],
+        state_worker: Worker, on_starting: Callable[[], None], recorder: RunRecorder, run: Callable[[], Run | None],
     ) -> None:  # fmt: skip
         self._config = config
         self._pipeline = pipeline
@@ -41,6 +45,7 @@ class RunWork:
         self._state = state
         self._worker = state_worker
         self._on_starting = on_starting
+        self._recorder, self._run = recorder, run
         self._reserving: asyncio.Future[None] | None = None
         self.starting = "the tasks are starting"  # until they have started, or could not
 
@@ -60,7 +65,7 @@ class RunWork:
             case Step.REPLACE:
                 return self._pipeline.do(self._pipeline.replacing())
             case Step.START:
-                return self._pipeline.do(self._pipeline.starting(run, self._progress.times.presets()))
+                return self._start(run)
             case Step.BOOT:
                 return self._boot()
             case Step.QUIT:
@@ -97,6 +102,9 @@ class RunWork:
             self.starting = ""
             self._on_starting()
 
+    async def _start(self, run: int) -> None:
+        await self._pipeline.do(self._pipeline.starting(run, self._progress.times.presets(), self._recorder.known()))
+
     async def _erase(self) -> None:
         """Has every task that knows `erase` do it."""
         names = [name for name, cls in self._config.tasks.items() if "erase" in parameters_of(cls)]
@@ -125,11 +133,16 @@ class RunWork:
             await self._pipeline.do(self._pipeline.quitting())
 
     async def _count(self) -> None:
-        """Counts FileNumber up after a run that was saved, if AutoIncrement says so.
+        """Completes the sidecars, and counts FileNumber up after a run that was saved, if AutoIncrement says so.
 
-        When a short run ends, the number of the next one may not be safe yet: that is waited for, a little.
+        When a short run ends, the number of the next one may not be safe yet: that is waited for, a little, as for a
+        disk on which the sidecars are.
         """
+        run = self._run()
+        recording = self._recorder.run_ends(run) if run is not None else None
         if self._reserving is not None:
             await asyncio.wait([self._reserving], timeout=_RESERVED_WITHIN)
+        if recording is not None:
+            await asyncio.wait([recording], timeout=_RECORDED_WITHIN)
         if self._progress.counter("bytes_written") and self._settings.shared("auto_increment"):
             await self._settings.apply_shared("file_number", self._settings.shared("file_number") + 1)

@@ -33,6 +33,12 @@ def read_json(text: str, store: SettingStore, folder: Path) -> tuple[list[str], 
         for name, whole in of_task.items()
         for key in store.keys(task, name)
     }
+    for key, value in list(values.items()):
+        for other in store.sharing(key):
+            if values.setdefault(other, value) != value:
+                raise Refused(
+                    f"{store.named(key)} = {value}: these tasks share it, and {store.named(other)} is another"
+                )
     for key, value in values.items():
         try:
             if key in store.limits and not store.is_setpoint(key, value):

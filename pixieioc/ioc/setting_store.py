@@ -153,6 +153,19 @@ class SettingStore:
         else:
             yield task, name, ()
 
+    def sharing(self, key: Key) -> list[Key]:
+        """This key, and those of other tasks that share the parameter: it is written once for all of them."""
+        task, name, place = key
+        if not self.parameters[task][name].shared:
+            return [key]
+        sizes = {
+            other: known[name].shape(self.used[other]) if place else ()
+            for other, known in self.parameters.items()
+            if other != task and name in known and known[name].shared
+        }
+        there = (t for t, shape in sizes.items() if all(i < n for i, n in zip(place, shape, strict=False)))
+        return [key, *((other, name, place) for other in there)]
+
     def named(self, key: Key) -> str:
         """A key in a sentence: `FillSpectra.roi_low of M00:C01:ROI2`."""
         task, name, place = key

@@ -62,9 +62,9 @@ class Settings:
         classes: dict[str, type] = {**config.tasks, RUN: RunParameters}
         self._store = SettingStore(classes, {**config.settings, RUN: config.run})
         self._parameters = self._store.parameters
-        #: Called when run parameters have changed, and when anything at all has: once for what was written together.
+        #: Called when run parameters have changed.
         self.on_run_parameters: Callable[[], None] = lambda: None
-        self.on_change: Callable[[], None] = lambda: None
+        self._watching: list[Callable[[], None]] = []
         self._display = SettingDisplay(pvs, self._store, on_fault)
         self.shown, self.when_shown = self._display.shown, self._display.when_shown
         self._written: list[_Written] = []
@@ -92,6 +92,14 @@ class Settings:
             elif source.kind == "readback":
                 self._display.readbacks[key] = pv
         self._pvs.on_put("ConfigJSON", self._put_json)
+
+    def watch(self, on_change: Callable[[], None]) -> None:
+        """Has `on_change` called when something is in use that was not: once for what was written together."""
+        self._watching.append(on_change)
+
+    def _tell(self) -> None:
+        for on_change in self._watching:
+            on_change()
 
     # -- what others want to know -------------------------------------------------------------------------------------
 
@@ -184,19 +192,17 @@ class Settings:
         self._show_dirty()
         if any(key[0] == task for key in self._waiting()):  # it may fit now
             self._begin_to_work(again=True)
-        self.on_change()
+        self._tell()
 
     # -- puts ---------------------------------------------------------------------------------------------------------
 
     def _putter(self, pv: str, key: Key) -> Callable[[Any, Client], Awaitable[None] | None]:
         """What a put does to a parameter, or to the part of one that belongs to one place."""
-        task, name, place = key
-        parameter = self._parameters[task][name]
-        # A shared parameter is written once for all tasks that have it.
-        tasks = [t for t, known in self._parameters.items() if name in known] if parameter.shared else [task]
+        parameter = self._parameters[key[0]][key[1]]
+        keys = self._store.sharing(key)
 
         def put(value: Any, client: Client) -> Awaitable[None] | None:
-            given, keys = from_pv(parameter, value), [(task, name, place) for task in tasks]
+            given = from_pv(parameter, value)
             values = {key: self._accept(pv, key, given, client) for key in keys}
             self._check_lock(pv, [key for key in keys if not self._store.is_setpoint(key, values[key])], client)
             return self._write(pv, values, client, f"{pv} = {value}")
@@ -254,7 +260,7 @@ class Settings:
         if written.keys:
             self.on_run_parameters()
         self._told("OK", written.text, written.client, written.pv)
-        self.on_change()
+        self._tell()
 
     def _want(self, keys: Iterable[Key], value: Any) -> None:
         for key in keys:
@@ -268,7 +274,7 @@ class Settings:
                 batch, self._written, self._again = self._written, [], False
                 await self._settle(batch)
                 self._show_dirty()
-            self.on_change()
+            self._tell()
 
     async def _settle(self, batch: list[_Written], held: Collection[Key] = ()) -> None:
         """Has the tasks use what fits now; if they refuse, one put after the other is tried."""

@@ -58,8 +58,11 @@ PERIOD_COLUMN = Column(
 )
 RUN_COLUMN = Column("run_id", "<u8", "", "Number of the run that the event is of.")
 CHUNK_COLUMN = Column("chunk_timestamp", "<f8", "s", "Unix time of the event, from the start of its counter period.")
+KEV_COLUMN = Column(
+    "energy_kev", "<f4", "keV", "Energy by the calibration in the file's metadata; none of a channel without one."
+)
 COLUMNS: Mapping[str, Column] = {
-    c.name: c for c in (*BASE_COLUMNS, *EXTRA_COLUMNS, PERIOD_COLUMN, RUN_COLUMN, CHUNK_COLUMN)
+    c.name: c for c in (*BASE_COLUMNS, *EXTRA_COLUMNS, PERIOD_COLUMN, RUN_COLUMN, CHUNK_COLUMN, KEV_COLUMN)
 }
 #: Bytes of a line of the processor's cache.
 _LINE = 64

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pixieioc.config import Config, ConfigError, IocTable, PipelineTable, check, load, parse_set
+from pixieioc.config_calibration import is_calibration
 from pixieioc.config_tasks import CLASS
+from pixieioc.offline.calibrated import Calibrated, calibrated
 from pixieioc.pipeline import Error, Task
 from pixieioc.pipeline.declare import parameters_of
 from pixieioc.pipeline.validate import like
+from pixieioc.tasks.calibration import CALIBRATION
 from pixieioc.tasks.crate import CRATE, CrateFacts, is_crate_fact
 from pixieioc.tasks.event_files import import_pyarrow
 from pixieioc.tasks.event_formats import format_of
@@ -33,6 +36,7 @@ PICTURES = (".png", ".pdf", ".svg")
 class Job:
     """What is to be done with `files` (names or patterns of raw files).
 
+    `calibration` is a file with one, CSV or a configuration.
     `config` is a configuration file whose settings, and whose own tasks between the usual ones, are used; `sets` are
     texts `task.parameter=value`. `out` is the file for the sorted events, in `format` (None: that of its name), `plot`
     a picture for the energy spectra. What is None is as in the configuration or as the task declares it, or not wanted.
@@ -48,9 +52,10 @@ class Job:
     out: Path | None = None
     format: str | None = None
     plot: Path | None = None
+    calibration: Path | None = None
 
 
-def prepare(job: Job) -> Config:
+def prepare(job: Job) -> tuple[Config, Calibrated]:
     """The chain of a job with all its settings; what is wrong with the job is raised before anything is started."""
     files = _existing(job.files)
     form = _check_outputs(job)
@@ -59,8 +64,9 @@ def prepare(job: Job) -> Config:
     names = _names(given) if given else {}
     chain = _chain(list(names.values()), write=job.out is not None, fill=job.plot is not None)
     tables: dict[str, dict[str, Any]] = {task: {} for task in chain}
-    if job.plot is not None:
-        tables["FillSpectra"] |= {name: given.crate[name] for name in _WITH_SPECTRA} if given else _WITH_SPECTRA
+    for task, wanted in (("FillSpectra", job.plot), ("WriteEvents", job.out)):
+        if wanted is not None:
+            tables[task] |= {name: given.crate[name] for name in _WITH_SPECTRA} if given else _WITH_SPECTRA
     for task, values in given.settings.items() if given else ():
         name = names.get(task, "")
         tables.get(name, {}).update(values)
@@ -79,13 +85,31 @@ def prepare(job: Job) -> Config:
     ):
         if value is not None:
             tables.setdefault(task, {})[name] = list(value) if isinstance(value, tuple) else value
+    found = _calibrated(job, given, files)
     for text in job.sets:
         task, name, value = parse_set(text)
-        tables.setdefault(task, {})[name] = value
+        if task != CALIBRATION:
+            tables.setdefault(task, {})[name] = value
     _put_facts(tables, tables.pop(CRATE, {}))
     if job.out is not None:
         tables["WriteEvents"] |= {"file": str(job.out), "format": form}
-    return check(PipelineTable(list(chain)), {}, tables, IocTable(), Path.cwd(), None, "replay")
+    _put_calibration(tables, found)
+    return check(PipelineTable(list(chain)), {}, tables, IocTable(), Path.cwd(), None, "replay"), found
+
+
+def _calibrated(job: Job, given: Config | None, files: Sequence[str]) -> Calibrated:
+    facts = {name: given.crate[name] for name in _WITH_SPECTRA} if given else _WITH_SPECTRA
+    configured = given.calibration if given else None
+    return calibrated(job.calibration, configured, job.config, job.sets, [Path(file) for file in files], facts)
+
+
+def _put_calibration(tables: Mapping[str, dict[str, Any]], found: Calibrated) -> None:
+    """Gives the calibration to each task that needs it."""
+    for task, table in tables.items():
+        cls = table.get(CLASS, task)
+        for name, values in found.tables.items():
+            if cls in Task.class_registry and is_calibration(Task.class_registry[cls], name):
+                table[name] = values
 
 
 def _put_facts(tables: Mapping[str, dict[str, Any]], facts: Mapping[str, Any]) -> None:

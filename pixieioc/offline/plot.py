@@ -1,4 +1,4 @@
-"""Energy spectra as a picture: a panel for each module, or for each group of its channels."""
+"""Energy spectra as a picture: a panel for each module or group of its channels, in keV where they are known."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pixieioc.offline.summary import Spectra, Summary
 from pixieioc.pipeline import Error
+from pixieioc.pipeline.channel_values import channel_name
 from pixieioc.tasks.disk import replace_file
 from pixieioc.tasks.names import shown
 
@@ -50,14 +51,21 @@ def plot(spectra: Spectra, summary: Summary, path: Path) -> None:
 
 
 def _panels(spectra: Spectra) -> list[tuple[int, list[int]]]:
-    """Modules with the channels that have events, in groups that can be told apart."""
+    """Modules with the channels that have events, in groups that can be told apart, and of one kind of axis."""
     filled: NDArray[Any] = spectra.counts.max(axis=2) > 0
     found: list[tuple[int, list[int]]] = []
     for module in np.flatnonzero(filled.sum(axis=1)).tolist():
-        channels = np.flatnonzero(filled[module]).tolist()
-        groups = math.ceil(len(channels) / _CURVES)
-        found += [(module, part.tolist()) for part in np.array_split(channels, groups)]
+        for calibrated in (True, False):
+            channels = [
+                c for c in np.flatnonzero(filled[module]).tolist() if _has_kev(spectra, module, c) == calibrated
+            ]
+            groups = math.ceil(len(channels) / _CURVES)
+            found += [(module, part.tolist()) for part in np.array_split(channels, groups or 1) if len(part)]
     return found
+
+
+def _has_kev(spectra: Spectra, module: int, channel: int) -> bool:
+    return spectra.calibration.has(module, channel)
 
 
 def _shown(spectra: Spectra) -> tuple[NDArray[Any], float]:
@@ -72,17 +80,34 @@ def _shown(spectra: Spectra) -> tuple[NDArray[Any], float]:
 
 def _draw(axes: Any, counts: NDArray[Any], width: float, module: int, channels: list[int], spectra: Spectra) -> None:
     edges = np.arange(counts.shape[1] + 1) * width
+    in_kev = _has_kev(spectra, module, channels[0])
+    ends: list[tuple[float, float]] = []
     for channel in channels:
         total = int(spectra.counts[module, channel].sum(dtype=np.int64))
-        axes.stairs(counts[channel], edges, label=f"channel {channel}: {_grouped(total)} events", linewidth=1.1)
+        x = spectra.calibration.kev(module, channel, edges) if in_kev else edges
+        ends.append((x[0], x[-1]))
+        axes.stairs(
+            counts[channel], x, label=f"{_named(spectra, module, channel)}: {_grouped(total)} events", linewidth=1.1
+        )
     axes.set_yscale("log", nonpositive="clip")
     axes.set_ylim(0.7, 2 * max(1, int(counts[channels].max())))
-    axes.set_xlim(0, edges[-1])
+    axes.set_xlim(min(begin for begin, _ in ends), max(end for _, end in ends))
     axes.set_title(f"module {module}", loc="left", fontsize="medium")
-    axes.set_xlabel("energy (ADC units)")
+    axes.set_xlabel("energy (keV)" if in_kev else "energy (ADC units)" + _why_not(spectra))
     axes.set_ylabel(f"events per {width:g} ADC units")
     axes.grid(alpha=0.25)
     axes.legend(fontsize="small", ncols=1 if len(channels) <= 3 else 2)
+
+
+def _named(spectra: Spectra, module: int, channel: int) -> str:
+    """A channel, with its name if it has one, in which matplotlib would see formulas."""
+    name = spectra.calibration.channels.get(channel_name(module, channel), {}).get("name", "")
+    return f"channel {channel}" + (f" {name}".replace("$", r"\$") if name else "")
+
+
+def _why_not(spectra: Spectra) -> str:
+    """Where other channels are in keV, an axis that is not says that."""
+    return ", not calibrated" if spectra.calibration.version else ""
 
 
 def _title(summary: Summary) -> str:

@@ -14,10 +14,13 @@ from typing import Any, cast
 import numpy as np
 
 from pixieioc.config import Config
+from pixieioc.offline.calibrated import Calibrated
 from pixieioc.offline.job import Job, prepare
 from pixieioc.offline.pipes import Handed
 from pixieioc.offline.summary import Channel, Spectra, Summary
 from pixieioc.pipeline import Error, Pipeline, process
+from pixieioc.pipeline.channel_values import channel_name
+from pixieioc.tasks.calibration import Calibration
 from pixieioc.tasks.disk import sync
 from pixieioc.tasks.names import shown
 from pixieioc.tasks.raw_sources import find, read_sidecar
@@ -49,13 +52,13 @@ def replay(job: Job, listener: Listener | None = None) -> Summary:
     listener = listener or Listener()
     with Handed(job.files) as handed:
         try:
-            return _replay(job, prepare(dataclasses.replace(job, files=tuple(handed.names))), listener)
+            return _replay(job, *prepare(dataclasses.replace(job, files=tuple(handed.names))), listener)
         except Error as error:
             error.args = (handed.as_typed(str(error)),)
             raise
 
 
-def _replay(job: Job, config: Config, listener: Listener) -> Summary:
+def _replay(job: Job, config: Config, found: Calibrated, listener: Listener) -> Summary:
     with (
         _new_files(job.out) as folder,
         _new_files(job.plot) as picture_folder,
@@ -69,11 +72,11 @@ def _replay(job: Job, config: Config, listener: Listener) -> Summary:
         seconds = time.monotonic() - began
         pipeline.check_losses()
         _refuse_without_events(pipeline, config)
-        summary = _summary(pipeline, job, seconds)
+        summary = _summary(pipeline, job, found, seconds)
         if job.plot is not None and picture_folder is not None:
             from pixieioc.offline.plot import plot
 
-            plot(_spectra(pipeline), summary, picture_folder / job.plot.name)
+            plot(_spectra(pipeline, found), summary, picture_folder / job.plot.name)
         listener.check()
     return summary
 
@@ -157,7 +160,7 @@ def _refuse_without_events(pipeline: Pipeline, config: Config) -> None:
     )
 
 
-def _summary(pipeline: Pipeline, job: Job, seconds: float) -> Summary:
+def _summary(pipeline: Pipeline, job: Job, found: Calibrated, seconds: float) -> Summary:
     load, convert, sort, count = (
         pipeline.processes[name].reports for name in ("LoadFiles", "ConvertToEvents", "SortEvents", "CountEvents")
     )
@@ -166,7 +169,7 @@ def _summary(pipeline: Pipeline, job: Job, seconds: float) -> Summary:
         files=job.files,
         bytes=load["bytes_read"],
         events=events,
-        channels=tuple(_channels(count)),
+        channels=tuple(_channels(count, found.calibration)),
         energy_sum=count["energy_sum"],
         trace_samples=count["trace_samples"],
         pileup=count["pileup"],
@@ -182,19 +185,28 @@ def _summary(pipeline: Pipeline, job: Job, seconds: float) -> Summary:
         seconds=round(seconds, 3),
         out=str(job.out) if job.out else None,
         plot=str(job.plot) if job.plot else None,
+        calibration=found.calibration.version or None,
+        calibration_from=found.problem or found.source,
         modules_apart=sort["modules_apart"],
         bytes_written=pipeline.processes["WriteEvents"].reports["bytes_written"] if job.out else 0,
     )
 
 
-def _channels(count: dict[str, Any]) -> Iterator[Channel]:
-    events, energy_sum, pileup = (count[f"channel_{name}"] for name in ("events", "energy_sum", "pileup"))
-    for module, channel in np.argwhere(events).tolist():
-        at = (module, channel)
-        yield Channel(module, channel, int(events[at]), int(energy_sum[at]), int(pileup[at]))
+def _channels(count: dict[str, Any], calibration: Calibration) -> Iterator[Channel]:
+    for module, channel in np.argwhere(count["channel_events"]).tolist():
+        events, total, squares, pileup = (
+            int(count[f"channel_{name}"][module, channel])
+            for name in ("events", "energy_sum", "energy_square_sum", "pileup")
+        )
+        about = calibration.channels.get(channel_name(module, channel), {})
+        texts = {key: about.get(key, "") for key in ("name", "detector", "group")}
+        mean = None
+        if "gain" in about:
+            mean = about["offset"] + (about["gain"] * total + about["quadratic"] * squares) / events
+        yield Channel(module, channel, events, total, pileup, mean, **texts)
 
 
-def _spectra(pipeline: Pipeline) -> Spectra:
+def _spectra(pipeline: Pipeline, found: Calibrated) -> Spectra:
     told = pipeline.processes["FillSpectra"].reports
     counts = told["spectrum"].copy()
-    return Spectra(counts, 65536 / counts.shape[2], told["events_elsewhere"])
+    return Spectra(counts, 65536 / counts.shape[2], told["events_elsewhere"], found.calibration)

@@ -51,15 +51,21 @@ def print_summary(console: Console, summary: Summary) -> None:
 
 
 def _channels(summary: Summary) -> Table:
-    lasted = _lasted(summary)
+    lasted, calibrated = _lasted(summary), summary.calibration is not None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=len(summary.channels) > 1)
     sums = ("all", "", summary.events, _rate(summary.events, lasted), _mean(summary.energy_sum, summary.events))
-    names = ("module", "channel", "events", "events/s", "mean energy", "pile-up")
-    for name, footer in zip(names, (*sums, summary.pileup), strict=True):
+    names = ("module", "channel", "events", "events/s", "mean energy", *["mean keV"] * calibrated, "pile-up")
+    footers = (*sums, *[""] * calibrated, summary.pileup)
+    for name, footer in zip(names, footers, strict=True):
         table.add_column(name, str(footer), justify="right")
+    texts = [name for name in ("name", "detector", "group") if any(getattr(each, name) for each in summary.channels)]
+    for name in texts:
+        table.add_column(name)
     for each in summary.channels:
         rate, mean = _rate(each.events, lasted), _mean(each.energy_sum, each.events)
-        table.add_row(*map(str, (each.module, each.channel, each.events, rate, mean, each.pileup)))
+        kev = ["none" if each.mean_kev is None else f"{each.mean_kev:.2f}"] if calibrated else []
+        shown_texts = (escape(shown(getattr(each, name))) for name in texts)
+        table.add_row(*map(str, (each.module, each.channel, each.events, rate, mean, *kev, each.pileup)), *shown_texts)
     return table
 
 
@@ -76,6 +82,10 @@ def _whole(summary: Summary) -> Table:
         ("bytes read", str(summary.bytes), False),
         ("corrupt regions", _corrupt(summary), summary.corrupt_regions > 0),
     ]
+    if summary.calibration is not None:
+        rows.append(("calibration", f"{summary.calibration}, of {summary.calibration_from}", False))
+    elif summary.calibration_from:
+        rows.append(("calibration", f"none: {summary.calibration_from}", True))
     if summary.bytes_left_over:
         left = "1 byte" if summary.bytes_left_over == 1 else f"{summary.bytes_left_over} bytes"
         rows.append(("left over", f"{left} of records that are not complete", True))

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.tasks.calibration import Calibration
 from pixieioc.tasks.names import to_json
 
 
@@ -19,6 +20,10 @@ class Channel:
     events: int
     energy_sum: int
     pileup: int
+    mean_kev: float | None = None  #: of the events' energies; None without a calibration
+    name: str = ""
+    detector: str = ""
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Summary:
     out: str | None
     bytes_written: int  #: to `out` and the files beside it
     plot: str | None
+    calibration: str | None = None  #: its version; None: no channel has one
+    calibration_from: str = ""  #: where it is from, or why there is none
     modules_apart: str = ""  #: which modules' times are far from the others', and what that means
 
     @property
@@ -75,3 +82,4 @@ class Spectra:
     counts: NDArray[np.int32]
     width: float
     events_elsewhere: int  #: from modules or channels without a spectrum
+    calibration: Calibration = dataclasses.field(default_factory=lambda: Calibration.of({}))

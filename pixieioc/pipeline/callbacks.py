@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -25,6 +26,16 @@ class Callbacks:
 
         A classmethod that yields sentences, nothing if all is well; it may look at files and folders, and changes
         nothing. Called without a process, again and again while there is no run: what it says is shown by `Ready_RBV`.
+        """
+        return ()
+
+    @classmethod
+    def do_sidecars(cls, settings: Mapping[str, Any], run_id: int) -> Iterable[Path]:
+        """`sidecars` callback: the JSON files that the task has written beside its data in the run of this number.
+
+        A classmethod that yields paths of files that are there; it may look at files and folders, and changes nothing.
+        Called without a process, at the end of a run: each of these files gets the `record` of the run, which says why
+        it has ended.
         """
         return ()
 

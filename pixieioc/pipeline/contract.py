@@ -77,7 +77,7 @@ def _hooks(cls: type) -> Iterator[str]:
         if hook is vars(Callbacks)[name]:
             continue
         function = getattr(hook, "__func__", hook)
-        if name in ("do_check", "do_ready"):
+        if name in ("do_check", "do_ready", "do_sidecars"):
             if not isinstance(hook, classmethod | staticmethod):
                 yield f"has a {name} that is no classmethod: it is called without an object"
         elif inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -118,7 +118,7 @@ def _declarations(cls: type) -> Iterator[str]:
             elif not (parameter.fixed and parameter.kind == "int"):
                 yield f"declares {one.name} per {one.per}, so its parameter {name} must be a whole number and fixed"
         if isinstance(one, Parameter):
-            for name in filter(None, (one.at_least, one.below)):
+            for name in one.partners:
                 if name in parameters and parameters[name].per not in ("task", one.per, *_WIDER.get(one.per, ())):
                     yield f"declares {one.name} per {one.per} with a limit {name}, which is per {parameters[name].per}"
                 if name not in parameters or parameters[name].kind not in ("int", "float"):

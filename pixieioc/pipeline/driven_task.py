@@ -34,6 +34,7 @@ class DrivenTask(Callbacks, StandardReports):
     run_started: float
     run_settings: Mapping[str, Mapping[str, Value]]
     run_presets: Mapping[str, float]
+    run_record: Mapping[str, Any]
     run_stop_timeout: float
     parameter_values: dict[str, Value]
     report_values: dict[str, Any]

@@ -26,7 +26,7 @@ def misfits(parameters: Mapping[str, Parameter[Any]], values: Mapping[str, Value
         return parameters[name].default_of_one if known is None else channel_values.at(known, place)
 
     for parameter in parameters.values():
-        if parameter.at_least or parameter.below:
+        if parameter.partners:
             for place in places_of(parameter, values):
                 yield from misfits_at(parameters, parameter, place, value_at)
 
@@ -52,21 +52,26 @@ def misfits_at(
     if mine == parameter.unset:
         return
     spot = f" of {where(parameter, place)}" if place else ""
-    at_least, below = (
+    at_least, below, goes_with = (
         "" if name and only_fixed and not parameters[name].fixed else name
-        for name in (parameter.at_least, parameter.below)
+        for name in (parameter.at_least, parameter.below, parameter.goes_with)
     )
     if at_least and mine < (least := value_at(at_least, _of(parameters[at_least], place))):
         yield parameter.name, f"{spot} = {mine}: is below {at_least}{spot} = {least}"
     if below and mine >= (above := value_at(below, _of(parameters[below], place))):
         yield parameter.name, f"{spot} = {mine}: must be below {below}, which is {above}"
+    if goes_with and parameter.fits is not None:
+        try:
+            parameter.fits(mine, value_at(goes_with, _of(parameters[goes_with], place)))
+        except ValueError as error:
+            yield parameter.name, f"{spot} = {mine}: {error}"
 
 
 def partners(parameters: Mapping[str, Parameter[Any]], values: Mapping[str, Value], spot: Spot) -> Iterator[Spot]:
     """The spots whose values a value is declared to go with: those of the same channel, and those for all channels."""
     name, place = spot
     for parameter in parameters.values():
-        for other in filter(None, (parameter.at_least, parameter.below)):
+        for other in parameter.partners:
             if parameter.name == name:
                 yield other, _of(parameters[other], place)
             elif other == name:

@@ -128,7 +128,7 @@ class Life:
             if name in self._state.processes:  # it may have been killed just now
                 self._state.processes[name].task.parameter_values[_LIMIT] = timeout
 
-    def starting(self, run_id: int | None, presets: Mapping[str, float]) -> Procedure[None]:
+    def starting(self, run_id: int | None, presets: Mapping[str, float], record: Mapping[str, Any]) -> Procedure[None]:
         """Begins a run: replaces what has failed, then starts the tasks behind the first, then the first."""
         after(self._state.status, Message.START, PIPELINE_RULES)
         if not self._state.chain:
@@ -144,6 +144,7 @@ class Life:
             "time": time.time(),
             "settings": packed_settings(self._state.settings),
             "presets": dict(presets),
+            "record": dict(record),
             "stop_timeout": self._state.watchdog.stop_timeout,
         }
         self._state.processes.note(self._state.watchdog.stop_timeout)

@@ -65,6 +65,8 @@ class Parameter(Declaration, Generic[T]):
         times: str = "",
         at_least: str = "",
         below: str = "",
+        goes_with: str = "",
+        fits: Callable[[Any, Any], object] | None = None,
         unset: float | None = None,
         named: Mapping[str, int] | None = None,
         rule: Callable[[Any], object] | None = None,
@@ -104,6 +106,9 @@ class Parameter(Declaration, Generic[T]):
             times: With per="channel", the name of the fixed parameter that says how many values a channel has.
             at_least: The name of a parameter of this task that the value must not be below, in the same channel.
             below: The name of a parameter of this task that the value must be below.
+            goes_with: The name of a parameter of this task that the value must fit, in the same channel.
+            fits: A function of the value and of that of `goes_with`, which raises ValueError, with what is allowed, if
+                they do not fit.
             unset: The value that means that there is none; `at_least` and `below` do not apply to it.
             named: Names of some values of a whole number, which are accepted in their place; true and false are
                 accepted as 1 and 0 then.
@@ -130,6 +135,7 @@ class Parameter(Declaration, Generic[T]):
         self.times = times
         self.at_least = at_least
         self.below = below
+        self.goes_with, self.fits = goes_with, fits
         self.unset = unset
         self.live = live or at_once
         self.fixed = fixed
@@ -187,6 +193,11 @@ class Parameter(Declaration, Generic[T]):
 
     def __set__(self, instance: object, value: T) -> None:
         raise AttributeError(f"{type(instance).__name__}.{self.name} is a parameter: set it with configure()")
+
+    @property
+    def partners(self) -> tuple[str, ...]:
+        """The parameters that the value must fit."""
+        return tuple(filter(None, (self.at_least, self.below, self.goes_with)))
 
     @property
     def allowed(self) -> str:

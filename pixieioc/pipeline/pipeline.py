@@ -167,9 +167,14 @@ class Pipeline(PipelineState):
         """Configures tasks, all or nothing; one that has failed gets its new settings when it is replaced."""
         return self._life.configuring(config)
 
-    def starting(self, run_id: int | None = None, presets: Mapping[str, float] | None = None) -> Procedure[None]:
+    def starting(
+        self,
+        run_id: int | None = None,
+        presets: Mapping[str, float] | None = None,
+        record: Mapping[str, Any] | None = None,
+    ) -> Procedure[None]:
         """Begins a run: replaces what has failed, then starts the tasks behind the first, then the first."""
-        return self._life.starting(run_id, presets or {})
+        return self._life.starting(run_id, presets or {}, record or {})
 
     def replacing(self, outdated: Iterable[str] | None = None) -> Procedure[None]:
         """Replaces processes that have died or panicked, with their accepted settings, and wires the chain again.

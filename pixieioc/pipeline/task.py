@@ -62,6 +62,8 @@ class Task(DrivenTask, Forked):
     run_settings: Mapping[str, Mapping[str, Value]] = MappingProxyType({})
     #: What that run is to have, by the preset's name: seconds of REAL_TIME or LIVE_TIME; empty without a preset.
     run_presets: Mapping[str, float] = MappingProxyType({})
+    #: What is known of that run at its beginning beside the settings, such as its title; see `do_sidecars`.
+    run_record: Mapping[str, Any] = MappingProxyType({})
     #: How long the end of that run may take after a Stop, in seconds, before what is still busy is killed.
     run_stop_timeout: float = math.inf
     #: Where a task can keep what must survive a restart of the IOC; None if nobody has named a folder.

@@ -224,7 +224,7 @@ class TaskLoop:
         self._owes_end, self._end_is_sent, self._input_ended = True, False, self.data_plane.is_start
         self.out.run = self._task.run_id = run["run"]
         self._task.run_started, self._task.run_settings = run["time"], RunSettings(run["settings"])
-        self._task.run_presets = run["presets"]
+        self._task.run_presets, self._task.run_record = run["presets"], run["record"]
         self._activity.start()
         self._task.do_start()
 

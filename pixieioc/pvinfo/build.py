@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from pixieioc.config import Config, ConfigError
 from pixieioc.pipeline.declare import LONGEST_TEXT, Value
 from pixieioc.pipeline.graph import Graph
+from pixieioc.pvinfo.conditions import condition_pvs
 from pixieioc.pvinfo.declared import as_pv, task_pvs
+from pixieioc.pvinfo.energies import energy_pvs, version_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
 from pixieioc.pvinfo.model import LONGEST_NAME, NO_LIMITS, PvInfo, Section, Source
 from pixieioc.pvinfo.overview import in_words
@@ -35,7 +37,8 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
     pvs: dict[str, PvInfo] = {}
     disk = (config.ioc.disk_lolo, config.ioc.disk_low)
     memory = (config.ioc.memory_high, config.ioc.memory_hihi)
-    for pv in run_control_pvs(tuple(config.tasks), config.run, disk):
+    of_run = run_control_pvs(tuple(config.tasks), config.run, disk)
+    for pv in (*of_run, *condition_pvs(len(config.conditions.pvs))):
         pvs[pv.name] = pv
     texts = {pv.text_of for pv in pvs.values()}
     taken = {name.partition(":")[0] for name in pvs}
@@ -44,7 +47,10 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
             raise ConfigError(f"a task cannot be named {name}: process variables of the pipeline have this name")
         _refuse_long_lists(name, cls, config.settings[name])
         try:
-            of_task = list(task_pvs(name, cls, config.settings[name], memory))
+            of_task = [
+                *task_pvs(name, cls, config.settings[name], memory),
+                *energy_pvs(name, cls, config.settings[name]),
+            ]
             of_task = [pv for each in of_task if (pv := _in_its_place(each, config.graph)) is not None]
             if _has_elder(name, config):
                 of_task = [_behind_its_name(pv, cls) for pv in of_task]
@@ -56,7 +62,8 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
             pvs.setdefault(pv.name, pv)
             if pv.name not in texts and (text := in_words(pv)) is not None:
                 pvs.setdefault(text.name, text)
-    for pv in (*ioc_pvs(), *save_restore_pvs(), *(recsync_pvs() if config.ioc.recsync.on else ())):
+    recsync = recsync_pvs() if config.ioc.recsync.on else ()
+    for pv in (*ioc_pvs(), *save_restore_pvs(), *version_pvs(config.tasks), *recsync):
         if pv.name in pvs:
             raise ConfigError(f"{pvs[pv.name].source.task}: the process variable {pv.name} is the IOC's own")
         pvs[pv.name] = pv
@@ -98,7 +105,8 @@ def _behind_its_name(pv: PvInfo, cls: type[Task]) -> PvInfo:
     """What would have the same name for each task of a class has the task's own before it; shared parameters stay."""
     source = pv.source
     shared = source.kind == "report" and cls.reports()[source.name].shared
-    if not source.index and not shared:
+    said_once = source.kind in ("parameter", "readback") and cls.parameters()[source.name].shared
+    if said_once or not (source.index or shared):
         return pv
     section: Section = "channel" if source.index else "task"
     return dataclasses.replace(pv, name=f"{source.task}:{pv.name}", owner=source.task, section=section)
@@ -120,5 +128,8 @@ def _shared(config: Config, known: Source, other: Source) -> bool:
         return False
     if not known.index:
         return True
-    one, another = (config.tasks[source.task].reports().get(source.name) for source in (known, other))
-    return one is not None and one is another
+    declared = [
+        (cls.reports() if source.kind == "report" else cls.parameters()).get(source.name)
+        for source, cls in ((source, config.tasks[source.task]) for source in (known, other))
+    ]
+    return declared[0] is not None and declared[0] is declared[1]

@@ -121,7 +121,8 @@ def _of_parameter(parameter: Parameter[Any], value: Value, doc: str, of: dict[st
             return PvInfo(record="stringout" if out else "stringin", initial=value, **of)
         case "str" | "strings" | "numbers":
             of.pop("unit")
-            return text_pv(length=LONGEST_TEXT + 1, initial=as_pv(value), **of)
+            longest = parameter.longest if parameter.kind == "str" else LONGEST_TEXT
+            return text_pv(length=longest + 1, initial=as_pv(value), **of)
 
 
 def as_pv(value: Value) -> Any:

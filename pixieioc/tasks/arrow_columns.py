@@ -9,7 +9,7 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, PART_OF, TRACE, import_pyarrow
+from pixieioc.tasks.event_files import ALWAYS, KEV, OPTIONAL, PART_OF, TRACE, import_pyarrow
 
 
 class ArrowColumns:
@@ -44,6 +44,8 @@ class ArrowColumns:
         mask: Array | None = None
         if column.name in PART_OF:
             mask = events["parts"] & PART_OF[column.name] == 0
+        elif column is KEV and (none := np.isnan(values)).any():
+            mask = none
         if column.width:
             return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), column.width, mask=pa.array(mask))
         return pa.array(values, mask=mask)

@@ -40,12 +40,18 @@ class CountEvents(Task):
         doc="Sum of the energies of this run, ADC units.",
         pv="EnergySum_RBV",
     )
+    channel_energy_square_sum = Report(
+        np.zeros((0, 0), np.int64),
+        per="channel",
+        doc="Sum of the squares of the energies of this run, ADC units.",
+        pv="EnergySquareSum_RBV",
+    )
     channel_pileup = Report(np.zeros((0, 0), np.int64), per="channel", doc="Pile-up of this run.", pv="Pileup_RBV")
 
     def do_start(self) -> None:
         self.energy_sum = self.pileup = self.trace_samples = self.events_elsewhere = 0
         self.first_time = self.last_time = 0
-        self._sums = np.zeros((3, self.modules * self.channels), np.int64)
+        self._sums = np.zeros((4, self.modules * self.channels), np.int64)
         self._changed = True
 
     def do_work(self, datum: Any) -> None:
@@ -59,7 +65,9 @@ class CountEvents(Task):
             self._changed = False
             shape = (self.modules, self.channels)
             # Copies: what was reported must not change on its way.
-            self.channel_events, self.channel_energy_sum, self.channel_pileup = self._sums.reshape(3, *shape).copy()
+            events, energies, pileup, squares = self._sums.reshape(4, *shape).copy()
+            self.channel_events, self.channel_energy_sum, self.channel_pileup = events, energies, pileup
+            self.channel_energy_square_sum = squares
 
     def _count(self, events: Events) -> None:
         time, count = events["time"], ev.size(events)
@@ -85,4 +93,5 @@ class CountEvents(Task):
         # The sums of one block are exact in float64.
         self._sums[1] += np.bincount(row, weights=energy, minlength=total).astype(np.int64)
         self._sums[2] += np.bincount(row[piled_up], minlength=total)
+        self._sums[3] += np.bincount(row, weights=np.square(energy, dtype=np.float64), minlength=total).astype(np.int64)
         self._changed = True

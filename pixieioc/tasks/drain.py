@@ -9,22 +9,21 @@ _SHARE = 0.8
 
 
 class Drain:
-    """It goes on while something is confirmed now and then, but after a Stop no longer than is allowed.
+    """It begins with the end of a run, and goes on while things are confirmed, but no longer than is allowed.
 
     `now` is that of a clock that does not jump, in seconds.
     """
 
     def __init__(self, stop_timeout: float) -> None:
-        self._stop_timeout = stop_timeout
-        self._confirmed = -1
-        self._progress, self._end_by = 0.0, math.inf
+        self._longest = _SHARE * stop_timeout
+        self._end_by = math.inf
+        self._began = False
 
-    def stop(self, now: float) -> None:
-        """The run has been stopped; only the first time counts."""
-        self._end_by = min(self._end_by, now + _SHARE * self._stop_timeout)
+    def begin(self, now: float) -> None:
+        """The run is to end; only the first time counts."""
+        if not self._began:
+            self._began, self._end_by = True, now + self._longest
 
-    def is_over(self, now: float, confirmed: int, patience: float) -> bool:
-        """Whether to give up: `confirmed` has not changed for `patience` seconds, or a Stop allows no more."""
-        if confirmed != self._confirmed:
-            self._confirmed, self._progress = confirmed, now
-        return now >= self._end_by or now - self._progress >= patience
+    def is_over(self, now: float, stalled: float, patience: float) -> bool:
+        """Whether to give up: nothing has been confirmed for `patience` seconds, or there is no more time."""
+        return self._began and (stalled >= patience or now >= self._end_by)

@@ -21,8 +21,12 @@ OPTIONAL = ev.EXTRA_COLUMNS
 TRACE = Column("trace", "<u2", "", "Samples of the event's trace, ADC units.")
 #: Recorded data may be of several runs.
 RUN = ev.RUN_COLUMN
+#: Energies in keV, by the one calibration of a file.
+KEV = ev.KEV_COLUMN
 #: Columns that come before those of the optional blocks.
-_FIRST = (*ALWAYS, *SORTED, RUN)
+_FIRST = (*ALWAYS, KEV, *SORTED, RUN)
+#: What an event does not have in these columns is NaN where there is no null.
+NAN = (ev.CHUNK_COLUMN, KEV)
 #: Which bit of `parts` says that an event has a value in these columns.
 PART_OF = {"ets": PART_ETS, "esum": PART_ESUM, "baseline": PART_ESUM, "qdc": PART_QDC}
 OF_TRACES = ("trace_start", "trace_length")
@@ -113,9 +117,9 @@ def pieces(events: Events) -> Iterator[Events]:
 
 
 def absent(column: Column, count: int) -> Array:
-    """What a column has for events that do not have it: NaN for Unix times, which 0 is one of, and 0 otherwise."""
+    """What a column has for events that do not have it: NaN for Unix times and keV, which can be 0, and 0 otherwise."""
     shape = (count, column.width) if column.width else (count,)
-    return np.full(shape, np.nan if column is ev.CHUNK_COLUMN else 0, column.dtype)
+    return np.full(shape, np.nan if column in NAN else 0, column.dtype)
 
 
 def bytes_before(events: Events) -> Array:

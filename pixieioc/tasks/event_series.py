@@ -10,19 +10,25 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
-from pixieioc.tasks.event_files import EventFile, bytes_before
+from pixieioc.tasks.calibration import InUse
+from pixieioc.tasks.event_files import KEV, EventFile, bytes_before
 from pixieioc.tasks.event_formats import new_file
 from pixieioc.tasks.file_series import Place, Series
 
 
 class EventSeries(Series[Events]):
-    """`describe` is given a file (None before it is there), its number and why it ends; it returns its metadata."""
+    """`describe` is given a file (None before it is there), its number and why it ends; it returns its metadata.
+
+    A file has energies in keV by one calibration, that in use when it was begun; it has none if no channel had one.
+    """
 
     def __init__(
-        self, place: Place, path: Path, form: str, describe: Callable[[EventFile | None, int, str], dict[str, Any]]
-    ) -> None:
+        self, place: Place, path: Path, form: str, describe: Callable[[EventFile | None, int, str], dict[str, Any]],
+        calibration: InUse,
+    ) -> None:  # fmt: skip
         super().__init__(place)
         self._path, self._form, self._describe = path, form, describe
+        self._calibration, self.calibrated = calibration, calibration.begin()
         self._grows: EventFile | None = None
         self._events = 0
 
@@ -37,6 +43,7 @@ class EventSeries(Series[Events]):
 
     def new(self, path: Path, part: int) -> EventFile:
         """In the format that was asked for."""
+        self.calibrated = self._calibration.begin()
         self._grows = new_file(path, self._form, self._describe(None, part, ""))
         return self._grows
 
@@ -51,6 +58,14 @@ class EventSeries(Series[Events]):
         if fit >= count:
             return data, None
         return ev.take(data, slice(0, fit)), ev.take(data, slice(fit, None))
+
+    def for_file(self, data: Events) -> Events:
+        """With the energies in keV; what an earlier file could not take may have those of its calibration."""
+        events = {name: column for name, column in data.items() if name != KEV.name}
+        calibration = self.calibrated.calibration
+        if calibration.version:
+            events[KEV.name] = calibration.of_events(events["module"], events["channel"], events["energy"])
+        return events
 
     def closed(self) -> None:
         """Its events are counted."""

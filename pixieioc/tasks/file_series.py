@@ -80,6 +80,11 @@ class DataFile(Protocol[Data]):
         ...
 
 
+def name_of_part(first: Path, part: int) -> Path:
+    """The name of a part of the data whose first file is `first`: the others have their number behind its stem."""
+    return first if part == 1 else first.with_name(f"{first.stem}_{part:03d}{first.suffix}")
+
+
 @dataclass
 class Place:
     """What is common to the files of a run: how they are written, and whether they are in the second folder.
@@ -98,7 +103,7 @@ class Place:
         """The name of a part: the first one's is `path`, the others have their number behind its stem."""
         if self.diverted:
             path = Path(self.rules().second_folder) / path.name
-        return path if part == 1 else path.with_name(f"{path.stem}_{part:03d}{path.suffix}")
+        return name_of_part(path, part)
 
 
 class Series(Generic[Data]):
@@ -128,6 +133,10 @@ class Series(Generic[Data]):
     def cut(self, data: Data, room: int) -> tuple[Data, Data | None]:
         """The first part of `data`, with at most so many bytes if that is possible, and the rest, if there is one."""
         raise NotImplementedError
+
+    def for_file(self, data: Data) -> Data:
+        """`data` as the file that grows has them."""
+        return data
 
     def closed(self) -> None:
         """The file that grew was completed or removed, or is left as it is."""
@@ -200,7 +209,7 @@ class Series(Generic[Data]):
                 self.begin()
             assert self.file is not None
             limit, rest = self.place.rules().bytes_limit, None
-            piece = left[0]
+            piece = self.for_file(left[0])
             if limit:
                 piece, rest = self.cut(piece, limit - self.file.given)
             left[:1] = [] if rest is None else [rest]

@@ -13,7 +13,7 @@ from pixieioc.listmode import events as ev
 from pixieioc.pipeline import Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
 from pixieioc.tasks.channel_rates import RATE_INTERVAL, OutputRates
-from pixieioc.tasks.crate import CrateFacts
+from pixieioc.tasks.energy_spectra import EnergySpectra
 from pixieioc.tasks.items import EVENTS, events_of
 from pixieioc.tasks.kept_spectra import KeptSpectra, Spectra
 from pixieioc.tasks.regions import sums
@@ -21,7 +21,6 @@ from pixieioc.tasks.regions import sums
 Column = NDArray[Any]
 #: Energies of the Pixie-16 have 16 bits.
 _ENERGY_BITS = 16
-_ENERGIES = 1 << _ENERGY_BITS
 #: Without events for so long, in seconds, a rate is 0.
 _SILENCE = 2.0
 #: How long the end of the process waits for the spectra to be kept at most, in seconds.
@@ -30,63 +29,17 @@ _LAST = 2.0
 _OF_REGIONS = {"roi_low", "roi_high", "roi_background"}
 
 
-class FillSpectra(KeptSpectra, OutputRates, Task):
+class FillSpectra(EnergySpectra, KeptSpectra, OutputRates, Task):
     """Fills one energy spectrum per module and channel, counts in its regions of interest, and passes the events on."""
 
     takes = EVENTS
     events_known = True
 
-    modules, channels = CrateFacts.modules, CrateFacts.channels
-    bins = Parameter(2048, low=16, high=65536, fixed=True, doc="Bins of a spectrum, over all energies from 0 to 65535.")
     interval = Parameter(
         0.5, unit="s", low=0.5, high=60, live=True, doc="Shortest time between two updates of the spectra during a run."
     )
     erase = Parameter(False, command=True, live=True, doc="Clears the spectra.")
     keep = Parameter(False, live=True, doc="Whether spectra go on growing over several runs.")
-
-    rois = Parameter(4, low=1, high=32, fixed=True, doc="Number of regions of interest of each spectrum.")
-    roi_low = Parameter(
-        [[[0]]],
-        per="channel",
-        times="rois",
-        low=0,
-        high=_ENERGIES - 1,
-        unit="bin",
-        at_once=True,
-        doc="First bin of a region of interest.",
-        pv="ROI{}:Low",
-    )
-    roi_high = Parameter(
-        [[[-1]]],
-        per="channel",
-        times="rois",
-        low=-1,
-        high=_ENERGIES - 1,
-        unset=-1,
-        at_least="roi_low",
-        below="bins",
-        unit="bin",
-        at_once=True,
-        doc="Last bin of a region of interest; -1: there is none.",
-        pv="ROI{}:High",
-    )
-    roi_name = Parameter(
-        [[[""]]],
-        per="channel",
-        times="rois",
-        longest=39,
-        at_once=True,
-        doc="Name of a region of interest.",
-        pv="ROI{}:Name",
-    )
-    roi_background = Parameter(
-        1,
-        low=-1,
-        high=1000,
-        unit="bin",
-        at_once=True,
-        doc="Bins on either side of the first and the last bin of a region that make the background; -1: none.",
-    )
 
     spectrum = Report(
         np.zeros((0, 0, 0), np.int32), per="channel", length="bins", doc="Events by energy.", pv="Spectrum_RBV"

@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
+from pixieioc.tasks import calibration
 from pixieioc.tasks.complete_files import NONE
+from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.file_errors import OK, FileErrors
 from pixieioc.tasks.file_settings import FileSettings
 from pixieioc.tasks.items import WORDS, Beginning, Ending, WordBlock, run_begins, run_ends, words_of
-from pixieioc.tasks.raw_file import file_name, why_not_new
+from pixieioc.tasks.raw_file import MODULES, file_name, why_not_new
 from pixieioc.tasks.raw_files import RawFiles
 from pixieioc.tasks.run_record import counts_of_module
 from pixieioc.tasks.settings_file import write_settings
+from pixieioc.tasks.sidecar import record_in
+from pixieioc.tasks.sidecars_of_run import sidecars_of_run
 from pixieioc.tasks.unfinished_files import UnfinishedFiles
 
 Words = NDArray[np.uint32]
@@ -34,7 +38,7 @@ _CHECK_INTERVAL = 0.5
 _RATE_INTERVAL = 0.4
 
 
-class GatherData(FileSettings, Task):
+class GatherData(calibration.ChannelCalibration, FileSettings, Task):
     """Collects words in two buckets, one that is passed on and, with `auto_save`, one that is written to raw files.
 
     What is written is byte for byte what came in, one file per module and run. A run's files are named `*.part` until
@@ -43,6 +47,7 @@ class GatherData(FileSettings, Task):
 
     takes = WORDS
 
+    modules, channels = CrateFacts.modules, CrateFacts.channels
     bucket_size = Parameter(
         2 * 1024**2, unit="B", low=4, high=256 * 1024**2, live=True, doc="Size of a bucket that is passed on."
     )
@@ -63,18 +68,33 @@ class GatherData(FileSettings, Task):
             if problem:
                 yield problem
 
+    @classmethod
+    def do_sidecars(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[Path]:
+        if settings["auto_save"]:
+            template, path = settings["file_template"], settings["file_path"]
+            names = {
+                file_name(template, path, settings["file_name"], settings["file_number"], run_id, module)
+                for module in range(MODULES)
+            }
+            for name in sorted(names):
+                yield from sidecars_of_run(name, settings["second_file_path"])
+
     def do_init(self) -> None:
         self._errors = FileErrors(self)
         self._files = self._no_files()
         self._unfinished = UnfinishedFiles()
         self._name_unfinished()
+        self._calibration = calibration.InUse(self.parameter_values)
 
     def do_configure(self, config: dict[str, Any]) -> None:
+        if calibration.PARAMETERS & config.keys():
+            self._calibration.change(self.parameter_values, time.time())
         if {"file_path", "file_template"} & config.keys():
             self._name_unfinished()
 
     def do_start(self) -> None:
         self._next, self._disk = _Bucket(), _Bucket()
+        self._calibrated = self._calibration.begin()
         self._files = self._no_files()
         self._begins: Beginning | None = None
         self._ends: Ending | None = None
@@ -215,11 +235,13 @@ class GatherData(FileSettings, Task):
 
     def _about(self, module: int) -> dict[str, Any]:
         return {
+            **record_in(dict(self.run_record)),
             "format": "XIA Pixie-16 list mode, little-endian 32-bit words",
             "run_id": self.run_id,
             "module": module,
             "start_time": self.run_started,
-            "configuration": dict(self.run_settings),
+            "calibration": self._calibrated.about(),
+            "configuration": calibration.settings_without(self.run_settings),
             "software": f"pixieioc {pixieioc.__version__}",
             **self._said_by_the_source(module),
         }

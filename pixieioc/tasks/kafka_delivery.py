@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -60,9 +61,11 @@ class Delivery:
     def __init__(self, properties: Mapping[str, Any], key: str) -> None:
         self._kafka, self._properties, self._key = import_client(), properties, key
         self.failed: list[Outgoing] = []
-        self.reason = ""  #: why the last message failed, or what the connection lacks
+        self.heard = ""  #: what the client said last of a connection
         self.messages = self.events = self.bytes = 0  #: confirmed
         self.waiting_bytes = 0
+        self._confirmed_at = -math.inf
+        self._why = ""  # the last message failed
         self._waiting: dict[int, _Waiting] = {}
         self._refused: set[int] = set()  # those of them that have failed at least once
         self._is_fatal = False
@@ -76,11 +79,15 @@ class Delivery:
     @property
     def failing(self) -> str:
         """Why messages fail, as long as one that has failed is not confirmed; empty if all is well."""
-        return self.reason if self._refused else ""
+        return self._why if self._refused else ""
 
     def waited(self, now: float) -> float:
         """How long the oldest of them has waited, in seconds; `now` is that of the monotonic clock."""
         return now - next(iter(self._waiting.values())).since if self._waiting else 0.0
+
+    def stalled(self, now: float, absent: float = 0.0) -> float:
+        """How long nothing has been confirmed although something waits, in seconds; `absent`: nobody was there."""
+        return min(max(self.waited(now), absent), now - self._confirmed_at)
 
     def give(self, message: Outgoing) -> None:
         """Takes a message; it is never refused, but may be among `failed` at once."""
@@ -130,6 +137,7 @@ class Delivery:
         waited = self._waiting.pop(sequence, None)
         self._refused.discard(sequence)
         if waited is not None:
+            self._confirmed_at = time.monotonic()
             self.messages += 1
             self.events += waited.events
             self.bytes += waited.bytes
@@ -139,13 +147,13 @@ class Delivery:
         if message.sequence in self._waiting:
             self.failed.append(message)
             self._refused.add(message.sequence)
-            self.reason = f"{why} (before that: {self.reason})" if self.reason and "timed out" in why else why
+            self._why = f"{why} ({self.heard})" if self.heard and "timed out" in why else why
 
     def _heard(self, error: Any) -> None:
         """What the client tells of a connection, or of itself."""
         self._is_fatal |= error.fatal()
         if error.name() != "_ALL_BROKERS_DOWN":  # which says less than what was told before
-            self.reason = text_of(error)
+            self.heard = text_of(error)
 
 
 def _without_content(message: Outgoing) -> Outgoing:

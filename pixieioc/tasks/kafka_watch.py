@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,14 +33,24 @@ class BrokerWatch:
         self._kafka = import_client()
         self.seen = Seen()
         self._topics, self._heard = topics, ""
+        self._answered = -math.inf  # when that was the last time
         self._brokers = properties["bootstrap.servers"]
         try:
             self._client = self._kafka.admin.AdminClient({**properties, "error_cb": self._hear})
         except self._kafka.KafkaException as error:
             raise Error(f"the client of Kafka refuses its settings: {text_of(error)}") from error
-        self._closed = threading.Event()
+        self._closed, self._has_asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._ask_on, name="brokers", daemon=True)
         self._thread.start()
+
+    def first_answer(self) -> Seen:
+        """What was seen last, once anything was."""
+        self._has_asked.wait(_PATIENCE + 1)
+        return self.seen
+
+    def absent(self, now: float) -> float:
+        """How long no broker has answered, in seconds; for ever if none has yet. `now` is the monotonic clock's."""
+        return now - self._answered if self.seen.state == "not reachable" else 0.0
 
     def close(self) -> None:
         """Ends the thread, after the question that is being asked."""
@@ -51,6 +63,9 @@ class BrokerWatch:
     def _ask_on(self) -> None:
         while not self._closed.is_set():
             self.seen = self._ask()
+            if self.seen.state != "not reachable":
+                self._answered = time.monotonic()
+            self._has_asked.set()
             self._client.poll(0)
             self._closed.wait(_INTERVAL)
 

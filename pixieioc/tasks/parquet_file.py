@@ -19,6 +19,7 @@ from pixieioc.tasks.complete_files import CompleteFile
 from pixieioc.tasks.digest import SHA256
 from pixieioc.tasks.event_files import (
     ALWAYS,
+    KEV,
     PART_OF,
     TRACE,
     Counted,
@@ -38,7 +39,7 @@ _SAMPLES = "trace.list.element"
 #: How values are laid out: as differences of neighbours, or first bytes, second bytes, ... apart.
 _LAYOUTS = {
     **dict.fromkeys(("time", "ets"), "DELTA_BINARY_PACKED"),
-    **dict.fromkeys((ev.CHUNK_COLUMN.name, _SAMPLES), "BYTE_STREAM_SPLIT"),
+    **dict.fromkeys((ev.CHUNK_COLUMN.name, KEV.name, _SAMPLES), "BYTE_STREAM_SPLIT"),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -99,7 +98,9 @@ class PublishEvents(StreamSettings, NotReady, Task):
     def do_start(self) -> None:
         self.events_delivered = self.events_waiting = self.events_undelivered = 0
         self.messages_delivered, self.bytes_delivered, self.waiting_time = 0, 0, 0.0
-        self._drain, self._ending, self._retry_at = Drain(self.run_stop_timeout), False, 0.0
+        self._drain, self._retry_at = Drain(self.run_stop_timeout), 0.0
+        if self.on_delivery_error == STOP and self._watch is not None and (why := self._watch.first_answer().why):
+            raise Error(why)
         self._stream = self._new_stream()
         with self._letting_go() as stream:
             stream.begin({task: dict(values) for task, values in self.run_settings.items()})
@@ -125,7 +126,7 @@ class PublishEvents(StreamSettings, NotReady, Task):
             self._count(self._stream)
 
     def do_stop(self) -> None:
-        self._ending = True
+        self._drain.begin(time.monotonic())
         self.flush_report()  # counts what was dropped
         with self._letting_go() as stream:
             stream.end("IOC lost" if self.pipeline_lost else "run ended", self.dropped)
@@ -182,10 +183,11 @@ class PublishEvents(StreamSettings, NotReady, Task):
         self._hear(delivery)
         while not holds():
             self._hear_of_a_stop()
-            # While the run goes on there is no end to its patience.
-            confirmed = delivery.messages if self._ending else -1
-            if self._drain.is_over(time.monotonic(), confirmed, self.flush_timeout if self._ending else math.inf):
-                why = self.delivery_message or delivery.reason or "they are too slow"
+            now = time.monotonic()
+            # Who has not been there for long is not waited for again at the end of each run.
+            stalled = delivery.stalled(now, self._watch.absent(now) if self._watch is not None else 0.0)
+            if self._drain.is_over(now, stalled, self.flush_timeout):
+                why = self.delivery_message or delivery.failing or delivery.heard or "they are too slow"
                 raise Error(f"the brokers have not confirmed all events in time: {why}")
             self._hear(delivery, _STEP)
             self._show()
@@ -194,8 +196,7 @@ class PublishEvents(StreamSettings, NotReady, Task):
 
     def _hear_of_a_stop(self) -> None:
         if self.stopping:
-            self._ending = True
-            self._drain.stop(time.monotonic())
+            self._drain.begin(time.monotonic())
 
     def _hear(self, delivery: Delivery, seconds: float = 0.0) -> None:
         """Hears of deliveries; Error if one has failed and the run is to end, otherwise it is tried again."""

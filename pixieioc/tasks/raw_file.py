@@ -35,8 +35,8 @@ FIELDS = ("FilePath", "FileName", "FileNumber", "run id", "module")
 _KINDS = ("s", "s", "d", "d", "d")
 #: What a full disk, or a full quota, says; bytes by which a sidecar may be longer than what is known at the beginning.
 _FULL, _ROOM = {errno.ENOSPC, errno.EDQUOT}, 2000
-#: Modules whose files are looked for before a run: a crate has 14 slots.
-_MODULES = 14
+#: Modules whose files are looked for: a crate has 14 slots.
+MODULES = 14
 #: What a raw file's name is followed by in the longest name of a file beside it.
 _LONGEST_ENDING = ".json.part.new"
 
@@ -73,7 +73,7 @@ def file_name(template: str, path: str, name: str, number: int, run_id: int, mod
 
 def why_not_new(template: str, path: str, name: str, number: int, run_id: int) -> str:
     """Why the raw files of a run cannot be made: one is there already, or its name is too long; empty if they can."""
-    names = dict.fromkeys(file_name(template, path, name, number, run_id, module) for module in range(_MODULES))
+    names = dict.fromkeys(file_name(template, path, name, number, run_id, module) for module in range(MODULES))
     problems = (disk.why_not_new(file, _LONGEST_ENDING) or disk.why_not_new(part_of(file)) for file in names)
     return next((problem for problem in problems if problem), "")
 

@@ -87,8 +87,8 @@ class StreamSettings:
         low=0.1,
         high=3600,
         live=True,
-        doc="At the end of a run: so long the next confirmation is waited for. After a Stop, four fifths of "
-        "StopTimeout are the most for all of them.",
+        doc="At the end of a run: so long the next confirmation is waited for; four fifths of StopTimeout are the most "
+        "for all of them.",
     )
     client_settings = Parameter(
         [],

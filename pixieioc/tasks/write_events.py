@@ -15,7 +15,8 @@ import pixieioc
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks import complete_files, file_errors
+from pixieioc.tasks import calibration, complete_files, file_errors
+from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.disk import why_not_new
 from pixieioc.tasks.event_files import RUN, EventFile, prepare_pyarrow
 from pixieioc.tasks.event_formats import format_of, names_of
@@ -24,12 +25,14 @@ from pixieioc.tasks.file_errors import OK, FileErrors
 from pixieioc.tasks.file_series import Place
 from pixieioc.tasks.items import EVENTS, Beginning, Ending, events_of
 from pixieioc.tasks.run_record import counts_in_metadata
+from pixieioc.tasks.sidecar import record_in
+from pixieioc.tasks.sidecars_of_run import sidecars_of_run
 
 #: How often it is looked whether the file is still in its place, in seconds.
 _CHECK_INTERVAL = 0.5
 
 
-class WriteEvents(Task):
+class WriteEvents(calibration.ChannelCalibration, Task):
     """Writes events to files in the order in which they arrive, and passes them on.
 
     A file is named `*.part` until it is complete and on disk; nothing is overwritten. It has the columns that its
@@ -38,6 +41,7 @@ class WriteEvents(Task):
 
     takes = EVENTS
     events_known = True
+    modules, channels = CrateFacts.modules, CrateFacts.channels
     file = Parameter(
         "events_run{run}.parquet",
         path=True,
@@ -76,8 +80,13 @@ class WriteEvents(Task):
                 if problem := why_not_new(file) or why_not_new(file.with_name(file.name + ".part"), ".wider"):
                     yield problem
 
+    @classmethod
+    def do_sidecars(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[Path]:
+        yield from sidecars_of_run(_path(settings["file"], run_id), settings["second_file_path"])
+
     def do_init(self) -> None:
         self._errors = FileErrors(self)
+        self._calibration = calibration.InUse(self.parameter_values)
         if self.format == "parquet" and find_spec("pyarrow"):
             prepare_pyarrow()  # which takes its time; without the package, a start says what is missing
 
@@ -85,6 +94,8 @@ class WriteEvents(Task):
         path = Path(self.file)
         if path.suffix:
             format_of(path)  # whether it is that of `format` is judged when a run starts: they are set one by one
+        if calibration.PARAMETERS & config.keys():
+            self._calibration.change(self.parameter_values, time.time())
 
     def do_start(self) -> None:
         self.full_file_name, self.bytes_written, self.events_written, self.events_not_written = "", 0, 0, 0
@@ -97,7 +108,7 @@ class WriteEvents(Task):
         self._came, self._checked = 0, time.monotonic()
         path = _path(self.file, self.run_id)
         place = Place(self._errors.rules, self._errors.waits)
-        self._files = EventSeries(place, path, format_of(path, self.format), self._about)
+        self._files = EventSeries(place, path, format_of(path, self.format), self._about, self._calibration)
         self._files.begin()
         self._errors.tell(place)
 
@@ -166,11 +177,12 @@ class WriteEvents(Task):
 
     def _about(self, file: EventFile | None, part: int, reason: str) -> dict[str, Any]:
         """The metadata of a file; also of one that has just begun, for as long as nothing else is known."""
-        settings = {task: dict(values) for task, values in self.run_settings.items()}
+        settings = calibration.settings_without(self.run_settings)
         settings.get(self.name, {}).pop("file", None)  # it has this name now, and may get another
         written = {"run_id": self.run_id, "start_time": self.run_started, "end_time": time.time()}
         runs = self._runs or [written]  # live data are of this run
         return {
+            **record_in(dict(self.run_record)),
             "software": f"pixieioc {pixieioc.__version__}",
             **(runs[0] if len(runs) == 1 else dict.fromkeys(written)),
             "runs": runs,
@@ -179,6 +191,7 @@ class WriteEvents(Task):
             **({name: getattr(file, name) for name in ("events", "first_time", "last_time")} if file else {}),
             "written": {**written, "end_reason": reason},
             "items_discarded": self.dropped,
+            "calibration": self._files.calibrated.about(),
             "configuration": settings,
         }
 

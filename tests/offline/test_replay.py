@@ -385,7 +385,7 @@ def _cut(low: int, high: int) -> np.ndarray[Any, Any]:
 
 
 def test_the_source_and_the_raw_files_of_a_configuration_are_not_used() -> None:
-    config = prepare(Job((FULL,), config=ROOT / "examples" / "demo.toml", out=Path("new.npy"), format="npy"))
+    config, _ = prepare(Job((FULL,), config=ROOT / "examples" / "demo.toml", out=Path("new.npy"), format="npy"))
     assert config.chain[0] == "LoadFiles"
     assert config.chain[-2:] == ("WriteEvents", "CountEvents")
     assert {"DummyData", "GatherData", "FillSpectra"}.isdisjoint(config.chain)

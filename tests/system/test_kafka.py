@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.ca_client import PutFailed
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 from tests.test_readme import read, section
 
@@ -44,6 +45,7 @@ def ioc(broker: KafkaBroker) -> Iterator[Ioc]:
     options = (
         f"PublishEvents.brokers={broker.address}",
         "DummyData.channel_rate=5000",
+        "run.stop_timeout=20",
     )
     with ioc_folder() as folder:
         arguments = [word for option in options for word in ("--set", option)]
@@ -127,6 +129,10 @@ def test_what_a_broker_that_is_gone_does_not_have_is_counted_and_the_run_is_good
     assert ioc.severity("PublishEvents:REPORT:EventsUndelivered_RBV") == 2
     assert "have not confirmed all events in time" in ioc.get("PublishEvents:ErrorMessage_RBV")
     assert ioc.get("Ready_RBV") == "Yes", "online analysis keeps no run from being started"
+    ioc.put("PublishEvents:OnDeliveryError", "Stop")
+    with pytest.raises(PutFailed):
+        ioc.put("Acquire", 1)
+    assert "start: PublishEvents: no answer from" in ioc.get("CmdMessage_RBV")
 
 
 def test_the_reader_is_shown_as_it_is() -> None:

@@ -15,6 +15,7 @@ from pixieioc.listmode.events import Events
 from pixieioc.listmode.variant import variant
 from pixieioc.pipeline import Error, Status
 from pixieioc.tasks import event_files
+from pixieioc.tasks.calibration import InUse
 from pixieioc.tasks.event_files import EventFile
 from pixieioc.tasks.event_series import EventSeries
 from pixieioc.tasks.file_series import WAIT, Place, Rules
@@ -42,7 +43,7 @@ def _about(file: EventFile | None, part: int, reason: str) -> dict[str, Any]:
 def _series(
     folder: Path, form: str, waiting: Callable[[Error], bool] = lambda error: pytest.fail(str(error)), **rules: Any
 ) -> EventSeries:
-    series = EventSeries(Place(lambda: Rules(**rules), waiting), folder / f"e.{form}", form, _about)
+    series = EventSeries(Place(lambda: Rules(**rules), waiting), folder / f"e.{form}", form, _about, InUse({}))
     series.begin()
     return series
 

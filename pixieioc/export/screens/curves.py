@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, replace
 
-from pixieioc.export.screens import bob, style
+from pixieioc.export.screens import bob, energies, style
 from pixieioc.export.screens.bob import Axis, Box, Display
 from pixieioc.export.screens.layout import GAP, Site, columns_for, control_of, panel, rate, screen, setting, states_of
 
@@ -71,20 +71,18 @@ def traces_screens(site: Site) -> dict[str, str]:
 
 
 def _spectra(site: Site, kind: _Kind) -> dict[str, str]:
-    display, large, below = _screen(site, kind, 300 if site.has_channel("ROI1:Low") else 0)
-    numbers = range(1, 1 + sum(1 for i in range(1, 33) if site.has_channel(f"ROI{i}:Low")))
-    markers = [
-        (site.channel(f"ROI{i}:{edge}"), style.CURSORS[(i - 1) % len(style.CURSORS)])
-        for i in numbers
-        for edge in ("Low", "High")
-    ]
-    y = kind.axis(kind.y)
-    display.add(
-        bob.rectangle(large),
-        bob.plot(large, site.channel(kind.array), Axis(kind.x), y, steps=True, markers=markers, toolbar=True),
-    )
-    if below is not None:
-        _regions(site, display, below, list(numbers))
+    in_kev = energies.has_kev(site)
+    rest = energies.HEIGHT + GAP if in_kev else 0
+    display, large, below = _screen(site, kind, 300 + rest if site.has_channel("ROI1:Low") else rest)
+    numbers = [i for i in range(1, 33) if site.has_channel(f"ROI{i}:Low")]
+    regions = [(i, style.CURSORS[(i - 1) % len(style.CURSORS)]) for i in numbers]
+    display.add(bob.rectangle(large))
+    display.add(*energies.spectrum(site, large, kind.axis(kind.y), regions, toolbar=True))
+    if below is not None and in_kev:
+        energies.calibration(site, display, Box(below.x, below.y, below.width, energies.HEIGHT))
+        below = Box(below.x, below.y + rest, below.width, below.height - rest)
+    if below is not None and numbers:
+        _regions(site, display, below, numbers)
     return {kind.file(site.owner): display.text(), kind.cell(site.owner): _cell(site, kind)}
 
 
@@ -191,18 +189,23 @@ def _regions(site: Site, display: Display, box: Box, numbers: list[int]) -> None
     inside = panel(display, box, "Regions of interest")
     said = Box(inside.x, inside.y + inside.height - 44, inside.width, 44)
     rows = inside.rows(min(34, (inside.height - 44) // max(1, len(numbers)) - 4), 4)
-    shares = (3, 30, 16, 16, 18, 18)
-    headings = ("", "Name", "First bin", "Last bin", "Counts", "Above background")
+    in_kev = energies.has_kev(site)
+    shares = (3, 22, 11, 11, 14, 14, 13, 13) if in_kev else (3, 30, 16, 16, 18, 18)
+    headings = ("", "Name", "First bin", "Last bin", *["From", "To"] * in_kev, "Counts", "Net")
     head = Box(inside.x, inside.y - 30, inside.width, 24)
     for column, heading in zip(head.columns(*shares), headings, strict=True):
         if heading and heading != "Name":
             display.add(bob.label(column, heading, style.SMALL, style.FAINT))
     for row, i in zip(rows, numbers, strict=False):
-        mark, name, low, high, counts, net = row.columns(*shares)
+        mark, name, low, high, *kev, counts, net = row.columns(*shares)
         color = style.CURSORS[(i - 1) % len(style.CURSORS)]
         display.add(
             bob.rectangle(mark, color, color, 0, f"cursor {i}"),
             *(_edge(site, area, f"ROI{i}:{what}") for area, what in ((name, "Name"), (low, "Low"), (high, "High"))),
+            *(
+                energies.while_calibrated(site, _edge(site, area, f"ROI{i}:{what}"))
+                for area, what in zip(kev, ("LowKev", "HighKev"), strict=False)
+            ),
             bob.value(counts, site.channel(f"ROI{i}:Counts_RBV"), style.HEADING),
             bob.value(net, site.channel(f"ROI{i}:Net_RBV"), style.HEADING),
         )
@@ -218,7 +221,8 @@ def _edge(site: Site, box: Box, what: str) -> ET.Element:
     """A region's name or edge; it shows that it was refused, or is not in use yet."""
     info, pv = site.info(f"{site.before}M00:C00:{what}"), site.channel(what)
     written = bob.literal(f"{site.before}M$(M=00):C$(C=00):{what}")
-    return control_of(site, box, info, pv, written, mark=site.channel(f"{what}_RBV"))
+    mark = site.channel(f"{what}_RBV") if info.role == "setpoint" else ""
+    return control_of(site, box, info, pv, written, mark=mark)
 
 
 def _grid(site: Site, kind: _Kind, box: Box) -> tuple[int, int, Box]:
@@ -256,6 +260,9 @@ def _cell(site: Site, kind: _Kind) -> str:
     left = 12 if kind.log else 2  # web clients cut the numbers of a logarithmic axis off there
     area = Box(left, 36, cell.width - left - 2, cell.height - 38)
     axes = cell.width >= _WITH_AXES
-    x, y = Axis(shown=axes), kind.axis("", shown=axes)
-    display.add(bob.plot(area, site.channel(kind.array), x, y, steps=kind.steps))
+    y = kind.axis("", shown=axes)
+    if kind.steps:
+        display.add(*energies.spectrum(site, area, y, ()))
+    else:
+        display.add(bob.plot(area, site.channel(kind.array), Axis(shown=axes), y))
     return display.text()

@@ -28,15 +28,16 @@ def run_screen(site: Site) -> str:
     display, room = screen(site, "Run", "run.bob")
     x, width = room.x, room.width
     _state(site, display, Box(x, room.y, width, 132))
-    _commands(site, display, Box(x, room.y + 140, width, 64))
-    _readiness(site, display, Box(x, room.y + 212, width, 64))
-    middle = Box(x, room.y + 284, width, 420)
+    _commands(site, display, Box(x, room.y + 140, width, 56))
+    _readiness(site, display, Box(x, room.y + 204, width, 56))
+    _remarks(site, display, Box(x, room.y + 268, width, 80))
+    middle = Box(x, room.y + 356, width, 412)
     boxes = middle.columns(1, 1, 1) if "FilePath" in site else middle.columns(1, 2)
     _presets(site, display, boxes[0])
     _rates(site, display, boxes[-1])
     if "FilePath" in site:
         _files(site, display, boxes[1])
-    left, right = Box(x, room.y + 712, width, room.height - 712).columns(1, 1)
+    left, right = Box(x, room.y + 776, width, room.height - 776).columns(1, 1)
     _error(site, display, left)
     last_command(site, display, right)
     return display.text()
@@ -126,6 +127,31 @@ def _cures(site: Site, box: Box) -> list[tuple[ET.Element, Cure]]:
         make = bob.command(box, "Make the folder", site("CreateDirectory"))
         cures.append((make, "Make folder"))
     return cures
+
+
+def _remarks(site: Site, display: Display, box: Box) -> None:
+    """What is kept with the data of the run; it can be written until that ends."""
+    display.add(bob.rectangle(box))
+    rows = box.inner(3).rows(34, 4)
+    title, experiment, operator = next(rows).columns(44, 32, 24)
+    for place, name in ((title, "Title"), (experiment, "Experiment"), (operator, "Operator")):
+        _remark(site, display, place, name, 90)
+    below = next(rows)
+    if "ConditionsMissing_RBV" in site:
+        below, missing = below.columns(76, 24)
+        caption, number, message = missing.columns(38, 12, 50)
+        missing_pv = site.info("ConditionsMissing_RBV")
+        display.add(
+            bob.label(caption, "Missing conditions", style.TEXT, style.FAINT, bob.RIGHT, tip=missing_pv.doc),
+            bob.value(number, site.of(missing_pv), style.TEXT_BOLD),
+            bob.value(message, site("ConditionsMessage_RBV"), style.TINY, text=True, wrap=True),
+        )
+    _remark(site, display, below, "Comment", 90)
+
+
+def _remark(site: Site, display: Display, box: Box, name: str, caption: int) -> None:
+    label, entry = Box(box.x, box.y, caption, box.height), Box(box.x + caption, box.y, box.width - caption, box.height)
+    display.add(bob.label(label, name, style.TEXT, style.FAINT), control(site, entry, site.info(name), style.SMALL))
 
 
 def _presets(site: Site, display: Display, box: Box) -> None:

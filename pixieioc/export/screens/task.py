@@ -108,8 +108,12 @@ def task_screen(site: Site, task: TaskInfo) -> str:
 
 
 def _parameters(site: Site, task: TaskInfo) -> Iterator[tuple[PvInfo | None, PvInfo | None]]:
-    """Setpoint and readback of what is set for the task as a whole, shared ones too."""
-    return pairs(_own(site, task))
+    """Setpoint and readback of what is set for the task as a whole, shared ones too; not what is known of the crate."""
+    return (pair for pair in pairs(_own(site, task)) if not _is_crate_fact(*pair))
+
+
+def _is_crate_fact(setpoint: PvInfo | None, readback: PvInfo | None) -> bool:
+    return setpoint is None and readback is not None and not readback.owner
 
 
 def _reports(site: Site, task: TaskInfo) -> Iterator[PvInfo]:

@@ -56,9 +56,9 @@ class Caster:
         self._complained = False
 
     @classmethod
-    def of(cls, config: Config, pvs: Pvs, interfaces: list[str], port: int) -> Self:
-        """The one that a configuration wants, of an IOC that serves Channel Access there."""
-        own = own_properties(config.prefix, platform.node(), port)
+    def of(cls, config: Config, pvs: Pvs, interfaces: list[str], ports: Mapping[str, int]) -> Self:
+        """The one that a configuration wants; `ports` are those of the servers, by the names of recsync."""
+        own = own_properties(config.prefix, platform.node(), ports)
         return cls(pvs, config.ioc.recsync, interfaces, properties(own, os.environ, config.ioc.recsync.info))
 
     async def run(self) -> Never:

@@ -21,13 +21,13 @@ ENVIRONMENT = (
 _TOGETHER = 50
 
 
-def own_properties(prefix: str, host: str, port: int) -> dict[str, str]:
-    """What an IOC with this prefix knows of itself, by the names that EPICS' caster has for it."""
+def own_properties(prefix: str, host: str, ports: Mapping[str, int]) -> dict[str, str]:
+    """What an IOC with this prefix knows of itself, by the names that EPICS' caster has for it; so are `ports`."""
     return {
         "EPICS_VERSION": f"pixieioc {pixieioc.__version__}",
         "IOCNAME": prefix.rstrip(":"),
         "HOSTNAME": host,
-        "RSRV_SERVER_PORT": str(port),
+        **{name: str(port) for name, port in ports.items()},
         "CA_PROTOCOL_VERSION": f"4.{MINOR_VERSION}",
         "PREFIX": prefix,
     }

@@ -26,7 +26,7 @@ CHAIN = ("DummyData", "GatherData", "ConvertToEvents", "SortEvents", "GatherEven
 #: With every task that there is; it could not run.
 EVERYTHING = (
     "TakeData", "DummyData", "LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "PickSingleModule",
-    "GatherEvents", "FillSpectra", "SnapTraces", "WriteEvents", "CountEvents", "PrintData",
+    "GatherEvents", "FillSpectra", "SnapTraces", "WriteEvents", "CountEvents", "PublishEvents", "PrintData",
 )  # fmt: skip
 
 RECSYNC = IocTable(recsync=RecSyncTable(on=True))

@@ -11,7 +11,7 @@ from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.build import all_pvs
 from tests.configs import config_of
 
-OWN = own_properties("PX16:", "daq1", 5064)
+OWN = own_properties("PX16:", "daq1", {"RSRV_SERVER_PORT": 5064})
 
 
 def test_the_configuration_counts_before_the_environment_and_that_before_what_the_ioc_knows() -> None:

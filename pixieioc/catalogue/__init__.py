@@ -1,0 +1,6 @@
+"""The catalogue of runs: what the sidecars in a folder, and in all below it, say of them."""
+
+from pixieioc.catalogue.index import Catalogue, open_catalogue
+from pixieioc.catalogue.query import Filter, RunRow, find
+
+__all__ = ["Catalogue", "Filter", "RunRow", "find", "open_catalogue"]

@@ -1,0 +1,26 @@
+"""The whole sidecars of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pixieioc.catalogue.index import Catalogue
+from pixieioc.catalogue.query import RunRow
+from pixieioc.catalogue.scan import paths
+
+#: What is left out: the settings of a full crate are tens of thousands of numbers, and stand in each of them.
+_LEFT_OUT = ("configuration",)
+
+
+def sidecars_of(catalogue: Catalogue, row: RunRow) -> list[tuple[Path, dict[str, Any]]]:
+    """Path and content of each, those that have the record of the run first; one that is damaged says so."""
+    found: list[tuple[Path, dict[str, Any]]] = []
+    for path in paths(catalogue.db, row.key):
+        try:
+            content = json.loads(path.read_bytes())
+            found.append((path, {name: value for name, value in content.items() if name not in _LEFT_OUT}))
+        except (OSError, ValueError, AttributeError) as error:
+            found.append((path, {"problem": str(error)}))
+    return found

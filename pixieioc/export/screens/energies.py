@@ -1,0 +1,67 @@
+"""What screens with spectra show in keV: axes, and the calibration of the channel that is looked at."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pixieioc.export.screens import bob, style
+from pixieioc.export.screens.bob import Axis, Box, Display
+from pixieioc.export.screens.layout import Site, control_of
+from pixieioc.export.screens.style import Color
+
+_CALIBRATED = "Calibrated_RBV"
+#: Heights of a caption and of what can be written.
+_CAPTION, _ENTRY = 22, 32
+HEIGHT = _CAPTION + _ENTRY + 12
+_SETTINGS = (
+    ("Name", "Name"), ("Detector", "Detector"), ("Group", "Group"), ("Offset, keV", "CalOffset"),
+    ("Gain, keV/ADC unit", "CalGain"), ("Quadratic", "CalQuadratic"),
+)  # fmt: skip
+
+
+def has_kev(site: Site) -> bool:
+    """Whether channels can have a calibration."""
+    return site.has_channel(_CALIBRATED)
+
+
+def while_calibrated(site: Site, widget: ET.Element) -> ET.Element:
+    """To be seen if the channel has a calibration."""
+    return bob.shown_while(widget, "pv0 == 1", site.channel(_CALIBRATED))
+
+
+def spectrum(site: Site, box: Box, y: Axis, regions: Sequence[tuple[int, Color]], **more: Any) -> Iterator[ET.Element]:
+    """A spectrum over keV, or over bins if the channel has no calibration: two plots, one of which is seen.
+
+    `regions` are the numbers of regions of interest whose edges are cursors, with their colours.
+    """
+    pv, shown = site.channel("Spectrum_RBV"), y.shown
+    in_bins = [(site.channel(f"ROI{i}:{edge}"), color) for i, color in regions for edge in ("Low", "High")]
+    if not has_kev(site) or not shown:  # without numbers on the axis both are the same
+        yield bob.plot(box, pv, Axis("bin" if y.title else "", shown=shown), y, steps=True, markers=in_bins, **more)
+        return
+    in_kev = [(site.channel(f"ROI{i}:{edge}Kev"), color) for i, color in regions for edge in ("Low", "High")]
+    titles = ("bin (no calibration)", "energy (keV)") if y.title else ("", "")
+    bins = bob.plot(box, pv, Axis(titles[0]), replace(y), steps=True, markers=in_bins, **more)
+    kev = bob.plot(
+        box, pv, Axis(titles[1]), replace(y), x_pv=site.channel("EnergyAxis_RBV"), steps=True, markers=in_kev, **more
+    )
+    yield bob.hidden_while(bins, "pv0 == 1", site.channel(_CALIBRATED))
+    yield while_calibrated(site, kev)
+
+
+def calibration(site: Site, display: Display, box: Box) -> None:
+    """What is known of the channel, to be written."""
+    display.add(bob.rectangle(box, name="panel calibration"))
+    inside = Box(box.x + 8, box.y + 4, box.width - 16, box.height - 8)
+    every = replace(site, owner="")  # there is one, whichever task fills spectra
+    for area, (caption, what) in zip(inside.columns(20, 16, 14, 15, 19, 16, gap=8), _SETTINGS, strict=True):
+        info, pv = every.info(f"M00:C00:{what}"), every.channel(what)
+        written = bob.literal(f"M$(M=00):C$(C=00):{what}")
+        entry = Box(area.x, area.y + _CAPTION, area.width, _ENTRY)
+        display.add(
+            bob.label(Box(area.x, area.y, area.width, _CAPTION), caption, style.SMALL, style.FAINT, tip=info.doc),
+            control_of(every, entry, info, pv, written, mark=every.channel(f"{what}_RBV"), units=False),
+        )

@@ -1,0 +1,91 @@
+"""What the conditions of a run were while it went on, as lines of JSON: a file that never grows beyond its limit.
+
+The first line says what it is. Then each line is a value `{"t": time, "i": index, "v": value, "s": severity}`, or
+`{"t": time, "i": index, "state": "not connected"}`. When the file is full, every other value of each condition is left
+out, and from then on the period is twice as long: so it covers the whole run, however long that is.
+
+Nothing here waits for a disk but `write`, which is called in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pixieioc.site_pvs import OK, Reading
+from pixieioc.tasks.disk import replace_file
+
+FORMAT, VERSION = "pixieioc conditions", 1
+#: After it was thinned the file has this share of its limit at most.
+_ROOM = 0.7
+
+
+class ConditionArchive:
+    """The file of one run, `limit` is in bytes."""
+
+    def __init__(self, path: Path, run_id: int, names: Sequence[str], period: float, limit: int, start: float) -> None:
+        self.path = path
+        self._limit, self._period, self._every = limit, period, 1
+        self._size = 0
+        self._last: dict[int, float] = {}
+        self._about: dict[str, Any] = {"run_id": run_id, "start_time": start, "period": period, "pvs": list(names)}
+        self.problem = ""
+
+    def line_of(self, index: int, reading: Reading, now: float, *, always: bool = False) -> bytes | None:
+        """The line for a reading, or None if one of its condition has been kept just now."""
+        if reading.state != OK:
+            self._last.pop(index, None)
+            return _line({"t": now, "i": index, "state": reading.state})
+        if not always and now - self._last.get(index, 0.0) < self._period * self._every * 0.9:
+            return None
+        self._last[index] = now
+        about = {"s": reading.severity} if reading.severity != "NO_ALARM" else {}
+        return _line({"t": now if reading.time is None else reading.time, "i": index, "v": reading.value, **about})
+
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Appends lines, in a thread; an OSError is noted as `problem`, and the lines are gone."""
+        try:
+            if not self._size:
+                self._replace([])
+            with self.path.open("ab") as file:
+                file.writelines(lines)
+            self._size += sum(map(len, lines))
+            if self._size > self._limit:
+                self._thin()
+        except OSError as error:
+            self.problem = f"conditions of some seconds are missing: {error.strerror}"
+
+    def _thin(self) -> None:
+        """Leaves out every other line of each condition, until there is room."""
+        lines = self.path.read_bytes().splitlines(keepends=True)[1:]
+        while sum(map(len, lines)) > _ROOM * self._limit and len(lines) > 2 * len(self._about["pvs"]):
+            lines, self._every = _every_other(lines), 2 * self._every
+        self._replace(lines)
+
+    def _replace(self, lines: list[bytes]) -> None:
+        about = {"format": FORMAT, "version": VERSION, **self._about, "every": self._every}
+        content = _line(about) + b"".join(lines)
+        replace_file(self.path, content)
+        self._size = len(content)
+
+
+def _every_other(lines: list[bytes]) -> list[bytes]:
+    seen: dict[int, int] = {}
+    kept: list[bytes] = []
+    for line in lines:
+        index = msgspec.json.decode(line, type=_Index).i
+        seen[index] = seen.get(index, -1) + 1
+        if seen[index] % 2 == 0:
+            kept.append(line)
+    return kept
+
+
+class _Index(msgspec.Struct):
+    i: int
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(content) + b"\n"

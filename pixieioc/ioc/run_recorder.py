@@ -1,0 +1,183 @@
+"""What is written down of each run as a whole: in the sidecars of all its files, once it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import platform
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+import pixieioc
+from pixieioc.config import Config
+from pixieioc.config_run import REMARKS
+from pixieioc.ioc.conditions import Conditions
+from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.progress import Progress
+from pixieioc.ioc.records import Pvs
+from pixieioc.ioc.run import Run
+from pixieioc.ioc.settings import Settings
+from pixieioc.ioc.sidecars import complete
+from pixieioc.ioc.state import State
+from pixieioc.ioc.worker import Worker
+from pixieioc.pipeline import Report
+from pixieioc.pvinfo.states import EndReason
+from pixieioc.tasks.sidecar import Condition, Counts, Record
+
+#: How a run ends that has ended as it should.
+GOOD: tuple[EndReason, ...] = ("Preset", "Operator stop", "Source end")
+#: How long the end of the IOC waits for the record of the last run, in seconds.
+_LAST = 0.3
+#: Reports per channel that are counts of the run, or of the spectra.
+_COUNTS = ("channel_events", "channel_pileup", "counts")
+_PACKAGES = ("caproto", "numpy", "numba", "pyzmq", "pyarrow", "pypixie16")
+
+
+class RunRecorder:
+    """Knows the record of the run that goes on, and completes its sidecars with it."""
+
+    def __init__(
+        self, pvs: Pvs, config: Config, pipeline: LivePipeline, settings: Settings, progress: Progress, state: State,
+        state_worker: Worker, failed: Callable[[str, BaseException], None],
+    ) -> None:  # fmt: skip
+        self._pvs, self._config, self._pipeline, self._settings = pvs, config, pipeline, settings
+        self._progress = progress
+        self._state, self._state_worker, self._failed = state, state_worker, failed
+        #: Slow to find out, which a start must not wait for.
+        self._fixed: dict[str, Any] = {"ioc": config.prefix, "host": socket.gethostname(), "versions": _versions()}
+        self._conditions = Conditions(pvs, config.conditions, state.path.parent)
+        self._worker = Worker("pixieioc records")
+        self._started: dict[str, Any] = {}
+        self._written: tuple[int, str, str] | None = None  # the run whose sidecars have its record, and its end in it
+        self._job: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Begins to read the conditions."""
+        self._conditions.begin()
+
+    async def end(self) -> None:
+        """Ends that, and waits a little for the record of the last run."""
+        if self._job is not None:
+            await asyncio.wait([self._job], timeout=_LAST)
+        await self._conditions.end()
+        self._worker.close()
+
+    def run_begins(self, run: Run) -> None:
+        """A run has been accepted."""
+        self._started = {"started_by": str(run.client), "start_time": time.time()}
+        self._conditions.run_begins(run.id)
+
+    def known(self) -> dict[str, Any]:
+        """What tasks are told of the run at its beginning, for the case that it is never completed."""
+        return msgspec.to_builtins(self._record(self._conditions.of_run()))
+
+    def run_ends(self, run: Run) -> asyncio.Task[None] | None:
+        """Has the sidecars of a run that is over say all that is known; None if they do.
+
+        What is awaited does not fail: `failed` is called with what has gone wrong.
+        """
+        end = run.reason or "Source end"
+        if self._written != (run.id, end, run.failure):
+            self._written = (run.id, end, run.failure)
+            self._job = asyncio.get_running_loop().create_task(self._guarded(run, end))
+        return self._job
+
+    def run_is_over(self, run: Run) -> None:
+        """Has the same done if it was not, and the end of the run noted in the state folder."""
+
+        def noted(answer: asyncio.Future[None]) -> None:
+            if not answer.cancelled() and (error := answer.exception()) is not None:
+                self._failed(f"the end of run {run.id}", error)
+
+        self.run_ends(run)
+        self._state_worker.do(functools.partial(self._state.end_run, run.id)).add_done_callback(noted)
+
+    async def _guarded(self, run: Run, end: EndReason) -> None:
+        try:
+            await self._complete(run, end)
+        except Exception as error:  # whatever it is, the run has ended
+            self._failed(f"the record of run {run.id}", error)
+
+    async def _complete(self, run: Run, end: EndReason) -> None:
+        find = functools.partial(self._sidecars, run.id, {task: dict(v) for task, v in self._settings.used.items()})
+        await self._conditions.run_ends()
+        self._progress.show(run)
+        record = msgspec.structs.replace(
+            self._record(self._conditions.of_run()),
+            end_time=time.time(), end_reason=end, good=end in GOOD and not run.failure, failure=run.failure,
+            **self._times(), events=self._events(), counts=self._counts(), losses=dict(self._losses()),
+        )  # fmt: skip
+        archive = await self._conditions.archive_of_run()
+        work = functools.partial(complete, find, run.id, msgspec.to_builtins(record), archive)
+        await self._worker.do(work)
+
+    def _record(self, conditions: list[Condition]) -> Record:
+        used = self._settings.run
+        return Record(
+            **{name: used[name] for name in REMARKS},
+            **self._fixed,
+            run_parameters={name: value for name, value in used.items() if name not in REMARKS},
+            conditions=conditions,
+            **self._started,
+        )
+
+    def _sidecars(self, run_id: int, settings: Mapping[str, Mapping[str, Any]]) -> Iterator[Path]:
+        for task, cls in self._config.tasks.items():
+            found: Iterable[Path] = cls.do_sidecars(settings[task], run_id)
+            yield from found
+
+    def _times(self) -> dict[str, float | None]:
+        names = {"elapsed_real": "ElapsedReal_RBV", "elapsed_live": "ElapsedLive_RBV", "dead_time": "DeadTime_RBV"}
+        return {name: _finite(self._pvs[pv].value) for name, pv in names.items()}
+
+    def _events(self) -> float | None:
+        """Of the last task of the chain that knows them."""
+        for task in reversed(self._config.chain):
+            process = self._pipeline.processes.get(task)
+            if self._config.tasks[task].events_known and process is not None:
+                return float(process.reports["events"])
+        return None
+
+    def _counts(self) -> dict[str, Counts]:
+        """By channel, as far as a task counts them."""
+        found: dict[str, Counts] = {}
+        for task, name, report, value in self._reports():
+            if name in _COUNTS and report.per == "channel" and np.ndim(value) == 2:
+                found[f"{task}.{name}"] = Counts(report.doc, np.asarray(value).tolist())
+        return found
+
+    def _losses(self) -> Iterator[tuple[str, dict[str, float]]]:
+        """Reports whose alarm is MAJOR from 1 on (or from -1 down) and that are there."""
+        found: dict[str, dict[str, float]] = {}
+        for task, name, report, value in self._reports():
+            total = float(np.sum(value)) if isinstance(value, int | float | np.ndarray) else 0.0
+            if (report.limits[3] == 1 and total >= 1) or (report.limits[0] == -1 and total <= -1):
+                found.setdefault(task, {})[name] = total
+        yield from found.items()
+
+    def _reports(self) -> Iterator[tuple[str, str, Report[Any], Any]]:
+        for task, cls in self._config.tasks.items():
+            if (process := self._pipeline.processes.get(task)) is not None:
+                for name, report in cls.reports().items():
+                    yield task, name, report, process.reports[name]
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _versions() -> dict[str, str]:
+    found = {"pixieioc": pixieioc.__version__, "python": platform.python_version(), "system": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # it is optional
+            continue
+    return found

@@ -1,0 +1,105 @@
+"""Completes the sidecars of a run with its record: in a thread, since their disk may be slow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pixieioc.pipeline import Error
+from pixieioc.tasks.disk import replace_file, sync
+from pixieioc.tasks.names import shown, to_json
+from pixieioc.tasks.sidecar import RECORD_KEY, VERSION, VERSION_KEY
+
+_CONDITIONS = ".conditions.jsonl"
+
+
+def complete(found: Callable[[], Iterable[Path]], run_id: int, record: dict[str, Any], conditions: Path | None) -> int:
+    """Gives all sidecars of a run its record, and its file of conditions a place beside the first; how many there are.
+
+    Error with what could not be done, once all that could has been.
+    """
+    problems: list[str] = []
+    contents = {path: content for path in found() if (content := _of_run(path, run_id, problems)) is not None}
+    paths = list(contents)
+    if conditions is not None:
+        record = {**record, "conditions_file": _place(conditions, paths, problems)}
+    said = _raw({VERSION_KEY: VERSION}), _raw({RECORD_KEY: record})
+    for path, content in contents.items():
+        try:
+            replace_file(path, _joined({**said[0], **content, **said[1]}))
+        except OSError as error:
+            problems.append(f"{shown(path)}: {error.strerror}")
+            path.with_name(path.name + ".new").unlink(missing_ok=True)
+    for folder in {path.parent for path in paths}:
+        sync(folder)
+    if problems:
+        raise Error("the record of the run is not complete: " + "; ".join(problems))
+    return len(paths)
+
+
+#: A sidecar's keys with their values as they stand there: the settings of a full crate are long, and are not looked at.
+_Raw = dict[str, bytes]
+
+
+class _Runs(msgspec.Struct):
+    run_id: int | None = None
+
+
+class _OfRun(_Runs):
+    written: _Runs | None = None
+
+
+def _of_run(path: Path, run_id: int, problems: list[str]) -> _Raw | None:
+    """The content of a sidecar of this run; None for that of an older one whose name was used again."""
+    try:
+        text = path.read_bytes()
+        about = msgspec.json.decode(text, type=_OfRun)
+        if run_id not in (about.run_id, about.written.run_id if about.written is not None else None):
+            return None
+        return {key: bytes(raw) for key, raw in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items()}
+    except msgspec.DecodeError:  # a name of a file that UTF-8 cannot hold
+        return _of_run_slowly(path, run_id, problems)
+    except OSError as error:
+        problems.append(f"{shown(path)}: {error.strerror}")
+        return None
+
+
+def _of_run_slowly(path: Path, run_id: int, problems: list[str]) -> _Raw | None:
+    try:
+        content = json.loads(path.read_bytes())
+        runs = (content.get("run_id"), (content.get("written") or {}).get("run_id"))
+    except (ValueError, AttributeError) as error:
+        problems.append(f"{shown(path)}: {error}")
+        return None
+    return _raw(content) if run_id in runs else None
+
+
+def _raw(content: dict[str, Any]) -> _Raw:
+    return {key: to_json(value, indent=2).replace("\n", "\n  ").encode() for key, value in content.items()}
+
+
+def _joined(content: _Raw) -> bytes:
+    lines = (b"  " + json.dumps(key).encode() + b": " + value for key, value in content.items())
+    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+
+
+def _place(conditions: Path, sidecars: list[Path], problems: list[str]) -> str | None:
+    """Brings the file of conditions to the data; without any, nobody would look for it."""
+    if not sidecars:
+        conditions.unlink(missing_ok=True)
+        return None
+    data = sidecars[0].with_suffix("")
+    target = data.with_name(data.stem + _CONDITIONS)
+    try:
+        shutil.copyfile(conditions, target.with_name(target.name + ".part"))
+        target.with_name(target.name + ".part").rename(target)
+        conditions.unlink()
+    except OSError as error:
+        problems.append(f"{shown(target)}: {error.strerror}; it is still {shown(conditions)}")
+        return None
+    return target.name
