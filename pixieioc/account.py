@@ -18,6 +18,8 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 _NAME = "pixieioc"
+#: What can name a folder for what survives a restart; the second is systemd's.
+_STATE = ("XDG_STATE_HOME", "STATE_DIRECTORY")
 
 
 @functools.cache
@@ -42,8 +44,7 @@ def state_home() -> Path:
 
     If that cannot be written to, one among the temporary folders, for this account alone.
     """
-    told = _told("XDG_STATE_HOME") or _told("STATE_DIRECTORY")
-    if told:
+    if told := next(filter(None, map(_told, _STATE)), None):
         return told
     usual = _home() / ".local" / "state"
     return (
@@ -65,8 +66,10 @@ def state_complaint(folder: Path) -> str:
         return ""
     if problem := _problem(home):
         raise PermissionError(f"the number of the last run cannot be kept: {problem} (set XDG_STATE_HOME)")
+    told = next((name for name in _STATE if _told(name)), "")
+    why = f"{told} is in the folder for temporary files" if told else f"{_home()} is not writable"
     return (
-        f"{_home()} is not writable: the number of the last run is kept in {folder}, which does not last "
+        f"{why}: the number of the last run is kept in {folder}, which does not last "
         "(set XDG_STATE_HOME, or state_dir in the configuration)"
     )
 

@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "pipeline": (
         "applying", "control", "data_plane", "failures", "forked", "incoming", "life", "link", "outgoing", "output",
         "pipeline", "pipeline_lost", "pipeline_state", "process", "task", "task_loop", "task_process",
-        "task_processes", "temporary",
+        "task_processes", "temporary", "undying",
     ),
 }  # fmt: skip
 #: Pure modules of the other rooms.

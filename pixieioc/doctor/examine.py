@@ -40,6 +40,7 @@ CHECKS: dict[str, Callable[[Site], Iterator[Finding]]] = {
     "names": lambda site: verdicts.names(list(gather.names(site.listening, site.ca))),
     "ports": lambda site: verdicts.ports(list(gather.ports(site.listening, site.ca))),
     "state": lambda site: verdicts.state_lock(gather.state_lock(site.config)),
+    "access": lambda site: verdicts.access(gather.access_file(site.config)),
     "folders": lambda site: verdicts.folders(
         list(gather.folders(site.config)), site.config.ioc.disk_low, site.config.ioc.disk_lolo
     ),

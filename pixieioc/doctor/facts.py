@@ -52,6 +52,15 @@ class Folder:
 
 
 @dataclass(frozen=True)
+class AccessFile:
+    """The file that says who may write (empty: there is none), what is wrong with it, and what it comes to."""
+
+    path: str = ""
+    problems: tuple[str, ...] = ()
+    summary: str = ""
+
+
+@dataclass(frozen=True)
 class StateLock:
     """The IOC that uses a state folder; empty: none does."""
 

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from pixieioc.config import Config
-from pixieioc.doctor.facts import Folder, Name, Package, Port, RealTime, Speed, StateLock
+from pixieioc.config import Config, ConfigError
+from pixieioc.doctor.facts import AccessFile, Folder, Name, Package, Port, RealTime, Speed, StateLock
+from pixieioc.ioc.access import read_rules, summary
 from pixieioc.ioc.ca.environment import Environment
 from pixieioc.ioc.ca.hosts import is_address, look_up
 from pixieioc.ioc.priority import real_time as taking_real_time
@@ -107,6 +108,15 @@ def _sockets() -> Folder:
         return _folder(Path(temporary_folder()), "sockets", made=False)
     except Error as error:
         return Folder(tempfile.gettempdir(), "sockets", str(error))
+
+
+def access_file(config: Config) -> AccessFile:
+    """The file of access security, read as the IOC reads it."""
+    path = "" if config.access_file is None else str(config.access_file)
+    try:
+        return AccessFile(path, (), summary(read_rules(config)))
+    except ConfigError as error:
+        return AccessFile(path, error.problems)
 
 
 def state_lock(config: Config) -> StateLock:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pixieioc.doctor.facts import Clock, Folder, Library, Limits, Name, Package, Port, RealTime, Speed, StateLock
+from pixieioc.doctor.facts import (
+    AccessFile,
+    Clock,
+    Folder,
+    Library,
+    Limits,
+    Name,
+    Package,
+    Port,
+    RealTime,
+    Speed,
+    StateLock,
+)
 from pixieioc.doctor.finding import Finding, advice, bad, ok
 
 MB, GB = 1e6, 1e9
@@ -43,6 +55,14 @@ def ports(found: Sequence[Port]) -> Iterator[Finding]:
             yield bad(f"{where} is taken{owner} for itself alone", "end that program, or set EPICS_CAS_SERVER_PORT")
         else:
             yield bad(f"{where}: {port.error}", "name an address of this computer in --interfaces or [ioc] interfaces")
+
+
+def access(found: AccessFile) -> Iterator[Finding]:
+    """Who may write."""
+    for problem in found.problems:
+        yield bad(problem, "mend the access file: the IOC does not start with it, and a running one keeps what it has")
+    if not found.problems:
+        yield ok(f"{found.path or 'no access_file'}: {found.summary}")
 
 
 def names(found: Sequence[Name]) -> Iterator[Finding]:

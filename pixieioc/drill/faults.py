@@ -25,13 +25,15 @@ class Outcome(Enum):
 class Fault:
     """What is done to a task, given its name, its process, and a random share (0 to 1) of what varies.
 
-    What is undone after a while lasts over a Stop that comes meanwhile.
+    What is undone after a while lasts over a Stop that comes meanwhile; what a task does at its next item (`late`) a
+    Stop may forestall.
     """
 
     name: str
     outcome: Outcome
     do: Callable[[str, int, float], None]
     undo: Callable[[int], None] | None = None
+    late: bool = False
 
 
 def _kill(task: str, pid: int, share: float) -> None:

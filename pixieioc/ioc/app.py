@@ -227,7 +227,7 @@ async def _serve(
     background.append(loop.create_task(Stats(pvs, server, state.starts, reset).run()))
     background.append(loop.create_task(server.put_log.run()))
     if config.ioc.recsync.on:
-        ports = {"RSRV_SERVER_PORT": server.port}
+        ports = {"RSRV_SERVER_PORT": server.port} | ({"PVAS_SERVER_PORT": pva.port} if pva is not None else {})
         background.append(loop.create_task(Caster.of(config, pvs, server.interfaces, ports).run()))
     if config.ioc.metrics.on:
         background.append(loop.create_task(Endpoint(pvs, config.ioc.metrics).run()))

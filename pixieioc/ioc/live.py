@@ -73,19 +73,28 @@ class LivePipeline(Pipeline):
     async def do(self, procedure: Procedure[T]) -> T:
         """Goes through a procedure without blocking."""
         try:
+            step = next(procedure)
             while True:
-                step = next(procedure)
                 self._loop.call_soon(self._drain)  # sending may have swallowed the edge that announces a message
-                if isinstance(step, Call):
-                    self._watch_processes()  # no more: their descriptors may be closed meanwhile
-                    await self.call(step.function)
-                else:
-                    await self.until(step)
+                wrong = await self._await_step(step)
+                step = next(procedure) if wrong is None else procedure.throw(wrong)
         except StopIteration as end:
             return end.value
         finally:
             procedure.close()  # if it was given up
             self._drain()
+
+    async def _await_step(self, step: Call | Wait) -> Exception | None:
+        """Carries out a step of a procedure; what goes wrong is the procedure's business."""
+        if isinstance(step, Wait):
+            await self.until(step)
+            return None
+        self._watch_processes()  # no more: their descriptors may be closed meanwhile
+        try:
+            await self.call(step.function)
+        except Exception as error:
+            return error
+        return None
 
     async def until(self, step: Wait) -> None:
         """Waits until `step.done()`, or for `step.seconds`."""

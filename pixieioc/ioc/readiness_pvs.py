@@ -41,7 +41,7 @@ class ReadinessPvs:
         draining = "" if run_on or self._pipeline.at_rest else "the tasks are still finishing the last run"
         saving = Saving(shared("auto_save", False), shared("create_directory", 0), self._config.ioc.disk_lolo)
         files = self._files.files
-        tasks = "" if run_on else starting or "; ".join(why for why, _ in self._waiting)
+        tasks = "" if run_on else starting or self._undying or "; ".join(why for why, _ in self._waiting)
         return evaluate(run_on, draining, self._settings_problem, saving, files, self._files.path, tasks)
 
     @property
@@ -55,6 +55,10 @@ class ReadinessPvs:
         ]
         about_files = any(parameter is not None and parameter.section == "files" for parameter in waiting)
         return problem(self._settings.problem(), "File" if about_files else "Tasks")
+
+    @property
+    def _undying(self) -> str:
+        return self._pipeline.processes.undying.problem(self._config.tasks)
 
     @property
     def _waiting(self) -> list[tuple[str, bool]]:

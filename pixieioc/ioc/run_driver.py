@@ -14,7 +14,7 @@ from math import inf
 
 from pixieioc.ioc import run_events as ev
 from pixieioc.ioc.records import PutRefused
-from pixieioc.ioc.run_events import Command, Event, Instruction, Step
+from pixieioc.ioc.run_events import Command, Event, Instruction
 from pixieioc.ioc.run_machine import handle
 from pixieioc.ioc.run_state import MachineState
 from pixieioc.pipeline import Error, errno_of
@@ -37,7 +37,7 @@ class Driver:
     def __init__(
         self,
         machine: MachineState,
-        do: Callable[[Step, int], Awaitable[None]],
+        do: Callable[[ev.Perform], Awaitable[None]],
         carry_out: Callable[[Instruction], None],
         on_fault: Callable[[str, BaseException], None],
         observe: Callable[[], None],
@@ -132,7 +132,7 @@ class Driver:
     async def _perform(self, order: ev.Perform) -> None:
         what = order.step.value
         try:
-            await self._do(order.step, order.run)
+            await self._do(order)
         except _FAILURES as error:
             failure = error if isinstance(error, Error) else Error(f"{what}: {error}", errno=errno_of(error))
             failure.time = failure.time or time.time()

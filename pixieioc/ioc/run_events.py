@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import Any
 
 from pixieioc.ioc.run import Run
@@ -155,6 +156,7 @@ class Perform:
     job: int
     step: Step
     run: int = 0
+    limit: float = inf  #: after so many seconds it is cancelled
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ class MachineState:
             self.gone = True
         elif step is Step.MAKE:
             self.gone = False
-        self.order(ev.Perform(self.last_job, step, self.run_id))
+        self.order(ev.Perform(self.last_job, step, self.run_id, limit))
 
     def postpone(self, seconds: float) -> None:
         """For so long this program has stood still: that is held against nobody."""

@@ -11,7 +11,7 @@ from pixieioc.config import Config
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.progress import Progress
 from pixieioc.ioc.run import Run
-from pixieioc.ioc.run_events import Step
+from pixieioc.ioc.run_events import Perform, Step
 from pixieioc.ioc.run_recorder import RunRecorder
 from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.state import State
@@ -23,6 +23,8 @@ from pixieioc.pipeline.task_process import TaskProcess
 
 #: How long the end of a run waits for the number of the next one to be safe on disk at most, in seconds.
 _RESERVED_WITHIN = 0.3
+#: How much of the time for killing is waited for the end of what was killed: what did not end can still be told then.
+_SHARE = 0.8
 #: How long it waits for the sidecars to be complete at most, in seconds: they are completed all the same.
 _RECORDED_WITHIN = 0.5
 
@@ -49,9 +51,10 @@ class RunWork:
         self._reserving: asyncio.Future[None] | None = None
         self.starting = "the tasks are starting"  # until they have started, or could not
 
-    def do(self, step: Step, run: int) -> Awaitable[None]:
+    def do(self, order: Perform) -> Awaitable[None]:
         """What a step is, in the run of that number."""
-        match step:
+        run = order.run
+        match order.step:
             case Step.SAVE_RUN:
                 return self._save_run(run)
             case Step.MAKE:
@@ -73,7 +76,7 @@ class RunWork:
             case Step.COUNT:
                 return self._count()
             case Step.KILL:
-                return self._pipeline.do(self._pipeline.killing())
+                return self._pipeline.do(self._pipeline.killing(_SHARE * order.limit))
 
     def note_starting(self, what: str) -> bool:
         """Notes what a task that is being made is busy with; False if none is."""

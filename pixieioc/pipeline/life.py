@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declare import Value, parameters_of, settings_of
 from pixieioc.pipeline.driven_task import HANG_LIMIT
-from pixieioc.pipeline.error import Error, Refused
+from pixieioc.pipeline.error import Cause, Error, Refused
 from pixieioc.pipeline.failures import Failures
 from pixieioc.pipeline.graph import Graph, shape_problems
 from pixieioc.pipeline.in_use import InUse, keep_in_use
@@ -20,6 +20,7 @@ from pixieioc.pipeline.procedure import Procedure, Wait
 from pixieioc.pipeline.run_settings import packed_settings
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
 from pixieioc.pipeline.task import Task
+from pixieioc.pipeline.task_processes import ENDS_WITHIN
 from pixieioc.pipeline.unanswered import Unanswered
 from pixieioc.pipeline.validate import like, validate
 
@@ -213,12 +214,15 @@ class Life:
             pass
         yield from self.killing()
 
-    def killing(self) -> Procedure[None]:
-        """Ends all processes at once; the pipeline is as new afterwards."""
+    def killing(self, seconds: float = ENDS_WITHIN) -> Procedure[None]:
+        """Ends all processes at once; the pipeline is as new afterwards. Error if one does not end in time."""
         self._state.graph, self._state.wired = Graph(), False
         self._state.watchdog.begin()
         self._state.status = Status.WAITING  # a new life: the state diagram's beginning
-        yield from self._state.processes.put_away(list(self._state.processes.values()))
+        names = list(self._state.processes)
+        yield from self._state.processes.put_away(list(self._state.processes.values()), seconds)
+        if problem := self._state.processes.undying.problem(names):
+            raise Error(problem, cause=Cause.TIMEOUT)
 
     def _refuse_unknown_kwargs(self) -> None:
         """ValueError for initial values that no task has been made for."""

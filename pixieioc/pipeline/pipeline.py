@@ -24,6 +24,7 @@ from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.pipeline_state import PipelineState
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
+from pixieioc.pipeline.task_processes import ENDS_WITHIN
 
 T = TypeVar("T")
 
@@ -187,23 +188,32 @@ class Pipeline(PipelineState):
         """Shuts the tasks down, politely first."""
         return self._life.quitting()
 
-    def killing(self) -> Procedure[None]:
-        """Ends all processes at once; the pipeline is as new afterwards."""
-        return self._life.killing()
+    def killing(self, seconds: float = ENDS_WITHIN) -> Procedure[None]:
+        """Ends all processes at once; the pipeline is as new afterwards. Error if one does not end in that time."""
+        return self._life.killing(seconds)
 
     # -- small steps --------------------------------------------------------------------------------------------------
 
     def follow(self, procedure: Procedure[T]) -> T:
         """Goes through a procedure by blocking."""
         try:
+            step = next(procedure)
             while True:
-                step = next(procedure)
-                if isinstance(step, Call):
-                    step.function()
-                else:
-                    self._block(step)
+                wrong = self._carry_out(step)
+                step = next(procedure) if wrong is None else procedure.throw(wrong)
         except StopIteration as end:
             return end.value
+
+    def _carry_out(self, step: Call | Wait) -> Exception | None:
+        """Carries out a step of a procedure; what goes wrong is the procedure's business."""
+        try:
+            if isinstance(step, Call):
+                step.function()
+            else:
+                self._block(step)
+        except Exception as error:
+            return error
+        return None
 
     def _block(self, step: Wait) -> None:
         end = time.monotonic() + step.seconds

@@ -23,7 +23,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Call:
-    """A function that may block for a while and touches no socket."""
+    """A function that may block for a while and touches no socket; what it raises is raised where it was yielded."""
 
     function: Callable[[], None]
 

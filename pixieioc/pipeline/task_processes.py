@@ -31,8 +31,11 @@ from pixieioc.pipeline.task_lock import TaskLock
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.temporary import KeptFolders, folder_of_multiprocessing, make_again, new_folder
 from pixieioc.pipeline.unanswered import Unanswered
+from pixieioc.pipeline.undying import Undying
 from pixieioc.pipeline.watchdog import ANNOUNCED_TIMEOUT
 
+#: How long processes that were killed may take to end, in seconds.
+ENDS_WITHIN = 1.5
 _ENDED = "its process was ended meanwhile"
 
 
@@ -47,6 +50,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self.state_folder: Path | None = None  #: where tasks can keep what must survive a restart
         self._drain_time = DRAIN_TIME
         self._lock = TaskLock()
+        self.undying = Undying()
         self.calling = False  #: another thread is starting processes, and looks after them all: leave them alone
         self._starting = threading.Lock()
         self.folder = new_folder()
@@ -61,7 +65,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         self._finalizer = Finalize(
             self,
             _clean_up,
-            (self._processes, self.socket, self._context, self.folder, self._kept, self._cleanup),
+            (self._processes, self.undying, self.socket, self._context, self.folder, self._kept, self._cleanup),
             exitpriority=10,
         )
         self._address = f"ipc://{self.folder}/control"
@@ -120,7 +124,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
     def note(self, drain_time: float | None = None) -> None:
         """Notes, for when this process is killed, which processes there are, and how long their end may take (s)."""
         self._drain_time = self._drain_time if drain_time is None else drain_time
-        there = [pid for each in list(self._processes.values()) if (pid := each.task.pid) is not None]
+        tasks = [*(each.task for each in list(self._processes.values())), *self.undying.there()]
+        there = [pid for each in tasks if (pid := each.pid) is not None]
         self._cleanup.note(there, self._drain_time + GRACE)
 
     def bring_up(self, processes: list[TaskProcess], seconds: float) -> Procedure[None]:
@@ -130,6 +135,8 @@ class TaskProcesses(Mapping[str, TaskProcess]):
         """
 
         def start() -> None:
+            if problem := self.undying.problem(each.name for each in processes):
+                raise Error(problem, task=processes[0].name, cause=Cause.LOST)
             self._lock.wait_for_others(self.state_folder, lambda: all(each.unwanted for each in processes), seconds)
             prepare()
             for process in processes:
@@ -164,8 +171,11 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                 yield from self.put_away(processes)
                 raise Error(f"{process.name}: {why}", task=process.name, cause=Cause.LOST)
 
-    def put_away(self, processes: list[TaskProcess]) -> Procedure[None]:
-        """Kills processes (those that still run, or that another thread is just starting) and forgets them."""
+    def put_away(self, processes: list[TaskProcess], seconds: float = ENDS_WITHIN) -> Procedure[None]:
+        """Kills processes (those that still run, or that another thread is just starting) and forgets them.
+
+        Those that do not end within so many seconds are `undying`.
+        """
 
         def end() -> None:
             for process in processes:
@@ -174,11 +184,10 @@ class TaskProcesses(Mapping[str, TaskProcess]):
             started = [process.task for process in processes if process.task.pid is not None]
             for task in started:
                 task.kill()
-            for task in started:
-                task.join()
-                with self._starting:  # whoever starts others notes the numbers of all that there are
+            ended = self.undying.end(started, seconds)
+            with self._starting:  # whoever starts others notes the numbers of all that there are
+                for task in ended:
                     task.close()
-            with self._starting:
                 self.note()
 
         for process in processes:
@@ -268,6 +277,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
 
 def _clean_up(
     processes: dict[str, TaskProcess],
+    undying: Undying,
     socket: zmq.Socket[bytes],
     context: zmq.Context[zmq.Socket[bytes]],
     folder: Path,
@@ -277,8 +287,7 @@ def _clean_up(
     started = [m.task for m in processes.values() if m.task.pid is not None]
     for task in started:
         task.kill()
-    for task in started:
-        task.join()
+    for task in undying.end(started, ENDS_WITHIN):
         task.close()
     processes.clear()
     socket.close()

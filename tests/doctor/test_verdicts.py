@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 
 from pixieioc.doctor import verdicts as v
-from pixieioc.doctor.facts import Clock, Folder, Library, Limits, Name, Package, Port, RealTime, Speed, StateLock
+from pixieioc.doctor.facts import (
+    AccessFile,
+    Clock,
+    Folder,
+    Library,
+    Limits,
+    Name,
+    Package,
+    Port,
+    RealTime,
+    Speed,
+    StateLock,
+)
 from pixieioc.doctor.finding import Finding, Level
 
 GOOD_LIMITS: dict[str, Any] = {
@@ -33,6 +45,9 @@ CASES: list[tuple[Callable[..., Iterator[Finding]], Any, Level, str, str]] = [
     (v.names, [Name("wall", "this computer", 0.1)], Level.OK, "wall (this computer) is known", ""),
     (v.names, [Name("wall", "this computer", 5.0)], Level.ADVICE, "after 5.0 s", "/etc/hosts"),
     (v.names, [Name("wall", "an interface", 0.1, "not known")], Level.BAD, "wall (an interface): not known", "/etc/hosts"),
+    (v.access, AccessFile("", (), "everybody may write everything"), Level.OK, "no access_file: everybody may write", ""),
+    (v.access, AccessFile("/a.acf", (), "OP: users ops"), Level.OK, "/a.acf: OP: users ops", ""),
+    (v.access, AccessFile("/a.acf", ("/a.acf:3: no UAG ops",)), Level.BAD, "/a.acf:3: no UAG ops", "mend the access file"),
     (v.state_lock, StateLock("/s"), Level.OK, "no IOC uses /s", ""),
     (v.state_lock, StateLock("/s", "process 7"), Level.ADVICE, "/s is used by process 7", "state_dir"),
     (_folders, Folder("/d", "raw files", free=5e10), Level.OK, "/d (raw files) is writable, 50.0 GB are free", ""),

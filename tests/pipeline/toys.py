@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -349,3 +350,14 @@ class ToySlips(Task):
                 threading.Thread(target=self.send, args=(datum,)).start()
                 time.sleep(0.2)
         return None
+
+
+class ToyWriter(Task):
+    """A source that writes to a file all the time."""
+
+    file = Parameter("", doc="The file.")
+
+    def do_work(self, datum: Any) -> None:
+        with Path(self.file).open("ab") as file:
+            file.write(bytes(10))
+        self.idle(0.01)

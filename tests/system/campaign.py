@@ -25,6 +25,7 @@ from tests.system.client_faults import of_clients
 from tests.system.disk_faults import of_disks
 from tests.system.input_faults import of_input
 from tests.system.ioc_faults import of_ioc
+from tests.system.memory_group import memory_group
 from tests.system.rounds import STOP_TIMEOUT, Campaign, being_read, running_ioc
 
 CONFIG = f"""
@@ -82,7 +83,7 @@ def sabotage(ioc: Ioc) -> list[Fault]:
     def doing(what: str) -> Callable[[str, int, float], None]:
         return lambda task, pid, share: ioc.put_and_forget(f"{task}:{what}", 1)
 
-    return [Fault(name, outcome, doing(what)) for name, (what, outcome) in SABOTAGE.items()]
+    return [Fault(name, outcome, doing(what), late=True) for name, (what, outcome) in SABOTAGE.items()]
 
 
 @contextlib.contextmanager
@@ -94,17 +95,24 @@ def campaign_ioc() -> Iterator[Ioc]:
 
 def of_tasks(campaign: Campaign, tasks: int = 0) -> None:
     """Each fault in each task (or so many of them, at random), with and without a Stop."""
-    with campaign_ioc() as ioc, being_read(campaign, ioc):
+    with campaign_ioc() as ioc, memory_group() as group, being_read(campaign, ioc):
+        outside = [*FAULTS.values(), *([group] if group else [])]
+        if group is None:
+            campaign.leave_out("memory of its control group", "no control group can be made here")
         drill = Drill(ioc, campaign.seed)
         drill.table = campaign.table
         with drill.prepared():
-            for fault in (*FAULTS.values(), *sabotage(ioc)):
+            for fault in (*outside, *sabotage(ioc)):
                 for stop in (False, True) if campaign.only in fault.name else ():
-                    chosen = campaign.choice.sample(drill.tasks, tasks) if tasks else drill.tasks
-                    for task in chosen * campaign.times:
+                    for task in _victims(campaign, drill.tasks, tasks):
                         drill.round(fault, task, stop=stop)
                         _free(ioc.folder)
                     print(drill.table.line(row_of(fault, stop)), flush=True)
+
+
+def _victims(campaign: Campaign, tasks: list[str], count: int) -> list[str]:
+    """Each task, or so many at random, for each time."""
+    return campaign.choice.choices(tasks, k=count * campaign.times) if count else tasks * campaign.times
 
 
 def _free(folder: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
+from tests.block_disks import freezable, freeze, limit, thaw, why_not, with_quota
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc, ioc_folder
 from tests.system.rounds import BOUND, Campaign, acquire, answered, expect, next_run, right, running_in
@@ -33,11 +35,27 @@ def _cover(folder: Path, *options: str) -> None:
     subprocess.run(["mount", "-t", "tmpfs", *options, "none", folder], check=True)
 
 
-#: What happens to the disk, and how it is mended before the next run.
-DISKS: dict[str, tuple[Disk, Disk]] = {
-    "full": (_fill, _empty),
-    "gone": (unmount, lambda folder: _cover(folder, "-o", "size=4m")),
-    "read-only": (lambda folder: _cover(folder, "-o", "ro"), unmount),
+def _small(folder: Path) -> AbstractContextManager[Path]:
+    return tmpfs(folder, "4m")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A disk, what happens to it, and how it is mended before the next run."""
+
+    fault: Disk
+    mend: Disk
+    made: Callable[[Path], AbstractContextManager[Path]] = _small
+    program: str = "mount"  #: which makes it
+    hangs: bool = False
+
+
+DISKS = {
+    "full": Kind(_fill, _empty),
+    "gone": Kind(unmount, lambda folder: _cover(folder, "-o", "size=4m")),
+    "read-only": Kind(lambda folder: _cover(folder, "-o", "ro"), unmount),
+    "over its quota": Kind(partial(limit, size="64k"), partial(limit, size="none"), with_quota, "mkfs.btrfs"),
+    "that hangs": Kind(freeze, thaw, freezable, "mkfs.ext4", hangs=True),
 }
 
 
@@ -76,21 +94,43 @@ FILES: dict[str, Callable[[Ioc, float, Seen], None]] = {
 }  # fmt: skip
 
 
-def _round(ioc: Ioc, disk: Path, kind: str, pause: float, seen: Seen) -> None:
-    fault, mend = DISKS[kind]
-    files, run = Files(ioc.folder / "raw"), acquire(ioc)
-    time.sleep(pause)  # the random moment
-    fault(disk)
-    began = time.monotonic()
-    FILES[disk.name](ioc, began, seen)
-    error = answered(run)
-    seen.answered.append(time.monotonic() - began)
-    failed = ioc.get("DetectorState_RBV") == "Error"
+def _hung(ioc: Ioc, disk: Path, began: float, seen: Seen) -> None:
+    """The run goes on, or waits; what is told to end it is answered in time, and so is everybody else."""
+    time.sleep(0.5)  # in which somebody may begin to wait for the disk
+    asked = time.monotonic()
+    for name in ("Ready_RBV", "ReadyMessage_RBV", "WriteMessage_RBV", "DiskFree_RBV"):
+        ioc.get(name)
+    expect(time.monotonic() - asked < 1, f"gets took {time.monotonic() - asked:.1f} s")
+    answered(ioc.put_later("Stop", 1, 60))
+    if disk.name in ("raw", "events"):
+        answered(ioc.put_later("Kill", 1, 60))
+
+
+def _whole(ioc: Ioc, disk: Path, error: BaseException | None) -> None:
+    """What is told of a run is true."""
+    failed = ioc.get("DetectorState_RBV") in ("Error", "Disconnected")
     expect(isinstance(error, PutFailed) == failed, f"the put was answered with {error!r}")
     said = ioc.get("IOC:ErrorMessage_RBV") if ioc.get("IOC:ERROR") != "OK" else ""
-    expect(not said or (disk.name == "state" and "could not be noted: [Errno" in said), f"IOC:ERROR: {said}")
+    known = (disk.name == "state" and "could not be noted" in said) or "was killed and does not end" in said
+    expect(not said or known, f"IOC:ERROR: {said}")
+
+
+def _round(ioc: Ioc, disk: Path, kind: Kind, pause: float, seen: Seen) -> None:
+    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    time.sleep(pause)  # the random moment
+    kind.fault(disk)
+    began = time.monotonic()
+    if kind.hangs:
+        _hung(ioc, disk, began, seen)
+    else:
+        FILES[disk.name](ioc, began, seen)
+    error = answered(run)
+    seen.answered.append(time.monotonic() - began)
+    _whole(ioc, disk, error)
+    if kind.hangs:
+        kind.mend(disk)
     right(files)
-    mend(disk)
+    kind.mend(disk)
     ioc.until("Ready_RBV", "Yes", 10)
     next_run(ioc)
 
@@ -100,13 +140,17 @@ def of_disks(campaign: Campaign) -> None:
     for what in FILES:
         for kind in DISKS:
             name = f"disk of {what} {kind}"
-            if os.geteuid() != 0:
-                campaign.leave_out(name, "only root mounts file systems")
+            if why := why_not(DISKS[kind].program):
+                campaign.leave_out(name, why)
                 continue
             for _ in campaign.rounds(name):
-                campaign.note(name, partial(_own_ioc, what, kind, campaign.choice.random()))
+                campaign.note(name, partial(_own_ioc, what, DISKS[kind], campaign.choice.random()))
 
 
-def _own_ioc(what: str, kind: str, pause: float, seen: Seen) -> None:
-    with ioc_folder() as folder, tmpfs(folder / what, "4m") as disk, running_in(folder) as ioc:
-        _round(ioc, disk, kind, pause, seen)
+def _own_ioc(what: str, kind: Kind, pause: float, seen: Seen) -> None:
+    with ioc_folder() as folder, kind.made(folder / what) as disk, running_in(folder) as ioc:
+        try:
+            _round(ioc, disk, kind, pause, seen)
+        finally:
+            if kind.hangs:
+                kind.mend(disk)

@@ -21,6 +21,7 @@ from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen, Table
 from tests.ca_client import NoAnswer, PutFailed
 from tests.running_ioc import ROOT, Ioc, ioc_folder
+from tests.system.reader import KINDS, there
 
 STOP_TIMEOUT = 3.0
 #: Within which each put of a command is answered once something ends the run, with what a busy computer takes on top.
@@ -151,15 +152,27 @@ def _end(ioc: Ioc) -> None:
 
 
 @contextlib.contextmanager
-def being_read(campaign: Campaign, ioc: Ioc, name: str = "a client that reads all PVs meanwhile") -> Iterator[None]:
-    """Meanwhile, another program has monitors on all process variables and gets each of them again and again."""
-    command = [sys.executable, "-m", "tests.system.reader", ioc.prefix, str(ioc.arguments[-1])]
+def being_read(campaign: Campaign, ioc: Ioc) -> Iterator[None]:
+    """Meanwhile, a program of each kind of client has monitors on all process variables and gets all of them."""
+    with contextlib.ExitStack() as readers:
+        for kind in KINDS:
+            if there(kind):
+                readers.enter_context(_read_by(kind, campaign, ioc))
+            else:
+                campaign.leave_out(f"{kind} reads all PVs meanwhile", "it is not installed")
+        yield
+
+
+@contextlib.contextmanager
+def _read_by(kind: str, campaign: Campaign, ioc: Ioc) -> Iterator[None]:
+    command = [sys.executable, "-m", "tests.system.reader", kind, ioc.prefix, str(ioc.arguments[-1])]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdout is not None
         assert reader.stdout.readline() == "reading\n"
         yield
         said, _ = reader.communicate("\n", timeout=60)
-    seen, (gets, slowest, *problems) = campaign.table.row(name), said.splitlines() or ["0", "0", "it has died"]
+    seen = campaign.table.row(f"{kind} reads all PVs meanwhile: values got")
+    gets, slowest, *problems = said.splitlines() or ["0", "0", "it has died"]
     seen.rounds += int(gets)
     seen.answered.append(float(slowest))
     seen.violations += problems if int(gets) else ["it has got nothing"]

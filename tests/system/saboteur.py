@@ -31,6 +31,10 @@ class _Saboteur(Task):
         super().do_configure(config)
         self._told = next((name for name, value in config.items() if name.startswith("be_") and value), "")
 
+    def do_start(self) -> None:
+        super().do_start()
+        self._told = ""  # what the end of the last run has forestalled
+
     def do_work(self, datum: Any) -> None:
         told, self._told = self._told, ""
         match told:

@@ -1,0 +1,51 @@
+"""Processes that were killed and do not end: the system itself waits, as for a file server that does not answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from multiprocessing import process as multiprocessing_process
+
+from pixieioc.pipeline.task import Task
+
+
+class Undying:
+    """Those of a pipeline, until they end after all. They have no more to say, but they may still hold files."""
+
+    def __init__(self) -> None:
+        self._tasks: list[Task] = []
+        self._lock = threading.Lock()
+
+    def end(self, tasks: Sequence[Task], seconds: float) -> list[Task]:
+        """Waits for processes that were killed; returns those that have ended in time, and keeps the others."""
+        due = time.monotonic() + seconds
+        for task in tasks:
+            task.join(max(0.0, due - time.monotonic()))
+        ended = [task for task in tasks if not task.is_alive()]
+        with self._lock:
+            self._tasks += [task for task in tasks if task not in ended]
+            for task in self._tasks:  # multiprocessing must not wait for them at the end of the program
+                _children().discard(task)
+        return ended
+
+    def there(self) -> list[Task]:
+        """Those that still have not ended; what others have had open is closed."""
+        with self._lock:
+            for task in [task for task in self._tasks if not task.is_alive()]:
+                self._tasks.remove(task)
+                task.close()
+            return list(self._tasks)
+
+    def problem(self, names: Iterable[str]) -> str:
+        """What there is of tasks of these names, as a sentence, or an empty text."""
+        known = set(names)
+        found = [f"{task.name} (process {task.pid})" for task in self.there() if task.name in known]
+        if not found:
+            return ""
+        ended, what = ("do not end", "they wait") if len(found) > 1 else ("does not end", "it waits")
+        return f"{', '.join(found)} was killed and {ended}: {what} for a disk or file server, which must answer first"
+
+
+def _children() -> set[object]:
+    return multiprocessing_process._children  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]

@@ -1,0 +1,71 @@
+"""File systems of their own in a file: one that can hang (ext4, frozen), one with a quota (btrfs)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.tmpfs import unmount
+
+
+def why_not(program: str) -> str:
+    """What is missing for a file system that this program makes, or an empty text."""
+    if os.geteuid() != 0:
+        return "only root mounts file systems"
+    return "" if shutil.which(program) else f"there is no {program}"
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+
+
+@contextlib.contextmanager
+def _mounted(folder: Path, megabytes: int, *make: str) -> Iterator[None]:
+    image = folder.with_name(folder.name + ".image")
+    with image.open("wb") as file:
+        file.truncate(megabytes << 20)
+    _run(*make, image)
+    folder.mkdir(parents=True)
+    try:
+        _run("mount", "-o", "loop", image, folder)
+        yield
+    finally:
+        unmount(folder)
+        image.unlink()
+
+
+@contextlib.contextmanager
+def freezable(folder: Path) -> Iterator[Path]:
+    """A file system at a new folder that can hang: whoever writes waits, and not even SIGKILL ends that."""
+    with _mounted(folder, 64, "mkfs.ext4", "-q", "-F"):
+        try:
+            yield folder
+        finally:
+            thaw(folder)
+
+
+def freeze(folder: Path) -> None:
+    """From now on it hangs."""
+    _run("fsfreeze", "-f", folder)
+
+
+def thaw(folder: Path) -> None:
+    """It goes on; nothing happens to one that does not hang."""
+    subprocess.run(["fsfreeze", "-u", folder], capture_output=True, check=False, timeout=60)
+
+
+@contextlib.contextmanager
+def with_quota(folder: Path) -> Iterator[Path]:
+    """A file system at a new folder whose use can be limited."""
+    with _mounted(folder, 256, "mkfs.btrfs", "-q", "-f"):
+        _run("btrfs", "quota", "enable", folder)
+        yield folder
+
+
+def limit(folder: Path, size: str) -> None:
+    """Limits what may be on it: a size such as 64k, or none."""
+    _run("btrfs", "qgroup", "limit", size, folder)
