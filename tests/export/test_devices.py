@@ -7,15 +7,17 @@ import ast
 import pytest
 
 from pixieioc.export.devices import devices
+from pixieioc.pipeline import Task
 from pixieioc.pvinfo.description import Description
 from tests.configs import config_of
 
 CHAIN = ("DummyData", "GatherData", "ConvertToEvents", "GatherEvents", "FillSpectra", "WriteEvents")
 
 
-def _made(**tasks: dict[str, object]) -> dict[str, str]:
+def _made() -> dict[str, str]:
     crate = {"modules": 2, "channels": 3}
-    given = {"FillSpectra": {**crate, "rois": 2}, "DummyData": crate, **tasks}
+    given = {name: dict(crate) for name in CHAIN if crate.keys() <= Task.class_registry[name].parameters().keys()}
+    given["FillSpectra"]["rois"] = 2
     return dict(devices(Description.of(config_of(CHAIN, given, prefix="LAB:"))))
 
 
