@@ -45,7 +45,7 @@ class _Signal:
 _Group = tuple[list[tuple[int, int]], list[_Signal]]
 
 
-def devices(description: Description) -> Mapping[str, str]:
+def detectors(description: Description) -> Mapping[str, str]:
     """Both modules, by the names of their files."""
     return {"pixie_aio.py": _module(description, _AIO), "pixie_classic.py": _module(description, _CLASSIC)}
 

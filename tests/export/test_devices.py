@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from pixieioc.export.devices import devices
+from pixieioc.export.devices import detectors
 from pixieioc.pipeline import Task
 from pixieioc.pvinfo.description import Description
 from tests.configs import config_of
@@ -18,7 +18,7 @@ def _made() -> dict[str, str]:
     crate = {"modules": 2, "channels": 3}
     given = {name: dict(crate) for name in CHAIN if crate.keys() <= Task.class_registry[name].parameters().keys()}
     given["FillSpectra"]["rois"] = 2
-    return dict(devices(Description.of(config_of(CHAIN, given, prefix="LAB:"))))
+    return dict(detectors(Description.of(config_of(CHAIN, given, prefix="LAB:"))))
 
 
 @pytest.mark.parametrize("name", ["pixie_aio.py", "pixie_classic.py"])
