@@ -164,8 +164,10 @@ def main() -> None:
         search = free_port()
         pva = f"{PVA}interfaces = ['127.0.0.1']\nport = {free_port()}\nbroadcast_port = {search}\n"
         os.environ |= {
-            "EPICS_PVA_ADDR_LIST": "127.0.0.1", "EPICS_PVA_AUTO_ADDR_LIST": "NO", "EPICS_PVA_BROADCAST_PORT": str(search)
-        }  # fmt: skip
+            "EPICS_PVA_ADDR_LIST": "127.0.0.1",
+            "EPICS_PVA_AUTO_ADDR_LIST": "NO",
+            "EPICS_PVA_BROADCAST_PORT": str(search),
+        }
         (folder / "puts.toml").write_text(CONFIG + (pva if with_pva else ""))
         ioc = Ioc(folder, "run", folder / "puts.toml")
         with running(ioc):
