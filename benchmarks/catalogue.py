@@ -49,15 +49,17 @@ def content(run: int, module: int, settings: dict[str, Any]) -> bytes:
 
 def make(root: Path, sidecars: int, folders: int) -> int:
     """The files; returns the size of one."""
-    settings = {f"Task{i}": {f"setting_{j}": [0.5] * 16 for j in range(10)} for i in range(6)}
-    size = 0
+    settings = {f"Task{i}": {f"setting_{j}": [0.5] * 16 for j in range(4)} for i in range(6)}
+    template = content(987_654, 0, settings)
+    size = len(template)
     for number in range(sidecars):
         run, module = divmod(number, MODULES)
         folder = root / f"part{run * folders * MODULES // sidecars:03}"
         if not module:
             folder.mkdir(parents=True, exist_ok=True)
-        text = content(run, module, settings)
-        size = len(text)
+        text = template.replace(b"987654", b"%d" % run).replace(b"mod00", b"mod%02d" % module)
+        start = b"%d" % int(START + 100 * run)
+        text = text.replace(b"%d" % int(START + 98_765_400), start).replace(b'"E54"', b'"E%d"' % (run % 100))
         (folder / f"a_run{run:06}_mod{module:02}.bin.json").write_bytes(text)
     return size
 
@@ -66,7 +68,10 @@ def timed(what: str, work: Callable[[], Any]) -> Any:
     """Does it, and says how long it took."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = work()
-    print(f"{what:44s} {time.perf_counter() - wall:8.3f} s wall {time.process_time() - cpu:8.3f} s CPU  {result}")
+    print(
+        f"{what:44s} {time.perf_counter() - wall:8.3f} s wall {time.process_time() - cpu:8.3f} s CPU  {result}",
+        flush=True,
+    )
     return result
 
 
@@ -86,7 +91,7 @@ def main() -> None:
 def measure(root: Path, index: Path, sidecars: int, folders: int) -> None:
     """All figures."""
     size = make(root, sidecars, folders)
-    print(f"{sidecars} sidecars of {size / 1e3:.1f} kB in {folders} folders, load {os.getloadavg()[0]:.1f}")
+    print(f"{sidecars} sidecars of {size / 1e3:.1f} kB in {folders} folders, load {os.getloadavg()[0]:.1f}", flush=True)
 
     def query(wanted: Filter, **how: Any) -> str:
         with open_catalogue(root, index=index, **how) as catalogue:

@@ -194,6 +194,11 @@ class Demo:
             )
         return self
 
+    @property
+    def process_id(self) -> int:
+        """The IOC's own process."""
+        return self._process.pid
+
     def check(self) -> None:
         """Raises RuntimeError with what the IOC said if it has ended."""
         if self._process.poll() is not None:

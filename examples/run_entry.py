@@ -2,7 +2,7 @@
 
     python run_entry.py PX16: -- elog -h elog.example.org -l Beamtime -a "Subject={subject}"
 
-It follows AcquireBusy over Channel Access, and hands the text of the entry to the command's standard input; {subject}
+It follows runs over Channel Access, and hands the text of the entry to the command's standard input; {subject}
 in an argument stands for one line about the run. Without a command it prints the entry. Needs pixieioc[conform].
 """
 
@@ -44,22 +44,27 @@ def entry(number: int, record: dict[str, Any], files: list[str]) -> str:
     return "\n".join([*(line for line in lines if line), *(f"  {name}" for name in files)]) + "\n"
 
 
-async def text(name: str) -> str:
-    """A long string."""
-    return str(await aioca.caget(name, datatype=aioca.DBR_CHAR_STR))
-
-
 async def follow(prefix: str, command: list[str], runs: int) -> None:
-    """Makes an entry at the end of each run; with `runs` other than 0, of so many."""
-    busy: asyncio.Queue[int] = asyncio.Queue()
-    aioca.camonitor(f"{prefix}AcquireBusy", lambda value: busy.put_nowait(int(value)), all_updates=True)
-    running, made = False, 0
+    """Makes an entry at the end of each run; with `runs` other than 0, of so many.
+
+    A run's number and files are posted before AcquireBusy is Done, and come in that order: what was heard last is that
+    run's, also if the next one has begun meanwhile.
+    """
+    news: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+    kinds: dict[str, Any] = {"RunId_RBV": None, "RunFiles_RBV": aioca.DBR_CHAR_STR, "AcquireBusy": None}
+    for name, kind in kinds.items():
+        aioca.camonitor(
+            prefix + name, lambda value, name=name: news.put_nowait((name, value)), datatype=kind, all_updates=True
+        )
+    heard: dict[str, Any] = {"RunFiles_RBV": "[]"}
+    made = 0
     while not runs or made < runs:
-        before, running = running, bool(await busy.get())
-        if running or not before:
+        name, value = await news.get()
+        ended = name == "AcquireBusy" and not value and heard.get(name)
+        heard[name] = value
+        if not ended:
             continue
-        number = int(str(await aioca.caget(f"{prefix}RunId_RBV")))
-        files = [each["file"] for each in json.loads(await text(f"{prefix}RunFiles_RBV"))]
+        number, files = int(heard["RunId_RBV"]), [each["file"] for each in json.loads(str(heard["RunFiles_RBV"]))]
         if not files:
             print(f"run {number} has written no file", file=sys.stderr)
             continue
@@ -76,6 +81,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Makes an entry in an electronic logbook for each run.")
     parser.add_argument("prefix", help="of the IOC, as PX16:")
     parser.add_argument("--runs", type=int, default=0, help="end after so many; 0: never")
-    parser.add_argument("command", nargs="*", help="gets the text of the entry on its standard input")
-    given = parser.parse_args()
-    asyncio.run(follow(given.prefix, given.command, given.runs))
+    parser.epilog = "What stands behind -- is a command, which gets the text of the entry on its standard input."
+    own, command = sys.argv[1:], []
+    if "--" in own:
+        own, command = own[: own.index("--")], own[own.index("--") + 1 :]
+    given = parser.parse_args(own)
+    asyncio.run(follow(given.prefix, command, given.runs))

@@ -31,6 +31,7 @@ from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
 from pixieioc.ioc.records.rights import Rights, Security
 from pixieioc.ioc.recsync.caster import Caster
 from pixieioc.ioc.run_control import RunControl
+from pixieioc.ioc.run_log import RunLog
 from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
 from pixieioc.ioc.supervisor import Supervisor, stuck
@@ -158,7 +159,7 @@ async def run_ioc(
             await server.start()
         except OSError as error:
             raise error if isinstance(error, CannotServe) else CannotServe(*error.args) from error
-        pva = await _begin_pva(config, pvs, server)
+        pva = await _begin_pva(config, pvs, server, control.run_log)
         if on_ready is not None:
             on_ready()
         supervisor.ready()
@@ -169,20 +170,22 @@ async def run_ioc(
         await _serve(config, pvs, server, pva, control, state, ending, background, autosave, start=start)
 
 
-async def _begin_pva(config: Config, pvs: Pvs, server: _Server) -> PvaServer | None:
+async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog) -> PvaServer | None:
     """The PVAccess server, running, if there is to be one; it asks that of Channel Access who may write."""
     wanted = config.ioc.pva
     if not wanted.on:
         return None
     try:
         from pixieioc.ioc.pva.server import Place, Server
+        from pixieioc.ioc.pva.structures import offers
     except ImportError as error:
         raise CannotServe(
             f"PVAccess needs p4p ({error}): pip install 'pixieioc[pva]', or ioc.pva.on = false"
         ) from error
     interfaces = wanted.interfaces or [each for each in server.interfaces if each != "0.0.0.0"]
     place = Place(tuple(interfaces), wanted.port, wanted.broadcast_port)
-    pva = Server(pvs.values(), server, place, config.ioc.limits.puts)
+    more = offers(pvs, lambda: list(reversed(run_log.entries)))
+    pva = Server(pvs.values(), server, place, config.ioc.limits.puts, more)
     try:
         await pva.start()
     except OSError as error:

@@ -96,6 +96,8 @@ class Energies:
     def _put(self, name: str, value: Any, client: Client) -> Awaitable[None] | None:
         """Writes the edge of a region in the bin that has these keV."""
         record = self._pvs[name]
+        if math.isnan(value) and math.isnan(self._value(record)):
+            return None  # a cursor of Phoebus writes what it is shown, as NaN is never what it was
         source, last = record.info.source, record.info.source.name == "roi_high_kev"
         setpoint = self._pvs[name.removesuffix("Kev")]
         module, channel = source.index

@@ -62,8 +62,8 @@ class RunControl:
         self._commands, self.looked, self._error_is_shown = 0, time.monotonic(), False
         self._ticking: asyncio.Task[None] | None = None
         self.tasks = {name: TaskPvs(pvs, name, cls, config.settings[name]) for name, cls in config.tasks.items()}
-        self._run_log = RunLog(pvs)
-        self.errors = ErrorPvs(pvs, tuple(config.tasks), self._run_log)
+        self.run_log = RunLog(pvs)
+        self.errors = ErrorPvs(pvs, tuple(config.tasks), self.run_log)
         kwargs: dict[str, Any] = {name: dict(values) for name, values in config.settings.items()}
         self.pipeline = pipeline(self, self._on_change, kwargs)
         self._observer = RunObserver(pvs, self.machine, self.feed, self.pipeline, config.chain[0])
@@ -80,7 +80,7 @@ class RunControl:
             self.recorder, lambda: self.run,
         )  # fmt: skip
         self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, self._files)
-        self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self._run_log)
+        self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self.run_log)
         self.on_in_use = self.settings.take_in_use
         self.settings.on_run_parameters = self._use_run_parameters
         self.settings.watch(self._show_readiness)  # which may follow from a setting
@@ -170,7 +170,7 @@ class RunControl:
     def _acknowledge(self, client: Client) -> None:
         self._pvs.post("ErrorAck", 1)
         self.errors.acknowledge()
-        self._run_log.add(f"all errors acknowledged by {client}")
+        self.run_log.add(f"all errors acknowledged by {client}")
         self._pvs.post("ErrorAck", 0)
         self._show_readiness()  # the list of alarms is shorter now
         self._status.command("OK", "ErrorAck: all errors acknowledged", client, "ErrorAck")
@@ -222,7 +222,7 @@ class RunControl:
             case ev.RecordError(error):
                 self._record(error)
             case ev.Log(text):
-                self._run_log.add(text)
+                self.run_log.add(text)
             case ev.StartNow():
                 self.feed(ev.Put(0, Command.START, NOBODY, "Acquire", self._readiness().message))
             case ev.Leave(at_once):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from datetime import datetime
 
@@ -17,12 +18,17 @@ class RunLog:
 
     def __init__(self, pvs: Pvs) -> None:
         self._pvs = pvs
-        self._lines: deque[str] = deque(maxlen=EVENTS_KEPT)
+        #: Unix times and texts, the newest last.
+        self.entries: deque[tuple[float, str]] = deque(maxlen=EVENTS_KEPT)
 
     def add(self, text: str, when: float | None = None) -> None:
         """A line; `when` is its Unix time, now if None."""
-        time = datetime.now() if when is None else datetime.fromtimestamp(when)
+        at = time.time() if when is None else when
         one_line = " ".join(text.split())
         short = one_line if len(one_line) <= _LONGEST else f"{one_line[:_LONGEST]}..."
-        self._lines.append(f"{time:%m-%d %H:%M:%S}  {short}")
-        self._pvs.post("RunLog_RBV", "\n".join(reversed(self._lines)))
+        self.entries.append((at, short))
+        self._pvs.post("RunLog_RBV", "\n".join(f"{_shown(at)}  {text}" for at, text in reversed(self.entries)))
+
+
+def _shown(at: float) -> str:
+    return f"{datetime.fromtimestamp(at):%m-%d %H:%M:%S}"

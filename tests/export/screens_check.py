@@ -69,7 +69,7 @@ WRITES = ("textentry", "bool_button", "slide_button", "checkbox", "choice", "com
 
 def screens(files: Files, description: Description) -> Iterator[str]:
     """All screens can be reached, links lead somewhere, macros are defined, PVs are there and have a fitting type."""
-    there = {path.removeprefix("opi/"): parsed(text) for path, text in files.items() if path.endswith(".bob")}
+    there = _there(files, "opi/")
     if not there:
         return
     walk = _Walk(there, description)
@@ -80,6 +80,25 @@ def screens(files: Files, description: Description) -> Iterator[str]:
         yield from walk.visit(file, dict(parse_qsl(query)))
     for file in sorted(set(there) - walk.visited):
         yield f"{file}: nothing opens it"
+
+
+def phone_screens(files: Files, description: Description) -> Iterator[str]:
+    """The same of those for a phone."""
+    there = _there(files, "web/")
+    walk = _Walk(there, description)
+    for file in FIRST:
+        yield from walk.visit(file, {})
+    for file in sorted(set(there) - walk.visited):
+        yield f"{file}: nothing opens it"
+
+
+def _there(files: Files, folder: str) -> dict[str, ET.Element]:
+    """The display files of a folder, by their name."""
+    return {
+        path.removeprefix(folder): parsed(text)
+        for path, text in files.items()
+        if path.startswith(folder) and path.endswith(".bob")
+    }
 
 
 class _Walk:

@@ -15,7 +15,7 @@ from pixieioc.ioc.energies import Energies
 from pixieioc.ioc.records import PutRefused
 from tests.ca_client import PutFailed
 from tests.ioc.ca.peer import conversation
-from tests.ioc.test_settings import Desk, _Observer, desk_of_tasks
+from tests.ioc.test_settings import JAN, Desk, _Observer, desk_of_tasks
 from tests.running_ioc import Ioc
 
 CONFIG = """
@@ -96,6 +96,11 @@ async def test_a_region_in_kev_is_one_in_bins() -> None:
         none = "the channel has no calibration, its CalGain is 0; M00:C01:ROI2:Low takes a bin"
         assert told.pop() == f"{low}: {none}"
         assert math.isnan(_shown(desk, low))
+        before = list(desk.told)
+        put = desk.pvs[low].put
+        assert put is not None
+        assert put(math.nan, JAN) is None  # what is shown can be written, and changes nothing
+        assert (told, desk.told) == ([], before)
         await desk.put("M00:C01:CalGain", 0.1)  # a bin has 25.6 keV
         assert (_shown(desk, low), math.isnan(_shown(desk, high))) == (0, True)
         assert await desk.put(high, 680) == "OK M00:C01:ROI2:High = 26"

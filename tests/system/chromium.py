@@ -147,6 +147,7 @@ class Page:
 
     def picture(self, path: Path, *, whole: bool = False) -> None:
         """Writes what is seen as PNG; `whole` takes the page as high as it is."""
+        self.call("Page.bringToFront")
         if whole:
             size = self.call("Page.getLayoutMetrics")["cssContentSize"]
             clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
@@ -169,12 +170,18 @@ def _problem(event: str, details: dict[str, Any]) -> str:
             return ""
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A running browser with a profile of its own; Absent if there is none on this machine."""
+def find_chromium() -> str:
+    """The browser's program; Absent if there is none on this machine."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if program is None:
         raise Absent("no chromium on the path, and CHROMIUM names no other browser")
+    return program
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running browser with a profile of its own; Absent if there is none on this machine."""
+    program = find_chromium()
     profile = Path(tempfile.mkdtemp(prefix="chromium"))
     pipes = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for end in _two_pipes()]
     theirs_in, ours_out, ours_in, theirs_out = pipes

@@ -23,7 +23,7 @@ from urllib.parse import quote
 from tests.system.chromium import Absent, Page
 
 FOLDER = Path(os.environ.get("WEB_RUNTIME_FOLDER", Path.home() / ".cache" / "pixieioc-tests" / "web-runtime"))
-#: One connector on loopback, on a port that is free; the two applications; files of ours under /files.
+#: One connector on loopback, on a port that is free; the two applications, and folders of ours.
 _SERVER = """<?xml version="1.0" encoding="UTF-8"?>
 <Server port="-1">
   <Service name="Catalina">
@@ -32,7 +32,7 @@ _SERVER = """<?xml version="1.0" encoding="UTF-8"?>
       <Host name="localhost" appBase="none" autoDeploy="false" deployOnStartup="false">
         <Context path="/dbwr" docBase="{dbwr}"/>
         <Context path="/pvws" docBase="{pvws}"/>
-        <Context path="/screens" docBase="{files}"/>
+        {folders}
       </Host>
     </Engine>
   </Service>
@@ -40,7 +40,7 @@ _SERVER = """<?xml version="1.0" encoding="UTF-8"?>
 """
 _PORT = re.compile(r'ProtocolHandler \["http-nio-127\.0\.0\.1-auto-\d+-(\d+)"\]')
 #: What is true when a screen is there and all of its process variables have told a value.
-_READY = """(() => {
+READY = """(() => {
     const infos = Object.values(dbwr.pv_infos);
     return infos.length > 0 && infos.every(info => info.data.value !== undefined || info.data.text !== undefined);
 })()"""
@@ -51,7 +51,7 @@ _WAITING = """Object.values(dbwr.pv_infos).filter(
 
 @dataclass(frozen=True)
 class WebRuntime:
-    """A running server, which shows the display files of a folder."""
+    """A running server, which has the display files of some folders."""
 
     port: int
     log: Path
@@ -62,12 +62,8 @@ class WebRuntime:
         return f"http://127.0.0.1:{self.port}"
 
     def address(self, file: str, macros: Mapping[str, str]) -> str:
-        """That of a screen, as the runtime's own buttons make it."""
-        return f"{self.root}/dbwr/view.jsp?display={quote(self.display(file))}&macros={quote(json.dumps(macros))}"
-
-    def display(self, file: str) -> str:
-        """The address of a display file."""
-        return f"{self.root}/screens/{file}"
+        """That of a screen, as the runtime's own buttons make it; `file` begins with its folder."""
+        return f"{self.root}/dbwr/view.jsp?display={quote(f'{self.root}/{file}')}&macros={quote(json.dumps(macros))}"
 
     def show(self, page: Page, file: str, macros: Mapping[str, str], seconds: float = 20) -> None:
         """Opens a screen, and waits until all that it shows has a value."""
@@ -77,22 +73,32 @@ class WebRuntime:
     def wait_for(self, page: Page, seconds: float = 20) -> None:
         """Waits until all that the present screen shows has a value."""
         try:
-            page.until(_READY, seconds)
+            page.until(READY, seconds)
         except AssertionError as error:
             raise AssertionError(f"without a value: {page.value(_WAITING)}; {error}") from None
 
 
-@contextmanager
-def web_runtime(files: Path, addresses: str) -> Iterator[WebRuntime]:
-    """A server for the display files in a folder, and the IOCs at `addresses`; Absent if it is not here."""
+def find_web_runtime() -> tuple[str, Path, Path, Path]:
+    """Java, Tomcat and the two applications; Absent if one of them is not on this machine."""
     java = shutil.which("java")
     tomcat, dbwr, pvws = FOLDER / "tomcat", _application("dbwr"), _application("pvws")
     if java is None or dbwr is None or pvws is None or not tomcat.is_dir():
         raise Absent(f"no java, or no tomcat, dbwr and pvws in {FOLDER}")
+    return java, tomcat, dbwr, pvws
+
+
+@contextmanager
+def web_runtime(folders: Mapping[str, Path], addresses: str) -> Iterator[WebRuntime]:
+    """A server for the display files in folders, by their names in addresses, and for the IOCs at `addresses`.
+
+    Absent if it is not on this machine.
+    """
+    java, tomcat, dbwr, pvws = find_web_runtime()
     base = Path(tempfile.mkdtemp(prefix="tomcat"))
     (base / "conf").mkdir()
     shutil.copy(tomcat / "conf" / "web.xml", base / "conf")
-    (base / "conf" / "server.xml").write_text(_SERVER.format(dbwr=dbwr, pvws=pvws, files=files.resolve()))
+    own = "\n".join(f'<Context path="/{name}" docBase="{folder.resolve()}"/>' for name, folder in folders.items())
+    (base / "conf" / "server.xml").write_text(_SERVER.format(dbwr=dbwr, pvws=pvws, folders=own))
     jars = ":".join(str(tomcat / "bin" / name) for name in ("bootstrap.jar", "tomcat-juli.jar"))
     settings = {
         "catalina.home": tomcat.resolve(), "catalina.base": base, "java.util.prefs.userRoot": base,
@@ -101,6 +107,7 @@ def web_runtime(files: Path, addresses: str) -> Iterator[WebRuntime]:
     environment = {
         **os.environ, "EPICS_CA_ADDR_LIST": addresses, "EPICS_CA_AUTO_ADDR_LIST": "NO", "PV_WRITE_SUPPORT": "false",
         "PV_ARRAY_THROTTLE_MS": "1000", "EPICS_CA_MAX_ARRAY_BYTES": "1000000",
+        "WHITELIST1": f"http://127\\.0\\.0\\.1:[0-9]+/({'|'.join(folders)})/[A-Za-z0-9_]+\\.bob",
     }  # fmt: skip
     log = base / "log"
     with log.open("wb") as out:

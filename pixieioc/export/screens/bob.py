@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
 from pixieioc.export.screens import style
-from pixieioc.export.screens.bob_xml import Display, Value, element_of, macros_of, set_property, widget_of
+from pixieioc.export.screens.bob_xml import Adds, Display, Value, element_of, macros_of, set_property, widget_of
 from pixieioc.export.screens.box import Box
 from pixieioc.export.screens.controls import choice, command, entry, opener
 from pixieioc.export.screens.plots import Axis, plot
@@ -14,9 +14,9 @@ from pixieioc.export.screens.rules import hidden_while, literal, rule, ruled, sh
 from pixieioc.export.screens.style import CENTER, LEFT, MIDDLE, RIGHT, STRING, Color, Font
 
 __all__ = [
-    "CENTER", "LEFT", "MIDDLE", "RIGHT", "Axis", "Box", "Display", "Value", "bar", "choice", "command", "copies",
-    "entry", "hidden_while", "label", "lamp", "literal", "log_text", "opener", "plot", "polyline", "rectangle", "rule",
-    "ruled", "shown_while", "value",
+    "CENTER", "LEFT", "MIDDLE", "RIGHT", "Adds", "Axis", "Box", "Display", "Value", "bar", "choice", "command",
+    "copies", "entry", "hidden_while", "label", "lamp", "literal", "log_text", "opener", "plot", "polyline",
+    "rectangle", "rule", "ruled", "shown_while", "value",
 ]  # fmt: skip
 
 #: Phoebus' format for numbers with given places.
@@ -103,7 +103,10 @@ def lamp(
 def bar(
     box: Box, pv: str, low: float = 0, high: float = 100, color: Color = style.BAR, *, log: bool = False
 ) -> ET.Element:
-    """A number as a filled bar."""
+    """A number as a filled bar; it comes after all others that show the same.
+
+    Web clients fail with a bar when its IOC goes, and leave what comes after it as it was.
+    """
     widget = widget_of(
         "progressbar", f"bar {pv}", box, pv_name=pv, limits_from_pv=False, minimum=low, maximum=high, fill_color=color,
         background_color=style.READ,

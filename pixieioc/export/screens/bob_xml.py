@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from pixieioc.export.screens import style
 from pixieioc.export.screens.box import Box
@@ -12,6 +13,13 @@ from pixieioc.export.screens.style import Color, Font
 Value = str | int | float | bool | Color | Font | ET.Element
 #: Widgets whose present version is not 2.0.0; an older number would make Phoebus convert them.
 _VERSIONS = {"action_button": "3.0.0", "xyplot": "3.0.0", "textentry": "3.0.0", "group": "3.0.0"}
+
+
+class Adds(Protocol):
+    """What widgets can be added to."""
+
+    def add(self, *widgets: ET.Element) -> None:
+        """Adds widgets."""
 
 
 class Display:

@@ -104,7 +104,8 @@ def _traces(site: Site) -> dict[str, str]:
 def _screen(site: Site, kind: _Kind, below: int) -> tuple[Display, Box, Box | None]:
     """The screen with its small curves; the areas of the large one, and of what is `below` it."""
     file = kind.file(site.owner)
-    display, room = screen(site, kind.title, replace(kind, log=False).file(site.owner))
+    title = f"{kind.title}, log" if kind.log else kind.title
+    display, room = screen(site, title, replace(kind, log=False).file(site.owner))
     top = Box(room.x, room.y, room.width, 40)
     room = _below_the_choices(site, kind, room)
     if len(owners := site.description.owners(kind.array)) > 1:

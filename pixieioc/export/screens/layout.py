@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pixieioc.export.screens import bob, style
-from pixieioc.export.screens.bob import Box, Display
+from pixieioc.export.screens.bob import Adds, Box, Display
 from pixieioc.export.screens.style import Color, Font
 from pixieioc.pvinfo.description import Description
 from pixieioc.pvinfo.model import SEVERITIES, PvInfo
@@ -156,7 +156,7 @@ def panel(display: Display, box: Box, heading: str) -> Box:
 
 
 def reading(
-    display: Display, box: Box, caption: str, pv: str, share: float = 0.42, font: Font = style.TEXT, *,
+    display: Adds, box: Box, caption: str, pv: str, share: float = 0.42, font: Font = style.TEXT, *,
     text: bool = False, precision: int = -1, tip: str = "", per_second: bool = False,
 ) -> None:  # fmt: skip
     """A caption and, to the right of it, a value."""
@@ -169,7 +169,7 @@ def reading(
 
 
 def rate(
-    display: Display, box: Box, pv: str, font: Font = style.TEXT, background: Color | None = style.READ, *,
+    display: Adds, box: Box, pv: str, font: Font = style.TEXT, background: Color | None = style.READ, *,
     share: float = 1.0,
 ) -> None:  # fmt: skip
     """A number of something a second: "12 /s"; `share` is the part of the box in which it ends."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from itertools import islice
 
 from pixieioc.export.screens import bob, style
 from pixieioc.export.screens.bob import Box, Display
 from pixieioc.export.screens.layout import HEIGHT, MARGIN, Site, panel, reading, screen, states_of
+from pixieioc.export.screens.loss import loss, loss_of_branch
 from pixieioc.export.screens.task import file_of
 from pixieioc.pvinfo.description import Description, TaskInfo
 
@@ -85,11 +84,6 @@ def _task(site: Site, display: Display, task: TaskInfo, box: Box) -> None:
 
 def _link(site: Site, display: Display, source: str, target: str, box: Box, to: Box) -> None:
     """The arrow from one task to the next: red if something was lost or waits in vain, orange if much waits."""
-    loss = [f"{source}:Dropped_RBV", f"{target}:Balance_RBV", f"{target}:QueueUse_RBV"]
-    limits = [site.info(name).limits for name in loss]
-    severities = ((0, 3, style.MAJOR), (1, 2, style.MINOR))
-    cases = [(beyond, color) for low, high, color in severities if (beyond := _beyond(limits, low, high))]
-    color = bob.rule("loss", "line_color", [site(name) for name in loss], cases)
     if to.y == box.y:
         middle = box.y + box.height // 2
         start, end = box.x + box.width + 6, to.x - 20
@@ -101,7 +95,7 @@ def _link(site: Site, display: Display, source: str, target: str, box: Box, to: 
         points = [(down, box.y + box.height + 2), (down, turn), (across, turn), (across, to.y - 18)]
         center = (down + across) // 2
         info = Box(center - 210, turn - 40, 420, 30), Box(center - 210, turn + 10, 420, 30)
-    display.add(bob.polyline(points, color, name=f"link {source} {target}"))
+    display.add(bob.polyline(points, loss(site, source, target), name=f"link {source} {target}"))
     above, below = info
     use, dropped, missing = site(f"{target}:QueueUse_RBV"), site(f"{source}:Dropped_RBV"), site(f"{target}:Balance_RBV")
     if to.y == box.y:
@@ -124,14 +118,12 @@ def _branch_link(site: Site, display: Display, source: str, target: str, mode: s
 
     What a sampling branch misses is a number and no more.
     """
-    loss = [site.info(f"{target}:Balance_RBV").limits]
-    color = bob.rule("loss", "line_color", [site(f"{target}:Balance_RBV")], [(_beyond(loss, 0, 3), style.MAJOR)])
     down, across = box.x + box.width // 2, to.x + to.width // 2
     turn = to.y - _BETWEEN_ROWS // 2
     points = [(across, turn), (across, to.y - 18)]
     if to.y - box.y - box.height <= _BETWEEN_ROWS:  # otherwise there are other tasks in between
         points = [(down, box.y + box.height + 2), (down, turn), *points]
-    display.add(bob.polyline(points, color, name=f"link {source} {target}"))
+    display.add(bob.polyline(points, loss_of_branch(site, target), name=f"link {source} {target}"))
     left, right = Box(to.x, turn + 6, to.width // 2 - 16, 40), Box(across + 16, turn + 10, to.width // 2 - 16, 30)
     for text, row, font in zip(
         (mode, f"behind {source}"), left.rows(19, 2), (style.SMALL_BOLD, style.TINY), strict=False
@@ -142,16 +134,6 @@ def _branch_link(site: Site, display: Display, source: str, target: str, mode: s
         reading(display, right, "missed", missed, 0.36, style.TEXT_BOLD)
     else:
         reading(display, right, "queue", site(f"{target}:QueueUse_RBV"), 0.36, style.TEXT_BOLD)
-
-
-def _beyond(limits: Sequence[tuple[float, float, float, float]], low: int, high: int) -> str:
-    """The expression for one of several numbers being beyond its own limits: those with these places among them.
-
-    The severity itself is not known to rules of web clients.
-    """
-    exceeded = [f"pv{i} <= {of[low]:g}" for i, of in enumerate(limits) if math.isfinite(of[low])]
-    exceeded += [f"pv{i} >= {of[high]:g}" for i, of in enumerate(limits) if math.isfinite(of[high])]
-    return " || ".join(exceeded)
 
 
 def _strip(site: Site, display: Display, box: Box) -> None:

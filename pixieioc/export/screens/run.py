@@ -37,7 +37,7 @@ def run_screen(site: Site) -> str:
     _rates(site, display, boxes[-1])
     if "FilePath" in site:
         _files(site, display, boxes[1])
-    left, right = Box(x, room.y + 776, width, room.height - 776).columns(1, 1)
+    left, right = Box(x, room.y + 776, width, room.height - 776).columns(52, 48)
     _error(site, display, left)
     last_command(site, display, right)
     return display.text()
@@ -96,7 +96,7 @@ def _readiness(site: Site, display: Display, box: Box) -> None:
     """Whether a run can be started, what a start would do, and what leads to readiness if there is none."""
     display.add(bob.rectangle(box))
     inside = box.inner(3)
-    lamp, message, cure = inside.columns(12, 74, 14)
+    lamp, message, cure = inside.columns(11, 75, 14)
     states = [("Not ready", style.MINOR), ("Ready", style.ACTIVE)]
     in_run = site("Acquire_RBV")
     idle = bob.lamp(lamp, site("Ready_RBV"), states, style.HEADING)
@@ -135,7 +135,7 @@ def _remarks(site: Site, display: Display, box: Box) -> None:
     rows = box.inner(3).rows(34, 4)
     title, experiment, operator = next(rows).columns(44, 32, 24)
     for place, name in ((title, "Title"), (experiment, "Experiment"), (operator, "Operator")):
-        _remark(site, display, place, name, 90)
+        _remark(site, display, place, name, 104)
     below = next(rows)
     if "ConditionsMissing_RBV" in site:
         below, missing = below.columns(76, 24)
@@ -146,7 +146,7 @@ def _remarks(site: Site, display: Display, box: Box) -> None:
             bob.value(number, site.of(missing_pv), style.TEXT_BOLD),
             bob.value(message, site("ConditionsMessage_RBV"), style.TINY, text=True, wrap=True),
         )
-    _remark(site, display, below, "Comment", 90)
+    _remark(site, display, below, "Comment", 104)
 
 
 def _remark(site: Site, display: Display, box: Box, name: str, caption: int) -> None:
@@ -163,8 +163,8 @@ def _presets(site: Site, display: Display, box: Box) -> None:
     caption, progress, number = next(rows).columns(34, 38, 28)
     display.add(
         bob.label(caption, "Progress", style.TEXT, style.FAINT),
-        bob.bar(progress, site("Progress_RBV"), color=style.ACTIVE),
         bob.value(number, site("Progress_RBV")),
+        bob.bar(progress, site("Progress_RBV"), color=style.ACTIVE),
     )
     caption, real, live = next(rows).columns(28, 36, 36)
     display.add(
@@ -232,7 +232,7 @@ def _rates(site: Site, display: Display, box: Box) -> None:
     """How fast events come, now and in the last ten minutes."""
     inside = panel(display, box, "Rates")
     rows = inside.rows(34, 6)
-    source, last = site.description.tasks[0].name, _last_with_events(site)
+    source, last = site.description.tasks[0].name, last_with_events(site)
     reading(display, next(rows), "Events", site("EventRate_RBV"), 0.34, style.LARGE_BOLD, per_second=True)
     counted = "Events_RBV" if f"{last}:Events_RBV" in site else "Counter_RBV"
     reading(display, next(rows), "In this run", site(f"{last}:{counted}"), 0.34, style.HEADING)
@@ -255,7 +255,7 @@ def _rates(site: Site, display: Display, box: Box) -> None:
     )  # fmt: skip
 
 
-def _last_with_events(site: Site) -> str:
+def last_with_events(site: Site) -> str:
     """The last task that knows events, or the last at all."""
     graph = site.description.graph
     names = [*(task for task in graph.tasks if task not in graph.chain), *graph.chain]  # those of the chain count most
@@ -273,7 +273,7 @@ def _error(site: Site, display: Display, box: Box) -> None:
         bob.value(when, site("ErrorFirstTime_RBV"), style.SMALL, text=True),
         bob.opener(more, "Log", "alarms.bob", None, style.SMALL_BOLD),
         bob.command(button, "Acknowledge", site("ErrorAck"), style.SMALL_BOLD),
-        bob.value(below, site("ErrorFirstMessage_RBV"), style.TEXT, text=True, wrap=True),
+        bob.value(below, site("ErrorFirstMessage_RBV"), style.SMALL, text=True, wrap=True),
     )
 
 

@@ -14,8 +14,7 @@ from p4p.server.raw import SharedPV  # pyright: ignore[reportMissingTypeStubs]
 
 from pixieioc.ioc.pva.alarms import DATABASE
 from pixieioc.ioc.pva.operations import Operation, Operations
-from pixieioc.ioc.pva.source import Source
-from pixieioc.ioc.records import INVALID, Record
+from pixieioc.ioc.records import INVALID
 
 
 class Hearer(Protocol):
@@ -36,8 +35,8 @@ class Provider:
 
     def __init__(
         self,
-        names: Mapping[str, Record | Source],
-        refusal: Callable[[Record | Source, str], str],
+        names: Mapping[str, Any],
+        refusal: Callable[[Any, str], str],
         operations: Operations,
         hearer: Hearer,
         in_loop: Callable[..., object],

@@ -22,10 +22,11 @@ from pixieioc.ioc.pva.operations import Operation, Operations
 from pixieioc.ioc.pva.provider import Provider
 from pixieioc.ioc.pva.readers import Readers
 from pixieioc.ioc.pva.served import Served
-from pixieioc.ioc.pva.source import RecordSource, Source
+from pixieioc.ioc.pva.source import RecordSource
+from pixieioc.ioc.pva.structures import Offer
 from pixieioc.ioc.pva.writes import Writes
 from pixieioc.ioc.records import Record, faults
-from pixieioc.ioc.records.rights import Gate, security_of
+from pixieioc.ioc.records.rights import Gate, Security, security_of
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Place:
 
 
 class Server:
-    """Serves records, and further sources by their names."""
+    """Serves records, and what more is offered by its name."""
 
     def __init__(
         self,
@@ -57,10 +58,10 @@ class Server:
         gate: Gate,
         place: Place,
         puts: int,
-        sources: Mapping[str, Source] | None = None,
+        more: Mapping[str, Offer] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._names: dict[str, Record | Source] = {record.name: record for record in records} | dict(sources or {})
+        self._names: dict[str, Record | Offer] = {record.name: record for record in records} | dict(more or {})
         self._place = place
         self._readers = Readers(gate)
         self._lane = Lane()
@@ -100,11 +101,12 @@ class Server:
         """Has clients connect anew to what some of them may read, or may no longer: then it is decided anew."""
         changed = self._readers.review()
         for pv, served in self.served.items():
-            if changed(security_of(served.source.info)):
+            if any(map(changed, _securities(self._names[served.name]))):
                 self._lane.hand_over(pv.close, f"clients of {served.name} could not be disconnected")
 
-    def _refusal(self, what: Record | Source, peer: str) -> str:
-        return "" if self._readers.may(security_of(what.info), peer) else "no read access"
+    def _refusal(self, what: Record | Offer, peer: str) -> str:
+        may = all(self._readers.may(security, peer) for security in _securities(what))
+        return "" if may else "no read access"
 
     def _in_loop(self, function: Any, *arguments: Any) -> None:
         """Has something done in the event loop."""
@@ -116,7 +118,7 @@ class Server:
     def wanted(self, name: str, pv: Any) -> None:
         """A client has come to a process variable, the first one."""
         what = self._names[name]
-        source = RecordSource(what) if isinstance(what, Record) else what
+        source = RecordSource(what) if isinstance(what, Record) else what.make()
         self.served[pv] = Served(name, source, pv, self._lane)
 
     def unwanted(self, pv: Any) -> None:
@@ -130,6 +132,11 @@ class Server:
             self._operations.answer(operation.number, "the process variable is being closed")
             return
         served.when_open(lambda: self._writes.write(served.name, served.source.record, operation))
+
+
+def _securities(what: Record | Offer) -> Iterable[Security]:
+    """What the rights to it follow from."""
+    return (security_of(what.info),) if isinstance(what, Record) else what.securities
 
 
 def _guarded(function: Any, *arguments: Any) -> None:

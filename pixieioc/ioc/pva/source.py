@@ -11,12 +11,11 @@ from p4p import Value  # pyright: ignore[reportMissingTypeStubs]
 from pixieioc.ioc.pva import contents
 from pixieioc.ioc.pva.types import type_of
 from pixieioc.ioc.records import Change, Record
-from pixieioc.pvinfo.model import PvInfo
 
 #: A value that is out of date is made anew at once, but no more often than once in so many seconds.
 _REFRESH = 1.0
 #: What clients hear of.
-_NEWS = Change.VALUE | Change.ARCHIVE | Change.ALARM | Change.PROPERTY
+NEWS = Change.VALUE | Change.ARCHIVE | Change.ALARM | Change.PROPERTY
 
 
 class Source(Protocol):
@@ -36,11 +35,6 @@ class Source(Protocol):
         """The record that is written when this is; None: it is read only."""
         ...
 
-    @property
-    def info(self) -> PvInfo:
-        """What the rights to it follow from."""
-        ...
-
 
 class RecordSource:
     """A record."""
@@ -52,11 +46,6 @@ class RecordSource:
         self._tell: Callable[[Any], None] | None = None
         self._refreshing: asyncio.TimerHandle | None = None
         self._refreshed = 0.0
-
-    @property
-    def info(self) -> PvInfo:
-        """That of the record."""
-        return self.record.info
 
     def whole(self) -> Any:
         """The record's value, alarm, time, and what it says of itself."""
@@ -86,7 +75,7 @@ class RecordSource:
         record = self.record
         if record.late is not None:
             self._refresh_soon()
-        if not changes & _NEWS or self._tell is None:
+        if not changes & NEWS or self._tell is None:
             return
         change = self._change
         contents.put_value(change, record)
