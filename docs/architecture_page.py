@@ -35,6 +35,7 @@ ROOMS = {
     "config_input": "files and options that override them",
     "config_values": "their values: defaults, file names, JSON",
     "config_ioc": "what they say of access, the log of puts and recceivers, checked",
+    "devices": "a pixieioc as a detector of bluesky, on a client's machine",
     "access": "EPICS access security: files to rules, rules to rights",
     "config_run": "what can be set about runs",
     "config_schema": "their other tables",

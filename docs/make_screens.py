@@ -8,6 +8,7 @@ are left out with `web` instead of FOLDER. ImageMagick makes the pictures small.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -153,16 +154,21 @@ def take_web() -> None:
 def _show(phone: Page, name: str) -> None:
     """Goes to a screen of the phone, and waits until all of it has values."""
     _until_complete(phone, "Run")
+    if name == "Run":
+        return
     phone.value(f"[...{FRAME}.document.querySelectorAll('button')].find(b => b.innerText == '{name}').click()")
     _until_complete(phone, name)
 
 
 def _until_complete(phone: Page, name: str) -> None:
+    from tests.system.web_runtime import READY
+
     for expression in (
-        "document.title.startsWith('{}')", "document.querySelectorAll('[data-pv]').length > 0",
-        "document.querySelectorAll('.BorderDisconnected').length == 0", "document.body.innerText.includes('Acquire')",
-    ):  # fmt: skip
-        phone.until(f"{FRAME}.{expression.format(name)}", 60)
+        f"document.title.startsWith('{name}')",
+        f"eval({json.dumps(READY)})",
+        "document.body.innerText.includes('Acquire')",
+    ):
+        phone.until(f"{FRAME}.{expression}", 60)
 
 
 def addresses() -> str:

@@ -126,6 +126,9 @@ def generate(
     display_folder: Annotated[
         str, typer.Option(metavar="DIR", help="Folder of the screens, as alarms link to it (default: Phoebus' own).")
     ] = "",
+    devices: Annotated[
+        bool, typer.Option("--devices", help="Also write detectors for bluesky, into devices/.")
+    ] = False,
     web: Annotated[
         bool, typer.Option("--web", help="Also write screens for a phone, to be read only, into web/.")
     ] = False,
@@ -141,7 +144,7 @@ def generate(
         site = alarm_site(alarm_name, alarm_parent, display_folder)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    files = outputs(description, site, web=web)
+    files = outputs(description, site, web=web, devices=devices)
     if check_only:
         if old := stale(out, files):
             typer.echo(f"pixieioc: not current in {out}: {', '.join(old)}", err=True)

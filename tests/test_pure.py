@@ -58,6 +58,8 @@ MODULES = (
     "ioc/run_steps",
     "ioc/sav",
     "ioc/saved_settings",
+    "devices/documents",
+    "devices/point",
     "presentation",
     "tasks/backlog",
     "tasks/pace",

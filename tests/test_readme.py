@@ -143,9 +143,20 @@ def test_a_scan_reaches_its_preset() -> None:
         terminal.follow("docs/how-to/scan-points.md", "Take scan points")
 
 
+def test_scans_with_bluesky() -> None:
+    with example("demo.toml") as terminal:
+        terminal.follow("docs/how-to/bluesky.md", "Scan with bluesky")
+    [shown] = [block for block in section("docs/how-to/bluesky.md", "Scan with bluesky") if block.file]
+    assert shown.text == read(str(shown.file))
+
+
 def test_analysing_files_offline(tmp_path: Path) -> None:
     Terminal(tmp_path).follow("docs/how-to/offline-analysis.md", "Analyse files offline")
-    assert {path.name for path in tmp_path.glob("*.*") if path.is_file()} == {"events.parquet", "spectra.png"}
+    assert {path.name for path in tmp_path.glob("*.*") if path.is_file()} == {
+        "events.parquet",
+        "events.parquet.json",
+        "spectra.png",
+    }
 
 
 def test_energies_in_files(tmp_path: Path) -> None:

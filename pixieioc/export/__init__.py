@@ -9,6 +9,7 @@ from pixieioc.export.alarms import AlarmSite
 from pixieioc.export.alh import alh
 from pixieioc.export.archive import archive
 from pixieioc.export.database import database, substitutions
+from pixieioc.export.devices import detectors
 from pixieioc.export.phoebus_alarms import phoebus_alarms, phoebus_component
 from pixieioc.export.phone import phone_screens
 from pixieioc.export.reference import reference
@@ -36,12 +37,19 @@ ALARM_FILES: Mapping[str, Callable[[Description, AlarmSite], str]] = {
 FOLDERS: Mapping[str, Callable[[Description], Mapping[str, str]]] = {"opi": screens}
 #: The same, for those who want them.
 WEB_FOLDERS: Mapping[str, Callable[[Description], Mapping[str, str]]] = {"web": phone_screens}
+DEVICE_FOLDERS: Mapping[str, Callable[[Description], Mapping[str, str]]] = {"devices": detectors}
 
 
-def outputs(description: Description, site: AlarmSite | None = None, *, web: bool = False) -> dict[str, str]:
-    """The text of every file, by its path relative to where they are written; `web`: also those of WEB_FOLDERS."""
+def outputs(
+    description: Description, site: AlarmSite | None = None, *, web: bool = False, devices: bool = False
+) -> dict[str, str]:
+    """The text of every file, by its path relative to where they are written.
+
+    `web` and `devices`: also those of WEB_FOLDERS, and of DEVICE_FOLDERS.
+    """
     made = {path: render(description) for path, render in FILES.items()}
     made |= {path: render(description, site or AlarmSite()) for path, render in ALARM_FILES.items()}
-    for folder, render in {**FOLDERS, **(WEB_FOLDERS if web else {})}.items():
+    wanted = {**FOLDERS, **(WEB_FOLDERS if web else {}), **(DEVICE_FOLDERS if devices else {})}
+    for folder, render in wanted.items():
         made |= {f"{folder}/{name}": text for name, text in render(description).items()}
     return made

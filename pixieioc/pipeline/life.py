@@ -114,7 +114,7 @@ class Life:
             }
             numbers = {name: self._state.send(name, _CONFIGURE, values) for name, values in back.items()}
             refused += yield from self._state.processes.answers(numbers, self._state.answer_timeout)
-            raise Refused("; ".join(map(str, refused)), task=refused[0].task)
+            raise self._because(Refused("; ".join(map(str, refused)), task=refused[0].task), refused[0])
         outdated: list[str] = []
         for name, values in accepted.items():
             if name in self._state.processes:  # it may have been killed just now
@@ -153,14 +153,20 @@ class Life:
         for names in (self._state.graph.tasks[1:], self._state.graph.tasks[:1]):
             problems = yield from self._sending_start(names, run)
             if problems:
-                failed = self._state.processes.get(problems[0].task)
-                self._failures.fail_start(problems[0])
-                first = failed.error if failed is not None and failed.error is not None else Error("")
                 text = "start: " + "; ".join(map(str, problems))
-                raise Error(text, run=self._state.run_id, cause=first.cause, errno=first.errno)
+                failure = self._because(Error(text, run=self._state.run_id), problems[0])
+                self._failures.fail_start(problems[0])
+                raise failure
             if not self._may_go_on():
                 self._failures.end_without_data()
                 return
+
+    def _because(self, failure: Error, first: Unanswered) -> Error:
+        """A failure of a procedure, whose cause is that of the task if that has failed itself: it was lost, say."""
+        process = self._state.processes.get(first.task)
+        if process is not None and process.error is not None:
+            failure.cause, failure.errno = process.error.cause, process.error.errno
+        return failure
 
     def _may_go_on(self) -> bool:
         """False if the end of the run was asked for while its tasks were starting: no source for a dead chain."""

@@ -18,17 +18,19 @@ NONE = "[]"
 
 @dataclass(frozen=True)
 class CompleteFile:
-    """A file that is complete; `sha256` is empty if it has no checksum."""
+    """A file that is complete; `sha256` is empty if it has no checksum, `module` None if it is of all modules."""
 
     path: Path
     bytes: int
     sha256: str = ""
+    module: int | None = None
 
     @property
     def entry(self) -> str:
         """What the list says of it: JSON."""
+        module = {"module": self.module} if self.module is not None else {}
         checksum = {SHA256: self.sha256} if self.sha256 else {}
-        return to_json({"file": str(self.path.absolute()), "bytes": self.bytes, **checksum})
+        return to_json({"file": str(self.path.absolute()), **module, "bytes": self.bytes, **checksum})
 
 
 class CompleteFiles:
@@ -60,8 +62,8 @@ def _size(entry: str) -> int:
 def run_files(**where: Any) -> Report[str]:
     """RunFiles_RBV."""
     doc = (
-        "The files of the run that are complete, the latest ones if they are very many: a JSON array of file, bytes "
-        "and, where there is one, sha256."
+        "The files of the run that are complete, the latest ones if they are very many: a JSON array of file, "
+        "module (of raw files), bytes and, where there is one, sha256."
     )
     return Report(NONE, longest=LONGEST_LIST, doc=doc, **where)
 

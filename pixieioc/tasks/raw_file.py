@@ -279,7 +279,7 @@ class RawFile:
             self._describe(as_json(content))
             self.part.rename(self.path)
             sync(self.path.parent)
-            self.complete = [CompleteFile(self.path, self.size, digest.hexdigest())]
+            self.complete = [CompleteFile(self.path, self.size, digest.hexdigest(), about.get("module"))]
         except OSError as error:
             raise Error(f"cannot finish {self.part}: {error.strerror}") from error
 

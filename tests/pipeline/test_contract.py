@@ -73,6 +73,7 @@ PER_CHANNEL = Report(np.zeros((0, 0)), per="channel", doc="")
         ((), {"do_work": None}, "has do_work = None, which cannot be called"),
         ((), {"do_check": _work}, "has a do_check that is no classmethod"),
         ((), {"do_ready": _work}, "has a do_ready that is no classmethod"),
+        ((), {"do_sidecars": _work}, "has a do_sidecars that is no classmethod"),
         ((), {"ack": Report(0, doc="")}, "cannot declare ack: the pipeline's messages use this word"),
         ((), {"time": Report(0.0, doc="")}, "cannot declare time"),
         ((), {"refused": Report(0, doc="")}, "cannot declare refused"),
@@ -190,6 +191,6 @@ def test_what_do_work_returns_is_told() -> None:
         check_returned("Site", _async(None, None))
 
 
-def test_the_callbacks_are_those_of_the_reference_and_four_more() -> None:
+def test_the_callbacks_are_those_of_the_reference_and_five_more() -> None:
     reference = {"do_configure", "do_connect", "do_init", "do_quit", "do_start", "do_stop", "do_wait", "do_work"}
-    assert set(HOOKS) == {*reference, "do_report", "do_check", "do_ready", "do_apply"}
+    assert set(HOOKS) == {*reference, "do_report", "do_check", "do_ready", "do_sidecars", "do_apply"}

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pixieioc.pipeline import Cause, Error, Status
+from pixieioc.pipeline import Cause, Error, Refused, Status
 from tests.recorder import Recorder
 
 CHAIN = ("ToySource", "ToyFilter", "ToySink")
@@ -174,6 +174,15 @@ def test_a_start_that_fails_ends_the_others_and_is_raised(pipeline: Recorder) ->
         pipeline.start()
     assert pipeline.wait(10) is Status.PANICKING
     assert pipeline.told("ToySource", "counter") == 0
+    _run_well(pipeline)
+
+
+def test_a_task_that_is_lost_while_it_is_configured_is_said_to_be_lost(pipeline: Recorder) -> None:
+    pipeline.chain_of(*CHAIN)
+    os.kill(pipeline.told("ToyFilter", "process_id"), signal.SIGKILL)
+    with pytest.raises(Refused, match="ToyFilter: its process was killed by signal 9") as refused:
+        pipeline.configure({"ToyFilter": {"delay": 0.1}})
+    assert refused.value.cause is Cause.LOST
     _run_well(pipeline)
 
 

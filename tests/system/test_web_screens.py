@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from tests.conftest import CA_PORTS
 from tests.export.described import DEMO, of_file
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 from tests.system.chromium import Absent, Browser, Page, chromium, find_chromium
-from tests.system.web_runtime import WebRuntime, find_web_runtime, web_runtime
+from tests.system.web_runtime import READY, WebRuntime, find_web_runtime, web_runtime
 
 pytestmark = pytest.mark.timeout(240)
 PHONE = 400
@@ -84,8 +85,8 @@ def test_a_phone_shows_its_screens_as_wide_as_it_is(site: Site) -> None:
         if place != "Run":
             page.value(f"[...{INSIDE}.document.querySelectorAll('button')].find(b => b.innerText == '{place}').click()")
         page.until(f"{INSIDE}.document.title == '{place} {site.ioc.prefix}'")
-        page.until(f"{INSIDE}.document.querySelectorAll('.Widget[data-pv]').length")
-        page.until(f"{INSIDE}.document.querySelectorAll('{WRONG}').length == 0")
+        page.until(f"{INSIDE}.eval({json.dumps(READY)})")
+        assert page.value(f"{INSIDE}.document.querySelectorAll('{WRONG}').length") == 0, place
         page.until(f"{INSIDE}.document.body.innerText.includes('Acquire')")
         assert page.problems() == [], place
         # One pixel of a screen is one of the phone, whatever that thinks of pages; and nothing lies beside it.

@@ -40,7 +40,7 @@ _SERVER = """<?xml version="1.0" encoding="UTF-8"?>
 """
 _PORT = re.compile(r'ProtocolHandler \["http-nio-127\.0\.0\.1-auto-\d+-(\d+)"\]')
 #: What is true when a screen is there and all of its process variables have told a value.
-_READY = """(() => {
+READY = """(() => {
     const infos = Object.values(dbwr.pv_infos);
     return infos.length > 0 && infos.every(info => info.data.value !== undefined || info.data.text !== undefined);
 })()"""
@@ -73,7 +73,7 @@ class WebRuntime:
     def wait_for(self, page: Page, seconds: float = 20) -> None:
         """Waits until all that the present screen shows has a value."""
         try:
-            page.until(_READY, seconds)
+            page.until(READY, seconds)
         except AssertionError as error:
             raise AssertionError(f"without a value: {page.value(_WAITING)}; {error}") from None
 

@@ -16,10 +16,10 @@ def test_none_at_first() -> None:
 
 def test_names_are_whole_and_a_checksum_is_left_out_if_there_is_none() -> None:
     files = CompleteFiles()
-    files.add(CompleteFile(Path("/data/a.bin"), 8, "ab"))
+    files.add(CompleteFile(Path("/data/a.bin"), 8, "ab", 3))
     files.add(CompleteFile(Path("b.npy"), 9))
     assert json.loads(files.text) == [
-        {"file": "/data/a.bin", "bytes": 8, "sha256": "ab"},
+        {"file": "/data/a.bin", "module": 3, "bytes": 8, "sha256": "ab"},
         {"file": str(Path.cwd() / "b.npy"), "bytes": 9},
     ]
 

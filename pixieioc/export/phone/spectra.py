@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pixieioc.export.phone.sheet import ROW, Sheet
-from pixieioc.export.screens import bob, style
+from pixieioc.export.screens import bob, energies, style
 from pixieioc.export.screens.bob import Axis
 from pixieioc.export.screens.layout import Site
 
@@ -36,8 +36,8 @@ def _sheet(site: Site, owners: list[str], *, log: bool) -> str:
     sheet = Sheet(site, "Spectra, log" if log else "Spectra", "spectra.bob")
     sheet.heading("Module $(M=00)  channel $(C=00)")
     _numbers(sheet)
-    y = Axis("", _LOG_LIMITS, "false", "true") if log else Axis()
-    sheet.add(bob.plot(sheet.strip(_PLOT_HEIGHT), site.channel("Spectrum_RBV"), Axis("bin"), y, steps=True))
+    y = Axis("events", _LOG_LIMITS, "false", "true") if log else Axis("events")
+    sheet.add(*energies.spectrum(site, sheet.strip(_PLOT_HEIGHT), y, ()))
     linear, logarithmic = (_file(site.owner, log=each) for each in (False, True))
     scales = [("linear", linear, _NO_MACROS), ("logarithmic", logarithmic, _NO_MACROS)]
     sheet.buttons(scales, _WORDS, "logarithmic" if log else "linear")
@@ -78,15 +78,15 @@ def _regions(sheet: Sheet) -> None:
     sheet.heading("Regions of interest")
     shares = (30, 20, 50)
     for i in numbers:
-        name, edges = sheet.strip(ROW, 8).columns(60, 40)
-        first, to, last = edges.columns(44, 12, 44, gap=0)
+        name, edges = sheet.strip(ROW, 8).columns(50, 50)
+        first, to, last = edges.columns(36, 14, 50, gap=0)
         counts, caption, net = sheet.strip(ROW).columns(*shares)
         low, high = site.channel(f"ROI{i}:Low_RBV"), site.channel(f"ROI{i}:High_RBV")
         for widget in (
             bob.value(name, site.channel(f"ROI{i}:Name_RBV"), style.SMALL_BOLD, text=True, background=None),
             bob.value(first, low, style.SMALL, bob.RIGHT, background=None, units=False),
             bob.label(to, "to", style.SMALL, style.FAINT, bob.CENTER),
-            bob.value(last, high, style.SMALL, background=None, units=False),
+            bob.value(last, high, style.SMALL, background=None),
             bob.value(counts, site.channel(f"ROI{i}:Counts_RBV"), style.TEXT_BOLD),
             bob.label(caption, "net", style.SMALL, style.FAINT, bob.RIGHT),
             bob.value(net, site.channel(f"ROI{i}:Net_RBV"), style.TEXT_BOLD),

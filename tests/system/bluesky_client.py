@@ -1,0 +1,141 @@
+"""bluesky's RunEngine with a detector, as a process: plans come by stdin, documents and outcomes go to stdout.
+
+python -m tests.system.bluesky_client MODULE PREFIX
+
+MODULE is the file of a detector that `pixieioc generate --devices` has made. Each line of stdin is a JSON object:
+`plan`, one of the functions of `Plans`, with its arguments, or `abort`: the plan is paused at once, as by Ctrl-C, and
+aborted.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import bluesky.plans as bp
+import bluesky.preprocessors as bpp
+from bluesky import RunEngine
+from bluesky.utils import RunEngineInterrupted
+
+#: Where lines go; what others print goes to stderr: the RunEngine tells people when it pauses.
+_OUT, sys.stdout = sys.stdout, sys.stderr
+
+
+def say(**line: Any) -> None:
+    """A line of what was stdout."""
+    print(json.dumps(line, default=str), file=_OUT, flush=True)
+
+
+class Plans:
+    """What can be asked for. `seconds` is the preset of real time of each point; 0: none."""
+
+    def __init__(self, detector: Any, motor: Any) -> None:
+        self._detector, self._motor = detector, motor
+
+    def count(self, num: int = 1, seconds: float = 0.1) -> Iterator[Any]:
+        """Points one after the other."""
+        yield from self._preset(seconds)
+        yield from bp.count([self._detector], num)
+
+    def scan(self, num: int = 1, seconds: float = 0.1) -> Iterator[Any]:
+        """Points along a motor that is simulated."""
+        yield from self._preset(seconds)
+        yield from bp.scan([self._detector], self._motor, 0, 1, num)
+
+    def fly(self, seconds: float = 0.0, flight: float = 0.3) -> Iterator[Any]:
+        """One run while something else is done."""
+        detector = self._detector
+        yield from self._preset(seconds)
+
+        @bpp.stage_decorator([detector])
+        @bpp.run_decorator()
+        def flown() -> Iterator[Any]:
+            yield from bps.declare_stream(detector, name="primary", collect=True)
+            yield from bps.kickoff(detector, wait=True)
+            yield from bps.sleep(flight)
+            yield from bps.complete(detector, wait=True)
+            yield from bps.collect(detector, name="primary")
+
+        yield from flown()
+
+    def _preset(self, seconds: float) -> Iterator[Any]:
+        mode = "Real time" if seconds else "No preset"
+        yield from bps.mv(self._detector.preset_mode, mode)
+        if seconds:
+            yield from bps.mv(self._detector.preset_real, seconds)
+
+
+def detector_of(module: Path, prefix: str) -> tuple[Any, Any]:
+    """The detector, connected, and a motor of its library."""
+    spec = importlib.util.spec_from_file_location(module.stem, module)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    if "classic" in module.stem:
+        from ophyd.sim import SynAxis
+
+        detector = made.Detector(prefix, name="det")
+        detector.wait_for_connection(timeout=30)
+        return detector, SynAxis(name="motor")
+    from ophyd_async.core import init_devices, soft_signal_rw
+
+    with init_devices(timeout=30):
+        detector = made.Detector(prefix, name="det")
+        motor = soft_signal_rw(float, name="motor")
+    return detector, motor
+
+
+def main(module: str, prefix: str) -> None:
+    """Does what it is told until stdin ends."""
+    engine = RunEngine({})
+    engine.subscribe(lambda name, document: say(document=name, content=document))
+    plans: list[dict[str, Any]] = []
+    news = threading.Condition()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            order = json.loads(line)
+            if "abort" in order:
+                engine.request_pause(defer=False)
+                continue
+            with news:
+                plans.append(order)
+                news.notify()
+        with news:
+            plans.append({})
+            news.notify()
+
+    detector, motor = detector_of(Path(module), prefix)
+    threading.Thread(target=listen, daemon=True).start()
+    say(ready=True)
+    while True:
+        with news:
+            news.wait_for(lambda: plans)
+            order = plans.pop(0)
+        if not order:
+            return
+        _run(engine, getattr(Plans(detector, motor), order.pop("plan"))(**order))
+
+
+def _run(engine: RunEngine, plan: Iterator[Any]) -> None:
+    began, failed = time.monotonic(), ""
+    try:
+        engine(plan)
+    except RunEngineInterrupted:
+        engine.abort("told to")
+        failed = "aborted"
+    except Exception as error:  # it is told, whatever it is
+        failed = f"{type(error).__name__}: {error.__cause__ or error}"
+    say(ended=failed, seconds=time.monotonic() - began, at=time.time())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,94 @@
+"""Scans with bluesky's RunEngine and generated detectors: good points, and none that is not good.
+
+All faults, with each device: `python -m tests.system.bluesky_faults`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from pixieioc.devices.files import check, read
+from tests.running_ioc import Ioc, ioc_folder, running
+from tests.system.bluesky_faults import CONFIGURATION, LONG, Scans, judged, modules, one_fault
+from tests.system.scanner import KINDS, SEARCHES, Outcome, Scanner, scanner
+
+#: Both devices, both protocols; ophyd-async over Channel Access is what the page about bluesky shows.
+TRIED = ("ophyd-async pva", "ophyd ca")
+pytestmark = pytest.mark.timeout(180)  # the first one waits for an IOC and two RunEngines
+
+
+@pytest.fixture(scope="module")
+def scans() -> Iterator[tuple[Scans, dict[str, Scanner]]]:
+    """An IOC, and a RunEngine with each device."""
+    with ioc_folder() as folder:
+        configuration = folder / "scan.toml"
+        configuration.write_text(CONFIGURATION.format(folder, SEARCHES))
+        devices = modules(folder, configuration)
+        with running(Ioc(folder, "run", configuration)) as ioc, ExitStack() as stack:
+            made: dict[str, Scanner] = {}
+            for kind in TRIED:
+                module, protocol = KINDS[kind]
+                made[kind] = stack.enter_context(scanner(devices / module, protocol + ioc.prefix))
+            for one in made.values():
+                one.ready()
+            yield Scans(ioc), made
+
+
+@pytest.mark.parametrize("kind", TRIED)
+def test_points_have_their_run_counts_rates_and_files(scans: tuple[Scans, dict[str, Scanner]], kind: str) -> None:
+    truth, scanners = scans
+    outcome = scanners[kind].run("scan", num=2, seconds=0.2)
+    assert (outcome.failed, len(outcome.runs), truth.wrong(outcome)) == ("", 2, [])
+    assert outcome.runs[1] == outcome.runs[0] + 1
+    data = _of_device(outcome.named("event")[0]["data"], kind)
+    assert data["m00_c00", "rate"] == pytest.approx(data["m00_c00", "counts"] / data["elapsed_real",])
+    [file] = json.loads(data["raw_files",])
+    assert f"run{outcome.runs[0]:06d}" in file["file"]
+    _reads_back(outcome, sum(data[f"m00_c0{channel}", "counts"] for channel in range(4)))
+
+
+def _of_device(data: dict[str, Any], kind: str) -> dict[tuple[str, ...], Any]:
+    """By the parts of their names, which each library joins in its way."""
+    names = [("elapsed_real",), ("raw_files",)]
+    names += [(f"m00_c0{channel}", what) for channel in range(4) for what in ("counts", "rate")]
+    joint = "-" if kind.startswith("ophyd-async") else "_"
+    return {name: data[joint.join(("det", *name))] for name in names}
+
+
+def _reads_back(outcome: Outcome, events: float) -> None:
+    """The documents name the files, and what is in them is what was counted."""
+    found = {resource["data_key"]: resource for resource in outcome.named("stream_resource")[:2]}
+    for resource in found.values():
+        check(resource)
+    assert read(found["det-events"]).num_rows == events
+    assert read(found["det-raw"])[0].nbytes == found["det-raw"]["parameters"]["files"][0]["bytes"]
+
+
+@pytest.mark.parametrize("kind", TRIED)
+def test_a_run_while_something_else_is_done(scans: tuple[Scans, dict[str, Scanner]], kind: str) -> None:
+    truth, scanners = scans
+    outcome = scanners[kind].run("fly")
+    assert (outcome.failed, len(outcome.runs), truth.wrong(outcome)) == ("", 1, [])
+
+
+@pytest.mark.parametrize("kind", TRIED)
+@pytest.mark.parametrize("fault", ["Stop", "killed task"])
+def test_a_run_that_ends_badly_fails_the_plan_with_its_reason(
+    scans: tuple[Scans, dict[str, Scanner]], kind: str, fault: str
+) -> None:
+    truth, scanners = scans
+    assert one_fault(truth, scanners[kind], kind, fault).problems == []
+
+
+@pytest.mark.parametrize("kind", TRIED)
+def test_a_plan_that_is_aborted_leaves_no_run_on(scans: tuple[Scans, dict[str, Scanner]], kind: str) -> None:
+    truth, scanners = scans
+    start, done = truth.in_run(lambda: scanners[kind].order(abort=True))
+    outcome = scanners[kind].run("count", start, num=2, seconds=LONG)
+    assert judged(truth, kind, "RE.abort", outcome, done[0], "aborted", 0).problems == []
+    assert truth.ioc.get("AcquireBusy") == "Done"
