@@ -252,7 +252,7 @@ class SimulatedPipeline(LivePipeline):
         return -1
 
     def _watch_processes(self) -> None:
-        self.look_now()
+        self.poll_now()
 
     async def call(self, function: Callable[[], None]) -> None:
         random: Random = self.processes.random  # pyright: ignore[reportAttributeAccessIssue]
