@@ -67,5 +67,10 @@ def with_quota(folder: Path) -> Iterator[Path]:
 
 
 def limit(folder: Path, size: str) -> None:
-    """Limits what may be on it: a size such as 64k, or none."""
+    """Limits what may be on it, as to 64k."""
     _run("btrfs", "qgroup", "limit", size, folder)
+
+
+def unlimit(folder: Path) -> None:
+    """Nothing is limited any more; to raise a limit that is reached takes room, too."""
+    _run("btrfs", "quota", "disable", folder)

@@ -28,14 +28,14 @@ def _grown(what: str, value: Callable[[float], float], restarts: int = 0) -> lis
 
 @pytest.mark.parametrize("restarts", [0, 2])
 def test_a_leak_is_found_also_in_processes_that_are_replaced(restarts: int) -> None:
-    assert _grown("private", lambda age: 50_000 + age * 2048 / 3600, restarts) == ["private"]
+    assert _grown("anonymous", lambda age: 50_000 + age * 2048 / 3600, restarts) == ["anonymous"]
     assert _grown("open", lambda age: 20 + age // 900, restarts) == ["open"]
 
 
 def test_noise_and_what_fills_up_once_are_no_leak() -> None:
-    assert _grown("private", lambda age: 50_000) == []
-    assert _grown("private", lambda age: 50_000 + min(20_000, 20 * age)) == []
-    assert _grown("private", lambda age: 50_000 + 20 * age, restarts=20) == []  # none of them becomes warm
+    assert _grown("anonymous", lambda age: 50_000) == []
+    assert _grown("anonymous", lambda age: 50_000 + min(20_000, 20 * age)) == []
+    assert _grown("anonymous", lambda age: 50_000 + 20 * age, restarts=20) == []  # none of them becomes warm
     assert _grown("open", lambda age: 20 + (age % 600 < 60)) == []
 
 

@@ -7,6 +7,7 @@ One is made for the first client and dropped when the last has gone: what nobody
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
 from typing import Any, Protocol
 
 from p4p.nt import NTScalar  # pyright: ignore[reportMissingTypeStubs]
@@ -14,14 +15,18 @@ from p4p.server.raw import SharedPV  # pyright: ignore[reportMissingTypeStubs]
 
 from pixieioc.ioc.pva.alarms import DATABASE
 from pixieioc.ioc.pva.operations import Operation, Operations
+from pixieioc.ioc.pva.to_loop import ToLoop
 from pixieioc.ioc.records import INVALID
 
 
 class Hearer(Protocol):
     """Who hears in the event loop of what happens in p4p's threads."""
 
-    def wanted(self, name: str, pv: Any) -> None:
-        """A client has come to a process variable, the first one."""
+    def wanted(self, name: str, pv: Any) -> Any:
+        """A client has come to a process variable, the first one; gives what it reads."""
+
+    def opened(self, pv: Any) -> None:
+        """It can be posted to."""
 
     def unwanted(self, pv: Any) -> None:
         """The last one has gone."""
@@ -39,13 +44,13 @@ class Provider:
         refusal: Callable[[Any, str], str],
         operations: Operations,
         hearer: Hearer,
-        in_loop: Callable[..., object],
+        loop: ToLoop,
     ) -> None:
         self._names = names
         self._refusal = refusal
         self._operations = operations
         self._hearer = hearer
-        self._in_loop = in_loop
+        self._loop = loop
         self._pvs: dict[str, Any] = {}
 
     def testChannel(self, name: str) -> bool:  # noqa: N802
@@ -60,19 +65,30 @@ class Provider:
             return _refused(why)
         pv = self._pvs.get(name)
         if pv is None:
-            pv = self._pvs[name] = SharedPV(handler=_Handler(self, name))
-            self._in_loop(self._hearer.wanted, name, pv)
+            pv = self._open(name)
+        return pv
+
+    def _open(self, name: str) -> Any:
+        """Makes one and opens it before it has clients: pvxs may hang if it is opened later, in another thread."""
+        pv = SharedPV(handler=_Handler(self, name))
+        try:
+            pv.open(self._loop.ask(self._hearer.wanted, name, pv))
+        except (TimeoutError, CancelledError):
+            self._loop.tell(self._hearer.unwanted, pv)
+            return _refused("the IOC does not answer")
+        self._pvs[name] = pv
+        self._loop.tell(self._hearer.opened, pv)
         return pv
 
     def drop(self, name: str, pv: Any) -> None:
         """Its last client has gone."""
         if self._pvs.get(name) is pv:
             del self._pvs[name]
-            self._in_loop(self._hearer.unwanted, pv)
+            self._loop.tell(self._hearer.unwanted, pv)
 
     def put(self, pv: Any, op: Any) -> None:
         """A client wants to write."""
-        self._in_loop(self._hearer.put, pv, self._operations.take(op))
+        self._loop.tell(self._hearer.put, pv, self._operations.take(op))
 
 
 class _Handler:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import functools
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-# Clients that vanish are no errors of ours; whoever wants to see them sets this variable.
-os.environ.setdefault("PVXS_LOG", "pvxs.tcp.io=CRIT")
 
 from p4p.server import DynamicProvider  # pyright: ignore[reportMissingTypeStubs]
 from p4p.server import Server as _P4pServer  # pyright: ignore[reportMissingTypeStubs]
@@ -24,8 +18,9 @@ from pixieioc.ioc.pva.readers import Readers
 from pixieioc.ioc.pva.served import Served
 from pixieioc.ioc.pva.source import RecordSource
 from pixieioc.ioc.pva.structures import Offer
+from pixieioc.ioc.pva.to_loop import ToLoop
 from pixieioc.ioc.pva.writes import Writes
-from pixieioc.ioc.records import Record, faults
+from pixieioc.ioc.records import Record
 from pixieioc.ioc.records.rights import Gate, Security, security_of
 
 log = logging.getLogger(__name__)
@@ -60,7 +55,6 @@ class Server:
         puts: int,
         more: Mapping[str, Offer] | None = None,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
         self._names: dict[str, Record | Offer] = {record.name: record for record in records} | dict(more or {})
         self._place = place
         self._readers = Readers(gate)
@@ -69,15 +63,16 @@ class Server:
         self._writes = Writes(gate, self._operations, puts)
         #: By p4p's process variables, those that have clients.
         self.served: dict[Any, Served] = {}
+        #: What p4p asks, in its threads.
+        self.asked = Provider(self._names, self._refusal, self._operations, self, ToLoop())
         self._server: Any = None
         self._provider: Any = None
         self.port = 0
 
     async def start(self) -> None:
         """Answers from now on; OSError if that cannot be."""
-        provider = Provider(self._names, self._refusal, self._operations, self, self._in_loop)
         # It must be held: p4p does not.
-        self._provider = DynamicProvider("pixieioc", provider)
+        self._provider = DynamicProvider("pixieioc", self.asked)
         make = functools.partial(_P4pServer, providers=[self._provider], conf=self._place.variables(), useenv=True)
         try:
             self._server = await self._lane.do(make)
@@ -108,18 +103,19 @@ class Server:
         may = all(self._readers.may(security, peer) for security in _securities(what))
         return "" if may else "no read access"
 
-    def _in_loop(self, function: Any, *arguments: Any) -> None:
-        """Has something done in the event loop."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(_guarded, function, *arguments)
-
     # -- what happens in p4p's threads, in the event loop -------------------------------------------------------------
 
-    def wanted(self, name: str, pv: Any) -> None:
-        """A client has come to a process variable, the first one."""
+    def wanted(self, name: str, pv: Any) -> Any:
+        """A client has come to a process variable, the first one; gives what it reads."""
         what = self._names[name]
         source = RecordSource(what) if isinstance(what, Record) else what.make()
-        self.served[pv] = Served(name, source, pv, self._lane)
+        served = self.served[pv] = Served(name, source, pv)
+        return served.whole
+
+    def opened(self, pv: Any) -> None:
+        """It can be posted to."""
+        if (served := self.served.get(pv)) is not None:
+            served.opened()
 
     def unwanted(self, pv: Any) -> None:
         """The last one has gone."""
@@ -127,20 +123,13 @@ class Server:
             served.end()
 
     def put(self, pv: Any, operation: Operation) -> None:
-        """A client wants to write; what has just come is served first, so that it sees what its put changes."""
+        """A client wants to write."""
         if (served := self.served.get(pv)) is None:
             self._operations.answer(operation.number, "the process variable is being closed")
             return
-        served.when_open(lambda: self._writes.write(served.name, served.source.record, operation))
+        self._writes.write(served.name, served.source.record, operation)
 
 
 def _securities(what: Record | Offer) -> Iterable[Security]:
     """What the rights to it follow from."""
     return (security_of(what.info),) if isinstance(what, Record) else what.securities
-
-
-def _guarded(function: Any, *arguments: Any) -> None:
-    try:
-        function(*arguments)
-    except Exception as error:
-        faults.report("a client over PVAccess could not be answered", error)

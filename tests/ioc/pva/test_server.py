@@ -14,6 +14,7 @@ import pytest
 from p4p import Value
 from p4p.client.thread import Context, Disconnected, RemoteError
 
+from pixieioc.ioc.pva import to_loop
 from pixieioc.ioc.pva.server import Place, Server
 from pixieioc.ioc.records import Client, PutRefused, Record
 from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
@@ -145,6 +146,30 @@ async def test_nothing_is_kept_of_what_nobody_looks_at() -> None:
         await it.until(lambda: not it.server.served)
         record.post(3.0)
         assert (await it.get("x")).value == 3.0
+
+
+@conversation
+async def test_what_a_client_comes_to_is_open_by_then() -> None:
+    """Opened later, by another thread, it may never be, and p4p's thread with all of its clients waits for ever."""
+    async with served(_number(value=2.0)) as it:
+        asked: Any = it.server.asked
+        pv = await asyncio.to_thread(asked.makeChannel, "x", f"{LOOPBACK}:1")
+        assert pv.isOpen()
+        assert pv.current().value == 2.0
+        asked.drop("x", pv)
+        await it.until(lambda: not it.server.served)
+
+
+@conversation
+async def test_an_ioc_that_does_not_answer_is_no_reason_to_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(to_loop, "_PATIENCE", 0.05)
+    async with served(_number()) as it:
+        asking = threading.Thread(target=lambda: pvs.append(it.server.asked.makeChannel("x", f"{LOOPBACK}:1")))
+        pvs: list[Any] = []
+        asking.start()
+        asking.join(5)  # meanwhile the event loop does nothing
+        assert pvs[0].current().alarm.message == "the IOC does not answer"
+        await it.until(lambda: not it.server.served)
 
 
 @conversation

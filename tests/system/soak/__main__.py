@@ -1,7 +1,7 @@
 """Runs of random length, for hours: `python -m tests.system.soak --hours 2 --seed 7 --out FOLDER`.
 
-Clients open and close screens, settings are written, files roll over, tasks are killed now and then. What each process
-uses is recorded in FOLDER/samples.csv, and what was seen is said at the end.
+Clients open and close screens, settings are written, files roll over, tasks are killed in the first third. What each
+process uses is recorded in FOLDER/samples.csv, and what was seen is said at the end.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ file = "{0}/logs/puts"
 size = 1.0
 """
 _WRONG = (Violation, AssertionError, NoAnswer, PutFailed, TimeoutError, psutil.Error)
+#: Tasks are killed in the first part of the time only: then it is seen for long whether those that there are grow.
+_KILLS = 1 / 3
 _EVERY = 15.0  #: Seconds from one sample to the next.
 
 
@@ -111,7 +113,7 @@ def main() -> int:
         try:
             while recording.since < 3600 * given.hours:
                 try:
-                    runs.one()
+                    runs.one(kills=recording.since < _KILLS * 3600 * given.hours)
                 except _WRONG as violation:
                     runs.totals.wrong.append(f"after {recording.since:.0f} s, {runs.what}: {violation}")
                     print(runs.totals.wrong[-1], flush=True)

@@ -20,7 +20,8 @@ from tests.system.soak.settings import LIVE, SETTINGS
 #: How long a run lasts, in seconds, and how often that is drawn.
 _LENGTHS = (((0.1, 2.0), 5), ((2.0, 10.0), 4), ((10.0, 60.0), 1))
 #: How a run ends, and how often that is drawn.
-_ENDS = {"time": 5, "events": 2, "stop": 6, "abort": 2, "task killed": 0.4, "Kill": 0.06}
+_ENDS = {"time": 5, "events": 2, "stop": 6, "abort": 2, "task killed": 1.2, "Kill": 0.2}
+_KILLS = ("task killed", "Kill")
 
 
 @dataclass
@@ -46,9 +47,10 @@ class Runs:
         self.totals = Totals()
         self.what = ""  #: what the present run is
 
-    def one(self) -> None:
-        """Settings, a run that ends in one of the ways, what must hold then; its files are removed."""
-        [how] = self._choice.choices(list(_ENDS), list(_ENDS.values()))
+    def one(self, *, kills: bool) -> None:
+        """Settings, a run that ends in one of the ways (such as tasks killed, if `kills`), and what must hold then."""
+        ends = {how: weight for how, weight in _ENDS.items() if kills or how not in _KILLS}
+        [how] = self._choice.choices(list(ends), list(ends.values()))
         [(low, high)] = self._choice.choices([each for each, _ in _LENGTHS], [weight for _, weight in _LENGTHS])
         seconds = self._choice.uniform(low, high)
         self.what = f"run {self._run_id + 1}, {how}, {seconds:.1f} s"
@@ -58,13 +60,13 @@ class Runs:
         try:
             self._run(how, seconds)
         except PutFailed as error:
-            expect(how in ("abort", "task killed", "Kill"), f"a run by {how} failed: {error}, {self._why()}")
+            expect(how in ("abort", *_KILLS), f"a run by {how} failed: {error}, {self._why()}")
         self._run_id += 1
         found = int(self._ioc.get("RunId_RBV"))
         expect(found == self._run_id, f"RunId_RBV is {found} rather than {self._run_id}")
         for text in files.wrong():
             expect(False, text)
-        if how in ("task killed", "Kill"):
+        if how in _KILLS:
             self._after_kill(how)
         else:
             self._check(how)
