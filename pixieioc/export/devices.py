@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,19 @@ _NOW = ("channel_input_rate", "channel_output_rate", "channel_dead_time", "trace
 #: The report that lists the files of a run.
 _FILES = "run_files"
 _INDENT = "    "
+#: What the devices of both libraries have already: a signal of such a name gets an underscore behind it.
+RESERVED = frozenset((
+    "add_children_as_readables", "add_instantiation_callback", "add_readables", "attr_name", "check_value",
+    "children", "clear_sub", "collect", "collect_asset_docs", "collect_pages", "complete", "component_names",
+    "configuration_attrs", "configure", "connect", "connected", "connection_timeout", "describe",
+    "describe_collect", "describe_configuration", "destroy", "dotted_name", "event_types", "get",
+    "get_device_tuple", "get_index", "get_instantiated_signals", "hints", "kickoff", "kind",
+    "lazy_wait_for_connection", "locate", "log", "name", "parent", "pause", "prepare", "put", "read",
+    "read_attrs", "read_configuration", "report", "resume", "root", "set", "set_defaults", "set_name",
+    "signal_names", "stage", "stop", "subscribe", "subscriptions", "summary", "trigger", "trigger_signals",
+    "unstage", "unsubscribe", "unsubscribe_all", "wait_for_connection", "walk_components", "walk_signals",
+    "walk_subdevice_classes", "walk_subdevices",
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,9 +147,10 @@ def _signals(pvs: list[PvInfo]) -> Iterator[_Signal]:
 
 
 def _snake(name: str) -> str:
-    """`ROI1:Counts_RBV` becomes roi1_counts."""
+    """`ROI1:Counts_RBV` becomes roi1_counts, `Name` name_."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.removesuffix("_RBV"))
-    return words.replace(":", "_").lower()
+    name = words.replace(":", "_").lower()
+    return f"{name}_" if name in RESERVED or keyword.iskeyword(name) else name
 
 
 def _channel_name(channel: tuple[int, int]) -> str:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-# Clients that vanish are no errors of ours; whoever wants to see them sets this variable.
-os.environ.setdefault("PVXS_LOG", "pvxs.tcp.io=CRIT")
 
 from p4p.server import DynamicProvider  # pyright: ignore[reportMissingTypeStubs]
 from p4p.server import Server as _P4pServer  # pyright: ignore[reportMissingTypeStubs]
