@@ -253,17 +253,17 @@ class Watch:
         """The time (perf_counter) at which all have told a value and `holds` is true of the values; may be now."""
         future: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting.append((holds, future))
-        self._look()
+        self._check()
         return await asyncio.wait_for(future, PATIENCE)
 
     def _listener(self, name: str) -> Callable[[AugmentedValue], None]:
         def heard(value: AugmentedValue) -> None:
             self.values[name] = float(value)  # pyright: ignore[reportArgumentType]
-            self._look()
+            self._check()
 
         return heard
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if len(self.values) < len(self._names):
             return
         for holds, future in self._waiting:

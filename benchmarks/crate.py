@@ -116,7 +116,7 @@ class Rig:
         )
 
     def _told(self, task: str, report: str) -> Any:
-        return self._pipeline.told(task, report)
+        return self._pipeline.reported(task, report)
 
 
 def main(
@@ -196,16 +196,16 @@ def _idle(folder: Path, modules: int, seconds: float) -> list[common.Row]:
         pipeline.chain_of(MeasuredTakeData.__name__, "ConvertToEvents", EventAges.__name__)
         pipeline.start()
         pipeline.wait(1.0)
-        before, began = common.cpu_of(pipeline.told("MeasuredTakeData", "process_id")), time.monotonic()
-        in_crate = pipeline.told("MeasuredTakeData", "crate_seconds")
+        before, began = common.cpu_of(pipeline.reported("MeasuredTakeData", "process_id")), time.monotonic()
+        in_crate = pipeline.reported("MeasuredTakeData", "crate_seconds")
         pipeline.wait(seconds)
-        spent = common.cpu_of(pipeline.told("MeasuredTakeData", "process_id")) - before
-        in_crate, took = pipeline.told("MeasuredTakeData", "crate_seconds") - in_crate, time.monotonic() - began
+        spent = common.cpu_of(pipeline.reported("MeasuredTakeData", "process_id")) - before
+        in_crate, took = pipeline.reported("MeasuredTakeData", "crate_seconds") - in_crate, time.monotonic() - began
         pipeline.stop()
         pipeline.wait(common.PATIENCE)
-        if pipeline.errors or pipeline.told("MeasuredTakeData", "hits_lost"):
+        if pipeline.errors or pipeline.reported("MeasuredTakeData", "hits_lost"):
             raise RuntimeError("; ".join(map(str, pipeline.errors)) or "hits are lost")
-        ages = [pipeline.told("EventAges", name) for name in ("p50", "p99")]
+        ages = [pipeline.reported("EventAges", name) for name in ("p50", "p99")]
         pipeline.quit()
     return [
         common.limited(f"{what}: CPU of TakeData", "% of a core", 100 * spent / took, IDLE_BAR),

@@ -182,8 +182,8 @@ def of_ioc(folder: Path, seconds: float, *, on: bool) -> Seen:
 
 def _wait_for_run(demo: common.Demo) -> None:
     async def wait() -> None:
-        async with common.Watch(demo.prefix, ["Ready_RBV", "ElapsedReal_RBV"]) as watch:
-            await watch.until(lambda values: values["Ready_RBV"] == 1)
+        async with common.Watch(demo.prefix, ["DetectorState_RBV", "Ready_RBV", "ElapsedReal_RBV"]) as watch:
+            await watch.until(lambda values: values["DetectorState_RBV"] == 0 and values["Ready_RBV"] == 1)
             await aioca.caput(demo.prefix + "Acquire", 1, wait=False)
             await watch.until(lambda values: values["ElapsedReal_RBV"] > 0)
 

@@ -44,8 +44,8 @@ def state_home() -> Path:
 
     If that cannot be written to, one among the temporary folders, for this account alone.
     """
-    if told := next(filter(None, map(_told, _STATE)), None):
-        return told
+    if given := next(filter(None, map(_given, _STATE)), None):
+        return given
     usual = _home() / ".local" / "state"
     return (
         usual
@@ -56,7 +56,7 @@ def state_home() -> Path:
 
 def cache_home() -> Path:
     """A folder for what can be made again at any time: CACHE_DIRECTORY, XDG_CACHE_HOME, or ~/.cache; it need not be."""
-    return (_told("CACHE_DIRECTORY") or _told("XDG_CACHE_HOME") or _home() / ".cache") / _NAME
+    return (_given("CACHE_DIRECTORY") or _given("XDG_CACHE_HOME") or _home() / ".cache") / _NAME
 
 
 def state_complaint(folder: Path) -> str:
@@ -66,8 +66,8 @@ def state_complaint(folder: Path) -> str:
         return ""
     if problem := _problem(home):
         raise PermissionError(f"the number of the last run cannot be kept: {problem} (set XDG_STATE_HOME)")
-    told = next((name for name in _STATE if _told(name)), "")
-    why = f"{told} is in the folder for temporary files" if told else f"{_home()} is not writable"
+    given = next((name for name in _STATE if _given(name)), "")
+    why = f"{given} is in the folder for temporary files" if given else f"{_home()} is not writable"
     return (
         f"{why}: the number of the last run is kept in {folder}, which does not last "
         "(set XDG_STATE_HOME, or state_dir in the configuration)"
@@ -79,7 +79,7 @@ def _home() -> Path:
     return home if home.is_absolute() else Path("/nonexistent")
 
 
-def _told(name: str) -> Path | None:
+def _given(name: str) -> Path | None:
     """A folder of the environment; systemd puts colons between several."""
     text = os.environ.get(name, "").split(":")[0]
     return Path(text) if text else None
@@ -92,13 +92,13 @@ def _writable(path: Path) -> bool:
 
 
 def _for_code() -> Iterator[Path]:
-    if told := os.environ.get("NUMBA_CACHE_DIR"):
-        yield Path(told)
+    if given := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(given)
     if not sys.pycache_prefix:
         yield _PACKAGE / "__pycache__"
     yield cache_home()
-    if told := _told("XDG_RUNTIME_DIR"):
-        yield told / _NAME
+    if given := _given("XDG_RUNTIME_DIR"):
+        yield given / _NAME
 
 
 def _problem(path: Path) -> str:

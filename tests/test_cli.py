@@ -256,7 +256,8 @@ def test_a_check_says_what_a_file_describes(good: Path) -> None:
         f"{good}: ToySource > FillSpectra, prefix G:, {count} process variables",
     ]
     more = _printed("check", good, "--prefix", "H:", "--set", "crate.channels=15")
-    assert more == [f"{good}: ToySource > FillSpectra, prefix H:, {count - 3 - 4 * 8} process variables"]
+    per_channel = 3 + 14 + 4 * (8 + 2)  # spectrum and so on, its calibration, and four regions, also in keV
+    assert more == [f"{good}: ToySource > FillSpectra, prefix H:, {count - per_channel} process variables"]
 
 
 def test_tasks_are_listed_with_what_they_can_be_told_and_tell() -> None:

@@ -150,7 +150,7 @@ def draw(
 
 
 @compiled
-def sort_by_place(
+def sort_into_slots(
     place: Ints,
     time: Floats,
     kev: Floats,

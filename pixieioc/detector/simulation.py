@@ -155,7 +155,7 @@ class Simulation:
         starts = np.empty(places + 1, np.int64)
         ends, done, kept = np.empty((3, places), np.int64)
         columns = (np.empty(count), np.empty(count), np.empty(count))
-        hits.sort_by_place(place, time, kev, tail, count, starts, *columns)
+        hits.sort_into_slots(place, time, kev, tail, count, starts, *columns)
         measured, flags = np.empty(count), np.empty(count, np.uint8)
         self.counts.dead += hits.settle(
             self._random, self._rules, float(span_ns), flush, starts, *columns, measured, flags, ends, done,

@@ -103,7 +103,7 @@ def alarm_tree(description: Description, site: AlarmSite) -> Component:
         return tuple(_alarm(pv, description, name, site.folder) for pv in pvs)
 
     def group(title: str, *sections: Section) -> Component:
-        return Component(title, alarms(pv for pv in watched if pv.section in sections and not _has_own_place(pv)))
+        return Component(title, alarms(pv for pv in watched if pv.section in sections and not _has_own_row(pv)))
 
     def task_group(task: str) -> Component:
         """A task's group. ERROR has a group to itself: the alarm server writes the severity of groups only."""
@@ -138,7 +138,7 @@ def _is_full_disk(pv: PvInfo) -> bool:
     return pv.alarm.rank == "disk"
 
 
-def _has_own_place(pv: PvInfo) -> bool:
+def _has_own_row(pv: PvInfo) -> bool:
     return _is_above_all(pv) or _is_full_disk(pv)
 
 

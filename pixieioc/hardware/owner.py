@@ -195,11 +195,11 @@ class CrateOwner:
         if fast and self._was_booted and list(plan.firmware) == list(self._loaded):
             if plan.settings is not None:
                 crate.load_settings(plan.settings)
-            self._tell(self.total, self.total)
+            self._show_progress(self.total, self.total)
         elif fast and known and self._resume(crate, plan):
-            self._tell(self.total, self.total)
+            self._show_progress(self.total, self.total)
         else:
-            crate.boot(plan.firmware, plan.settings, self._tell)
+            crate.boot(plan.firmware, plan.settings, self._show_progress)
         self._loaded = tuple(plan.firmware)
         return crate
 
@@ -211,6 +211,6 @@ class CrateOwner:
             self.log.append(f"the modules boot again: {error}")
             return False
 
-    def _tell(self, done: int, total: int) -> None:
+    def _show_progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
         self._on_progress(done, total)

@@ -196,7 +196,7 @@ class ChannelSettings:
                 delay = truncated(ticks)
                 # Ticks are compared with samples, as the SDK does.
                 delay = v["TraceLength"] // 2 if delay > v["TraceLength"] else delay
-                self._place_delay(v["TriggerDelay"], min(delay, 1023))
+                self._set_delay(v["TriggerDelay"], min(delay, 1023))
             case "VOFFSET":  # what is too low becomes the largest, too
                 v["OffsetDAC"] = _clamp(truncated(65536 * (value / 3 + 0.5)), 0, 65535)
             case "XDT":
@@ -270,9 +270,9 @@ class ChannelSettings:
         """What follows from the energy filter; the delay of the trace is kept."""
         v, delay = self.variables, self.delay
         v["PeakSep"] = v["SlowLength"] + v["SlowGap"]
-        self._place_delay((v["PeakSep"] - 1) << self.filter_range(), delay)
+        self._set_delay((v["PeakSep"] - 1) << self.filter_range(), delay)
 
-    def _place_delay(self, trigger: int, delay: int) -> None:
+    def _set_delay(self, trigger: int, delay: int) -> None:
         """Both must fit into the memory for traces; what is before the trigger comes first."""
         v = self.variables
         v["PAFlength"] = trigger + delay if trigger + delay <= _FIFO_LENGTH else _FIFO_LENGTH - 1

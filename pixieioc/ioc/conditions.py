@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,9 +58,9 @@ class _OfRun:
 class Conditions:
     """Those that are configured; without any it does nothing, and there is no process that reads."""
 
-    def __init__(self, pvs: Pvs, table: ConditionsTable, folder: Path) -> None:
+    def __init__(self, pvs: Pvs, table: ConditionsTable, folder: Path, worker: Callable[[str], Worker]) -> None:
         self._pvs, self._table, self._folder = pvs, table, folder
-        self._worker = Worker("pixieioc conditions")
+        self._worker = worker("pixieioc conditions")
         self._client = SiteClient(table.pvs, table.period, table.elements, self._take) if table.pvs else None
         self._run: _OfRun | None = None
 

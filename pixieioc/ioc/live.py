@@ -49,7 +49,7 @@ class LivePipeline(Pipeline):
         self._watched: set[int] = set()
         self._ended = False
         self._loop.add_reader(self.fileno(), self._drain)
-        self._looking = self._loop.create_task(self._keep_looking())
+        self._polling = self._loop.create_task(self._keep_polling())
 
     # -- what the tasks say -------------------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class LivePipeline(Pipeline):
     async def end(self) -> None:
         """Kills what still runs and closes everything."""
         self._ended = True  # what is closed in the other thread must not be watched again
-        self._looking.cancel()
+        self._polling.cancel()
         self._loop.remove_reader(self.fileno())
         for sentinel in self._watched:
             self._loop.remove_reader(sentinel)
@@ -163,10 +163,10 @@ class LivePipeline(Pipeline):
     def _process_ended(self, sentinel: int) -> None:
         self._loop.remove_reader(sentinel)
         self._watched.discard(sentinel)
-        self.look_now()
+        self.poll_now()
         self._drain()
 
-    async def _keep_looking(self) -> None:
+    async def _keep_polling(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_INTERVAL)
             self._drain()

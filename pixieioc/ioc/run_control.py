@@ -73,8 +73,9 @@ class RunControl:
         self._state_worker = worker("pixieioc state")
         self._files = FileWatch(self.settings, state, self._state_worker, self.machine, self._show_readiness, worker)
         self.recorder = RunRecorder(
-            pvs, config, self.pipeline, self.settings, self._progress, state, self._state_worker, self._not_recorded
-        )
+            pvs, config, self.pipeline, self.settings, self._progress, state, self._state_worker, worker,
+            self._not_recorded,
+        )  # fmt: skip
         self._work = RunWork(
             config, self.pipeline, self.settings, self._progress, state, self._state_worker, self._show_readiness,
             self.recorder, lambda: self.run,

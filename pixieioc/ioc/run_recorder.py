@@ -45,15 +45,15 @@ class RunRecorder:
 
     def __init__(
         self, pvs: Pvs, config: Config, pipeline: LivePipeline, settings: Settings, progress: Progress, state: State,
-        state_worker: Worker, failed: Callable[[str, BaseException], None],
+        state_worker: Worker, worker: Callable[[str], Worker], failed: Callable[[str, BaseException], None],
     ) -> None:  # fmt: skip
         self._pvs, self._config, self._pipeline, self._settings = pvs, config, pipeline, settings
         self._progress = progress
         self._state, self._state_worker, self._failed = state, state_worker, failed
         #: Slow to find out, which a start must not wait for.
         self._fixed: dict[str, Any] = {"ioc": config.prefix, "host": socket.gethostname(), "versions": _versions()}
-        self._conditions = Conditions(pvs, config.conditions, state.path.parent)
-        self._worker = Worker("pixieioc records")
+        self._conditions = Conditions(pvs, config.conditions, state.path.parent, worker)
+        self._worker = worker("pixieioc records")
         self._started: dict[str, Any] = {}
         self._written: tuple[int, str, str] | None = None  # the run whose sidecars have its record, and its end in it
         self._job: asyncio.Task[None] | None = None

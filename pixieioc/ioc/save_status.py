@@ -60,12 +60,12 @@ class SaveStatus:
 
     def failed(self, folder: Path, error: OSError) -> None:
         """A file could not be written."""
-        self._say(FAILURE, "Cannot be saved", f"settings cannot be saved in {folder}: {error.strerror or error}")
+        self._post(FAILURE, "Cannot be saved", f"settings cannot be saved in {folder}: {error.strerror or error}")
 
     def silent(self, folder: Path, seconds: float) -> None:
         """A file is being written, for too long."""
         text = f"settings are not saved yet: the file system of {folder} does not answer"
-        self._say(WARNING, f"No answer for {seconds:.0f} s", text)
+        self._post(WARNING, f"No answer for {seconds:.0f} s", text)
 
     def loaded(self, path: Path, count: int, left: Collection[str]) -> None:
         """A client has loaded a file."""
@@ -81,7 +81,7 @@ class SaveStatus:
         """What was not loaded, as an answer."""
         return in_words(left)
 
-    def _say(self, state: str, short: str, text: str) -> None:
+    def _post(self, state: str, short: str, text: str) -> None:
         if text != self._problem:
             log.error("%s", text)
         self._problem = text

@@ -59,10 +59,10 @@ class Supervisor:
         if self._socket is None:
             return
         while True:
-            self.look(problem(), status())
+            self.check(problem(), status())
             await asyncio.sleep(min(_PERIOD, self.watchdog / _FEEDS) if self.watchdog else _PERIOD)
 
-    def look(self, problem: str, status: str) -> None:
+    def check(self, problem: str, status: str) -> None:
         """Says once how things are."""
         if problem and problem != self._stuck:
             log.error("the watchdog is not fed: %s", problem)

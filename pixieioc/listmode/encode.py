@@ -42,29 +42,29 @@ def encode(events: Events, layout: Variant) -> Words:
     _check("record length", length, 4, min(LONGEST_RECORD, layout.record_length.mask))
 
     base = np.zeros((count, 4), np.int64)
-    _place(base, Bits(0, 12, 5), header)
-    _place(base, layout.record_length, length)
-    _place(base, layout.trace_length, trace_length)
-    _place(base, layout.channel, columns["channel"], "channel")
+    _write_field(base, Bits(0, 12, 5), header)
+    _write_field(base, layout.record_length, length)
+    _write_field(base, layout.trace_length, trace_length)
+    _write_field(base, layout.channel, columns["channel"], "channel")
     _check("slot", columns["slot"], SLOT_FIRST, SLOT_LAST)
-    _place(base, layout.slot, columns["slot"])
-    _place(base, layout.crate, columns["crate"], "crate")
-    _place(base, layout.energy, columns["energy"], "energy")
-    _place(base, layout.out_of_range, _flag(columns, FLAG_OUT_OF_RANGE))
-    _place(base, Bits(0, 31, 1), _flag(columns, FLAG_PILEUP))
-    _place_time(base, columns, layout)
+    _write_field(base, layout.slot, columns["slot"])
+    _write_field(base, layout.crate, columns["crate"], "crate")
+    _write_field(base, layout.energy, columns["energy"], "energy")
+    _write_field(base, layout.out_of_range, _flag(columns, FLAG_OUT_OF_RANGE))
+    _write_field(base, Bits(0, 31, 1), _flag(columns, FLAG_PILEUP))
+    _write_time(base, columns, layout)
 
     begins = np.concatenate([[0], np.cumsum(length)])
     words = np.zeros(int(begins[-1]), np.uint32)
     for j in range(4):
         words[begins[:-1] + j] = base[:, j]
     at = begins[:-1] + 4
-    _place_block(words, at, parts & PART_ESUM, [*columns["esum"].T, columns["baseline"].astype("<f4").view("<u4")])
+    _write_block(words, at, parts & PART_ESUM, [*columns["esum"].T, columns["baseline"].astype("<f4").view("<u4")])
     at = at + np.where(parts & PART_ESUM, 4, 0)
-    _place_block(words, at, parts & PART_QDC, list(columns["qdc"].T))
+    _write_block(words, at, parts & PART_QDC, list(columns["qdc"].T))
     at = at + np.where(parts & PART_QDC, 8, 0)
     _check("ets", columns["ets"].astype(np.int64), 0, 2**48 - 1)
-    _place_block(words, at, parts & PART_ETS, [columns["ets"] & np.uint64(0xFFFFFFFF), columns["ets"] >> np.uint64(32)])
+    _write_block(words, at, parts & PART_ETS, [columns["ets"] & np.uint64(0xFFFFFFFF), columns["ets"] >> np.uint64(32)])
     at = at + np.where(parts & PART_ETS, 2, 0)
     halves = words.view("<u2")
     for i in np.flatnonzero(trace_length):
@@ -73,7 +73,7 @@ def encode(events: Events, layout: Variant) -> Words:
     return words
 
 
-def _place_time(base: NDArray[np.int64], columns: Events, layout: Variant) -> None:
+def _write_time(base: NDArray[np.int64], columns: Events, layout: Variant) -> None:
     ticks, rest = np.divmod(columns["time"].astype(np.int64), layout.tick_ns)
     _check(f"time modulo the tick of {layout.tick_ns} ns", rest, 0, 0)
     _check("time in ticks", ticks, 0, 2**48 - 1)
@@ -99,24 +99,24 @@ def _place_time(base: NDArray[np.int64], columns: Events, layout: Variant) -> No
     else:
         source, fraction = np.where(forced, 0, source), np.where(forced, 0, fraction)
         if layout.cfd_forced.count:
-            _place(base, layout.cfd_forced, forced)
+            _write_field(base, layout.cfd_forced, forced)
         elif forced.any():
             raise ValueError(f"flags of event {int(np.argmax(forced))}: {layout} cannot say that a CFD was forced")
-    _place(base, layout.cfd_source, source, "CFD source of cfd")
-    _place(base, layout.cfd_fraction, fraction, "CFD fraction of cfd")
+    _write_field(base, layout.cfd_source, source, "CFD source of cfd")
+    _write_field(base, layout.cfd_fraction, fraction, "CFD fraction of cfd")
 
 
 def _flag(columns: Events, bit: int) -> Array:
     return (columns["flags"] & bit != 0).astype(np.int64)
 
 
-def _place(base: NDArray[np.int64], bits: Bits, values: Array, name: str = "") -> None:
+def _write_field(base: NDArray[np.int64], bits: Bits, values: Array, name: str = "") -> None:
     if name:
         _check(name, values.astype(np.int64), 0, bits.mask)
     base[:, bits.word] |= values.astype(np.int64) << bits.shift
 
 
-def _place_block(words: Words, at: NDArray[np.int64], present: Array, columns: list[Array]) -> None:
+def _write_block(words: Words, at: NDArray[np.int64], present: Array, columns: list[Array]) -> None:
     rows = np.flatnonzero(present)
     for j, column in enumerate(columns):
         words[at[rows] + j] = column[rows]

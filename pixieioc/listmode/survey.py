@@ -69,7 +69,7 @@ _WAIT, _ODD, _MOVED, _NEW = 0, 1, 2, 3
 
 
 @compiled
-def look_at(
+def survey_times(
     time: Whole, cfd: NDArray[np.float32], origin: int, window: int, last: int, number: int, keys: Keys, order: Rows
 ) -> tuple[int, int, int, int]:
     """Keys and numbers of some events, many at a time; the earliest and the latest time, how far they say that the
@@ -186,7 +186,7 @@ def survey(
     while i < stop:
         far, went = True, a
         while known and i + many <= stop:
-            earliest, newest, far_as, bits = look_at(
+            earliest, newest, far_as, bits = survey_times(
                 time[i : i + many],
                 cfd[i : i + many],
                 origin,

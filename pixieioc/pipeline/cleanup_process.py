@@ -64,7 +64,7 @@ class CleanupProcess:
         self._line = " ".join((str(math.ceil(seconds)), *marks)).encode() + b"\n"
         self._write()
 
-    def look_after(self) -> None:
+    def watch(self) -> None:
         """Has another one begin if somebody has killed it; to be called now and then."""
         if self._process.poll() is not None:
             self._process.communicate()

@@ -35,7 +35,7 @@ _DATA = Message.DATA.emoji
 class DataPlane:
     """The data plane of one task.
 
-    `poll_control` is called while a full link makes the task wait: it must take in what the pipeline says. `tell`
+    `poll_control` is called while a full link makes the task wait: it must take in what the pipeline says. `log`
     gets lines for the operator, `waited` the seconds for which a full link has made the task wait.
     """
 
@@ -45,14 +45,14 @@ class DataPlane:
         endpoint: str,
         control: zmq.Socket[bytes],
         poll_control: Callable[[], None],
-        tell: Callable[[str], None],
+        log: Callable[[str], None],
         waited: Callable[[float], None],
     ) -> None:
         self._context = context
-        self._heed, self._tell, self._waited = poll_control, tell, waited
+        self._poll_control, self._log, self._waited = poll_control, log, waited
         self._endpoint, self._control = endpoint, control
         #: The first is there from the beginning, others as long as something is connected to them.
-        self._first = Output(Sender(context, endpoint, tell), control)
+        self._first = Output(Sender(context, endpoint, log), control)
         self._outputs: list[Output] = []
         self.modes: Sequence[Mode] = ()
         self._only_samples = self._counts = False
@@ -73,7 +73,7 @@ class DataPlane:
             output.sender.remove()
         self._outputs = [self._first][: len(outputs)]
         for number in range(1, len(outputs)):
-            sender = Sender(self._context, endpoint_of(self._endpoint, number), self._tell, copies=True)
+            sender = Sender(self._context, endpoint_of(self._endpoint, number), self._log, copies=True)
             self._outputs.append(Output(sender, self._control))
         for output, mode in zip(self._outputs, outputs, strict=True):
             output.mode = mode
@@ -81,7 +81,7 @@ class DataPlane:
         self._counts = len(outputs) > 1 or self._only_samples
         self.is_start = is_start
         if not is_start:
-            self._receiver = Receiver(self._context, address_pull, self._tell)
+            self._receiver = Receiver(self._context, address_pull, self._log)
 
     def begin(self, run: int) -> None:
         """A run begins: everything counts from zero. Refused unless the task is connected."""
@@ -222,7 +222,7 @@ class DataPlane:
         waited = time.perf_counter() - began
         self.blocked += waited
         self._waited(waited)
-        self._heed()
+        self._poll_control()
 
     def measure(self, reports: StandardReports, handled: int, *, running: bool) -> None:
         """Brings the reports about the links up to date; `handled` is what the rate is the rate of."""

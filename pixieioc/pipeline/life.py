@@ -74,13 +74,13 @@ class Life:
         branching = [name for name in graph.by_depth if len(graph.behind(name)) > 1]
         others = [name for name in graph.tasks if name not in branching]
         for names in (*([name] for name in branching), others):
-            numbers = {name: self._state.send(name, _CONNECT, self._place(graph, name)) for name in names}
+            numbers = {name: self._state.send(name, _CONNECT, self._links(graph, name)) for name in names}
             if problems := (yield from self._state.processes.answers(numbers, self._state.answer_timeout)):
                 raise RuntimeError("connect: " + "; ".join(map(str, problems)))
         self._state.wired = True
         self._state.status = after(self._state.status, _CONNECT, PIPELINE_RULES)
 
-    def _place(self, graph: Graph, name: str) -> dict[str, Any]:
+    def _links(self, graph: Graph, name: str) -> dict[str, Any]:
         """What a task is told of its place in the graph."""
         link, behind, address = graph.before(name), graph.behind(name), ""
         if link is not None:

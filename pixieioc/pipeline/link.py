@@ -24,7 +24,7 @@ from pixieioc.pipeline.frames import Buffer, MalformedMessage, Packet, nbytes, u
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.shared import Bytes, Extent, Space, Store
 
-#: A frame of fewer bytes is sent as fast as its place is told.
+#: A frame of fewer bytes is sent as fast as its located is told.
 _WORTH_SHARING = 32 * 1024
 #: Where a frame lies: its number in the message, the ticket to be given back, first byte and size.
 _PLACE = struct.Struct("<4Q")
@@ -49,7 +49,7 @@ class Offered(Enum):
     NOBODY = "there is nobody at the other end, who would take it from the socket"
 
 
-class _Place(NamedTuple):
+class _Located(NamedTuple):
     """Where a frame is to lie, and whether it is there already."""
 
     frame: int
@@ -65,7 +65,7 @@ class Sender:
         self,
         context: zmq.Context[zmq.Socket[bytes]],
         address: str,
-        tell: Callable[[str], None],
+        log: Callable[[str], None],
         *,
         copies: bool = False,
     ) -> None:
@@ -79,7 +79,7 @@ class Sender:
         self.socket.set(zmq.SNDHWM, CAPACITY + 1)  # and the end of the stream
         self.credits = link_credits.Reader(address)
         self._page = np.memmap(_page_of(address), np.uint64, "w+", shape=(4,))
-        self._tell = tell
+        self._log = log
         self._space: Space | None = None
         self._tickets: dict[int, Extent] = {}
         self._ticket = 0
@@ -114,10 +114,10 @@ class Sender:
         self._listen()
         if self.items - self._taken >= CAPACITY:
             return False
-        found = self._found_places(frames)
-        for place in found or ():
-            if place is not None and self._space is not None:
-                self._space.leave(place.extent)
+        found = self._found(frames)
+        for located in found or ():
+            if located is not None and self._space is not None:
+                self._space.leave(located.extent)
         return found is not None
 
     def offer(self, frames: Sequence[Buffer], *, is_item: bool = True) -> Offered:
@@ -129,12 +129,12 @@ class Sender:
         if is_item and self.items - self._taken >= CAPACITY:
             return Offered.FULL
         tickets = self._ticket
-        placed = self._placed(frames)
-        if placed is None:
+        copied = self._copied(frames)
+        if copied is None:
             self._page[_USE] = 100
             return Offered.FULL
         try:
-            self.socket.send_multipart(placed, zmq.DONTWAIT, copy=False)
+            self.socket.send_multipart(copied, zmq.DONTWAIT, copy=False)
         except zmq.Again:  # the receiver has died since it was looked for
             self._withdraw(tickets)
             return Offered.NOBODY
@@ -162,42 +162,42 @@ class Sender:
         self.socket.close(linger=int(1e3 * linger))
         self.credits.close()
 
-    def _placed(self, frames: Sequence[Buffer]) -> list[Buffer] | None:
+    def _copied(self, frames: Sequence[Buffer]) -> list[Buffer] | None:
         """The message with its large frames in the memory that is shared; None if there will be room in it soon."""
         space = self._space
         if space is None:
             return [b"", *(map(bytes, frames) if self._copies else frames)]
-        found = self._found_places(frames)
+        found = self._found(frames)
         if found is None:
             return None
-        places = [place for place in found if place is not None]
-        others = [frame for frame, place in zip(frames, found, strict=True) if place is None]
-        for place in places:
-            if not place.there:
-                space.copy(frames[place.frame], place.extent)
-        tickets = b"".join(self._ticket_for(place, len(frames[place.frame])) for place in places)
+        places = [located for located in found if located is not None]
+        others = [frame for frame, located in zip(frames, found, strict=True) if located is None]
+        for located in places:
+            if not located.there:
+                space.copy(frames[located.frame], located.extent)
+        tickets = b"".join(self._ticket_for(located, len(frames[located.frame])) for located in places)
         return [tickets, *(map(bytes, others) if self._copies else others)]
 
-    def _found_places(self, frames: Sequence[Buffer]) -> list[_Place | None] | None:
-        """A place in the memory for each frame that is large; None if there will be room in it soon."""
+    def _found(self, frames: Sequence[Buffer]) -> list[_Located | None] | None:
+        """A located in the memory for each frame that is large; None if there will be room in it soon."""
         space = self._space
         if space is None:
-            nowhere: list[_Place | None] = [None] * len(frames)
+            nowhere: list[_Located | None] = [None] * len(frames)
             return nowhere
-        found: list[_Place | None] = []
+        found: list[_Located | None] = []
         for number, frame in enumerate(frames):
-            place = _place(space, number, frame) if _WORTH_SHARING <= len(frame) <= space.size else None
-            if place is None and self.has_room_soon(len(frame)):
+            located = _locate(space, number, frame) if _WORTH_SHARING <= len(frame) <= space.size else None
+            if located is None and self.has_room_soon(len(frame)):
                 for other in filter(None, found):
                     space.leave(other.extent)
                 return None
-            found.append(place)  # None: it is small, or too large; or the receiver holds all that was sent
+            found.append(located)  # None: it is small, or too large; or the receiver holds all that was sent
         return found
 
-    def _ticket_for(self, place: _Place, size: int) -> bytes:
+    def _ticket_for(self, located: _Located, size: int) -> bytes:
         self._ticket += 1
-        self._tickets[self._ticket] = place.extent
-        return _PLACE.pack(place.frame, self._ticket, place.begin, size)
+        self._tickets[self._ticket] = located.extent
+        return _PLACE.pack(located.frame, self._ticket, located.begin, size)
 
     def _withdraw(self, since: int) -> None:
         """Takes back the tickets after `since`, which nobody has got."""
@@ -216,21 +216,21 @@ class Sender:
             elif what == link_credits.JOINED:  # a new receiver, or the same with new memory: the old is no longer used
                 self._tickets.clear()
                 self._space = None
-                with _or_by_socket(self._tell):
+                with _or_by_socket(self._log):
                     self._space = Space(a, b)
 
 
 class Receiver:
     """The receiving end of a link, connected to the sender at `address`."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, log: Callable[[str], None]) -> None:
         self.socket = context.socket(zmq.PULL)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.RCVHWM, CAPACITY)
         self._page = np.memmap(_page_of(address), np.uint64, "r", shape=(4,))
         self._credits = link_credits.Writer(address)
         self._store: Store | None = None
-        with _or_by_socket(tell):
+        with _or_by_socket(log):
             self._store = Store(MEMORY)
             self._credits.write(link_credits.JOINED, os.getpid(), self._store.descriptor)
         self.socket.connect(address)
@@ -297,20 +297,20 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def _or_by_socket(tell: Callable[[str], None]) -> Iterator[None]:
+def _or_by_socket(log: Callable[[str], None]) -> Iterator[None]:
     """Where memory cannot be shared, that is told, and everything goes through the socket."""
     try:
         yield
     except OSError as error:
-        tell(f"no memory is shared between tasks, which makes them slower: {error.strerror or error}")
+        log(f"no memory is shared between tasks, which makes them slower: {error.strerror or error}")
 
 
-def _place(space: Space, number: int, frame: Buffer) -> _Place | None:
-    """A place for a frame: where it lies, if that is in the memory that is shared; None if there is no room."""
+def _locate(space: Space, number: int, frame: Buffer) -> _Located | None:
+    """A located for a frame: where it lies, if that is in the memory that is shared; None if there is no room."""
     found = space.find(frame)
     if found is not None:
         extent, begin = found
         extent.users += 1
-        return _Place(number, extent, begin, there=True)
+        return _Located(number, extent, begin, there=True)
     extent = space.take(len(frame))
-    return None if extent is None else _Place(number, extent, extent.begin, there=False)
+    return None if extent is None else _Located(number, extent, extent.begin, there=False)

@@ -150,7 +150,7 @@ class Pipeline(PipelineState):
             if process.known and not process.lost
         }
 
-    def look_now(self) -> None:
+    def poll_now(self) -> None:
         """Has the next `poll()` look at the processes, although it did so just before."""
         self._failures.check_now()
 

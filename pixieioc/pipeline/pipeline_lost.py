@@ -35,14 +35,14 @@ class PipelineLost:
         """
         beat_until_parent_ends(activity.beat)
         self.gone = True
-        self._say(Message.STOP)
+        self._send(Message.STOP)
         time.sleep(self.drain_time)
         if activity.read(time.monotonic()).busy < self.drain_time / 2:
-            self._say(Message.ABORT)
+            self._send(Message.ABORT)
             time.sleep(GRACE)
         os._exit(1)
 
-    def _say(self, kind: str, payload: Any = None) -> None:
+    def _send(self, kind: str, payload: Any = None) -> None:
         with self._context.socket(zmq.DEALER) as line:
             line.connect(OWN_ADDRESS)
             line.send_multipart(pack(Packet(kind, 0, 0, payload)))

@@ -61,7 +61,7 @@ class TaskLoop:
         self.data_plane = DataPlane(self._context, wiring.endpoint, self._control.socket, hear, self.out.print, waited)
         self._handlers: dict[str, Callable[[Any], InUse | None]] = {
             _CONFIGURE: self.configure,
-            _CONNECT: self._take_place,
+            _CONNECT: self._take_links,
             Message.START: self._start_run,
             **dict.fromkeys((Message.STOP, Message.ABORT, Message.QUIT), lambda _: None),  # see `_end_at_once`
             Message.FINISHED: self._lose_sender,
@@ -203,12 +203,12 @@ class TaskLoop:
         self.data_plane.connect(address_pull, is_start, is_final)
         self._task.do_connect(address_pull, is_start, is_final)
 
-    def _take_place(self, place: dict[str, Any]) -> None:
-        if "cut" in place:  # a task behind this one has failed: what would go there is not sent any more
-            self.data_plane.cut(place["cut"])
+    def _take_links(self, links: dict[str, Any]) -> None:
+        if "cut" in links:  # a task behind this one has failed: what would go there is not sent any more
+            self.data_plane.cut(links["cut"])
         elif self.status is Status.WAITING:
-            self.data_plane.modes = place.get("modes", ())
-            self.connect(place["address_pull"], place["is_start"], place["is_final"])
+            self.data_plane.modes = links.get("modes", ())
+            self.connect(links["address_pull"], links["is_start"], links["is_final"])
         else:
             self.data_plane.cut(None)
 

@@ -119,7 +119,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
     def keep_folders(self) -> None:
         """Keeps the folders from being tidied away before the end, and has them tidied away then; for now and then."""
         self._kept.touch_if_due()
-        self._cleanup.look_after()
+        self._cleanup.watch()
 
     def note(self, drain_time: float | None = None) -> None:
         """Notes, for when this process is killed, which processes there are, and how long their end may take (s)."""

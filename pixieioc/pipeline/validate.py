@@ -126,12 +126,12 @@ class _Resolving:
         for name in sorted(given, key=lambda name: self._parameters[name].per != "task"):
             parameter = self._parameters[name]
             if parameter.command and not commands:
-                self._say(name, "", "is a command, not a setting")
+                self._refuse(name, "", "is a command, not a setting")
                 continue
             try:
                 accepted[name] = self._accept(parameter, given[name])
             except ValueError as error:
-                self._say(name, f" = {shorten(given[name])}", str(error))
+                self._refuse(name, f" = {shorten(given[name])}", str(error))
                 continue
             self._values[name] = accepted[name]
         if not self._problems.in_order():
@@ -149,7 +149,7 @@ class _Resolving:
             try:
                 return parameter.check(one)
             except ValueError as error:
-                self._say(parameter.name, f" of {where(parameter, place)} = {shorten(one)}", str(error))
+                self._refuse(parameter.name, f" of {where(parameter, place)} = {shorten(one)}", str(error))
                 return None
 
         return channel_values.each(value, shape, check)
@@ -160,7 +160,7 @@ class _Resolving:
         for name, text in misfits(self._parameters, values):
             self._problems.add(f"{self._task}.{name}{text}", self._task, name)
 
-    def _say(self, name: str, what: str, why: str) -> None:
+    def _refuse(self, name: str, what: str, why: str) -> None:
         self._problems.add(f"{self._task}.{name}{what}: {why}", self._task, name)
 
 

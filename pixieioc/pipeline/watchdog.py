@@ -109,7 +109,7 @@ class Watchdog:
     _discarding: set[int] = field(default_factory=set[int])
     _progress: list[tuple[object, ...]] = field(default_factory=list[tuple[object, ...]])
     _progress_time: float = 0.0
-    _last_look: float | None = None
+    _last_check: float | None = None
     _standstills: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
 
     def begin(self) -> None:
@@ -181,7 +181,7 @@ class Watchdog:
 
     def _excuse(self, now: float) -> None:
         """Puts off what is due by the time in which the watchdog itself stood still, if it did."""
-        last, self._last_look = self._last_look, now
+        last, self._last_check = self._last_check, now
         if last is None or now - last < _STANDSTILL:
             return
         self._standstills = [*self._standstills[-9:], (last, now)]

@@ -51,7 +51,7 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
                 *task_pvs(name, cls, config.settings[name], memory),
                 *energy_pvs(name, cls, config.settings[name]),
             ]
-            of_task = [pv for each in of_task if (pv := _in_its_place(each, config.graph)) is not None]
+            of_task = [pv for each in of_task if (pv := _of_its_links(each, config.graph)) is not None]
             if _has_elder(name, config):
                 of_task = [_behind_its_name(pv, cls) for pv in of_task]
         except ValueError as error:  # a name that no process variable can have
@@ -81,7 +81,7 @@ def all_pvs(config: Config) -> dict[str, PvInfo]:
     return pvs
 
 
-def _in_its_place(pv: PvInfo, graph: Graph) -> PvInfo | None:
+def _of_its_links(pv: PvInfo, graph: Graph) -> PvInfo | None:
     """What a task's place in the graph makes of one of its reports: only the first task of a branch misses items.
 
     On a sampling branch a full queue is no alarm: nobody waits for it, and what it misses is counted.

@@ -100,7 +100,7 @@ class FileErrors:
             self._task.write_status, self._task.write_message = WRONG, str(error)
             raise
 
-    def tell(self, place: Place) -> None:
+    def report(self, place: Place) -> None:
         """Says which file is the latest, which are complete, and whether it is in the second folder."""
         task = self._task
         if place.latest is not None:

@@ -173,7 +173,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
 
     def _count(self) -> None:
         self.bytes_written = self._files.bytes
-        self._errors.tell(self._files.place)
+        self._errors.report(self._files.place)
 
     def _no_files(self) -> RawFiles:
         rules, waits = lambda: self._errors.rules(self.create_directory), self._errors.waits

@@ -44,7 +44,7 @@ class ReadOut:
         """What was read and has not been handed on."""
         return self._backlog.bytes
 
-    def look(self, now: float) -> None:
+    def refresh(self, now: float) -> None:
         """Asks all modules how much they hold."""
         self._levels = {module: self._crate.level(module) for module in self._modules}
         for module, words in self._levels.items():

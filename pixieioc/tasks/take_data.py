@@ -121,7 +121,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             self.show_modules(self.owner.modules)
         if self._taking:
             try:  # also while a histogram or a tool takes long
-                self._look_at_losses()
+                self._check_losses()
             except HardwareError as error:  # the run goes on as long as data come
                 self._doubt("no losses", error)
             self.module_fifo_level = self._counts.take_levels()
@@ -177,7 +177,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             return
         read_out, pace = self._read_out, Pace(self.threshold, self.max_delay, self.poll_interval)
         with self._as_errors():
-            read_out.look(now)
+            read_out.refresh(now)
             read_out.read_if_due(pace, now, self.buffer_size)
             self._do_another_thing(now)
         read_out.hand_on(self.offer, self.buffer_size)
@@ -276,14 +276,14 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
             said = " | ".join(self._crate.log())
             raise Error(f"the run has ended by itself in module {which}" + (f"; the SDK's log: {said}" if said else ""))
 
-    def _look_at_losses(self) -> None:
+    def _check_losses(self) -> None:
         self._counts.note_losses([self._crate.losses(module) for module in self._modules])
         self.show_losses(self._counts.lost, self._counts.overflows)
 
     def _settle(self) -> None:
         """The run has ended, and all was read: times by the modules' own clocks, and what was lost."""
         self.show_running([False] * len(self._modules))
-        self._look_at_losses()
+        self._check_losses()
         statistics = [self._crate.statistics(module) for module in self._modules]
         self._taking = False
         for text in self._counts.settle(statistics):

@@ -19,7 +19,7 @@ class UnfinishedFiles:
     """
 
     def __init__(self) -> None:
-        self._looks: dict[tuple[str, str], threading.Thread] = {}
+        self._searches: dict[tuple[str, str], threading.Thread] = {}
         self._wanted = ("", "")
         self._found: dict[tuple[str, str], str] = {}
         self._silent: threading.Thread | None = None  # the last that was waited for in vain
@@ -27,25 +27,25 @@ class UnfinishedFiles:
     def ask(self, template: str, path: str) -> None:
         """Has it looked, unless that goes on already."""
         self._wanted = wanted = (template, path)
-        self._looks = {key: look for key, look in self._looks.items() if look.is_alive()}
+        self._searches = {key: search for key, search in self._searches.items() if search.is_alive()}
         self._found = {key: text for key, text in self._found.items() if key == wanted}
-        if wanted not in self._looks:
-            look = threading.Thread(target=self._look, args=wanted, name="unfinished files", daemon=True)
-            self._looks[wanted] = look
-            look.start()
+        if wanted not in self._searches:
+            search = threading.Thread(target=self._search, args=wanted, name="unfinished files", daemon=True)
+            self._searches[wanted] = search
+            search.start()
 
     def wait(self) -> None:
         """Waits a moment for the answer; not again for one that has not come."""
-        if (look := self._looks.get(self._wanted)) is not None and look is not self._silent:
-            look.join(_PATIENCE)
-            self._silent = look if look.is_alive() else None
+        if (search := self._searches.get(self._wanted)) is not None and search is not self._silent:
+            search.join(_PATIENCE)
+            self._silent = search if search.is_alive() else None
 
     @property
     def text(self) -> str:
         """What was found; empty if all is well, or nothing is known."""
         return self._found.get(self._wanted, "")
 
-    def _look(self, template: str, path: str) -> None:
+    def _search(self, template: str, path: str) -> None:
         text = ""
         with suppress(Error, OSError):  # a template that is none is refused when a run starts, as is a folder
             text = unfinished_text(unfinished(template, path))

@@ -110,7 +110,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         place = Place(self._errors.rules, self._errors.waits)
         self._files = EventSeries(place, path, format_of(path, self.format), self._about, self._calibration)
         self._files.begin()
-        self._errors.tell(place)
+        self._errors.report(place)
 
     def do_work(self, datum: Any) -> None:
         with self._letting_go():
@@ -136,7 +136,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         if time.monotonic() - self._checked >= _CHECK_INTERVAL:
             self._checked = time.monotonic()
             self._errors.guarded(self._files.check_in_place)
-        self._errors.tell(self._files.place)
+        self._errors.report(self._files.place)
 
     @contextmanager
     def _letting_go(self) -> Iterator[None]:
@@ -172,7 +172,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._over = True
         with self._letting_go():
             self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
-        self._errors.tell(self._files.place)
+        self._errors.report(self._files.place)
         self._count()
 
     def _about(self, file: EventFile | None, part: int, reason: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Recorder(Pipeline):
         assert self.at_rest
         assert [str(error) for error in self.errors] == []
 
-    def told(self, name: str, report: str) -> Any:
+    def reported(self, name: str, report: str) -> Any:
         """The latest value that a task has reported."""
         return self.processes[name].reports[report]
 

@@ -101,7 +101,7 @@ class Trial:
         """Starts a run, and waits for its first events."""
         self._pipeline.heard_reports.clear()
         self._pipeline.start()
-        self._pipeline.until(lambda: bool(self._pipeline.told(_SINK, "events")))
+        self._pipeline.until(lambda: bool(self._pipeline.reported(_SINK, "events")))
 
     def stall(self, what: str, until: Callable[[], bool]) -> None:
         """Something stands still, for steps of a second, until something holds."""
@@ -149,7 +149,7 @@ class Trial:
 
     @property
     def _overflows(self) -> float:
-        return float(self._pipeline.told("TakeData", "module_overflows").sum())
+        return float(self._pipeline.reported("TakeData", "module_overflows").sum())
 
     @contextlib.contextmanager
     def _stalled(self, what: str) -> Iterator[None]:
@@ -161,7 +161,7 @@ class Trial:
                 finally:
                     (self._folder / SLOW).unlink()
             case "GatherData" | "the sink":
-                pid = self._pipeline.told(_SINK if what == SINK else what, "process_id")
+                pid = self._pipeline.reported(_SINK if what == SINK else what, "process_id")
                 os.kill(pid, signal.SIGSTOP)
                 try:
                     yield

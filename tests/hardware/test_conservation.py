@@ -29,7 +29,7 @@ def test_what_does_not_fit_is_counted(
     trial.begin()
     for _ in range(2):
         trial.overflow(stalled)
-        assert pipeline.told("TakeData", "hits_lost") > 0  # which is in alarm from here on
+        assert pipeline.reported("TakeData", "hits_lost") > 0  # which is in alarm from here on
     outcome = trial.end()
     assert outcome.wrong == ()
     assert 0 < outcome.lost < outcome.input_counts == outcome.output_counts
@@ -45,8 +45,8 @@ def test_nothing_is_lost_while_it_fits_and_that_it_waits_is_shown(pipeline: Reco
     trial.begin()
     pipeline.processes["TakeData"].reports["buffer_use"] = 0.0
     for what in (GATHER_DATA, DISK):
-        trial.stall(what, lambda: pipeline.told("TakeData", "buffer_use") > 4)  # the link is full since long
-        pipeline.until(lambda: pipeline.told("TakeData", "buffer_use") == 0, 30)
+        trial.stall(what, lambda: pipeline.reported("TakeData", "buffer_use") > 4)  # the link is full since long
+        pipeline.until(lambda: pipeline.reported("TakeData", "buffer_use") == 0, 30)
     outcome = trial.end()
     assert outcome.wrong == ()
     assert outcome.lost == 0 < outcome.events
@@ -59,6 +59,6 @@ def test_the_read_out_goes_before_other_processes_where_that_is_allowed(
     own = os.getpriority(os.PRIO_PROCESS, 0)
     Trial(pipeline, simulation, HEADERS, small=False)
     urgent, ordinary = (
-        os.getpriority(os.PRIO_PROCESS, pipeline.told(name, "process_id")) for name in ("TakeData", GATHER_DATA)
+        os.getpriority(os.PRIO_PROCESS, pipeline.reported(name, "process_id")) for name in ("TakeData", GATHER_DATA)
     )
     assert (urgent, ordinary) == (own if allowed.returncode else -10, own)

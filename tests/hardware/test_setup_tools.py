@@ -220,7 +220,7 @@ def simulated() -> Iterator[Recorder]:
     """A chain whose crate is simulated in the task, booted."""
     settings = {"TakeData": {"implementation": "simulated", "modules": 2, "channels": 16}}
     with chain("TakeData", "ConvertToEvents", settings=settings) as pipeline:
-        pipeline.until(lambda: pipeline.told("TakeData", "boot_state") == "Booted")
+        pipeline.until(lambda: pipeline.reported("TakeData", "boot_state") == "Booted")
         yield pipeline
 
 
@@ -231,13 +231,13 @@ def _do(pipeline: Recorder, **config: object) -> None:
 def test_the_tools_work_on_a_crate_that_is_simulated_in_the_task(simulated: Recorder) -> None:
     _do(simulated, setup_module=1)
     _do(simulated, acquire_traces=True)
-    traces = simulated.told("TakeData", "adc_trace")
+    traces = simulated.reported("TakeData", "adc_trace")
     assert list(traces) == [f"M01:C{channel:02}" for channel in range(16)]
     assert {trace.shape for trace in traces.values()} == {(8192,)}
     _do(simulated, acquire_baselines=True)
-    assert simulated.told("TakeData", "baselines")["M01:C04"].shape == (3640,)
+    assert simulated.reported("TakeData", "baselines")["M01:C04"].shape == (3640,)
     _do(simulated, find_tau=True)
-    taus = simulated.told("TakeData", "found_tau")
+    taus = simulated.reported("TakeData", "found_tau")
     assert np.isnan(taus[0]).all()
     assert (taus[1] > 0).all()
     _do(simulated, apply_tau=True)
@@ -246,6 +246,6 @@ def test_the_tools_work_on_a_crate_that_is_simulated_in_the_task(simulated: Reco
     _do(simulated, setup_channel=4, find_baseline_cut=True)
     assert used["BLCUT"][1][4] > 0
     _do(simulated, read_histograms=True)
-    assert list(simulated.told("TakeData", "histogram")) == ["M01:C04"]
+    assert list(simulated.reported("TakeData", "histogram")) == ["M01:C04"]
     with pytest.raises(Refused, match="must be below channels, which is 16"):
         _do(simulated, setup_channel=20)

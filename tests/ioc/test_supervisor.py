@@ -40,8 +40,8 @@ def test_it_says_ready_status_and_stopping(address: str) -> None:
     with manager(address) as sock:
         supervisor = Supervisor.take({"NOTIFY_SOCKET": address})
         supervisor.ready()
-        supervisor.look("", "Idle: \n all is well")
-        supervisor.look("", "Idle: all is well")
+        supervisor.check("", "Idle: \n all is well")
+        supervisor.check("", "Idle: all is well")
         supervisor.stopping(26)
         assert heard(sock) == [
             "READY=1",
@@ -57,13 +57,13 @@ def test_the_watchdog_is_fed_only_while_it_works(address: str) -> None:
     with manager(address) as sock:
         supervisor = Supervisor.take({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "3000000"})
         assert supervisor.watchdog == 3
-        supervisor.look(stuck(1.0), "Idle")
-        supervisor.look(stuck(1.0), "Idle")
+        supervisor.check(stuck(1.0), "Idle")
+        supervisor.check(stuck(1.0), "Idle")
         assert heard(sock) == ["STATUS=Idle", "WATCHDOG=1", "WATCHDOG=1"]
-        supervisor.look(stuck(STUCK + 4), "Idle")
-        supervisor.look(stuck(STUCK + 4), "Idle")
+        supervisor.check(stuck(STUCK + 4), "Idle")
+        supervisor.check(stuck(STUCK + 4), "Idle")
         assert heard(sock) == ["STATUS=run control has not followed its run for 9 s"]
-        supervisor.look(stuck(0), "Idle")
+        supervisor.check(stuck(0), "Idle")
         assert heard(sock) == ["STATUS=Idle", "WATCHDOG=1"]
         supervisor.close()
 
@@ -81,7 +81,7 @@ def test_a_manager_that_has_gone_or_does_not_read_is_no_trouble(tmp_path: Path) 
     with manager(address):
         supervisor = Supervisor.take({"NOTIFY_SOCKET": address})
         for i in range(2000):  # more than the socket holds
-            supervisor.look("", f"status {i}")
+            supervisor.check("", f"status {i}")
     supervisor.ready()
     supervisor.close()
     supervisor.ready()
@@ -90,5 +90,5 @@ def test_a_manager_that_has_gone_or_does_not_read_is_no_trouble(tmp_path: Path) 
 def test_without_a_manager_nothing_is_said() -> None:
     supervisor = Supervisor.take({})
     supervisor.ready()
-    supervisor.look("stuck", "Idle")
+    supervisor.check("stuck", "Idle")
     assert supervisor == Supervisor()

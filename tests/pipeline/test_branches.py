@@ -58,21 +58,21 @@ def test_a_lossless_branch_gets_all_items(pipeline: Recorder) -> None:
         pipeline.configure({"ToySource": {"items": items, "length": 20_000}, "Other": {"delay": 0.001}})
         pipeline.run_through()
         for sink in ("ToySink", "Last", "More"):
-            assert pipeline.told(sink, "numbers") == " ".join(map(str, range(items)))
+            assert pipeline.reported(sink, "numbers") == " ".join(map(str, range(items)))
         assert _balance(pipeline) == dict.fromkeys(graph.tasks[1:], (items, items, 0))
-        assert pipeline.told("ToyFilter", "bytes_out") == pipeline.told("ToySink", "bytes_in")
+        assert pipeline.reported("ToyFilter", "bytes_out") == pipeline.reported("ToySink", "bytes_in")
 
 
 def test_what_a_slow_sampling_branch_cannot_take_is_missed_and_counted(pipeline: Recorder) -> None:
     _connect(pipeline, SAMPLED, CLASSES)
     pipeline.configure({"ToySource": {"items": 500, "length": 20_000}, "Online": {"delay": 0.005}})
     pipeline.run_through()
-    assert pipeline.told("ToySink", "counter") == 500
-    assert 0 < pipeline.told("Online", "missed") < 500
-    assert pipeline.told("Online", "missed_bytes") > 80_000 * pipeline.told("Online", "missed")
+    assert pipeline.reported("ToySink", "counter") == 500
+    assert 0 < pipeline.reported("Online", "missed") < 500
+    assert pipeline.reported("Online", "missed_bytes") > 80_000 * pipeline.reported("Online", "missed")
     assert _balance(pipeline) == {"ToySink": (500, 500, 0), "Online": (500, 500, 0)}
     missed = [report["missed"] for _, name, report in pipeline.heard_reports if name == "Online" and "missed" in report]
-    assert missed[-1] == pipeline.told("Online", "missed")
+    assert missed[-1] == pipeline.reported("Online", "missed")
     pipeline.configure({"ToySource": {"items": 3, "pause": 0.1}, "Online": {"delay": 0}})
     pipeline.run_through()
     assert _balance(pipeline)["Online"] == (3, 3, 0), "the counts are those of a run"
@@ -86,8 +86,8 @@ def test_a_stopped_process_on_a_sampling_branch_stops_nobody(pipeline: Recorder)
     pipeline.start()
     with _stopped(pipeline, "Online"):
         pipeline.until(lambda: pipeline.processes["ToySink"].finished, 20)
-        assert pipeline.told("ToySink", "counter") == 2000
-        assert pipeline.told("Online", "missed") > 1000, "told by the task before it"
+        assert pipeline.reported("ToySink", "counter") == 2000
+        assert pipeline.reported("Online", "missed") > 1000, "told by the task before it"
         assert pipeline.status is Status.RUNNING
     pipeline.wait(20)
     assert not pipeline.errors
@@ -120,11 +120,11 @@ def test_a_failure_on_a_sampling_branch_does_not_end_the_run(pipeline: Recorder,
     assert pipeline.status is Status.WAITING
     assert not pipeline.errors
     assert [name for name, _ in pipeline.heard_errors] == ["Online"]
-    assert pipeline.told("ToySink", "counter") == 200
-    assert pipeline.told("Behind", "counter") == 5
-    assert pipeline.told("Behind", "stopped"), "what is behind the failure flushes"
-    assert pipeline.told("Before", "missed") > 100, "its branch has ended"
-    assert pipeline.told("Before", "counter") + pipeline.told("Before", "missed") == 200
+    assert pipeline.reported("ToySink", "counter") == 200
+    assert pipeline.reported("Behind", "counter") == 5
+    assert pipeline.reported("Behind", "stopped"), "what is behind the failure flushes"
+    assert pipeline.reported("Before", "missed") > 100, "its branch has ended"
+    assert pipeline.reported("Before", "counter") + pipeline.reported("Before", "missed") == 200
     pipeline.configure({"Online": {how: -1}})
     pipeline.run_through()  # with a new process in the place of the failed one
     assert _balance(pipeline)["Online"][2] == 0
@@ -139,8 +139,8 @@ def test_a_failure_on_a_lossless_branch_ends_the_run(pipeline: Recorder, how: st
     pipeline.wait(30)
     assert pipeline.status is Status.PANICKING
     assert [error.task for error in pipeline.errors] == ["Other"]
-    assert pipeline.told("ToySink", "counter") + pipeline.told("ToySink", "dropped") > 0
-    assert pipeline.told("ToySink", "stopped")
+    assert pipeline.reported("ToySink", "counter") + pipeline.reported("ToySink", "dropped") > 0
+    assert pipeline.reported("ToySink", "stopped")
     pipeline.configure({"Other": {how: -1}, "ToySource": {"items": 10}})
     pipeline.run_through()
     assert _balance(pipeline) == {"ToySink": (10, 10, 0), "Other": (10, 10, 0)}
@@ -167,7 +167,7 @@ def test_stop_and_abort_with_branches(pipeline: Recorder) -> None:
     pipeline.configure({"ToySource": {"items": 0, "length": 1000}})
     for end in (pipeline.stop, pipeline.abort, pipeline.stop):
         pipeline.start()
-        pipeline.until(lambda: pipeline.told("Other", "counter") > 20)
+        pipeline.until(lambda: pipeline.reported("Other", "counter") > 20)
         end()
         assert pipeline.wait(20) is Status.WAITING
         assert not pipeline.errors
@@ -189,8 +189,8 @@ def test_a_branch_begins_behind_the_last_task_of_a_chain(pipeline: Recorder) -> 
         pipeline.configure({"ToySource": {"items": 200, "length": 20_000}, "Online": {"delay": delay}})
         pipeline.run_through()
         assert _balance(pipeline) == {"Online": (200, 200, 0)}
-        assert pipeline.told("ToySource", "counter") == 200
-    assert pipeline.told("Online", "missed") > 0
+        assert pipeline.reported("ToySource", "counter") == 200
+    assert pipeline.reported("Online", "missed") > 0
 
 
 def test_another_graph_of_the_same_tasks(pipeline: Recorder) -> None:

@@ -84,7 +84,7 @@ def test_one_that_is_killed_is_replaced_and_knows_what_was_noted(tmp_path: Path)
         cleanup.note([sleeper.pid], 0)
         cleanup._process.kill()
         cleanup._process.wait(5)
-        cleanup.look_after()
+        cleanup.watch()
         process = cleanup._process
         assert process.stdin is not None
         process.stdin.close()

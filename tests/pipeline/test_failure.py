@@ -24,7 +24,7 @@ def _run_well(pipeline: Recorder) -> None:
     pipeline.configure({"items": 10, "fail_at": -1, "exit_at": -1, "hang_at": -1, "delay": 0.0, "fail_start": False})
     pipeline.start()
     assert pipeline.wait(10) is Status.WAITING
-    assert pipeline.told("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
+    assert pipeline.reported("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
     assert not pipeline.errors
 
 
@@ -40,11 +40,11 @@ def test_an_exception_is_told_whole_and_the_others_flush(pipeline: Recorder) -> 
     assert before <= error.time <= time.time()
     assert (error.run, error.cause) == (1, Cause.ERROR)
     # What had passed the task reached the end of the chain, whose tasks came to their normal end.
-    assert pipeline.told("ToySink", "numbers") == "0 1 2 3 4"
-    assert pipeline.told("ToySink", "stopped")
+    assert pipeline.reported("ToySink", "numbers") == "0 1 2 3 4"
+    assert pipeline.reported("ToySink", "stopped")
     assert pipeline.processes["ToySource"].status is Status.WAITING
     # The source's other items were swallowed and counted, and so was the bad one.
-    told = pipeline.told
+    told = pipeline.reported
     assert told("ToySource", "messages_out") == told("ToyFilter", "messages_out") + told("ToyFilter", "dropped")
     _run_well(pipeline)
 
@@ -55,8 +55,8 @@ def test_a_killed_task_is_noticed_within_a_second(pipeline: Recorder, victim: st
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"items": 0, "delay": 0.005, "length": length})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ToySink", "counter") > 10)
-    os.kill(pipeline.told(victim, "process_id"), signal.SIGKILL)
+    pipeline.until(lambda: pipeline.reported("ToySink", "counter") > 10)
+    os.kill(pipeline.reported(victim, "process_id"), signal.SIGKILL)
     began = time.monotonic()
     pipeline.until(lambda: pipeline.status is Status.PANICKING)
     assert time.monotonic() - began < 1
@@ -65,12 +65,12 @@ def test_a_killed_task_is_noticed_within_a_second(pipeline: Recorder, victim: st
     error = pipeline.errors[0]
     assert (str(error), error.cause) == (f"{victim}: its process was killed by signal 9", Cause.LOST)
     if victim != "ToySink":
-        assert pipeline.told("ToySink", "stopped")
-        count = pipeline.told("ToySink", "counter")
-        assert pipeline.told("ToySink", "numbers") == " ".join(map(str, range(count)))
+        assert pipeline.reported("ToySink", "stopped")
+        count = pipeline.reported("ToySink", "counter")
+        assert pipeline.reported("ToySink", "numbers") == " ".join(map(str, range(count)))
     if victim == "ToyFilter":  # what died with it is accounted for
-        assert pipeline.told("ToyFilter", "balance") > 0
-        assert pipeline.told("ToySource", "dropped") >= 0
+        assert pipeline.reported("ToyFilter", "balance") > 0
+        assert pipeline.reported("ToySource", "dropped") >= 0
     _run_well(pipeline)
 
 
@@ -108,7 +108,7 @@ def test_a_hanging_task_is_killed_after_its_limit(pipeline: Recorder) -> None:
     assert "has been busy with one item for 2 s, without a heart beat for 2 s (hang_timeout is 2 s)" in str(
         pipeline.errors[0]
     )
-    assert pipeline.told("ToySink", "numbers") == "0 1"
+    assert pipeline.reported("ToySink", "numbers") == "0 1"
     _run_well(pipeline)
 
 
@@ -133,7 +133,7 @@ def test_a_limit_that_is_raised_holds_at_once(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"hang_timeout": 2.0, "delay": 4.0, "items": 1})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ToyFilter", "busy_time") > 0.5)
+    pipeline.until(lambda: pipeline.reported("ToyFilter", "busy_time") > 0.5)
     began = time.monotonic()
     pipeline.configure({"ToyFilter": {"hang_timeout": 30}})
     assert time.monotonic() - began < 0.5  # not when the task is through with its item
@@ -145,10 +145,10 @@ def test_a_task_that_waits_for_a_full_link_does_not_hang(pipeline: Recorder) -> 
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"items": 0, "delay": 1.5, "length": 10, "hang_timeout": 2.0})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ToyFilter", "queue_free") == 0, 30)
-    beats = pipeline.told("ToySource", "heart_beat")
-    pipeline.until(lambda: pipeline.told("ToySource", "heart_beat") > beats + 3)
-    assert pipeline.told("ToySource", "busy_time") < 1
+    pipeline.until(lambda: pipeline.reported("ToyFilter", "queue_free") == 0, 30)
+    beats = pipeline.reported("ToySource", "heart_beat")
+    pipeline.until(lambda: pipeline.reported("ToySource", "heart_beat") > beats + 3)
+    assert pipeline.reported("ToySource", "busy_time") < 1
     assert pipeline.status is Status.RUNNING
     pipeline.abort()
     assert pipeline.wait(10) is Status.WAITING
@@ -157,8 +157,8 @@ def test_a_task_that_waits_for_a_full_link_does_not_hang(pipeline: Recorder) -> 
 def test_a_process_that_is_stopped_is_killed_after_its_limit(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"hang_timeout": 3.0})
-    os.kill(pipeline.told("ToySink", "process_id"), signal.SIGSTOP)
-    pipeline.until(lambda: pipeline.told("ToySink", "heart_beat_age") > 2)
+    os.kill(pipeline.reported("ToySink", "process_id"), signal.SIGSTOP)
+    pipeline.until(lambda: pipeline.reported("ToySink", "heart_beat_age") > 2)
     pipeline.until(lambda: pipeline.status is Status.PANICKING)
     # It can be stopped in the middle of its work, which is noticed earlier: then it is busy with that.
     stopped = "its process has not run for 5 s"
@@ -173,13 +173,13 @@ def test_a_start_that_fails_ends_the_others_and_is_raised(pipeline: Recorder) ->
     with pytest.raises(Error, match="start: ToyFilter: OSError: there is no tape in the drive"):
         pipeline.start()
     assert pipeline.wait(10) is Status.PANICKING
-    assert pipeline.told("ToySource", "counter") == 0
+    assert pipeline.reported("ToySource", "counter") == 0
     _run_well(pipeline)
 
 
 def test_a_task_that_is_lost_while_it_is_configured_is_said_to_be_lost(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
-    os.kill(pipeline.told("ToyFilter", "process_id"), signal.SIGKILL)
+    os.kill(pipeline.reported("ToyFilter", "process_id"), signal.SIGKILL)
     with pytest.raises(Refused, match="ToyFilter: its process was killed by signal 9") as refused:
         pipeline.configure({"ToyFilter": {"delay": 0.1}})
     assert refused.value.cause is Cause.LOST
@@ -191,8 +191,8 @@ def test_a_stop_is_bounded(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"items": 0, "delay": 0.2, "length": 10})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ToyFilter", "queue_size") > 5)
-    pid = pipeline.told("ToyFilter", "process_id")
+    pipeline.until(lambda: pipeline.reported("ToyFilter", "queue_size") > 5)
+    pid = pipeline.reported("ToyFilter", "process_id")
     pipeline.stop()
     began = time.monotonic()
     assert pipeline.wait(10) is Status.PANICKING
@@ -203,8 +203,8 @@ def test_a_stop_is_bounded(pipeline: Recorder) -> None:
     assert psutil.pid_exists(pid)  # it answers: it was told, not killed
     told = pipeline.processes["ToyFilter"].reports
     assert told["dropped"] > 0
-    assert pipeline.told("ToySource", "messages_out") == told["counter"] + told["dropped"]
-    assert pipeline.told("ToySink", "stopped")
+    assert pipeline.reported("ToySource", "messages_out") == told["counter"] + told["dropped"]
+    assert pipeline.reported("ToySink", "stopped")
     _run_well(pipeline)
 
 
@@ -213,8 +213,8 @@ def test_a_hang_with_a_stop_costs_nobody_else(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyKeeper", "ToyFilter", "ToySink")
     pipeline.configure({"items": 0, "length": 10, "hang_at": 3})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ToyKeeper", "queue_free") == 0)
-    pids = {name: pipeline.told(name, "process_id") for name in pipeline.processes}
+    pipeline.until(lambda: pipeline.reported("ToyKeeper", "queue_free") == 0)
+    pids = {name: pipeline.reported(name, "process_id") for name in pipeline.processes}
     pipeline.stop()
     began = time.monotonic()
     assert pipeline.wait(10) is Status.PANICKING
@@ -223,9 +223,11 @@ def test_a_hang_with_a_stop_costs_nobody_else(pipeline: Recorder) -> None:
     assert "did not end within 1 s: it has been busy with one item for" in str(pipeline.errors[0])
     assert [name for name, pid in pids.items() if not psutil.pid_exists(pid)] == ["ToyFilter"]
     kept = pipeline.processes["ToyKeeper"].reports
-    assert kept["kept"] == kept["counter"] == pipeline.told("ToySource", "messages_out")  # all that was read is kept
-    assert pipeline.told("ToySink", "stopped")
-    assert pipeline.told("ToySink", "numbers") == "0 1 2"
+    assert (
+        kept["kept"] == kept["counter"] == pipeline.reported("ToySource", "messages_out")
+    )  # all that was read is kept
+    assert pipeline.reported("ToySink", "stopped")
+    assert pipeline.reported("ToySink", "numbers") == "0 1 2"
     _run_well(pipeline)
 
 

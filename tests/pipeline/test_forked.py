@@ -35,7 +35,7 @@ def running(pipeline: Recorder) -> Iterator[Recorder]:
     processes = [psutil.Process(each.task.pid) for each in pipeline.processes.values()]
     pipeline.configure({"items": 0, "delay": 0.005})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ToySink", "counter") > 5)
+    pipeline.until(lambda: pipeline.reported("ToySink", "counter") > 5)
     yield pipeline
     pipeline.close()
     prepare()  # a new server, which finds out itself what became of the old one
@@ -47,24 +47,24 @@ def _run_again(pipeline: Recorder) -> None:
     pipeline.configure({"items": 10, "delay": 0.0})
     pipeline.start()
     assert pipeline.wait(20) is Status.WAITING
-    assert pipeline.told("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
+    assert pipeline.reported("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
 
 
 def test_a_run_goes_on_without_the_fork_server(running: Recorder) -> None:
-    pids = [running.told(name, "process_id") for name in CHAIN]
+    pids = [running.reported(name, "process_id") for name in CHAIN]
     _kill_fork_server()
-    count = running.told("ToySink", "counter")
-    running.until(lambda: running.told("ToySink", "counter") > count + 5)
+    count = running.reported("ToySink", "counter")
+    running.until(lambda: running.reported("ToySink", "counter") > count + 5)
     assert all(process.alive for process in running.processes.values())
     running.stop()
     assert running.wait(10) is Status.WAITING
     _run_again(running)
-    assert [running.told(name, "process_id") for name in CHAIN] == pids
+    assert [running.reported(name, "process_id") for name in CHAIN] == pids
 
 
 def test_a_task_that_is_killed_behind_the_fork_server_is_noticed_and_replaced(running: Recorder) -> None:
     _kill_fork_server()
-    os.kill(running.told("ToyFilter", "process_id"), signal.SIGKILL)
+    os.kill(running.reported("ToyFilter", "process_id"), signal.SIGKILL)
     began = time.monotonic()
     running.until(lambda: running.status is Status.PANICKING)
     assert time.monotonic() - began < 1

@@ -25,7 +25,7 @@ def _good_run(pipeline: Recorder) -> None:
     assert pipeline.status is Status.WAITING
     assert pipeline.heard_errors == []
     sink = "ToySink" if "ToySink" in pipeline.chain else "ToyRaiser"
-    assert pipeline.told(sink, "counter") == 5
+    assert pipeline.reported(sink, "counter") == 5
 
 
 def _told_once(pipeline: Recorder, callback: str, what: str = "KeyError") -> None:
@@ -57,7 +57,7 @@ def test_in_a_run(pipeline: Recorder, position: str, what: str) -> None:
             if name != "ToyRaiser":
                 assert pipeline.processes[name].status is Status.WAITING
         if position != "last":
-            assert pipeline.told("ToySink", "stopped")
+            assert pipeline.reported("ToySink", "stopped")
         _good_run(pipeline)
 
 

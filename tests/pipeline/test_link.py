@@ -129,7 +129,7 @@ def test_an_array_may_be_sent_twice(link: Link) -> None:
 
 
 def test_a_receiver_that_dies_while_something_is_sent_gets_nothing(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
-    placed = link.sender._placed
+    placed = link.sender._copied
 
     def die_first(frames: list[Buffer]) -> list[Buffer] | None:
         link.receiver.close()
@@ -139,7 +139,7 @@ def test_a_receiver_that_dies_while_something_is_sent_gets_nothing(link: Link, m
 
     memory = link.sender.allocate(MB)
     with monkeypatch.context() as patch:
-        patch.setattr(link.sender, "_placed", die_first)
+        patch.setattr(link.sender, "_copied", die_first)
         assert link.try_to_send([memory, np.ones(MB)]) is Offered.NOBODY
     assert link.sender.items == 0
     del memory

@@ -40,7 +40,7 @@ def test_one_process_a_task(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToySink")
     pids = {process.task.pid for process in pipeline.processes.values()}
     assert len(pids | {os.getpid()}) == 3
-    assert pids == {pipeline.told(name, "process_id") for name in ("ToySource", "ToySink")}
+    assert pids == {pipeline.reported(name, "process_id") for name in ("ToySource", "ToySink")}
 
 
 def test_sockets_are_private_and_local(pipeline: Recorder) -> None:
@@ -57,11 +57,11 @@ def test_items_arrive_once_and_in_order(pipeline: Recorder) -> None:
     pipeline.start()
     assert pipeline.status is Status.RUNNING
     assert pipeline.wait(10) is Status.WAITING
-    assert pipeline.told("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
-    assert pipeline.told("ToySink", "total") == 4500
+    assert pipeline.reported("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
+    assert pipeline.reported("ToySink", "total") == 4500
     for name in ("ToySource", "ToyFilter", "ToySink"):
-        assert pipeline.told(name, "counter") == 10
-        assert (pipeline.told(name, "dropped"), pipeline.told(name, "balance")) == (0, 0)
+        assert pipeline.reported(name, "counter") == 10
+        assert (pipeline.reported(name, "dropped"), pipeline.reported(name, "balance")) == (0, 0)
         assert pipeline.processes[name].status is Status.WAITING
 
 
@@ -69,9 +69,9 @@ def test_bytes_out_are_bytes_in(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
     pipeline.start()
     pipeline.wait(10)
-    assert pipeline.told("ToySource", "bytes_out") == pipeline.told("ToyFilter", "bytes_in") > 8000
-    assert pipeline.told("ToyFilter", "bytes_out") == pipeline.told("ToySink", "bytes_in")
-    assert pipeline.told("ToySink", "bytes_out") == 0
+    assert pipeline.reported("ToySource", "bytes_out") == pipeline.reported("ToyFilter", "bytes_in") > 8000
+    assert pipeline.reported("ToyFilter", "bytes_out") == pipeline.reported("ToySink", "bytes_in")
+    assert pipeline.reported("ToySink", "bytes_out") == 0
 
 
 def test_only_the_named_tasks_take_part(pipeline: Recorder) -> None:
@@ -79,12 +79,12 @@ def test_only_the_named_tasks_take_part(pipeline: Recorder) -> None:
     pipeline.create_task("ToyFilter")
     pipeline.start()
     pipeline.wait(10)
-    assert pipeline.told("ToyFilter", "counter") == 0
+    assert pipeline.reported("ToyFilter", "counter") == 0
     assert pipeline.processes["ToyFilter"].status is Status.WAITING
     pipeline.connect(["ToySource", "ToyFilter", "ToySink"])
     pipeline.start()
     pipeline.wait(10)
-    assert pipeline.told("ToyFilter", "counter") == 10
+    assert pipeline.reported("ToyFilter", "counter") == 10
 
 
 def test_connecting_what_is_not_there(pipeline: Recorder) -> None:
@@ -106,15 +106,15 @@ def test_connect_names_those_that_do_not_answer(pipeline: Recorder) -> None:
 
 def test_a_parameter_that_needs_a_new_process_gets_one(pipeline: Recorder) -> None:
     pipeline.chain_of("ToyDevice", "ToySink")
-    before = pipeline.told("ToyDevice", "process_id")
+    before = pipeline.reported("ToyDevice", "process_id")
     pipeline.configure({"ToyDevice": {"device": "first", "other": 3}})
-    assert pipeline.told("ToyDevice", "process_id") == before
-    sink = pipeline.told("ToySink", "process_id")
+    assert pipeline.reported("ToyDevice", "process_id") == before
+    sink = pipeline.reported("ToySink", "process_id")
     pipeline.configure({"ToyDevice": {"device": "second"}})
-    assert pipeline.told("ToyDevice", "process_id") != before
-    assert pipeline.told("ToyDevice", "opened") == "second"
+    assert pipeline.reported("ToyDevice", "process_id") != before
+    assert pipeline.reported("ToyDevice", "opened") == "second"
     assert pipeline.settings["ToyDevice"]["other"] == 3
-    assert pipeline.told("ToySink", "process_id") == sink
+    assert pipeline.reported("ToySink", "process_id") == sink
     pipeline.run_through()
 
 
@@ -136,7 +136,7 @@ def test_runs_again_and_again_in_the_same_processes(pipeline: Recorder) -> None:
             pipeline.stop()
         pipeline.wait(10)
         if count:
-            assert pipeline.told("ToySink", "counter") == count
+            assert pipeline.reported("ToySink", "counter") == count
     assert pids == {name: process.task.pid for name, process in pipeline.processes.items()}
     assert pipeline.run_id == 3
 
@@ -146,14 +146,14 @@ def test_no_event_is_lost_at_a_stop(pipeline: Recorder, length: int, held: int) 
     pipeline.chain_of("ToySource", "ToyFilter", "ToyHolder", "ToySink")
     pipeline.configure({"items": 0, "delay": 0.001, "length": length})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ToyHolder", "counter") > held)
+    pipeline.until(lambda: pipeline.reported("ToyHolder", "counter") > held)
     pipeline.stop()
     assert pipeline.status is Status.DYING
     assert pipeline.wait(10) is Status.WAITING
-    sent = pipeline.told("ToySource", "counter")
-    assert pipeline.told("ToySink", "numbers") == " ".join(str(i) for i in range(sent))
-    assert pipeline.told("ToySink", "total") == length * sum(range(sent))
-    assert pipeline.told("ToySink", "stopped")
+    sent = pipeline.reported("ToySource", "counter")
+    assert pipeline.reported("ToySink", "numbers") == " ".join(str(i) for i in range(sent))
+    assert pipeline.reported("ToySink", "total") == length * sum(range(sent))
+    assert pipeline.reported("ToySink", "stopped")
 
 
 def test_stop_while_stopped_does_nothing(pipeline: Recorder) -> None:
@@ -176,19 +176,19 @@ def test_start_while_running_is_illegal_and_changes_nothing(pipeline: Recorder) 
     assert pipeline.run_id == 1
     pipeline.stop()
     assert pipeline.wait(10) is Status.WAITING
-    assert pipeline.told("ToySource", "counter") == pipeline.told("ToySink", "counter")
+    assert pipeline.reported("ToySource", "counter") == pipeline.reported("ToySink", "counter")
 
 
 def test_an_abort_discards_and_counts(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
     pipeline.configure({"items": 0, "delay": 0.05, "length": 10})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ToyFilter", "queue_size") > 5)
+    pipeline.until(lambda: pipeline.reported("ToyFilter", "queue_size") > 5)
     pipeline.abort()
     began = time.monotonic()
     assert pipeline.wait(10) is Status.WAITING
     assert time.monotonic() - began < 0.5
-    told = pipeline.told
+    told = pipeline.reported
     sent, taken = told("ToySource", "messages_out"), told("ToyFilter", "counter")
     assert told("ToyFilter", "messages_out") == told("ToySink", "counter") + told("ToySink", "dropped")
     # What the filter took and could not hand on counts with what it discarded unseen.
@@ -200,16 +200,16 @@ def test_a_full_link_slows_the_source_and_shows(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
     pipeline.configure({"items": 0, "length": 100_000, "delay": 0.1})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ToyFilter", "queue_use") == 100)
-    sent, taken = pipeline.told("ToySource", "messages_out"), pipeline.told("ToyFilter", "counter")
+    pipeline.until(lambda: pipeline.reported("ToyFilter", "queue_use") == 100)
+    sent, taken = pipeline.reported("ToySource", "messages_out"), pipeline.reported("ToyFilter", "counter")
     assert sent - taken <= 24  # they are not counted at the same time
-    assert pipeline.told("ToyFilter", "queue_size") <= CAPACITY
+    assert pipeline.reported("ToyFilter", "queue_size") <= CAPACITY
     # The source holds no more than the link does: 0.8 MB an item.
-    assert pipeline.told("ToySource", "mem_used") < 150
+    assert pipeline.reported("ToySource", "mem_used") < 150
     pipeline.configure({"delay": 0.0})
     pipeline.stop()
     assert pipeline.wait(20) is Status.WAITING
-    assert pipeline.told("ToySink", "counter") == pipeline.told("ToySource", "counter")
+    assert pipeline.reported("ToySink", "counter") == pipeline.reported("ToySource", "counter")
 
 
 def test_configuration_reaches_the_tasks(pipeline: Recorder) -> None:
@@ -217,7 +217,7 @@ def test_configuration_reaches_the_tasks(pipeline: Recorder) -> None:
     pipeline.configure({"items": 2, "ToySource": {"length": 7}})
     pipeline.start()
     pipeline.wait(10)
-    assert pipeline.told("ToySink", "total") == 7
+    assert pipeline.reported("ToySink", "total") == 7
     assert pipeline.settings["ToySource"] == {"items": 2, "length": 7, "pause": 0.0, "hang_timeout": 60.0}
 
 
@@ -226,7 +226,7 @@ def test_initial_values_come_from_task_kwargs() -> None:
         pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
         pipeline.start()
         pipeline.wait(10)
-        assert pipeline.told("ToySink", "counter") == 4
+        assert pipeline.reported("ToySink", "counter") == 4
         assert len(pipeline.heard_prints) >= 1
     with Recorder({"itmes": 4}) as pipeline, pytest.raises(Refused, match="itmes: no task has this name"):
         pipeline.create_task("ToySource")
@@ -240,7 +240,7 @@ def test_bad_configuration_is_refused_whole(pipeline: Recorder) -> None:
     assert pipeline.settings == before
     pipeline.start()
     pipeline.wait(10)
-    assert pipeline.told("ToySink", "counter") == 10
+    assert pipeline.reported("ToySink", "counter") == 10
 
 
 def test_what_one_task_refuses_no_task_takes(pipeline: Recorder) -> None:
@@ -250,7 +250,7 @@ def test_what_one_task_refuses_no_task_takes(pipeline: Recorder) -> None:
     assert pipeline.settings["ToySource"]["items"] == 10
     pipeline.start()
     pipeline.wait(10)
-    assert pipeline.told("ToySink", "counter") == 10
+    assert pipeline.reported("ToySink", "counter") == 10
     assert pipeline.status is Status.WAITING
 
 
@@ -291,7 +291,7 @@ def test_quit_shuts_the_processes_down_politely(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToySink")
     pipeline.start()
     pipeline.wait(10)
-    assert pipeline.told("ToySink", "counter") == 10
+    assert pipeline.reported("ToySink", "counter") == 10
 
 
 def test_kill_ends_a_run_without_drain(pipeline: Recorder) -> None:

@@ -59,10 +59,10 @@ def test_a_task_without_a_pipeline_says_so() -> None:
 def test_callbacks_in_the_order_of_a_life(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyCallbacks")
     pipeline.configure({"ToyCallbacks": {"value": 2}})
-    pipeline.until(lambda: "wait" in pipeline.told("ToyCallbacks", "called"))
+    pipeline.until(lambda: "wait" in pipeline.reported("ToyCallbacks", "called"))
     pipeline.start()
     pipeline.wait(10)
-    called = pipeline.told("ToyCallbacks", "called").split()
+    called = pipeline.reported("ToyCallbacks", "called").split()
     called.remove("wait")
     assert called == ["init", "connect(True,False,True)", "configure(value)", "start", "work", "stop"]
 
@@ -73,19 +73,19 @@ def test_reports_are_merged_limited_and_complete(pipeline: Recorder) -> None:
     pipeline.wait(10)
     times = [when for when, _, report in pipeline.heard_reports if "ticks" in report]
     assert len(times) <= 4  # one at the start and one at the end, and at most two a second between
-    assert pipeline.told("ToyReporter", "ticks") == 1000
-    assert pipeline.told("ToyReporter", "undeclared") == 1000
+    assert pipeline.reported("ToyReporter", "ticks") == 1000
+    assert pipeline.reported("ToyReporter", "undeclared") == 1000
 
 
 def test_vital_signs_come_once_a_second_whatever_the_task_does(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyHog")
     pipeline.configure({"hog": 4.0, "items": 1})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ToyHog", "busy_time") > 3, 20)  # although it lets no thread of its run
-    assert pipeline.told("ToyHog", "heart_beat_age") > 2
+    pipeline.until(lambda: pipeline.reported("ToyHog", "busy_time") > 3, 20)  # although it lets no thread of its run
+    assert pipeline.reported("ToyHog", "heart_beat_age") > 2
     assert pipeline.wait(20) is Status.WAITING
-    pipeline.until(lambda: pipeline.told("ToyHog", "heart_beat_age") < 2)
-    assert pipeline.told("ToyHog", "busy_time") < 1
+    pipeline.until(lambda: pipeline.reported("ToyHog", "heart_beat_age") < 2)
+    assert pipeline.reported("ToyHog", "busy_time") < 1
     vitals = [
         (when, report) for when, name, report in pipeline.heard_reports if name == "ToyHog" and report.keys() >= VITALS
     ]
@@ -98,7 +98,7 @@ def test_a_task_may_have_names_of_the_loop(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyNames")
     pipeline.configure({"items": 5})
     pipeline.run_through()
-    assert pipeline.told("ToyNames", "calls") == "5 x work, then stop"
+    assert pipeline.reported("ToyNames", "calls") == "5 x work, then stop"
 
 
 def test_what_a_task_prints_reaches_the_pipeline(pipeline: Recorder) -> None:

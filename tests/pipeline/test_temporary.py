@@ -78,7 +78,7 @@ def test_a_whole_program_works_in_a_folder_with_a_long_path(tmp_path: Path) -> N
 
 def _run(pipeline: Recorder) -> None:
     pipeline.run_through()
-    assert len(pipeline.told("ToySink", "numbers").split()) == 10
+    assert len(pipeline.reported("ToySink", "numbers").split()) == 10
 
 
 def _tidy_up(pipeline: Recorder) -> None:

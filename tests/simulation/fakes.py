@@ -20,6 +20,7 @@ from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.task_lock import TaskLock
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.task_processes import TaskProcesses
+from pixieioc.pipeline.undying import Undying
 
 _CONNECT, _CONFIGURE = Message.CONNECT.emoji, Message.CONFIGURE.emoji
 _ANSWER, _REPORT, _ERROR = Message.ANSWER.emoji, Message.REPORT.emoji, Message.ERROR.emoji
@@ -148,6 +149,7 @@ class Tasks(TaskProcesses):
         self._processes = {}
         self._generation = self._number = 0
         self._had = set()
+        self.undying = Undying()
         self.state_folder = None
         self._drain_time = DRAIN_TIME
         self._lock = TaskLock()
@@ -250,7 +252,7 @@ class SimulatedPipeline(LivePipeline):
         return -1
 
     def _watch_processes(self) -> None:
-        self.look_now()
+        self.poll_now()
 
     async def call(self, function: Callable[[], None]) -> None:
         random: Random = self.processes.random  # pyright: ignore[reportAttributeAccessIssue]

@@ -52,7 +52,7 @@ def test_it_finds_an_end_of_a_run_that_waits_for_the_state_folder() -> None:
                 self._carry_out(instruction)
 
     def harm(control: RunControl) -> None:
-        control._record_end = lambda run: control._state.end_run(run.id)
+        control.recorder.run_is_over = lambda run: control._state.end_run(run.id)
 
     with mock.patch.object(Driver, "_handle", careless):
         found = _finds(harm)
@@ -70,7 +70,7 @@ def test_it_finds_a_job_that_is_lost_by_an_exception() -> None:
 
     def harm(control: RunControl) -> None:
         do = control._work.do
-        control._work.do = lambda step, run: do(step, run) if run % 7 else _raise()
+        control._work.do = lambda order: do(order) if order.run % 7 else _raise()
 
     with mock.patch.object(Driver, "_perform", careless):
         assert "is lost" in _finds(harm)

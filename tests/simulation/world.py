@@ -77,7 +77,7 @@ class World:
         self.control.errors.own = self._on_own_fault
         self._unexpected = ""
         do = self.control._work.do
-        self.control._work.do = lambda step, run: self._slowly(lambda: do(step, run))
+        self.control._work.do = lambda order: self._slowly(lambda: do(order))
         if harm is not None:
             harm(self.control)
         self._puts: dict[asyncio.Task[str], tuple[str, float]] = {}

@@ -64,9 +64,9 @@ class Bench:
     def __init__(self, broker: KafkaBroker, topic: str, pipeline: Recorder) -> None:
         self.broker, self.topic, self.pipeline = broker, topic, pipeline
 
-    def told(self, name: str) -> Any:
+    def reported(self, name: str) -> Any:
         """A report of the task."""
-        return self.pipeline.told("PublishEvents", name)
+        return self.pipeline.reported("PublishEvents", name)
 
     def until(self, holds: Callable[[], bool]) -> float:
         """Seconds until something holds."""
@@ -77,7 +77,7 @@ class Bench:
     def start(self) -> None:
         """A run that delivers."""
         self.pipeline.start()
-        self.until(lambda: self.told("events_delivered") > 20_000)
+        self.until(lambda: self.reported("events_delivered") > 20_000)
 
     def stop(self) -> float:
         """Ends the run; seconds until all tasks are at rest or have failed."""
@@ -95,21 +95,25 @@ class Bench:
 
     def all_is_delivered(self) -> str:
         """A run that ended well is complete in the topic, and counted so."""
-        stream, events = self.stream, self.told("events")
+        stream, events = self.stream, self.reported("events")
         expect(self.pipeline.errors == [], f"{self.pipeline.errors}")
         expect(stream.complete, f"messages {stream.sequences[:3]}...{stream.sequences[-3:]}")
-        counted = (self.told("events_delivered"), self.told("events_waiting"), self.told("events_undelivered"))
+        counted = (
+            self.reported("events_delivered"),
+            self.reported("events_waiting"),
+            self.reported("events_undelivered"),
+        )
         expect(counted == (events, 0, 0), f"{counted} of {events}")
         expect(stream.events == events, f"{stream.events} in the topic, {events} came")
-        expect(self.pipeline.told("DummyData", "dropped") == 0, "the source has dropped items")
+        expect(self.pipeline.reported("DummyData", "dropped") == 0, "the source has dropped items")
         return f"{events:,} events, all there, in order"
 
     def what_is_not_is_counted(self) -> str:
         """A run that ended badly: what counts as delivered is there, and the rest is counted."""
-        stream, events = self.stream, self.told("events_delivered") + self.told("events_undelivered")
-        delivered, undelivered = self.told("events_delivered"), self.told("events_undelivered")
+        stream, events = self.stream, self.reported("events_delivered") + self.reported("events_undelivered")
+        delivered, undelivered = self.reported("events_delivered"), self.reported("events_undelivered")
         expect(undelivered > 0, "nothing counts as undelivered")
-        expect(self.told("events_waiting") == 0, "something waits after the run")
+        expect(self.reported("events_waiting") == 0, "something waits after the run")
         expect(not stream.ended, "the end is in the topic")
         expect(delivered <= stream.events <= events, f"{stream.events} in the topic, {delivered} counted")
         errors = [str(error) for error in self.pipeline.errors]
@@ -120,9 +124,9 @@ class Bench:
 
     def source_waits(self) -> int:
         """Waits until the broker's absence has come to the source; returns how many events it has made by then."""
-        self.until(lambda: self.told("delivery_status") in ("Not reachable", "Delivery late", "Refused"))
+        self.until(lambda: self.reported("delivery_status") in ("Not reachable", "Delivery late", "Refused"))
         made = -1
-        while made != (made := self.pipeline.told("DummyData", "events")):
+        while made != (made := self.pipeline.reported("DummyData", "events")):
             self.until_later(1.5)
         return made
 
@@ -153,9 +157,11 @@ def killed_and_started_again(bench: Bench) -> str:
     bench.start()
     bench.broker.kill()
     made = bench.source_waits()
-    memory = bench.told("mem_used")
+    memory = bench.reported("mem_used")
     bench.broker.start()
-    back = bench.until(lambda: bench.told("delivery_status") == "Delivery OK" and bench.told("events_delivered") > made)
+    back = bench.until(
+        lambda: bench.reported("delivery_status") == "Delivery OK" and bench.reported("events_delivered") > made
+    )
     bench.stop()
     return f"{bench.all_is_delivered()}; went on {back:.1f} s after; {memory:.0f} MB while it waited"
 
@@ -166,7 +172,9 @@ def stopped_for_a_while(bench: Bench) -> str:
     bench.broker.signal(signal.SIGSTOP)
     made = bench.source_waits()
     bench.broker.signal(signal.SIGCONT)
-    back = bench.until(lambda: bench.told("delivery_status") == "Delivery OK" and bench.told("events_delivered") > made)
+    back = bench.until(
+        lambda: bench.reported("delivery_status") == "Delivery OK" and bench.reported("events_delivered") > made
+    )
     bench.stop()
     return f"{bench.all_is_delivered()}; went on {back:.1f} s after"
 
@@ -212,16 +220,16 @@ def the_topic_takes_no_large_messages(bench: Bench) -> str:
     bench.broker.set_topic(bench.topic, max_message_bytes="20000")
     bench.pipeline.configure({"compression": "none"})
     bench.pipeline.start()
-    bench.until(lambda: bench.told("delivery_status") == "Refused")
-    why = bench.told("delivery_message")
+    bench.until(lambda: bench.reported("delivery_status") == "Refused")
+    why = bench.reported("delivery_message")
     bench.source_waits()
     bench.broker.set_topic(bench.topic, max_message_bytes="1048588")
-    back = bench.until(lambda: bench.told("delivery_status") == "Delivery OK")
+    back = bench.until(lambda: bench.reported("delivery_status") == "Delivery OK")
     bench.until_later(1)
     bench.stop()
-    events, stream = bench.told("events"), bench.stream
+    events, stream = bench.reported("events"), bench.stream
     expect(sorted(stream.sequences) == list(range(len(stream.sequences))), "there are gaps")
-    expect(stream.ended and stream.events == events == bench.told("events_delivered"), "not all events are there")
+    expect(stream.ended and stream.events == events == bench.reported("events_delivered"), "not all events are there")
     return f"{why!r}; went on {back:.1f} s after; {events:,} events, all there"
 
 
@@ -230,12 +238,12 @@ def there_is_no_such_topic(bench: Bench) -> str:
     topic = f"{bench.topic}-not-yet"
     bench.pipeline.configure({"topic": topic})
     bench.pipeline.start()
-    bench.until(lambda: bench.told("delivery_status") == "Refused")
-    why = bench.told("delivery_message")
+    bench.until(lambda: bench.reported("delivery_status") == "Refused")
+    why = bench.reported("delivery_message")
     bench.source_waits()
     bench.broker.make_topic(topic)
     bench.topic = topic
-    back = bench.until(lambda: bench.told("events_delivered") > 20_000)
+    back = bench.until(lambda: bench.reported("events_delivered") > 20_000)
     bench.stop()
     return f"{why!r}; went on {back:.1f} s after; {bench.all_is_delivered()}"
 

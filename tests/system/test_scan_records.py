@@ -10,8 +10,10 @@ import aioca
 import pytest
 
 from tests.conftest import CA_PORTS
-from tests.running_ioc import Ioc, ioc_folder, running
-from tests.system.scan_record import PROGRAM, Scanner, ScanRecord, StandIn
+from tests.running_ioc import ROOT, Ioc, ioc_folder, running
+from tests.system.failed_puts import begin, outcome
+from tests.system.scan_record import DATABASE, PROGRAM, Scanner, ScanRecord, StandIn
+from tests.test_readme import section
 
 CONFIG = """
 [pipeline]
@@ -115,5 +117,30 @@ def test_where_puts_fail_such_a_scan_stays_busy_until_it_is_given_up(ioc: Ioc, s
     scanner.begin(3)
     assert scanner.wait(2) is None
     scanner.abort()
+    ioc.put("Stop", 1)
+    somebodys.result(20)
+
+
+def test_the_page_shows_the_record_that_is_tested() -> None:
+    [shown] = [
+        block
+        for block in section("docs/how-to/scan-records.md", "Scan with EPICS' sscan record")
+        if block.language == "text"
+    ]
+    record = DATABASE.read_text()
+    assert [line for line in shown.text.splitlines() if line.strip() not in record] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "made_of_it"),
+    [("aioca `caput(wait=True)`", "raises CANothing"), ("caproto `PV.write(wait=True)`", "success=0")],
+)
+def test_clients_make_of_a_refused_start_what_the_page_says(ioc: Ioc, name: str, made_of_it: str) -> None:
+    ioc.put("FailPutOnError", "Yes")
+    ioc.put("PresetMode", "No preset")
+    somebodys = ioc.put_later("Acquire", 1, 60)
+    ioc.until("Acquire_RBV", "Acquiring")
+    assert made_of_it in outcome(begin(name, ioc))
+    assert name in (ROOT / "docs" / "reference" / "failed-puts.md").read_text()
     ioc.put("Stop", 1)
     somebodys.result(20)

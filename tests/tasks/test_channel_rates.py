@@ -17,11 +17,11 @@ def test_rates_and_dead_times_of_the_simulated_detector() -> None:
     with Recorder({"DummyData": {"channels": 3, "channel_rate": 20_000, "dead_time": 25, "seed": 3}}) as pipeline:
         pipeline.chain_of("DummyData", "ConvertToEvents", "FillSpectra")
         pipeline.start()
-        pipeline.until(lambda: pipeline.told("DummyData", "events_made") > 60_000, 20)
+        pipeline.until(lambda: pipeline.reported("DummyData", "events_made") > 60_000, 20)
         reports = [r for _, name, r in pipeline.heard_reports if name == "DummyData" and "channel_input_rate" in r]
         pipeline.stop()
         pipeline.wait(10)
-        told = pipeline.told
+        told = pipeline.reported
         rates = np.array([r["channel_input_rate"][0] for r in reports if r["channel_input_rate"].any()])
         dead = np.array([r["channel_dead_time"][0] for r in reports if r["channel_input_rate"].any()])
         assert rates.shape[1] == 3
@@ -45,7 +45,7 @@ def test_a_run_that_is_shorter_than_the_time_between_reports_has_a_live_time() -
     with Recorder({"DummyData": {"run_time": 0.1, "channel_rate": 20_000, "dead_time": 25}}) as pipeline:
         pipeline.chain_of("DummyData", "ConvertToEvents")
         pipeline.run_through()
-        assert 60 < pipeline.told("DummyData", "live_share") < 75
+        assert 60 < pipeline.reported("DummyData", "live_share") < 75
 
 
 def test_output_rates_do_not_depend_on_how_events_are_bundled() -> None:
@@ -53,7 +53,7 @@ def test_output_rates_do_not_depend_on_how_events_are_bundled() -> None:
         pipeline.chain_of("DummyData", "ConvertToEvents", "GatherEvents", "FillSpectra")
         pipeline.configure({"max_delay": 0.7, "chunk_size": 10**6})
         pipeline.start()
-        pipeline.until(lambda: pipeline.told("FillSpectra", "events") > 24_000, 20)
+        pipeline.until(lambda: pipeline.reported("FillSpectra", "events") > 24_000, 20)
         heard = [
             r["channel_output_rate"]
             for _, name, r in pipeline.heard_reports

@@ -27,9 +27,9 @@ def _convert(pipeline: Recorder, tmp_path: Path, files: list[Path], **parameters
 def test_records_may_be_cut_by_blocks(pipeline: Recorder, tmp_path: Path, block_size: int) -> None:
     events = _convert(pipeline, tmp_path, [FULL], block_size=block_size)
     assert len(events["time"]) == 24_598
-    assert pipeline.told("ConvertToEvents", "events") == 24_598
+    assert pipeline.reported("ConvertToEvents", "events") == 24_598
     assert events["energy"].astype(int).sum() == 351_344_482
-    assert pipeline.told("ConvertToEvents", "corrupt_regions") == 0
+    assert pipeline.reported("ConvertToEvents", "corrupt_regions") == 0
 
 
 def test_modules_of_different_variants_in_one_crate(pipeline: Recorder, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_block_is_one_message_also_with_traces_of_several_modules(pipeline: Re
         encode(events, variant(500, 34688)).tofile(tmp_path / f"mod{module}.bin")
     back = _convert(pipeline, tmp_path, [tmp_path / "*.bin"], block_size=3000)
     assert sorted(rows([back])) == sorted(rows(given))
-    words, events = (pipeline.told(task, "messages_out") for task in ("LoadFiles", "ConvertToEvents"))
+    words, events = (pipeline.reported(task, "messages_out") for task in ("LoadFiles", "ConvertToEvents"))
     assert events <= words  # the beginning of the run is a message of words, the last records are one of events
 
 
@@ -63,7 +63,7 @@ def test_corruption_is_counted_and_told(pipeline: Recorder, tmp_path: Path) -> N
     broken.tofile(tmp_path / "broken.bin")
     events = _convert(pipeline, tmp_path, [tmp_path / "broken.bin"], block_size=1000)
     assert len(events["time"]) == 24_597
-    told = pipeline.told
+    told = pipeline.reported
     assert (told("ConvertToEvents", "corrupt_regions"), told("ConvertToEvents", "bytes_lost")) == (1, 20)
     assert told("ConvertToEvents", "bytes_left_over") == 8
     assert ("ConvertToEvents", "module 0: 20 bytes broken at byte 1600 of this run") in pipeline.heard_prints
@@ -77,7 +77,7 @@ def test_a_broken_region_is_printed_once_and_with_its_whole_length(
     nothing = np.zeros(5000, np.uint32)
     np.concatenate([words[:400], nothing, words[400:800], nothing[:7]]).tofile(tmp_path / "broken.bin")
     _convert(pipeline, tmp_path, [tmp_path / "broken.bin"], block_size=block_size)
-    assert pipeline.told("ConvertToEvents", "corrupt_regions") == 2
+    assert pipeline.reported("ConvertToEvents", "corrupt_regions") == 2
     text = [text for task, text in pipeline.heard_prints if task == "ConvertToEvents" and "broken" in text]
     first, last = "module 0: 20000 bytes broken at byte 1600 of this run", "28 bytes broken at byte 23200 of this run"
     if block_size > 30_000:
@@ -92,8 +92,8 @@ def test_every_run_begins_anew(pipeline: Recorder, tmp_path: Path) -> None:
     pipeline.configure({"files": [str(tmp_path / "cut.bin")], "keep_in": str(tmp_path / "kept.npz")})
     for _ in range(2):
         pipeline.run_through()
-        assert pipeline.told("ConvertToEvents", "events") == 100
-        assert pipeline.told("ConvertToEvents", "bytes_left_over") == 8
+        assert pipeline.reported("ConvertToEvents", "events") == 100
+        assert pipeline.reported("ConvertToEvents", "bytes_left_over") == 8
 
 
 def test_channels_without_cfd(pipeline: Recorder, tmp_path: Path) -> None:

@@ -34,11 +34,11 @@ def test_every_record_that_is_made_arrives(pipeline: Recorder, tmp_path: Path) -
     blocks = {"traces": True, "trace_length": 0.4, "qdc": True, "energy_sums": True, "external_time": True}
     detectors = {"detectors": ["HPGe", "NaI", "LaBr3"], "sources": ["22Na:3", "152Eu"], "dead_time": 2.0}
     events = _events(pipeline, tmp_path, **crate, **blocks, **detectors, run_time=0.2)
-    told = {name: pipeline.told("DummyData", name) for name in ("events_made", "words_made", "hits_lost", "lag")}
+    told = {name: pipeline.reported("DummyData", name) for name in ("events_made", "words_made", "hits_lost", "lag")}
     assert told["events_made"] == len(events["time"]) == pytest.approx(9600, rel=0.1)
     assert told["hits_lost"] > 0
     assert told["lag"] < 1
-    assert pipeline.told("ConvertToEvents", "corrupt_regions") == 0
+    assert pipeline.reported("ConvertToEvents", "corrupt_regions") == 0
     assert [set(events["trace_length"][events["module"] == m]) for m in range(3)] == [{40}, {100}, {200}]
     assert set(events["parts"]) == {7}
     header = 4 + 14
@@ -47,29 +47,31 @@ def test_every_record_that_is_made_arrives(pipeline: Recorder, tmp_path: Path) -
 
 def test_faults_on_request(pipeline: Recorder, tmp_path: Path) -> None:
     events = _events(pipeline, tmp_path, run_time=1.0, corrupt_rate=10, truncate_rate=10, reset_interval=0.3)
-    told = {name: pipeline.told("DummyData", name) for name in ("corrupt_words", "truncated_blocks", "counter_resets")}
+    told = {
+        name: pipeline.reported("DummyData", name) for name in ("corrupt_words", "truncated_blocks", "counter_resets")
+    }
     assert told["corrupt_words"] > 0
     assert told["truncated_blocks"] > 0
     assert told["counter_resets"] == 3
     assert (np.diff(events["time"]) < -1e8).sum() == 3
-    assert pipeline.told("ConvertToEvents", "corrupt_regions") > 0
-    missing = pipeline.told("DummyData", "events_made") - len(events["time"])
-    assert missing >= pipeline.told("DummyData", "events_hit") - sum(told.values())
+    assert pipeline.reported("ConvertToEvents", "corrupt_regions") > 0
+    missing = pipeline.reported("DummyData", "events_made") - len(events["time"])
+    assert missing >= pipeline.reported("DummyData", "events_hit") - sum(told.values())
 
 
 def test_rates_faults_and_resets_while_a_run_is_on(pipeline: Recorder) -> None:
     pipeline.chain_of("DummyData", "ConvertToEvents")
     pipeline.start()
-    pipeline.until(lambda: 12_000 < pipeline.told("DummyData", "input_count_rate") < 20_000)
+    pipeline.until(lambda: 12_000 < pipeline.reported("DummyData", "input_count_rate") < 20_000)
     pipeline.configure({"channel_rate": 20_000.0, "corrupt_rate": 50.0})
-    pipeline.until(lambda: pipeline.told("DummyData", "input_count_rate") > 40_000)
-    pipeline.until(lambda: pipeline.told("ConvertToEvents", "corrupt_regions") > 0)
+    pipeline.until(lambda: pipeline.reported("DummyData", "input_count_rate") > 40_000)
+    pipeline.until(lambda: pipeline.reported("ConvertToEvents", "corrupt_regions") > 0)
     pipeline.configure({"DummyData": {"reset_counters": True}})
-    pipeline.until(lambda: pipeline.told("DummyData", "counter_resets") == 1)
+    pipeline.until(lambda: pipeline.reported("DummyData", "counter_resets") == 1)
     pipeline.stop()
     assert pipeline.wait(5) is Status.WAITING
-    assert pipeline.told("DummyData", "corrupt_words") > 0
-    assert pipeline.told("DummyData", "input_count_rate") == 0
+    assert pipeline.reported("DummyData", "corrupt_words") > 0
+    assert pipeline.reported("DummyData", "input_count_rate") == 0
 
 
 def test_a_source_that_cannot_keep_up_says_so_and_leaves_nothing_out(pipeline: Recorder) -> None:
@@ -77,13 +79,13 @@ def test_a_source_that_cannot_keep_up_says_so_and_leaves_nothing_out(pipeline: R
     pipeline.chain_of("DummyData")
     pipeline.configure({"modules": 13, "channels": 16, "channel_rate": 1e6})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("DummyData", "lag") > 1)
-    assert pipeline.told("DummyData", "elapsed") >= pipeline.told("DummyData", "lag")
+    pipeline.until(lambda: pipeline.reported("DummyData", "lag") > 1)
+    assert pipeline.reported("DummyData", "elapsed") >= pipeline.reported("DummyData", "lag")
     pipeline.stop()  # at once: what it is behind is not made up for
     assert pipeline.wait(5) is Status.WAITING
-    made, elapsed = pipeline.told("DummyData", "events_made"), pipeline.told("DummyData", "elapsed")
+    made, elapsed = pipeline.reported("DummyData", "events_made"), pipeline.reported("DummyData", "elapsed")
     assert 0 < made < 208e6 * elapsed
-    assert pipeline.told("DummyData", "words_made") == 4 * made
+    assert pipeline.reported("DummyData", "words_made") == 4 * made
 
 
 @pytest.mark.parametrize(
@@ -160,22 +162,22 @@ def test_a_preset_real_time_is_kept_to_the_hit(pipeline: Recorder) -> None:
     pipeline.configure({"interval": 10.0})  # the end does not wait for the next read-out
     _start(pipeline, {"real_time": 0.01})
     took = sorted(_start(pipeline, {"real_time": 0.25}) for _ in range(5))
-    assert pipeline.told("DummyData", "elapsed_real") == 0.25
+    assert pipeline.reported("DummyData", "elapsed_real") == 0.25
     assert took[2] < 0.4  # and not half a minute
-    assert pipeline.told("DummyData", "elapsed_live") == pytest.approx(0.25, rel=0.05)
+    assert pipeline.reported("DummyData", "elapsed_live") == pytest.approx(0.25, rel=0.05)
     pipeline.configure({"run_time": 0.1})  # the shorter of both counts
     _start(pipeline, {"real_time": 0.25})
-    assert pipeline.told("DummyData", "elapsed_real") == 0.1
+    assert pipeline.reported("DummyData", "elapsed_real") == 0.1
 
 
 def test_a_preset_live_time_takes_the_dead_time_longer(pipeline: Recorder) -> None:
     pipeline.chain_of("DummyData", "ConvertToEvents")
     pipeline.configure({"channel_rate": 10_000.0, "dead_time": 50.0})  # a third of the hits is lost
     _start(pipeline, {"live_time": 0.4})
-    assert pipeline.told("DummyData", "elapsed_live") == pytest.approx(0.4, abs=0.004)
-    share = pipeline.told("DummyData", "live_share") / 100
+    assert pipeline.reported("DummyData", "elapsed_live") == pytest.approx(0.4, abs=0.004)
+    share = pipeline.reported("DummyData", "live_share") / 100
     assert 0.5 < share < 0.8
-    assert pipeline.told("DummyData", "elapsed_real") == pytest.approx(0.4 / share, abs=0.01)
+    assert pipeline.reported("DummyData", "elapsed_real") == pytest.approx(0.4 / share, abs=0.01)
 
 
 def test_counts_by_the_real_time_scatter_as_counting_does(pipeline: Recorder) -> None:
@@ -187,11 +189,11 @@ def test_counts_by_the_real_time_scatter_as_counting_does(pipeline: Recorder) ->
             _start(pipeline, {"real_time": 0.1})
         else:  # an operator's stop, at any time
             pipeline.start()
-            pipeline.until(lambda: pipeline.told("DummyData", "elapsed") > 0.05)
+            pipeline.until(lambda: pipeline.reported("DummyData", "elapsed") > 0.05)
             pipeline.stop()
             assert pipeline.wait(10) is Status.WAITING
-        counts.append(pipeline.told("ConvertToEvents", "events"))
-        times.append(pipeline.told("DummyData", "elapsed_real"))
+        counts.append(pipeline.reported("ConvertToEvents", "events"))
+        times.append(pipeline.reported("DummyData", "elapsed_real"))
     expected = 1000.0 * np.array(times)
     chi = (np.array(counts) - expected) ** 2 / expected
     assert 0.4 < chi.mean() < 2.0  # 1 is expected, within 0.26

@@ -157,7 +157,7 @@ def test_a_full_disk_ends_the_run_and_what_is_in_no_file_is_counted_and_the_next
         pipeline.start()
         assert pipeline.wait(20) is Status.PANICKING
         assert "No space left on device" in str(pipeline.errors[0])
-        told = {name: pipeline.told("WriteEvents", name) for name in WRITTEN}
+        told = {name: pipeline.reported("WriteEvents", name) for name in WRITTEN}
         there = [len(events["time"]) for events in _joined(_parts(small))]
         assert (told["events_written"], told["write_status"]) == (sum(there), "Write error")
         assert sum(there) > 1000
@@ -167,6 +167,6 @@ def test_a_full_disk_ends_the_run_and_what_is_in_no_file_is_counted_and_the_next
             file.unlink()
         pipeline.configure({"file_size_limit": 0, "second_file_path": str(tmp_path)})
         pipeline.run_through()
-        assert pipeline.told("WriteEvents", "events_written") == 24_598
+        assert pipeline.reported("WriteEvents", "events_written") == 24_598
         assert sum(len(events["time"]) for events in _joined(_parts(small, tmp_path))) == 24_598
-        assert pipeline.told("WriteEvents", "events_not_written") == 0
+        assert pipeline.reported("WriteEvents", "events_not_written") == 0

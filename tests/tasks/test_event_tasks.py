@@ -41,7 +41,7 @@ def test_sorting_real_data(pipeline: Recorder, tmp_path: Path, block_size: int) 
     exact = events["time"].astype(object) * 32768 + (events["cfd"] * 32768).astype(int)
     assert all(earlier <= later for earlier, later in itertools.pairwise(exact))
     assert events["energy"].astype(int).sum() == 351_344_482
-    assert (pipeline.told("SortEvents", "late_events"), pipeline.told("SortEvents", "resets")) == (0, 0)
+    assert (pipeline.reported("SortEvents", "late_events"), pipeline.reported("SortEvents", "resets")) == (0, 0)
     # The recording is 10 s long, and its first event is taken to be now.
     stamps = events["chunk_timestamp"]
     assert before <= stamps[0] <= time.time()
@@ -54,7 +54,7 @@ def test_sorting_two_modules(pipeline: Recorder, tmp_path: Path, two_modules: di
     events = through(pipeline, tmp_path, ["SortEvents"], files, block_size=block_size)
     assert np.bincount(events["module"]).tolist() == [40_000, 10_000]
     assert (np.diff(events["time"] + events["cfd"].astype(float)) >= 0).all()
-    assert pipeline.told("SortEvents", "late_events") == 0
+    assert pipeline.reported("SortEvents", "late_events") == 0
 
 
 def test_late_events_are_marked_not_misplaced(pipeline: Recorder, tmp_path: Path, two_modules: dict[int, Path]) -> None:
@@ -66,7 +66,7 @@ def test_late_events_are_marked_not_misplaced(pipeline: Recorder, tmp_path: Path
     )
     late = events["flags"] & 8 > 0
     assert len(late) == 50_000
-    assert late.sum() == pipeline.told("SortEvents", "late_events") > 9000
+    assert late.sum() == pipeline.reported("SortEvents", "late_events") > 9000
     assert (np.diff(events["time"][~late] + events["cfd"][~late].astype(float)) >= 0).all()
 
 
@@ -75,7 +75,7 @@ def test_a_counter_that_begins_anew(pipeline: Recorder, tmp_path: Path) -> None:
     np.concatenate([first, second]).tofile(tmp_path / "twice.bin")
     config = {"time_mode": "start times", "start_times": [1e9, 2e9], "block_size": 3000}
     events = through(pipeline, tmp_path, ["SortEvents"], [tmp_path / "twice.bin"], **config)
-    assert pipeline.told("SortEvents", "resets") == 1
+    assert pipeline.reported("SortEvents", "resets") == 1
     assert (events["time"][:1000] >= 100e9).all()
     assert (events["time"][1000:] < 2e9).all()
     assert events["chunk_timestamp"][[0, 1000]].tolist() == [1e9, 2e9]
@@ -94,10 +94,10 @@ def test_gathering_makes_larger_chunks(pipeline: Recorder, tmp_path: Path) -> No
     config = {"block_size": 1600, "chunk_size": 5000, "GatherEvents": {"max_delay": 60}}
     events = through(pipeline, tmp_path, ["GatherEvents"], [FULL], **config)
     assert len(events["time"]) == 24_598
-    sizes = [int(size) for size in pipeline.told("KeepEvents", "sizes").split()]
+    sizes = [int(size) for size in pipeline.reported("KeepEvents", "sizes").split()]
     assert all(5000 <= size < 5200 for size in sizes[:-1])
-    assert pipeline.told("GatherEvents", "chunks") == len(sizes) == 5
-    assert pipeline.told("GatherEvents", "events_held") == 0
+    assert pipeline.reported("GatherEvents", "chunks") == len(sizes) == 5
+    assert pipeline.reported("GatherEvents", "events_held") == 0
 
 
 def test_gathered_events_do_not_wait_for_ever(pipeline: Recorder, tmp_path: Path) -> None:
@@ -105,24 +105,24 @@ def test_gathered_events_do_not_wait_for_ever(pipeline: Recorder, tmp_path: Path
     pipeline.configure({"channel_rate": 50.0, "chunk_size": 10**6, "keep_in": str(tmp_path / "kept.npz")})
     pipeline.configure({"max_delay": 0.2})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("KeepEvents", "counter") >= 2)
+    pipeline.until(lambda: pipeline.reported("KeepEvents", "counter") >= 2)
     pipeline.stop()
     assert pipeline.wait(10) is Status.WAITING
-    assert pipeline.told("KeepEvents", "events") == pipeline.told("ConvertToEvents", "events")
+    assert pipeline.reported("KeepEvents", "events") == pipeline.reported("ConvertToEvents", "events")
 
 
 def test_picking_one_module(pipeline: Recorder, tmp_path: Path, two_modules: dict[int, Path]) -> None:
     events = through(pipeline, tmp_path, ["PickSingleModule"], list(two_modules.values()), module=1, block_size=9000)
     assert set(events["module"]) == {1}
     assert len(events["time"]) == 10_000
-    told = pipeline.told
+    told = pipeline.reported
     assert (told("PickSingleModule", "events"), told("PickSingleModule", "events_left_out")) == (10_000, 40_000)
     assert "{0:" not in told("KeepEvents", "reads")
 
 
 def test_spectra_hold_every_event(pipeline: Recorder, tmp_path: Path) -> None:
     events = through(pipeline, tmp_path, ["FillSpectra"], [FULL], block_size=8000)
-    told = pipeline.told
+    told = pipeline.reported
     assert told("FillSpectra", "counts")[0, [9, 10]].tolist() == [12_105, 12_493]
     spectrum = told("FillSpectra", "spectrum")
     assert spectrum.shape == (1, 16, 2048)
@@ -134,7 +134,7 @@ def test_spectra_hold_every_event(pipeline: Recorder, tmp_path: Path) -> None:
 
 def test_regions_of_interest_follow_spectra_and_windows(pipeline: Recorder, tmp_path: Path) -> None:
     events = through(pipeline, tmp_path, ["FillSpectra"], [FULL], roi_low=[100, 700], roi_high={"M00:C09": [300, 900]})
-    told = pipeline.told
+    told = pipeline.reported
     bins = events["energy"][events["channel"] == 9] // 32
     first, second = (((bins >= low) & (bins <= high)).sum() for low, high in ((100, 300), (700, 900)))
     assert min(first, second) > 100
@@ -152,22 +152,22 @@ def test_regions_of_interest_follow_spectra_and_windows(pipeline: Recorder, tmp_
 def test_events_without_a_spectrum_are_counted(tmp_path: Path) -> None:
     with Recorder({"FillSpectra": {"channels": 10, "bins": 64}}) as pipeline:
         through(pipeline, tmp_path, ["FillSpectra"], [FULL])
-        assert pipeline.told("FillSpectra", "events_elsewhere") == 12_493
-        assert pipeline.told("FillSpectra", "spectrum").shape == (1, 10, 64)
-        assert pipeline.told("FillSpectra", "spectrum").sum() == 12_105
+        assert pipeline.reported("FillSpectra", "events_elsewhere") == 12_493
+        assert pipeline.reported("FillSpectra", "spectrum").shape == (1, 10, 64)
+        assert pipeline.reported("FillSpectra", "spectrum").sum() == 12_105
 
 
 def test_spectra_begin_anew_unless_kept_and_can_be_erased(pipeline: Recorder, tmp_path: Path) -> None:
     through(pipeline, tmp_path, ["FillSpectra"], [FULL])
     pipeline.run_through()
-    assert pipeline.told("FillSpectra", "counts").sum() == 24_598
+    assert pipeline.reported("FillSpectra", "counts").sum() == 24_598
     pipeline.configure({"keep": True})
     pipeline.run_through()
-    assert pipeline.told("FillSpectra", "counts").sum() == 2 * 24_598
+    assert pipeline.reported("FillSpectra", "counts").sum() == 2 * 24_598
     pipeline.configure({"FillSpectra": {"erase": True}})
-    assert pipeline.told("FillSpectra", "counts").sum() == 0
+    assert pipeline.reported("FillSpectra", "counts").sum() == 0
     pipeline.run_through()
-    assert pipeline.told("FillSpectra", "counts").sum() == 24_598
+    assert pipeline.reported("FillSpectra", "counts").sum() == 24_598
 
 
 def test_printing_shows_what_flows(pipeline: Recorder) -> None:
@@ -176,7 +176,7 @@ def test_printing_shows_what_flows(pipeline: Recorder) -> None:
     pipeline.run_through()
     (_, line), *_ = pipeline.heard_prints
     assert line.startswith("item 1: {events: {time: int64[24597] 1170569551910..")
-    assert pipeline.told("GatherEvents", "events") == 24_598
+    assert pipeline.reported("GatherEvents", "events") == 24_598
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,10 @@ def test_what_is_saved_and_handed_on_is_what_came(pipeline: Recorder, tmp_path: 
     pipeline.run_through()
     saved = tmp_path / NAME.format(run=1, module=0)
     assert saved.read_bytes() == (tmp_path / "kept0").read_bytes() == FULL.read_bytes()
-    assert pipeline.told("GatherData", "bytes_written") == FULL.stat().st_size
-    assert pipeline.told("GatherData", "full_file_name") == str(saved)
-    assert pipeline.told("GatherData", "write_status") == "Write OK"
-    sizes = [4 * int(length) for length in pipeline.told("KeepWords", "lengths").split()]
+    assert pipeline.reported("GatherData", "bytes_written") == FULL.stat().st_size
+    assert pipeline.reported("GatherData", "full_file_name") == str(saved)
+    assert pipeline.reported("GatherData", "write_status") == "Write OK"
+    sizes = [4 * int(length) for length in pipeline.reported("KeepWords", "lengths").split()]
     assert all(size >= bucket for size in sizes[:-1])
 
 
@@ -98,7 +98,7 @@ def test_data_do_not_wait_longer_than_max_delay(pipeline: Recorder, tmp_path: Pa
     pipeline.configure({"DummyData": {"channel_rate": 500.0}, "GatherData": {"bucket_size": 256 * 1024**2}})
     pipeline.configure({"max_delay": 0.1, "keep_in": str(tmp_path / "kept")})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("KeepWords", "counter") >= 3)
+    pipeline.until(lambda: pipeline.reported("KeepWords", "counter") >= 3)
     pipeline.stop()
     assert pipeline.wait(10) is Status.WAITING
 
@@ -107,9 +107,9 @@ def test_what_was_written_is_readable_while_the_run_is_on(pipeline: Recorder, tm
     pipeline.chain_of("DummyData", "GatherData")
     pipeline.configure({"auto_save": True, "file_path": str(tmp_path), "disk_bucket_size": 4})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("GatherData", "bytes_written") > 10_000)
+    pipeline.until(lambda: pipeline.reported("GatherData", "bytes_written") > 10_000)
     part = tmp_path / (NAME.format(run=1, module=0) + ".part")
-    assert part.stat().st_size >= pipeline.told("GatherData", "bytes_written")
+    assert part.stat().st_size >= pipeline.reported("GatherData", "bytes_written")
     pipeline.send_kill("GatherData")
     pipeline.wait(10)
     assert part.stat().st_size > 10_000
@@ -150,7 +150,7 @@ def test_a_template_that_makes_modules_collide(
     pipeline.start()
     pipeline.wait(10)
     assert "gives the files of several modules one name" in str(pipeline.errors[0])
-    assert pipeline.told("GatherData", "write_status") == "Write error"
+    assert pipeline.reported("GatherData", "write_status") == "Write error"
 
 
 def test_a_full_disk_is_an_error_and_shown(pipeline: Recorder, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_folder_that_is_not_there_is_a_problem_until_it_is(tmp_path: Path) -> 
 
 
 def _told(pipeline: Recorder) -> tuple[float, int]:
-    return pipeline.told("FillSpectra", "counts").sum(), pipeline.told("FillSpectra", "spectra_run")
+    return pipeline.reported("FillSpectra", "counts").sum(), pipeline.reported("FillSpectra", "spectra_run")
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -24,9 +24,9 @@ def _load(pipeline: Recorder, tmp_path: Path, **parameters: Any) -> Path:
 def test_the_words_come_as_they_are_in_the_file(pipeline: Recorder, tmp_path: Path, block_size: int) -> None:
     kept = _load(pipeline, tmp_path, files=[str(FULL)], block_size=block_size)
     assert kept.read_bytes() == FULL.read_bytes()
-    assert pipeline.told("LoadFiles", "bytes_read") == FULL.stat().st_size
-    assert pipeline.told("LoadFiles", "progress") == 100
-    assert pipeline.told("LoadFiles", "counter") == 1 + -(-FULL.stat().st_size // block_size)
+    assert pipeline.reported("LoadFiles", "bytes_read") == FULL.stat().st_size
+    assert pipeline.reported("LoadFiles", "progress") == 100
+    assert pipeline.reported("LoadFiles", "counter") == 1 + -(-FULL.stat().st_size // block_size)
 
 
 @pytest.mark.parametrize("files", [PARTS, [str(DATA / "*-0?.bin")]], ids=["list", "pattern"])
@@ -40,14 +40,14 @@ def test_a_word_may_be_cut_by_the_end_of_a_file(pipeline: Recorder, tmp_path: Pa
         (tmp_path / name).write_bytes(piece)
     kept = _load(pipeline, tmp_path, files=[str(tmp_path / name) for name in "abcd"], block_size=300)
     assert kept.read_bytes() == whole
-    assert pipeline.told("LoadFiles", "bytes_left_over") == 0
+    assert pipeline.reported("LoadFiles", "bytes_left_over") == 0
 
 
 def test_bytes_that_are_no_word_are_counted(pipeline: Recorder, tmp_path: Path) -> None:
     (tmp_path / "cut").write_bytes(FULL.read_bytes()[:1003])
     kept = _load(pipeline, tmp_path, files=[str(tmp_path / "cut")])
     assert len(kept.read_bytes()) == 1000
-    assert pipeline.told("LoadFiles", "bytes_left_over") == 3
+    assert pipeline.reported("LoadFiles", "bytes_left_over") == 3
 
 
 def test_modules_are_read_side_by_side(pipeline: Recorder, tmp_path: Path, two_modules: dict[int, Path]) -> None:
@@ -55,7 +55,7 @@ def test_modules_are_read_side_by_side(pipeline: Recorder, tmp_path: Path, two_m
     for module, path in two_modules.items():
         assert (tmp_path / f"kept{module}").read_bytes() == path.read_bytes()
     # Module 0 has four fifths of the data, and so of each block.
-    assert set(pipeline.told("KeepWords", "lengths").split()) == {"16000+4000"}
+    assert set(pipeline.reported("KeepWords", "lengths").split()) == {"16000+4000"}
 
 
 def test_an_empty_file_is_an_empty_run(pipeline: Recorder, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_an_empty_file_is_an_empty_run(pipeline: Recorder, tmp_path: Path) -> No
     pipeline.chain_of("LoadFiles", "KeepWords")
     pipeline.configure({"files": [str(tmp_path / "empty")]})
     pipeline.run_through()
-    assert (pipeline.told("KeepWords", "runs"), pipeline.told("KeepWords", "lengths")) == ("None@None", "")
+    assert (pipeline.reported("KeepWords", "runs"), pipeline.reported("KeepWords", "lengths")) == ("None@None", "")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ CHAIN = ("Clockwork", "ConvertToEvents", "SortEvents", "Latency")
 
 
 def _by_module(pipeline: Recorder, report: str) -> list[Any]:
-    return json.loads(pipeline.told("Latency", report))
+    return json.loads(pipeline.reported("Latency", report))
 
 
 def _run(pipeline: Recorder, events: int, seconds: float = 15.0, **config: Any) -> None:
@@ -27,12 +27,12 @@ def _run(pipeline: Recorder, events: int, seconds: float = 15.0, **config: Any) 
     pipeline.until(lambda: sum(_by_module(pipeline, "had")) == events, seconds)
     pipeline.stop()
     assert pipeline.wait(10) is Status.WAITING
-    assert pipeline.told("Clockwork", "made") == pipeline.told("Latency", "events") == events
+    assert pipeline.reported("Clockwork", "made") == pipeline.reported("Latency", "events") == events
 
 
 def test_a_quiet_module_beside_a_busy_one(pipeline: Recorder) -> None:
     _run(pipeline, 3003, seconds=20, rates=[1000, 1], Clockwork={"seconds": 2.9995})
-    assert pipeline.told("SortEvents", "late_events") == 0
+    assert pipeline.reported("SortEvents", "late_events") == 0
     assert _by_module(pipeline, "had") == [3000, 3]
     assert max(_by_module(pipeline, "longest")) < 1.0
 
@@ -43,10 +43,10 @@ def test_a_quiet_module_alone_waits_for_nobody(pipeline: Recorder, gathered: boo
     pipeline.chain_of(*chain)
     pipeline.configure({"adc_mhz": [250], "rates": [1.0], "Clockwork": {"seconds": 1.5}})
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("Latency", "events") == 2, 10)
+    pipeline.until(lambda: pipeline.reported("Latency", "events") == 2, 10)
     pipeline.stop()
     assert pipeline.wait(10) is Status.WAITING
-    assert pipeline.told("SortEvents", "late_events") == 0
+    assert pipeline.reported("SortEvents", "late_events") == 0
     assert _by_module(pipeline, "longest")[0] < 1.0
 
 
@@ -55,7 +55,7 @@ def test_a_module_that_is_two_hours_ahead_comes_out_in_time_and_is_named(pipelin
     settings = {"Clockwork": {"seconds": 1.9995, **ahead}, "Latency": ahead, "SortEvents": {"max_wait": 0.5}}
     _run(pipeline, 2200, rates=[1000, 100], **settings)
     assert _by_module(pipeline, "flagged") == [0, 200]
-    assert pipeline.told("SortEvents", "late_events") == pipeline.told("SortEvents", "events_apart") == 200
+    assert pipeline.reported("SortEvents", "late_events") == pipeline.reported("SortEvents", "events_apart") == 200
     fast, apart = _by_module(pipeline, "longest")
     assert fast < 1.0
     assert apart < 7200 - 7200 + 1.5

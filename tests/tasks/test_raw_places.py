@@ -61,7 +61,7 @@ def test_a_folder_that_is_taken_away_in_a_run_ends_it_within_2_s(
             folder.mkdir()
         _saving(pipeline, folder, channel_rate=rate)
         if rate:
-            pipeline.until(lambda: pipeline.told("GatherData", "bytes_written") > 10_000)
+            pipeline.until(lambda: pipeline.reported("GatherData", "bytes_written") > 10_000)
         take_away(folder)
         gone = time.monotonic()
         pipeline.until(lambda: bool(pipeline.errors), 5)
@@ -69,8 +69,8 @@ def test_a_folder_that_is_taken_away_in_a_run_ends_it_within_2_s(
         assert pipeline.wait(5) is Status.PANICKING
         says = "removed, moved or unmounted in the run"
         assert says in str(pipeline.errors[0])
-        assert pipeline.told("GatherData", "write_status") == "Write error"
-        assert says in pipeline.told("GatherData", "write_message")
+        assert pipeline.reported("GatherData", "write_status") == "Write error"
+        assert says in pipeline.reported("GatherData", "write_message")
 
 
 def test_a_folder_that_vanishes_just_before_the_end_is_an_error_too(tmp_path: Path) -> None:
@@ -93,9 +93,9 @@ def test_after_disk_full_the_space_of_a_file_that_is_deleted_is_free_at_once(
         pipeline.until(lambda: bool(pipeline.errors), 10)
         assert "No space left on device" in str(pipeline.errors[0])
         pipeline.wait(5)
-        pid = pipeline.told("GatherData", "process_id")
+        pid = pipeline.reported("GatherData", "process_id")
         assert [file.path for file in psutil.Process(pid).open_files() if file.path.startswith(str(folder))] == []
-        assert pipeline.told("GatherData", "unfinished_files") == ""
+        assert pipeline.reported("GatherData", "unfinished_files") == ""
         [raw] = folder.glob("*.bin")
         assert raw.with_name(raw.name + ".json").exists()
         assert _free(folder) < 0.05e6
@@ -117,7 +117,7 @@ def test_an_error_of_another_kind_closes_the_files_too(pipeline: Recorder, tmp_p
     pipeline.configure({"auto_save": True, "file_path": str(tmp_path), "disk_bucket_size": 4})
     pipeline.start()
     assert pipeline.wait(10) is Status.PANICKING
-    pid = pipeline.told("GatherData", "process_id")
+    pid = pipeline.reported("GatherData", "process_id")
     assert [file.path for file in psutil.Process(pid).open_files() if ".part" in file.path] == []
     assert [len(list(tmp_path.glob(pattern))) for pattern in ("*.part", "*.bin", "*.bin.json")] == [0, 1, 1]
 
@@ -128,17 +128,17 @@ def test_files_that_were_cut_off_are_named(pipeline: Recorder, tmp_path: Path) -
         name.touch()
     pipeline.chain_of("DummyData", "GatherData")
     pipeline.configure({"file_path": str(tmp_path)})
-    pipeline.until(lambda: bool(pipeline.told("GatherData", "unfinished_files")))
+    pipeline.until(lambda: bool(pipeline.reported("GatherData", "unfinished_files")))
     said = f"2 raw files were cut off, pixieioc recover finishes them: {mine}, {other}"
-    assert pipeline.told("GatherData", "unfinished_files") == said
+    assert pipeline.reported("GatherData", "unfinished_files") == said
     pipeline.until(lambda: ("GatherData", said) in pipeline.heard_prints)
     other.unlink()
     pipeline.configure({"run_time": 0.2})
     pipeline.run_through()
-    assert pipeline.told("GatherData", "unfinished_files").startswith("1 raw file was cut off, ")
+    assert pipeline.reported("GatherData", "unfinished_files").startswith("1 raw file was cut off, ")
     mine.unlink()
     pipeline.run_through()
-    assert pipeline.told("GatherData", "unfinished_files") == ""
+    assert pipeline.reported("GatherData", "unfinished_files") == ""
 
 
 def test_a_file_that_is_being_written_was_not_cut_off(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_dummy_data_runs_for_its_time_at_its_rate(pipeline: Recorder, tmp_path: 
         (m, c) for m in (0, 1) for c in (0, 1, 2)
     }
     assert events["time"].max() < 1e9
-    assert pipeline.told("ConvertToEvents", "corrupt_regions") == 0
+    assert pipeline.reported("ConvertToEvents", "corrupt_regions") == 0
     # There are lines over a background.
     spectrum = np.histogram(events["energy"], 256, (0, 65536))[0]
     assert spectrum[6617 // 256] > 5 * spectrum[9500 // 256]
@@ -32,7 +32,7 @@ def test_dummy_data_runs_for_its_time_at_its_rate(pipeline: Recorder, tmp_path: 
 def test_dummy_data_without_end_is_stopped(pipeline: Recorder) -> None:
     pipeline.chain_of("DummyData", "ConvertToEvents")
     pipeline.start()
-    pipeline.until(lambda: pipeline.told("ConvertToEvents", "events") > 100)
+    pipeline.until(lambda: pipeline.reported("ConvertToEvents", "events") > 100)
     pipeline.stop()
     assert pipeline.wait(5) is Status.WAITING
 

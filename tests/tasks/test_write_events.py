@@ -90,7 +90,7 @@ def test_the_recording_in_time_order(pipeline: Recorder, tmp_path: Path, form: s
         assert written[column.name].dtype == np.dtype(column.dtype)
         assert written[column.name].tolist() == kept[column.name].tolist(), column.name
     assert len(written["time"]) == 24_598
-    told = pipeline.told
+    told = pipeline.reported
     assert (told("WriteEvents", "events"), told("WriteEvents", "events_written")) == (24_598, 24_598)
     assert told("WriteEvents", "full_file_name") == str(path)
     assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / f"events.{form}.json", tmp_path / "kept.npz"])
@@ -118,9 +118,9 @@ def test_the_files_of_a_run_are_told_once_they_are_complete(pipeline: Recorder, 
     encode(random_events(row, 300, 0), row).tofile(tmp_path / "mod0.bin")
     _write(pipeline, path, [tmp_path / "mod0.bin"], adc_mhz=[250], firmware_revision=[46540])
     written = [path, tmp_path / "e.extra.npy", tmp_path / "e.traces.npy"]
-    listed = json.loads(pipeline.told("WriteEvents", "run_files"))
+    listed = json.loads(pipeline.reported("WriteEvents", "run_files"))
     assert listed == [{"file": str(file), "bytes": file.stat().st_size} for file in written]
-    assert pipeline.told("WriteEvents", "files_complete") == 3
+    assert pipeline.reported("WriteEvents", "files_complete") == 3
 
 
 def read_about(path: Path) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def test_a_real_chain() -> None:
     settings = {"LoadFiles": {"files": files}, "EnergyCut": {"lowest": 5000}}
     with chain("LoadFiles", "ConvertToEvents", "EnergyCut", "FillSpectra", settings=settings) as pipeline:
         pipeline.run_through()
-        assert pipeline.told("EnergyCut", "passed") == pipeline.told("FillSpectra", "events") == 14754
+        assert pipeline.reported("EnergyCut", "passed") == pipeline.reported("FillSpectra", "events") == 14754
 
 
 def test_a_running_ioc() -> None:

@@ -60,7 +60,7 @@ class Channel:
         """Tells the present value, unless filters keep it back, and all that follow."""
         self.view.listeners.add(subscription)
         if self.view.subscribed():
-            subscription.tell(self.view.packed(subscription.kind, subscription.count))
+            subscription.notify(self.view.packed(subscription.kind, subscription.count))
 
     def unsubscribe(self, identifier: int) -> Subscription | None:
         """Ends a subscription: nothing more of it leaves. None: there is none with this number."""
@@ -92,7 +92,7 @@ class Subscription:
         self._body_size = self._count = -1
         self._size = 0
 
-    def tell(self, body: Body) -> None:
+    def notify(self, body: Body) -> None:
         """Sends one message to the client."""
         size, count, payload = body
         if size != self._body_size or count != self._count:

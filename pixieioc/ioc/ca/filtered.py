@@ -79,7 +79,7 @@ class FilteredView(View):
                 return
         self._posting = sample
         try:
-            self._tell(events)
+            self._notify(events)
         finally:
             self._posting = None
 

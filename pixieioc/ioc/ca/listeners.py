@@ -33,7 +33,7 @@ class Listener(Protocol):
         """Of which events it wants to hear."""
         ...
 
-    def tell(self, body: Body) -> None:
+    def notify(self, body: Body) -> None:
         """Takes a message."""
 
     def fail(self) -> None:

@@ -110,7 +110,7 @@ class Outbox:
     def switch(self, on: bool) -> None:
         """Whether the client wants monitors at present: it asks for none when it cannot keep up."""
         self._events_on = on
-        self._look()
+        self._check()
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Outbox:
         """The client does not take what it is sent."""
         self.full_since = time.monotonic()
         self._left = self._transport.waiting
-        self._look()
+        self._check()
 
     def stalled(self) -> float:
         """Seconds for which the client of a full circuit has taken nothing, as far as this was called meanwhile."""
@@ -152,7 +152,7 @@ class Outbox:
     def drained(self) -> None:
         """The client has taken all that was sent: what was held leaves."""
         self.full_since = None
-        self._look()
+        self._check()
 
     def close(self) -> None:
         """The circuit has gone."""
@@ -164,7 +164,7 @@ class Outbox:
 
     # -- being patient ----------------------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         """Follows what has changed about the client: holds back, or lets go what was held."""
         self.open = self._events_on and self.full_since is None
         if not self.open and self._timer is None and not self.behind:

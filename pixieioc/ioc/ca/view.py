@@ -68,19 +68,19 @@ class View:
             return
         if self.record.info is not self._info:
             self._take_info()
-        self._tell(changes & EVENTS)
+        self._notify(changes & EVENTS)
 
-    def _tell(self, events: int) -> None:
+    def _notify(self, events: int) -> None:
         for (kind, count, mask), listeners in self.listeners.groups.items():
             if mask & events:
                 try:
                     body = self.packed(kind, count)
                 except Exception as error:
-                    self._tell_failure(kind, listeners, error)
+                    self._notify_failure(kind, listeners, error)
                     continue
                 for listener in listeners:
                     try:
-                        listener.tell(body)
+                        listener.notify(body)
                     except Exception as error:
                         faults.report(f"a monitor of {self.name} could not be sent", error)
         if self.fields:
@@ -90,7 +90,7 @@ class View:
                 except Exception as error:
                     faults.report(f"{field.name} could not follow its record", error)
 
-    def _tell_failure(self, kind: int, listeners: list[Listener], error: Exception) -> None:
+    def _notify_failure(self, kind: int, listeners: list[Listener], error: Exception) -> None:
         """Tells those who want a DBR type in which the value has no form, as a text has none as a number."""
         if not isinstance(error, dbr.Unconvertible):
             faults.report(f"{self.name} could not be packed as DBR type {kind}", error)

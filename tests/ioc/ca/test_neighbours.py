@@ -231,7 +231,7 @@ class _Deaf:
 
     kind, count, mask = int(Type.DOUBLE), 1, DBE_VALUE
 
-    def tell(self, body: Body) -> None:
+    def notify(self, body: Body) -> None:
         raise ZeroDivisionError("deaf")
 
     def fail(self) -> None:

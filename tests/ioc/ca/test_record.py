@@ -48,7 +48,7 @@ class Listening:
         self.told: list[str] = []
         view.listeners.add(self)
 
-    def tell(self, body: Body) -> None:
+    def notify(self, body: Body) -> None:
         size, count, payload = body
         assert size == len(payload)
         text = payload[4 : 4 + 40 * count].replace(b"\0" * 40, b"-").replace(b"\0", b" ").decode()
