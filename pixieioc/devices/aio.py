@@ -14,9 +14,9 @@ from ophyd_async.epics.core import EpicsDevice, PvSuffix
 
 from pixieioc.devices.documents import Assets, event_of
 from pixieioc.devices.link import Link, split_protocol, with_protocol
-from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed, chosen_of
+from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed, chosen_of, why_not_of
 from pixieioc.devices.rates import Rates
-from pixieioc.devices.taking import Taking, check_staging, stop
+from pixieioc.devices.taking import Taking, check_staging, facts_of, stop
 
 
 def link_to(prefix: str) -> Link:
@@ -70,6 +70,7 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         self._host = host
         self._mocked = False
         self._taking: Taking | None = None
+        self._taken: tuple[int, tuple[str, ...]] | None = None  # the run of the last point, and how it may have ended
         self._flight: asyncio.Task[int] | None = None
         self._flown: list[PartialEvent] = []
         super().__init__(prefix, name=name)
@@ -92,7 +93,7 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
     @AsyncStatus.wrap
     async def stage(self) -> None:
         """Ends a run that is in progress; the next point is the first one."""
-        self._assets = Assets(self.name, self._host)
+        self._assets, self._taken = Assets(self.name, self._host), None
         if not self._mocked:
             await check_staging(self._link, take_over=self._take_over)
         await super().stage()
@@ -100,6 +101,7 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
     @AsyncStatus.wrap
     async def unstage(self) -> None:
         """Ends the run if it is that of a point."""
+        self._taken = None
         await self._stop_own()
         await super().unstage()
 
@@ -123,11 +125,13 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
             return 0
         if self._taking is not None:
             raise RunFailed("a run of this device is in progress")
+        self._taken = None
         self._taking = Taking(self._link, Point(good))
         try:
             run_id = await self._taking.take()
         finally:
             self._taking = None
+        self._taken = run_id, good
         await self._add_documents(run_id)
         return run_id
 
@@ -181,8 +185,12 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         return {**super().hints, "fields": [*super().hints.get("fields", []), *self._rates.keys]}
 
     async def read(self) -> dict[str, Any]:
-        """The rates, too."""
+        """The rates, too. RunFailed if the values may be those of a run that somebody else has started since."""
         readings = await super().read()
+        if self._taken is not None:
+            problem = why_not_of(self._taken[0], await facts_of(self._link), self._taken[1])
+            if problem:
+                raise RunFailed(problem)
         return {**readings, **self._rates.read(readings)}
 
     async def describe(self) -> dict[str, DataKey]:

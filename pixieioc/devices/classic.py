@@ -13,7 +13,7 @@ from pixieioc.devices.classic_ca import PyepicsLink
 from pixieioc.devices.classic_taking import Taking, check_staging, stop
 from pixieioc.devices.documents import Assets, event_of
 from pixieioc.devices.link import split_protocol
-from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed, chosen_of
+from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed, chosen_of, why_not_of
 from pixieioc.devices.rates import Rates
 
 
@@ -76,6 +76,7 @@ class PixieDetector(Device):
             raise ValueError(f"prefix {prefix!r}: ophyd has no PVAccess, ophyd-async does (pixieioc.devices.aio)")
         self._documents, self._take_over, self._host = documents, take_over, host
         self._taking: Taking | None = None
+        self._taken: tuple[int, tuple[str, ...]] | None = None  # the run of the last point, and how it may have ended
         self._flight: DeviceStatus | None = None
         self._flown: list[dict[str, Any]] = []
         super().__init__(bare, name=name, **options)
@@ -98,12 +99,13 @@ class PixieDetector(Device):
 
     def stage(self) -> list[object]:
         """Ends a run that is in progress; the next point is the first one."""
-        self._assets = Assets(self.name, self._host)
+        self._assets, self._taken = Assets(self.name, self._host), None
         check_staging(self._link, take_over=self._take_over)
         return super().stage()
 
     def unstage(self) -> list[object]:
         """Ends the run if it is that of a point."""
+        self._taken = None
         self._stop_own()
         return super().unstage()
 
@@ -126,12 +128,12 @@ class PixieDetector(Device):
         if self._taking is not None:
             raise RunFailed("a run of this device is in progress")
         status, taking = DeviceStatus(self), Taking(self._link, Point(good))
-        self._taking = taking
+        self._taking, self._taken = taking, None
 
         def work() -> None:
             try:
                 run_id = taking.take()
-                self._taking = None
+                self._taking, self._taken = None, (run_id, good)
                 self._add_documents(run_id)
                 then()
             except Exception as error:  # it is the status that fails
@@ -195,8 +197,12 @@ class PixieDetector(Device):
         return {"fields": [*super().hints["fields"], *self._rates.keys]}
 
     def read(self) -> Any:
-        """The rates, too."""
+        """The rates, too. RunFailed if the values may be those of a run that somebody else has started since."""
         readings = super().read()
+        if self._taken is not None:
+            problem = why_not_of(self._taken[0], self._link.facts(), self._taken[1])
+            if problem:
+                raise RunFailed(problem)
         return {**readings, **self._rates.read(readings)}
 
     def describe(self) -> Any:

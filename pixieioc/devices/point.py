@@ -172,6 +172,15 @@ class Point:
         return Good(mine)
 
 
+def why_not_of(run_id: int, facts: Facts | None, good: tuple[str, ...]) -> str:
+    """Why what was read after a good point, and before `facts`, may not be that of its run; empty if it is."""
+    if facts is None:
+        return f"the IOC does not say whose values they are that were read after run {run_id}"
+    if facts.run_id != run_id or facts.busy or facts.end_reason not in good:
+        return f"somebody else has started a run before the values of run {run_id} were read: {facts.status}"
+    return ""
+
+
 def why_not_staged(facts: Facts | None, waits: str | None, *, take_over: bool) -> str:
     """Why no points can be taken now; `waits` is WaitForPipeline, `take_over` whether runs of others may be ended."""
     if facts is None or waits is None:

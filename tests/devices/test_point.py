@@ -21,6 +21,7 @@ from pixieioc.devices.point import (
     Put,
     Read,
     Wait,
+    why_not_of,
     why_not_staged,
 )
 
@@ -116,6 +117,20 @@ def test_an_ioc_that_does_not_answer_gives_no_point() -> None:
 
 def test_before_the_run_is_on_nothing_is_over() -> None:
     assert _point().happened(Busy(False)) == Wait()
+
+
+def test_what_is_read_after_a_point_is_that_of_its_run_unless_somebody_has_started_another_one_before() -> None:
+    assert why_not_of(7, AFTER, GOOD_ENDS) == ""
+    for facts in (
+        replace(AFTER, run_id=8),
+        replace(AFTER, busy=True),
+        replace(AFTER, end_reason="None"),  # another one has only begun, and has no number yet
+        replace(AFTER, run_id=8, end_reason="Abort"),
+    ):
+        assert why_not_of(7, replace(facts, status="run 8 is being started"), GOOD_ENDS) == (
+            "somebody else has started a run before the values of run 7 were read: run 8 is being started"
+        )
+    assert "does not say" in why_not_of(7, None, GOOD_ENDS)
 
 
 def test_what_keeps_a_scan_from_being_staged() -> None:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -56,6 +56,8 @@ roi_high = [200]
 LIMIT = 2.0
 #: The preset of a point in which a fault is made, s: long enough that it is in the middle.
 LONG = 30.0
+#: How often somebody else comes between two points: each time at another moment.
+FOREIGN = 5
 
 
 class Scans:
@@ -201,36 +203,40 @@ def modules(folder: Path, configuration: Path) -> Path:
     return folder / "devices"
 
 
+def _of_kind(folder: Path, kind: str, points: int) -> Iterator[Row]:
+    """The rows of one device with one protocol, and an IOC of its own."""
+    configuration = folder / "scan.toml"
+    configuration.write_text(CONFIGURATION.format(folder, SEARCHES))
+    module, protocol = KINDS[kind]
+    devices = modules(folder, configuration)
+    with (
+        running(Ioc(folder, "run", configuration)) as ioc,
+        scanner(devices / module, protocol + ioc.prefix) as scan,
+    ):
+        scans = Scans(ioc)
+        scan.ready()
+        for plan in ("count", "scan"):
+            yield well(scans, scan, kind, plan, points)
+        for _ in range(FOREIGN):
+            yield foreign(scans, scan, kind)
+        for made in (refused, aborted):
+            yield made(scans, scan, kind)
+        for fault in faults_of(scans):
+            yield one_fault(scans, scan, kind, fault)
+            if fault.startswith("SIG"):
+                ioc.end()
+                ioc.start()
+                ioc.forget()
+
+
 def campaign(kinds: list[str], points: int) -> list[Row]:
     """All rows."""
     rows: list[Row] = []
-
-    def add(row: Row) -> None:
-        print(row, flush=True)
-        rows.append(row)
-
-    with ioc_folder() as folder:
-        configuration = folder / "scan.toml"
-        configuration.write_text(CONFIGURATION.format(folder, SEARCHES))
-        devices = modules(folder, configuration)
-        for kind in kinds:
-            module, protocol = KINDS[kind]
-            with (
-                running(Ioc(folder, "run", configuration)) as ioc,
-                scanner(devices / module, protocol + ioc.prefix) as scan,
-            ):
-                scans = Scans(ioc)
-                scan.ready()
-                for plan in ("count", "scan"):
-                    add(well(scans, scan, kind, plan, points))
-                for made in (refused, foreign, aborted):
-                    add(made(scans, scan, kind))
-                for fault in faults_of(scans):
-                    add(one_fault(scans, scan, kind, fault))
-                    if fault.startswith("SIG"):
-                        ioc.end()
-                        ioc.start()
-                        ioc.forget()
+    for kind in kinds:
+        with ioc_folder() as folder:
+            for row in _of_kind(folder, kind, points):
+                print(row, flush=True)
+                rows.append(row)
     return rows
 
 
