@@ -38,7 +38,13 @@ class ErrorPvs:
             pvs[f"{task}:ERROR"].on_acknowledge = functools.partial(self._from_alarm_handler, task)
 
     def record(self, task: str, error: Error) -> None:
-        """Shows an error. The first of a task since the last acknowledgement is the one whose message stays."""
+        """Shows an error. The first of a task since the last acknowledgement is the one whose message stays.
+
+        That the IOC cannot write to a disk which is in alarm for being full already is no other alarm.
+        """
+        if task not in self._counts and error.errno in _FULL and self._full:
+            self._run_log.add(said_of(task, error), error.time)
+            return
         when, pvs = stamp(error.time), self._pvs
         pvs.post("ErrorCount_RBV", pvs["ErrorCount_RBV"].value + 1, when)
         pvs.post("LastError_RBV", str(error), when)

@@ -119,8 +119,10 @@ class SiteClient:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
-            await asyncio.wait([printing], timeout=_END)
-            printing.cancel()
+            ended = asyncio.get_running_loop().create_task(process.wait())  # before that its pipes are not closed
+            await asyncio.wait([printing, ended], timeout=_END)
+            for task in (printing, ended):
+                task.cancel()
 
     def _take(self, message: News | Answer) -> None:
         match message:

@@ -84,6 +84,8 @@ def test_an_error_that_came_of_a_full_disk_is_told_as_that_and_one_acknowledge_e
         assert _states(pvs) == {"DummyData": "ERROR", "FillSpectra": "OK", "IOC": "OK"}
         assert (pvs["DiskFull_RBV"].label, pvs["ErrorLatched_RBV"].label) == ("No", "ERROR")
         errors.record("FillSpectra", Error("again", time=3.0, errno=number))
+        errors.record("IOC", Error("the record of run 1 could not be noted", time=3.0, errno=number))
+        assert _states(pvs)["IOC"] == "OK"  # it is the same disk
         errors.acknowledge()
         assert (pvs["DiskFull_RBV"].label, pvs["ErrorLatched_RBV"].label) == ("No", "OK")
 

@@ -223,8 +223,9 @@ def test_the_real_recceiver_hears_of_everything_again_and_again(ioc: Ioc, tmp_pa
 def test_the_page_follows_a_run_and_a_task_that_is_killed(ioc: Ioc) -> None:
     assert page_at(METRICS)["pixieioc_run_acquiring"] == 0
     ioc.put_and_forget("Acquire", 1)
-    page = page_until(METRICS, lambda page: page["pixieioc_task_events_total,task=FillSpectra"] > 0)
-    assert page["pixieioc_run_state,state=Acquire"] == page["pixieioc_task_status,state=RUNNING,task=FillSpectra"] == 1
+    page_until(METRICS, lambda page: page["pixieioc_task_events_total,task=FillSpectra"] > 0)
+    page = page_until(METRICS, lambda page: page["pixieioc_run_state,state=Acquire"] == 1)  # when all tasks have begun
+    assert page["pixieioc_task_status,state=RUNNING,task=FillSpectra"] == 1
     assert page["pixieioc_run_number"] == ioc.get("RunId_RBV")
     ioc.kill_task("SortEvents")
     page = page_until(METRICS, lambda page: page["pixieioc_run_end_reason,state=Task lost"] == 1)

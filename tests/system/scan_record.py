@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
@@ -80,6 +82,15 @@ class StandIn:
         self._put, self._left = None, 0
 
 
+def _free_port() -> int:
+    """One of those at which the clients of the tests look, and where there is no server now."""
+    for port in CA_PORTS:
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"ports {CA_PORTS} are all in use")
+
+
 class ScanRecord:
     """EPICS' own record in a soft IOC."""
 
@@ -95,7 +106,7 @@ class ScanRecord:
         log = (ioc.folder / "scan.log").open("wb")
         self._process = subprocess.Popen(
             [program, startup],
-            env={**os.environ, "EPICS_CAS_SERVER_PORT": str(CA_PORTS[2])},
+            env={**os.environ, "EPICS_CAS_SERVER_PORT": str(_free_port())},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

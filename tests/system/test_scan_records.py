@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 import aioca
 import pytest
 
-from tests.conftest import CA_PORTS
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 from tests.system.failed_puts import begin, outcome
 from tests.system.scan_record import DATABASE, PROGRAM, Scanner, ScanRecord, StandIn
@@ -33,9 +32,7 @@ PRESET, REFUSED, LOST = "Preset", "None", "Task lost"
 def ioc() -> Iterator[Ioc]:
     with ioc_folder() as folder:
         (folder / "scan.toml").write_text(CONFIG)
-        ioc = Ioc(folder, "run", folder / "scan.toml")
-        ioc.port = CA_PORTS[0]
-        with running(ioc):
+        with running(Ioc(folder, "run", folder / "scan.toml")) as ioc:
             ioc.until("Ready_RBV", "Yes", 60)
             yield ioc
 
