@@ -130,11 +130,18 @@ def _run(engine: RunEngine, plan: Iterator[Any]) -> None:
     try:
         engine(plan)
     except RunEngineInterrupted:
-        engine.abort("told to")
-        failed = "aborted"
+        failed = _abort(engine)
     except Exception as error:  # it is told, whatever it is
         failed = f"{type(error).__name__}: {error.__cause__ or error}"
     say(ended=failed, seconds=time.monotonic() - began, at=time.time())
+
+
+def _abort(engine: RunEngine) -> str:
+    try:
+        engine.abort("told to")
+    except Exception as error:  # it is told, too
+        return f"aborted; {type(error).__name__}: {error.__cause__ or error}"
+    return "aborted"
 
 
 if __name__ == "__main__":
