@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,12 +18,19 @@ from pixieioc.tasks.sidecar import RECORD_KEY, VERSION, VERSION_KEY
 _CONDITIONS = ".conditions.jsonl"
 
 
+class _Problem(NamedTuple):
+    """What could not be done with a file, and the system's code, if it is the system that said so."""
+
+    text: str
+    errno: int = 0
+
+
 def complete(found: Callable[[], Iterable[Path]], run_id: int, record: dict[str, Any], conditions: Path | None) -> int:
     """Gives all sidecars of a run its record, and its file of conditions a place beside the first; how many there are.
 
     Error with what could not be done, once all that could has been.
     """
-    problems: list[str] = []
+    problems: list[_Problem] = []
     contents = {path: content for path in found() if (content := _of_run(path, run_id, problems)) is not None}
     paths = list(contents)
     if conditions is not None:
@@ -33,12 +40,13 @@ def complete(found: Callable[[], Iterable[Path]], run_id: int, record: dict[str,
         try:
             replace_file(path, _joined({**said[0], **content, **said[1]}))
         except OSError as error:
-            problems.append(f"{shown(path)}: {error.strerror}")
+            problems.append(_Problem(f"{shown(path)}: {error.strerror}", error.errno or 0))
             path.with_name(path.name + ".new").unlink(missing_ok=True)
     for folder in {path.parent for path in paths}:
         sync(folder)
     if problems:
-        raise Error("the record of the run is not complete: " + "; ".join(problems))
+        text = "the record of the run is not complete: " + "; ".join(problem.text for problem in problems)
+        raise Error(text, errno=problems[0].errno)
     return len(paths)
 
 
@@ -54,7 +62,7 @@ class _OfRun(_Runs):
     written: _Runs | None = None
 
 
-def _of_run(path: Path, run_id: int, problems: list[str]) -> _Raw | None:
+def _of_run(path: Path, run_id: int, problems: list[_Problem]) -> _Raw | None:
     """The content of a sidecar of this run; None for that of an older one whose name was used again."""
     try:
         text = path.read_bytes()
@@ -65,16 +73,16 @@ def _of_run(path: Path, run_id: int, problems: list[str]) -> _Raw | None:
     except msgspec.DecodeError:  # a name of a file that UTF-8 cannot hold
         return _of_run_slowly(path, run_id, problems)
     except OSError as error:
-        problems.append(f"{shown(path)}: {error.strerror}")
+        problems.append(_Problem(f"{shown(path)}: {error.strerror}", error.errno or 0))
         return None
 
 
-def _of_run_slowly(path: Path, run_id: int, problems: list[str]) -> _Raw | None:
+def _of_run_slowly(path: Path, run_id: int, problems: list[_Problem]) -> _Raw | None:
     try:
         content = json.loads(path.read_bytes())
         runs = (content.get("run_id"), (content.get("written") or {}).get("run_id"))
     except (ValueError, AttributeError) as error:
-        problems.append(f"{shown(path)}: {error}")
+        problems.append(_Problem(f"{shown(path)}: {error}"))
         return None
     return _raw(content) if run_id in runs else None
 
@@ -88,7 +96,7 @@ def _joined(content: _Raw) -> bytes:
     return b"{\n" + b",\n".join(lines) + b"\n}\n"
 
 
-def _place(conditions: Path, sidecars: list[Path], problems: list[str]) -> str | None:
+def _place(conditions: Path, sidecars: list[Path], problems: list[_Problem]) -> str | None:
     """Brings the file of conditions to the data; without any, nobody would look for it."""
     if not sidecars:
         conditions.unlink(missing_ok=True)
@@ -100,6 +108,7 @@ def _place(conditions: Path, sidecars: list[Path], problems: list[str]) -> str |
         target.with_name(target.name + ".part").rename(target)
         conditions.unlink()
     except OSError as error:
-        problems.append(f"{shown(target)}: {error.strerror}; it is still {shown(conditions)}")
+        text = f"{shown(target)}: {error.strerror}; it is still {shown(conditions)}"
+        problems.append(_Problem(text, error.errno or 0))
         return None
     return target.name
