@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 from pixieioc.pipeline import Error, Parameter, Report
 from pixieioc.presentation import AlarmHandling
@@ -70,11 +71,25 @@ def write_message(**where: Any) -> Report[str]:
     return Report("", doc="Why the last write failed.", **where)
 
 
+class _Files(Protocol):
+    """The files of a run, however many there are."""
+
+    @property
+    def place(self) -> Place:
+        """Where they are."""
+        ...
+
+    def rescue(self, error: BaseException) -> object:
+        """Completes them with what they have."""
+        ...
+
+
 class FileErrors:
     """Follows the settings of a task, and tells by its reports; both are those above, by the same names."""
 
     def __init__(self, task: Any) -> None:
         self._task = task
+        self.over = False  #: nothing more comes in this run
 
     def rules(self, depth: int = 0) -> Rules:
         """The settings as they are now."""
@@ -98,6 +113,18 @@ class FileErrors:
             action()
         except Error as error:
             self._task.write_status, self._task.write_message = WRONG, str(error)
+            raise
+
+    @contextmanager
+    def completing(self, files: _Files, then: Callable[[], None]) -> Iterator[None]:
+        """After an error, of whatever kind, files are completed with what they have, or closed as they are."""
+        try:
+            yield
+        except Exception as error:  # it goes on from here as it came
+            self.over = True
+            files.rescue(error)
+            self.tell_complete(files.place)
+            then()
             raise
 
     def report(self, place: Place) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
         self._files = self._no_files()
         self._begins: Beginning | None = None
         self._ends: Ending | None = None
-        self._over = False
+        self._errors.over = False
         self._rate = RateWindow(0.0, _RATE_INTERVAL, time.monotonic(), 0)
         self.buckets = self.bytes_written = 0
         self.write_rate, self.write_message, self.write_status = 0.0, "", OK
@@ -108,7 +107,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
             self._prepare_folder()
 
     def do_work(self, datum: Any) -> None:
-        with self._letting_go():
+        with self._errors.completing(self._files, self._name_unfinished):
             if run_begins(datum):
                 self._hand_on()
                 self._begins = datum["begins"]
@@ -129,7 +128,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
 
     def do_wait(self) -> None:
         if self.running:
-            with self._letting_go():
+            with self._errors.completing(self._files, self._name_unfinished):
                 self._empty_if_due()
                 self._errors.guarded(self._files.check)
                 self._check_in_place()
@@ -146,10 +145,10 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
             self.write_rate = rates[0] / 1e6
 
     def do_stop(self) -> None:
-        with self._letting_go():
+        with self._errors.completing(self._files, self._name_unfinished):
             self._hand_on()
             self._write()
-            self._over = True
+            self._errors.over = True
             self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
             self._count()
             self.write_rate = 0.0
@@ -221,18 +220,6 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
             self.print(text)
         self.unfinished_files = text
 
-    @contextmanager
-    def _letting_go(self) -> Iterator[None]:
-        """After an error, of whatever kind, the files are completed with what they have, or closed as they are."""
-        try:
-            yield
-        except Exception as error:  # it goes on from here as it came
-            self._over = True
-            self._files.rescue(error)
-            self._errors.tell_complete(self._files.place)
-            self._name_unfinished()
-            raise
-
     def _about(self, module: int) -> dict[str, Any]:
         return {
             **record_in(dict(self.run_record)),
@@ -251,7 +238,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
         begins = self._begins or {}
         known = dict(zip(("adc_mhz", "firmware_revision"), begins.get("layouts", {}).get(module, ()), strict=False))
         zero = {"clock_zero": zero} if (zero := begins.get("clock_zero")) is not None else {}
-        return {**known, **zero, **(counts_of_module(self._begins, self._ends, module) if self._over else {})}
+        return {**known, **zero, **(counts_of_module(self._begins, self._ends, module) if self._errors.over else {})}
 
     def _keep_settings(self) -> None:
         """Writes the settings of the modules beside the data, if the source has sent them."""

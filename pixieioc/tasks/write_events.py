@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._runs: list[dict[str, Any]] = []  # of recorded data
         self._begins: Beginning | None = None
         self._ends: Ending | None = None
-        self._over = False
+        self._errors.over = False
         self._came, self._checked = 0, time.monotonic()
         path = _path(self.file, self.run_id)
         place = Place(self._errors.rules, self._errors.waits)
@@ -113,7 +113,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._errors.report(place)
 
     def do_work(self, datum: Any) -> None:
-        with self._letting_go():
+        with self._errors.completing(self._files, self._count):
             block = events_of(datum, self.name)
             if "begins" in block:
                 self._runs.append({name: block["begins"].get(name) for name in ("run_id", "start_time", "end_time")})
@@ -128,7 +128,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
 
     def do_wait(self) -> None:
         if self.running:
-            with self._letting_go():
+            with self._errors.completing(self._files, self._count):
                 self._check_in_place()
 
     def _check_in_place(self) -> None:
@@ -137,18 +137,6 @@ class WriteEvents(calibration.ChannelCalibration, Task):
             self._checked = time.monotonic()
             self._errors.guarded(self._files.check_in_place)
         self._errors.report(self._files.place)
-
-    @contextmanager
-    def _letting_go(self) -> Iterator[None]:
-        """After an error, of whatever kind, the file is completed with what it has; what is in none is counted."""
-        try:
-            yield
-        except Exception as error:  # it goes on from here as it came
-            self._over = True
-            self._files.rescue(error)
-            self._errors.tell_complete(self._files.place)
-            self._count()
-            raise
 
     def _count(self) -> None:
         self.bytes_written, self.events_written = self._files.bytes, self._files.events
@@ -169,8 +157,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
 
     def do_stop(self) -> None:
         self.flush_report()  # counts what was dropped
-        self._over = True
-        with self._letting_go():
+        self._errors.over = True
+        with self._errors.completing(self._files, self._count):
             self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
         self._errors.report(self._files.place)
         self._count()
@@ -187,7 +175,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
             **(runs[0] if len(runs) == 1 else dict.fromkeys(written)),
             "runs": runs,
             "part": part,
-            **(counts_in_metadata(self._begins, self._ends) if self._over else {}),
+            **(counts_in_metadata(self._begins, self._ends) if self._errors.over else {}),
             **({name: getattr(file, name) for name in ("events", "first_time", "last_time")} if file else {}),
             "written": {**written, "end_reason": reason},
             "items_discarded": self.dropped,
