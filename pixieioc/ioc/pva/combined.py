@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,7 +26,7 @@ class _Part:
             self._changed(self._record)
 
 
-class Combined:
+class Combined(ABC):
     """The records are posted one after the other; when all have been, those that changed are told of together."""
 
     record: Record | None = None
@@ -54,9 +55,9 @@ class Combined:
         for record, part in self._parts:
             record.unobserve(part)
 
+    @abstractmethod
     def structure(self, changed: Iterable[Record], *, whole: bool) -> Any:
         """What clients get when these records have changed."""
-        raise NotImplementedError
 
     def put_alarm_and_time(self, into: Any, changed: Iterable[Record]) -> None:
         """The worst alarm of all records, with the name of the first that has it, and the newest time of those."""

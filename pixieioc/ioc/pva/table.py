@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,9 +23,9 @@ class _Table(Combined):
         self._doc = doc
         self._type = NTTable.buildType([(name, f"a{code}") for name, code in columns.items()])
 
+    @abstractmethod
     def columns(self) -> Mapping[str, Any]:
         """The columns as they are now."""
-        raise NotImplementedError
 
     def structure(self, changed: Iterable[Record], *, whole: bool) -> Any:
         """All columns: they are of one length."""
