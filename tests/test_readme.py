@@ -111,6 +111,7 @@ def example(name: str) -> Iterator[Terminal]:
     with ioc_folder() as folder:
         ioc = Ioc(folder, "run", ROOT / "examples" / name)
         ioc.prefix = "PX16:"
+        ioc.forget()  # libca looks less and less often for what had these names before
         with running(ioc):
             yield Terminal(folder)
 
