@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import enum
 import os
+import sys
 import traceback
 from collections.abc import Iterator
+from typing import NoReturn
 
 import typer
 
@@ -37,6 +40,15 @@ MEANINGS = {
     ExitCode.STATE_IN_USE: "another IOC uses the state folder",
     ExitCode.BAD_CONFIG: "the configuration, or a file that it names, is wrong",
 }
+
+
+def end_now(code: ExitCode) -> NoReturn:
+    """Ends the program as its usual end does, but takes no modules apart: on a busy computer that lasts a second."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    os._exit(code)
 
 
 @contextlib.contextmanager
