@@ -33,5 +33,5 @@ def _of_all(errors: list[HardwareError], untold: list[int]) -> HardwareError:
     rest = [f"not told to end any more: module {', '.join(map(str, untold))}"] if untold else []
     log = tuple(line for error in errors for line in error.log)
     return HardwareError(
-        first.call, first.code, "; ".join([first.text, *also, *rest]), module=first.module, log=log
+        first.call, first.code, first.text, module=first.module, log=log, more="; ".join(also + rest)
     )  # fmt: skip

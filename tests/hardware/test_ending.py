@@ -37,13 +37,16 @@ def test_those_behind_one_that_fails_are_told_too() -> None:
     assert modules.told == list(range(13))
     error = caught.value
     assert (error.call, error.module, error.code, error.timed_out) == ("Pixie16EndRun", 2, -214, True)
-    assert error.text == "module task timeout; also module 5: module task timeout (-214)"
+    assert error.text == "module task timeout"
+    assert ": module task timeout (-214); also module 5: module task timeout (-214); the SDK's log" in str(error)
     assert error.log == ("log of 2", "log of 5")
 
 
 def test_a_crate_of_which_no_module_ends_is_given_up_in_time_and_with_the_reason() -> None:
     modules = Modules(*range(13))
-    with pytest.raises(HardwareError, match="of module 0: module task timeout; also module 1: .*any more: module 4, 5"):
+    with pytest.raises(
+        HardwareError, match=r"of module 0: module task timeout \(-214\); also module 1: .*any more: module 4, 5"
+    ):
         modules.end_all()
     assert modules.told == list(range(4))
     assert modules.now == LONGEST
