@@ -334,7 +334,7 @@ recorded data is what the files beside the raw files tell.
 | `written` | `run_id`, `start_time` and `end_time` of what has written the file; `end_reason` as with raw files. |
 | `counts` | What the modules of a crate have counted in the run, by module, as in the \
 [files beside raw files](running.md#raw-files); null where that is not known, and `counts_unknown` says why. Only of \
-data that come from a crate. |
+data that come from a crate, or from raw files beside which it is said; of several runs, each in `runs`. |
 | `items_discarded` | Blocks that an abort left out. |
 | `calibration` | That of `energy_kev`: `formula`, `version` (null: no channel has one) and `channels`, each with \
 `offset`, `gain`, `quadratic`, `name`, `detector` and `group` as far as they are known; `changes` says how often it \

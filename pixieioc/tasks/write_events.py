@@ -111,9 +111,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self.full_file_name, self.bytes_written, self.events_written, self.events_not_written = "", 0, 0, 0
         self.write_status, self.write_message = OK, ""
         self.run_files, self.files_complete = complete_files.NONE, 0
-        self._runs: list[dict[str, Any]] = []  # of recorded data
-        self._begins: Beginning | None = None
-        self._ends: Ending | None = None
+        self._runs: list[tuple[Beginning | None, Ending | None]] = []  # that the source has said something of
         self._errors.over = False
         self._came, self._checked = 0, time.monotonic()
         self._name_unfinished()
@@ -127,9 +125,9 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         with self._errors.completing(self._files, self._after_error):
             block = events_of(datum, self.name)
             if "begins" in block:
-                self._runs.append({name: block["begins"].get(name) for name in ("run_id", "start_time", "end_time")})
-                self._begins = block["begins"]
-            self._ends = block.get("ends", self._ends)
+                self._runs.append((block["begins"], None))
+            if "ends" in block:
+                self._runs[-1:] = [(self._runs[-1][0] if self._runs else None, block["ends"])]
             self._came += ev.size(block["events"])
             self._errors.guarded(lambda: self._files.write(self._wanted(block["events"])))
             self.events_written = self._came
@@ -167,7 +165,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         count = ev.size(events)
         left_out = () if self.chunk_timestamp else (CHUNK_COLUMN.name,)
         wanted = {name: column for name, column in events.items() if name not in left_out}
-        if self._runs and (run_id := self._runs[-1]["run_id"]) is not None:
+        begins = self._runs[-1][0] if self._runs else None
+        if begins is not None and (run_id := begins["run_id"]) is not None:
             wanted[RUN.name] = np.full(count, run_id, RUN.dtype)
         return wanted
 
@@ -188,14 +187,15 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         settings = calibration.settings_without(self.run_settings)
         settings.get(self.name, {}).pop("file", None)  # it has this name now, and may get another
         written = {"run_id": self.run_id, "start_time": self.run_started, "end_time": time.time()}
-        runs = self._runs or [written]  # live data are of this run
+        runs = [{name: (begins or written).get(name) for name in written} for begins, _ in self._runs] or [written]
+        counts = [counts_in_metadata(*run) if self._errors.over else {} for run in self._runs] or [{}]
         return {
             **record_in(dict(self.run_record)),
             "software": f"pixieioc {pixieioc.__version__}",
             **(runs[0] if len(runs) == 1 else dict.fromkeys(written)),
-            "runs": runs,
+            "runs": runs if len(runs) == 1 else [{**of, **told} for of, told in zip(runs, counts, strict=True)],
             "part": part,
-            **(counts_in_metadata(self._begins, self._ends) if self._errors.over else {}),
+            **(counts[-1] if len(runs) == 1 else {}),
             **({name: getattr(file, name) for name in ("events", "first_time", "last_time")} if file else {}),
             "written": {**written, "end_reason": reason},
             "items_discarded": self.dropped,

@@ -51,9 +51,10 @@ def _shown(file: str, ioc: Ioc) -> Iterator[Phoebus]:
         pytest.skip(str(error))
 
 
-def _visit_all(screen: Phoebus, ioc: Ioc) -> None:
+def _visit(screen: Phoebus, ioc: Ioc, first: int = 0) -> None:
+    """Goes to each place, and to the tasks from the `first` on."""
     seen = {"run.bob"}
-    for task in ioc.tasks():
+    for task in ioc.tasks()[first:]:
         screen.go("Pipeline", "pipeline.bob")
         screen.go(task, f"task_{task}.bob")
         assert not screen.has_scroll_bars(), task
@@ -65,7 +66,8 @@ def _visit_all(screen: Phoebus, ioc: Ioc) -> None:
         if place == "Spectra":
             screen.go("logarithmic", "log_spectra.bob")
             seen.add("log_spectra.bob")
-    assert seen | PARTS == {path.name for path in OPI.iterdir()}
+    left_out = {f"task_{task}.bob" for task in ioc.tasks()[:first]}
+    assert seen | PARTS | left_out == {path.name for path in OPI.iterdir()}
     assert screen.problems() == []
 
 
@@ -74,9 +76,9 @@ def test_every_screen_is_there_by_the_mouse_for_either_prefix_and_nothing_is_wro
 ) -> None:
     """Each place that is gone to waits until no widget is disconnected or invalid; nothing has to be scrolled."""
     iocs[1].put_and_forget("Acquire", 1)
-    _visit_all(screen, iocs[0])
+    _visit(screen, iocs[0])
     with _shown("run.bob", iocs[1]) as other:
-        _visit_all(other, iocs[1])
+        _visit(other, iocs[1], first=-1)  # the files of tasks differ by what they have, not by where that comes from
     iocs[1].put("Stop", 1)
 
 
