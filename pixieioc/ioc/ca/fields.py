@@ -9,15 +9,16 @@ import math
 from collections.abc import Awaitable
 from typing import Any
 
+from pixieioc.access.model import DEFAULT
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca import field_rules as rule
 from pixieioc.ioc.ca.field_table import FIELDS, Field
 from pixieioc.ioc.ca.values import native_type
 from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, PutRefused, Record
-from pixieioc.ioc.records.rights import ACKNOWLEDGING, Security
+from pixieioc.ioc.records.rights import ACKNOWLEDGING, Security, security_of
 from pixieioc.ioc.records.rights import FIELDS as OTHERS
-from pixieioc.pvinfo.model import Access, PvInfo, text_pv
+from pixieioc.pvinfo.model import PvInfo, text_pv
 
 #: Records of whole numbers.
 _WHOLE = ("longin", "int64in")
@@ -69,6 +70,8 @@ class _FieldView(View):
         super().__init__(Record(_info(field, parent, name), f"{parent.name}.{name}", labels=field.choices))
         self.native = _NATIVE.get(field.type, self.native)
         self._takes_always = name == "DISP"
+        writers = ACKNOWLEDGING if name in ("ACKS", "ACKT") else OTHERS
+        self._otherwise = writers if field.write is not None else DEFAULT
         self.follow(0)
 
     @property
@@ -79,8 +82,9 @@ class _FieldView(View):
     @property
     def security(self) -> Security:
         """The group of its record; what can be written of a record without one has a group all the same."""
-        group = self._parent.security.reading
-        return Security(group, self.record.info.access or group, 0 if self._field is _VALUE else 1)
+        if self._field is _VALUE:
+            return self._parent.security
+        return security_of(self.owner, 1, self._otherwise)
 
     @property
     def is_writable(self) -> bool:
@@ -110,26 +114,23 @@ class _FieldView(View):
 def _info(field: Field, parent: View, name: str) -> PvInfo:
     of = parent.record.info
     doc = f"{field.doc} of {of.doc}"
-    access: Access = (
-        of.access or (ACKNOWLEDGING if name in ("ACKS", "ACKT") else OTHERS) if field.write is not None else ""
-    )
     if name.endswith("$"):
         longest = 1 + len(str(field.value(parent.record)).encode())
         longest = dbr.STRING_SIZE if field is _VALUE else max(_LONG_STRING, longest)
-        return text_pv("field", doc, longest, access=access)
+        return text_pv("field", doc, longest)
     match field.type:
         case "STRING" | "LINK":
-            return PvInfo("field", "stringin", doc, "", access=access)
+            return PvInfo("field", "stringin", doc, "")
         case "MENU":
-            return PvInfo("field", "mbbi", doc, labels=field.choices[:16], access=access)
+            return PvInfo("field", "mbbi", doc, labels=field.choices[:16])
         case "NUMBER" if parent.native == dbr.LONG:
-            return PvInfo("field", "longin", doc, 0, of.unit, access=access)
+            return PvInfo("field", "longin", doc, 0, of.unit)
         case "NUMBER" if of.record in ("int64in", "int64out"):
-            return PvInfo("field", "int64in", doc, 0, of.unit, access=access)
+            return PvInfo("field", "int64in", doc, 0, of.unit)
         case "NUMBER" | "DOUBLE":
             precision = of.precision if of.record in ("ai", "ao", "waveform") else _PRECISION
-            return PvInfo("field", "ai", doc, math.nan, of.unit, precision, access=access)
+            return PvInfo("field", "ai", doc, math.nan, of.unit, precision)
         case "ULONG":
-            return PvInfo("field", "int64in", doc, 0, access=access)
+            return PvInfo("field", "int64in", doc, 0)
         case "UCHAR" | "SHORT" | "USHORT" | "LONG":
-            return PvInfo("field", "longin", doc, 0, access=access)
+            return PvInfo("field", "longin", doc, 0)

@@ -51,7 +51,7 @@ class View:
     @property
     def security(self) -> Security:
         """What the rights to it follow from."""
-        return security_of(self.owner.info)
+        return security_of(self.owner)
 
     def _take_info(self) -> None:
         self._info = self.record.info

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +97,18 @@ class Server:
         changed = self._readers.review()
         for pv, served in self.served.items():
             if any(map(changed, _securities(self._names[served.name]))):
-                self._lane.hand_over(pv.close, f"clients of {served.name} could not be disconnected")
+                self._disconnect(pv, served)
+
+    def regrouped(self, record: Record, before: Security) -> None:
+        """The same for a record, and all that is made of it, whose access group is another one now."""
+        if not self._readers.differ(before, security_of(record)):
+            return
+        for pv, served in self.served.items():
+            if record in _records(self._names[served.name]):
+                self._disconnect(pv, served)
+
+    def _disconnect(self, pv: Any, served: Served) -> None:
+        self._lane.hand_over(pv.close, f"clients of {served.name} could not be disconnected")
 
     def _refusal(self, what: Record | Offer, peer: str) -> str:
         may = all(self._readers.may(security, peer) for security in _securities(what))
@@ -132,4 +143,9 @@ class Server:
 
 def _securities(what: Record | Offer) -> Iterable[Security]:
     """What the rights to it follow from."""
-    return (security_of(what.info),) if isinstance(what, Record) else what.securities
+    return (security_of(what),) if isinstance(what, Record) else what.securities
+
+
+def _records(what: Record | Offer) -> Collection[Record]:
+    """What it is made of."""
+    return (what,) if isinstance(what, Record) else what.records

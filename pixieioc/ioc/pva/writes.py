@@ -37,7 +37,7 @@ class Writes:
             answer(PutRefused(f"{name} cannot be written"))
             return
         client = operation.client
-        rights = self._gate.rights_to(security_of(record.info), client)
+        rights = self._gate.rights_to(security_of(record), client)
         told = self._gate.told_of(name, record, client, trapped=rights.trap)
         asked = Asked(name, client, answer, told)
         if told is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pixieioc.ioc.records import acknowledge, faults
 from pixieioc.ioc.records.alarm import NO_ALARM, AlarmEvaluation, AlarmStatus
@@ -13,6 +13,9 @@ from pixieioc.ioc.records.change import Change
 from pixieioc.ioc.records.client import Client, Put, PutRefused
 from pixieioc.ioc.records.values import as_text, form_of, same
 from pixieioc.pvinfo.model import PvInfo
+
+if TYPE_CHECKING:
+    from pixieioc.ioc.records.rights import Security
 
 __all__ = ["Change", "Client", "Observer", "Put", "PutRefused", "Record", "Stamp", "stamp"]
 
@@ -52,12 +55,16 @@ class Record:
     on_describe: Callable[[Record], None] | None = None
     #: Called when a client has acknowledged an alarm here.
     on_acknowledge: Callable[[Client], None] | None = None
+    #: Called when a client has given the record another access group, with what its rights followed from before.
+    on_regroup: Callable[[Record, Security], None] | None = None
 
     def __init__(self, info: PvInfo, name: str, put: Put | None = None, labels: tuple[str, ...] = ()) -> None:
         self.info = info
         self.name = name
         self.put = put
         self.labels = labels or info.labels
+        #: The access group, that of the description until a client gives it another; empty: it has none of its own.
+        self.group: str = info.access
         self.status, self.severity = AlarmStatus.NO_ALARM, NO_ALARM
         self.stamp: Stamp = stamp()
         #: Called with the old severity when it has changed.

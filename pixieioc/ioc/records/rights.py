@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from pixieioc.access.model import DEFAULT
+from pixieioc.ioc.records.change import Change
 from pixieioc.ioc.records.client import Client
 from pixieioc.ioc.records.record import Record
 from pixieioc.ioc.records.told import Told
-from pixieioc.pvinfo.model import Access, PvInfo
 
 #: The access groups of fields of a record that has none: of what acknowledges alarms, and of all others.
-ACKNOWLEDGING: Access = "OP"
-FIELDS: Access = "EX"
+ACKNOWLEDGING, FIELDS = "OP", "EX"
 
 
 class Security(NamedTuple):
@@ -26,9 +26,21 @@ class Security(NamedTuple):
     level: int
 
 
-def security_of(info: PvInfo) -> Security:
-    """That of a record's value. Of a record without a group, alarms can be acknowledged by operators."""
-    return Security(info.access or "DEFAULT", info.access or ACKNOWLEDGING, 0)
+def security_of(record: Record, level: int = 0, otherwise: str = ACKNOWLEDGING) -> Security:
+    """That of a record's value, or (level 1) of a field; what of a record without a group is written is `otherwise`'s.
+
+    Alarms of such a record can be acknowledged by operators.
+    """
+    return Security(record.group or DEFAULT, record.group or otherwise, level)
+
+
+def regroup(record: Record, group: str) -> None:
+    """Gives a record another access group; what had none has none again with DEFAULT, or an empty name."""
+    before = security_of(record)
+    record.group = (DEFAULT if record.info.access else "") if group in ("", DEFAULT) else group
+    record.renew(Change.STATE)
+    if record.on_regroup is not None:
+        record.on_regroup(record, before)
 
 
 class Rights(NamedTuple):
