@@ -12,6 +12,8 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -75,6 +77,13 @@ def timed(what: str, work: Callable[[], Any]) -> Any:
     return result
 
 
+def command(root: Path, index: Path, *options: str) -> str:
+    """The command in a process of its own, with the start of Python; what it says."""
+    program = [sys.executable, "-m", "pixieioc", "runs", str(root), "--index", str(index), *options]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    return f"{len(done.stdout.splitlines())} lines {done.stderr.strip()}"
+
+
 def main() -> None:
     """Measures."""
     parser = argparse.ArgumentParser()
@@ -109,6 +118,8 @@ def measure(root: Path, index: Path, sidecars: int, folders: int) -> None:
     timed("query: a run", lambda: query(Filter(runs=str(sidecars // 2 // MODULES))))
     timed("query: bad ones", lambda: query(Filter(good=False)))
     timed("query: all", lambda: query(Filter()))
+    for name, options in (("", []), (", all", ["--last", "0"]), (", all as CSV", ["--csv", "--last", "0"])):
+        timed(f"pixieioc runs{name}", lambda options=options: command(root, index, *options))
     (root / "part000" / "new_mod00.bin.json").write_bytes(content(10**6, 0, {}))
     timed("query after a run was added", lambda: query(Filter(limit=20)))
     timed("each file looked at", lambda: query(Filter(limit=20), thorough=True))

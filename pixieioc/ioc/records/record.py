@@ -11,6 +11,7 @@ from pixieioc.ioc.records import acknowledge, faults
 from pixieioc.ioc.records.alarm import NO_ALARM, AlarmEvaluation, AlarmStatus
 from pixieioc.ioc.records.change import Change
 from pixieioc.ioc.records.client import Client, Put, PutRefused
+from pixieioc.ioc.records.security import Security, security_of
 from pixieioc.ioc.records.values import as_text, form_of, same
 from pixieioc.pvinfo.model import PvInfo
 
@@ -74,6 +75,21 @@ class Record:
 
     def __repr__(self) -> str:
         return f"<Record {self.name} = {self.value!r}>"
+
+    @property
+    def owner(self) -> Record:
+        """The record whose alarm this is: that of a field is its record's."""
+        return self
+
+    @property
+    def security(self) -> Security:
+        """What the rights to it follow from."""
+        return security_of(self.info)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it can be written at all."""
+        return self.put is not None
 
     # -- posting ------------------------------------------------------------------------------------------------------
 
