@@ -7,7 +7,8 @@ from pixieioc.export.screens.bob import Box, Display
 from pixieioc.export.screens.energies import SETTINGS, TABLE, known
 from pixieioc.export.screens.layout import GAP, Site, last_command, screen
 
-_ROW = "calibration_row.bob"
+#: A row of a channel with a spectrum, and of one without.
+_ROW, _PLAIN_ROW = "calibration_row.bob", "calibration_plain_row.bob"
 #: Heights of the line of buttons and captions, of a row at most, and of the last command.
 _LINE, _HIGHEST, _SAID = 40, 40, 92
 #: Widths of channel, whether it has a calibration, and of what is known of it.
@@ -29,13 +30,28 @@ def calibration_screens(site: Site) -> dict[str, str]:
     captions = Box(room.x, room.y + _LINE + GAP, room.width, 26)
     for area, caption in zip(captions.columns(*_SHARES), ("Channel", "Calibrated", *dict(SETTINGS)), strict=True):
         display.add(bob.label(area, caption, style.SMALL, style.FAINT))
-    of_one = [{"C": channel} for module, channel in channels if module == modules[0]]
+    rows = _rows(site, channels)
     top = captions.y + captions.height
     area = Box(room.x, top, room.width, room.y + room.height - top - _SAID - GAP)
-    height = min(_HIGHEST, area.height // len(of_one) - 4)
-    display.add(bob.copies(area, _ROW, of_one, 1, 4))
+    height = min(_HIGHEST, area.height // sum(map(len, rows.values())) - 4)
+    for file, of_one in rows.items():
+        block = Box(area.x, top, area.width, len(of_one) * (height + 4))
+        display.add(bob.copies(block, file, [{"C": channel} for channel in of_one], 1, 4))
+        top += block.height
     last_command(site, display, Box(room.x, area.y + area.height + GAP, room.width, _SAID), style.SMALL)
-    return {TABLE: display.text(), _ROW: _row(site, room.width, height)}
+    texts = {file: _row(site, room.width, height, spectrum=file == _ROW) for file in rows}
+    return {TABLE: display.text(), **texts}
+
+
+def _rows(site: Site, channels: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """By the file of a row, the channels of each module that have such rows: not all need have spectra."""
+    modules = {module for module, _ in channels}
+    with_spectra = {channel for _, channel in site.channels("Calibrated_RBV")}
+    rows: dict[str, list[str]] = {_ROW: [], _PLAIN_ROW: []}
+    for channel in sorted({channel for _, channel in channels}):
+        if all((module, channel) in channels for module in modules):
+            rows[_ROW if channel in with_spectra else _PLAIN_ROW].append(channel)
+    return {file: of_one for file, of_one in rows.items() if of_one}
 
 
 def _head(site: Site, display: Display, box: Box, modules: list[str]) -> None:
@@ -56,13 +72,16 @@ def _head(site: Site, display: Display, box: Box, modules: list[str]) -> None:
     )
 
 
-def _row(site: Site, width: int, height: int) -> str:
-    """One channel: its number leads to its spectrum."""
+def _row(site: Site, width: int, height: int, *, spectrum: bool) -> str:
+    """One channel: its number leads to its spectrum, if it has one."""
     display = Display("Calibration, one channel", width, height)
-    button, lamp, *areas = Box(0, 0, width, height).columns(*_SHARES)
-    display.add(
-        bob.opener(button, "$(C=00)", "spectra.bob", {"M": "$(M=00)", "C": "$(C=00)"}, style.TEXT_BOLD),
-        bob.lamp(lamp, site.channel("Calibrated_RBV"), _CALIBRATED, style.SMALL),
-        *(known(site, area, what) for area, (_, what) in zip(areas, SETTINGS, strict=True)),
-    )
+    first, lamp, *areas = Box(0, 0, width, height).columns(*_SHARES)
+    if spectrum:
+        display.add(
+            bob.opener(first, "$(C=00)", "spectra.bob", {"M": "$(M=00)", "C": "$(C=00)"}, style.TEXT_BOLD),
+            bob.lamp(lamp, site.channel("Calibrated_RBV"), _CALIBRATED, style.SMALL),
+        )
+    else:
+        display.add(bob.label(first, "$(C=00)", style.TEXT_BOLD, style.INK, bob.CENTER))
+    display.add(*(known(site, area, what) for area, (_, what) in zip(areas, SETTINGS, strict=True)))
     return display.text()

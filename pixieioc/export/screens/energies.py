@@ -60,7 +60,7 @@ def calibration(site: Site, display: Display, box: Box) -> None:
     display.add(bob.rectangle(box, name="panel calibration"))
     inside = Box(box.x + 8, box.y + 4, box.width - 16, box.height - 8)
     every = replace(site, owner="")  # there is one, whichever task fills spectra
-    *areas, button = inside.columns(19, 15, 13, 14, 17, 14, 8, gap=8)
+    *areas, button = inside.columns(19, 14, 13, 14, 18, 14, 8, gap=8)
     display.add(bob.opener(Box(button.x, button.y + _CAPTION, button.width, _ENTRY), "All", TABLE, _HERE))
     for area, (caption, what) in zip(areas, SETTINGS, strict=True):
         entry = Box(area.x, area.y + _CAPTION, area.width, _ENTRY)
