@@ -13,6 +13,8 @@ from pixieioc.export.screens.layout import Site, control_of
 from pixieioc.export.screens.style import Color
 
 _CALIBRATED = "Calibrated_RBV"
+#: Of numbers with more decimals than _PLACES nothing but zeros would be seen: they are shown as powers of ten.
+_PLACES, _DIGITS = 8, 5
 #: Heights of a caption and of what can be written.
 _CAPTION, _ENTRY = 22, 32
 HEIGHT = _CAPTION + _ENTRY + 12
@@ -61,7 +63,9 @@ def calibration(site: Site, display: Display, box: Box) -> None:
     inside = Box(box.x + 8, box.y + 4, box.width - 16, box.height - 8)
     every = replace(site, owner="")  # there is one, whichever task fills spectra
     *areas, button = inside.columns(19, 14, 13, 14, 18, 14, 8, gap=8)
-    display.add(bob.opener(Box(button.x, button.y + _CAPTION, button.width, _ENTRY), "All", TABLE, _HERE))
+    display.add(
+        bob.opener(Box(button.x, button.y + _CAPTION, button.width, _ENTRY), "Table", TABLE, _HERE, style.SMALL_BOLD)
+    )
     for area, (caption, what) in zip(areas, SETTINGS, strict=True):
         entry = Box(area.x, area.y + _CAPTION, area.width, _ENTRY)
         tip = every.info(f"M00:C00:{what}").doc
@@ -73,4 +77,5 @@ def known(site: Site, box: Box, what: str) -> ET.Element:
     """One of them, of the channel that the macros name, to be written; marked while another one is in use."""
     written = bob.literal(f"M$(M=00):C$(C=00):{what}")
     info, pv = site.info(f"M00:C00:{what}"), site.channel(what)
-    return control_of(site, box, info, pv, written, mark=site.channel(f"{what}_RBV"), units=False)
+    widget = control_of(site, box, info, pv, written, mark=site.channel(f"{what}_RBV"), units=False)
+    return bob.exponential(widget, _DIGITS) if info.precision > _PLACES else widget
