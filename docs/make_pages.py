@@ -334,7 +334,7 @@ recorded data is what the files beside the raw files tell.
 | `written` | `run_id`, `start_time` and `end_time` of what has written the file; `end_reason` as with raw files. |
 | `counts` | What the modules of a crate have counted in the run, by module, as in the \
 [files beside raw files](running.md#raw-files); null where that is not known, and `counts_unknown` says why. Only of \
-data that come from a crate. |
+data that come from a crate, or from raw files beside which it is said; of several runs, each in `runs`. |
 | `items_discarded` | Blocks that an abort left out. |
 | `calibration` | That of `energy_kev`: `formula`, `version` (null: no channel has one) and `channels`, each with \
 `offset`, `gain`, `quadratic`, `name`, `detector` and `group` as far as they are known; `changes` says how often it \
@@ -362,6 +362,8 @@ the group EX; `ACKS` and `ACKT`: OP), until the next start.
 - **`PROC`** processes. What can be written is written once more, with its present value: `Stop.PROC` stops nothing,
   since `Stop` is 0. What is read only posts what has changed, which is nothing but its time, or, with `MDEL` -1, its
   value.
+- **`ASG`** gives the record another access group; the rights of connected clients follow at once
+  ([access](access.md#a-group-at-run-time)).
 - **`DISP`** other than 0 refuses puts of clients to the record and to all its fields but itself.
 - **`DTYP`** says what kind of thing a value comes from, **`INP`** and **`OUT`** which: `@FillSpectra roi_counts 0 3 1`
   is that of module 0, channel 3 and region 1 (each from 0), `@IOC NAME` what the IOC has of itself.

@@ -15,7 +15,7 @@ import typer
 
 import pixieioc
 from pixieioc import account
-from pixieioc.cli_exit import exit_codes, said
+from pixieioc.cli_exit import ExitCode, end_now, exit_codes, said
 from pixieioc.cli_host import conform, doctor, drill
 from pixieioc.cli_offline import recover, replay
 from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose
@@ -229,6 +229,7 @@ def _serve(
     logs = begin(file, wanted.size, wanted.keep, "info" if verbose else wanted.level)
     hello_said = functools.partial(typer.echo, hello)
     run_loop(run_ioc(config, interfaces, start=start, restore=restore, on_ready=hello_said, logs=logs))
+    end_now(ExitCode.DONE)
 
 
 def _example(name: str) -> Path:

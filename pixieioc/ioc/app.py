@@ -37,11 +37,10 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
 from pixieioc.ioc.supervisor import Supervisor, stuck
 from pixieioc.ioc.worker import Worker
-from pixieioc.pipeline import Error
 from pixieioc.pipeline.limits import clients_at_most
 from pixieioc.pipeline.process import SAME_WISH, prepare
 from pixieioc.pvinfo.build import all_pvs
-from pixieioc.tasks.raw_file import unfinished, unfinished_text
+from pixieioc.tasks import cut_off
 
 if TYPE_CHECKING:
     from pixieioc.ioc.pva.server import Server as PvaServer
@@ -69,9 +68,9 @@ class _Server(Server):
         clients = min(allowed.clients, clients_at_most(len(config.tasks)))
         super().__init__(pvs.values(), interfaces, dataclasses.replace(allowed, clients=clients))
         self._control = control
-        #: Further ones to be told that rights may have changed.
-        self.on_rights: list[Callable[[], None]] = []
-        self.access = AccessSecurity(config, pvs, self.find, self._rights_changed)
+        #: The server of PVAccess, which is told of the same.
+        self.pva: PvaServer | None = None
+        self.access = AccessSecurity(config, pvs, self.find, self._rights_changed, self._regrouped)
         self.put_log = PutLog.of(config, pvs)
         if self.put_log.is_on:
             self.put_listener = self.put_log
@@ -84,8 +83,14 @@ class _Server(Server):
         return self.access.rights(security, client)
 
     def _rights_changed(self) -> None:
-        for review in (self.review_rights, *self.on_rights):
-            review()
+        self.review_rights()
+        if self.pva is not None:
+            self.pva.review_rights()
+
+    def _regrouped(self, record: Record, before: Security) -> None:
+        self.regrouped(record)
+        if self.pva is not None:
+            self.pva.regrouped(record, before)
 
     async def stop(self) -> None:
         self.access.close()
@@ -194,7 +199,7 @@ async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog)
     except OSError as error:
         await server.stop()
         raise CannotServe(*error.args) from error
-    server.on_rights.append(pva.review_rights)
+    server.pva = pva
     return pva
 
 
@@ -276,10 +281,7 @@ def _listen_to_signals(ending: _Ending) -> None:
 
 
 def _warn_of_unfinished_files(config: Config) -> None:
-    """Says in the log which raw files were cut off, when the computer or the IOC went down or a disk was full."""
+    """Says in the log which files were cut off, when the computer or the IOC went down or a disk was full."""
     for values in config.settings.values():
-        template, path = values.get("file_template"), values.get("file_path")
-        if isinstance(template, str) and isinstance(path, str):
-            with contextlib.suppress(Error):  # a template that is none is refused when a run starts
-                if text := unfinished_text(unfinished(template, path), 10_000):
-                    log.warning("%s", text)
+        for text in cut_off.in_settings(values, 10_000):
+            log.warning("%s", text)

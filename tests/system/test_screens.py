@@ -80,9 +80,10 @@ def _shown(file: str, ioc: Ioc, folder: Path = OPI) -> Iterator[Phoebus]:
         pytest.skip(str(error))
 
 
-def _visit_all(screen: Phoebus, ioc: Ioc) -> None:
+def _visit(screen: Phoebus, ioc: Ioc, first: int = 0) -> None:
+    """Goes to each place, and to the tasks from the `first` on."""
     seen = {"run.bob"}
-    for task in ioc.tasks():
+    for task in ioc.tasks()[first:]:
         screen.go("Pipeline", "pipeline.bob")
         screen.go(task, f"task_{task}.bob")
         assert not screen.has_scroll_bars(), task
@@ -92,15 +93,12 @@ def _visit_all(screen: Phoebus, ioc: Ioc) -> None:
         assert not screen.has_scroll_bars(), place
         seen.add(f"{place.lower()}.bob")
         if place == "Spectra":
-            for text, file in (
-                ("Table", "calibration.bob"),
-                ("Spectra", "spectra.bob"),
-                ("logarithmic", "log_spectra.bob"),
-            ):
+            for text, file in (("logarithmic", "log_spectra.bob"), ("Table", "calibration.bob")):
                 screen.go(text, file)
                 assert not screen.has_scroll_bars(), file
                 seen.add(file)
-    assert seen | PARTS == {path.name for path in OPI.iterdir()}
+    left_out = {f"task_{task}.bob" for task in ioc.tasks()[:first]}
+    assert seen | PARTS | left_out == {path.name for path in OPI.iterdir()}
     assert screen.problems() == []
 
 
@@ -111,13 +109,13 @@ def test_every_screen_is_there_by_the_mouse_for_either_prefix_and_nothing_is_wro
 
     The second IOC is looked at and operated over PVAccess, with the screens for that.
     """
-    _visit_all(screen, iocs[0])
+    _visit(screen, iocs[0])
     ioc = iocs[1]
     write(tmp_path, outputs(of_file(DEMO), pva=True))
     with _shown("run.bob", ioc, tmp_path / "pva") as other:
         other.press("Start")
         ioc.until("Acquire_RBV", "Acquiring")
-        _visit_all(other, ioc)
+        _visit(other, ioc, first=-1)  # the files of tasks differ by what they have, not by where that comes from
         other.go("Run", "run.bob")
         other.enter("PresetReal", "12.5 s")
         ioc.until("PresetReal", 12.5)

@@ -130,6 +130,11 @@ class Server:
         for circuit in list(self.circuits):
             circuit.review_rights()
 
+    def regrouped(self, record: Record) -> None:
+        """Tells all clients how their rights to a record have changed, whose access group is another one now."""
+        for circuit in list(self.circuits):
+            circuit.regrouped(record)
+
     def told_of(self, name: str, record: Record, client: Client, *, trapped: bool) -> Told | None:
         """The put that a client makes now to what has this name, if it is to be logged."""
         if self.put_listener is None or not (trapped or self.all_puts):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from pixieioc.ioc.pva.source import FieldSource
 from pixieioc.ioc.pva.structures import Offer
 from pixieioc.ioc.records import Record
 from pixieioc.ioc.records.field_table import Field
 from pixieioc.ioc.records.fields import FieldRecord, as_text, field_of, security_of_field
+from pixieioc.ioc.records.security import Security
 
 
 class Names:
@@ -37,12 +39,24 @@ def _is_value(record: Record, field: str) -> bool:
     return field == "VAL" or (is_text and field in ("$", "VAL$"))
 
 
+@dataclass(frozen=True)
+class _FieldOffer(Offer):
+    """A field, to which there are rights of its own."""
+
+    security: Security
+
+    @property
+    def securities(self) -> Iterable[Security]:
+        """What the rights to it follow from."""
+        return (self.security,)
+
+
 def _offer(record: Record, name: str) -> Offer | None:
     field = field_of(record.info, name)
     if field is None:
         return None
     make = functools.partial(_source, record, as_text(name, field), field)
-    return Offer(frozenset([security_of_field(record.info, name, field)]), make)
+    return _FieldOffer(frozenset([record]), make, security_of_field(record, name, field))
 
 
 def _source(record: Record, name: str, field: Field) -> FieldSource:

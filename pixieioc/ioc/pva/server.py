@@ -6,7 +6,7 @@ import asyncio
 import functools
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,14 +117,24 @@ class Server:
     def review_rights(self) -> None:
         """Has clients connect anew to what some of them may read, or may no longer: then it is decided anew."""
         changed = self._readers.review()
-        found = [(pv, served.name) for pv, served in self.served.items() if self._has_one(served.name, changed)]
-        for pv, name in found:
-            self.asked.forget(name, pv)
-        self._disconnect([pv for pv, _ in found] + self.asked.refusals.take(NO_READ.__eq__))
+        self._come_back(lambda what: any(map(changed, _securities(what))))
 
-    def _has_one(self, name: str, changed: Callable[[Security], bool]) -> bool:
+    def regrouped(self, record: Record, before: Security) -> None:
+        """The same for a record, and all that is made of it, whose access group is another one now."""
+        if self._readers.differ(before, record.security):
+            self._come_back(lambda what: record in _records(what))
+
+    def _come_back(self, wanted: Callable[[Record | Offer], bool]) -> None:
+        """Has the clients of what is wanted connect anew, and those that may not read something."""
+        served = [(pv, each.name) for pv, each in self.served.items() if wanted(self._named(each.name))]
+        for pv, name in served:
+            self.asked.forget(name, pv)
+        self._disconnect([pv for pv, _ in served] + self.asked.refusals.take(NO_READ.__eq__))
+
+    def _named(self, name: str) -> Record | Offer:
         what = self._names.find(name)
-        return what is not None and any(map(changed, _securities(what)))
+        assert what is not None, name
+        return what
 
     def _disconnect(self, pvs: list[Any]) -> None:
         """Has the clients of p4p's process variables, which nobody else gets any longer, come back."""
@@ -153,8 +163,7 @@ class Server:
 
     def wanted(self, name: str, pv: Any) -> Any:
         """A client has come to a process variable, the first one; gives what it reads."""
-        what = self._names.find(name)
-        assert what is not None
+        what = self._named(name)
         source = RecordSource(what) if isinstance(what, Record) else what.make()
         served = self.served[pv] = Served(name, source, pv)
         return served.whole
@@ -189,3 +198,8 @@ class Server:
 def _securities(what: Record | Offer) -> Iterable[Security]:
     """What the rights to it follow from."""
     return (what.security,) if isinstance(what, Record) else what.securities
+
+
+def _records(what: Record | Offer) -> Collection[Record]:
+    """What it is made of."""
+    return (what,) if isinstance(what, Record) else what.records

@@ -63,7 +63,7 @@ _COMMON = {
     "NAME": Field("STRING", rule.name, "Name"),
     "DESC": Field("STRING", rule.of_info("doc"), "Description", rule.write_description),
     "RTYP": Field("STRING", rule.of_info("record"), "Record type"),
-    "ASG": Field("STRING", rule.group, "Access group"),
+    "ASG": Field("STRING", rule.group, "Access group", rule.write_group),
     "SCAN": _menu(_SCANS, rule.scan, "What has it processed"),
     "PINI": _menu(_PINI, 0, "Processed at the start"),
     "PHAS": Field("SHORT", 0, "Order within a scan"),

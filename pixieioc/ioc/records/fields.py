@@ -6,13 +6,14 @@ import math
 from collections.abc import Awaitable
 from typing import Any
 
+from pixieioc.access.model import DEFAULT
 from pixieioc.ioc.records import field_rules as rule
 from pixieioc.ioc.records.client import Client, PutRefused
 from pixieioc.ioc.records.field_table import FIELDS, Field
 from pixieioc.ioc.records.record import Record
 from pixieioc.ioc.records.security import ACKNOWLEDGING, Security, security_of
 from pixieioc.ioc.records.security import FIELDS as OTHERS
-from pixieioc.pvinfo.model import LONGEST_STRING, Access, PvInfo, text_pv
+from pixieioc.pvinfo.model import LONGEST_STRING, PvInfo, text_pv
 
 #: Records of whole numbers.
 _WHOLE = ("longin", "int64in")
@@ -42,10 +43,12 @@ def as_text(name: str, field: Field) -> str:
     return name if name.endswith("$") or field.type not in _TEXTS else f"{name}$"
 
 
-def security_of_field(of: PvInfo, name: str, field: Field) -> Security:
-    """Its record's group; what can be written of a record without one has a group all the same."""
-    group = security_of(of).reading
-    return Security(group, _access(of, name, field) or group, 0 if field is _VALUE else 1)
+def security_of_field(owner: Record, name: str, field: Field) -> Security:
+    """The group of its record; what can be written of a record without one has a group all the same."""
+    if field is _VALUE:
+        return owner.security
+    writers = ACKNOWLEDGING if name in ("ACKS", "ACKT") else OTHERS
+    return security_of(owner, 1, writers if field.write is not None else DEFAULT)
 
 
 class FieldRecord(Record):
@@ -66,7 +69,7 @@ class FieldRecord(Record):
     @property
     def security(self) -> Security:
         """What the rights to it follow from."""
-        return security_of_field(self._owner.info, self._field_name, self.field)
+        return security_of_field(self._owner, self._field_name, self.field)
 
     @property
     def is_writable(self) -> bool:
@@ -94,32 +97,26 @@ class FieldRecord(Record):
         return self._owner.follow(self.field.write(self._owner, value, client))
 
 
-def _access(of: PvInfo, name: str, field: Field) -> Access:
-    if field.write is None:
-        return ""
-    return of.access or (ACKNOWLEDGING if name in ("ACKS", "ACKT") else OTHERS)
-
-
 def _info(field: Field, owner: Record, name: str) -> PvInfo:
     of = owner.info
-    doc, access = f"{field.doc} of {of.doc}", _access(of, name, field)
+    doc = f"{field.doc} of {of.doc}"
     if name.endswith("$"):
         longest = 1 + len(str(field.value(owner)).encode())
         longest = LONGEST_STRING + 1 if field is _VALUE else max(_LONG_STRING, longest)
-        return text_pv("field", doc, longest, access=access)
+        return text_pv("field", doc, longest)
     match field.type:
         case "STRING" | "LINK":
-            return PvInfo("field", "stringin", doc, "", access=access)
+            return PvInfo("field", "stringin", doc, "")
         case "MENU":
-            return PvInfo("field", "mbbi", doc, labels=field.choices[:16], access=access)
+            return PvInfo("field", "mbbi", doc, labels=field.choices[:16])
         case "NUMBER" if of.record in ("longin", "longout"):
-            return PvInfo("field", "longin", doc, 0, of.unit, access=access)
+            return PvInfo("field", "longin", doc, 0, of.unit)
         case "NUMBER" if of.record in ("int64in", "int64out"):
-            return PvInfo("field", "int64in", doc, 0, of.unit, access=access)
+            return PvInfo("field", "int64in", doc, 0, of.unit)
         case "NUMBER" | "DOUBLE":
             precision = of.precision if of.record in ("ai", "ao", "waveform") else _PRECISION
-            return PvInfo("field", "ai", doc, math.nan, of.unit, precision, access=access)
+            return PvInfo("field", "ai", doc, math.nan, of.unit, precision)
         case "ULONG":
-            return PvInfo("field", "int64in", doc, 0, access=access)
+            return PvInfo("field", "int64in", doc, 0)
         case "UCHAR" | "SHORT" | "USHORT" | "LONG":
-            return PvInfo("field", "longin", doc, 0, access=access)
+            return PvInfo("field", "longin", doc, 0)

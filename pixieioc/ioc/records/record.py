@@ -53,12 +53,16 @@ class Record:
     on_describe: Callable[[Record], None] | None = None
     #: Called when a client has acknowledged an alarm here.
     on_acknowledge: Callable[[Client], None] | None = None
+    #: Called when a client has given the record another access group, with what its rights followed from before.
+    on_regroup: Callable[[Record, Security], None] | None = None
 
     def __init__(self, info: PvInfo, name: str, put: Put | None = None, labels: tuple[str, ...] = ()) -> None:
         self.info = info
         self.name = name
         self.put = put
         self.labels = labels or info.labels
+        #: The access group, that of the description until a client gives it another; empty: it has none of its own.
+        self.group: str = info.access
         self.status, self.severity = AlarmStatus.NO_ALARM, NO_ALARM
         self.stamp: Stamp = stamp()
         #: Called with the old severity when it has changed.
@@ -84,7 +88,7 @@ class Record:
     @property
     def security(self) -> Security:
         """What the rights to it follow from."""
-        return security_of(self.info)
+        return security_of(self)
 
     @property
     def is_writable(self) -> bool:

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from pixieioc.access.model import DEFAULT
+from pixieioc.ioc.records.change import Change
 from pixieioc.ioc.records.client import Client
 from pixieioc.ioc.records.record import Record
 from pixieioc.ioc.records.security import Security
 from pixieioc.ioc.records.told import Told
+
+
+def regroup(record: Record, group: str) -> None:
+    """Gives a record another access group; what had none has none again with DEFAULT, or an empty name."""
+    before = record.security
+    record.group = (DEFAULT if record.info.access else "") if group in ("", DEFAULT) else group
+    record.renew(Change.STATE)
+    if record.on_regroup is not None:
+        record.on_regroup(record, before)
 
 
 class Rights(NamedTuple):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pixieioc.pvinfo.model import Access, PvInfo
+from pixieioc.access.model import DEFAULT
+
+if TYPE_CHECKING:
+    from pixieioc.ioc.records.record import Record
 
 #: The access groups of fields of a record that has none: of what acknowledges alarms, and of all others.
-ACKNOWLEDGING: Access = "OP"
-FIELDS: Access = "EX"
+ACKNOWLEDGING, FIELDS = "OP", "EX"
 
 
 class Security(NamedTuple):
@@ -22,6 +24,9 @@ class Security(NamedTuple):
     level: int
 
 
-def security_of(info: PvInfo) -> Security:
-    """That of a record's value. Of a record without a group, alarms can be acknowledged by operators."""
-    return Security(info.access or "DEFAULT", info.access or ACKNOWLEDGING, 0)
+def security_of(record: Record, level: int = 0, otherwise: str = ACKNOWLEDGING) -> Security:
+    """That of a record's value, or (level 1) of a field; what of a record without a group is written is `otherwise`'s.
+
+    Alarms of such a record can be acknowledged by operators.
+    """
+    return Security(record.group or DEFAULT, record.group or otherwise, level)

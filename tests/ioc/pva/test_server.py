@@ -17,7 +17,7 @@ from p4p.client.thread import Context, Disconnected, RemoteError
 from pixieioc.ioc.pva import admission, server, to_loop
 from pixieioc.ioc.pva.server import Limits, Place, Server
 from pixieioc.ioc.records import MINOR, Client, PutRefused, Record
-from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
+from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security, regroup
 from pixieioc.ioc.records.told import Told
 from pixieioc.ioc.records.written import Written
 from pixieioc.pvinfo import PvInfo
@@ -246,7 +246,7 @@ async def test_a_put_goes_on_when_its_client_has_gone() -> None:
 @conversation
 async def test_rights_are_those_of_the_access_group() -> None:
     record, open_one = _number(), _number("y")
-    open_one.describe(access="EX")
+    regroup(open_one, "EX")
     async with served(record, open_one) as it:
         it.gate.given["OP"] = READ_ONLY
         why = await it.refusal("x", 1.0)
@@ -276,6 +276,24 @@ async def test_clients_are_disconnected_when_they_must_not_read_any_longer() -> 
             it.server.review_rights()
             assert isinstance(await next_of(heard), Disconnected)
             assert (await connected(heard)).value == 7.0
+
+
+@conversation
+async def test_clients_are_disconnected_when_another_group_of_the_record_shows_them_nothing() -> None:
+    record = _number(value=7.0)
+    async with served(record, _number("y")) as it:
+        it.gate.given["EN"] = NOTHING
+        record.on_regroup = it.server.regrouped
+        with monitored(it.context, "x") as heard, monitored(it.context, "y") as other:
+            await connected(heard)
+            await connected(other)
+            regroup(record, "EX")  # whose rights are the same
+            record.post(8.0)
+            assert (await next_of(heard)).value == 8.0
+            regroup(record, "EN")
+            assert isinstance(await next_of(heard), Disconnected)
+            assert (await connected(heard)).alarm.message == "no read access"
+            assert other.empty()
 
 
 @conversation
