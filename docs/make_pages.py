@@ -34,7 +34,7 @@ from pixieioc.config_schema import (
     RecSyncTable,
 )
 from pixieioc.ioc import run_machine
-from pixieioc.ioc.ca.field_table import FIELDS
+from pixieioc.ioc.records.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
 from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
@@ -347,7 +347,7 @@ that were changed. |
 FIELD_PAGE = """\
 # Fields and channel filters
 
-Printed by `python docs/make_pages.py` from the table in `pixieioc/ioc/ca/field_table.py`.
+Printed by `python docs/make_pages.py` from the table in `pixieioc/ioc/records/field_table.py`.
 
 ## Fields
 

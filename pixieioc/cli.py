@@ -132,6 +132,9 @@ def generate(
     web: Annotated[
         bool, typer.Option("--web", help="Also write screens for a phone, to be read only, into web/.")
     ] = False,
+    pva: Annotated[
+        bool, typer.Option("--pva", help="Also write the screens with pva:// before each name, into pva/.")
+    ] = False,
 ) -> None:
     """Write database, screens, alarm tree, archiver and save lists and a reference of all PVs of a configuration."""
     from pixieioc.export import outputs
@@ -144,7 +147,7 @@ def generate(
         site = alarm_site(alarm_name, alarm_parent, display_folder)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    files = outputs(description, site, web=web, devices=devices)
+    files = outputs(description, site, web=web, devices=devices, pva=pva)
     if check_only:
         if old := stale(out, files):
             typer.echo(f"pixieioc: not current in {out}: {', '.join(old)}", err=True)

@@ -16,7 +16,8 @@ from pixieioc.ioc.access_inputs import Inputs
 from pixieioc.ioc.ca import hosts
 from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
-from pixieioc.ioc.records.rights import ALL, Rights, Security
+from pixieioc.ioc.records.rights import ALL, Rights
+from pixieioc.ioc.records.security import Security
 from pixieioc.pvinfo.access import ACCESS_STATES
 from pixieioc.pvinfo.model import Access
 

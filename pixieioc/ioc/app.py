@@ -28,7 +28,8 @@ from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.metrics.endpoint import Endpoint
 from pixieioc.ioc.put_log import PutLog
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
-from pixieioc.ioc.records.rights import Rights, Security
+from pixieioc.ioc.records.rights import Rights
+from pixieioc.ioc.records.security import Security
 from pixieioc.ioc.recsync.caster import Caster
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.run_log import RunLog
@@ -181,7 +182,7 @@ async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog)
     if not wanted.on:
         return None
     try:
-        from pixieioc.ioc.pva.server import Place, Server
+        from pixieioc.ioc.pva.server import Limits, Place, Server
         from pixieioc.ioc.pva.structures import offers
     except ImportError as error:
         raise CannotServe(
@@ -190,7 +191,9 @@ async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog)
     interfaces = wanted.interfaces or [each for each in server.interfaces if each != "0.0.0.0"]
     place = Place(tuple(interfaces), wanted.port, wanted.broadcast_port)
     more = offers(pvs, lambda: list(reversed(run_log.entries)))
-    pva = Server(pvs.values(), server, place, config.ioc.limits.puts, more)
+    wanted_limits = config.ioc.limits
+    limits = Limits(wanted_limits.clients, wanted_limits.channels, wanted_limits.puts)
+    pva = Server(pvs.values(), server, place, limits, more)
     try:
         await pva.start()
     except OSError as error:

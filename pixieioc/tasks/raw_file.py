@@ -50,6 +50,12 @@ def check_name(name: str) -> None:
         raise Error("must not contain a slash, the folder is file_path")
 
 
+def check_folder(name: str) -> None:
+    """Raises Error if no folder is named: files would be in that of the whole system."""
+    if not name:
+        raise Error('must not be empty: "." is the folder of the configuration file')
+
+
 def check_template(template: str) -> int:
     """The number of fields that a file template uses; Error that says what is wrong with it."""
     rest = CONVERSION.sub("", template)

@@ -20,7 +20,8 @@ from pixieioc.ioc.ca.pinned import check_caproto
 from pixieioc.ioc.ca.searches import Searches
 from pixieioc.ioc.ca.view import View, Views
 from pixieioc.ioc.records import Client, Record, faults
-from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
+from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights
+from pixieioc.ioc.records.security import Security
 from pixieioc.ioc.records.told import Told
 from pixieioc.ioc.records.written import PutListener
 

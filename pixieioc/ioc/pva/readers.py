@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pixieioc.ioc.pva.operations import client_of
-from pixieioc.ioc.records.rights import Gate, Security
+from pixieioc.ioc.records.rights import Gate
+from pixieioc.ioc.records.security import Security
 
 #: Answers that are remembered.
 _MOST = 10_000

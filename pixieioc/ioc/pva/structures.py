@@ -11,7 +11,7 @@ from pixieioc.ioc.pva.image import ImageSource
 from pixieioc.ioc.pva.source import Source
 from pixieioc.ioc.pva.table import ChannelTable, LineTable
 from pixieioc.ioc.records import Pvs, Record
-from pixieioc.ioc.records.rights import Security, security_of
+from pixieioc.ioc.records.security import Security
 from pixieioc.pvinfo.structures import groups, images, tables
 
 #: The Unix time and the text of each line, the newest first.
@@ -28,7 +28,7 @@ class Offer:
     @property
     def securities(self) -> Iterable[Security]:
         """What the rights to it follow from."""
-        return {security_of(record) for record in self.records}
+        return {record.security for record in self.records}
 
 
 def offers(pvs: Pvs, run_log: Lines) -> dict[str, Offer]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pixieioc.ioc.records import acknowledge, faults
 from pixieioc.ioc.records.alarm import NO_ALARM, AlarmEvaluation, AlarmStatus
 from pixieioc.ioc.records.change import Change
 from pixieioc.ioc.records.client import Client, Put, PutRefused
+from pixieioc.ioc.records.security import Security, security_of
 from pixieioc.ioc.records.values import as_text, form_of, same
 from pixieioc.pvinfo.model import PvInfo
-
-if TYPE_CHECKING:
-    from pixieioc.ioc.records.rights import Security
 
 __all__ = ["Change", "Client", "Observer", "Put", "PutRefused", "Record", "Stamp", "stamp"]
 
@@ -81,6 +79,21 @@ class Record:
 
     def __repr__(self) -> str:
         return f"<Record {self.name} = {self.value!r}>"
+
+    @property
+    def owner(self) -> Record:
+        """The record whose alarm this is: that of a field is its record's."""
+        return self
+
+    @property
+    def security(self) -> Security:
+        """What the rights to it follow from."""
+        return security_of(self)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it can be written at all."""
+        return self.put is not None
 
     # -- posting ------------------------------------------------------------------------------------------------------
 

@@ -9,34 +9,13 @@ from pixieioc.access.model import DEFAULT
 from pixieioc.ioc.records.change import Change
 from pixieioc.ioc.records.client import Client
 from pixieioc.ioc.records.record import Record
+from pixieioc.ioc.records.security import Security
 from pixieioc.ioc.records.told import Told
-
-#: The access groups of fields of a record that has none: of what acknowledges alarms, and of all others.
-ACKNOWLEDGING, FIELDS = "OP", "EX"
-
-
-class Security(NamedTuple):
-    """What rights follow from: the access groups that decide on reading and on writing, and the level.
-
-    Level 0 is a record's value, 1 are its other fields, as in EPICS Base.
-    """
-
-    reading: str
-    writing: str
-    level: int
-
-
-def security_of(record: Record, level: int = 0, otherwise: str = ACKNOWLEDGING) -> Security:
-    """That of a record's value, or (level 1) of a field; what of a record without a group is written is `otherwise`'s.
-
-    Alarms of such a record can be acknowledged by operators.
-    """
-    return Security(record.group or DEFAULT, record.group or otherwise, level)
 
 
 def regroup(record: Record, group: str) -> None:
     """Gives a record another access group; what had none has none again with DEFAULT, or an empty name."""
-    before = security_of(record)
+    before = record.security
     record.group = (DEFAULT if record.info.access else "") if group in ("", DEFAULT) else group
     record.renew(Change.STATE)
     if record.on_regroup is not None:

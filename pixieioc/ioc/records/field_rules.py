@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any, get_args
 
 from pixieioc.access.model import DEFAULT
-from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.records import Change, Client, PutRefused, Record, acknowledge
+from pixieioc.ioc.records import acknowledge
+from pixieioc.ioc.records.accepting import INT32
 from pixieioc.ioc.records.limits import display_limits, drive_limits
+from pixieioc.ioc.records.record import Change, Client, PutRefused, Record
 from pixieioc.ioc.records.rights import regroup
 from pixieioc.pvinfo.model import LIMIT_NAMES, LONGEST_DESC, LONGEST_UNIT, SEVERITIES, SourceKind
 
@@ -137,7 +138,7 @@ def raw(record: Record) -> int:
     number = record.value
     if number != number:
         return 0
-    low, high = dbr.RANGES[dbr.LONG]
+    low, high = INT32
     return int(min(max(number + math.copysign(0.5, number), low), high)) if isinstance(number, float) else number
 
 
