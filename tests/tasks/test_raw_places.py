@@ -165,9 +165,7 @@ def test_a_disk_that_is_too_slow_is_given_up_and_the_file_has_what_it_has_taken(
     file.write(data[:8])
     file.write(data[8:])
     file.write(data)
-    with pytest.raises(
-        Error, match=r"too slow: .*/f had \d+ bytes when the run had to end, up to \d+ bytes of"
-    ):
+    with pytest.raises(Error, match=r"too slow: .*/f had \d+ bytes when the run had to end, up to \d+ bytes of"):
         file.flush()
     rest = file.rescue(dict)
     taken = (tmp_path / "f").read_bytes()
