@@ -114,7 +114,7 @@ class Energies:
         doubt = abs(calibration.energy(module, channel, value + rounded) - position)
         found = bin_of(position, bins, last=last, doubt=doubt) if not math.isnan(position) else -1
         if not 0 <= found < bins:
-            if value == shown:
+            if abs(value - shown) <= rounded:
                 return None  # where a region without an end has it
             first, *_, end = calibration.edges(module, channel, bins)
             raise self._refused(
