@@ -86,7 +86,10 @@ class RunRecorder:
         end = run.reason or "Source end"
         if self._written != (run.id, end, run.failure):
             self._written = (run.id, end, run.failure)
-            self._job = asyncio.get_running_loop().create_task(self._guarded(run, end))
+            # By the settings of the run: what comes next, such as another FileNumber, is in use soon.
+            settings = {task: dict(values) for task, values in self._settings.used.items()}
+            find = functools.partial(self._sidecars, run.id, settings)
+            self._job = asyncio.get_running_loop().create_task(self._guarded(run, end, find))
         return self._job
 
     def run_is_over(self, run: Run) -> None:
@@ -99,14 +102,13 @@ class RunRecorder:
         self.run_ends(run)
         self._state_worker.do(functools.partial(self._state.end_run, run.id)).add_done_callback(noted)
 
-    async def _guarded(self, run: Run, end: EndReason) -> None:
+    async def _guarded(self, run: Run, end: EndReason, find: Callable[[], Iterable[Path]]) -> None:
         try:
-            await self._complete(run, end)
+            await self._complete(run, end, find)
         except Exception as error:  # whatever it is, the run has ended
             self._failed(f"the record of run {run.id}", error)
 
-    async def _complete(self, run: Run, end: EndReason) -> None:
-        find = functools.partial(self._sidecars, run.id, {task: dict(v) for task, v in self._settings.used.items()})
+    async def _complete(self, run: Run, end: EndReason, find: Callable[[], Iterable[Path]]) -> None:
         await self._conditions.run_ends()
         self._progress.show(run)
         record = msgspec.structs.replace(

@@ -82,6 +82,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
         self._errors = FileErrors(self)
         self._files = self._no_files()
         self._unfinished = UnfinishedFiles()
+        self._look = False
         self._name_unfinished()
         self._calibration = calibration.InUse(self.parameter_values)
 
@@ -102,7 +103,9 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
         self.buckets = self.bytes_written = 0
         self.write_rate, self.write_message, self.write_status = 0.0, "", OK
         self.run_files, self.files_complete = NONE, 0
-        self._name_unfinished()
+        self._look = True  # when there is time: a start does not wait for a look at all that is in the folder
+        if self.unfinished_files:  # unless somebody may just have recovered or removed them
+            self._name_unfinished()
         if self.auto_save:
             self._prepare_folder()
 
@@ -134,7 +137,8 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
                 self._check_in_place()
                 self._count()
         else:
-            if self.unfinished_files:  # until somebody has recovered or removed them
+            if self._look or self.unfinished_files:  # after a run, and until somebody has recovered or removed them
+                self._look = False
                 self._unfinished.ask(self.file_template, self.file_path)
             self._show_unfinished()
 
@@ -147,6 +151,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
     def do_stop(self) -> None:
         with self._errors.completing(self._files, self._name_unfinished):
             self._hand_on()
+            self.end_stream()  # the files are closed while the tasks behind end their part of the run
             self._write()
             self._errors.over = True
             self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
