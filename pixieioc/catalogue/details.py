@@ -9,6 +9,7 @@ from typing import Any
 from pixieioc.catalogue.index import Catalogue
 from pixieioc.catalogue.query import RunRow
 from pixieioc.catalogue.scan import paths
+from pixieioc.tasks.sidecars_of_run import CONDITIONS, data_of
 
 #: What is left out: the settings of a full crate are tens of thousands of numbers, and stand in each of them.
 _LEFT_OUT = ("configuration",)
@@ -20,7 +21,16 @@ def sidecars_of(catalogue: Catalogue, row: RunRow) -> list[tuple[Path, dict[str,
     for path in paths(catalogue.db, row.key):
         try:
             content = json.loads(path.read_bytes())
+            _name_conditions(path, content)
             found.append((path, {name: value for name, value in content.items() if name not in _LEFT_OUT}))
         except (OSError, ValueError, AttributeError) as error:
             found.append((path, {"problem": str(error)}))
     return found
+
+
+def _name_conditions(sidecar: Path, content: dict[str, Any]) -> None:
+    """Of a run that was cut off, the conditions may have come to its files later than the last word on them."""
+    file = data_of(sidecar).with_suffix(CONDITIONS)
+    record = content.get("record")
+    if isinstance(record, dict) and not record.get("conditions_file") and file.is_file():
+        record["conditions_file"] = file.name

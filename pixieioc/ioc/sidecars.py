@@ -15,8 +15,8 @@ from pixieioc.pipeline import Error
 from pixieioc.tasks.disk import replace_file, sync
 from pixieioc.tasks.names import shown, to_json
 from pixieioc.tasks.sidecar import RECORD_KEY, VERSION, VERSION_KEY
+from pixieioc.tasks.sidecars_of_run import CONDITIONS, data_of
 
-_CONDITIONS = ".conditions.jsonl"
 #: So many are written at a time.
 _AT_ONCE = 8
 
@@ -56,6 +56,24 @@ def _replaced(path: Path, content: bytes) -> _Problem | None:
         path.with_name(path.name + ".new").unlink(missing_ok=True)
         return _Problem(f"{shown(path)}: {error.strerror}", error.errno or 0)
     return None
+
+
+def bring_to_data(found: Iterable[Path], run_id: int, conditions: Path) -> str:
+    """Gives the conditions of a run that was cut off their place, and has its sidecars name it; empty without any.
+
+    Nothing else in them changes. Error with what could not be done.
+    """
+    problems: list[_Problem] = []
+    contents = {path: content for path in found if (content := _of_run(path, run_id, problems)) is not None}
+    if not contents:
+        return ""
+    name = _place(conditions, list(contents), problems)
+    for path, content in contents.items():
+        record = json.loads(content.get(RECORD_KEY, b"{}")) | {"conditions_file": name}
+        problems += filter(None, [_replaced(path, _joined({**content, **_raw({RECORD_KEY: record})}))])
+    if problems:
+        raise Error("; ".join(problem.text for problem in problems), errno=problems[0].errno)
+    return str(next(iter(contents)).with_name(name or ""))
 
 
 #: A sidecar's keys with their values as they stand there: the settings of a full crate are long, and are not looked at.
@@ -109,8 +127,7 @@ def _place(conditions: Path, sidecars: list[Path], problems: list[_Problem]) -> 
     if not sidecars:
         conditions.unlink(missing_ok=True)
         return None
-    data = sidecars[0].with_suffix("")
-    target = data.with_name(data.stem + _CONDITIONS)
+    target = data_of(sidecars[0]).with_suffix(CONDITIONS)
     try:
         shutil.copyfile(conditions, target.with_name(target.name + ".part"))
         target.with_name(target.name + ".part").rename(target)
