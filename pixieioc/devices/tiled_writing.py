@@ -100,4 +100,5 @@ _SHOWN = {PARQUET: EVENTS}
 
 def register() -> None:
     """Has TiledWriter take the files of our detectors."""
-    CONSOLIDATOR_REGISTRY.update(dict.fromkeys(_KINDS, Consolidator))
+    registry: dict[str, Any] = CONSOLIDATOR_REGISTRY  # its type names their own classes
+    registry.update(dict.fromkeys(_KINDS, Consolidator))

@@ -163,7 +163,7 @@ def main(module: str, prefix: str) -> None:
 
 def _run(engine: RunEngine, plan: Iterator[Any]) -> None:
     began, failed, stopwatch = time.monotonic(), "", Stopwatch()
-    engine.msg_hook = stopwatch.hear
+    engine.msg_hook = stopwatch.hear  # pyright: ignore[reportAttributeAccessIssue]  # None is only what it is at first
     try:
         engine(plan)
     except RunEngineInterrupted:
