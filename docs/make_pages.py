@@ -34,7 +34,7 @@ from pixieioc.config_schema import (
     RecSyncTable,
 )
 from pixieioc.ioc import run_machine
-from pixieioc.ioc.ca.field_table import FIELDS
+from pixieioc.ioc.records.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
 from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
@@ -334,7 +334,7 @@ recorded data is what the files beside the raw files tell.
 | `written` | `run_id`, `start_time` and `end_time` of what has written the file; `end_reason` as with raw files. |
 | `counts` | What the modules of a crate have counted in the run, by module, as in the \
 [files beside raw files](running.md#raw-files); null where that is not known, and `counts_unknown` says why. Only of \
-data that come from a crate. |
+data that come from a crate, or from raw files beside which it is said; of several runs, each in `runs`. |
 | `items_discarded` | Blocks that an abort left out. |
 | `calibration` | That of `energy_kev`: `formula`, `version` (null: no channel has one) and `channels`, each with \
 `offset`, `gain`, `quadratic`, `name`, `detector` and `group` as far as they are known; `changes` says how often it \
@@ -343,17 +343,17 @@ that were changed. |
 | `configuration` | The settings of all tasks, with the names of the raw files; without the calibration. |
 | `columns` | Type, unit and meaning of each column. |
 
-In the JSON file beside it a file has its size and its checksum, too: `bytes` and, in Parquet, `sha256`, which `sha256sum`
-checks. How long an array in npy is stands at its beginning and is known at its end, and a file must not be read again to
-be hashed. So `sha256_header_last` is SHA-256 of what is behind the header, then of the header; `files` has the same of
-`events.extra.npy` and `events.traces.npy`. `pixieioc runs verify` checks both kinds; with the tools of a shell, for a
-header of 512 bytes: `(tail -c +513 events.npy; head -c 512 events.npy) | sha256sum`."""
+In the JSON file beside it a file has its size and its checksum, too: `bytes` and, in Parquet, `sha256`, which
+`sha256sum` checks. How long an array in npy is stands at its beginning and is known at its end, and a file must not be
+read again to be hashed. So `sha256_header_last` is SHA-256 of what is behind the header, then of the header; `files`
+has the same of `events.extra.npy` and `events.traces.npy`. `pixieioc runs verify` checks both kinds; with the tools of
+a shell, for a header of 512 bytes: `(tail -c +513 events.npy; head -c 512 events.npy) | sha256sum`."""
 
 
 FIELD_PAGE = """\
 # Fields and channel filters
 
-Printed by `python docs/make_pages.py` from the table in `pixieioc/ioc/ca/field_table.py`.
+Printed by `python docs/make_pages.py` from the table in `pixieioc/ioc/records/field_table.py`.
 
 ## Fields
 
@@ -368,6 +368,8 @@ the group EX; `ACKS` and `ACKT`: OP), until the next start.
 - **`PROC`** processes. What can be written is written once more, with its present value: `Stop.PROC` stops nothing,
   since `Stop` is 0. What is read only posts what has changed, which is nothing but its time, or, with `MDEL` -1, its
   value.
+- **`ASG`** gives the record another access group; the rights of connected clients follow at once
+  ([access](access.md#a-group-at-run-time)).
 - **`DISP`** other than 0 refuses puts of clients to the record and to all its fields but itself.
 - **`DTYP`** says what kind of thing a value comes from, **`INP`** and **`OUT`** which: `@FillSpectra roi_counts 0 3 1`
   is that of module 0, channel 3 and region 1 (each from 0), `@IOC NAME` what the IOC has of itself.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixieioc.catalogue.entry import entry_of
 from pixieioc.catalogue.index import Catalogue
 from pixieioc.catalogue.query import RunRow
 from pixieioc.catalogue.scan import paths
@@ -41,7 +42,11 @@ def _of_sidecar(
     sidecar: Path, parts: dict[tuple[Path, object, str], set[int]], *, checksums: bool
 ) -> Iterator[Finding]:
     try:
-        about = json.loads(sidecar.read_bytes())
+        content = sidecar.read_bytes()
+        if (entry := entry_of(sidecar.name, content)) is not None and entry.problem:
+            yield Finding(sidecar, entry.problem)
+            return
+        about = json.loads(content)
         data = sidecar.with_name(about.get("file") or sidecar.name.removesuffix(".json"))
         part = int(about.get("part") or 1)
         each_file = {data.name: about, **(about.get("files") or {})}

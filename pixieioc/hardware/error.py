@@ -19,12 +19,16 @@ class HardwareError(Exception):
         module: int | None = None,
         channel: int | None = None,
         log: tuple[str, ...] = (),
+        more: str = "",
     ) -> None:
-        """`code` is XIA's return code, negative (0: not from the SDK), `log` the lines it has logged since the last."""
+        """`code` is XIA's return code, negative (0: not from the SDK), `log` the lines it has logged since the last.
+
+        `more` is what else is to be known, as of other modules.
+        """
         where = "" if module is None else f" of module {module}" + ("" if channel is None else f", channel {channel}")
         number = f" ({code})" if code else ""
         logged = f"; the SDK's log: {' | '.join(log)}" if log else ""
-        super().__init__(f"{call}{where}: {text}{number}{logged}")
+        super().__init__(f"{call}{where}: {text}{number}{f'; {more}' if more else ''}{logged}")
         self.call = call
         self.code = code
         self.text = text

@@ -26,6 +26,7 @@ from pixieioc.hardware.crate import (
     firmware_for,
     nobody,
 )
+from pixieioc.hardware.ending import end_all
 from pixieioc.hardware.error import HardwareError
 from pixieioc.hardware.sdk_log import SdkLog
 
@@ -244,14 +245,7 @@ class SdkCrate:
         return Statistics(api.Pixie16ComputeRealTime(words, number), live, hits, events)
 
     def end(self) -> None:
-        errors: list[HardwareError] = []
-        for module in range(len(self._modules)):
-            try:
-                self._end(module)
-            except HardwareError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        end_all(len(self._modules), self._end)
 
     def _end(self, module: int) -> None:
         self._call("Pixie16EndRun", c_ushort(module), module=module)

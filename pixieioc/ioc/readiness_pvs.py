@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from pixieioc.config import Config
 from pixieioc.ioc.file_watch import FileWatch
@@ -33,6 +34,20 @@ class ReadinessPvs:
         self._settings = settings
         self._progress = progress
         self._files = files
+        self._unshown = Counter[str]()  #: by task, how much it has reported of its readiness that is not shown yet
+
+    def once_shown(self, task: str, show: Callable[[], None]) -> Callable[[], None]:
+        """`show`, which shows what a task has reported of its readiness: until it is called the task is not ready.
+
+        Who finds `Ready_RBV` = Yes also finds what that follows from, such as `BootState_RBV` = Booted.
+        """
+        self._unshown[task] += 1
+
+        def do() -> None:
+            self._unshown[task] -= 1
+            show()
+
+        return do
 
     def evaluate(self, run: Run | None, starting: str) -> Readiness:
         """Whether a run could be started now; `run` is the one in progress, `starting` what tasks are busy with."""
@@ -73,6 +88,8 @@ class ReadinessPvs:
         doing = process.doing(time.monotonic())
         if not_ready := process.reports.get("not_ready"):  # it says so, see `NotReady`
             yield not_ready, process.reports["becoming_ready"]
+        elif self._unshown[process.name]:
+            yield "what it has reported is not shown yet", True
         elif process.known and not process.failed and (seconds := max(doing.busy, doing.starting)) > _SHORTLY:
             what = self._settings.commands_under_way.get(process.name)
             lasts = f"{what} has been in progress" if what else "it has been busy"

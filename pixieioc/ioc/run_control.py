@@ -259,7 +259,7 @@ class RunControl:
             if "not_ready" in report:
                 self._show_readiness()
 
-        self.settings.when_shown(show)
+        self.settings.when_shown(self._ready.once_shown(task, show) if "not_ready" in report else show)
 
     def on_print(self, task: str, text: str) -> None:
         """Lines that a task printed."""

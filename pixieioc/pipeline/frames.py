@@ -114,6 +114,8 @@ _Path = tuple[Any, ...]
 _TOP: _Path = ()
 #: Where an array begins, by its identity: in which frame, and how many bytes from the frame's begin.
 _Places = dict[int, tuple[int, int]]
+#: That of arrays without bytes: no object has this identity.
+_EMPTY = 0
 
 
 def _side_by_side(payload: Any, buffers: list[Buffer]) -> _Places:
@@ -207,12 +209,14 @@ def _array(value: np.ndarray[Any, Any], buffers: list[Buffer], where: _Path, pla
     if value.strides == (0,) and value.size > 1:
         form = [value[:1].tobytes(), _descr(value.dtype), value.size]
         return msgspec.msgpack.Ext(_CONSTANT, msgspec.msgpack.encode(form))
-    index, offset = places.get(id(value), (0, 0))
+    index, offset = places.get(id(value) if value.nbytes else _EMPTY, (0, 0))
     if not index:
         # A zero-size array has no buffer that memoryview could cast.
         contiguous = np.ascontiguousarray(value)
         buffers.append(contiguous.reshape(-1).view(np.uint8).data if value.nbytes else b"")
         index = len(buffers)
+        if not value.nbytes:  # all of them share a frame: most modules of a crate that is quiet have nothing
+            places[_EMPTY] = index, 0
     form = [index, _descr(value.dtype), value.shape, offset]
     return msgspec.msgpack.Ext(_ARRAY, msgspec.msgpack.encode(form))
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.pipeline import NOTHING, Error, Parameter, Report, Task
-from pixieioc.tasks.items import WORDS, Beginning, RunBegins, WordBlock
+from pixieioc.tasks.items import WORDS, Beginning, Ending, RunBegins, RunEnds, WordBlock
 from pixieioc.tasks.raw_input import size_of
 from pixieioc.tasks.raw_sources import RunFiles, check_pattern, find, runs_of
 from pixieioc.tasks.raw_stream import RawStream
+from pixieioc.tasks.recorded_counts import recorded_ending
 
 #: How long a pipe is waited for before it is asked again, and how long what came from one waits for more, in seconds.
 _PAUSE, _PATIENCE = 0.01, 0.25
@@ -69,7 +70,8 @@ class LoadFiles(Task):
     files_damaged = Report(
         0,
         alarm_hihi=1,
-        doc="Compressed files that could not be read to their end; what came before was read.",
+        doc="Files that could not be read to their end, or that are longer or shorter than their sidecar says; what "
+        "there is was read.",
         guidance="See Damage for the files and the places; take them from a backup if there is one.",
     )
     damage = Report("", doc="Which files are damaged, and where.")
@@ -82,6 +84,7 @@ class LoadFiles(Task):
         self._total = 0 if None in sizes else sum(size or 0 for size in sizes)
         self._runs = deque(runs_of(paths, self.module_pattern, self.run_pattern))
         self._streams: dict[int, RawStream] = {}
+        self._ending: Ending | None = None  # what the files say of the end of the run that is being read
         self._bytes_before = self._position_before = 0  # of runs that have been read
         self.bytes_read = self.bytes_left_over = self.files_damaged = self.runs_read = 0
         self.progress, self.current_file, self.damage = 0.0, "", ""
@@ -112,12 +115,14 @@ class LoadFiles(Task):
         self._collected: dict[int, list[NDArray[np.uint32]]] = {}
         self._since = 0.0
         self.runs_read += 1
+        self._ending = recorded_ending(files)
         begins = Beginning(
             modules=list(self._streams),
             run_id=files.run.run_id,
             start_time=files.run.start_time,
             end_time=files.run.end_time,
             recorded=True,
+            counts_follow=self._ending is not None,
         )
         self.send(RunBegins(begins=begins))
 
@@ -172,6 +177,8 @@ class LoadFiles(Task):
         self._bytes_before += sum(stream.bytes for stream in self._streams.values())
         self._position_before += sum(stream.position for stream in self._streams.values())
         self._streams = {}
+        if self._ending is not None:
+            self.send(RunEnds(ends=self._ending))
 
     def _report_progress(self) -> None:
         streams = self._streams.values()

@@ -11,5 +11,7 @@ class NotReady:
     That is for what the process of the task knows; what follows from settings and files is `do_ready`'s to say.
     """
 
-    not_ready = Report("", doc="Why no run can be started, as far as this task knows; empty if one can.")
-    becoming_ready = Report(False, doc="Whether that will pass by itself: then it is no alarm.")
+    not_ready = Report(
+        "it has not reported yet", doc="Why no run can be started, as far as this task knows; empty if one can."
+    )
+    becoming_ready = Report(True, doc="Whether that will pass by itself: then it is no alarm.")

@@ -47,6 +47,12 @@ def check_name(name: str) -> None:
         raise Error("must not contain a slash, the folder is file_path")
 
 
+def check_folder(name: str) -> None:
+    """Raises Error if no folder is named: files would be in that of the whole system."""
+    if not name:
+        raise Error('must not be empty: "." is the folder of the configuration file')
+
+
 def check_template(template: str) -> int:
     """The number of fields that a file template uses; Error that says what is wrong with it."""
     rest = _CONVERSION.sub("", template)
@@ -96,16 +102,6 @@ def unfinished(template: str, path: str) -> list[Path]:
         with contextlib.suppress(OSError):  # it has just been finished, or is somebody else's
             found += [] if is_open(Path(name)) else [Path(name)]
     return found
-
-
-def unfinished_text(files: list[Path], longest: int = 500) -> str:
-    """A sentence about such files, of at most so many bytes; empty if there are none."""
-    if not files:
-        return ""
-    text = f"{len(files)} raw file{'s were' if len(files) > 1 else ' was'} cut off, pixieioc recover finishes them: "
-    room, names = longest - 4, [os.fsencode(file).decode(errors="replace") for file in files]
-    text += ", ".join(names)
-    return text if len(text.encode()) <= longest else text.encode()[:room].decode(errors="ignore") + "..."
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class ReadOut:
         """Asks all modules how much they hold."""
         self._levels = {module: self._crate.level(module) for module in self._modules}
         for module, words in self._levels.items():
-            self.counts.note_level(module, words)
+            if words:
+                self.counts.note_level(module, words)
         before, self._highest = self._highest, max(self._levels.values())
         self._rate = max(self._highest - before, 0) / max(now - self._looked, 1e-6)
         self._looked = now

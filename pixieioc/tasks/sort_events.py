@@ -152,8 +152,9 @@ class SortEvents(Task):
     def _begin(self, begins: Beginning) -> None:
         """A run begins in recorded data: all before it comes first."""
         self._send(self._order.begin(begins["modules"]), {})
-        if self._begins:  # nothing has come of the one before
-            self._send_block(ev.empty(), {})
+        if self._begins or self._ends:  # of the one before: nothing has come of it, or it was told how it has ended
+            self._send_block(ev.empty(), {}, self._ends)
+            self._ends = None
         self._begins, self._recorded = begins, begins["recorded"]
         if (zero := begins.get("clock_zero", begins["start_time"])) is not None:
             self._clock.given[self._order.period] = zero

@@ -15,9 +15,9 @@ import pixieioc
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks import calibration, complete_files, file_errors
+from pixieioc.tasks import calibration, complete_files, cut_off, file_errors
 from pixieioc.tasks.crate import CrateFacts
-from pixieioc.tasks.disk import why_not_new
+from pixieioc.tasks.disk import why_not_new, why_not_written
 from pixieioc.tasks.event_files import RUN, EventFile, prepare_pyarrow
 from pixieioc.tasks.event_formats import format_of, names_of
 from pixieioc.tasks.event_series import EventSeries
@@ -27,6 +27,7 @@ from pixieioc.tasks.items import EVENTS, Beginning, Ending, events_of
 from pixieioc.tasks.run_record import counts_in_metadata
 from pixieioc.tasks.sidecar import record_in
 from pixieioc.tasks.sidecars_of_run import sidecars_of_run
+from pixieioc.tasks.unfinished_files import UnfinishedFiles
 
 #: How often it is looked whether the file is still in its place, in seconds.
 _CHECK_INTERVAL = 0.5
@@ -71,11 +72,18 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     )
     write_status = file_errors.write_status("events", "File")
     write_message = file_errors.write_message()
+    unfinished_files = Report(
+        "",
+        doc="Files of events of this name that were cut off, as by a power cut or a full disk: pixieioc recover "
+        "finishes those in npy, replay makes those in Parquet again from the raw files.",
+    )
 
     @classmethod
     def do_ready(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[str]:
         with suppress(Error, OSError):  # a name that is none is told at the start, a folder that is none, too
             path = _path(settings["file"], run_id)
+            if not settings["second_file_path"] and (problem := why_not_written(path.parent)):
+                yield problem
             for file in names_of(path, format_of(path, settings["format"])):
                 if problem := why_not_new(file) or why_not_new(file.with_name(file.name + ".part"), ".wider"):
                     yield problem
@@ -87,6 +95,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     def do_init(self) -> None:
         self._errors = FileErrors(self)
         self._calibration = calibration.InUse(self.parameter_values)
+        self._unfinished = UnfinishedFiles(self, cut_off.event_files)
+        self._name_unfinished()
         if self.format == "parquet" and find_spec("pyarrow"):
             prepare_pyarrow()  # which takes its time; without the package, a start says what is missing
 
@@ -96,16 +106,17 @@ class WriteEvents(calibration.ChannelCalibration, Task):
             format_of(path)  # whether it is that of `format` is judged when a run starts: they are set one by one
         if calibration.PARAMETERS & config.keys():
             self._calibration.change(self.parameter_values, time.time())
+        if {"file", "second_file_path"} & config.keys():
+            self._name_unfinished()
 
     def do_start(self) -> None:
         self.full_file_name, self.bytes_written, self.events_written, self.events_not_written = "", 0, 0, 0
         self.write_status, self.write_message = OK, ""
         self.run_files, self.files_complete = complete_files.NONE, 0
-        self._runs: list[dict[str, Any]] = []  # of recorded data
-        self._begins: Beginning | None = None
-        self._ends: Ending | None = None
+        self._runs: list[tuple[Beginning | None, Ending | None]] = []  # that the source has said something of
         self._errors.over = False
         self._came, self._checked = 0, time.monotonic()
+        self._unfinished.run_begins(self.file, self.second_file_path)
         path = _path(self.file, self.run_id)
         place = Place(self._errors.rules, self._errors.waits)
         self._files = EventSeries(place, path, format_of(path, self.format), self._about, self._calibration)
@@ -113,12 +124,12 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._errors.report(place)
 
     def do_work(self, datum: Any) -> None:
-        with self._errors.completing(self._files, self._count):
+        with self._errors.completing(self._files, self._after_error):
             block = events_of(datum, self.name)
             if "begins" in block:
-                self._runs.append({name: block["begins"].get(name) for name in ("run_id", "start_time", "end_time")})
-                self._begins = block["begins"]
-            self._ends = block.get("ends", self._ends)
+                self._runs.append((block["begins"], None))
+            if "ends" in block:
+                self._runs[-1:] = [(self._runs[-1][0] if self._runs else None, block["ends"])]
             self._came += ev.size(block["events"])
             self._errors.guarded(lambda: self._files.write(self._wanted(block["events"])))
             self.events_written = self._came
@@ -128,8 +139,10 @@ class WriteEvents(calibration.ChannelCalibration, Task):
 
     def do_wait(self) -> None:
         if self.running:
-            with self._errors.completing(self._files, self._count):
+            with self._errors.completing(self._files, self._after_error):
                 self._check_in_place()
+        else:
+            self._unfinished.follow(self.file, self.second_file_path)
 
     def _check_in_place(self) -> None:
         """Now and then: whether what is written goes to where somebody will find it."""
@@ -137,6 +150,13 @@ class WriteEvents(calibration.ChannelCalibration, Task):
             self._checked = time.monotonic()
             self._errors.guarded(self._files.check_in_place)
         self._errors.report(self._files.place)
+
+    def _after_error(self) -> None:
+        self._count()
+        self._name_unfinished()
+
+    def _name_unfinished(self) -> None:
+        self._unfinished.name(self.file, self.second_file_path)
 
     def _count(self) -> None:
         self.bytes_written, self.events_written = self._files.bytes, self._files.events
@@ -147,7 +167,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         count = ev.size(events)
         left_out = () if self.chunk_timestamp else (CHUNK_COLUMN.name,)
         wanted = {name: column for name, column in events.items() if name not in left_out}
-        if self._runs and (run_id := self._runs[-1]["run_id"]) is not None:
+        begins = self._runs[-1][0] if self._runs else None
+        if begins is not None and (run_id := begins["run_id"]) is not None:
             wanted[RUN.name] = np.full(count, run_id, RUN.dtype)
         return wanted
 
@@ -158,7 +179,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     def do_stop(self) -> None:
         self.flush_report()  # counts what was dropped
         self._errors.over = True
-        with self._errors.completing(self._files, self._count):
+        with self._errors.completing(self._files, self._after_error):
             self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
         self._errors.report(self._files.place)
         self._count()
@@ -168,14 +189,15 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         settings = calibration.settings_without(self.run_settings)
         settings.get(self.name, {}).pop("file", None)  # it has this name now, and may get another
         written = {"run_id": self.run_id, "start_time": self.run_started, "end_time": time.time()}
-        runs = self._runs or [written]  # live data are of this run
+        runs = [{name: (begins or written).get(name) for name in written} for begins, _ in self._runs] or [written]
+        counts = [counts_in_metadata(*run) if self._errors.over else {} for run in self._runs] or [{}]
         return {
             **record_in(dict(self.run_record)),
             "software": f"pixieioc {pixieioc.__version__}",
             **(runs[0] if len(runs) == 1 else dict.fromkeys(written)),
-            "runs": runs,
+            "runs": runs if len(runs) == 1 else [{**of, **told} for of, told in zip(runs, counts, strict=True)],
             "part": part,
-            **(counts_in_metadata(self._begins, self._ends) if self._errors.over else {}),
+            **(counts[-1] if len(runs) == 1 else {}),
             **({name: getattr(file, name) for name in ("events", "first_time", "last_time")} if file else {}),
             "written": {**written, "end_reason": reason},
             "items_discarded": self.dropped,

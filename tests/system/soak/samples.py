@@ -21,7 +21,7 @@ class Sample:
     role: str
     pid: int
     private: int  #: memory that no other process has
-    anonymous: int  #: its share of memory that is no file's
+    anonymous: int  #: memory that is no file's, with what it still has in common with the fork server
     shared: int  #: its share of memory without a name or in /dev/shm
     open: int  #: file descriptors, of which are
     sockets: int
@@ -61,7 +61,7 @@ def sample(process: psutil.Process, role: str, since: float) -> Sample:
     links = Counter(map(_kind, _links(process.pid)))
     return Sample(
         time=round(since, 1), role=role, pid=process.pid,
-        private=memory["Private_Clean"] + memory["Private_Dirty"], anonymous=memory["Pss_Anon"],
+        private=memory["Private_Clean"] + memory["Private_Dirty"], anonymous=memory["Anonymous"],
         shared=memory["Pss_Shmem"], open=sum(links.values()), sockets=links["socket"], pipes=links["pipe"],
         memfds=links["memfd"], files=links["file"], threads=process.num_threads(),
         cpu=round(sum(process.cpu_times()[:2]), 2),

@@ -3,9 +3,9 @@
 Each process is compared with itself only, since it is warm: after 20 minutes, and after half of the time for which it
 was seen, because what is kept on purpose (histories, pools, caches) fills up at first. The slope is the median of
 those between all pairs of samples that are at least a tenth of an hour apart (Theil and Sen): one that a few
-large runs do not change. Of memory, what is no file's is judged: pages of libraries become a process's own whenever
-another program that had them, too, ends. Counts must not grow at all. Memory may by 1 MB per hour: less cannot be
-told from its noise in hours; what was found is in the table.
+large runs do not change. Of memory, what is no file's is judged, and all of it: a share of pages, of libraries or of
+the fork server, grows whenever another process that had them, too, ends. Counts must not grow at all. Memory may by
+1 MB per hour: less cannot be told from its noise in hours; what was found is in the table.
 """
 
 from __future__ import annotations
