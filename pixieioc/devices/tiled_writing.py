@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -100,5 +100,5 @@ _SHOWN = {PARQUET: EVENTS}
 
 def register() -> None:
     """Has TiledWriter take the files of our detectors."""
-    registry: dict[str, Any] = CONSOLIDATOR_REGISTRY  # its type names their own classes
+    registry = cast("dict[str, Any]", CONSOLIDATOR_REGISTRY)  # whose type names their own classes
     registry.update(dict.fromkeys(_KINDS, Consolidator))
