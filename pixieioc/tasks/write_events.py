@@ -114,7 +114,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self.write_status, self.write_message = OK, ""
         self.run_files, self.files_complete = complete_files.NONE, 0
         self._runs: list[tuple[Beginning | None, Ending | None]] = []  # that the source has said something of
-        self._errors.over = False
+        self._errors.begin()
         self._came, self._checked = 0, time.monotonic()
         self._unfinished.run_begins(self.file, self.second_file_path)
         path = _path(self.file, self.run_id)
