@@ -9,8 +9,9 @@ Nothing here waits for a disk but `write`, which is called in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -19,6 +20,10 @@ from pixieioc.site_pvs import OK, Reading
 from pixieioc.tasks.disk import replace_file
 
 FORMAT, VERSION = "pixieioc conditions", 1
+#: The settings, by task, that name the files of a run.
+NamedBy = Mapping[str, Mapping[str, Any]]
+#: How a run ends whose IOC does not live to end it, as its sidecars say.
+LOST = "IOC lost"
 #: After it was thinned the file has this share of its limit at most.
 _ROOM = 0.7
 
@@ -26,12 +31,17 @@ _ROOM = 0.7
 class ConditionArchive:
     """The file of one run, `limit` is in bytes."""
 
-    def __init__(self, path: Path, run_id: int, names: Sequence[str], period: float, limit: int, start: float) -> None:
+    def __init__(
+        self, path: Path, run_id: int, names: Sequence[str], period: float, limit: int, start: float,
+        named_by: NamedBy = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """`named_by` are the settings, by task, that name the files of the run: for who finds it without its IOC."""
         self.path = path
         self._limit, self._period, self._every = limit, period, 1
         self._size = 0
         self._last: dict[int, float] = {}
         self._about: dict[str, Any] = {"run_id": run_id, "start_time": start, "period": period, "pvs": list(names)}
+        self._about |= {"named_by": named_by} if named_by else {}
         self.problem = ""
 
     def line_of(self, index: int, reading: Reading, now: float, *, always: bool = False) -> bytes | None:
@@ -70,6 +80,20 @@ class ConditionArchive:
         content = _line(about) + b"".join(lines)
         replace_file(self.path, content)
         self._size = len(content)
+
+
+def end_lost(path: Path) -> dict[str, Any]:
+    """Completes the file of a run whose IOC was lost, which its first line then says; returns that line.
+
+    A line that was not written to its end is left out. ValueError for another file, OSError.
+    """
+    head, *lines = path.read_bytes().splitlines(keepends=True)
+    about = msgspec.json.decode(head)
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise ValueError(f"{path} has no conditions of a run")
+    whole = [line for line in lines if line.endswith(b"\n")]
+    replace_file(path, _line({**about, "end_reason": LOST}) + b"".join(whole))
+    return about
 
 
 def _every_other(lines: list[bytes]) -> list[bytes]:

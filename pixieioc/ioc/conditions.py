@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pixieioc.config import ConditionsTable, ConfigError
-from pixieioc.ioc.condition_archive import ConditionArchive
+from pixieioc.ioc.condition_archive import ConditionArchive, NamedBy
 from pixieioc.ioc.records import Pvs
 from pixieioc.ioc.worker import Worker
 from pixieioc.site_pvs import OK, Reading, SiteClient, Tally, parse
@@ -78,14 +78,17 @@ class Conditions:
 
     # -- a run --------------------------------------------------------------------------------------------------------
 
-    def run_begins(self, run_id: int) -> None:
-        """A run is accepted: what is known is what it begins with, until the answers come."""
+    def run_begins(self, run_id: int, named_by: NamedBy) -> None:
+        """A run is accepted: what is known is what it begins with, until the answers come.
+
+        `named_by` are the settings that name its files.
+        """
         if self._client is None:
             return
         now = time.time()
         path = self._folder / f"conditions-{run_id:06d}.jsonl"
         limit = int(self._table.size * 1e6)
-        archive = ConditionArchive(path, run_id, self._table.pvs, self._table.period, limit, now)
+        archive = ConditionArchive(path, run_id, self._table.pvs, self._table.period, limit, now, named_by)
         run = self._run = _OfRun(run_id, archive, self._known(), tallies=[])
         run.tallies = [_held(reading) for reading in run.start]
         run.unanswered = {index for index, reading in enumerate(run.start) if reading.state == OK}
