@@ -29,7 +29,8 @@ from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.sidecars import complete
 from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
-from pixieioc.pipeline import Report, Task
+from pixieioc.pipeline import Error, Report, Task
+from pixieioc.pipeline.procedure import Wait
 from pixieioc.pvinfo.states import EndReason
 from pixieioc.tasks.sidecar import Condition, Counts, Record
 
@@ -39,6 +40,8 @@ GOOD: tuple[EndReason, ...] = ("Preset", "Operator stop", "Source end")
 _LAST = 0.3
 #: Reports per channel that are counts of the run, or of the spectra.
 _COUNTS = ("channel_events", "channel_pileup", "counts")
+#: How long a task that was killed is waited for before a record is written, in seconds.
+_ENDS_WITHIN = 0.5
 _PACKAGES = ("caproto", "numpy", "numba", "pyzmq", "pyarrow", "pypixie16")
 
 
@@ -125,9 +128,18 @@ class RunRecorder:
             end_time=time.time(), end_reason=end, good=end in GOOD and not run.failure, failure=run.failure,
             **self._times(), events=self._events(), counts=self._counts(), losses=dict(self._losses()),
         )  # fmt: skip
+        await self._pipeline.until(Wait(lambda: not self._hung(), _ENDS_WITHIN))
+        if hung := self._hung():  # this process would wait as it does, and nothing would end it either
+            raise Error(f"{hung} was killed and does not end: it waits for a disk, which must answer first")
         archive = await self._conditions.archive_of_run()
         work = functools.partial(complete, find, run.id, msgspec.to_builtins(record), archive)
         await self._worker.do(work)
+
+    def _hung(self) -> str:
+        """Tasks that were killed and have not ended."""
+        processes = self._pipeline.processes
+        killed = [each.name for each in processes.values() if each.lost and each.alive]
+        return ", ".join(dict.fromkeys([*killed, *processes.undying.names()]))
 
     def _record(self, conditions: list[Condition]) -> Record:
         used = self._settings.run

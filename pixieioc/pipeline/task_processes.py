@@ -192,6 +192,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                     task.close()
                 self.note()
 
+        self.undying.note([process.task for process in processes if process.task.pid is not None])
         for process in processes:
             if self._processes.get(process.name) is process:
                 del self._processes[process.name]

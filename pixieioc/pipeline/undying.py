@@ -15,18 +15,26 @@ class Undying:
 
     def __init__(self) -> None:
         self._tasks: list[Task] = []
+        self._waited: list[Task] = []  # that were killed just now
         self._lock = threading.Lock()
+
+    def note(self, tasks: Sequence[Task]) -> None:
+        """These are being killed; `end` waits for them."""
+        with self._lock:
+            self._waited += [task for task in tasks if task not in self._waited]
 
     def end(self, tasks: Sequence[Task], seconds: float) -> list[Task]:
         """Waits for processes that were killed; returns those that have ended in time, and keeps the others."""
         for task in tasks:  # multiprocessing must not wait for them at the end of the program, which may come meanwhile
             _children().discard(task)
+        self.note(tasks)
         due = time.monotonic() + seconds
         for task in tasks:
             task.join(max(0.0, due - time.monotonic()))
         ended = [task for task in tasks if not task.is_alive()]
         with self._lock:
             self._tasks += [task for task in tasks if task not in ended]
+            self._waited = [task for task in self._waited if task not in tasks]
         return ended
 
     def there(self) -> list[Task]:
@@ -36,6 +44,12 @@ class Undying:
                 self._tasks.remove(task)
                 task.close()
             return list(self._tasks)
+
+    def names(self) -> list[str]:
+        """The names of those, and of tasks that were killed and are still waited for."""
+        there = self.there()
+        with self._lock:
+            return [task.name for task in (*self._waited, *there)]
 
     def problem(self, names: Iterable[str]) -> str:
         """What there is of tasks of these names, as a sentence, or an empty text."""
