@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterable
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from pixieioc.ioc.condition_archive import ConditionArchive
 from pixieioc.pipeline import Error
 from pixieioc.tasks.disk import replace_file, sync
 from pixieioc.tasks.names import shown, to_json
@@ -25,7 +27,9 @@ class _Problem(NamedTuple):
     errno: int = 0
 
 
-def complete(found: Callable[[], Iterable[Path]], run_id: int, record: dict[str, Any], conditions: Path | None) -> int:
+def complete(
+    found: Callable[[], Iterable[Path]], run_id: int, record: dict[str, Any], conditions: ConditionArchive | None
+) -> int:
     """Gives all sidecars of a run its record, and its file of conditions a place beside the first; how many there are.
 
     Error with what could not be done, once all that could has been.
@@ -34,7 +38,7 @@ def complete(found: Callable[[], Iterable[Path]], run_id: int, record: dict[str,
     contents = {path: content for path in found() if (content := _of_run(path, run_id, problems)) is not None}
     paths = list(contents)
     if conditions is not None:
-        record = {**record, "conditions_file": _place(conditions, paths, problems)}
+        record = {**record, **_of_conditions(conditions, paths, problems)}
     said = _raw({VERSION_KEY: VERSION}), _raw({RECORD_KEY: record})
     for path, content in contents.items():
         try:
@@ -96,19 +100,34 @@ def _joined(content: _Raw) -> bytes:
     return b"{\n" + b",\n".join(lines) + b"\n}\n"
 
 
-def _place(conditions: Path, sidecars: list[Path], problems: list[_Problem]) -> str | None:
-    """Brings the file of conditions to the data; without any, nobody would look for it."""
+def _of_conditions(archive: ConditionArchive, sidecars: list[Path], problems: list[_Problem]) -> dict[str, Any]:
+    """The keys of the record about the file of conditions; without any data, nobody would look for it."""
     if not sidecars:
-        conditions.unlink(missing_ok=True)
-        return None
-    data = sidecars[0].with_suffix("")
-    target = data.with_name(data.stem + _CONDITIONS)
+        archive.path.unlink(missing_ok=True)
+        return {}
+    lost = [_Problem(archive.problem, archive.errno)] if archive.problem else []
+    name = _place(archive.path, sidecars, lost)
+    problems += lost
+    return {"conditions_file": name, "conditions_problem": "; ".join(problem.text for problem in lost)}
+
+
+def _place(conditions: Path, sidecars: list[Path], problems: list[_Problem]) -> str | None:
+    """Brings the file of conditions to the data; its name there, if that is where it is."""
+    targets = [sidecar.with_name(sidecar.with_suffix("").stem + _CONDITIONS) for sidecar in sidecars]
+    if not conditions.exists():  # it may have been brought there before
+        there = [target.name for target in targets if target.exists()]
+        if not there:
+            problems.append(_Problem(f"the conditions of the run are lost: {shown(conditions)} is not there"))
+        return there[0] if there else None
+    part = targets[0].with_name(targets[0].name + ".part")
     try:
-        shutil.copyfile(conditions, target.with_name(target.name + ".part"))
-        target.with_name(target.name + ".part").rename(target)
+        shutil.copyfile(conditions, part)
+        sync(part)
+        part.rename(targets[0])
         conditions.unlink()
     except OSError as error:
-        text = f"{shown(target)}: {error.strerror}; it is still {shown(conditions)}"
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        text = f"{shown(targets[0])}: {error.strerror}; it is still {shown(conditions)}"
         problems.append(_Problem(text, error.errno or 0))
-        return None
-    return target.name
+    return targets[0].name if targets[0].exists() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,10 @@ import aioca
 
 from pixieioc.site_pvs.reading import (
     NO_ANSWER,
-    OK,
     UNREADABLE,
     Reading,
     down,
+    ok,
     plain,
     severity_name,
     status_name,
@@ -106,13 +107,13 @@ class CaPv:
         )
 
     def _reading(self, value: Any) -> Reading:
-        return Reading(
-            OK,
-            value=self._value(value),
+        return ok(
+            self._value(value),
+            float(value.timestamp),
+            time.time(),
             unit=self._unit,
             severity=severity_name(int(value.severity)),
             status=status_name(int(value.status)),
-            time=float(value.timestamp),
             elements=self._count if self._count > 1 and self._kind != _CHAR else None,
         )
 
