@@ -1,13 +1,17 @@
 """What PVAccess costs beside Channel Access: one IOC in a run, five clients on each protocol that monitor everything.
 
-Each client also gets one process variable ten times a second, which must not take long. The same IOC without PVAccess,
-and with Channel Access clients alone, is run in turn with it: what PVAccess adds is the difference. Then a server of
-600 numbers alone, all of which change ten times a second: what an event costs by each protocol.
+Each client also gets one process variable ten times a second, which must not take long. Ten clients in Python and the
+tasks of a run share this computer's processors, so these gets wait for their own process to have its turn. What the IOC
+takes is what a get takes in a client that monitors nothing and has real-time priority (where that is allowed), one on
+each protocol, meanwhile. The same IOC without PVAccess, and with Channel Access clients alone, is run in turn with it:
+what PVAccess adds is the difference. Then a server of 600 numbers alone, all of which change ten times a second: what
+an event costs by each protocol.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import multiprocessing
 import os
 import statistics
@@ -32,7 +36,7 @@ CONFIG = """
 [pipeline]
 chain = ["DummyData", "GatherData", "ConvertToEvents", "SortEvents", "GatherEvents", "FillSpectra", "SnapTraces"]
 [crate]
-channels = 4
+channels = {channels}
 [tasks.DummyData]
 channel_rate = 1000
 traces = true
@@ -61,8 +65,8 @@ class Seen:
 # -- clients, each a process of its own -------------------------------------------------------------------------------
 
 
-def by_ca(names: Sequence[str], seconds: float, pipe: Connection) -> None:
-    """Monitors all of them by Channel Access; gets the first one."""
+def by_ca(names: Sequence[str], seconds: float, pipe: Connection, *, monitors_all: bool = True) -> None:
+    """Monitors all of them by Channel Access, or none; gets the first one."""
 
     async def watch() -> None:
         events = 0
@@ -71,7 +75,7 @@ def by_ca(names: Sequence[str], seconds: float, pipe: Connection) -> None:
             nonlocal events
             events += 1
 
-        monitors = await asyncio.gather(*(_monitor(name, heard) for name in names))
+        monitors = await asyncio.gather(*(_monitor(name, heard) for name in names if monitors_all))
         await aioca.caget(names[0])
         pipe.send("ready")
         times, events, end = [], 0, time.perf_counter() + seconds
@@ -91,8 +95,8 @@ async def _monitor(name: str, heard: Any) -> Any:
     return aioca.camonitor(name, heard, format=aioca.FORMAT_TIME, all_updates=True)
 
 
-def by_pva(names: Sequence[str], seconds: float, pipe: Connection) -> None:
-    """Monitors all of them by PVAccess; gets the first one."""
+def by_pva(names: Sequence[str], seconds: float, pipe: Connection, *, monitors_all: bool = True) -> None:
+    """Monitors all of them by PVAccess, or none; gets the first one."""
     from p4p.client.thread import Context
 
     events = 0
@@ -102,8 +106,8 @@ def by_pva(names: Sequence[str], seconds: float, pipe: Connection) -> None:
         events += 1
 
     with Context("pva", nt=False) as context:
-        monitors = [context.monitor(name, heard) for name in names]
-        context.get(list(names), timeout=30)
+        monitors = [context.monitor(name, heard) for name in names if monitors_all]
+        context.get(list(names) if monitors_all else names[0], timeout=30)
         pipe.send("ready")
         times, events, end = [], 0, time.perf_counter() + seconds
         while time.perf_counter() < end:
@@ -114,6 +118,19 @@ def by_pva(names: Sequence[str], seconds: float, pipe: Connection) -> None:
         pipe.send((times, events / seconds))
         for monitor in monitors:
             monitor.close()
+
+
+def first(program: Any, names: Sequence[str], seconds: float, pipe: Connection) -> None:
+    """A client that gets the first one and monitors nothing, with priority over all others, and below the IOC's."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+    except PermissionError:
+        common.note("no real-time priority: clients that monitor nothing wait for their turn, too")
+    program(names, seconds, pipe, monitors_all=False)
+
+
+#: Clients that show what the IOC takes for a get.
+GETTERS = {"CA first": functools.partial(first, by_ca), "PVA first": functools.partial(first, by_pva)}
 
 
 class Clients:
@@ -146,7 +163,9 @@ class Clients:
 
 def measured(process_id: int, names: Sequence[str], seconds: float, programs: dict[str, Any], count: int) -> Seen:
     """What happens in so many seconds with clients of these programs."""
-    clients = {name: Clients(program, names, seconds, count) for name, program in programs.items()}
+    clients = {
+        name: Clients(program, names, seconds, 1 if name in GETTERS else count) for name, program in programs.items()
+    }
     for each in clients.values():
         each.ready()
     before, begin = common.cpu_of(process_id), time.perf_counter()
@@ -160,7 +179,7 @@ def measured(process_id: int, names: Sequence[str], seconds: float, programs: di
 # -- an IOC in a run --------------------------------------------------------------------------------------------------
 
 
-def of_ioc(folder: Path, seconds: float, *, on: bool) -> Seen:
+def of_ioc(folder: Path, seconds: float, channels: int, *, on: bool) -> Seen:
     """One IOC, with or without PVAccess."""
     from p4p.client.thread import Context  # its library's ports must be known before
 
@@ -170,14 +189,15 @@ def of_ioc(folder: Path, seconds: float, *, on: bool) -> Seen:
     del Context
     file = folder / f"pva{on}.toml"
     ports = {"port": common.free_port(), "searches": int(os.environ["EPICS_PVA_BROADCAST_PORT"])}
-    file.write_text(CONFIG.format(on=str(on).lower(), **ports))
+    file.write_text(CONFIG.format(on=str(on).lower(), channels=channels, **ports))
     names = list(all_pvs(load(file)))
     with common.Demo(folder, "run", file) as demo:
         process_id = demo.process_id
         _wait_for_run(demo)
         wanted = [demo.prefix + name for name in ("ElapsedReal_RBV", *names)]
         common.note(f"{len(names)} process variables, PVAccess {'on' if on else 'off'}")
-        return measured(process_id, wanted, seconds, {"CA": by_ca} | ({"PVA": by_pva} if on else {}), CLIENTS)
+        programs = {"CA": by_ca, "CA first": GETTERS["CA first"]} | ({"PVA": by_pva, **GETTERS} if on else {})
+        return measured(process_id, wanted, seconds, programs, CLIENTS)
 
 
 def _wait_for_run(demo: common.Demo) -> None:
@@ -197,7 +217,7 @@ def serve(searches: int, seconds: float, pipe: Connection, *, on: bool) -> None:
     """Numbers that all change `RATE` times a second."""
     from pixieioc.ioc.ca.server import Server
     from pixieioc.ioc.loop import run
-    from pixieioc.ioc.pva.server import Place
+    from pixieioc.ioc.pva.server import Limits, Place
     from pixieioc.ioc.pva.server import Server as PvaServer
     from pixieioc.ioc.records import Record
     from pixieioc.pvinfo import PvInfo
@@ -205,7 +225,7 @@ def serve(searches: int, seconds: float, pipe: Connection, *, on: bool) -> None:
     async def main() -> None:
         records = [Record(PvInfo(f"N{i}", "ai", "A number.", 0.0), f"N{i}") for i in range(NUMBERS)]
         async with Server(records, [common.LOOPBACK]) as server:
-            pva = PvaServer(records, server, Place((common.LOOPBACK,), common.free_port(), searches), 10)
+            pva = PvaServer(records, server, Place((common.LOOPBACK,), common.free_port(), searches), Limits())
             if on:
                 await pva.start()
             pipe.send("ready")
@@ -243,6 +263,7 @@ def _p99(times: list[float]) -> float:
 def main(
     seconds: Annotated[float, typer.Option(help="How long each measurement takes.")] = 10.0,
     turns: Annotated[int, typer.Option(help="How often each is made, in turn.")] = 2,
+    channels: Annotated[int, typer.Option(help="Channels of the crate: 1 has about 600 PVs, 4 have 800.")] = 1,
     as_json: common.Json = False,
 ) -> None:
     """PVAccess beside Channel Access: memory, processor time, and how long a get takes."""
@@ -253,18 +274,30 @@ def main(
         runs: dict[bool, list[Seen]] = {False: [], True: []}
         for _ in range(turns):
             for on in (False, True):
-                runs[on].append(of_ioc(folder, seconds, on=on))
+                runs[on].append(of_ioc(folder, seconds, channels, on=on))
         off, on = runs[False], runs[True]
         cpu = statistics.mean(seen.cpu for seen in on) - statistics.mean(seen.cpu for seen in off)
         pss = statistics.mean(seen.pss for seen in on) - statistics.mean(seen.pss for seen in off)
-        without = [each for seen in off for each in seen.gets["CA"]]
-        beside = [each for seen in on for each in seen.gets["CA"]]
-        by_pva_ = [each for seen in on for each in seen.gets["PVA"]]
+        without, beside, by_pva_, quiet_without, quiet_beside, quiet_pva = (
+            [each for seen in turn for each in seen.gets[name]]
+            for turn, name in (
+                (off, "CA"),
+                (on, "CA"),
+                (on, "PVA"),
+                (off, "CA first"),
+                (on, "CA first"),
+                (on, "PVA first"),
+            )
+        )
         rows = [
             common.limited("PVAccess adds memory (PSS)", "MB", pss, 15),
             common.limited("PVAccess adds processor time", "% of a core", cpu, 3),
             common.limited("get by PVA, p99", "ms", _p99(by_pva_), 5),
             common.limited("get by CA beside it, p99", "ms", _p99(beside), 5),
+            common.Row("... rival: without PVA", "ms", _p99(beside), _p99(without)),
+            common.limited("get by PVA, client with priority, p99", "ms", _p99(quiet_pva), 5),
+            common.limited("get by CA, client with priority, p99", "ms", _p99(quiet_beside), 5),
+            common.Row("... rival: without PVA", "ms", _p99(quiet_beside), _p99(quiet_without)),
             common.rivalled_at_most("get by CA, median; rival: without PVA", "ms",
                                     statistics.median(beside), statistics.median(without), 1.2),
             common.Row("events to each client, PVA; rival: CA", "1/s",

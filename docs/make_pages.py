@@ -34,7 +34,7 @@ from pixieioc.config_schema import (
     RecSyncTable,
 )
 from pixieioc.ioc import run_machine
-from pixieioc.ioc.ca.field_table import FIELDS
+from pixieioc.ioc.records.field_table import FIELDS
 from pixieioc.listmode.events import COLUMNS, Column
 from pixieioc.pipeline import Task
 from pixieioc.pipeline.declare import Parameter, Report, parameters_of
@@ -347,7 +347,7 @@ that were changed. |
 FIELD_PAGE = """\
 # Fields and channel filters
 
-Printed by `python docs/make_pages.py` from the table in `pixieioc/ioc/ca/field_table.py`.
+Printed by `python docs/make_pages.py` from the table in `pixieioc/ioc/records/field_table.py`.
 
 ## Fields
 
@@ -362,6 +362,8 @@ the group EX; `ACKS` and `ACKT`: OP), until the next start.
 - **`PROC`** processes. What can be written is written once more, with its present value: `Stop.PROC` stops nothing,
   since `Stop` is 0. What is read only posts what has changed, which is nothing but its time, or, with `MDEL` -1, its
   value.
+- **`ASG`** gives the record another access group; the rights of connected clients follow at once
+  ([access](access.md#a-group-at-run-time)).
 - **`DISP`** other than 0 refuses puts of clients to the record and to all its fields but itself.
 - **`DTYP`** says what kind of thing a value comes from, **`INP`** and **`OUT`** which: `@FillSpectra roi_counts 0 3 1`
   is that of module 0, channel 3 and region 1 (each from 0), `@IOC NAME` what the IOC has of itself.

@@ -15,7 +15,7 @@ import typer
 
 import pixieioc
 from pixieioc import account
-from pixieioc.cli_exit import exit_codes, said
+from pixieioc.cli_exit import ExitCode, end_now, exit_codes, said
 from pixieioc.cli_host import conform, doctor, drill
 from pixieioc.cli_offline import recover, replay
 from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose
@@ -132,6 +132,9 @@ def generate(
     web: Annotated[
         bool, typer.Option("--web", help="Also write screens for a phone, to be read only, into web/.")
     ] = False,
+    pva: Annotated[
+        bool, typer.Option("--pva", help="Also write the screens with pva:// before each name, into pva/.")
+    ] = False,
 ) -> None:
     """Write database, screens, alarm tree, archiver and save lists and a reference of all PVs of a configuration."""
     from pixieioc.export import outputs
@@ -144,7 +147,7 @@ def generate(
         site = alarm_site(alarm_name, alarm_parent, display_folder)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    files = outputs(description, site, web=web, devices=devices)
+    files = outputs(description, site, web=web, devices=devices, pva=pva)
     if check_only:
         if old := stale(out, files):
             typer.echo(f"pixieioc: not current in {out}: {', '.join(old)}", err=True)
@@ -226,6 +229,7 @@ def _serve(
     logs = begin(file, wanted.size, wanted.keep, "info" if verbose else wanted.level)
     hello_said = functools.partial(typer.echo, hello)
     run_loop(run_ioc(config, interfaces, start=start, restore=restore, on_ready=hello_said, logs=logs))
+    end_now(ExitCode.DONE)
 
 
 def _example(name: str) -> Path:

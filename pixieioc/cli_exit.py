@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import enum
 import os
+import sys
 import traceback
 from collections.abc import Iterator
+from typing import NoReturn
 
 import typer
 
 from pixieioc.cli_options import reason
+
+_NO_THREAD = "can't start new thread"
+_NO_MEMORY = (
+    "the system gives no more memory (see ulimit -v, or MemoryMax= of systemd; pixieioc doctor has the figures)"
+)
 
 
 class ExitCode(enum.IntEnum):
@@ -39,6 +47,15 @@ MEANINGS = {
 }
 
 
+def end_now(code: ExitCode) -> NoReturn:
+    """Ends the program as its usual end does, but takes no modules apart: on a busy computer that lasts a second."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    os._exit(code)
+
+
 @contextlib.contextmanager
 def exit_codes() -> Iterator[None]:
     """What fails in here is said on stderr and ends the program with the code for it."""
@@ -49,7 +66,7 @@ def exit_codes() -> Iterator[None]:
     except (typer.Exit, typer.BadParameter):
         raise
     except Exception as error:
-        if isinstance(error, (Error, OSError)):
+        if isinstance(error, (Error, OSError)) or _is_limit(error):
             typer.echo(said(error), err=True)
         else:
             traceback.print_exception(error)
@@ -74,13 +91,24 @@ def code_of(error: Exception) -> ExitCode:
             return ExitCode.CANNOT_SERVE
         case Error() | OSError():
             return ExitCode.FAILED
+        case _ if _is_limit(error):
+            return ExitCode.FAILED
         case _:
             return ExitCode.FAULT
+
+
+def _is_limit(error: Exception) -> bool:
+    """Whether the system has refused memory, or a thread, of which Python says it in words alone."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == _NO_THREAD)
 
 
 def said(error: Exception) -> str:
     """An error as lines of the program, one for each problem."""
     from pixieioc.pipeline import Refused
 
+    if _is_limit(error):
+        from pixieioc.pipeline.limits import no_thread
+
+        return f"pixieioc: {no_thread() if isinstance(error, RuntimeError) else _NO_MEMORY}"
     problems = error.problems if isinstance(error, Refused) else [reason(error)]
     return "\n".join(f"pixieioc: {problem}" for problem in problems)

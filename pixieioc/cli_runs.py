@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: The command that is meant if none is named.
 _LIST = "list"
+#: So many runs a table has, unless more are asked for: whoever looks wants to see the latest ones, at once.
+_ROWS = 50
 
 
 class _ListByDefault(TyperGroup):
@@ -55,19 +57,25 @@ def list_runs(
     good: Annotated[bool | None, typer.Option("--good/--bad", help="Only runs that ended as they should, or not.")] = (
         None
     ),
-    last: Annotated[int, typer.Option(metavar="N", min=0, help="Only the latest N; 0: all.")] = 0,
+    last: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help=f"Only the latest N; 0: all. A table has {_ROWS} unless this says otherwise."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
     rebuild: Rebuild = False,
     index: Index = None,
 ) -> None:
     """List runs in the order of their beginnings."""
-    from pixieioc.catalogue import Filter, find
+    from pixieioc.catalogue import Filter, count, find
     from pixieioc.catalogue.show import as_csv, plain, table
 
     if json and csv:
         raise typer.BadParameter("is another form than --json", param_hint="--csv")
-    wanted = Filter(run, since, until, title, experiment, operator, reason, text, good, last)
+    limit = last if last is not None else 0 if json or csv else _ROWS
+    wanted = Filter(run, since, until, title, experiment, operator, reason, text, good, limit)
     with _opened(folder, rebuild=rebuild, index=index) as catalogue:
         rows = find(catalogue.db, wanted)
         if json:
@@ -76,6 +84,8 @@ def list_runs(
             typer.echo(as_csv(rows), nl=False)
         elif rows:
             typer.echo("\n".join(table(rows)))
+            if last is None and (earlier := count(catalogue.db, wanted) - len(rows)):
+                typer.echo(f"pixieioc: note: {earlier} earlier runs are not shown, --last 0 shows all", err=True)
         else:
             typer.echo(_none(catalogue, wanted))
 
@@ -168,6 +178,6 @@ def _none(catalogue: Catalogue, wanted: Filter) -> str:
     from pixieioc.catalogue import Filter
 
     (count,) = catalogue.db.execute("SELECT count(*) FROM runs").fetchone()
-    if count and wanted != Filter():
+    if count and wanted != Filter(limit=wanted.limit):
         return f"none of {count} runs in {catalogue.root} is like that"
     return f"no run has a sidecar in {catalogue.root}"

@@ -1,4 +1,4 @@
-"""File systems of their own in a file: one that can hang (ext4, frozen), one with a quota (btrfs)."""
+"""File systems of their own in a file: one that can hang or be slow (ext4), one with a quota (btrfs)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,41 @@ def freeze(folder: Path) -> None:
 def thaw(folder: Path) -> None:
     """It goes on; nothing happens to one that does not hang."""
     subprocess.run(["fsfreeze", "-u", folder], capture_output=True, check=False, timeout=60)
+
+
+#: How many bytes per second a device takes: the kernel's interface (version 1) for the group of all processes.
+_RATES = Path("/sys/fs/cgroup/blkio/blkio.throttle.write_bps_device")
+
+
+def why_not_slow() -> str:
+    """What is missing for a disk that can be made slow, or an empty text."""
+    return why_not("mkfs.ext4") or ("" if os.access(_RATES, os.W_OK) else f"there is no {_RATES}")
+
+
+def slow_down(folder: Path, rate: int) -> None:
+    """From now on the file system takes so many bytes per second; 0: as many as it can."""
+    device = folder.stat().st_dev
+    _RATES.write_text(f"{os.major(device)}:{os.minor(device)} {rate}\n")
+
+
+@contextlib.contextmanager
+def stalling(folder: Path, seconds: float, every: float) -> Iterator[None]:
+    """Meanwhile the file system hangs for so many seconds, again and again."""
+    over = threading.Event()
+
+    def stall() -> None:
+        while not over.wait(every - seconds):
+            freeze(folder)
+            over.wait(seconds)
+            thaw(folder)
+
+    thread = threading.Thread(target=stall)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @contextlib.contextmanager

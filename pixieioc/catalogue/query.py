@@ -69,6 +69,13 @@ def find(db: sqlite3.Connection, wanted: Filter) -> list[RunRow]:
     return [_row(row) for row in reversed(rows)]
 
 
+def count(db: sqlite3.Connection, wanted: Filter) -> int:
+    """How many such runs there are, whatever their limit is."""
+    where, values = _conditions(wanted)
+    ((number,),) = db.execute(f"SELECT count(*) FROM runs WHERE {' AND '.join(where) or '1'}", values)
+    return number
+
+
 def _row(row: tuple[object, ...]) -> RunRow:
     names = RunRow.__struct_fields__
     values = dict(zip(names, row, strict=True))

@@ -89,7 +89,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the system allows a process, as in ulimit; -1 is no limit."""
+    """What the system allows a process, as in ulimit and control groups; -1 is no limit."""
 
     files: int
     files_needed: int
@@ -99,6 +99,8 @@ class Limits:
     memory: float
     memory_needed: float
     memory_source: str = "MemAvailable"
+    processes_source: str = "ulimit -u"
+    address_space_needed: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import ctypes
 import resource
-from pathlib import Path
 
 import psutil
 
 from pixieioc.config import Config
 from pixieioc.doctor.facts import Clock, Limits
 from pixieioc.doctor.gather import year
-from pixieioc.pipeline.limits import needed_files
+from pixieioc.pipeline.control_groups import left
+from pixieioc.pipeline.limits import (
+    NEEDED_ADDRESSES,
+    addresses_allowed,
+    needed_files,
+    needed_processes,
+    processes_left,
+)
 
-#: Processes beside those of the tasks, threads of each, and memory of each in bytes.
-_PROCESSES, _THREADS, _MEMORY = 4, 12, 250e6
+#: Processes beside those of the tasks, and memory of each in bytes.
+_PROCESSES, _MEMORY = 4, 250e6
 #: adjtimex(2): what it answers when the clock is not synchronised.
 _TIME_ERROR = 5
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 class _Timex(ctypes.Structure):
@@ -43,37 +48,24 @@ def clock() -> Clock:
 
 def limits(config: Config) -> Limits:
     """What this process is allowed, and about what the IOC needs."""
-    tasks = len(config.tasks) + _PROCESSES
-    allowed = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    tasks = len(config.tasks)
     memory, source = _memory()
+    processes, limited_by = processes_left()
     return Limits(
         files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-        files_needed=needed_files(len(config.tasks)),
-        processes=-1 if allowed == resource.RLIM_INFINITY else allowed - _own_threads(),
-        processes_needed=tasks * _THREADS,
-        address_space=resource.getrlimit(resource.RLIMIT_AS)[0],
+        files_needed=needed_files(tasks),
+        processes=processes,
+        processes_needed=needed_processes(tasks),
+        processes_source=limited_by,
+        address_space=addresses_allowed(),
+        address_space_needed=NEEDED_ADDRESSES,
         memory=memory,
-        memory_needed=tasks * _MEMORY,
+        memory_needed=(tasks + _PROCESSES) * _MEMORY,
         memory_source=source,
     )
 
 
-def _own_threads() -> int:
-    """Threads of this account, all of which count."""
-    uid, count = psutil.Process().uids().real, 0
-    for process in psutil.process_iter(["uids", "num_threads"]):
-        uids = process.info["uids"]
-        if uids is not None and uids.real == uid:
-            count += process.info["num_threads"] or 0
-    return count
-
-
 def _memory() -> tuple[float, str]:
     """What is left: of the computer, or of the control group if that is less."""
-    free = float(psutil.virtual_memory().available)
-    try:
-        most = int((_CGROUP / "memory.max").read_text())
-        left = float(most - int((_CGROUP / "memory.current").read_text()))
-    except (OSError, ValueError):
-        return free, "MemAvailable"
-    return (left, "memory.max of the control group") if left < free else (free, "MemAvailable")
+    free, group = float(psutil.virtual_memory().available), left("memory")
+    return (float(group.amount), str(group.file)) if group and group.amount < free else (free, "MemAvailable")

@@ -163,10 +163,20 @@ def limits(found: Limits) -> Iterator[Finding]:
         yield advice(f"{found.files} files may be open", "ulimit -n 4096, or LimitNOFILE=, for many clients")
     else:
         yield ok(f"{found.files if found.files >= 0 else 'as many as wanted'} files may be open")
+    left = f"{found.processes} processes and threads are left ({found.processes_source})"
     if 0 <= found.processes < found.processes_needed:
-        text = f"{found.processes} processes and threads are left, {found.processes_needed} are needed"
-        yield bad(text, "ulimit -u, LimitNPROC= or TasksMax=")
-    if found.address_space >= 0:
+        yield bad(f"{left}, {found.processes_needed} are needed", "ulimit -u, LimitNPROC= or TasksMax=")
+    elif 0 <= found.processes < 3 * found.processes_needed:
+        yield advice(left, "ulimit -u, LimitNPROC= or TasksMax=, for raw files of many modules and PVAccess")
+    elif found.processes >= 0:
+        yield ok(left)
+    if 0 <= found.address_space < found.address_space_needed:
+        yield bad(
+            f"a process may have {found.address_space / GB:.1f} GB of addresses, "
+            f"{found.address_space_needed / GB:.1f} are needed",
+            "ulimit -v unlimited: limit memory by cgroups",
+        )
+    elif found.address_space >= 0:
         yield advice(
             f"address space is limited to {found.address_space / GB:.1f} GB",
             "ulimit -v unlimited: limit memory by cgroups",

@@ -47,7 +47,7 @@ def fields(pv: PvInfo) -> Iterator[tuple[str, str]]:
         yield "NELM", str(pv.length)
     if pv.unit and not pv.is_enum:
         yield "EGU", shortened(pv.unit, LONGEST_UNIT)
-    if pv.record in ("ai", "ao") or (pv.record == "waveform" and pv.element == "DOUBLE"):
+    if pv.record in ("ai", "ao") or (pv.record == "waveform" and pv.element in ("FLOAT", "DOUBLE")):
         yield "PREC", str(pv.precision)
     if pv.record in ("bi", "bo"):
         yield from _two_states(pv)

@@ -35,6 +35,10 @@ RESERVED = frozenset((
 ))  # fmt: skip
 
 
+#: The types of arrays' elements.
+_ELEMENTS = {"LONG": "int32", "FLOAT": "float32", "DOUBLE": "float64"}
+
+
 @dataclass(frozen=True)
 class _Signal:
     """A signal of a device: its name there, its process variable without what comes before, and what it is for."""
@@ -51,7 +55,7 @@ class _Signal:
         if pv.is_text or pv.is_enum or pv.record in ("stringin", "stringout"):
             return "str"
         if pv.record == "waveform":
-            return "Array1D[np.int32]" if pv.element == "LONG" else "Array1D[np.float64]"
+            return f"Array1D[np.{_ELEMENTS[pv.element]}]"
         return "int" if pv.record in ("longin", "longout", "int64in", "int64out") else "float"
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import get_args
 
 from pixieioc.access import Conditions, Right, Rules, parse
-from pixieioc.access.model import BadRules, Group, Rule
+from pixieioc.access.model import DEFAULT, BadRules, Group, Rule
 from pixieioc.config import Config, ConfigError
 from pixieioc.config_ioc import macros_of
 from pixieioc.ioc.access_inputs import Inputs
 from pixieioc.ioc.ca import hosts
 from pixieioc.ioc.ca.view import View
-from pixieioc.ioc.records import Client, PutRefused, Pvs
-from pixieioc.ioc.records.rights import ALL, Rights, Security
+from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
+from pixieioc.ioc.records.rights import ALL, Rights
+from pixieioc.ioc.records.security import Security
 from pixieioc.pvinfo.access import ACCESS_STATES
 from pixieioc.pvinfo.model import Access
 
@@ -46,11 +47,11 @@ def read_file(file: Path, macros: Mapping[str, str]) -> Rules:
     raise ConfigError("; ".join(said), problems=said)
 
 
-def summary(rules: Rules | None) -> str:
+def summary(rules: Rules | None, groups: Iterable[str] = GROUPS) -> str:
     """Who may write, by group: what an operator needs when a put was refused."""
     if rules is None:
         return "everybody may write everything"
-    return "; ".join(f"{group}: {_who(rules, rules.group(group))}" for group in GROUPS)
+    return "; ".join(f"{group}: {_who(rules, rules.group(group))}" for group in groups)
 
 
 def _who(rules: Rules, group: Group) -> str:
@@ -71,14 +72,22 @@ def _members(groups: Mapping[str, frozenset[str]], names: Iterable[str]) -> str:
 
 
 class AccessSecurity:
-    """The rules in force. `find` gives a process variable of this IOC; `changed` is called when rights may have."""
+    """The rules in force. `find` gives a process variable of this IOC.
+
+    `changed` is called when rights may have, `regrouped` when those to a record may have, which is in another group.
+    """
 
     def __init__(
-        self, config: Config, pvs: Pvs, find: Callable[[str], View | None], changed: Callable[[], None]
-    ) -> None:
+        self, config: Config, pvs: Pvs, find: Callable[[str], View | None], changed: Callable[[], None],
+        regrouped: Callable[[Record, Security], None],
+    ) -> None:  # fmt: skip
         self._config = config
         self._pvs = pvs
-        self._changed = changed
+        self._changed, self._regrouped = changed, regrouped
+        #: Groups that clients have given to records.
+        self._given: set[str] = set()
+        for record in pvs.values():
+            record.on_regroup = self._regroup
         self._wrong = ""  # with the file, so that the rules of before are in force
         self._written: Rules | None = None  # as the file has them
         self._conditions: Conditions | None = None
@@ -122,6 +131,16 @@ class AccessSecurity:
             self._take(rules)
         self._post()
         self._changed()
+
+    def _regroup(self, record: Record, before: Security) -> None:
+        """A client has given a record another access group."""
+        now, known = record.group or DEFAULT, self._written.groups if self._written is not None else ()
+        unknown = "" if now in known else f"; the access file does not define {now}: the rules of {DEFAULT} hold"
+        where = unknown if self._written is not None else "; there is no access file: everybody may write"
+        log.warning("%s: its access group is %s now, it was %s%s", record.name, now, before.reading, where)
+        self._given.add(now)
+        self._post()
+        self._regrouped(record, before)
 
     def close(self) -> None:
         """Looks for nothing more."""
@@ -212,7 +231,8 @@ class AccessSecurity:
             state, message = NO_INPUT, f"no valid value of {', '.join(missing)}"
         pvs.post("IOC:AccessState_RBV", state)
         pvs.post("IOC:AccessMessage_RBV", _cut(message, 500))
-        pvs.post("IOC:ACCESS", _cut(summary(rules), 4000))
+        groups = (*GROUPS, *sorted(self._given.difference(GROUPS)))
+        pvs.post("IOC:ACCESS", _cut(summary(rules, groups), 4000))
 
 
 def _cut(text: str, most: int) -> str:

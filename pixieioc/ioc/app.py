@@ -28,7 +28,8 @@ from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.metrics.endpoint import Endpoint
 from pixieioc.ioc.put_log import PutLog
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
-from pixieioc.ioc.records.rights import Rights, Security
+from pixieioc.ioc.records.rights import Rights
+from pixieioc.ioc.records.security import Security
 from pixieioc.ioc.recsync.caster import Caster
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.run_log import RunLog
@@ -36,11 +37,10 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.stats import Stats
 from pixieioc.ioc.supervisor import Supervisor, stuck
 from pixieioc.ioc.worker import Worker
-from pixieioc.pipeline import Error
 from pixieioc.pipeline.limits import clients_at_most
 from pixieioc.pipeline.process import SAME_WISH, prepare
 from pixieioc.pvinfo.build import all_pvs
-from pixieioc.tasks.raw_file import unfinished, unfinished_text
+from pixieioc.tasks import cut_off
 
 if TYPE_CHECKING:
     from pixieioc.ioc.pva.server import Server as PvaServer
@@ -68,9 +68,9 @@ class _Server(Server):
         clients = min(allowed.clients, clients_at_most(len(config.tasks)))
         super().__init__(pvs.values(), interfaces, dataclasses.replace(allowed, clients=clients))
         self._control = control
-        #: Further ones to be told that rights may have changed.
-        self.on_rights: list[Callable[[], None]] = []
-        self.access = AccessSecurity(config, pvs, self.find, self._rights_changed)
+        #: The server of PVAccess, which is told of the same.
+        self.pva: PvaServer | None = None
+        self.access = AccessSecurity(config, pvs, self.find, self._rights_changed, self._regrouped)
         self.put_log = PutLog.of(config, pvs)
         if self.put_log.is_on:
             self.put_listener = self.put_log
@@ -83,8 +83,14 @@ class _Server(Server):
         return self.access.rights(security, client)
 
     def _rights_changed(self) -> None:
-        for review in (self.review_rights, *self.on_rights):
-            review()
+        self.review_rights()
+        if self.pva is not None:
+            self.pva.review_rights()
+
+    def _regrouped(self, record: Record, before: Security) -> None:
+        self.regrouped(record)
+        if self.pva is not None:
+            self.pva.regrouped(record, before)
 
     async def stop(self) -> None:
         self.access.close()
@@ -176,7 +182,7 @@ async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog)
     if not wanted.on:
         return None
     try:
-        from pixieioc.ioc.pva.server import Place, Server
+        from pixieioc.ioc.pva.server import Limits, Place, Server
         from pixieioc.ioc.pva.structures import offers
     except ImportError as error:
         raise CannotServe(
@@ -185,13 +191,15 @@ async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog)
     interfaces = wanted.interfaces or [each for each in server.interfaces if each != "0.0.0.0"]
     place = Place(tuple(interfaces), wanted.port, wanted.broadcast_port)
     more = offers(pvs, lambda: list(reversed(run_log.entries)))
-    pva = Server(pvs.values(), server, place, config.ioc.limits.puts, more)
+    wanted_limits = config.ioc.limits
+    limits = Limits(wanted_limits.clients, wanted_limits.channels, wanted_limits.puts)
+    pva = Server(pvs.values(), server, place, limits, more)
     try:
         await pva.start()
     except OSError as error:
         await server.stop()
         raise CannotServe(*error.args) from error
-    server.on_rights.append(pva.review_rights)
+    server.pva = pva
     return pva
 
 
@@ -273,10 +281,7 @@ def _listen_to_signals(ending: _Ending) -> None:
 
 
 def _warn_of_unfinished_files(config: Config) -> None:
-    """Says in the log which raw files were cut off, when the computer or the IOC went down or a disk was full."""
+    """Says in the log which files were cut off, when the computer or the IOC went down or a disk was full."""
     for values in config.settings.values():
-        template, path = values.get("file_template"), values.get("file_path")
-        if isinstance(template, str) and isinstance(path, str):
-            with contextlib.suppress(Error):  # a template that is none is refused when a run starts
-                if text := unfinished_text(unfinished(template, path), 10_000):
-                    log.warning("%s", text)
+        for text in cut_off.in_settings(values, 10_000):
+            log.warning("%s", text)

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 #: What was written in so many seconds is saved together; after a failure the next attempt is so many seconds later.
 _TOGETHER, _AGAIN = 0.2, 1.0
+#: How often it is shown that saving works, in seconds.
+_BEAT = 1.0
 #: How long the end of the IOC waits for the last file at most, in seconds.
 _LAST = 0.25
 #: The parameter that the IOC counts itself: a file in which nothing else is new is no version of its own.
@@ -66,6 +68,7 @@ class Autosave:
         self._newest_is_minor = False
         self._saving: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._beating: asyncio.TimerHandle | None = None
 
     # -- the start --------------------------------------------------------------------------------------------------
 
@@ -78,12 +81,18 @@ class Autosave:
         self._waiting = {name: text for name, text in now.items() if saved.get(name) != text}
         self._waiting |= {name: None for name in saved if name not in now}
         self._changed()
+        self._beat()
 
     def serve(self, may_write: Callable[[View, Client], bool]) -> None:
         """Has clients load and save files of settings; `may_write` says what a client may write."""
         self._pvs.on_put("SR_file", lambda value, _: self._pvs.post("SR_file", value))
         self._pvs.on_put("SR_restore", self._command("SR_restore", functools.partial(self._load, may_write)))
         self._pvs.on_put("SR_save", self._command("SR_save", self._save_as))
+
+    def _beat(self) -> None:
+        if self._worker.waiting < _AGAIN:  # a disk that does not answer has no heart
+            self._status.beat()
+        self._beating = self._loop.call_later(_BEAT, self._beat)
 
     def _choice(self) -> Choice:
         """The file that is used; those of other configurations are told of only if there is none of this one."""
@@ -159,8 +168,9 @@ class Autosave:
 
     async def end(self) -> None:
         """Saves what has changed since, if the file system takes it soon."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for handle in (self._timer, self._beating):
+            if handle is not None:
+                handle.cancel()
         end = self._loop.time() + _LAST
         while (saving := self._save()) is not None and (left := end - self._loop.time()) > 0:
             await asyncio.wait([saving], timeout=left)

@@ -84,9 +84,8 @@ class Energies:
             return edges[:-1] if calibration.has(module, channel) else np.zeros(0)
         rows: Any = used[source.name.removesuffix(_KEV)]
         number: int = rows[module][channel][source.number]
-        if source.name == "roi_low_kev":
-            return float(edges[number]) if number < bins else math.nan
-        return float(edges[number + 1]) if 0 <= number < bins else math.nan
+        # A region without an end has it where the spectrum begins: a number, which screens and cursors can show.
+        return float(edges[min(number if source.name == "roi_low_kev" else number + 1, bins)])
 
     def _calibration(self, task: str) -> Calibration:
         return Calibration.of(self._settings.used[task])
@@ -96,7 +95,8 @@ class Energies:
     def _put(self, name: str, value: Any, client: Client) -> Awaitable[None] | None:
         """Writes the edge of a region in the bin that has these keV."""
         record = self._pvs[name]
-        if math.isnan(value) and math.isnan(self._value(record)):
+        shown = self._value(record)
+        if math.isnan(value) and math.isnan(shown):
             return None  # a cursor of Phoebus writes what it is shown, as NaN is never what it was
         source, last = record.info.source, record.info.source.name == "roi_high_kev"
         setpoint = self._pvs[name.removesuffix("Kev")]
@@ -109,6 +109,8 @@ class Energies:
         position = calibration.energy(module, channel, value)
         found = bin_of(position, bins, last=last) if not math.isnan(position) else -1
         if not 0 <= found < bins:
+            if value == shown:
+                return None  # where a region without an end has it
             first, *_, end = calibration.edges(module, channel, bins)
             raise self._refused(
                 record, f"{value:.10g} is in no bin: must be from {first:.10g} to {end:.10g} keV", client

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.ioc.ca.fields import find_field
 from pixieioc.ioc.ca.view import View, Views
 from pixieioc.ioc.records import Client, PutRefused, Record, faults
+from pixieioc.ioc.records.field_table import FIELDS
 from pixieioc.ioc.sav import text_of
 
 #: Fields that can be written and are no settings: they do something, or are about the moment.

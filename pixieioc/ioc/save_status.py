@@ -34,6 +34,10 @@ class SaveStatus:
 
         pvs.on_put("ErrorAck", put)
 
+    def beat(self) -> None:
+        """Saving works."""
+        self._pvs.post("SR_heartbeat", 1 - self._pvs["SR_heartbeat"].value)
+
     def restored(self, file: str, saved: Saved | None, count: int, left: Collection[str]) -> None:
         """What has become of the saved settings at the start."""
         for text in left:

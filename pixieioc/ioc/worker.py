@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import threading
 import time
 from collections import deque
@@ -12,6 +13,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_NO_THREAD = "the system starts no more threads (see ulimit -u and -v, TasksMax=; pixieioc doctor has the figures)"
 
 
 class Worker:
@@ -31,13 +34,23 @@ class Worker:
 
     def do(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Calls `function` in the thread, in its turn; the future has what it returns or raises."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
-            self._thread.start()
         future: asyncio.Future[T] = self._loop.create_future()
+        if self._thread is None and (problem := self._begin()) is not None:
+            future.set_exception(problem)
+            return future
         self._asked.append(time.monotonic())
         self._calls.put((function, future))
         return future
+
+    def _begin(self) -> OSError | None:
+        """Starts the thread; returns why not, where the limits of a service are too low."""
+        thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return OSError(errno.EAGAIN, _NO_THREAD)
+        self._thread = thread
+        return None
 
     def close(self) -> None:
         """Ends the thread once it has done what was asked of it."""

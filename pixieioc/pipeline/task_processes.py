@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import threading
 import time
@@ -20,6 +21,7 @@ from pixieioc.pipeline.declare import Value
 from pixieioc.pipeline.error import Cause, Error
 from pixieioc.pipeline.frames import Packet, pack
 from pixieioc.pipeline.in_use import InUse
+from pixieioc.pipeline.limits import no_thread
 from pixieioc.pipeline.link import files_of
 from pixieioc.pipeline.output import endpoint_of
 from pixieioc.pipeline.patience import Patience
@@ -146,7 +148,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
                     try:
                         process.task.start()
                     except (OSError, EOFError) as error:  # no descriptors are left, or the fork server was killed
-                        text = f"{process.name}: its process could not be started: {error or type(error).__name__}"
+                        text = f"{process.name}: its process could not be started: {_why_not_started(error)}"
                         raise Error(text, task=process.name, cause=Cause.LOST) from error
                     self.note()
                 process.heard = time.monotonic()
@@ -273,6 +275,13 @@ class TaskProcesses(Mapping[str, TaskProcess]):
     def close(self) -> None:
         """Kills what still runs and removes the sockets."""
         self._finalizer()
+
+
+def _why_not_started(error: OSError | EOFError) -> str:
+    """In words that say where to look."""
+    if isinstance(error, EOFError | ConnectionError):
+        return "the process that tasks' processes come from (fork server) has ended; the log has what it said"
+    return no_thread() if error.errno == errno.EAGAIN else str(error)
 
 
 def _clean_up(

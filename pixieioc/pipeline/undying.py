@@ -19,14 +19,14 @@ class Undying:
 
     def end(self, tasks: Sequence[Task], seconds: float) -> list[Task]:
         """Waits for processes that were killed; returns those that have ended in time, and keeps the others."""
+        for task in tasks:  # multiprocessing must not wait for them at the end of the program, which may come meanwhile
+            _children().discard(task)
         due = time.monotonic() + seconds
         for task in tasks:
             task.join(max(0.0, due - time.monotonic()))
         ended = [task for task in tasks if not task.is_alive()]
         with self._lock:
             self._tasks += [task for task in tasks if task not in ended]
-            for task in self._tasks:  # multiprocessing must not wait for them at the end of the program
-                _children().discard(task)
         return ended
 
     def there(self) -> list[Task]:

@@ -21,7 +21,8 @@ AXIS, CALIBRATED = "EnergyAxis_RBV", "Calibrated_RBV"
 EDGES = {"roi_low_kev": "ROI{}:LowKev", "roi_high_kev": "ROI{}:HighKev"}
 _DOCS = {
     "roi_low_kev": "Where a region of interest begins; what is written selects its first bin.",
-    "roi_high_kev": "Where a region of interest ends; what is written selects its last bin. NaN: there is none.",
+    "roi_high_kev": "Where a region of interest ends; what is written selects its last bin. Not above LowKev: there is "
+    "none.",
 }
 
 
@@ -54,8 +55,8 @@ def energy_pvs(task: str, cls: type[Task], settings: Mapping[str, Value]) -> Ite
             **of(CALIBRATED, "calibrated"),
         )  # fmt: skip
         yield PvInfo(
-            record="waveform", initial=[], unit="keV", precision=3, length=bins, **of(AXIS, "energy_axis"),
-            doc="Where the bins of the spectrum begin; no elements without a calibration.",
+            record="waveform", element="FLOAT", initial=[], unit="keV", precision=3, length=bins,
+            doc="Where the bins of the spectrum begin; no elements without a calibration.", **of(AXIS, "energy_axis"),
         )  # fmt: skip
         for number in range(rois):
             for name, own in EDGES.items():

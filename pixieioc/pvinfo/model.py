@@ -60,7 +60,7 @@ RecordType = Literal[
     "stringin",
     "stringout",
 ]
-Element = Literal["CHAR", "LONG", "DOUBLE"]
+Element = Literal["CHAR", "LONG", "FLOAT", "DOUBLE"]
 SourceKind = Literal["report", "parameter", "readback", "run"]
 #: What it is to a client: a value to read; a setting, and what of it is in use; what does something when it is written
 #: and reads 0 otherwise; or what takes a value that is no setting.

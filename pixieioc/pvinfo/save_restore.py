@@ -8,9 +8,9 @@ from dataclasses import replace
 from pixieioc.pvinfo.model import AlarmHandling, PvInfo, Severity, text_pv
 from pixieioc.pvinfo.states import DONE
 
-#: States of saving and of what was restored: autosave's, in its order.
-FAILURE, WARNING, _, OK = SAVE_STATES = ("Failure", "Warning", "Seq Fail", "Ok")
-_SEVERITIES: tuple[Severity, ...] = ("MAJOR", "MINOR", "MINOR", "NO_ALARM")
+#: States of saving and of what was restored: autosave's, with its numbers.
+_, FAILURE, WARNING, _, OK = SAVE_STATES = ("No Status", "Failure", "Warning", "Seq Fail", "Ok")
+_SEVERITIES: tuple[Severity, ...] = ("NO_ALARM", "MAJOR", "MINOR", "MAJOR", "NO_ALARM")
 _GOOD = SAVE_STATES.index(OK)
 _NOT_SAVED = (
     "What is written to settings now would be lost with a restart: see SR_statusMessage_RBV; mend the state folder."
@@ -28,12 +28,16 @@ def _state(name: str, doc: str, severities: tuple[Severity, ...], guidance: str,
 
 def _pvs() -> Iterator[PvInfo]:
     yield _state("SR_status", "Whether settings are being saved.", _SEVERITIES, _NOT_SAVED, AlarmHandling())
+    yield PvInfo(
+        "SR_heartbeat", "bi", "Changes every second as long as settings can be saved, not while a disk is silent.",
+        labels=("0", "1"), archive="",
+    )  # fmt: skip
     yield PvInfo("SR_statusStr", "stringin", "Whether settings are being saved, in words.", "")
     yield text_pv("SR_statusMessage_RBV", "Why settings are not being saved.", 512)
     yield PvInfo("SR_recentlyStr", "stringin", "What was saved or loaded last.", "")
     yield _state(
         "SR_rebootStatus", "Whether all settings were restored at the start of the IOC.",
-        ("MINOR", "MINOR", "MINOR", "NO_ALARM"),
+        ("NO_ALARM", "MINOR", "MINOR", "MINOR", "NO_ALARM"),
         "Some settings are not as they were before the restart: SR_rebootMessage_RBV names them. Write them, or load a "
         "file of settings with SR_file and SR_restore; ErrorAck ends the alarm.",
         AlarmHandling(explains=True),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import pixieioc
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.pipeline.rate import RateWindow
-from pixieioc.tasks import calibration
+from pixieioc.tasks import calibration, cut_off
 from pixieioc.tasks.complete_files import NONE
 from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.disk import make_folder
@@ -81,7 +81,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
     def do_init(self) -> None:
         self._errors = FileErrors(self)
         self._files = self._no_files()
-        self._unfinished = UnfinishedFiles()
+        self._unfinished = UnfinishedFiles(self, cut_off.raw_files)
         self._name_unfinished()
         self._calibration = calibration.InUse(self.parameter_values)
 
@@ -134,9 +134,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
                 self._check_in_place()
                 self._count()
         else:
-            if self.unfinished_files:  # until somebody has recovered or removed them
-                self._unfinished.ask(self.file_template, self.file_path)
-            self._show_unfinished()
+            self._unfinished.follow(self.file_template, self.file_path)
 
     def do_report(self) -> None:
         if not self.running:
@@ -209,16 +207,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
             raise Error(f"the folder {self._folder} was removed, moved or unmounted in the run, before data had come")
 
     def _name_unfinished(self) -> None:
-        """Says which files of earlier runs were cut off, now or as soon as the file system has answered."""
-        self._unfinished.ask(self.file_template, self.file_path)
-        self._unfinished.wait()
-        self._show_unfinished()
-
-    def _show_unfinished(self) -> None:
-        text = self._unfinished.text
-        if text and text != self.unfinished_files:
-            self.print(text)
-        self.unfinished_files = text
+        self._unfinished.name(self.file_template, self.file_path)
 
     def _about(self, module: int) -> dict[str, Any]:
         return {

@@ -98,16 +98,6 @@ def unfinished(template: str, path: str) -> list[Path]:
     return found
 
 
-def unfinished_text(files: list[Path], longest: int = 500) -> str:
-    """A sentence about such files, of at most so many bytes; empty if there are none."""
-    if not files:
-        return ""
-    text = f"{len(files)} raw file{'s were' if len(files) > 1 else ' was'} cut off, pixieioc recover finishes them: "
-    room, names = longest - 4, [os.fsencode(file).decode(errors="replace") for file in files]
-    text += ", ".join(names)
-    return text if len(text.encode()) <= longest else text.encode()[:room].decode(errors="ignore") + "..."
-
-
 @dataclass(frozen=True)
 class _Write:
     """A write on its way: its data, the checksum of all before them, and whether they are in the file."""

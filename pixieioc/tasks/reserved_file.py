@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from pixieioc.tasks.digest import Digest
+from pixieioc.tasks.growing_file import lock
 
 
 class ReservedFile:
     """An existing file that is written from its beginning on; it is as long as what was written once it is closed.
 
-    It has what pyarrow needs of a Python file.
+    It has what pyarrow needs of a Python file, and is locked as long as it is open.
     """
 
     def __init__(self, path: Path) -> None:
@@ -21,6 +22,7 @@ class ReservedFile:
         self.sha256 = ""  #: checksum of all that was written, once it is closed
         self._digest = Digest()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock(self._descriptor)
         self.closed = False
 
     def reserve(self, size: int) -> None:

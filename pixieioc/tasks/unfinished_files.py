@@ -1,53 +1,72 @@
-"""Which raw files were cut off, asked of the file system in a thread: a task must not wait for one that is silent."""
+"""Which files were cut off, asked of the file system in a thread: a task must not wait for one that is silent."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from pixieioc.pipeline import Error
-from pixieioc.tasks.raw_file import unfinished, unfinished_text
 
 #: So long somebody waits for the answer, in seconds.
 _PATIENCE = 0.5
+#: Where files are looked for: what `look` is given.
+Where = tuple[str, ...]
 
 
 class UnfinishedFiles:
-    """What is known of the files; nothing of a folder whose file system has not answered yet.
+    """What a task's report `unfinished_files` says; nothing of a folder whose file system has not answered yet.
 
-    Each folder is asked for in a thread of its own, so that one that never answers is in no other's way.
+    `look` finds the files and makes a sentence of them. Each folder is asked for in a thread of its own, so that one
+    that never answers is in no other's way.
     """
 
-    def __init__(self) -> None:
-        self._searches: dict[tuple[str, str], threading.Thread] = {}
-        self._wanted = ("", "")
-        self._found: dict[tuple[str, str], str] = {}
+    def __init__(self, task: Any, look: Callable[..., str]) -> None:
+        self._task, self._look = task, look
+        self._searches: dict[Where, threading.Thread] = {}
+        self._wanted: Where = ()
+        self._found: dict[Where, str] = {}
         self._silent: threading.Thread | None = None  # the last that was waited for in vain
 
-    def ask(self, template: str, path: str) -> None:
+    def name(self, *where: str) -> None:
+        """Says which files of earlier runs were cut off, now or as soon as the file system has answered."""
+        self._ask(*where)
+        self._wait()
+        self._show()
+
+    def follow(self, *where: str) -> None:
+        """While no run is on: says whether they are still there, until somebody has recovered or removed them."""
+        if self._task.unfinished_files:
+            self._ask(*where)
+        self._show()
+
+    def _ask(self, *where: str) -> None:
         """Has it looked, unless that goes on already."""
-        self._wanted = wanted = (template, path)
+        self._wanted = where
         self._searches = {key: search for key, search in self._searches.items() if search.is_alive()}
-        self._found = {key: text for key, text in self._found.items() if key == wanted}
-        if wanted not in self._searches:
-            search = threading.Thread(target=self._search, args=wanted, name="unfinished files", daemon=True)
-            self._searches[wanted] = search
+        self._found = {key: text for key, text in self._found.items() if key == where}
+        if where not in self._searches:
+            search = threading.Thread(target=self._search, args=where, name="unfinished files", daemon=True)
+            self._searches[where] = search
             search.start()
 
-    def wait(self) -> None:
+    def _wait(self) -> None:
         """Waits a moment for the answer; not again for one that has not come."""
         if (search := self._searches.get(self._wanted)) is not None and search is not self._silent:
             search.join(_PATIENCE)
             self._silent = search if search.is_alive() else None
 
-    @property
-    def text(self) -> str:
-        """What was found; empty if all is well, or nothing is known."""
-        return self._found.get(self._wanted, "")
+    def _show(self) -> None:
+        """What was found; nothing if all is well, or nothing is known."""
+        text = self._found.get(self._wanted, "")
+        if text and text != self._task.unfinished_files:
+            self._task.print(text)
+        self._task.unfinished_files = text
 
-    def _search(self, template: str, path: str) -> None:
+    def _search(self, *where: str) -> None:
         text = ""
         with suppress(Error, OSError):  # a template that is none is refused when a run starts, as is a folder
-            text = unfinished_text(unfinished(template, path))
-        if self._wanted == (template, path):
-            self._found[template, path] = text
+            text = self._look(*where)
+        if self._wanted == where:
+            self._found[where] = text

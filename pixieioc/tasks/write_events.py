@@ -15,7 +15,7 @@ import pixieioc
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Error, Parameter, Report, Task
-from pixieioc.tasks import calibration, complete_files, file_errors
+from pixieioc.tasks import calibration, complete_files, cut_off, file_errors
 from pixieioc.tasks.crate import CrateFacts
 from pixieioc.tasks.disk import why_not_new
 from pixieioc.tasks.event_files import RUN, EventFile, prepare_pyarrow
@@ -27,6 +27,7 @@ from pixieioc.tasks.items import EVENTS, Beginning, Ending, events_of
 from pixieioc.tasks.run_record import counts_in_metadata
 from pixieioc.tasks.sidecar import record_in
 from pixieioc.tasks.sidecars_of_run import sidecars_of_run
+from pixieioc.tasks.unfinished_files import UnfinishedFiles
 
 #: How often it is looked whether the file is still in its place, in seconds.
 _CHECK_INTERVAL = 0.5
@@ -71,6 +72,11 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     )
     write_status = file_errors.write_status("events", "File")
     write_message = file_errors.write_message()
+    unfinished_files = Report(
+        "",
+        doc="Files of events of this name that were cut off, as by a power cut or a full disk: pixieioc recover "
+        "finishes those in npy, replay makes those in Parquet again from the raw files.",
+    )
 
     @classmethod
     def do_ready(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[str]:
@@ -87,6 +93,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     def do_init(self) -> None:
         self._errors = FileErrors(self)
         self._calibration = calibration.InUse(self.parameter_values)
+        self._unfinished = UnfinishedFiles(self, cut_off.event_files)
+        self._name_unfinished()
         if self.format == "parquet" and find_spec("pyarrow"):
             prepare_pyarrow()  # which takes its time; without the package, a start says what is missing
 
@@ -96,6 +104,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
             format_of(path)  # whether it is that of `format` is judged when a run starts: they are set one by one
         if calibration.PARAMETERS & config.keys():
             self._calibration.change(self.parameter_values, time.time())
+        if {"file", "second_file_path"} & config.keys():
+            self._name_unfinished()
 
     def do_start(self) -> None:
         self.full_file_name, self.bytes_written, self.events_written, self.events_not_written = "", 0, 0, 0
@@ -104,6 +114,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._runs: list[tuple[Beginning | None, Ending | None]] = []  # that the source has said something of
         self._errors.over = False
         self._came, self._checked = 0, time.monotonic()
+        self._name_unfinished()
         path = _path(self.file, self.run_id)
         place = Place(self._errors.rules, self._errors.waits)
         self._files = EventSeries(place, path, format_of(path, self.format), self._about, self._calibration)
@@ -111,7 +122,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._errors.report(place)
 
     def do_work(self, datum: Any) -> None:
-        with self._errors.completing(self._files, self._count):
+        with self._errors.completing(self._files, self._after_error):
             block = events_of(datum, self.name)
             if "begins" in block:
                 self._runs.append((block["begins"], None))
@@ -126,8 +137,10 @@ class WriteEvents(calibration.ChannelCalibration, Task):
 
     def do_wait(self) -> None:
         if self.running:
-            with self._errors.completing(self._files, self._count):
+            with self._errors.completing(self._files, self._after_error):
                 self._check_in_place()
+        else:
+            self._unfinished.follow(self.file, self.second_file_path)
 
     def _check_in_place(self) -> None:
         """Now and then: whether what is written goes to where somebody will find it."""
@@ -135,6 +148,13 @@ class WriteEvents(calibration.ChannelCalibration, Task):
             self._checked = time.monotonic()
             self._errors.guarded(self._files.check_in_place)
         self._errors.report(self._files.place)
+
+    def _after_error(self) -> None:
+        self._count()
+        self._name_unfinished()
+
+    def _name_unfinished(self) -> None:
+        self._unfinished.name(self.file, self.second_file_path)
 
     def _count(self) -> None:
         self.bytes_written, self.events_written = self._files.bytes, self._files.events
@@ -157,7 +177,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     def do_stop(self) -> None:
         self.flush_report()  # counts what was dropped
         self._errors.over = True
-        with self._errors.completing(self._files, self._count):
+        with self._errors.completing(self._files, self._after_error):
             self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
         self._errors.report(self._files.place)
         self._count()

@@ -50,6 +50,18 @@ def test_json_and_csv_have_all(data: Path) -> None:
     assert (row["good"], line["good"], row["files"], line["files"]) == (None, "", 1, "1")
 
 
+def test_a_table_has_the_latest_and_says_how_many_more_there_are(data: Path) -> None:
+    for run in range(1, 54):
+        put(data, run)
+    done = call(data, str(data))
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["Run", *map(str, range(4, 54))]
+    assert done.stderr == "pixieioc: note: 3 earlier runs are not shown, --last 0 shows all\n"
+    for option, shown in (("--last=0", 53), ("--last=7", 7), ("--run=2-", 50)):
+        assert len(call(data, str(data), option).stdout.splitlines()) == 1 + shown, option
+    assert "2 earlier runs" in call(data, str(data), "--run=2-").stderr
+    assert len(json.loads(call(data, str(data), "--json").stdout)) == 53
+
+
 def test_none_says_so_and_a_folder_that_is_none_is_an_error(data: Path) -> None:
     assert "no run has a sidecar" in call(data, str(data)).stdout
     put(data, 1)

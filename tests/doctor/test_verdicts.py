@@ -72,7 +72,12 @@ CASES: list[tuple[Callable[..., Iterator[Finding]], Any, Level, str, str]] = [
     (v.limits, Limits(**{**GOOD_LIMITS, "files": 64}), Level.BAD, "64 files may be open, 80", "LimitNOFILE="),
     (v.limits, Limits(**{**GOOD_LIMITS, "files": 256}), Level.ADVICE, "256 files", "LimitNOFILE="),
     (v.limits, Limits(**{**GOOD_LIMITS, "processes": 20}), Level.BAD, "20 processes and threads", "TasksMax="),
+    (v.limits, Limits(**{**GOOD_LIMITS, "processes": 250}), Level.ADVICE, "250 processes and threads", "many modules"),
     (v.limits, Limits(**{**GOOD_LIMITS, "address_space": 10**9}), Level.ADVICE, "limited to 1.0 GB", "ulimit -v"),
+    (
+        v.limits, Limits(**{**GOOD_LIMITS, "address_space": 10**8, "address_space_needed": 10**9}), Level.BAD,
+        "0.1 GB of addresses, 1.0 are needed", "by cgroups",
+    ),
     (v.limits, Limits(**{**GOOD_LIMITS, "memory": 1e9}), Level.BAD, "1.0 GB of memory", "MemoryMax="),
     (v.real_time, RealTime(True, True, 20), Level.OK, "is allowed", ""),
     (v.real_time, RealTime(False, False, 0), Level.OK, "is wanted", ""),

@@ -84,8 +84,8 @@ def test_a_severity_has_one_colour(files: dict[str, str]) -> None:
 def test_from_every_screen_a_button_leads_to_all_others(files: dict[str, str]) -> None:
     parts = {file for file in files if "_cell" in file or "_row" in file or file.startswith("rates_")}
     # A channel is opened from its module, the spectra and traces of further tasks from those of the first, and so are
-    # spectra on a logarithmic scale.
-    below = ("task_", "channel", "spectra_", "traces_", "log_")
+    # spectra on a logarithmic scale and the calibrations of all channels.
+    below = ("task_", "channel", "spectra_", "traces_", "log_", "calibration")
     places = {file for file in files if file not in parts and not file.startswith(below)}
     for file, text in files.items():
         if file not in parts:

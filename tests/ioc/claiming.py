@@ -35,6 +35,10 @@ class Claiming:
         """The ECA status of a put with callback."""
         return self._ask("put", name, value)
 
+    def put_text(self, name: str, text: str) -> int:
+        """The same of a text."""
+        return self._ask("put text", name, text)
+
     def get(self, name: str) -> Any:
         """The value; `ECA 368` if it must not be read."""
         return self._ask("get", name)
@@ -90,7 +94,7 @@ def main(user: str, host: str) -> None:
     """All of it."""
     from epicscorelibs.ca.cadef import CAException
 
-    from tests.ioc.ca.libca import DOUBLE, Libca, wait
+    from tests.ioc.ca.libca import DOUBLE, STRING, Libca, wait
 
     become(user, host)
     with Libca() as client:
@@ -104,6 +108,8 @@ def main(user: str, host: str) -> None:
                     said: Any = [channel.readable, channel.writable]
                 case "put":
                     said = channel.put(DOUBLE, float(arguments[0]))
+                case "put text":
+                    said = channel.put(STRING, arguments[0])
                 case _:
                     try:
                         said = channel.get(DOUBLE)[0]

@@ -171,3 +171,35 @@ def test_what_is_written_by_a_trapped_rule_is_logged_with_what_became_of_it(side
     count = len(sides.lines(before + 5))
     ioc.until("IOC:PutLogCount_RBV", count)
     assert (ioc.get("IOC:PutLogState_RBV"), ioc.get("IOC:PutLogLost_RBV")) == ("OK", 0)
+
+
+def test_a_record_is_given_another_group_and_the_rights_of_who_is_connected_follow(sides: Sides) -> None:
+    ioc, text = sides.ioc, RULES.replace("USER", _account()) + "ASG(EN) {RULE(1, WRITE)}\n"
+    sides.access.write_text(text)
+    ioc.put("IOC:ReadAccess", 1)
+    count = len(sides.lines(1))
+    setting, preset = ioc.prefix + "StopTimeout", ioc.prefix + "PresetReal"
+    with claiming("nobody", "wall") as client:
+        assert client.rights(setting, (True, True)) == (True, True)
+        assert client.put_text(setting + ".ASG", "OP") == NO_WRITE_ACCESS  # of the shift at level 0 only
+        assert client.put_text(preset + ".ASG", "EN") == NORMAL  # of operators at level 1
+        assert sides.lines(count + 1)[count].items() >= {
+            "user": "nobody", "pv": preset + ".ASG", "old": "OP", "new": "EN", "outcome": "accepted"
+        }.items()  # fmt: skip
+        assert client.rights(preset, (True, True)) == (True, True)  # everybody may write EN
+        assert client.put_text(preset + ".ASG", "OP") == NORMAL
+        assert client.put_text(preset + ".ASG", "A" * 29) == PUTFAIL
+        ioc.put("StopTimeout.ASG", "LOCKED")  # which the file does not define
+        assert client.rights(setting, (True, False)) == (True, False)
+        assert ioc.get("StopTimeout.ASG") == "LOCKED"
+        assert "LOCKED: nobody" in ioc.get("IOC:ACCESS")
+        with pytest.raises(PutFailed):  # nor may who has written it
+            ioc.put("StopTimeout.ASG", "EX")
+        sides.access.write_text(text + "ASG(LOCKED) {RULE(1, WRITE) {UAG(shift)}}\n")
+        ioc.process.send_signal(signal.SIGHUP)
+        assert client.rights(setting, (True, True)) == (True, True)
+        assert client.put_text(setting + ".ASG", "EX") == NORMAL
+    ioc.put("StopTimeout", 5.0)
+    assert (
+        "StopTimeout: its access group is LOCKED now, it was EX; the access file does not define LOCKED" in ioc.output()
+    )

@@ -126,7 +126,7 @@ async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None
         assert desk["FilePath"] == "/data/été\nzwei"
         assert desk["SortEvents:Window_RBV"] == 50.0
         assert desk.settings.used["SortEvents"]["window"] == 50.0
-        assert (desk["SR_rebootStatus"], desk["SR_rebootStatusStr"]) == (3, "No errors")
+        assert (desk["SR_rebootStatus"], desk["SR_rebootStatusStr"]) == (4, "No errors")
         assert desk["SR_rebootMessage_RBV"].endswith(".sav: 5 settings restored")
         assert desk.told == []
 
@@ -215,10 +215,10 @@ async def test_a_value_that_is_no_longer_allowed_is_named_and_the_others_are_res
             assert f"{name}: there is no such setting now" in message
         assert desk["StopTimeout_RBV"] == 3.5
         assert (desk["SortEvents:Window"], desk["FileNumber"]) == (100.0, 1)
-        assert desk["SR_rebootStatus"] == 1
+        assert desk["SR_rebootStatus"] == 2
         assert desk.pvs["SR_rebootStatus"].severity == 1
         await desk.put("ErrorAck", 1)
-        assert (desk["SR_rebootStatus"], desk.pvs["SR_rebootStatus"].severity) == (1, 0)
+        assert (desk["SR_rebootStatus"], desk.pvs["SR_rebootStatus"].severity) == (2, 0)
 
 
 @conversation
@@ -271,11 +271,11 @@ async def test_the_file_of_another_configuration_is_told_and_not_used(tmp_path: 
     async with office(tmp_path, config_of(tmp_path, CHAIN[:4])) as desk:
         assert desk["StopTimeout"] == 8.0
         assert "it is of another configuration (P: LoadFiles > " in desk["SR_rebootMessage_RBV"]
-        assert desk["SR_rebootStatus"] == 0
+        assert desk["SR_rebootStatus"] == 1
         await desk.put("StopTimeout", 6.0)
     for chain, value in ((CHAIN, 4.0), (CHAIN[:4], 6.0)):
         async with office(tmp_path, config_of(tmp_path, chain)) as desk:
-            assert (desk["StopTimeout"], desk["SR_rebootStatus"]) == (value, 3)
+            assert (desk["StopTimeout"], desk["SR_rebootStatus"]) == (value, 4)
 
 
 @conversation
@@ -283,13 +283,16 @@ async def test_a_folder_that_cannot_be_written_is_told_until_it_can_be(tmp_path:
     folder = tmp_path / "state"
     async with office(folder) as desk:
         await desk.saved()
+        beats = desk["SR_heartbeat"]
+        await desk.until("SR_heartbeat", 1 - beats)
+        await desk.until("SR_heartbeat", beats)
         shutil.rmtree(folder)
         await desk.put("StopTimeout", 4.0)
-        await desk.until("SR_status", 0)
+        await desk.until("SR_status", 1)
         assert desk["SR_statusMessage_RBV"] == f"settings cannot be saved in {folder}: No such file or directory"
         assert desk.pvs["SR_status"].severity == 2
         folder.mkdir()
-        await desk.until("SR_status", 3)
+        await desk.until("SR_status", 4)
         assert desk["SR_statusMessage_RBV"] == ""
     async with office(folder) as desk:
         assert desk["StopTimeout"] == 4.0

@@ -38,7 +38,7 @@ async def test_a_host_is_its_address_or_what_it_says(
     ioc = IocTable(access_file="a.acf", check_client_ip=by_address)
     config = check(PipelineTable(["DummyData", "PrintData"]), {}, {}, ioc, tmp_path, "X:", "here")
     pvs, changed = Pvs(all_pvs(config), config.prefix), asyncio.Event()
-    security = AccessSecurity(config, pvs, lambda _: None, changed.set)
+    security = AccessSecurity(config, pvs, lambda _: None, changed.set, lambda *_: None)
     liar, honest = Client("eve", "wall", "10.0.0.9:1"), Client("jan", "desk", "10.0.0.7:1")
     if by_address:
         assert (pvs["IOC:AccessState_RBV"].label, pvs["IOC:AccessMessage_RBV"].value) == (

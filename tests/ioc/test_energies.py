@@ -81,7 +81,7 @@ async def test_a_calibration_posts_its_setpoint_and_its_readback_and_nothing_els
         late = {name for name, record in desk.pvs.items() if record.late is not None and "ConfigJSON" not in name}
         edges = {f"M00:C01:ROI{i}:{edge}Kev" for i in range(1, 5) for edge in ("Low", "High")}
         assert late == {"CalVersion_RBV", "M00:C01:EnergyAxis_RBV", "M00:C01:Calibrated_RBV", *edges}
-        assert _shown(desk, "M00:C01:EnergyAxis_RBV").tolist() == (np.arange(256) * 256 * 0.1).tolist()
+        assert _shown(desk, "M00:C01:EnergyAxis_RBV").tolist() == pytest.approx((np.arange(256) * 25.6).tolist())
         assert len(_shown(desk, "M00:C00:EnergyAxis_RBV")) == 0
         assert len(_shown(desk, "CalVersion_RBV")) == 12
 
@@ -102,7 +102,10 @@ async def test_a_region_in_kev_is_one_in_bins() -> None:
         assert put(math.nan, JAN) is None  # what is shown can be written, and changes nothing
         assert (told, desk.told) == ([], before)
         await desk.put("M00:C01:CalGain", 0.1)  # a bin has 25.6 keV
-        assert (_shown(desk, low), math.isnan(_shown(desk, high))) == (0, True)
+        assert (_shown(desk, low), _shown(desk, high)) == (0, 0)  # a region without an end ends where it begins
+        assert put(0.0, JAN) is not None
+        assert desk.pvs[high].put(0.0, JAN) is None  # pyright: ignore[reportOptionalCall]
+        assert desk.shows("M00:C01:ROI2:High") == (-1, -1, "No")
         assert await desk.put(high, 680) == "OK M00:C01:ROI2:High = 26"
         assert await desk.put(low, 641) == "OK M00:C01:ROI2:Low = 25"
         assert [_shown(desk, low), _shown(desk, high)] == pytest.approx([640, 691.2])
@@ -158,7 +161,7 @@ def test_a_calibration_over_channel_access(ioc: Ioc) -> None:
     assert [ioc.get(f"M00:C00:ROI1:{edge}") for edge in ("Low_RBV", "High_RBV")] == [200, 209]
     assert [ioc.get(f"M00:C00:ROI1:{edge}Kev") for edge in ("Low", "High")] == pytest.approx([640, 672])
     # The second task with spectra has regions of its own, and the same calibration.
-    assert math.isnan(ioc.get("Singles:M00:C00:ROI1:HighKev"))
+    assert ioc.get("Singles:M00:C00:ROI1:HighKev") == 0  # there is none
     assert [ioc.get(f"{before}M00:C0{i}:Calibrated_RBV") for before in ("", "Singles:") for i in (0, 1)] == [
         "Yes", "No", "Yes", "No"
     ]  # fmt: skip

@@ -1,13 +1,16 @@
-"""Open files: what tasks and runs need is kept from clients."""
+"""What the system must allow: files, of which those of tasks and runs are kept from clients; processes; addresses."""
 
 from __future__ import annotations
 
+import os
 import resource
+from pathlib import Path
 
 import pytest
 
-from pixieioc.pipeline import Error
-from pixieioc.pipeline.limits import claim, clients_at_most, needed_files
+from pixieioc.pipeline import Refused, limits
+from pixieioc.pipeline.control_groups import Left
+from pixieioc.pipeline.limits import claim, clients_at_most, needed_files, no_thread
 
 
 @pytest.mark.parametrize(
@@ -21,5 +24,28 @@ def test_clients_get_the_files_that_nobody_else_needs(monkeypatch: pytest.Monkey
 
 def test_too_few_files_are_told_with_how_many_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
-    with pytest.raises(Error, match=r"only 64 files may be open at a time, at least 91 are needed for 5 tasks"):
+    with pytest.raises(Refused, match=r"only 64 files may be open at a time, at least 91 are needed for 5 tasks"):
         claim(5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed", "text"),
+    [
+        (resource.RLIMIT_AS, 3 * 10**8, r"a process may have 0.3 GB of addresses only, at least 1.0 are needed"),
+        (resource.RLIMIT_NPROC, 2, r"only 0 more processes and threads may be started \(ulimit -u\), at least 45"),
+    ],
+)
+def test_each_limit_that_is_too_low_is_told_with_what_mends_it(
+    monkeypatch: pytest.MonkeyPatch, kind: int, allowed: int, text: str
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda asked: (allowed if asked == kind else 10**12,) * 2)
+    monkeypatch.setattr(os, "geteuid", lambda: 1)
+    with pytest.raises(Refused, match=text):
+        claim(5)
+
+
+def test_the_control_group_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "left", lambda controller: Left(12, Path(f"/{controller}.max")))
+    with pytest.raises(Refused, match=r"only 12 more processes and threads may be started \(/pids.max\), .*TasksMax="):
+        claim(5)
+    assert "12 more are allowed by /pids.max" in no_thread()

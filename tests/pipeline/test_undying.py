@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -50,9 +51,10 @@ def test_it_is_told_and_no_other_takes_its_place_before_it_has_ended(pipeline: R
         pipeline.create_task("ToyWriter")
 
 
-def test_the_program_ends_without_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["after it was killed", "while it is being killed"])
+def test_the_program_ends_without_it(tmp_path: Path, when: str) -> None:
     with freezable(tmp_path / "disk") as disk, (tmp_path / "said").open("w") as said:
-        command = [sys.executable, "-m", "tests.pipeline.test_undying", str(disk)]
+        command = [sys.executable, "-m", "tests.pipeline.test_undying", str(disk), when]
         # The process that stays has its output open, too: nobody must wait for the end of that.
         program = subprocess.run(command, cwd=ROOT, timeout=30, stdout=said, stderr=subprocess.STDOUT, check=False)
         assert program.returncode == 0, (tmp_path / "said").read_text()
@@ -61,9 +63,16 @@ def test_the_program_ends_without_it(tmp_path: Path) -> None:
         left.wait(5)
 
 
+def _kill(pipeline: Recorder) -> None:
+    with contextlib.suppress(Error):
+        pipeline.kill()
+
+
 if __name__ == "__main__":
     from tests.pipeline import toys  # noqa: F401  # importing it defines the tasks
 
     with contextlib.suppress(Error), Recorder() as made:
         print(hung(made, Path(sys.argv[1])).pid, flush=True)
-        made.kill()
+        killing = threading.Thread(target=_kill, args=(made,), daemon=True)
+        killing.start()
+        killing.join(0.3 if sys.argv[2].startswith("while") else None)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
-import re
-import resource
 import shutil
 import signal
-import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import psutil
 
-from pixieioc.drill.drill import Violation
 from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
-from tests.ca_client import NoAnswer
-from tests.running_ioc import Ioc, ioc_folder
+from tests.running_ioc import Ioc
+from tests.system.limit_faults import of_limits
 from tests.system.rounds import (
     BOUND,
     Campaign,
@@ -36,7 +30,6 @@ from tests.system.rounds import (
     lives,
     next_run,
     right,
-    running_in,
     running_ioc,
 )
 
@@ -170,87 +163,6 @@ def _of_helpers(campaign: Campaign) -> None:
                 campaign.note(name, partial(fault, campaign.choice.random(), ioc))
 
 
-# -- what the system does not give ----------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _many_connections(ioc: Ioc) -> Iterator[None]:
-    """More of them than the IOC has descriptors for."""
-    listening = [each for each in ioc.processes()[0].net_connections("tcp") if each.status == "LISTEN"]
-    with contextlib.ExitStack() as clients:
-        for _ in range(60):
-            with contextlib.suppress(OSError):
-                clients.enter_context(socket.create_connection(("127.0.0.1", listening[0].laddr.port), 1))
-        yield
-
-
-def _few_files(pause: float, seen: Seen) -> None:
-    """`ulimit -n 64` is refused with the number that is needed, and that is enough, whatever clients do."""
-    with ioc_folder() as folder:
-        with contextlib.suppress(AssertionError, NoAnswer), running_in(folder, preexec_fn=partial(_limit_files, 64)):
-            raise Violation("it runs with 64 files")
-        said = re.search(
-            r"only 64 files may be open at a time, at least (\d+) are needed", (folder / "log").read_text()
-        )
-        expect(said is not None, f"it said: {(folder / 'log').read_text()}")
-        assert said is not None
-        with running_in(folder, preexec_fn=partial(_limit_files, int(said[1]))) as ioc:
-            _with_few_files(ioc, pause, seen)
-
-
-def _with_few_files(ioc: Ioc, pause: float, seen: Seen) -> None:
-    """Clients take all that is left; who is connected is served, and the next run is good."""
-    files, run = Files(ioc.folder / "raw"), acquire(ioc)
-    time.sleep(pause)  # the random moment
-    with _many_connections(ioc):
-        began = time.monotonic()
-        expect(answered(ioc.put_later("Stop", 1, 60)) is None, "Stop has failed")
-        answered(run)
-        seen.answered.append(time.monotonic() - began)
-        next_run(ioc)
-    expect(ioc.get("DetectorState_RBV") == "Idle", f"the run failed: {ioc.get('ErrorFirstMessage_RBV')}")
-    conserved(ioc)
-    right(files)
-    next_run(ioc)
-
-
-def _limit_files(count: int) -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
-
-
-_NEWNS, _TREE_PRIVATE = 0x20000, 0x44000
-
-
-def _full_shared_memory() -> None:
-    """For a process that begins: it has a /dev/shm of its own, in which there is no room."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    for done in (
-        lambda: libc.unshare(_NEWNS),
-        lambda: libc.mount(b"none", b"/", None, _TREE_PRIVATE, None),
-        lambda: libc.mount(b"none", b"/dev/shm", b"tmpfs", 0, b"size=4096"),
-    ):
-        if done():
-            raise OSError(ctypes.get_errno(), "no /dev/shm of one's own")
-    Path("/dev/shm/filler").write_bytes(bytes(4096))
-
-
-def _without_shared_memory(pause: float, ioc: Ioc, seen: Seen) -> None:
-    in_a_run(ioc, lambda: None, pause, seen)
-    found = list(Path(f"/proc/{ioc.process.pid}/root/dev/shm").iterdir())
-    expect([each.name for each in found] == ["filler"], f"in /dev/shm: {found}")
-
-
-def _of_limits(campaign: Campaign) -> None:
-    for _ in campaign.rounds("ulimit -n 64"):
-        campaign.note("ulimit -n 64", partial(_few_files, campaign.choice.random()))
-    if os.geteuid() != 0:
-        campaign.leave_out("/dev/shm full", "only root mounts file systems")
-        return
-    for _ in campaign.rounds("/dev/shm full"):
-        full = partial(_without_shared_memory, campaign.choice.random())
-        campaign.note("/dev/shm full", in_its_own_ioc(full, preexec_fn=_full_shared_memory))
-
-
 # -- its clock ------------------------------------------------------------------------------------------------------
 
 
@@ -319,6 +231,6 @@ def _stepped(library: str) -> dict[str, str]:
 def of_ioc(campaign: Campaign) -> None:
     """Each of them."""
     _of_helpers(campaign)
-    _of_limits(campaign)
+    of_limits(campaign)
     _of_clock(campaign)
     _of_signals(campaign)

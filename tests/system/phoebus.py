@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,14 @@ from tests.running_ioc import ROOT
 
 FOLDER = Path(os.environ.get("PHOEBUS_SCREEN_FOLDER", ROOT.parent / "shared" / "tools" / "phoebus"))
 #: What Phoebus says on a computer that is too busy for it, with what its threads do then, of channels that are
-#: given up before they have answered because the screen is left, and of a plot whose listeners are told of a value
-#: while its axes are still being added (the axes then come with the next update; a plot without any would fail the
-#: static tests and be seen in the pictures): nothing that a screen can cause.
+#: given up before they have answered because the screen is left, of values by PVAccess that were on their way then,
+#: and of a plot whose listeners are told of a value while its axes are still being added (the axes then come with the
+#: next update; a plot without any would fail the static tests and be seen in the pictures): nothing that a screen can
+#: cause.
 _BUSY = re.compile(
     r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING|User destroyed channel|while channel is null|"
-    r"java\.lang\.Exception: Stack trace|Plot has 0 while model has \d+ Y axes|^\t"
+    r"java\.lang\.Exception: Stack trace|Received unexpected monitor .*CLOSING|"
+    r"Plot has 0 while model has \d+ Y axes|^\t"
 )
 #: The header of every screen, and what is not connected (opaque or half transparent) or invalid.
 _HEADER = (45, 55, 72)
@@ -169,7 +171,7 @@ class Phoebus:
         """Where the widget of this kind that shows `pv` is on the present screen, whose macros have their defaults."""
         for widget in ET.parse(self._folder / self.file).getroot().iter("widget"):
             name = _DEFAULT.sub(lambda m: "" if m[1] == "P" else m[2], widget.findtext("pv_name", ""))
-            if widget.get("type") == kind and name == pv:
+            if widget.get("type") == kind and name.removeprefix("pva://") == pv:
                 x, y, width, height = (int(widget.findtext(tag, "0")) for tag in ("x", "y", "width", "height"))
                 return x, y, width, height
         raise KeyError(f"{self.file} has no {kind} for {pv!r}")
@@ -226,8 +228,11 @@ class Phoebus:
 
 
 @contextmanager
-def phoebus(folder: Path, file: str, prefix: str, ca_addr: str) -> Iterator[Phoebus]:
-    """Phoebus with the screen `file` of `folder`, all of whose widgets are connected. Absent if it is not here."""
+def phoebus(folder: Path, file: str, prefix: str, ca_addr: str, *settings: str) -> Iterator[Phoebus]:
+    """Phoebus with the screen `file` of `folder`, all of whose widgets are connected. Absent if it is not here.
+
+    `settings` are further ones of Phoebus: `org.phoebus...=value`.
+    """
     if not (FOLDER / "phoebus_screen.py").is_file():
         raise Absent(f"no phoebus_screen.py in {FOLDER}")
     sys.path.insert(0, str(FOLDER))
@@ -236,7 +241,7 @@ def phoebus(folder: Path, file: str, prefix: str, ca_addr: str) -> Iterator[Phoe
     finally:
         sys.path.remove(str(FOLDER))
     try:
-        opened = _open(tool, folder / file, prefix, ca_addr)
+        opened = _open(tool, folder / file, prefix, ca_addr, settings)
     except tool.NotAvailable as error:
         raise Absent(str(error)) from error
     try:
@@ -247,11 +252,11 @@ def phoebus(folder: Path, file: str, prefix: str, ca_addr: str) -> Iterator[Phoe
         opened.__exit__()
 
 
-def _open(tool: Any, file: Path, prefix: str, ca_addr: str) -> Any:
+def _open(tool: Any, file: Path, prefix: str, ca_addr: str, more: Sequence[str]) -> Any:
     """Starts it; a second time, if its X server has ended as soon as it was there (two took the same number)."""
     # Phoebus starts a repeater, which would outlive it, unless there is one: it is told of the tests' own, by one more
     # line in the settings that the tool writes.
-    settings = f"{ca_addr}\norg.phoebus.pv.ca/repeater_port={os.environ['EPICS_CA_REPEATER_PORT']}"
+    settings = "\n".join([ca_addr, f"org.phoebus.pv.ca/repeater_port={os.environ['EPICS_CA_REPEATER_PORT']}", *more])
     for attempt in range(2):
         opened = tool.PhoebusScreen(file, {"P": prefix}, ca_addr=settings, settle=0, open_timeout=60)
         try:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
+from pixieioc.export import outputs
 from pixieioc.export.screens import style
+from pixieioc.export.write import write
+from pixieioc.testing.ioc import free_port
 from tests.conftest import CA_PORTS
+from tests.export.described import of_file
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 from tests.system.phoebus import Absent, Phoebus, phoebus
 
@@ -16,15 +21,39 @@ DEMO = ROOT / "examples" / "demo.toml"
 OPI = ROOT / "opi"
 ADDRESSES = " ".join(f"127.0.0.1:{port}" for port in CA_PORTS)
 #: Display files that are only parts of others.
-PARTS = {"spectra_cell.bob", "log_spectra_cell.bob", "traces_cell.bob", "rates_module.bob", "alarm_row.bob"}
+PARTS = {
+    "spectra_cell.bob", "log_spectra_cell.bob", "traces_cell.bob", "rates_module.bob", "alarm_row.bob",
+    "calibration_row.bob",
+}  # fmt: skip
+#: The ports of PVAccess: for searches, and for connections.
+PVA_PORTS = free_port(), free_port()
+PVA = """
+[ioc.pva]
+on = true
+interfaces = ["127.0.0.1"]
+broadcast_port = {}
+port = {}
+"""
+#: How Phoebus finds it.
+PVA_SETTINGS = (
+    "org.phoebus.pv.pva/epics_pva_addr_list=127.0.0.1",
+    "org.phoebus.pv.pva/epics_pva_auto_addr_list=false",
+    f"org.phoebus.pv.pva/epics_pva_broadcast_port={PVA_PORTS[0]}",
+)
 pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
 def iocs() -> Iterator[list[Ioc]]:
-    """Two IOCs of the demo, with different prefixes."""
+    """Two IOCs of the demo, with different prefixes; the second one is there by PVAccess, too."""
     with ExitStack() as stack:
-        yield [stack.enter_context(running(Ioc(stack.enter_context(ioc_folder()), "run", DEMO))) for _ in range(2)]
+        folders = [stack.enter_context(ioc_folder()) for _ in range(2)]
+        with_pva = folders[1] / "demo.toml"
+        with_pva.write_text(DEMO.read_text() + PVA.format(*PVA_PORTS))
+        files = (DEMO, with_pva)
+        yield [
+            stack.enter_context(running(Ioc(folder, "run", file))) for folder, file in zip(folders, files, strict=True)
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +72,9 @@ def ioc(iocs: list[Ioc], screen: Phoebus) -> Ioc:
 
 
 @contextmanager
-def _shown(file: str, ioc: Ioc) -> Iterator[Phoebus]:
+def _shown(file: str, ioc: Ioc, folder: Path = OPI) -> Iterator[Phoebus]:
     try:
-        with phoebus(OPI, file, ioc.prefix, ADDRESSES) as shown:
+        with phoebus(folder, file, ioc.prefix, ADDRESSES, *PVA_SETTINGS) as shown:
             yield shown
     except Absent as error:
         pytest.skip(str(error))
@@ -64,22 +93,39 @@ def _visit(screen: Phoebus, ioc: Ioc, first: int = 0) -> None:
         assert not screen.has_scroll_bars(), place
         seen.add(f"{place.lower()}.bob")
         if place == "Spectra":
-            screen.go("logarithmic", "log_spectra.bob")
-            seen.add("log_spectra.bob")
+            for text, file in (("logarithmic", "log_spectra.bob"), ("Table", "calibration.bob")):
+                screen.go(text, file)
+                assert not screen.has_scroll_bars(), file
+                seen.add(file)
     left_out = {f"task_{task}.bob" for task in ioc.tasks()[:first]}
     assert seen | PARTS | left_out == {path.name for path in OPI.iterdir()}
     assert screen.problems() == []
 
 
 def test_every_screen_is_there_by_the_mouse_for_either_prefix_and_nothing_is_wrong_with_it(
-    iocs: list[Ioc], screen: Phoebus
+    iocs: list[Ioc], screen: Phoebus, tmp_path: Path
 ) -> None:
-    """Each place that is gone to waits until no widget is disconnected or invalid; nothing has to be scrolled."""
-    iocs[1].put_and_forget("Acquire", 1)
+    """Each place that is gone to waits until no widget is disconnected or invalid; nothing has to be scrolled.
+
+    The second IOC is looked at and operated over PVAccess, with the screens for that.
+    """
     _visit(screen, iocs[0])
-    with _shown("run.bob", iocs[1]) as other:
-        _visit(other, iocs[1], first=-1)  # the files of tasks differ by what they have, not by where that comes from
-    iocs[1].put("Stop", 1)
+    ioc = iocs[1]
+    write(tmp_path, outputs(of_file(DEMO), pva=True))
+    with _shown("run.bob", ioc, tmp_path / "pva") as other:
+        other.press("Start")
+        ioc.until("Acquire_RBV", "Acquiring")
+        _visit(other, ioc, first=-1)  # the files of tasks differ by what they have, not by where that comes from
+        other.go("Run", "run.bob")
+        other.enter("PresetReal", "12.5 s")
+        ioc.until("PresetReal", 12.5)
+        other.enter("Title", "größer")
+        ioc.until("Title", "größer")
+        other.enter("PresetTriggers", "-5")
+        other.until_filled("textentry", "PresetTriggers", style.NOTE)
+        ioc.until("CmdMessage_RBV", lambda message: "PresetTriggers" in message and "must be" in message)
+        other.press("Stop")
+        ioc.until("Acquire_RBV", "Done")
 
 
 #: A process variable, what is typed, what it becomes.

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from pixieioc.pipeline import Error, Status
+from pixieioc.tasks.cut_off import raw_files, unfinished_events
 from pixieioc.tasks.growing_file import GrowingFile, is_open
-from pixieioc.tasks.raw_file import RawFile, unfinished, unfinished_text
+from pixieioc.tasks.raw_file import RawFile, unfinished
 from tests.recorder import Recorder
 from tests.tmpfs import tmpfs, unmount
 
@@ -168,10 +169,46 @@ def test_templates_of_all_kinds_find_their_files(tmp_path: Path, template: str, 
         unfinished("%f", str(folder))
 
 
-def test_a_sentence_about_many_files_stays_short() -> None:
-    assert unfinished_text([]) == ""
-    long = unfinished_text([Path(f"/data/häßlich_{number:03}.part") for number in range(100)])
+def test_a_sentence_about_many_files_stays_short(tmp_path: Path) -> None:
+    assert raw_files(TEMPLATE, str(tmp_path)) == ""
+    for number in range(100):
+        (tmp_path / f"häßlich_{number:03}_run000001_mod00.bin.part").touch()
+    long = raw_files(TEMPLATE, str(tmp_path))
     assert long.startswith("100 raw files were cut off")
     assert long.endswith("...")
     assert 490 < len(long.encode()) <= 500
-    assert "\ufffd" in unfinished_text([Path(os.fsdecode(b"/data/\xff.part"))])
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / os.fsdecode(b"\xff_001_run000001_mod00.bin.part")).touch()
+    assert "\ufffd" in raw_files(TEMPLATE, str(tmp_path / "strange"))
+
+
+@pytest.mark.parametrize(
+    ("file", "cut_off"),
+    [
+        ("e_run{run}.parquet", ["e_run000007.parquet.part", "e_run000008_002.parquet.part"]),
+        ("run{run}/e [1].npy", ["run000007/e [1].npy.part"]),
+        ("e.npy", ["e.npy.part", "e_012.npy.part"]),
+        ("plain_{run}", ["plain_1000000.part"]),
+    ],
+)
+def test_files_of_events_that_were_cut_off_are_found_by_their_name(
+    tmp_path: Path, file: str, cut_off: list[str]
+) -> None:
+    others = [
+        "e_run000009.parquet",
+        "e_runner.parquet.part",
+        "e.extra.npy.part",
+        "e.traces.npy.part",
+        "e.npy.json.part",
+    ]
+    for name in (*cut_off, *others):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(unfinished_events(f"{tmp_path}/{file}")) == [tmp_path / name for name in cut_off]
+    (tmp_path / "second").mkdir()
+    second = tmp_path / "second" / Path(cut_off[0]).name
+    second.touch()
+    found = list(unfinished_events(f"{tmp_path}/{file}", f"{tmp_path}/second"))
+    assert found == [*(tmp_path / name for name in cut_off), second]
+    with contextlib.closing(GrowingFile(tmp_path / "e_run000010.parquet.part")):
+        assert not any("000010" in path.name for path in unfinished_events(f"{tmp_path}/e_run{{run}}.parquet"))

@@ -48,6 +48,6 @@ def _row(sheet: Sheet, module: str, channel: str, names: list[str], has_spectrum
         sheet.add(bob.label(head, channel, style.SMALL_BOLD, align=bob.CENTER))
     for cell, (_, name) in zip(cells, _SHOWN, strict=True):
         if name in names:
-            pv = f"{sheet.site.prefix}M{module}:C{channel}:{name}"
+            pv = f"{sheet.site.start}M{module}:C{channel}:{name}"
             precision = 1 if name == "DeadTime_RBV" else 0
             sheet.add(bob.value(cell, pv, style.TEXT_BOLD, bob.RIGHT, units=False, precision=precision))

@@ -62,4 +62,4 @@ def _row(site: Site, box: Box) -> str:
 
 def _pv(site: Site, what: str) -> str:
     site.info(f"Alarm1:{what}")
-    return f"{site.prefix}Alarm$(N=1):{what}"
+    return f"{site.start}Alarm$(N=1):{what}"

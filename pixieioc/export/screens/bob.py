@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from pixieioc.export.screens import style
 from pixieioc.export.screens.bob_xml import Adds, Display, Value, element_of, macros_of, set_property, widget_of
 from pixieioc.export.screens.box import Box
-from pixieioc.export.screens.controls import choice, command, entry, opener
+from pixieioc.export.screens.controls import choice, command, entry, exponential, opener
 from pixieioc.export.screens.plots import Axis, plot
 from pixieioc.export.screens.rules import hidden_while, literal, rule, ruled, shown_while
 from pixieioc.export.screens.style import CENTER, LEFT, MIDDLE, RIGHT, STRING, Color, Font
 
 __all__ = [
     "CENTER", "LEFT", "MIDDLE", "RIGHT", "Adds", "Axis", "Box", "Display", "Value", "bar", "choice", "command",
-    "copies", "entry", "hidden_while", "label", "lamp", "literal", "log_text", "opener", "plot", "polyline",
-    "rectangle", "rule", "ruled", "shown_while", "value",
+    "copies", "entry", "exponential", "hidden_while", "label", "lamp", "literal", "log_text", "opener", "plot",
+    "polyline", "rectangle", "rule", "ruled", "shown_while", "value",
 ]  # fmt: skip
 
 #: Phoebus' format for numbers with given places.

@@ -10,6 +10,9 @@ from pixieioc.export.screens.bob_xml import element_of, macros_of, set_property,
 from pixieioc.export.screens.box import Box
 from pixieioc.export.screens.style import CENTER, STRING, Color, Font
 
+#: Phoebus' format for numbers as 1.1E-8.
+_EXPONENTIAL = 2
+
 
 def entry(box: Box, pv: str, font: Font = style.TEXT, *, text: bool = False, units: bool = True) -> ET.Element:
     """A number or a text that can be typed."""
@@ -21,6 +24,13 @@ def entry(box: Box, pv: str, font: Font = style.TEXT, *, text: bool = False, uni
         set_property(widget, "format", STRING)
     if not units:
         set_property(widget, "show_units", False)
+    return widget
+
+
+def exponential(widget: ET.Element, precision: int) -> ET.Element:
+    """The widget, with its number as 1.1E-8."""
+    set_property(widget, "format", _EXPONENTIAL)
+    set_property(widget, "precision", precision)
     return widget
 
 

@@ -13,10 +13,15 @@ from pixieioc.export.screens.layout import Site, control_of
 from pixieioc.export.screens.style import Color
 
 _CALIBRATED = "Calibrated_RBV"
+#: Of numbers with more decimals than _PLACES nothing but zeros would be seen: they are shown as powers of ten.
+_PLACES, _DIGITS = 8, 5
 #: Heights of a caption and of what can be written.
 _CAPTION, _ENTRY = 22, 32
 HEIGHT = _CAPTION + _ENTRY + 12
-_SETTINGS = (
+#: The screen with the calibrations of all channels, and what it needs to know.
+TABLE, _HERE = "calibration.bob", {"M": "$(M=00)"}
+#: What is known of a channel: the caption, and the name.
+SETTINGS = (
     ("Name", "Name"), ("Detector", "Detector"), ("Group", "Group"), ("Offset, keV", "CalOffset"),
     ("Gain, keV/ADC unit", "CalGain"), ("Quadratic", "CalQuadratic"),
 )  # fmt: skip
@@ -57,11 +62,20 @@ def calibration(site: Site, display: Display, box: Box) -> None:
     display.add(bob.rectangle(box, name="panel calibration"))
     inside = Box(box.x + 8, box.y + 4, box.width - 16, box.height - 8)
     every = replace(site, owner="")  # there is one, whichever task fills spectra
-    for area, (caption, what) in zip(inside.columns(20, 16, 14, 15, 19, 16, gap=8), _SETTINGS, strict=True):
-        info, pv = every.info(f"M00:C00:{what}"), every.channel(what)
-        written = bob.literal(f"M$(M=00):C$(C=00):{what}")
+    *areas, button = inside.columns(19, 14, 13, 14, 18, 14, 8, gap=8)
+    display.add(
+        bob.opener(Box(button.x, button.y + _CAPTION, button.width, _ENTRY), "Table", TABLE, _HERE, style.SMALL_BOLD)
+    )
+    for area, (caption, what) in zip(areas, SETTINGS, strict=True):
         entry = Box(area.x, area.y + _CAPTION, area.width, _ENTRY)
-        display.add(
-            bob.label(Box(area.x, area.y, area.width, _CAPTION), caption, style.SMALL, style.FAINT, tip=info.doc),
-            control_of(every, entry, info, pv, written, mark=every.channel(f"{what}_RBV"), units=False),
-        )
+        tip = every.info(f"M00:C00:{what}").doc
+        caption_at = Box(area.x, area.y, area.width, _CAPTION)
+        display.add(bob.label(caption_at, caption, style.SMALL, style.FAINT, tip=tip), known(every, entry, what))
+
+
+def known(site: Site, box: Box, what: str) -> ET.Element:
+    """One of them, of the channel that the macros name, to be written; marked while another one is in use."""
+    written = bob.literal(f"M$(M=00):C$(C=00):{what}")
+    info, pv = site.info(f"M00:C00:{what}"), site.channel(what)
+    widget = control_of(site, box, info, pv, written, mark=site.channel(f"{what}_RBV"), units=False)
+    return bob.exponential(widget, _DIGITS) if info.precision > _PLACES else widget

@@ -30,16 +30,23 @@ _DOING: dict[str, Color] = {
 class Site:
     """The process variables of an IOC as screens name them: with the prefix as a macro.
 
-    `owner` is the task whose channels a screen shows, where these stand behind its name.
+    `owner` is the task whose channels a screen shows, where these stand behind its name. `protocol` is said before
+    each name, as `pva://`; without it Phoebus takes its own default.
     """
 
     description: Description
     owner: str = ""
+    protocol: str = ""
 
     @property
     def prefix(self) -> str:
         """The macro; a screen that is opened without it is for the IOC that it was made from."""
         return f"$(P={self.description.prefix})"
+
+    @property
+    def start(self) -> str:
+        """What all names on a screen begin with."""
+        return self.protocol + self.prefix
 
     def __contains__(self, name: str) -> bool:
         return name in self.description.pvs
@@ -60,7 +67,7 @@ class Site:
     def channel(self, what: str) -> str:
         """That of the channel which the macros M and C name: `what` is the part that all channels have."""
         self.info(f"{self.before}M00:C00:{what}")
-        return f"{self.prefix}{self.before}M$(M=00):C$(C=00):{what}"
+        return f"{self.start}{self.before}M$(M=00):C$(C=00):{what}"
 
     def has_channel(self, what: str) -> bool:
         """Whether channels have this."""
@@ -68,7 +75,7 @@ class Site:
 
     def of(self, pv: PvInfo) -> str:
         """The name of a process variable on a screen."""
-        return self.prefix + pv.name
+        return self.start + pv.name
 
     def channels(self, what: str) -> list[tuple[str, str]]:
         """Module and channel, in two digits each, of all that have this."""

@@ -93,7 +93,7 @@ def _module(site: Site) -> str:
     top = Box(right.x, right.y, right.width, 46 + len(names) * (_LOW + _LOW_GAP))
     inside = panel(display, top, "Module $(M=00)")
     for row, name in zip(inside.rows(_LOW, _LOW_GAP), names, strict=False):
-        show_setting(site, display, row, name, f"{site.prefix}M$(M=00):{name}", f"M$(M=00):{name}", f"M00:{name}")
+        show_setting(site, display, row, name, f"{site.start}M$(M=00):{name}", f"M$(M=00):{name}", f"M00:{name}")
     below = Box(right.x, top.y + top.height + GAP, right.width, right.height - top.height - GAP)
     crate = Box(below.x, below.y, below.width, 78)
     _crate(site, display, crate)

@@ -72,7 +72,7 @@ def _compact(site: Site, box: Box, shape: Shape) -> str:
         for i, (_, unit, name) in enumerate(shown):
             if name in names:
                 area = Box(cell.x, cell.y + i * step, cell.width, step - 1)
-                pv = f"{site.prefix}M$(M=00):C{channel}:{name}"
+                pv = f"{site.start}M$(M=00):C{channel}:{name}"
                 digits = 1 if unit == "%" else 0
                 display.add(bob.value(area, pv, style.TINY_BOLD, bob.CENTER, units=False, precision=digits))
     return display.text()
@@ -134,7 +134,7 @@ def _channel(
     for i, (caption, name) in enumerate(shown):
         if not name:
             continue
-        pv = f"{site.prefix}M$(M=00):C{channel}:{name}"
+        pv = f"{site.start}M$(M=00):C{channel}:{name}"
         area = Box(cell.x, cell.y + used + i * step, cell.width, step - 2)
         bars = step >= _WITH_BARS
         line = Box(area.x, area.y, area.width, area.height - (16 if bars else 0))

@@ -132,7 +132,7 @@ def _cures(site: Site, box: Box) -> list[tuple[ET.Element, Cure]]:
 def _remarks(site: Site, display: Display, box: Box) -> None:
     """What is kept with the data of the run; it can be written until that ends."""
     display.add(bob.rectangle(box))
-    rows = box.inner(3).rows(34, 4)
+    rows = box.inner(12, 3).rows(34, 4)
     title, experiment, operator = next(rows).columns(44, 32, 24)
     for place, name in ((title, "Title"), (experiment, "Experiment"), (operator, "Operator")):
         _remark(site, display, place, name, 104)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pixieioc.ioc.ca import dbr
 from pixieioc.ioc.ca import protocol as ca
 from pixieioc.ioc.ca.listeners import Body
 from pixieioc.ioc.ca.outbox import LONGEST_WRITE, Outbox
 from pixieioc.ioc.ca.view import View
-from pixieioc.ioc.records.rights import Rights
+from pixieioc.ioc.records.rights import Rights, Security
 
 
 class Channel:
@@ -41,6 +43,11 @@ class Channel:
             for subscription in self.subscriptions.values():
                 self._begin(subscription)
         return before != (self.readable, self.writable)
+
+    def follow_group(self, rights_to: Callable[[Security], Rights]) -> bool:
+        """The record has another access group; whether the rights are news to the client."""
+        self.security = self.view.security
+        return self.take(rights_to(self.security))
 
     def _take(self, rights: Rights) -> None:
         """What can be written in no way, not even to acknowledge its alarm, is not to be written by anybody."""

@@ -16,7 +16,7 @@ from pixieioc.ioc.ca.outbox import Outbox
 from pixieioc.ioc.ca.protocol import Message
 from pixieioc.ioc.ca.transport import Transport
 from pixieioc.ioc.ca.writes import Writes
-from pixieioc.ioc.records import Client, faults
+from pixieioc.ioc.records import Client, Record, faults
 from pixieioc.ioc.records.rights import KnownRights
 
 if TYPE_CHECKING:
@@ -170,6 +170,12 @@ class Circuit:
             return
         for channel in self._channels.values():
             if channel.security in changed and channel.take(self._rights.to(channel.security)):
+                self.outbox.reply(channel.rights)
+
+    def regrouped(self, record: Record) -> None:
+        """Tells the client of its rights to a record, whose access group is another one now, if they have changed."""
+        for channel in self._channels.values():
+            if channel.view.owner is record and channel.follow_group(self._rights.to):
                 self.outbox.reply(channel.rights)
 
     def _close_if_silent(self) -> None:

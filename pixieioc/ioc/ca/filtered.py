@@ -11,7 +11,7 @@ from pixieioc.ioc.ca.filters import Filter, Sample, States, make
 from pixieioc.ioc.ca.listeners import Body
 from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, Record
-from pixieioc.ioc.records.rights import Security
+from pixieioc.ioc.records.security import Security
 from pixieioc.pvinfo.model import PvInfo
 
 _numbers = itertools.count()

@@ -20,7 +20,8 @@ from pixieioc.ioc.ca.pinned import check_caproto
 from pixieioc.ioc.ca.searches import Searches
 from pixieioc.ioc.ca.view import View, Views
 from pixieioc.ioc.records import Client, Record, faults
-from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
+from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights
+from pixieioc.ioc.records.security import Security
 from pixieioc.ioc.records.told import Told
 from pixieioc.ioc.records.written import PutListener
 
@@ -128,6 +129,11 @@ class Server:
         """Tells all clients which of their rights have changed."""
         for circuit in list(self.circuits):
             circuit.review_rights()
+
+    def regrouped(self, record: Record) -> None:
+        """Tells all clients how their rights to a record have changed, whose access group is another one now."""
+        for circuit in list(self.circuits):
+            circuit.regrouped(record)
 
     def told_of(self, name: str, record: Record, client: Client, *, trapped: bool) -> Told | None:
         """The put that a client makes now to what has this name, if it is to be logged."""

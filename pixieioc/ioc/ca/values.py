@@ -20,7 +20,7 @@ _NATIVE = {
     "stringin": dbr.STRING,
     "stringout": dbr.STRING,
 }
-_ELEMENTS = {"CHAR": dbr.CHAR, "LONG": dbr.LONG, "DOUBLE": dbr.DOUBLE}
+_ELEMENTS = {"CHAR": dbr.CHAR, "LONG": dbr.LONG, "FLOAT": dbr.FLOAT, "DOUBLE": dbr.DOUBLE}
 
 
 def native_type(info: PvInfo) -> int:

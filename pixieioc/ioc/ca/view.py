@@ -15,7 +15,7 @@ from pixieioc.ioc.ca.metadata import meta_of
 from pixieioc.ioc.ca.values import native_type, whole_range
 from pixieioc.ioc.records import Client, Record, faults
 from pixieioc.ioc.records.accepting import Accepting
-from pixieioc.ioc.records.rights import Security, security_of
+from pixieioc.ioc.records.security import Security
 
 #: A value that is out of date is made anew for monitors after so many seconds, whatever happens to it until then.
 _REFRESH = 1.0
@@ -46,12 +46,12 @@ class View:
     @property
     def owner(self) -> Record:
         """The record whose alarm this is: that of a field is its record's."""
-        return self.record
+        return self.record.owner
 
     @property
     def security(self) -> Security:
         """What the rights to it follow from."""
-        return security_of(self.owner.info)
+        return self.record.security
 
     def _take_info(self) -> None:
         self._info = self.record.info
@@ -170,7 +170,7 @@ class View:
     @property
     def is_writable(self) -> bool:
         """Whether the value can be written at all."""
-        return self.record.put is not None
+        return self.record.is_writable
 
     def takes(self, kind: int) -> bool:
         """Whether values of a DBR type can be written: an alarm can be acknowledged wherever one can be."""
@@ -194,7 +194,7 @@ class View:
 
     def check_enabled(self) -> None:
         """Raises PutRefused if puts are refused at present."""
-        self.owner.check_enabled()
+        self.record.check_enabled()
 
     def put(self, value: Any, client: Client) -> Awaitable[None] | None:
         """Writes a value."""

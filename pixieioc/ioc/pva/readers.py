@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pixieioc.ioc.pva.operations import client_of
-from pixieioc.ioc.records.rights import Gate, Security
+from pixieioc.ioc.records.rights import Gate
+from pixieioc.ioc.records.security import Security
 
 #: Answers that are remembered.
 _MOST = 10_000
@@ -36,6 +37,11 @@ class Readers:
             if after != before:
                 changed.add(security)
         return changed.__contains__
+
+    def differ(self, before: Security, after: Security) -> bool:
+        """Whether somebody who was answered by `before` is answered something else by `after`."""
+        known = [(host, may) for (security, host), may in list(self._known.items()) if security == before]
+        return any(self.may(after, f"{host}:0") != may for host, may in known)
 
     def _ask(self, security: Security, host: str) -> bool:
         return self._gate.rights_to(security, client_of("", f"{host}:0")).read

@@ -10,6 +10,8 @@ from pixieioc.ioc.pva.source import Source
 class Served:
     """Used in the event loop. `pv` is p4p's, which has `whole` when it is open."""
 
+    __slots__ = ("_open", "_outdated", "name", "pv", "source", "whole")
+
     def __init__(self, name: str, source: Source, pv: Any) -> None:
         self.name = name
         self.source = source

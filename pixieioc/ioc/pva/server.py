@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import importlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from p4p.server import DynamicProvider  # pyright: ignore[reportMissingTypeStubs]
 from p4p.server import Server as _P4pServer  # pyright: ignore[reportMissingTypeStubs]
 
+from pixieioc.ioc.pva.admission import Admission
 from pixieioc.ioc.pva.lane import Lane
+from pixieioc.ioc.pva.names import Names
 from pixieioc.ioc.pva.operations import Operation, Operations
 from pixieioc.ioc.pva.provider import Provider
 from pixieioc.ioc.pva.readers import Readers
+from pixieioc.ioc.pva.refusals import NO_READ
 from pixieioc.ioc.pva.served import Served
 from pixieioc.ioc.pva.source import RecordSource
 from pixieioc.ioc.pva.structures import Offer
 from pixieioc.ioc.pva.to_loop import ToLoop
 from pixieioc.ioc.pva.writes import Writes
 from pixieioc.ioc.records import Record
-from pixieioc.ioc.records.rights import Gate, Security, security_of
+from pixieioc.ioc.records.rights import Gate
+from pixieioc.ioc.records.security import Security
 
 log = logging.getLogger(__name__)
+
+#: Seconds after which clients that were turned away may try again.
+_AGAIN = 10.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,15 @@ class Place:
         return {name: value for name, value in given.items() if value}
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What clients may cost: how many there may be, and of each the channels and the puts that have not completed."""
+
+    clients: int = 1000
+    channels: int = 100_000
+    puts: int = 1000
+
+
 class Server:
     """Serves records, and what more is offered by its name."""
 
@@ -52,19 +70,21 @@ class Server:
         records: Iterable[Record],
         gate: Gate,
         place: Place,
-        puts: int,
+        limits: Limits,
         more: Mapping[str, Offer] | None = None,
     ) -> None:
-        self._names: dict[str, Record | Offer] = {record.name: record for record in records} | dict(more or {})
+        self._names = Names(records, more or {})
         self._place = place
         self._readers = Readers(gate)
         self._lane = Lane()
         self._operations = Operations(self._lane)
-        self._writes = Writes(gate, self._operations, puts)
+        self._writes = Writes(gate, self._operations, limits.puts)
         #: By p4p's process variables, those that have clients.
         self.served: dict[Any, Served] = {}
         #: What p4p asks, in its threads.
-        self.asked = Provider(self._names, self._refusal, self._operations, self, ToLoop())
+        admission = Admission(limits.clients, limits.channels, self._present)
+        self.asked = Provider(self._names, self._refusal, admission, self._operations, self, ToLoop())
+        self._trying_again: asyncio.TimerHandle | None = None
         self._server: Any = None
         self._provider: Any = None
         self.port = 0
@@ -88,6 +108,8 @@ class Server:
     async def stop(self) -> None:
         """Closes everything, when all answers have been given; clients see the disconnect at once."""
         server, self._server = self._server, None
+        if self._trying_again is not None:
+            self._trying_again.cancel()
         if server is not None:
             await self._lane.do(server.stop)
             self._lane.close()
@@ -95,19 +117,53 @@ class Server:
     def review_rights(self) -> None:
         """Has clients connect anew to what some of them may read, or may no longer: then it is decided anew."""
         changed = self._readers.review()
-        for pv, served in self.served.items():
-            if any(map(changed, _securities(self._names[served.name]))):
-                self._lane.hand_over(pv.close, f"clients of {served.name} could not be disconnected")
+        self._come_back(lambda what: any(map(changed, _securities(what))))
+
+    def regrouped(self, record: Record, before: Security) -> None:
+        """The same for a record, and all that is made of it, whose access group is another one now."""
+        if self._readers.differ(before, record.security):
+            self._come_back(lambda what: record in _records(what))
+
+    def _come_back(self, wanted: Callable[[Record | Offer], bool]) -> None:
+        """Has the clients of what is wanted connect anew, and those that may not read something."""
+        served = [(pv, each.name) for pv, each in self.served.items() if wanted(self._named(each.name))]
+        for pv, name in served:
+            self.asked.forget(name, pv)
+        self._disconnect([pv for pv, _ in served] + self.asked.refusals.take(NO_READ.__eq__))
+
+    def _named(self, name: str) -> Record | Offer:
+        what = self._names.find(name)
+        assert what is not None, name
+        return what
+
+    def _disconnect(self, pvs: list[Any]) -> None:
+        """Has the clients of p4p's process variables, which nobody else gets any longer, come back."""
+
+        def close() -> None:
+            self._present()  # it is answered when p4p has done what it was doing: a client may just have got one
+            for pv in pvs:
+                pv.close()
+
+        if pvs:
+            self._lane.hand_over(close, "clients could not be disconnected")
+
+    def _present(self) -> list[str]:
+        """The other ends of all channels."""
+        server = self._server
+        if server is None:
+            return []
+        report = importlib.import_module("p4p._gw").Server_report(server._S)
+        return [peer for *_, peer, _, _ in report]
 
     def _refusal(self, what: Record | Offer, peer: str) -> str:
         may = all(self._readers.may(security, peer) for security in _securities(what))
-        return "" if may else "no read access"
+        return "" if may else NO_READ
 
     # -- what happens in p4p's threads, in the event loop -------------------------------------------------------------
 
     def wanted(self, name: str, pv: Any) -> Any:
         """A client has come to a process variable, the first one; gives what it reads."""
-        what = self._names[name]
+        what = self._named(name)
         source = RecordSource(what) if isinstance(what, Record) else what.make()
         served = self.served[pv] = Served(name, source, pv)
         return served.whole
@@ -129,7 +185,21 @@ class Server:
             return
         self._writes.write(served.name, served.source.record, operation)
 
+    def turned_away(self) -> None:
+        """A client has got nothing, since there are too many, or the IOC was busy: it comes back after a while."""
+        if self._trying_again is None:
+            self._trying_again = asyncio.get_running_loop().call_later(_AGAIN, self._try_again)
+
+    def _try_again(self) -> None:
+        self._trying_again = None
+        self._disconnect(self.asked.refusals.take(NO_READ.__ne__))
+
 
 def _securities(what: Record | Offer) -> Iterable[Security]:
     """What the rights to it follow from."""
-    return (security_of(what.info),) if isinstance(what, Record) else what.securities
+    return (what.security,) if isinstance(what, Record) else what.securities
+
+
+def _records(what: Record | Offer) -> Collection[Record]:
+    """What it is made of."""
+    return (what,) if isinstance(what, Record) else what.records

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from p4p import Value  # pyright: ignore[reportMissingTypeStubs]
 
 from pixieioc.ioc.pva import contents
-from pixieioc.ioc.pva.types import type_of
+from pixieioc.ioc.pva.types import shape_of
 from pixieioc.ioc.records import Change, Record
+from pixieioc.ioc.records.fields import FieldRecord
 
 #: A value that is out of date is made anew at once, but no more often than once in so many seconds.
 _REFRESH = 1.0
@@ -39,10 +40,11 @@ class Source(Protocol):
 class RecordSource:
     """A record."""
 
+    __slots__ = ("_change", "_refreshed", "_refreshing", "_tell", "_type", "record")
+
     def __init__(self, record: Record) -> None:
         self.record = record
-        self._type = type_of(record.info)
-        self._change = Value(self._type)
+        self._type, self._change = shape_of(record)
         self._tell: Callable[[Any], None] | None = None
         self._refreshing: asyncio.TimerHandle | None = None
         self._refreshed = 0.0
@@ -78,14 +80,16 @@ class RecordSource:
         if not changes & NEWS or self._tell is None:
             return
         change = self._change
-        contents.put_value(change, record)
-        contents.put_time(change, record.stamp)
-        if changes & Change.ALARM:
-            contents.put_alarm(change, record.severity, record.status)
-        if changes & Change.PROPERTY:
-            contents.put_properties(change, record)
-        self._tell(change)
-        change.unmark()
+        try:
+            contents.put_value(change, record)
+            contents.put_time(change, record.stamp)
+            if changes & Change.ALARM:
+                contents.put_alarm(change, record.severity, record.status)
+            if changes & Change.PROPERTY:
+                contents.put_properties(change, record)
+            self._tell(change)
+        finally:
+            change.unmark()
 
     def _refresh_soon(self) -> None:
         """Has a value that is out of date made anew: a get is answered with what was posted last."""
@@ -97,3 +101,44 @@ class RecordSource:
         self._refreshing = None
         self._refreshed = asyncio.get_running_loop().time()
         self.record.refresh()
+
+
+class _Follower:
+    """Observes the record of a field."""
+
+    __slots__ = ("_field",)
+
+    def __init__(self, field: FieldRecord) -> None:
+        self._field = field
+
+    def changed(self, changes: int) -> None:
+        """The record has been posted, or something else about it has changed."""
+        if changes:
+            self._field.take_over()
+
+
+class FieldSource(RecordSource):
+    """A field of a record, which it follows for as long as it has clients."""
+
+    __slots__ = ("_field", "_follower")
+
+    def __init__(self, field: FieldRecord) -> None:
+        super().__init__(field)
+        self._field = field
+        self._follower = _Follower(field)
+
+    def whole(self) -> Any:
+        """What the field is now."""
+        self._field.owner.refresh()
+        self._field.take_over()
+        return super().whole()
+
+    def begin(self, tell: Callable[[Any], None]) -> None:
+        """Tells what changes of it."""
+        super().begin(tell)
+        self._field.owner.observe(self._follower)
+
+    def end(self) -> None:
+        """Tells nothing more."""
+        self._field.owner.unobserve(self._follower)
+        super().end()

@@ -11,7 +11,7 @@ from pixieioc.ioc.pva.image import ImageSource
 from pixieioc.ioc.pva.source import Source
 from pixieioc.ioc.pva.table import ChannelTable, LineTable
 from pixieioc.ioc.records import Pvs, Record
-from pixieioc.ioc.records.rights import Security, security_of
+from pixieioc.ioc.records.security import Security
 from pixieioc.pvinfo.structures import groups, images, tables
 
 #: The Unix time and the text of each line, the newest first.
@@ -22,8 +22,13 @@ Lines = Callable[[], Sequence[tuple[float, str]]]
 class Offer:
     """What can be made for a client who may read all that it is made of."""
 
-    securities: frozenset[Security]
+    records: frozenset[Record]
     make: Callable[[], Source]
+
+    @property
+    def securities(self) -> Iterable[Security]:
+        """What the rights to it follow from."""
+        return {record.security for record in self.records}
 
 
 def offers(pvs: Pvs, run_log: Lines) -> dict[str, Offer]:
@@ -42,10 +47,7 @@ def offers(pvs: Pvs, run_log: Lines) -> dict[str, Offer]:
         made[image.name] = rows, functools.partial(ImageSource, rows, image.doc)
     if (record := pvs.get("RunLog_RBV")) is not None:
         made["RunLogTable"] = [record], functools.partial(LineTable, record, run_log, record.info.doc)
-    return {
-        pvs.prefix + name: Offer(frozenset(security_of(record.info) for record in records), make)
-        for name, (records, make) in made.items()
-    }
+    return {pvs.prefix + name: Offer(frozenset(records), make) for name, (records, make) in made.items()}
 
 
 def _records(pvs: Pvs, names: Mapping[int, str]) -> dict[int, Record]:

@@ -14,7 +14,7 @@ from pixieioc.ioc.records import PutRefused, Record
 from pixieioc.ioc.records.accepting import INT32, INT64, Accepting
 from pixieioc.ioc.records.conversion import Unconvertible
 from pixieioc.ioc.records.puts import Asked, Puts
-from pixieioc.ioc.records.rights import Gate, security_of
+from pixieioc.ioc.records.rights import Gate
 
 #: Who does not wait for the end of a put waits at most so many seconds for its refusal.
 _DECIDED = 0.2
@@ -37,12 +37,12 @@ class Writes:
             answer(PutRefused(f"{name} cannot be written"))
             return
         client = operation.client
-        rights = self._gate.rights_to(security_of(record.info), client)
+        rights = self._gate.rights_to(record.security, client)
         told = self._gate.told_of(name, record, client, trapped=rights.trap)
         asked = Asked(name, client, answer, told)
         if told is not None:
             told.writes(operation.fields.get("value.index", operation.fields.get("value")))
-        if record.put is None:
+        if not record.is_writable:
             asked.refuse(PutRefused(f"{name} cannot be written"))
             return
         if not rights.write:

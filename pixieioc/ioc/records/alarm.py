@@ -16,6 +16,13 @@ class AlarmStatus:
     COMM, SOFT, UDF = 9, 15, 17
 
 
+#: The names of all that there are in EPICS, by their numbers.
+STATUSES = (
+    "NO_ALARM", "READ", "WRITE", "HIHI", "HIGH", "LOLO", "LOW", "STATE", "COS", "COMM", "TIMEOUT", "HWLIMIT", "CALC",
+    "SCAN", "LINK", "SOFT", "BAD_SUB", "UDF", "DISABLE", "SIMM", "READ_ACCESS", "WRITE_ACCESS",
+)  # fmt: skip
+
+
 #: The limits in the order in which EPICS looks at them: index into LOLO, LOW, HIGH, HIHI; upper or lower; status.
 _CHECKS = (
     (3, 1, AlarmStatus.HIHI),

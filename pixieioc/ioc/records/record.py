@@ -11,6 +11,7 @@ from pixieioc.ioc.records import acknowledge, faults
 from pixieioc.ioc.records.alarm import NO_ALARM, AlarmEvaluation, AlarmStatus
 from pixieioc.ioc.records.change import Change
 from pixieioc.ioc.records.client import Client, Put, PutRefused
+from pixieioc.ioc.records.security import Security, security_of
 from pixieioc.ioc.records.values import as_text, form_of, same
 from pixieioc.pvinfo.model import PvInfo
 
@@ -52,12 +53,16 @@ class Record:
     on_describe: Callable[[Record], None] | None = None
     #: Called when a client has acknowledged an alarm here.
     on_acknowledge: Callable[[Client], None] | None = None
+    #: Called when a client has given the record another access group, with what its rights followed from before.
+    on_regroup: Callable[[Record, Security], None] | None = None
 
     def __init__(self, info: PvInfo, name: str, put: Put | None = None, labels: tuple[str, ...] = ()) -> None:
         self.info = info
         self.name = name
         self.put = put
         self.labels = labels or info.labels
+        #: The access group, that of the description until a client gives it another; empty: it has none of its own.
+        self.group: str = info.access
         self.status, self.severity = AlarmStatus.NO_ALARM, NO_ALARM
         self.stamp: Stamp = stamp()
         #: Called with the old severity when it has changed.
@@ -74,6 +79,21 @@ class Record:
 
     def __repr__(self) -> str:
         return f"<Record {self.name} = {self.value!r}>"
+
+    @property
+    def owner(self) -> Record:
+        """The record whose alarm this is: that of a field is its record's."""
+        return self
+
+    @property
+    def security(self) -> Security:
+        """What the rights to it follow from."""
+        return security_of(self)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it can be written at all."""
+        return self.put is not None
 
     # -- posting ------------------------------------------------------------------------------------------------------
 

@@ -5,30 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from pixieioc.access.model import DEFAULT
+from pixieioc.ioc.records.change import Change
 from pixieioc.ioc.records.client import Client
 from pixieioc.ioc.records.record import Record
+from pixieioc.ioc.records.security import Security
 from pixieioc.ioc.records.told import Told
-from pixieioc.pvinfo.model import Access, PvInfo
-
-#: The access groups of fields of a record that has none: of what acknowledges alarms, and of all others.
-ACKNOWLEDGING: Access = "OP"
-FIELDS: Access = "EX"
 
 
-class Security(NamedTuple):
-    """What rights follow from: the access groups that decide on reading and on writing, and the level.
-
-    Level 0 is a record's value, 1 are its other fields, as in EPICS Base.
-    """
-
-    reading: str
-    writing: str
-    level: int
-
-
-def security_of(info: PvInfo) -> Security:
-    """That of a record's value. Of a record without a group, alarms can be acknowledged by operators."""
-    return Security(info.access or "DEFAULT", info.access or ACKNOWLEDGING, 0)
+def regroup(record: Record, group: str) -> None:
+    """Gives a record another access group; what had none has none again with DEFAULT, or an empty name."""
+    before = record.security
+    record.group = (DEFAULT if record.info.access else "") if group in ("", DEFAULT) else group
+    record.renew(Change.STATE)
+    if record.on_regroup is not None:
+        record.on_regroup(record, before)
 
 
 class Rights(NamedTuple):

@@ -11,6 +11,8 @@ import numpy as np
 from pixieioc.pvinfo.model import LONGEST_STRING, PvInfo
 
 _RANGE = (np.iinfo(np.int32).min, np.iinfo(np.int32).max)
+#: Types of numbers that need not be whole, by the elements of arrays.
+_FLOATS = {"FLOAT": np.float32, "DOUBLE": np.float64}
 _INTEGER = re.compile(r"\s*([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)\s*", re.ASCII | re.IGNORECASE)
 
 
@@ -36,11 +38,11 @@ def _text(value: Any, longest: int) -> str:
 
 
 def _array(value: Any, info: PvInfo, name: str) -> Any:
-    whole = info.element != "DOUBLE"
+    whole = info.element not in _FLOATS
     if whole and (given := np.asarray(value)).dtype != np.int32:
         value = np.clip(np.nan_to_num(given), *_RANGE)
     # A copy: what its giver does to the array afterwards is no change of the record.
-    array = np.atleast_1d(np.array(value, np.int32 if whole else np.float64))
+    array = np.atleast_1d(np.array(value, _FLOATS.get(info.element, np.int32)))
     if len(array) > info.length:
         raise ValueError(f"{name}: {len(array)} elements, {info.length} fit")
     if info.full and len(array) < info.length:

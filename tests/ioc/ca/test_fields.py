@@ -157,9 +157,7 @@ def test_a_limit_can_be_changed() -> None:
     assert math.isnan(high.record.value)
 
 
-@pytest.mark.parametrize(
-    "field", ["NAME", "SEVR", "HOPR", "DRVH", "TIME", "NAME$", "ASG", "PACT", "TPRO", "SIMM", "OUT"]
-)
+@pytest.mark.parametrize("field", ["NAME", "SEVR", "HOPR", "DRVH", "TIME", "NAME$", "PACT", "TPRO", "SIMM", "OUT"])
 def test_what_is_a_fact_cannot_be_written(field: str) -> None:
     found = find_field(View(Record(NUMBER, "N")), field)
     assert found is not None

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.ioc.records import Record
+from pixieioc.ioc.records.field_table import FIELDS
 from tests.conftest import CA_PORTS
 from tests.ioc.ca.peer import writable
 from tests.ioc.ca.serving import serving

@@ -9,11 +9,11 @@ import pytest
 from epicscorelibs.path import base_path
 
 from pixieioc.ioc.ca.channel import Channel
-from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.ioc.ca.names import find
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.ca.view import Views
 from pixieioc.ioc.records import Client, PutRefused, Record
+from pixieioc.ioc.records.field_table import FIELDS
 from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.records.written import Written
 from pixieioc.pvinfo import PvInfo

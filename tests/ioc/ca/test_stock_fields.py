@@ -10,10 +10,10 @@ from typing import Any, get_args
 import pytest
 
 from pixieioc.export.database import record as exported
-from pixieioc.ioc.ca.field_table import FIELDS
 from pixieioc.ioc.ca.names import knows
 from pixieioc.ioc.ca.view import Views
 from pixieioc.ioc.records import Record
+from pixieioc.ioc.records.field_table import FIELDS
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.model import RecordType, Severity, Source
 from tests.conftest import CA_PORTS

@@ -14,10 +14,10 @@ import pytest
 from p4p import Value
 from p4p.client.thread import Context, Disconnected, RemoteError
 
-from pixieioc.ioc.pva import to_loop
-from pixieioc.ioc.pva.server import Place, Server
-from pixieioc.ioc.records import Client, PutRefused, Record
-from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
+from pixieioc.ioc.pva import admission, server, to_loop
+from pixieioc.ioc.pva.server import Limits, Place, Server
+from pixieioc.ioc.records import MINOR, Client, PutRefused, Record
+from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security, regroup
 from pixieioc.ioc.records.told import Told
 from pixieioc.ioc.records.written import Written
 from pixieioc.pvinfo import PvInfo
@@ -49,8 +49,8 @@ class _Gate:
 class _Served:
     """A server of the records, and a client of it."""
 
-    def __init__(self, server: Server, gate: _Gate, context: Context) -> None:
-        self.server, self.gate, self.context = server, gate, context
+    def __init__(self, server: Server, gate: _Gate, context: Context, port: int) -> None:
+        self.server, self.gate, self.context, self.port = server, gate, context, port
 
     async def ask(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         return await asyncio.to_thread(method, *arguments, timeout=10, **options)
@@ -72,15 +72,15 @@ class _Served:
 
 
 @contextlib.asynccontextmanager
-async def served(*records: Record, puts: int = 10) -> AsyncIterator[_Served]:
+async def served(*records: Record, **limits: int) -> AsyncIterator[_Served]:
     gate, port = _Gate(), free_port()
-    server = Server(records, gate, Place((LOOPBACK,), free_port(), port), puts)
-    await server.start()
+    made = Server(records, gate, Place((LOOPBACK,), free_port(), port), Limits(**limits))
+    await made.start()
     try:
         with client(port, nt=False) as context:
-            yield _Served(server, gate, context)
+            yield _Served(made, gate, context, port)
     finally:
-        await server.stop()
+        await made.stop()
 
 
 def _number(name: str = "x", value: float = 0.0, **more: Any) -> Record:
@@ -246,7 +246,7 @@ async def test_a_put_goes_on_when_its_client_has_gone() -> None:
 @conversation
 async def test_rights_are_those_of_the_access_group() -> None:
     record, open_one = _number(), _number("y")
-    open_one.describe(access="EX")
+    regroup(open_one, "EX")
     async with served(record, open_one) as it:
         it.gate.given["OP"] = READ_ONLY
         why = await it.refusal("x", 1.0)
@@ -272,6 +272,28 @@ async def test_clients_are_disconnected_when_they_must_not_read_any_longer() -> 
             it.server.review_rights()
             assert isinstance(await next_of(heard), Disconnected)
             assert (await connected(heard)).alarm.message == "no read access"
+            it.gate.given["OP"] = ALL
+            it.server.review_rights()
+            assert isinstance(await next_of(heard), Disconnected)
+            assert (await connected(heard)).value == 7.0
+
+
+@conversation
+async def test_clients_are_disconnected_when_another_group_of_the_record_shows_them_nothing() -> None:
+    record = _number(value=7.0)
+    async with served(record, _number("y")) as it:
+        it.gate.given["EN"] = NOTHING
+        record.on_regroup = it.server.regrouped
+        with monitored(it.context, "x") as heard, monitored(it.context, "y") as other:
+            await connected(heard)
+            await connected(other)
+            regroup(record, "EX")  # whose rights are the same
+            record.post(8.0)
+            assert (await next_of(heard)).value == 8.0
+            regroup(record, "EN")
+            assert isinstance(await next_of(heard), Disconnected)
+            assert (await connected(heard)).alarm.message == "no read access"
+            assert other.empty()
 
 
 @conversation
@@ -289,6 +311,68 @@ async def test_a_value_that_is_made_when_somebody_wants_it_is_up_to_date() -> No
             await connected(heard)
             record.outdate(make)
             assert (await next_of(heard)).value == 2.0
+
+
+@conversation
+async def test_fields_are_there_for_who_asks() -> None:
+    limits = (float("nan"), 1.0, 10.0, 20.0)
+    record = _number(value=12.0, unit="mm", precision=3, limits=limits)
+    async with served(record) as it:
+        assert (await it.get("x.DESC")).value == "A number."
+        assert (await it.get("x.EGU")).value == "mm"
+        assert ((await it.get("x.PREC")).value, (await it.get("x.PREC")).type()["value"]) == (3, "h")
+        hihi = await it.get("x.HIHI")
+        assert (hihi.value, hihi.display.units, hihi.alarm.severity) == (20.0, "mm", MINOR)
+        severity = await it.get("x.SEVR")
+        assert severity.value.choices[severity.value.index] == "MINOR"
+        assert (await it.get("x.VAL")).value == 12.0
+        for name in ("x.NONE", "x.", "x.DESC.DESC", "x$"):
+            with pytest.raises(TimeoutError):
+                await asyncio.to_thread(it.context.get, name, timeout=0.1)
+
+
+@conversation
+async def test_a_field_follows_its_record_and_is_written_by_the_same_rules() -> None:
+    record = _number(value=5.0, limits=(float("nan"), 1.0, 10.0, 20.0))
+    async with served(record) as it:
+        with monitored(it.context, "x.SEVR") as severity, monitored(it.context, "x.HIGH") as high:
+            assert (await connected(severity)).value.index == 0
+            assert (await connected(high)).value == 10.0
+            await it.put("x.HIGH", 4.0)
+            assert (await next_of(high)).value == 4.0
+            assert (await next_of(severity)).value.index == MINOR
+            assert record.info.limits[2] == 4.0
+        assert [(put.name, put.new, put.old) for put in it.gate.written] == [("x.HIGH", 4.0, 10.0)]
+        assert await it.refusal("x.RTYP", "ai") == "x.RTYP cannot be written"
+        await it.put("x.DISP", 1)
+        assert "its DISP is 1" in await it.refusal("x.HIGH", 5.0)
+        await it.put("x.DISP", 0)
+        it.gate.given["OP"] = READ_ONLY
+        assert "no write access to x.HIGH for " in await it.refusal("x.HIGH", 5.0)
+        it.context.disconnect()
+        await it.until(lambda: not it.server.served)
+
+
+@conversation
+async def test_more_clients_than_may_be_are_told_so_and_come_in_when_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module, name in ((server, "_AGAIN"), (admission, "_AGAIN")):
+        monkeypatch.setattr(module, name, 0.05)
+    async with served(_number(value=7.0), _number("y"), _number("z"), clients=1, channels=2) as it:
+        assert (await it.get("x")).value == 7.0
+        with client(it.port, nt=False) as second, monitored(second, "x") as heard:
+            refused = await connected(heard)
+            assert (refused.alarm.severity, refused.alarm.message) == (3, "there is 1 client, more may not be")
+            with pytest.raises(RemoteError, match="there is 1 client"):
+                await asyncio.to_thread(second.put, "x", 1.0, timeout=10)
+            it.context.disconnect()
+            while (value := await connected(heard)).alarm.severity:
+                pass
+            assert value.value == 7.0
+            await asyncio.to_thread(second.get, "y", timeout=10)
+            third: Any = await asyncio.to_thread(second.get, "z", timeout=10)
+            assert third.alarm.message == "this client has 2 channels, more may not be"
 
 
 @conversation

@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, get_args
 
-from pixieioc.ioc.ca import dbr
-from pixieioc.ioc.records import Change, Client, PutRefused, Record, acknowledge
+from pixieioc.access.model import DEFAULT
+from pixieioc.ioc.records import acknowledge
+from pixieioc.ioc.records.accepting import INT32
 from pixieioc.ioc.records.limits import display_limits, drive_limits
+from pixieioc.ioc.records.record import Change, Client, PutRefused, Record
+from pixieioc.ioc.records.rights import regroup
 from pixieioc.pvinfo.model import LIMIT_NAMES, LONGEST_DESC, LONGEST_UNIT, SEVERITIES, SourceKind
 
 #: How a field's value follows from its record.
@@ -28,8 +31,8 @@ ELEMENTS = (
 _PASSIVE, _IO_INTR = 0, 2
 #: TSE of a record whose time stamps come with its values.
 _TIME_OF_DEVICE = -2
-#: Most decimals, as in EPICS Base.
-_DECIMALS = 15
+#: Most decimals, and bytes of the name of an access group, as in EPICS Base.
+_DECIMALS, _LONGEST_GROUP = 15, 28
 
 
 # -- what a record is -------------------------------------------------------------------------------------------------
@@ -47,7 +50,7 @@ def of_info(attribute: str) -> Rule:
 
 def group(record: Record) -> str:
     """Its access group."""
-    return record.info.access or "DEFAULT"
+    return record.group or DEFAULT
 
 
 def scan(record: Record) -> int:
@@ -135,7 +138,7 @@ def raw(record: Record) -> int:
     number = record.value
     if number != number:
         return 0
-    low, high = dbr.RANGES[dbr.LONG]
+    low, high = INT32
     return int(min(max(number + math.copysign(0.5, number), low), high)) if isinstance(number, float) else number
 
 
@@ -216,6 +219,13 @@ def disable(record: Record, number: int, _: Client) -> None:
         raise PutRefused(f"DISP {number}: must be from 0 to 255; 0 is that puts are taken")
     record.disabled = int(number)
     record.renew(Change.STATE)
+
+
+def write_group(record: Record, new: str, _: Client) -> None:
+    """Gives the record another access group: the rights of its clients change at once."""
+    if wrong := _too_long("ASG", _LONGEST_GROUP, new):
+        raise PutRefused(wrong)
+    regroup(record, new)
 
 
 def write_acks(record: Record, severity: int, client: Client) -> None:

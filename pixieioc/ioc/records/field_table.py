@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from caproto import AlarmStatus  # pyright: ignore[reportMissingTypeStubs]  # it has none
-
-from pixieioc.ioc.ca import field_rules as rule
-from pixieioc.ioc.ca.field_rules import Rule, Write
+from pixieioc.ioc.records import field_rules as rule
+from pixieioc.ioc.records.alarm import STATUSES
+from pixieioc.ioc.records.field_rules import Rule, Write
 from pixieioc.pvinfo.model import LIMIT_NAMES, LIMIT_SEVERITY_FIELDS, SEVERITIES, STATE_FIELDS, RecordType
 
 #: Types of fields as EPICS' record definitions name them, without DBF_; LINK is INLINK, OUTLINK and FWDLINK, and NUMBER
@@ -42,7 +41,6 @@ _SCANS = (
     ".1 second",
 )  # fmt: skip
 _PINI = ("NO", "YES", "RUN", "RUNNING", "PAUSE", "PAUSED")
-_STATUSES = tuple(status.name for status in AlarmStatus)
 _CONVERSIONS = (
     "NO CONVERSION", "SLOPE", "LINEAR", "typeKdegF", "typeKdegC", "typeJdegF", "typeJdegC", "typeEdegF(ixe only)",
     "typeEdegC(ixe only)", "typeTdegF", "typeTdegC", "typeRdegF", "typeRdegC", "typeSdegF", "typeSdegC",
@@ -65,7 +63,7 @@ _COMMON = {
     "NAME": Field("STRING", rule.name, "Name"),
     "DESC": Field("STRING", rule.of_info("doc"), "Description", rule.write_description),
     "RTYP": Field("STRING", rule.of_info("record"), "Record type"),
-    "ASG": Field("STRING", rule.group, "Access group"),
+    "ASG": Field("STRING", rule.group, "Access group", rule.write_group),
     "SCAN": _menu(_SCANS, rule.scan, "What has it processed"),
     "PINI": _menu(_PINI, 0, "Processed at the start"),
     "PHAS": Field("SHORT", 0, "Order within a scan"),
@@ -78,10 +76,10 @@ _COMMON = {
     "SDIS": Field("LINK", "", "Where DISA comes from"),
     "DISP": Field("UCHAR", rule.is_disabled, "Other than 0: puts are refused", rule.disable),
     "PROC": Field("UCHAR", 0, "Writing it processes the record", rule.process),
-    "STAT": _menu(_STATUSES, rule.status, "Alarm status"),
+    "STAT": _menu(STATUSES, rule.status, "Alarm status"),
     "SEVR": _severity("Alarm severity", rule.severity),
     "AMSG": Field("STRING", "", "Alarm message"),
-    "NSTA": _menu(_STATUSES, 0, "Alarm status of the processing that goes on"),
+    "NSTA": _menu(STATUSES, 0, "Alarm status of the processing that goes on"),
     "NSEV": _severity("Alarm severity of the processing that goes on"),
     "NAMSG": Field("STRING", "", "Alarm message of the processing that goes on"),
     "ACKS": _severity("Highest severity that is not acknowledged", rule.unacknowledged, rule.write_acks),
