@@ -67,7 +67,9 @@ class ConditionsOfRun:
         for index, tally in tallies.items():
             self._tallies[index].add(tally)
         for index, reading in readings.items():
-            self._tallies[index].widen(reading)
+            if reading.state == OK:  # the answer of one that was silent was no update
+                tally = self._tallies[index]
+                (tally.widen if index in tallies else tally.include)(reading)
             if index in self._early:
                 self._early[index].append((reading, now))
             else:
@@ -78,14 +80,12 @@ class ConditionsOfRun:
     def end_begins(self, known: Sequence[Reading]) -> None:
         """The run is over, and asks what they read now."""
         self._end = [each.unanswered(_UNANSWERED.format(END_WAIT)) for each in known]
-        self._open = {index for index, each in enumerate(known) if each.state == OK}
 
     def end_asked(self, known: Sequence[Reading]) -> None:
-        """All that was heard in the run is known."""
+        """All that was heard in the run is known: who is there by that is waited for."""
+        self.end_begins(known)
         self._over = True
-        for index in self._open:
-            if self._end is not None:
-                self._end[index] = known[index].unanswered(_UNANSWERED.format(END_WAIT))
+        self._open = {index for index, each in enumerate(known) if each.state == OK}
 
     def end_answered(self, index: int, answer: Reading) -> None:
         """What one reads at the end."""

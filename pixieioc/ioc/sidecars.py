@@ -130,4 +130,4 @@ def _place(conditions: Path, sidecars: list[Path], problems: list[_Problem]) -> 
             part.unlink(missing_ok=True)
         text = f"{shown(targets[0])}: {error.strerror}; it is still {shown(conditions)}"
         problems.append(_Problem(text, error.errno or 0))
-    return targets[0].name if targets[0].exists() else None
+    return targets[0].name if targets[0].is_file() else None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aioca
+from epicscorelibs.ca import cadef
 
 from pixieioc.site_pvs.reading import (
     NO_ANSWER,
@@ -146,4 +147,5 @@ def _text(value: Any) -> str:
 
 
 def _said(error: BaseException) -> str:
-    return "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
+    late = isinstance(error, TimeoutError) or getattr(error, "errorcode", None) == cadef.ECA_TIMEOUT
+    return "it did not answer in time" if late else str(error)

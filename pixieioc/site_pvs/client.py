@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from pixieioc.signals import blocked_for_children
-from pixieioc.site_pvs.reading import OK, Reading, down
+from pixieioc.site_pvs.reading import NO_ANSWER, OK, Reading
 from pixieioc.site_pvs.tally import Tally
 from pixieioc.site_pvs.wire import Answer, Ask, News, Wanted, encode, receive
 
@@ -32,7 +32,7 @@ _END = 0.2
 class SiteClient:
     """Knows the last reading of each of `names`; `on_news` is called once a period with what has changed.
 
-    `latest` has a reading for each name at any time: `not connected` before anything else is known.
+    `latest` has a reading for each name at any time: `no answer` before anything else is known.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class SiteClient:
         on_news: Callable[[dict[int, Reading], dict[int, Tally]], None],
     ) -> None:  # fmt: skip
         self.names = tuple(names)
-        self.latest = [down("nothing has been read yet") for _ in names]
+        self.latest = [Reading(NO_ANSWER, why="nothing has been read yet") for _ in names]
         self._wanted = Wanted(list(names), period, elements)
         self._on_news = on_news
         self._process: asyncio.subprocess.Process | None = None
@@ -65,6 +65,11 @@ class SiteClient:
                 await asyncio.wait_for(process.wait(), _END)
             if process.returncode is None:
                 process.kill()
+
+    @property
+    def process_id(self) -> int | None:
+        """The number of the process, if there is one."""
+        return None if self._process is None else self._process.pid
 
     @property
     def silent(self) -> str:
@@ -131,11 +136,12 @@ class SiteClient:
         except TimeoutError:
             raise TimeoutError("it does not answer") from None
         finally:
+            ended = asyncio.get_running_loop().create_task(process.wait())
+            await asyncio.wait([ended], timeout=_END)  # one that ends by itself is to say how
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
-            ended = asyncio.get_running_loop().create_task(process.wait())  # before that its pipes are not closed
-            await asyncio.wait([printing, ended], timeout=_END)
+            await asyncio.wait([printing, ended], timeout=_END)  # before that its pipes are not closed
             for task in (printing, ended):
                 task.cancel()
 

@@ -13,7 +13,7 @@ from pixieioc.site_pvs.tally import Tally
 #: How long one that is connected may be silent until it is asked, and how long it may take to answer then, in seconds.
 SILENT, ANSWERS = 4.0, 4.0
 #: How long one is looked for until it is taken to be not there, in seconds.
-SEARCHED = 5.0
+SEARCHED = 3.0
 _SEARCHING = Reading(NO_ANSWER, why="it is being looked for")
 
 

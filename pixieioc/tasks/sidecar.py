@@ -81,7 +81,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     versions: Annotated[dict[str, str], _is("Of the programs and libraries.")] = {}
     conditions: Annotated[list[Condition], _is("The site's process variables, see [run.conditions].")] = []
     conditions_file: Annotated[
-        str | None, _is("Name of the file, in the folder of the sidecar, of what they were in the run.")
+        str | None,
+        _is("Name of the file of what they were in the run, if it is there: in the folder of the run's first sidecar."),
     ] = None
     conditions_problem: Annotated[str, _is("What is missing of that file, or why there is none; empty: nothing.")] = ""
 
