@@ -42,7 +42,7 @@ def collector_of(text: str) -> Collector:
                 return Collector(protocol, host, port or PUT_LOG_PORT)
             case _:
                 pass
-    raise ValueError("must be tcp://host:port or udp://host:port, the port from 1 to 65535 or missing")
+    raise ValueError("must be host:port, tcp://host:port or udp://host:port, the port from 1 to 65535 or missing")
 
 
 def macro_of(text: str) -> tuple[str, str]:

@@ -117,8 +117,8 @@ def test_what_is_wrong_with_the_log_of_puts_and_with_macros_is_told_with_its_lin
     one, other = err.splitlines()
     assert one == "pixieioc: good.toml:8: ioc.access_macros: 'WHO': must be NAME=value"
     assert other == (
-        "pixieioc: good.toml:9: ioc.put_log.collectors: 'http://log': must be tcp://host:port or udp://host:port, "
-        "the port from 1 to 65535 or missing"
+        "pixieioc: good.toml:9: ioc.put_log.collectors: 'http://log': must be host:port, tcp://host:port or "
+        "udp://host:port, the port from 1 to 65535 or missing"
     )
 
 

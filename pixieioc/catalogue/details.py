@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pixieioc.catalogue.index import Catalogue
 from pixieioc.catalogue.query import RunRow
 from pixieioc.catalogue.scan import paths
+from pixieioc.tasks.sidecar import Sidecar
 
 #: What is left out: the settings of a full crate are tens of thousands of numbers, and stand in each of them.
 _LEFT_OUT = ("configuration",)
@@ -20,7 +23,8 @@ def sidecars_of(catalogue: Catalogue, row: RunRow) -> list[tuple[Path, dict[str,
     for path in paths(catalogue.db, row.key):
         try:
             content = json.loads(path.read_bytes())
+            msgspec.convert(content, Sidecar)
             found.append((path, {name: value for name, value in content.items() if name not in _LEFT_OUT}))
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # ValidationError is a ValueError
             found.append((path, {"problem": str(error)}))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -13,13 +13,18 @@ from pixieioc.tasks.names import shown
 _GOOD_ENDS = ("run ended", "file limit", "")
 
 
+#: What the index can hold, and what can be shown: whoever writes something else has damaged the sidecar.
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Time = Annotated[float, msgspec.Meta(ge=0, lt=2.5e11)]  # Unix time, s: up to the year 9892
+
+
 class _Record(msgspec.Struct):
     title: str = ""
     experiment: str = ""
     operator: str = ""
     comment: str = ""
     ioc: str = ""
-    end_time: float | None = None
+    end_time: _Time | None = None
     end_reason: str = ""
     good: bool | None = None
     failure: str = ""
@@ -36,17 +41,17 @@ class _Sidecar(msgspec.Struct):
     """No more than what is needed: a full crate has more than ten thousand settings, which nothing here looks at."""
 
     sidecar: int = 1
-    run_id: int | None = None
+    run_id: _Count | None = None
     file: str = ""
     format: str = ""
-    module: int | None = None
-    part: int = 1
-    start_time: float | None = None
-    end_time: float | None = None
+    module: _Count | None = None
+    part: _Count = 1
+    start_time: _Time | None = None
+    end_time: _Time | None = None
     end_reason: str = ""
-    bytes: int | None = None
+    bytes: _Count | None = None
     sha256: str = ""
-    events: int | None = None
+    events: _Count | None = None
     columns: msgspec.Raw = msgspec.Raw()
     written: _Written | None = None
     recovered: msgspec.Raw = msgspec.Raw()
@@ -87,7 +92,7 @@ def entry_of(name: str, content: bytes) -> Entry | None:
     """From the file `name`; None if it is no sidecar."""
     try:
         found = _decode(content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return _slowly(name, content, str(error))
     if found.run_id is None and not found.columns:
         return None  # another JSON file
@@ -100,11 +105,12 @@ def _slowly(name: str, content: bytes, why: str) -> Entry:
     """A name of a file that UTF-8 cannot hold; or it is damaged."""
     try:
         plain: Any = json.loads(content)
-        plain.pop("configuration", None)
-        kept = json.dumps(plain, ensure_ascii=False).encode(errors="replace")
-        return _entry(name, _decode(kept))
-    except (ValueError, AttributeError):  # DecodeError is a ValueError
-        return Entry(problem=f"damaged: {why}", run=f"?{shown(name)}")
+        if isinstance(plain, dict):
+            kept = {key: value for key, value in plain.items() if key != "configuration"}
+            return _entry(name, _decode(json.dumps(kept, ensure_ascii=False).encode(errors="replace")))
+    except (ValueError, RecursionError) as error:  # DecodeError is a ValueError
+        why = str(error)
+    return Entry(problem=f"damaged: {why}", run=f"?{shown(name)}")
 
 
 def _entry(name: str, found: _Sidecar) -> Entry:

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from pixieioc.account import cache_home
 from pixieioc.catalogue.scan import Changes, refresh
-from pixieioc.catalogue.tables import SCHEMA, TOUCHED, VERSION
+from pixieioc.catalogue.tables import PROGRAM, SCHEMA, TOUCHED, VERSION
 from pixieioc.pipeline import Error
 
 #: How long another process that indexes is waited for, in seconds.
 _PATIENCE = 300.0
+#: How a file of SQLite begins.
+_MAGIC = b"SQLite format 3\0"
 
 
 @dataclass
@@ -49,10 +51,10 @@ def open_catalogue(
     if not root.is_dir():
         raise Error(f"{root}: there is no such folder")
     root = root.resolve()
+    if index is not None:
+        _refuse_other(index)
     path, why = (index, "") if index is not None else _place(root)
-    if rebuild and path is not None:
-        _throw_away(path)
-    db, why = _opened(path, why)
+    db, why = _opened(path, why, rebuild=rebuild)
     try:
         changes = refresh(db, root, told, thorough=thorough)
         yield Catalogue(root, db, path if not why else None, why, changes)
@@ -72,10 +74,28 @@ def _place(root: Path) -> tuple[Path | None, str]:
     return folder / f"{name}.sqlite", ""
 
 
-def _opened(path: Path | None, why: str) -> tuple[sqlite3.Connection, str]:
+def _refuse_other(path: Path) -> None:
+    """Error if a file that is there is no index: it would be overwritten."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Error(f"the index {path}: {error.strerror}") from error
+    if head and not (head.startswith(_MAGIC) and int.from_bytes(head[68:72], "big") == PROGRAM):
+        raise Error(f"the index {path}: the file that is there is none; nothing is overwritten")
+
+
+def _opened(path: Path | None, why: str, *, rebuild: bool) -> tuple[sqlite3.Connection, str]:
     """A connection to a sound index of this version: a new one if there is none; in memory if it cannot be kept."""
     if path is None:
         return _made(":memory:"), why
+    try:
+        if rebuild:
+            _throw_away(path)
+    except OSError as error:
+        return _made(":memory:"), f"{path}: {error.strerror}"
     for attempt in (1, 2):
         try:
             return _made(str(path)), ""

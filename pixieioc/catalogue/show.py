@@ -66,9 +66,9 @@ def details(row: RunRow, about: Mapping[str, Any], files: Sequence[tuple[Path, M
     yield f"Run {row.run_id}, {moment(row.start)}{length}"
     for name in ("title", "experiment", "operator"):
         if text := record.get(name):
-            yield f"  {name.capitalize():11s}{text}"
+            yield f"  {name.capitalize():11s}{_line(str(text))}"
     for number, line in enumerate(str(record.get("comment") or "").splitlines()):
-        yield f"  {'Comment' if number == 0 else '':11s}{line}"
+        yield f"  {'Comment' if number == 0 else '':11s}{_line(line)}"
     good = {True: "good", False: "bad", None: "not known"}[row.good]
     yield f"  {'Ended by':11s}{row.reason or 'not known'} ({good})" + (f": {row.failure}" if row.failure else "")
     yield from _numbers(record, about)
@@ -152,7 +152,10 @@ def _listed(values: Iterable[float]) -> str:
 
 def moment(unix: float | None) -> str:
     """A Unix time in the time zone of the computer."""
-    return "not known" if unix is None else f"{datetime.fromtimestamp(unix):%Y-%m-%d %H:%M:%S}"
+    try:
+        return "not known" if unix is None else f"{datetime.fromtimestamp(unix):%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, ValueError, OSError):  # no calendar has it
+        return f"{unix:g} s"
 
 
 def _size(count: int) -> str:
@@ -162,6 +165,11 @@ def _size(count: int) -> str:
     return f"{count} B"
 
 
+def _line(text: str) -> str:
+    """A text in one line, without what a terminal would act on."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join(text.split()))
+
+
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = _line(text)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."

@@ -9,8 +9,8 @@ import msgspec
 
 from pixieioc.catalogue.entry import Entry
 
-#: An index of another version is made anew.
-VERSION = 1
+#: An index of another version is made anew; by the number of its program it is known to be one.
+VERSION, PROGRAM = 2, 0x50783136
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(Entry))
 _TYPES = {"start": "REAL", "end": "REAL", "elapsed": "REAL", "events": "REAL", "good": "INTEGER", "run_id": "INTEGER"}
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -33,6 +33,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_start ON runs (start);
 CREATE INDEX runs_run_id ON runs (run_id);
 CREATE TEMP TABLE IF NOT EXISTS touched (run TEXT PRIMARY KEY);
+PRAGMA application_id = {PROGRAM};
 PRAGMA user_version = {VERSION};
 """
 TOUCHED = "CREATE TEMP TABLE IF NOT EXISTS touched (run TEXT PRIMARY KEY)"
@@ -42,7 +43,8 @@ INSERT = (
     f"VALUES (?, ?, ?, ?, ?{', ?' * len(COLUMNS)})"
 )
 
-#: Texts are those of a sidecar that has the record of the run, if there is one; numbers are of all together.
+#: Texts are those of a sidecar that has the record of the run, if there is one; numbers are of all together, each file
+#: once: there may be copies in other folders.
 _RUNS = """
 INSERT INTO runs
 SELECT best.run, best.run_id, every.start, every.end, best.ioc, best.title, best.experiment, best.operator,
@@ -51,8 +53,12 @@ SELECT best.run, best.run_id, every.start, every.end, best.ioc, best.title, best
 FROM (
     SELECT run, min(start) AS start, max(end) AS end, min(good) AS good, max(elapsed) AS elapsed,
         max(events) AS events, max(lossy) AS lossy, count(*) AS files, sum(bytes) AS bytes,
-        sum(problem != '') AS problems, min(folder) AS folder
-    FROM sidecars WHERE run IN (SELECT run FROM touched) GROUP BY run
+        sum(problem) AS problems, min(folder) AS folder
+    FROM (
+        SELECT run, min(start) AS start, max(end) AS end, min(good) AS good, max(elapsed) AS elapsed,
+            max(events) AS events, max(lossy) AS lossy, bytes, max(problem != '') AS problem, min(folder) AS folder
+        FROM sidecars WHERE run IN (SELECT run FROM touched) GROUP BY run, file, module, part, bytes, sha256
+    ) GROUP BY run
 ) AS every JOIN sidecars AS best ON best.id = (
     SELECT id FROM sidecars WHERE run = every.run ORDER BY recorded DESC, reason = '', id LIMIT 1
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixieioc.catalogue.entry import entry_of
 from pixieioc.catalogue.index import Catalogue
 from pixieioc.catalogue.query import RunRow
 from pixieioc.catalogue.scan import paths
@@ -43,7 +44,11 @@ def _of_sidecar(
     sidecar: Path, parts: dict[tuple[Path, object, str], set[int]], *, checksums: bool
 ) -> Iterator[Finding]:
     try:
-        about = json.loads(sidecar.read_bytes())
+        content = sidecar.read_bytes()
+        if (entry := entry_of(sidecar.name, content)) is not None and entry.problem:
+            yield Finding(sidecar, entry.problem)
+            return
+        about = json.loads(content)
         data = sidecar.with_name(about.get("file") or sidecar.name.removesuffix(".json"))
         size, digest, part = about.get("bytes"), about.get(_SHA256, ""), int(about.get("part") or 1)
     except (OSError, ValueError, AttributeError, TypeError) as error:

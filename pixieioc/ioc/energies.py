@@ -23,6 +23,8 @@ from pixieioc.tasks.calibration import PARAMETERS, Calibration, bin_of
 _KEV = "_kev"
 #: The settings that what is shown follows from.
 _SETTINGS = (*sorted(PARAMETERS), *(name.removesuffix(_KEV) for name in EDGES))
+#: What is rounded to six digits is wrong by this share of it at most.
+_DIGITS = 5e-6
 #: Refuses a put: the record, why, and whose it is.
 Refuse = Callable[[Record, str, Client], None]
 
@@ -107,9 +109,12 @@ class Energies:
             raise self._refused(record, why, client)
         bins: Any = self._settings.used[source.task]["bins"]
         position = calibration.energy(module, channel, value)
-        found = bin_of(position, bins, last=last) if not math.isnan(position) else -1
+        # Clients show six digits, or as many decimals as there are to be: that can be written again.
+        rounded = max(0.5 * 10.0**-record.info.precision, _DIGITS * abs(value))
+        doubt = abs(calibration.energy(module, channel, value + rounded) - position)
+        found = bin_of(position, bins, last=last, doubt=doubt) if not math.isnan(position) else -1
         if not 0 <= found < bins:
-            if value == shown:
+            if abs(value - shown) <= rounded:
                 return None  # where a region without an end has it
             first, *_, end = calibration.edges(module, channel, bins)
             raise self._refused(

@@ -14,6 +14,7 @@ from math import inf
 
 from pixieioc.ioc import run_events as ev
 from pixieioc.ioc.records import PutRefused
+from pixieioc.ioc.records.client import PutFailed
 from pixieioc.ioc.run_events import Command, Event, Instruction
 from pixieioc.ioc.run_machine import handle
 from pixieioc.ioc.run_state import MachineState
@@ -164,7 +165,7 @@ class Driver:
 
 async def _completion(answer: asyncio.Future[str]) -> None:
     if failure := await asyncio.shield(answer):
-        raise PutRefused(failure)
+        raise PutFailed(failure)
 
 
 def _own_fault(what: str, error: BaseException) -> ev.OwnFault:

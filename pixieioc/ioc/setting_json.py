@@ -12,13 +12,22 @@ from pixieioc.pipeline import Refused, channel_values
 from pixieioc.pipeline.validate import validate
 
 
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; ValueError if it has a key twice: one of the two would be lost without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} is given twice")
+    return found
+
+
 def read_json(text: str, store: SettingStore, folder: Path) -> tuple[list[str], dict[Key, Any]]:
     """What a text names, and the values that it gives, each possible by itself and all fitting each other; or Refused.
 
     Relative names of files begin at `folder`.
     """
     try:
-        config: Any = json.loads(text)
+        config: Any = json.loads(text, object_pairs_hook=_each_once)
         if not isinstance(config, dict):
             raise TypeError("must be an object: task to parameters, or parameter to value")
     except (ValueError, TypeError, RecursionError) as error:

@@ -40,7 +40,7 @@ class Summary:
     corrupt_regions: int
     bytes_lost: int
     bytes_left_over: int
-    damage: str  #: which compressed files could not be read to their end, and where
+    damage: str  #: which files could not be read to their end or are not as long as they were, and where
     late_events: int
     runs: int  #: recorded runs that the files are of, as far as that is known
     counter_resets: int

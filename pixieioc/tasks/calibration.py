@@ -179,14 +179,20 @@ class Calibration:
         return kev.astype(np.float32)
 
 
-def bin_of(position: float, bins: int, *, last: bool) -> int:
+#: What lies so far from where two bins meet is there, in bins: numbers are exact to much less.
+_THERE = 1e-6
+
+
+def bin_of(position: float, bins: int, *, last: bool, doubt: float = 0.0) -> int:
     """The bin in which a region begins or ends that has its edge at `position`, an energy in ADC units.
 
-    The region has all bins that it touches; an edge between two bins touches one of them. Below and above all bins: -1
-    and `bins`.
+    The region has all bins that it touches; an edge between two bins touches one of them, also one that may be there
+    because `position` has been rounded, by up to `doubt`. Below and above all bins: -1 and `bins`.
     """
     place = position * bins / ENERGIES
-    near = round(place) if math.isfinite(place) and abs(place - round(place)) < 1e-6 else None
+    near = (
+        round(place) if math.isfinite(place) and abs(place - round(place)) < _THERE + doubt * bins / ENERGIES else None
+    )
     found = near if near is not None else math.floor(place) if math.isfinite(place) else bins if place > 0 else -1
     if last and near is not None:
         found -= 1

@@ -12,7 +12,7 @@ from typing import Any
 
 from pixieioc.pipeline import Error
 from pixieioc.tasks.growing_file import is_open
-from pixieioc.tasks.raw_file import unfinished
+from pixieioc.tasks.raw_file import CONVERSION, check_template
 
 #: Bytes of a sentence that is a report.
 _LONGEST = 500
@@ -47,6 +47,26 @@ def in_settings(settings: Mapping[str, Any], longest: int) -> Iterator[str]:
     if isinstance(file, str) and "format" in settings:
         texts.append(event_files(file, str(settings.get("second_file_path", "")), longest))
     yield from filter(None, texts)
+
+
+def unfinished(template: str, path: str) -> list[Path]:
+    """Raw files that such a template has named and that were cut off: they are still `*.part`, and nobody writes them.
+
+    Raises Error for a template that is none.
+    """
+    check_template(template)
+    texts, kinds = CONVERSION.split(template)[::2], CONVERSION.findall(template)
+    fields = iter([glob.escape(path if path.endswith("/") else path + "/")])
+    pattern = glob.escape(texts[0])
+    for kind, text in zip(kinds, texts[1:], strict=True):
+        pattern += (next(fields, "*") if kind else "%") + glob.escape(text)
+    found: list[Path] = []
+    for name in sorted(glob.glob(pattern + ".part")):  # noqa: PTH207 (Path.glob takes no absolute pattern)
+        if name.endswith(".json.part"):
+            continue
+        with contextlib.suppress(OSError):  # it has just been finished, or is somebody else's
+            found += [] if is_open(Path(name)) else [Path(name)]
+    return found
 
 
 def unfinished_events(file: str, second_folder: str = "") -> Iterator[Path]:

@@ -75,6 +75,13 @@ def why_not_new(path: Path, longest_ending: str = "") -> str:
     return f"{path} exists already; nothing is overwritten" if os.path.lexists(path) else ""
 
 
+def why_not_written(folder: Path) -> str:
+    """Why no file can be made in a folder, as far as that can be seen without making one; empty if one can."""
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else f"the folder {folder} cannot be written"
+
+
 def existing(folder: Path) -> Path:
     """The folder itself, or the nearest one above it that exists; OSError if one may not be looked into."""
     while not folder.exists() and folder != folder.parent:

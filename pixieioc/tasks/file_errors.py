@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from pixieioc.tasks.file_series import STOP, WAIT, Place, Rules
 
 #: How often a disk that could not be written to is tried again, in seconds.
 _RETRY = 0.5
+#: So long before the end of StopTimeout a disk that is too slow is given up, in seconds: files are completed then.
+_COMPLETING = 1.2
 OK, WRONG = "Write OK", "Write error"
 
 
@@ -90,6 +93,11 @@ class FileErrors:
     def __init__(self, task: Any) -> None:
         self._task = task
         self.over = False  #: nothing more comes in this run
+        self._give_up_at = math.inf
+
+    def begin(self) -> None:
+        """A run begins."""
+        self.over, self._give_up_at = False, math.inf
 
     def rules(self, depth: int = 0) -> Rules:
         """The settings as they are now."""
@@ -106,6 +114,14 @@ class FileErrors:
         if not task.stopping:
             task.write_status, task.write_message = OK, ""
         return not task.stopping
+
+    def too_slow(self) -> bool:
+        """Whether a disk that takes what it is given, but slowly, is not waited for any longer: the run has to end."""
+        task, now = self._task, time.monotonic()
+        if task.stopping and self._give_up_at == math.inf:
+            timeout = task.run_stop_timeout
+            self._give_up_at = now + max(timeout / 2, timeout - _COMPLETING)
+        return now >= self._give_up_at
 
     def guarded(self, action: Callable[[], Any]) -> None:
         """Does something with files; what goes wrong is shown by the task's own reports, then fails it."""

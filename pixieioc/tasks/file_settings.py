@@ -5,14 +5,16 @@ from __future__ import annotations
 from pixieioc.pipeline import Parameter, Report
 from pixieioc.tasks import file_errors
 from pixieioc.tasks.complete_files import files_complete, run_files
-from pixieioc.tasks.raw_file import check_name, check_template
+from pixieioc.tasks.raw_file import check_folder, check_name, check_template
 
 
 class FileSettings:
     """Declarations only; who writes the files follows them."""
 
     auto_save = Parameter(False, shared=True, section="files", doc="Whether raw files are written.")
-    file_path = Parameter("data/", shared=True, section="files", path=True, doc="Folder of the raw files.")
+    file_path = Parameter(
+        "data/", shared=True, section="files", path=True, rule=check_folder, doc="Folder of the raw files."
+    )
     file_name = Parameter(
         "pixie16", shared=True, section="files", rule=check_name, doc="First part of the raw files' names."
     )

@@ -97,7 +97,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
         self._files = self._no_files()
         self._begins: Beginning | None = None
         self._ends: Ending | None = None
-        self._errors.over = False
+        self._errors.begin()
         self._rate = RateWindow(0.0, _RATE_INTERVAL, time.monotonic(), 0)
         self.buckets = self.bytes_written = 0
         self.write_rate, self.write_message, self.write_status = 0.0, "", OK
@@ -139,6 +139,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
     def do_report(self) -> None:
         if not self.running:
             return
+        self.bytes_written = self._files.bytes
         if (rates := self._rate.rates(time.monotonic(), self.bytes_written)) is not None:
             self.write_rate = rates[0] / 1e6
 
@@ -174,7 +175,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
 
     def _no_files(self) -> RawFiles:
         rules, waits = lambda: self._errors.rules(self.create_directory), self._errors.waits
-        return RawFiles(self._path, self._about, self._at_end, rules, waits)
+        return RawFiles(self._path, self._about, self._at_end, rules, waits, self._errors.too_slow)
 
     def _path(self, module: int) -> Path:
         return file_name(self.file_template, self.file_path, self.file_name, self.file_number, self.run_id, module)

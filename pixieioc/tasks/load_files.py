@@ -70,7 +70,8 @@ class LoadFiles(Task):
     files_damaged = Report(
         0,
         alarm_hihi=1,
-        doc="Compressed files that could not be read to their end; what came before was read.",
+        doc="Files that could not be read to their end, or that are longer or shorter than their sidecar says; what "
+        "there is was read.",
         guidance="See Damage for the files and the places; take them from a backup if there is one.",
     )
     damage = Report("", doc="Which files are damaged, and where.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import hashlib
 import os
 import re
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -20,14 +20,17 @@ from pixieioc.tasks import disk
 from pixieioc.tasks.complete_files import CompleteFile
 from pixieioc.tasks.digest import SHA256
 from pixieioc.tasks.disk import make_folder, replace_file, sync
-from pixieioc.tasks.growing_file import GrowingFile, is_open
+from pixieioc.tasks.growing_file import GrowingFile
 from pixieioc.tasks.names import to_json
 
-_CONVERSION = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([sd]))")
+#: A conversion of a template.
+CONVERSION = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([sd]))")
 #: After this many bytes that are not on the disk yet, they are brought there.
 _SYNC_BYTES = 32 * 1024**2
 #: This many writes may be on their way to the disk.
 _BEHIND = 2
+#: Bytes that are written at a time, and how long a disk may take for them, in seconds; how often it is looked at then.
+_SMALLEST, _LARGEST, _MOMENT, _LOOK = 64 * 1024, 4 * 1024**2, 0.1, 0.1
 #: How long a file that is given up waits for a write that is on its way, in seconds.
 _PATIENCE = 1.0
 #: What a template's conversions stand for, in this order.
@@ -47,18 +50,24 @@ def check_name(name: str) -> None:
         raise Error("must not contain a slash, the folder is file_path")
 
 
+def check_folder(name: str) -> None:
+    """Raises Error if no folder is named: files would be in that of the whole system."""
+    if not name:
+        raise Error('must not be empty: "." is the folder of the configuration file')
+
+
 def check_template(template: str) -> int:
     """The number of fields that a file template uses; Error that says what is wrong with it."""
-    rest = _CONVERSION.sub("", template)
+    rest = CONVERSION.sub("", template)
     if "%" in rest:
         raise Error(f"file template {template!r}: only %s and %d with flags, width and precision, and %% are allowed")
-    kinds = tuple(kind for kind in _CONVERSION.findall(template) if kind)
+    kinds = tuple(kind for kind in CONVERSION.findall(template) if kind)
     if not 2 <= len(kinds) <= len(FIELDS) or kinds != _KINDS[: len(kinds)]:
         given = " ".join(f"%{kind}" for kind in kinds) or "nothing"
         raise Error(
             f"file template {template!r}: must have %s %s and up to three %d, for {', '.join(FIELDS)}, not {given}"
         )
-    first = _CONVERSION.match(template)
+    first = CONVERSION.match(template)
     if not (template.startswith("/") or (first and first[1])):  # otherwise it would be wherever the IOC was started
         raise Error(f"file template {template!r}: must begin with %s, the FilePath, or with a slash")
     return len(kinds)
@@ -78,26 +87,6 @@ def why_not_new(template: str, path: str, name: str, number: int, run_id: int) -
     return next((problem for problem in problems if problem), "")
 
 
-def unfinished(template: str, path: str) -> list[Path]:
-    """Raw files that such a template has named and that were cut off: they are still `*.part`, and nobody writes them.
-
-    Raises Error for a template that is none.
-    """
-    check_template(template)
-    texts, kinds = _CONVERSION.split(template)[::2], _CONVERSION.findall(template)
-    fields = iter([glob.escape(path if path.endswith("/") else path + "/")])
-    pattern = glob.escape(texts[0])
-    for kind, text in zip(kinds, texts[1:], strict=True):
-        pattern += (next(fields, "*") if kind else "%") + glob.escape(text)
-    found: list[Path] = []
-    for name in sorted(glob.glob(pattern + ".part")):  # noqa: PTH207 (Path.glob takes no absolute pattern)
-        if name.endswith(".json.part"):
-            continue
-        with contextlib.suppress(OSError):  # it has just been finished, or is somebody else's
-            found += [] if is_open(Path(name)) else [Path(name)]
-    return found
-
-
 @dataclass(frozen=True)
 class _Write:
     """A write on its way: its data, the checksum of all before them, and whether they are in the file."""
@@ -115,12 +104,17 @@ class RawFile:
     for all of it, and a power cut costs little.
     """
 
-    def __init__(self, path: Path, *, depth: int = 0, about: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, path: Path, *, depth: int = 0, about: dict[str, Any] | None = None,
+        too_slow: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
         """Opens `<path>.part`; Error if the file is there already, or cannot be made.
 
         `depth` says which folders are made for it, see `why_not_made`. `about` is written to `<path>.json.part`, for
-        the case that the run is cut off: it is what can be known of it then.
+        the case that the run is cut off: it is what can be known of it then. `too_slow` is asked while the disk is
+        waited for and takes something: whether there is no more time for the rest.
         """
+        self._too_slow, self._given_up = too_slow, False
         self.path = path
         self.part = part_of(path)
         self._hash = hashlib.new(SHA256)
@@ -131,6 +125,7 @@ class RawFile:
         self.complete: list[CompleteFile] = []  #: this one, once it is
         self._failed: OSError | None = None
         self._failed_at = 0  # bytes that were in the file before the write that failed
+        self._piece = _LARGEST
         try:
             make_folder(path.parent, depth)
             if path.exists():
@@ -178,10 +173,25 @@ class RawFile:
         """Waits until at most so many writes are on their way; Error if the disk has not taken one of the others."""
         while self._pending and (len(self._pending) > behind or self._pending[0].done.done()):
             try:
-                self._pending[0].done.result()
+                self._await(self._pending[0].done)
             except OSError as error:
                 raise Error(f"cannot write {self.part} after {self.size} bytes: {error.strerror}") from error
             self._pending.popleft()
+
+    def _await(self, done: Future[None]) -> None:
+        """Waits for a write; what has failed is raised. Of a disk that takes nothing it is not asked how slow it is."""
+        seen = self.size
+        while wait([done], _LOOK).not_done:
+            if self.size > seen:
+                seen = self.size
+                if self._too_slow():
+                    self._given_up = True
+                    lost = self._given - self.size
+                    raise Error(
+                        f"the disk is too slow: {self.path} had {self.size} bytes when the run had to end, up to "
+                        f"{lost} bytes of the run are not in it"
+                    )
+        done.result()
 
     def _add(self, view: memoryview) -> Any:
         """In the hasher's thread: returns the checksum of all before `view`."""
@@ -204,13 +214,25 @@ class RawFile:
             raise self._failed
         self._failed_at = self.size
         try:
-            self._file.append(data)
+            self._append_pieces(data)
             if self.size - self._safe >= _SYNC_BYTES:
                 self._file.sync()
                 self._safe = self.size
         except OSError as error:
             self._failed = error
             raise
+
+    def _append_pieces(self, data: memoryview) -> None:
+        """In pieces that end with a page: as large as a disk takes in a moment, so that a slow one can be given up."""
+        while data:
+            if self._given_up:
+                raise OSError(errno.ETIMEDOUT, "the disk is too slow")
+            end, began = (self.size + self._piece) // _SMALLEST * _SMALLEST, time.monotonic()
+            piece = data[: max(end - self.size, _SMALLEST)]
+            self._file.append(piece)
+            data = data[len(piece) :]
+            larger = time.monotonic() - began < _MOMENT
+            self._piece = min(_LARGEST, 2 * self._piece) if larger else max(_SMALLEST, self._piece // 2)
 
     def finish(self, about: dict[str, Any]) -> None:
         """Makes the file safe on disk, gives it its name, and writes `<path>.json` with `about`, size and checksum."""

@@ -16,7 +16,7 @@ class RawFiles:
     """Writes the words of modules to files, of which each is complete and has its sidecar once the next has begun.
 
     `path` gives the name of a module's file, `about` what its sidecar says, and `at_end` what else at the end; `rules`
-    and `waiting` are those of `Place`.
+    and `waiting` are those of `Place`, `too_slow` is that of `RawFile`.
     """
 
     def __init__(
@@ -26,8 +26,9 @@ class RawFiles:
         at_end: Callable[[], dict[str, Any]],
         rules: Callable[[], Rules],
         waiting: Callable[[Error], bool],
+        too_slow: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.path, self.about, self.at_end = path, about, at_end
+        self.path, self.about, self.at_end, self.too_slow = path, about, at_end, too_slow
         self.place = Place(rules, waiting)
         self._modules: dict[int, _Module] = {}
 
@@ -82,7 +83,7 @@ class _Module(Series[memoryview]):
         if any(file.path == path for file in self._files.open):
             raise Error(f"file_template gives the files of several modules one name: {path}")
         about = self._files.about(self._module) | {"part": part}
-        return RawFile(path, depth=self.place.rules().depth, about=about)
+        return RawFile(path, depth=self.place.rules().depth, about=about, too_slow=self._files.too_slow)
 
     def describe(self, part: int, reason: str) -> dict[str, Any]:
         """The content of the sidecar."""

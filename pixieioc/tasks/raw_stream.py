@@ -13,6 +13,7 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Memory
 from pixieioc.tasks.names import shown
 from pixieioc.tasks.raw_input import Damaged, Input, is_plain, open_input, size_of
+from pixieioc.tasks.raw_sources import read_sidecar
 
 
 class RawStream:
@@ -25,9 +26,11 @@ class RawStream:
         self.size = None if None in sizes else sum(size or 0 for size in sizes)
         self.bytes = 0  #: raw bytes that were read
         self.rest = b""  #: the part of a word that has been read
-        self.damage: list[str] = []  #: what could not be read
+        #: What could not be read, and which files are not as long as those who have written them say.
+        self.damage = [text for path, size in self._files if is_plain(path) and (text := _not_as_written(path, size))]
         self._plain = all(map(is_plain, paths))
         self._open: Input | None = None
+        self._came = 0  # bytes of it that were read
         self._behind = 0  # bytes on the disk of files that have been read
 
     @property
@@ -84,9 +87,12 @@ class RawStream:
     def _fill(self, view: memoryview) -> int | None:
         """Reads once, from the next file if there is none open; 0 at the end of one, None if there is nothing yet."""
         if self._open is None:
-            self._open = open_input(*self._files.popleft())
+            self._open, self._came = open_input(*self._files.popleft()), 0
         try:
             count = self._open.readinto(view)
+            self._came += count or 0
+            if count == 0 and not is_plain(self._open.path) and (text := _not_as_written(self._open.path, self._came)):
+                self.damage.append(text)
         except Damaged as error:
             self.damage.append(str(error))
             count = 0
@@ -94,3 +100,12 @@ class RawStream:
             self._behind += self._open.position if self._open.size is None else self._open.size
             self.close()
         return count
+
+
+def _not_as_written(path: Path, size: int | None) -> str:
+    """That a file has other bytes than the one beside it says, which was written with it; empty if it has not."""
+    written = read_sidecar(path).get("bytes")
+    if size is None or type(written) is not int or size == written:
+        return ""
+    what = f"{written - size} are missing" if size < written else f"{size - written} are too many"
+    return f"{shown(path)} has {size} bytes, and had {written} when it was written: {what}"

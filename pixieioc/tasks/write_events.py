@@ -17,7 +17,7 @@ from pixieioc.listmode.events import CHUNK_COLUMN, Events
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks import calibration, complete_files, cut_off, file_errors
 from pixieioc.tasks.crate import CrateFacts
-from pixieioc.tasks.disk import why_not_new
+from pixieioc.tasks.disk import why_not_new, why_not_written
 from pixieioc.tasks.event_files import RUN, EventFile, prepare_pyarrow
 from pixieioc.tasks.event_formats import format_of, names_of
 from pixieioc.tasks.event_series import EventSeries
@@ -82,6 +82,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     def do_ready(cls, settings: Mapping[str, Any], run_id: int) -> Iterator[str]:
         with suppress(Error, OSError):  # a name that is none is told at the start, a folder that is none, too
             path = _path(settings["file"], run_id)
+            if not settings["second_file_path"] and (problem := why_not_written(path.parent)):
+                yield problem
             for file in names_of(path, format_of(path, settings["format"])):
                 if problem := why_not_new(file) or why_not_new(file.with_name(file.name + ".part"), ".wider"):
                     yield problem
@@ -112,7 +114,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self.write_status, self.write_message = OK, ""
         self.run_files, self.files_complete = complete_files.NONE, 0
         self._runs: list[tuple[Beginning | None, Ending | None]] = []  # that the source has said something of
-        self._errors.over = False
+        self._errors.begin()
         self._came, self._checked = 0, time.monotonic()
         self._name_unfinished()
         path = _path(self.file, self.run_id)

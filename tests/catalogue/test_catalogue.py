@@ -174,12 +174,76 @@ def test_a_filter_that_is_none_says_what_it_must_be(data: Path, wanted: Filter) 
 def test_an_index_that_is_damaged_or_of_another_version_is_made_anew(data: Path) -> None:
     put(data, 1)
     index = data.with_name("index.sqlite")
-    index.write_bytes(b"no database, " * 1000)
+    look(data)
+    index.write_bytes(index.read_bytes()[:100] + b"no database, " * 1000)
     assert [row.run_id for row in look(data)[0]] == [1]
     with closing(sqlite3.connect(index)) as db:
         db.execute("PRAGMA user_version = 99")
     assert look(data)[1].added == 1
     assert look(data, rebuild=True)[1].added == 1
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+@pytest.mark.parametrize("made_by", ["a raw file", "another program"])
+def test_a_file_that_is_no_index_is_not_overwritten(data: Path, made_by: str, *, rebuild: bool) -> None:
+    put(data, 1)
+    other = data.with_name("index.sqlite")
+    if made_by == "a raw file":
+        other.write_bytes(bytes(4000))
+    else:
+        with closing(sqlite3.connect(other)) as db:
+            db.execute("CREATE TABLE theirs (value)")
+    before = other.read_bytes()
+    with pytest.raises(Error, match=r"index\.sqlite: the file that is there is none; nothing is overwritten"):
+        look(data, rebuild=rebuild)
+    assert other.read_bytes() == before
+
+
+def test_where_an_index_cannot_be_removed_it_is_made_anew_in_memory(data: Path, tmp_path: Path) -> None:
+    put(data, 1)
+    index = tmp_path / "folder" / "index.sqlite"
+    (index.parent / "index.sqlite-journal").mkdir(parents=True)  # which nothing removes, not even root
+    with open_catalogue(data, index=index, rebuild=True) as catalogue:
+        assert [row.run_id for row in find(catalogue.db, Filter())] == [1]
+        assert (catalogue.path, "index.sqlite: " in catalogue.why) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"run_id": 10**30}, {"run_id": -5}, {"run_id": "7"}, {"bytes": 10**25}, {"start_time": 1e30}, {"part": -1},
+        {"record": {"title": 5}}, {"record": {"end_time": -1e300}}, {"record": {"events": float("nan")}}, [], "text",
+    ],
+)  # fmt: skip
+def test_a_sidecar_that_nothing_can_be_made_of_is_damaged_and_the_others_are_there(data: Path, odd: Any) -> None:
+    put(data, 1)
+    sidecar = put(data, 2)
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), **odd} if isinstance(odd, dict) else odd))
+    rows, changes = look(data, thorough=True)
+    assert changes.damaged == 1
+    assert sorted((row.run_id or 0, row.problems) for row in rows) == [(0, 1), (1, 0)]
+
+
+def test_json_that_is_nested_without_end_is_damaged(data: Path) -> None:
+    put(data, 1)
+    put(data, 2).write_text('{"run_id": 2, "configuration": ' + "[" * 100_000 + "]" * 100_000 + "}")
+    assert look(data, thorough=True)[1].damaged == 1
+
+
+def test_lists_beside_the_data_are_no_sidecars(data: Path) -> None:
+    put(data, 1)
+    (data / "a_run000001.settings.json").write_text("[1, 2]")
+    rows, changes = look(data)
+    assert ([row.run_id for row in rows], changes.damaged) == ([1], 0)
+
+
+def test_a_copy_is_no_other_file(data: Path) -> None:
+    put(data, 1, 0)
+    put(data, 1, 1)
+    (data / "backup").mkdir()
+    put(data / "backup", 1, 0)
+    (row,) = look(data)[0]
+    assert (row.files, row.bytes) == (2, 8)
 
 
 def test_where_nothing_can_be_kept_the_index_is_in_memory_and_says_so(data: Path) -> None:

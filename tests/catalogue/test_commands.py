@@ -113,6 +113,19 @@ def test_files_that_are_not(data: Path, *, quick: bool) -> None:
     assert call(data, "verify", str(data), "--run", "5").exit_code == 1
 
 
-def test_a_damaged_sidecar_is_found(data: Path) -> None:
-    put(data, 1).write_text("{")
-    assert "damaged" in call(data, "verify", str(data)).stdout
+@pytest.mark.parametrize(
+    "content", ["{", '{"run_id": "7", "bytes": 4}', '{"run_id": 7, "bytes": 4, "record": {"title": 5}}']
+)
+def test_a_damaged_sidecar_is_found(data: Path, content: str) -> None:
+    put(data, 1).write_text(content)
+    assert "1 sidecars are damaged" in call(data, "list", str(data)).stderr
+    result = call(data, "verify", str(data))
+    assert ("damaged" in result.stdout, result.exit_code) == (True, 1)
+
+
+def test_what_a_terminal_would_act_on_is_not_printed(data: Path) -> None:
+    put(data, 1, record=record(1, title="one\n\x1b[31mtwo\a", comment="red\x1b[0m\nbell\a"))
+    assert "one \N{REPLACEMENT CHARACTER}[31mtwo\N{REPLACEMENT CHARACTER}" in call(data, str(data)).stdout
+    shown = call(data, "show", "1", str(data)).stdout
+    assert not any(character in shown for character in "\x1b\a")
+    assert "bell\N{REPLACEMENT CHARACTER}" in shown

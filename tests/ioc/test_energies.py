@@ -113,6 +113,16 @@ async def test_a_region_in_kev_is_one_in_bins() -> None:
             await desk.put(name, _shown(desk, name))
         assert desk.shows("M00:C01:ROI2:Low") == (25, 25, "No")
         assert desk.shows("M00:C01:ROI2:High") == (26, 26, "No")
+        # Also as it is printed, rounded.
+        for gain, offset in ((0.1235, -1.2345), (0.4321, 12.3456), (0.00123, -0.3)):
+            await desk.put("M00:C01:CalGain", gain)
+            await desk.put("M00:C01:CalOffset", offset)
+            for name in (low, high):
+                for text in (f"{_shown(desk, name):.6g}", f"{_shown(desk, name):.2f}"):
+                    await desk.put(name, float(text))
+            assert desk.shows("M00:C01:ROI2:Low") == (25, 25, "No")
+            assert desk.shows("M00:C01:ROI2:High") == (26, 26, "No")
+        await desk.put("M00:C01:CalGain", 0.1)
         # Another calibration: the bins stay.
         await desk.put("M00:C01:CalOffset", -10)
         assert [_shown(desk, low), _shown(desk, high)] == pytest.approx([630, 681.2])

@@ -199,5 +199,5 @@ def test_addresses_of_collectors(text: str, collector: Collector) -> None:
 
 @pytest.mark.parametrize("text", ["http://log", "tcp://", "tcp://log:99999", "tcp://log:x", "tcp://log/path", ""])
 def test_what_is_no_address_of_a_collector(text: str) -> None:
-    with pytest.raises(ValueError, match="must be tcp://host:port or udp://host:port"):
+    with pytest.raises(ValueError, match="must be host:port, tcp://host:port or udp://host:port"):
         collector_of(text)

@@ -230,6 +230,7 @@ async def test_writing_the_old_value_again_leaves_nothing_waiting() -> None:
         ("ConfigJSON", '{"FillSpectra": {"roi_high": [5], "roi_low": [6]}}', "roi_high of M00:C00:ROI1 = 5: is below"),
         ("ConfigJSON", '{"Cut": {"lowest": 2, "highest": 1}}', "Cut.lowest = 2: is above highest 1"),
         ("ConfigJSON", "{", "ConfigJSON: not a configuration: "),
+        ("ConfigJSON", '{"window": 1, "window": 2}', "ConfigJSON: not a configuration: 'window' is given twice"),
         ("ConfigJSON", 5000 * "[", "ConfigJSON: not a configuration: maximum recursion depth"),
         ("ConfigJSON", "[]", "must be an object"),
         ("ConfigJSON", '{"SortEvents": 3}', "SortEvents = 3: must be a table"),

@@ -447,6 +447,19 @@ def test_what_another_program_writes_is_read(tmp_path: Path, how: str) -> None:
     assert told["files"] == [name]
 
 
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize(("size", "says"), [(48_000, "345568 are missing"), (787_136, "393568 are too many")])
+def test_a_file_that_is_not_as_long_as_it_was_is_an_error(tmp_path: Path, ending: str, size: int, says: str) -> None:
+    whole = Path(FULL).read_bytes()
+    path = tmp_path / f"a.bin{ending}"
+    content = (2 * whole)[:size]
+    path.write_bytes(gzip.compress(content) if ending else content)
+    (tmp_path / "a.bin.json").write_text(json.dumps({"run_id": 7, "start_time": 5.0, "bytes": len(whole)}))
+    told = json.loads(_run(path, "--json", code=1)[0])
+    assert told["damage"].startswith(f"{path} has {len(content)} bytes, and had {len(whole)} when it was written: ")
+    assert told["damage"].endswith(says)
+
+
 def test_a_compressed_file_that_is_cut_is_an_error_and_what_it_has_is_kept(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.bin.gz")  # a name that is not UTF-8
     path.write_bytes(gzip.compress(Path(FULL).read_bytes())[:-100])

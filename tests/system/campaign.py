@@ -27,6 +27,7 @@ from tests.system.input_faults import of_input
 from tests.system.ioc_faults import of_ioc
 from tests.system.memory_group import memory_group
 from tests.system.rounds import STOP_TIMEOUT, Campaign, being_read, running_ioc
+from tests.system.slow_disk_faults import of_slow_disks
 
 CONFIG = f"""
 [pipeline]
@@ -122,7 +123,7 @@ def _free(folder: Path) -> None:
 
 
 PARTS: dict[str, Callable[[Campaign], None]] = {
-    "clients": of_clients, "input": of_input, "disks": of_disks, "ioc": of_ioc,
+    "clients": of_clients, "input": of_input, "disks": of_disks, "slow disks": of_slow_disks, "ioc": of_ioc,
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from pixieioc.drill.table import Seen
 from tests.block_disks import freezable, freeze, limit, thaw, unlimit, why_not, with_quota
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc, ioc_folder
-from tests.system.rounds import BOUND, Campaign, acquire, answered, expect, next_run, right, running_in
+from tests.system.rounds import BOUND, Campaign, acquire, answered, begun, expect, next_run, right, running_in
 from tests.tmpfs import tmpfs, unmount
 
 Disk = Callable[[Path], None]
@@ -135,8 +136,36 @@ def _round(ioc: Ioc, disk: Path, kind: Kind, pause: float, seen: Seen) -> None:
     next_run(ioc)
 
 
+def _ended(what: str, pause: float, seen: Seen) -> None:
+    """SIGTERM ends the IOC in time while a task waits for a disk, and the next one works as soon as that answers."""
+    with ioc_folder() as folder, freezable(folder / what) as disk, running_in(folder) as ioc:
+        run = acquire(ioc)
+        time.sleep(pause)  # the random moment
+        freeze(disk)
+        time.sleep(0.5)  # in which somebody begins to wait for the disk
+        began = time.monotonic()
+        try:
+            ioc.process.send_signal(signal.SIGTERM)
+            expect(ioc.process.wait(BOUND) == 0, f"it ended with {ioc.process.returncode}")
+            seen.answered.append(time.monotonic() - began)
+        finally:
+            thaw(disk)
+        run.exception(10)
+        ioc.log.close()
+        ioc.start()
+        begun(ioc)
+        next_run(ioc)
+
+
 def of_disks(campaign: Campaign) -> None:
     """The disk of each kind of file fails in a run."""
+    for what in ("raw", "events"):
+        name = f"SIGTERM while the disk of {what} hangs"
+        if why := why_not("mkfs.ext4"):
+            campaign.leave_out(name, why)
+            continue
+        for _ in campaign.rounds(name):
+            campaign.note(name, partial(_ended, what, campaign.choice.random()))
     for what in FILES:
         for kind in DISKS:
             name = f"disk of {what} {kind}"

@@ -22,7 +22,7 @@ TYPES = {
     **dict.fromkeys(("longin", "longout"), 5),
     **dict.fromkeys(("ai", "ao", "int64in", "int64out"), 6),
 }
-ELEMENTS = {"CHAR": 4, "LONG": 5, "DOUBLE": 6}
+ELEMENTS = {"FLOAT": 2, "CHAR": 4, "LONG": 5, "DOUBLE": 6}
 
 
 @pytest.fixture(scope="module")

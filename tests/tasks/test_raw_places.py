@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import shutil
 import time
@@ -13,9 +15,10 @@ import psutil
 import pytest
 
 from pixieioc.pipeline import Error, Status
-from pixieioc.tasks.cut_off import raw_files, unfinished_events
+from pixieioc.tasks import raw_file
+from pixieioc.tasks.cut_off import raw_files, unfinished, unfinished_events
 from pixieioc.tasks.growing_file import GrowingFile, is_open
-from pixieioc.tasks.raw_file import RawFile, unfinished
+from pixieioc.tasks.raw_file import RawFile
 from tests.recorder import Recorder
 from tests.tmpfs import tmpfs, unmount
 
@@ -140,6 +143,37 @@ def test_files_that_were_cut_off_are_named(pipeline: Recorder, tmp_path: Path) -
     mine.unlink()
     pipeline.run_through()
     assert pipeline.reported("GatherData", "unfinished_files") == ""
+
+
+class _Slow(GrowingFile):
+    """Takes so many bytes per second."""
+
+    RATE = 1e6
+
+    def append(self, data: memoryview) -> None:
+        time.sleep(len(data) / self.RATE)
+        super().append(data)
+
+
+def test_a_disk_that_is_too_slow_is_given_up_and_the_file_has_what_it_has_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw_file, "GrowingFile", _Slow)
+    monkeypatch.setattr(raw_file, "_LARGEST", 1 << 17)
+    data = memoryview(os.urandom(1 << 20))
+    file = RawFile(tmp_path / "f", too_slow=lambda: True)
+    file.write(data[:8])
+    file.write(data[8:])
+    file.write(data)
+    with pytest.raises(Error, match=r"too slow: .*/f had \d+ bytes when the run had to end, up to \d+ bytes of"):
+        file.flush()
+    rest = file.rescue(dict)
+    taken = (tmp_path / "f").read_bytes()
+    assert 8 < len(taken) < len(data)
+    assert len(taken) % 4 == 0
+    assert [bytes(each) for each in rest] == [bytes(data[len(taken) :]), bytes(data)]
+    about = json.loads((tmp_path / "f.json").read_bytes())
+    assert (about["bytes"], about["sha256"]) == (len(taken), hashlib.sha256(taken).hexdigest())
 
 
 def test_a_file_that_is_being_written_was_not_cut_off(tmp_path: Path) -> None:

@@ -477,6 +477,15 @@ def test_a_run_is_not_ready_while_a_file_of_its_names_is_there(
     tmp_path: Path, there: str, form: str, ready: bool
 ) -> None:
     (tmp_path / there).touch()
-    settings = {"file": f"{tmp_path}/events_run{{run}}.{form}", "format": form}
+    settings = {"file": f"{tmp_path}/events_run{{run}}.{form}", "format": form, "second_file_path": ""}
     problems = list(WriteEvents.do_ready(settings, 7))
     assert [there in problem for problem in problems] == ([] if ready else [True])
+
+
+def test_a_run_is_not_ready_while_the_folder_of_its_files_is_not_there(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    settings = {"file": f"{folder}/run{{run}}.npy", "format": "npy", "second_file_path": ""}
+    assert list(WriteEvents.do_ready(settings, 7)) == [f"there is no folder {folder}"]
+    assert list(WriteEvents.do_ready({**settings, "second_file_path": str(tmp_path)}, 7)) == []
+    folder.mkdir()
+    assert list(WriteEvents.do_ready(settings, 7)) == []

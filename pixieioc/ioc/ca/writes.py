@@ -36,7 +36,7 @@ class Writes:
         if not view.takes(message.data_type) or not channel.writable:
             if told is not None:
                 told.writes(_as_sent(message))
-                told.refused("no write access")
+                told.failed("no write access")
             self.answer(message, ca.NO_WRITE_ACCESS, "no write access")
             return
         goes_on = False

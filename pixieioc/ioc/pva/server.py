@@ -97,7 +97,8 @@ class Server:
         try:
             self._server = await self._lane.do(make)
         except RuntimeError as error:
-            raise OSError(f"PVAccess cannot be served: {error}") from error
+            where = ", ".join(f"{name} = {value}" for name, value in self._place.variables().items())
+            raise OSError(f"PVAccess cannot be served: {error}{f' ({where})' if where else ''}") from error
         conf = self._server.conf()
         self.port = int(conf["EPICS_PVAS_SERVER_PORT"])
         log.info(

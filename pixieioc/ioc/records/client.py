@@ -27,5 +27,9 @@ class PutRefused(Exception):
     """A put that is not accepted: the client is told that it has failed."""
 
 
+class PutFailed(PutRefused):
+    """A put that was accepted, and what it has started has ended badly."""
+
+
 #: What a put does: it gets the value and the client; what it awaits, the completion of the put awaits.
 Put = Callable[[Any, Client], Awaitable[None] | None]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pixieioc.ioc.records import faults
-from pixieioc.ioc.records.client import Client, PutRefused
+from pixieioc.ioc.records.client import Client, PutFailed, PutRefused
 from pixieioc.ioc.records.conversion import Unconvertible
 from pixieioc.ioc.records.told import Told
 
@@ -28,7 +28,7 @@ class Asked:
     def refuse(self, error: Exception) -> None:
         """It fails: a refusal is told to the client alone; a fault of ours is reported."""
         if self.told is not None:
-            self.told.refused(str(error))
+            self.told.failed(str(error), accepted=isinstance(error, PutFailed))
         if isinstance(error, PutRefused | Unconvertible):
             log.info("%s at %s: %s refused: %s", self.client, self.client.address, self.name, error)
         else:

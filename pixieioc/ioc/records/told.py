@@ -51,9 +51,9 @@ class Told:
         """It has been done."""
         self._end("completed" if self._started else "accepted", "")
 
-    def refused(self, why: str) -> None:
-        """It has not been done, or has ended badly."""
-        self._end("failed" if self._started else "refused", why)
+    def failed(self, why: str, *, accepted: bool = False) -> None:
+        """It has not been done or, if it was accepted, has ended badly."""
+        self._end("failed" if self._started or accepted else "refused", why)
 
     def _end(self, outcome: Outcome, why: str) -> None:
         if self._later is not None:

@@ -13,6 +13,7 @@ from pixieioc.ioc.ca.names import find
 from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.ca.view import Views
 from pixieioc.ioc.records import Client, PutRefused, Record
+from pixieioc.ioc.records.client import PutFailed
 from pixieioc.ioc.records.field_table import FIELDS
 from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security
 from pixieioc.ioc.records.written import Written
@@ -232,3 +233,21 @@ async def test_a_put_that_goes_on_is_told_of_when_it_has_begun_and_when_it_has_e
         assert (await peer.hear(ca.WriteNotifyResponse)).status.name == "ECA_PUTFAIL"
         assert [(put.outcome, put.why) for put in heard[1:]] == [("failed", "a task has failed")]
         assert heard[0].stamp == heard[1].stamp
+
+
+@conversation
+async def test_what_was_accepted_has_failed_and_is_not_refused_however_soon_that_is() -> None:
+    record = _record("run", "OP")
+
+    async def run() -> None:
+        raise PutFailed("a task has failed")
+
+    record.put = lambda value, client: run()
+    heard: list[Written] = []
+    async with _Ruled(record) as server:
+        server.all_puts, server.put_listener = True, heard.append
+        peer = await Peer.connect(server.port)
+        channel = await peer.channel("run")
+        peer.say(peer.writing(channel, 1.0))
+        assert (await peer.hear(ca.WriteNotifyResponse)).status.name == "ECA_PUTFAIL"
+        assert [(put.outcome, put.why) for put in heard] == [("failed", "a task has failed")]

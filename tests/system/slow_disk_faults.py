@@ -1,0 +1,118 @@
+"""The part of the campaign that is about disks that are slow: all the time, or again and again for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+from pixieioc.drill.files import Files
+from pixieioc.drill.table import Seen
+from tests.block_disks import freezable, slow_down, stalling, why_not_slow
+from tests.ca_client import PutFailed
+from tests.running_ioc import Ioc, ioc_folder
+from tests.system.rounds import (
+    BOUND,
+    CONFIG,
+    Campaign,
+    acquire,
+    answered,
+    conserved,
+    expect,
+    next_run,
+    right,
+    running_in,
+)
+
+#: Five times what the slow disk takes.
+_CONFIG = CONFIG + "[tasks.DummyData]\nchannel_rate = 150000\n"
+_SLOW = 1 << 20
+FILES = ("raw", "events", "state", "logs")
+
+
+@contextlib.contextmanager
+def _slow(disk: Path) -> Iterator[None]:
+    slow_down(disk, _SLOW)
+    try:
+        yield
+    finally:
+        slow_down(disk, 0)
+
+
+#: What a disk is like meanwhile.
+DISKS: dict[str, Callable[[Path], AbstractContextManager[None]]] = {
+    "with 1 MB/s": _slow,
+    "that stalls for 2 s": partial(stalling, seconds=2.0, every=2.6),
+}
+
+
+def _goes_on(ioc: Ioc, disk: Path, seconds: float) -> None:
+    """Whatever the disk does, the run goes on, and nobody else waits for it; memory is bounded."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        asked = time.monotonic()
+        for name in ("Ready_RBV", "WriteMessage_RBV", "DiskFree_RBV", "QueueUse_RBV"):
+            ioc.get(f"GatherData:{name}" if name.startswith("Queue") else name)
+        expect(time.monotonic() - asked < 1, f"gets took {time.monotonic() - asked:.1f} s")
+        expect(ioc.get("Acquire_RBV") == "Acquiring", f"the run ended: {ioc.get('ErrorFirstMessage_RBV')}")
+        time.sleep(0.3)
+    for task in ioc.tasks():
+        expect((used := ioc.get(f"{task}:MemUsed_RBV")) < 500, f"{task} has {used:.0f} MB")
+
+
+def _shown(ioc: Ioc, seen: Seen) -> None:
+    """A raw disk that is too slow is back pressure, and an alarm of the queue before it."""
+    began = time.monotonic()
+    ioc.until("GatherData:QueueUse_RBV", lambda use: use >= 75, 15)
+    expect(ioc.severity("GatherData:QueueUse_RBV") > 0, "a full queue is no alarm")
+    seen.told.append(time.monotonic() - began)
+
+
+def _true(ioc: Ioc, disk: Path, slow: str, error: BaseException | None) -> None:
+    """A run that is told to be good has its files; one that is not says whose disk it was."""
+    failed = ioc.get("DetectorState_RBV") == "Error"
+    expect(isinstance(error, PutFailed) == failed, f"the put was answered with {error!r}")
+    first, why = ioc.get("ErrorFirst_RBV"), ioc.get("ErrorFirstMessage_RBV")
+    whose = {"raw": "GatherData", "events": "WriteEvents"}.get(disk.name, "")
+    expect(not failed or (slow == "with 1 MB/s" and first == whose), f"{first or 'nobody'} has failed: {why}")
+    expect(not failed or disk.name != "raw" or "the disk is too slow" in why, f"the reason is {why!r}")
+    expect(ioc.get("IOC:ERROR") == "OK", f"IOC:ERROR: {ioc.get('IOC:ErrorMessage_RBV')}")
+
+
+def _round(ioc: Ioc, disk: Path, slow: str, pause: float, seen: Seen) -> None:
+    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    time.sleep(pause)  # the random moment
+    with DISKS[slow](disk):
+        if disk.name == "raw" and slow == "with 1 MB/s":
+            _shown(ioc, seen)
+        _goes_on(ioc, disk, 4 + pause)
+        began = time.monotonic()
+        answered(ioc.put_later("Stop", 1, 60))
+        error = answered(run, max(0.1, BOUND - (time.monotonic() - began)))
+        seen.answered.append(time.monotonic() - began)
+        _true(ioc, disk, slow, error)
+    expect(not files.unfinished(), f"{files.unfinished()} raw files were cut off")
+    right(files)
+    conserved(ioc)
+    ioc.until("Ready_RBV", "Yes", 20)
+    next_run(ioc)
+
+
+def of_slow_disks(campaign: Campaign) -> None:
+    """The disk of each kind of file is slow in a run that gives more than it takes."""
+    for what in FILES:
+        for slow in DISKS:
+            name = f"disk of {what} {slow}"
+            if why := why_not_slow():
+                campaign.leave_out(name, why)
+                continue
+            for _ in campaign.rounds(name):
+                campaign.note(name, partial(_own_ioc, what, slow, campaign.choice.random()))
+
+
+def _own_ioc(what: str, slow: str, pause: float, seen: Seen) -> None:
+    with ioc_folder() as folder, freezable(folder / what) as disk, running_in(folder, _CONFIG) as ioc:
+        _round(ioc, disk, slow, pause, seen)
