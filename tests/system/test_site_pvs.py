@@ -71,6 +71,7 @@ def test_values_units_alarms_and_that_the_server_has_gone(monkeypatch: pytest.Mo
     assert (first[0].value, first[0].unit, first[0].severity) == (4.5, "T", "MAJOR")
     assert (first[1].value, first[1].elements) == ([float(i) for i in range(10)], 500)
     assert first[2].value == "open"
+    assert first[0].time is not None
     assert (time.time() - first[0].time < 60, first[0].time_of_arrival) == (True, True)
     assert {each.state for each in last[:3]} == {"not connected"}
     assert (first[3].state, first[3].why) == ("no answer", "nothing has been read yet")
