@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -21,6 +22,10 @@ from pixieioc.site_pvs import OK, Reading
 from pixieioc.tasks.disk import replace_file
 
 FORMAT, VERSION = "pixieioc conditions", 1
+#: The settings, by task, that name the files of a run.
+NamedBy = Mapping[str, Mapping[str, Any]]
+#: How a run ends whose IOC does not live to end it, as its sidecars say.
+LOST = "IOC lost"
 #: After it was thinned the file has this share of its limit at most.
 _ROOM = 0.7
 
@@ -28,12 +33,17 @@ _ROOM = 0.7
 class ConditionArchive:
     """The file of one run, `limit` is in bytes."""
 
-    def __init__(self, path: Path, run_id: int, names: Sequence[str], period: float, limit: int, start: float) -> None:
+    def __init__(
+        self, path: Path, run_id: int, names: Sequence[str], period: float, limit: int, start: float,
+        named_by: NamedBy = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """`named_by` are the settings, by task, that name the files of the run: for who finds it without its IOC."""
         self.path = path
         self._limit, self._period, self._every = limit, period, 1
         self._size = 0
         self._last: dict[int, float] = {}
         self._about: dict[str, Any] = {"run_id": run_id, "start_time": start, "period": period, "pvs": list(names)}
+        self._about |= {"named_by": named_by} if named_by else {}
         #: What was lost, and the system's code, if it is the system that said so.
         self.problem, self.errno = "", 0
         self._left_out = 0
@@ -96,6 +106,20 @@ class ConditionArchive:
             self.path.with_name(self.path.name + ".new").unlink(missing_ok=True)
             raise
         self._size = len(content)
+
+
+def end_lost(path: Path) -> dict[str, Any]:
+    """Completes the file of a run whose IOC was lost, which its first line then says; returns that line.
+
+    A line that was not written to its end is left out. ValueError for another file, OSError.
+    """
+    head, *lines = path.read_bytes().splitlines(keepends=True)
+    about = msgspec.json.decode(head)
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise ValueError(f"{path} has no conditions of a run")
+    whole = [line for line in lines if line.endswith(b"\n")]
+    replace_file(path, _line({**about, "end_reason": LOST}) + b"".join(whole))
+    return about
 
 
 def _every_other(lines: list[bytes]) -> list[bytes]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixieioc.config import ConditionsTable, ConfigError
-from pixieioc.ioc.condition_archive import ConditionArchive
+from pixieioc.ioc.condition_archive import ConditionArchive, NamedBy
 from pixieioc.ioc.conditions_of_run import END_WAIT, START_WAIT, ConditionsOfRun
 from pixieioc.ioc.records import Pvs
 from pixieioc.ioc.worker import Worker
@@ -71,15 +71,18 @@ class Conditions:
 
     # -- a run --------------------------------------------------------------------------------------------------------
 
-    def run_begins(self, run_id: int) -> None:
-        """A run is accepted: what is known is what it begins with, until the answers come."""
+    def run_begins(self, run_id: int, named_by: NamedBy) -> None:
+        """A run is accepted: what is known is what it begins with, until the answers come.
+
+        `named_by` are the settings that name its files.
+        """
         if self._client is None:
             return
         now = time.time()
         path = self._folder / f"conditions-{run_id:06d}.jsonl"
         limit = int(self._table.size * 1e6)
         lines: list[bytes] = []
-        archive = ConditionArchive(path, run_id, self._table.pvs, self._table.period, limit, now)
+        archive = ConditionArchive(path, run_id, self._table.pvs, self._table.period, limit, now, named_by)
 
         def keep(index: int, reading: Reading, now: float, always: bool) -> None:
             if (line := archive.line_of(index, reading, now, always=always)) is not None:

@@ -110,11 +110,12 @@ class Energies:
         bins: Any = self._settings.used[source.task]["bins"]
         position = calibration.energy(module, channel, value)
         # Clients show six digits, or as many decimals as there are to be: that can be written again.
-        rounded = max(0.5 * 10.0**-record.info.precision, _DIGITS * abs(value))
+        least = 0.5 * 10.0**-record.info.precision
+        rounded = max(least, _DIGITS * abs(value))
         doubt = abs(calibration.energy(module, channel, value + rounded) - position)
         found = bin_of(position, bins, last=last, doubt=doubt) if not math.isnan(position) else -1
         if not 0 <= found < bins:
-            if abs(value - shown) <= rounded:
+            if math.isclose(value, shown, rel_tol=_DIGITS, abs_tol=least):
                 return None  # where a region without an end has it
             first, *_, end = calibration.edges(module, channel, bins)
             raise self._refused(

@@ -143,6 +143,13 @@ class Task(DrivenTask, Forked):
         """For the first task of a chain: there will be no more data; the run ends once all tasks are through."""
         self.__loop.data_plane.ending = True
 
+    def end_stream(self) -> None:
+        """For `do_stop`: no more data will be sent; the tasks behind end their part of the run while this one goes on.
+
+        For a task that has something slow to do then, as to bring files to the disk. The run ends when all are through.
+        """
+        self.__loop.end_stream()
+
     def idle(self, seconds: float) -> None:
         """For the first task of a chain: nothing to do for so long; `do_work` is called again then."""
         self.__loop.idle(seconds)

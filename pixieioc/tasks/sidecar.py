@@ -103,6 +103,12 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     bytes: Annotated[int | None, _is("Size of the data file.")] = None
     sha256: Annotated[str, _is("Its checksum.")] = ""
+    sha256_header_last: Annotated[
+        str, _is("Instead of it, of an npy file: SHA-256 of what is behind the header, then of the header.")
+    ] = ""
+    files: Annotated[
+        dict[str, dict[str, Any]], _is("Files that belong to it, of events in npy, by name: bytes, checksum.")
+    ] = {}
     events: Annotated[int | None, _is("Events in it.")] = None
     counts: Annotated[Any, _is("What the modules have counted in the run; of a raw file, its module.")] = None
     counts_unknown: Annotated[str, _is("Why that is not known.")] = ""

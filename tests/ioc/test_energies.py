@@ -105,7 +105,10 @@ async def test_a_region_in_kev_is_one_in_bins() -> None:
         assert (_shown(desk, low), _shown(desk, high)) == (0, 0)  # a region without an end ends where it begins
         assert put(0.0, JAN) is not None
         assert desk.pvs[high].put(0.0, JAN) is None  # pyright: ignore[reportOptionalCall]
+        await desk.put("M00:C01:CalOffset", -1.2345)
+        assert desk.pvs[high].put(-1.23, JAN) is None  # pyright: ignore[reportOptionalCall]  # as it is printed
         assert desk.shows("M00:C01:ROI2:High") == (-1, -1, "No")
+        await desk.put("M00:C01:CalOffset", 0)
         assert await desk.put(high, 680) == "OK M00:C01:ROI2:High = 26"
         assert await desk.put(low, 641) == "OK M00:C01:ROI2:Low = 25"
         assert [_shown(desk, low), _shown(desk, high)] == pytest.approx([640, 691.2])

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from pixieioc.catalogue import Filter, find, open_catalogue
+from pixieioc.catalogue.details import sidecars_of
 from pixieioc.catalogue.verify import verify
 from pixieioc.tasks.sidecar import Sidecar
 from tests.conftest import CA_PORTS
@@ -251,3 +252,28 @@ def test_the_catalogue_has_all_of_these_runs_and_their_files_are_sound(ioc: Reco
         found = list(verify(catalogue, rows))
     assert [each for each in found if each.problem] == []
     assert {each.checked for each in found} == {"sha256"}
+
+
+def test_the_conditions_of_a_run_whose_ioc_is_killed_come_to_its_files_at_the_next_start(ioc: Records) -> None:
+    ioc.put_and_forget("Acquire", 1)
+    ioc.until("DetectorState_RBV", "Acquire")
+    ioc.until("WriteEvents:Events_RBV", lambda events: events > 0)
+    run = int(ioc.get("RunId_RBV"))
+    assert list(ioc.folder.rglob(f"conditions-{run:06}.jsonl"))
+    ioc.end(signal.SIGKILL)
+    try:
+        ioc.start()
+        ioc.forget()
+    finally:
+        ioc.end()
+    assert not list(ioc.folder.rglob("conditions-*"))
+    [file] = (ioc.folder / "data").glob(f"*run{run:06}*.conditions.jsonl")
+    head, *lines = map(json.loads, file.read_text().splitlines())
+    assert (head["run_id"], head["end_reason"], {line["i"] for line in lines}) == (
+        run,
+        "IOC lost",
+        set(range(len(PVS))),
+    )
+    with open_catalogue(ioc.folder / "data", index=ioc.folder / "index.sqlite") as catalogue:
+        [row] = [row for row in find(catalogue.db, Filter()) if row.run_id == run]
+        assert any(about["record"]["conditions_file"] == file.name for _, about in sidecars_of(catalogue, row))
