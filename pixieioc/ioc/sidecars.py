@@ -73,7 +73,9 @@ def bring_to_data(found: Iterable[Path], run_id: int, conditions: Path) -> str:
         return ""
     name = _place(conditions, list(contents), problems)
     for path, content in contents.items():
-        record = json.loads(content.get(RECORD_KEY, b"{}")) | {"conditions_file": name, "conditions_problem": ""}
+        record = json.loads(content.get(RECORD_KEY, b"{}")) | {"conditions_file": name}
+        if name is not None:
+            record.pop("conditions_problem", None)
         problems += filter(None, [_replaced(path, _joined({**content, **_raw({RECORD_KEY: record})}))])
     if problems:
         raise Error("; ".join(problem.text for problem in problems), errno=problems[0].errno)
