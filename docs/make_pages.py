@@ -341,7 +341,13 @@ data that come from a crate, or from raw files beside which it is said; of sever
 was changed while the file was written, then `changed_at` when last, and `at_end` what is since, of channels \
 that were changed. |
 | `configuration` | The settings of all tasks, with the names of the raw files; without the calibration. |
-| `columns` | Type, unit and meaning of each column. |"""
+| `columns` | Type, unit and meaning of each column. |
+
+In the JSON file beside it a file has its size and its checksum, too: `bytes` and, in Parquet, `sha256`, which
+`sha256sum` checks. How long an array in npy is stands at its beginning and is known at its end, and a file must not be
+read again to be hashed. So `sha256_header_last` is SHA-256 of what is behind the header, then of the header; `files`
+has the same of `events.extra.npy` and `events.traces.npy`. `pixieioc runs verify` checks both kinds; with the tools of
+a shell, for a header of 512 bytes: `(tail -c +513 events.npy; head -c 512 events.npy) | sha256sum`."""
 
 
 FIELD_PAGE = """\

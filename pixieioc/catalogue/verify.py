@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pixieioc.catalogue.entry import entry_of
 from pixieioc.catalogue.index import Catalogue
 from pixieioc.catalogue.query import RunRow
 from pixieioc.catalogue.scan import paths
-
-_BLOCK = 8 * 1024**2
-_SHA256 = "sha256"
+from pixieioc.tasks.digest import HEADER_LAST, SHA256, checksum_of
 
 
 @dataclass(frozen=True)
@@ -50,15 +48,15 @@ def _of_sidecar(
             return
         about = json.loads(content)
         data = sidecar.with_name(about.get("file") or sidecar.name.removesuffix(".json"))
-        size, digest, part = about.get("bytes"), about.get(_SHA256, ""), int(about.get("part") or 1)
+        part = int(about.get("part") or 1)
+        each_file = {data.name: about, **(about.get("files") or {})}
+        told = {data.with_name(name): (each.get("bytes"), _checksum_in(each)) for name, each in each_file.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         yield Finding(sidecar, f"damaged: {error}")
         return
     parts.setdefault((sidecar.parent, about.get("module"), data.suffix), set()).add(part)
-    yield Finding(data, *_compared(data, size, digest if checksums else ""))
-    for name, each in (about.get("files") or {}).items() if isinstance(about.get("files"), dict) else ():
-        other = sidecar.with_name(name)
-        yield Finding(other, *_compared(other, each.get("bytes"), each.get(_SHA256, "") if checksums else ""))
+    for file, (size, checksum) in told.items():
+        yield Finding(file, *_compared(file, size, checksum if checksums else None))
     conditions = (about.get("record") or {}).get("conditions_file")
     if conditions and not sidecar.with_name(conditions).is_file() and not _elsewhere(sidecar, conditions):
         yield Finding(sidecar.with_name(conditions), "missing: the conditions of the run")
@@ -69,29 +67,27 @@ def _elsewhere(sidecar: Path, name: str) -> bool:
     return not any(sidecar.parent.glob(f"{Path(name).name.split('.')[0]}.*"))
 
 
-def _compared(data: Path, size: int | None, digest: str) -> tuple[str, str]:
+def _checksum_in(about: dict[str, Any]) -> tuple[str, str] | None:
+    """The kind of checksum that a file has, and the checksum."""
+    return next(((kind, about[kind]) for kind in (SHA256, HEADER_LAST) if about.get(kind)), None)
+
+
+def _compared(data: Path, size: int | None, checksum: tuple[str, str] | None) -> tuple[str, str]:
     """What is wrong with a file, and by what it was compared."""
     try:
         found = data.stat().st_size
         if size is not None and found != size:
             return f"it has {found} bytes, the sidecar says {size}", "size"
-        if not digest:
+        if checksum is None:
             return "", "size" if size is not None else "presence"
-        if _checksum(data) != digest:
-            return "its checksum is not that of the sidecar: its content has changed", _SHA256
+        kind, expected = checksum
+        if checksum_of(data, header_last=kind == HEADER_LAST) != expected:
+            return "its checksum is not that of the sidecar: its content has changed", SHA256
     except FileNotFoundError:
         return "missing", "presence"
     except OSError as error:
         return f"cannot be read: {error.strerror}", "presence"
-    return "", _SHA256
-
-
-def _checksum(path: Path) -> str:
-    digest = hashlib.new(_SHA256)
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return "", SHA256
 
 
 def _missing_parts(parts: dict[tuple[Path, object, str], set[int]]) -> Iterator[Finding]:

@@ -14,9 +14,9 @@ from ophyd_async.epics.core import EpicsDevice, PvSuffix
 
 from pixieioc.devices.documents import Assets, event_of
 from pixieioc.devices.link import Link, split_protocol, with_protocol
-from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed, chosen_of, why_not_of
+from pixieioc.devices.point import GOOD_ENDS, STOPPED, GivenUp, Point, RunFailed, chosen_of
 from pixieioc.devices.rates import Rates
-from pixieioc.devices.taking import Taking, check_staging, facts_of, stop
+from pixieioc.devices.taking import Taking, check_staging, stop
 
 
 def link_to(prefix: str) -> Link:
@@ -70,8 +70,9 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         self._host = host
         self._mocked = False
         self._taking: Taking | None = None
-        self._taken: tuple[int, tuple[str, ...]] | None = None  # the run of the last point, and how it may have ended
-        self._flight: asyncio.Task[int] | None = None
+        self._values: dict[str, Any] | None = None  # of the run of the last point
+        self._unreadable = ""  # why there are none, if there was a point
+        self._flight: asyncio.Task[bool] | None = None
         self._flown: list[PartialEvent] = []
         super().__init__(prefix, name=name)
         self._assets = Assets(self.name, host)
@@ -93,16 +94,18 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
     @AsyncStatus.wrap
     async def stage(self) -> None:
         """Ends a run that is in progress; the next point is the first one."""
-        self._assets, self._taken = Assets(self.name, self._host), None
+        self._assets = Assets(self.name, self._host)
+        self._forget()
         if not self._mocked:
             await check_staging(self._link, take_over=self._take_over)
         await super().stage()
 
     @AsyncStatus.wrap
     async def unstage(self) -> None:
-        """Ends the run if it is that of a point."""
-        self._taken = None
-        await self._stop_own()
+        """Ends the run if it is that of a point, which is given up then: its trigger ends well, but has no values."""
+        self._forget()
+        if self._taking is not None:
+            await self._taking.give_up()
         await super().unstage()
 
     async def stop(self, success: bool = True) -> None:
@@ -120,26 +123,36 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         """Takes a run; RunFailed with the IOC's reason unless it was a good one."""
         await self._take(GOOD_ENDS)
 
-    async def _take(self, good: tuple[str, ...]) -> int:
+    async def _take(self, good: tuple[str, ...]) -> bool:
+        """Whether there is a point; not if it was given up."""
         if self._mocked:
-            return 0
+            return True
         if self._taking is not None:
             raise RunFailed("a run of this device is in progress")
-        self._taken = None
-        self._taking = Taking(self._link, Point(good))
+        self._forget("the point has no values: it was given up, or is none")
+        values: dict[str, Any] = {}
+
+        async def gather() -> None:
+            values.update(await super(PixieDetector, self).read())
+
+        self._taking = Taking(self._link, Point(good), gather)
         try:
             run_id = await self._taking.take()
+        except GivenUp:  # who has ended it knows that; a failure would come in the place of their own reason
+            return False
         finally:
             self._taking = None
-        self._taken = run_id, good
-        await self._add_documents(run_id)
-        return run_id
+        self._values = values
+        self._add_documents(run_id)
+        return True
 
-    async def _add_documents(self, run_id: int) -> None:
-        if self._documents and self.file_lists:
-            signals = [getattr(self, name) for name in self.file_lists.values()]
-            lists = await asyncio.gather(*(signal.get_value(cached=False) for signal in signals))
-            self._assets.add(run_id, dict(zip(self.file_lists, lists, strict=True)))
+    def _forget(self, unreadable: str = "") -> None:
+        self._values, self._unreadable = None, unreadable
+
+    def _add_documents(self, run_id: int) -> None:
+        if self._documents and self.file_lists and self._values is not None:
+            lists = {kind: self._values[getattr(self, name).name]["value"] for kind, name in self.file_lists.items()}
+            self._assets.add(run_id, lists)
 
     # -- one run of a flight ---------------------------------------------------------------------------------------
 
@@ -160,8 +173,8 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         flight, self._flight = self._flight, None
         if await self.preset_mode.get_value() == "No preset":
             await self._stop_own()
-        await flight
-        self._flown.append(event_of(await self.read()))
+        if await flight:
+            self._flown.append(event_of(await self.read()))
 
     async def describe_collect(self) -> dict[str, DataKey]:
         """The same as that of a point."""
@@ -185,12 +198,10 @@ class PixieDetector(StandardReadable, EpicsDevice, Triggerable, Stageable, Stopp
         return {**super().hints, "fields": [*super().hints.get("fields", []), *self._rates.keys]}
 
     async def read(self) -> dict[str, Any]:
-        """The rates, too. RunFailed if the values may be those of a run that somebody else has started since."""
-        readings = await super().read()
-        if self._taken is not None:
-            problem = why_not_of(self._taken[0], await facts_of(self._link), self._taken[1])
-            if problem:
-                raise RunFailed(problem)
+        """The values of the run that was taken last, and its rates; without one, those of the moment."""
+        if self._unreadable and self._values is None:
+            raise RunFailed(self._unreadable)
+        readings = await super().read() if self._values is None else self._values
         return {**readings, **self._rates.read(readings)}
 
     async def describe(self) -> dict[str, DataKey]:

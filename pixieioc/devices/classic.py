@@ -13,7 +13,7 @@ from pixieioc.devices.classic_ca import PyepicsLink
 from pixieioc.devices.classic_taking import Taking, check_staging, stop
 from pixieioc.devices.documents import Assets, event_of
 from pixieioc.devices.link import split_protocol
-from pixieioc.devices.point import GOOD_ENDS, STOPPED, Point, RunFailed, chosen_of, why_not_of
+from pixieioc.devices.point import GOOD_ENDS, STOPPED, GivenUp, Point, RunFailed, chosen_of
 from pixieioc.devices.rates import Rates
 
 
@@ -76,7 +76,8 @@ class PixieDetector(Device):
             raise ValueError(f"prefix {prefix!r}: ophyd has no PVAccess, ophyd-async does (pixieioc.devices.aio)")
         self._documents, self._take_over, self._host = documents, take_over, host
         self._taking: Taking | None = None
-        self._taken: tuple[int, tuple[str, ...]] | None = None  # the run of the last point, and how it may have ended
+        self._values: dict[str, Any] | None = None  # of the run of the last point
+        self._unreadable = ""  # why there are none, if there was a point
         self._flight: DeviceStatus | None = None
         self._flown: list[dict[str, Any]] = []
         super().__init__(bare, name=name, **options)
@@ -99,14 +100,16 @@ class PixieDetector(Device):
 
     def stage(self) -> list[object]:
         """Ends a run that is in progress; the next point is the first one."""
-        self._assets, self._taken = Assets(self.name, self._host), None
+        self._assets = Assets(self.name, self._host)
+        self._forget()
         check_staging(self._link, take_over=self._take_over)
         return super().stage()
 
     def unstage(self) -> list[object]:
-        """Ends the run if it is that of a point."""
-        self._taken = None
-        self._stop_own()
+        """Ends the run if it is that of a point, which is given up then: its trigger ends well, but has no values."""
+        self._forget()
+        if (taking := self._taking) is not None:
+            taking.give_up()
         return super().unstage()
 
     def stop(self, *, success: bool = False) -> None:
@@ -127,15 +130,20 @@ class PixieDetector(Device):
     def _take(self, good: tuple[str, ...], then: Callable[[], None] = lambda: None) -> DeviceStatus:
         if self._taking is not None:
             raise RunFailed("a run of this device is in progress")
-        status, taking = DeviceStatus(self), Taking(self._link, Point(good))
-        self._taking, self._taken = taking, None
+        values: dict[str, Any] = {}
+        status, taking = DeviceStatus(self), Taking(self._link, Point(good), lambda: values.update(self._read_now()))
+        self._taking = taking
+        self._forget("the point has no values: it was given up, or is none")
 
         def work() -> None:
             try:
                 run_id = taking.take()
-                self._taking, self._taken = None, (run_id, good)
+                self._taking, self._values = None, values
                 self._add_documents(run_id)
                 then()
+            except GivenUp:  # who has ended it knows that; a failure would come in the place of their own reason
+                self._taking = None
+                status.set_finished()
             except Exception as error:  # it is the status that fails
                 self._taking = None
                 status.set_exception(error)
@@ -144,6 +152,9 @@ class PixieDetector(Device):
 
         threading.Thread(target=work, name=f"{self.name} takes a point", daemon=True).start()
         return status
+
+    def _forget(self, unreadable: str = "") -> None:
+        self._values, self._unreadable = None, unreadable
 
     def _add_documents(self, run_id: int) -> None:
         if self._documents and self.file_lists:
@@ -197,13 +208,14 @@ class PixieDetector(Device):
         return {"fields": [*super().hints["fields"], *self._rates.keys]}
 
     def read(self) -> Any:
-        """The rates, too. RunFailed if the values may be those of a run that somebody else has started since."""
-        readings = super().read()
-        if self._taken is not None:
-            problem = why_not_of(self._taken[0], self._link.facts(), self._taken[1])
-            if problem:
-                raise RunFailed(problem)
+        """The values of the run that was taken last, and its rates; without one, those of the moment."""
+        if self._unreadable and self._values is None:
+            raise RunFailed(self._unreadable)
+        readings = self._read_now() if self._values is None else self._values
         return {**readings, **self._rates.read(readings)}
+
+    def _read_now(self) -> Any:
+        return super().read()
 
     def describe(self) -> Any:
         """What is read, and the content of files."""

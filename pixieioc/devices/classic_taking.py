@@ -9,10 +9,14 @@ from typing import Protocol
 
 from pixieioc.devices.link import STOP_TIME
 from pixieioc.devices.point import (
+    PATIENCE,
+    STOPS,
     Answered,
     Bad,
     Event,
     Facts,
+    Gather,
+    Gathered,
     Good,
     Late,
     Point,
@@ -21,6 +25,7 @@ from pixieioc.devices.point import (
     RunFailed,
     Step,
     Wait,
+    run_of,
     why_not_staged,
 )
 
@@ -46,12 +51,13 @@ class Link(Protocol):
 
 
 class Taking:
-    """One run that is taken through `link`."""
+    """One run that is taken through `link`; `gather` reads its values."""
 
-    def __init__(self, link: Link, point: Point) -> None:
-        self._link, self._point = link, point
+    def __init__(self, link: Link, point: Point, gather: Callable[[], object]) -> None:
+        self._link, self._point, self._gather = link, point, gather
         self._events: queue.Queue[Event] = queue.Queue()
         self.started = threading.Event()  #: set when the run is on, or over
+        self.over = threading.Event()
 
     def take(self) -> int:
         """The number of the run; RunFailed if the point is not good."""
@@ -62,15 +68,26 @@ class Taking:
         finally:
             self._link.follow(None)
             self.started.set()
-        if isinstance(step, Bad):
-            raise RunFailed(step.reason)
-        return step.run_id
+            self.over.set()
+        return run_of(step, self._point)
 
-    def _do(self, step: Put | Wait | Read) -> Step:
+    def give_up(self) -> None:
+        """Ends the run, if it is on or about to be; returns when it is over. RunFailed if it goes on."""
+        self._point.given_up = True
+        for _ in range(STOPS):
+            stop(self._link)
+            if self.over.wait(PATIENCE):
+                return
+        raise RunFailed("the run could not be stopped: it goes on")
+
+    def _do(self, step: Put | Wait | Gather | Read) -> Step:
         match step:
             case Put():
                 self._link.follow(self._events.put)
                 self._link.put("Acquire", lambda failure: self._events.put(Answered(failure)))
+                return Wait()
+            case Gather():
+                self._events.put(self._read_values())
                 return Wait()
             case Wait(seconds):
                 try:
@@ -83,6 +100,13 @@ class Taking:
                 return after
             case Read():
                 return self._point.end(self._link.facts())
+
+    def _read_values(self) -> Gathered:
+        try:
+            self._gather()
+        except Exception as error:  # whatever it is, the point is none, and says so
+            return Gathered(f"{type(error).__name__}: {error}")
+        return Gathered()
 
 
 def stop(link: Link) -> None:

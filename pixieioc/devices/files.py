@@ -18,6 +18,11 @@ from pixieioc.devices.documents import NPY, PARQUET, RAW
 #: No folders are elsewhere.
 HERE: Mapping[str, str] = MappingProxyType({})
 _BLOCK = 1 << 20
+#: By which key a file has its checksum; of an npy file the length, in its header, is known last.
+_HEADER_LAST = "sha256_header_last"
+_CHECKSUMS = {"sha256", _HEADER_LAST}
+#: Bytes of an npy file whose last two tell how long the header behind them is.
+_NPY_BEGIN = 10
 
 
 class FilesChanged(RuntimeError):
@@ -39,8 +44,9 @@ def check(resource: Mapping[str, Any], roots: Mapping[str, str] = HERE) -> None:
         path = place_of(entry["file"], roots)
         if path.stat().st_size != entry["bytes"]:
             raise FilesChanged(f"{path}: {path.stat().st_size} bytes, not {entry['bytes']}")
-        if (found := _sha256(path)) != entry.get("sha256", found):
-            raise FilesChanged(f"{path}: its SHA-256 is {found}, not {entry['sha256']}")
+        for kind in _CHECKSUMS & entry.keys():
+            if (found := _sha256(path, header_last=kind == _HEADER_LAST)) != entry[kind]:
+                raise FilesChanged(f"{path}: its SHA-256 is {found}, not {entry[kind]}")
 
 
 def place_of(file: str, roots: Mapping[str, str]) -> Path:
@@ -52,11 +58,15 @@ def place_of(file: str, roots: Mapping[str, str]) -> Path:
     return path
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, *, header_last: bool) -> str:
+    """The checksum of a file; of an npy file, of what is behind its header, then of the header."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
+        header = file.read(_NPY_BEGIN) if header_last else b""
+        header += file.read(int.from_bytes(header[-2:], "little"))
         while block := file.read(_BLOCK):
             digest.update(block)
+    digest.update(header)
     return digest.hexdigest()
 
 

@@ -2,7 +2,8 @@
 
 A client library may lose the failure of a put, and a run may be somebody else's. So a point is a run, started by our
 put, whose number is one more than before and whose end has a good reason, as the IOC says itself after the put was
-answered. Whatever else happens is a failure, with the IOC's words for it.
+answered and the values were read: so they are those of this run. Whatever else happens is a failure, with the IOC's
+words for it.
 """
 
 from __future__ import annotations
@@ -23,14 +24,22 @@ FACTS = {
     "status": "StatusMessage_RBV",
     "command": "CmdMessage_RBV",
 }
+_UNANSWERED = "the put that started it was not answered"
+_GIVEN_UP = "the point was given up by its plan"
 #: Those of them that are texts of any length.
 LONG_TEXTS = ("StatusMessage_RBV", "CmdMessage_RBV", "CmdUser_RBV")
 #: Seconds for which the answer to a put may be missing after the run has ended.
 PATIENCE = 1.0
+#: How often a run is stopped that nobody wants any more: the first time may come before its start.
+STOPS = 3
 
 
 class RunFailed(RuntimeError):
     """A point that is none: the run was refused, ended badly, or nobody knows how it ended."""
+
+
+class GivenUp(RunFailed):
+    """A point that its plan does not want any more: it has ended as it should, and is none."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,13 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class Gathered:
+    """The values of the run were read; `failure` is why they could not be."""
+
+    failure: str = ""
+
+
+@dataclass(frozen=True)
 class Busy:
     """The IOC says that a run is in progress, or that none is."""
 
@@ -84,7 +100,7 @@ class Late:
     """Nothing else has happened for as long as `Wait` said."""
 
 
-Event = Answered | Busy | Lost | Late
+Event = Answered | Gathered | Busy | Lost | Late
 
 # -- what is to be done ------------------------------------------------------------------------------------------------
 
@@ -99,6 +115,11 @@ class Wait:
     """Wait for what happens next, for so many seconds at most; None: for as long as it takes."""
 
     seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Gather:
+    """Read the values of the run, and wait."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +141,7 @@ class Bad:
     reason: str
 
 
-Step = Put | Wait | Read | Good | Bad
+Step = Put | Wait | Gather | Read | Good | Bad
 
 
 class Point:
@@ -129,11 +150,15 @@ class Point:
     def __init__(self, good: tuple[str, ...] = GOOD_ENDS) -> None:
         self.good = good
         self.started = False  #: whether the run is known to be on, or to have been
+        self.given_up = False  #: nobody wants the point any more
         self._before = 0
-        self._failure: str | None = "the put that started it was not answered"
+        self._answer: str | None = None  # to the put: why it failed, empty if it did not; None: there is none yet
+        self._unread = ""
 
     def begin(self, facts: Facts | None) -> Step:
         """Before the start; None: the IOC has not answered."""
+        if self.given_up:
+            return Bad(_GIVEN_UP)
         if facts is None:
             return Bad("the IOC does not answer")
         self._before = facts.run_id
@@ -143,12 +168,15 @@ class Point:
         """While the run is on."""
         match event:
             case Answered(failure):
-                self._failure = failure
+                self._answer = failure
+                return Read() if failure or self.given_up else Gather()
+            case Gathered(failure):
+                self._unread = failure
                 return Read()
             case Busy(on):
                 over = self.started and not on
                 self.started = self.started or on
-                return Wait(PATIENCE) if over else Wait()
+                return Wait(PATIENCE) if over and self._answer is None else Wait()
             case Lost(pv):
                 return Bad(f"the connection to {pv} was lost while run {self._before + 1} was taken")
             case Late():
@@ -162,23 +190,24 @@ class Point:
         if facts.run_id == self._before:
             return Bad(f"the start was refused: {facts.command}")
         if facts.run_id != mine:
-            return Bad(f"the start led to run {facts.run_id}, not to run {mine}: somebody else starts runs")
+            return Bad(f"there is run {facts.run_id} in the place of run {mine}: somebody else starts runs")
         if facts.busy or facts.end_reason == "None":  # it has only begun
             return Bad(f"run {mine} is not ours: {facts.command}")
         if facts.end_reason not in self.good:
             return Bad(facts.status if str(mine) in facts.status else f"run {mine} has ended: {facts.end_reason}")
-        if self._failure:
-            return Bad(f"run {mine} has ended with {facts.end_reason}, but {self._failure}: {facts.command}")
-        return Good(mine)
+        ended = f"run {mine} has ended with {facts.end_reason}"
+        if problem := _UNANSWERED if self._answer is None else self._answer:
+            return Bad(f"{ended}, but {problem}: {facts.command}")
+        return Bad(f"{ended}, but its values could not be read: {self._unread}") if self._unread else Good(mine)
 
 
-def why_not_of(run_id: int, facts: Facts | None, good: tuple[str, ...]) -> str:
-    """Why what was read after a good point, and before `facts`, may not be that of its run; empty if it is."""
-    if facts is None:
-        return f"the IOC does not say whose values they are that were read after run {run_id}"
-    if facts.run_id != run_id or facts.busy or facts.end_reason not in good:
-        return f"somebody else has started a run before the values of run {run_id} were read: {facts.status}"
-    return ""
+def run_of(verdict: Good | Bad, point: Point) -> int:
+    """The number of the run of a good point; RunFailed for another, GivenUp for one that nobody wants any more."""
+    if point.given_up:
+        raise GivenUp(_GIVEN_UP)
+    if isinstance(verdict, Bad):
+        raise RunFailed(verdict.reason)
+    return verdict.run_id
 
 
 def why_not_staged(facts: Facts | None, waits: str | None, *, take_over: bool) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from pixieioc.devices.link import STOP_TIME, Link
 from pixieioc.devices.point import (
     FACTS,
+    PATIENCE,
+    STOPS,
     Answered,
     Bad,
     Event,
     Facts,
+    Gather,
+    Gathered,
     Good,
     Late,
     Point,
@@ -21,19 +25,21 @@ from pixieioc.devices.point import (
     RunFailed,
     Step,
     Wait,
+    run_of,
     why_not_staged,
 )
 
 
 class Taking:
-    """One run that is taken in the running event loop, through `link`."""
+    """One run that is taken in the running event loop, through `link`; `gather` reads its values."""
 
-    def __init__(self, link: Link, point: Point) -> None:
-        self._link, self._point = link, point
+    def __init__(self, link: Link, point: Point, gather: Callable[[], Awaitable[object]]) -> None:
+        self._link, self._point, self._gather = link, point, gather
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._put: asyncio.Task[None] | None = None
+        self._under_way: list[asyncio.Task[None]] = []
         self._close: Callable[[], None] = lambda: None
         self.started = asyncio.Event()  #: set when the run is on, or over
+        self.over = asyncio.Event()
 
     async def take(self) -> int:
         """The number of the run; RunFailed if the point is not good."""
@@ -44,17 +50,29 @@ class Taking:
         finally:
             self._close()
             self.started.set()
-            if self._put is not None:
-                self._put.cancel()
-        if isinstance(step, Bad):
-            raise RunFailed(step.reason)
-        return step.run_id
+            self.over.set()
+            for task in self._under_way:
+                task.cancel()
+        return run_of(step, self._point)
 
-    async def _do(self, step: Put | Wait | Read) -> Step:
+    async def give_up(self) -> None:
+        """Ends the run, if it is on or about to be; returns when it is over. RunFailed if it goes on."""
+        self._point.given_up = True
+        for _ in range(STOPS):  # the first may have come before the start
+            await stop(self._link)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.over.wait(), PATIENCE)
+                return
+        raise RunFailed("the run could not be stopped: it goes on")
+
+    async def _do(self, step: Put | Wait | Gather | Read) -> Step:
         match step:
             case Put():
                 self._close = self._link.watch(FACTS["busy"], self._events.put_nowait)
-                self._put = asyncio.create_task(self._start())
+                self._under_way.append(asyncio.create_task(self._start()))
+                return Wait()
+            case Gather():
+                self._under_way.append(asyncio.create_task(self._read_values()))
                 return Wait()
             case Wait(seconds):
                 event: Event = Late()
@@ -69,6 +87,14 @@ class Taking:
 
     async def _start(self) -> None:
         self._events.put_nowait(Answered(await self._link.put("Acquire", 1)))
+
+    async def _read_values(self) -> None:
+        failure = ""
+        try:
+            await self._gather()
+        except Exception as error:  # whatever it is, the point is none, and says so
+            failure = f"{type(error).__name__}: {error}"
+        self._events.put_nowait(Gathered(failure))
 
     async def _facts(self) -> Facts | None:
         return await facts_of(self._link)

@@ -9,8 +9,11 @@ Nothing here waits for a disk but `write`, which is called in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -19,6 +22,10 @@ from pixieioc.site_pvs import OK, Reading
 from pixieioc.tasks.disk import replace_file
 
 FORMAT, VERSION = "pixieioc conditions", 1
+#: The settings, by task, that name the files of a run.
+NamedBy = Mapping[str, Mapping[str, Any]]
+#: How a run ends whose IOC does not live to end it, as its sidecars say.
+LOST = "IOC lost"
 #: After it was thinned the file has this share of its limit at most.
 _ROOM = 0.7
 
@@ -26,13 +33,20 @@ _ROOM = 0.7
 class ConditionArchive:
     """The file of one run, `limit` is in bytes."""
 
-    def __init__(self, path: Path, run_id: int, names: Sequence[str], period: float, limit: int, start: float) -> None:
+    def __init__(
+        self, path: Path, run_id: int, names: Sequence[str], period: float, limit: int, start: float,
+        named_by: NamedBy = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """`named_by` are the settings, by task, that name the files of the run: for who finds it without its IOC."""
         self.path = path
         self._limit, self._period, self._every = limit, period, 1
         self._size = 0
         self._last: dict[int, float] = {}
         self._about: dict[str, Any] = {"run_id": run_id, "start_time": start, "period": period, "pvs": list(names)}
-        self.problem = ""
+        self._about |= {"named_by": named_by} if named_by else {}
+        #: What was lost, and the system's code, if it is the system that said so.
+        self.problem, self.errno = "", 0
+        self._left_out = 0
 
     def line_of(self, index: int, reading: Reading, now: float, *, always: bool = False) -> bytes | None:
         """The line for a reading, or None if one of its condition has been kept just now."""
@@ -50,13 +64,31 @@ class ConditionArchive:
         try:
             if not self._size:
                 self._replace([])
-            with self.path.open("ab") as file:
-                file.writelines(lines)
-            self._size += sum(map(len, lines))
+            self._append(b"".join(lines))
             if self._size > self._limit:
                 self._thin()
         except OSError as error:
-            self.problem = f"conditions of some seconds are missing: {error.strerror}"
+            self.problem, self.errno = f"values of conditions are missing: {error.strerror}", error.errno or 0
+            if not self.path.exists():
+                self._size = 0  # the next lines begin it anew
+
+    def leave_out(self, count: int) -> None:
+        """So many lines are not written, since the disk is too slow."""
+        self._left_out += count
+        if count:
+            self.problem = f"{self._left_out} values of conditions are missing: the disk was too slow"
+
+    def _append(self, content: bytes) -> None:
+        """Whole lines only: what a full disk has taken of others is taken away, or written over later."""
+        with self.path.open("r+b", buffering=0) as file:
+            try:
+                file.seek(self._size)
+                if file.write(content) < len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(self._size)
+                raise
+        self._size += len(content)
 
     def _thin(self) -> None:
         """Leaves out every other line of each condition, until there is room."""
@@ -68,8 +100,26 @@ class ConditionArchive:
     def _replace(self, lines: list[bytes]) -> None:
         about = {"format": FORMAT, "version": VERSION, **self._about, "every": self._every}
         content = _line(about) + b"".join(lines)
-        replace_file(self.path, content)
+        try:
+            replace_file(self.path, content)
+        except OSError:
+            self.path.with_name(self.path.name + ".new").unlink(missing_ok=True)
+            raise
         self._size = len(content)
+
+
+def end_lost(path: Path) -> dict[str, Any]:
+    """Completes the file of a run whose IOC was lost, which its first line then says; returns that line.
+
+    A line that was not written to its end is left out. ValueError for another file, OSError.
+    """
+    head, *lines = path.read_bytes().splitlines(keepends=True)
+    about = msgspec.json.decode(head)
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise ValueError(f"{path} has no conditions of a run")
+    whole = [line for line in lines if line.endswith(b"\n")]
+    replace_file(path, _line({**about, "end_reason": LOST}) + b"".join(whole))
+    return about
 
 
 def _every_other(lines: list[bytes]) -> list[bytes]:

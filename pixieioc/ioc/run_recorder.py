@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import platform
 import socket
 import time
@@ -18,8 +19,10 @@ import numpy as np
 import pixieioc
 from pixieioc.config import Config
 from pixieioc.config_run import REMARKS
+from pixieioc.ioc.condition_archive import NamedBy
 from pixieioc.ioc.conditions import Conditions
 from pixieioc.ioc.live import LivePipeline
+from pixieioc.ioc.lost_conditions import bring_home
 from pixieioc.ioc.progress import Progress
 from pixieioc.ioc.records import Pvs
 from pixieioc.ioc.run import Run
@@ -27,10 +30,11 @@ from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.sidecars import complete
 from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
-from pixieioc.pipeline import Report
+from pixieioc.pipeline import Report, Task
 from pixieioc.pvinfo.states import EndReason
 from pixieioc.tasks.sidecar import Condition, Counts, Record
 
+log = logging.getLogger(__name__)
 #: How a run ends that has ended as it should.
 GOOD: tuple[EndReason, ...] = ("Preset", "Operator stop", "Source end")
 #: How long the end of the IOC waits for the record of the last run, in seconds.
@@ -49,18 +53,25 @@ class RunRecorder:
     ) -> None:  # fmt: skip
         self._pvs, self._config, self._pipeline, self._settings = pvs, config, pipeline, settings
         self._progress = progress
-        self._state, self._state_worker, self._failed = state, state_worker, failed
+        self._state, self._state_worker, self._on_failure = state, state_worker, failed
         #: Slow to find out, which a start must not wait for.
         self._fixed: dict[str, Any] = {"ioc": config.prefix, "host": socket.gethostname(), "versions": _versions()}
         self._conditions = Conditions(pvs, config.conditions, state.path.parent, worker)
-        self._worker = worker("pixieioc records")
+        self._worker, self._lost_worker = worker("pixieioc records"), worker("pixieioc lost conditions")
         self._started: dict[str, Any] = {}
         self._written: tuple[int, str, str] | None = None  # the run whose sidecars have its record, and its end in it
         self._job: asyncio.Task[None] | None = None
 
+    def _failed(self, what: str, error: BaseException) -> None:
+        log.error("%s could not be noted: %s", what, error)  # also if a full disk is in alarm for that already
+        self._on_failure(what, error)
+
     def begin(self) -> None:
-        """Begins to read the conditions."""
+        """Begins to read the conditions; those of runs that the IOC did not live to end are brought to their files."""
         self._conditions.begin()
+        folder, last = self._state.path.parent, self._state.run_id
+        lost = self._lost_worker.do(lambda: bring_home(folder, last, self._named_sidecars))
+        lost.add_done_callback(self._reporting("the conditions of a run that the IOC did not live to end"))
 
     async def end(self) -> None:
         """Ends that, and waits a little for the record of the last run."""
@@ -68,11 +79,12 @@ class RunRecorder:
             await asyncio.wait([self._job], timeout=_LAST)
         await self._conditions.end()
         self._worker.close()
+        self._lost_worker.close()
 
     def run_begins(self, run: Run) -> None:
         """A run has been accepted."""
         self._started = {"started_by": str(run.client), "start_time": time.time()}
-        self._conditions.run_begins(run.id)
+        self._conditions.run_begins(run.id, self._naming())
 
     def known(self) -> dict[str, Any]:
         """What tasks are told of the run at its beginning, for the case that it is never completed."""
@@ -86,27 +98,32 @@ class RunRecorder:
         end = run.reason or "Source end"
         if self._written != (run.id, end, run.failure):
             self._written = (run.id, end, run.failure)
-            self._job = asyncio.get_running_loop().create_task(self._guarded(run, end))
+            # By the settings of the run: what comes next, such as another FileNumber, is in use soon.
+            settings = {task: dict(values) for task, values in self._settings.used.items()}
+            find = functools.partial(self._sidecars, run.id, settings)
+            self._job = asyncio.get_running_loop().create_task(self._guarded(run, end, find))
         return self._job
 
     def run_is_over(self, run: Run) -> None:
         """Has the same done if it was not, and the end of the run noted in the state folder."""
-
-        def noted(answer: asyncio.Future[None]) -> None:
-            if not answer.cancelled() and (error := answer.exception()) is not None:
-                self._failed(f"the end of run {run.id}", error)
-
         self.run_ends(run)
-        self._state_worker.do(functools.partial(self._state.end_run, run.id)).add_done_callback(noted)
+        noted = self._state_worker.do(functools.partial(self._state.end_run, run.id))
+        noted.add_done_callback(self._reporting(f"the end of run {run.id}"))
 
-    async def _guarded(self, run: Run, end: EndReason) -> None:
+    def _reporting(self, what: str) -> Callable[[asyncio.Future[None]], None]:
+        def done(answer: asyncio.Future[None]) -> None:
+            if not answer.cancelled() and (error := answer.exception()) is not None:
+                self._failed(what, error)
+
+        return done
+
+    async def _guarded(self, run: Run, end: EndReason, find: Callable[[], Iterable[Path]]) -> None:
         try:
-            await self._complete(run, end)
+            await self._complete(run, end, find)
         except Exception as error:  # whatever it is, the run has ended
             self._failed(f"the record of run {run.id}", error)
 
-    async def _complete(self, run: Run, end: EndReason) -> None:
-        find = functools.partial(self._sidecars, run.id, {task: dict(v) for task, v in self._settings.used.items()})
+    async def _complete(self, run: Run, end: EndReason, find: Callable[[], Iterable[Path]]) -> None:
         await self._conditions.run_ends()
         self._progress.show(run)
         record = msgspec.structs.replace(
@@ -132,6 +149,19 @@ class RunRecorder:
         for task, cls in self._config.tasks.items():
             found: Iterable[Path] = cls.do_sidecars(settings[task], run_id)
             yield from found
+
+    def _naming(self) -> NamedBy:
+        """The settings that name the files of a run: of the tasks that write some, those that are no lists."""
+        return {
+            task: {name: value for name, value in self._settings.used[task].items() if not isinstance(value, list)}
+            for task, cls in self._config.tasks.items()
+            if cls.do_sidecars.__func__ is not Task.do_sidecars.__func__
+        }
+
+    def _named_sidecars(self, named_by: NamedBy, run_id: int) -> Iterator[Path]:
+        """Those of a run of an IOC that was lost; what this one would call them, for settings that are missing."""
+        for task, cls in self._config.tasks.items():
+            yield from cls.do_sidecars({**self._config.settings[task], **named_by.get(task, {})}, run_id)
 
     def _times(self) -> dict[str, float | None]:
         names = {"elapsed_real": "ElapsedReal_RBV", "elapsed_live": "ElapsedLive_RBV", "dead_time": "DeadTime_RBV"}

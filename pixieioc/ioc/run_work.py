@@ -143,9 +143,11 @@ class RunWork:
         """
         run = self._run()
         recording = self._recorder.run_ends(run) if run is not None else None
-        if self._reserving is not None:
-            await asyncio.wait([self._reserving], timeout=_RESERVED_WITHIN)
-        if recording is not None:
-            await asyncio.wait([recording], timeout=_RECORDED_WITHIN)
+        waits = [(self._reserving, _RESERVED_WITHIN), (recording, _RECORDED_WITHIN)]
+        await asyncio.gather(
+            self._count_up(), *(asyncio.wait([job], timeout=limit) for job, limit in waits if job is not None)
+        )
+
+    async def _count_up(self) -> None:
         if self._progress.counter("bytes_written") and self._settings.shared("auto_increment"):
             await self._settings.apply_shared("file_number", self._settings.shared("file_number") + 1)

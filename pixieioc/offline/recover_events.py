@@ -18,10 +18,11 @@ import numpy as np
 import pixieioc
 from pixieioc.offline.unwritten import unwritten
 from pixieioc.pipeline import Error
+from pixieioc.tasks.digest import checksum_of
 from pixieioc.tasks.disk import rename_new, replace_file, sync
 from pixieioc.tasks.names import shown, to_json
 from pixieioc.tasks.npy_file import write_header
-from pixieioc.tasks.npy_files import files_of
+from pixieioc.tasks.npy_files import files_of, with_files
 
 _PART = ".part"
 
@@ -84,7 +85,7 @@ def recover_events(path: Path) -> RecoveredEvents:
             if not ended:
                 for array in there:
                     _complete(array, array.count if array is traces else count)
-                _describe(found, sidecar, about)
+                _describe(found, sidecar, about, there)
             for array in reversed(there):  # the one with the name itself appears last
                 rename_new(_part(array.path), array.path)
                 _part(array.path).with_name(_part(array.path).name + ".wider").unlink(missing_ok=True)
@@ -144,10 +145,12 @@ def _complete(array: _Array, count: int) -> None:
     sync(_part(array.path))
 
 
-def _describe(found: RecoveredEvents, sidecar: Path, about: dict[str, Any]) -> None:
+def _describe(found: RecoveredEvents, sidecar: Path, about: dict[str, Any], arrays: list[_Array]) -> None:
     recovered = {"events": found.events, "bytes_left_over": found.bytes_left_over, "time": time.time()}
     recovered["software"] = f"pixieioc {pixieioc.__version__}"
-    content = {**about, "events": found.events, "recovered": recovered}
+    parts = {array.path: _part(array.path) for array in arrays}
+    files = {path: (part.stat().st_size, checksum_of(part, header_last=True)) for path, part in parts.items()}
+    content = with_files({**about, "events": found.events, "recovered": recovered}, files)
     replace_file(sidecar, to_json(content, indent=2).encode() + b"\n")
 
 

@@ -73,7 +73,7 @@ class Callbacks:
         """Called before a report leaves: set reports that are expensive to keep current."""
 
     def do_stop(self) -> None:
-        """`stop` callback: no more data in this run; send what is held, close files."""
+        """`stop` callback: no more data in this run; send what is held, close files; see `end_stream`."""
 
     def do_quit(self) -> None:
         """`quit` callback: the process is about to end."""

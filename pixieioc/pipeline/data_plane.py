@@ -12,7 +12,7 @@ import zmq
 from numpy.typing import NDArray
 
 from pixieioc.pipeline.capacity import CAPACITY
-from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline.error import Error, Refused
 from pixieioc.pipeline.frames import Buffer, Packet, nbytes, pack
 from pixieioc.pipeline.graph import Mode
 from pixieioc.pipeline.link import Offered, Receiver, Sender
@@ -89,6 +89,7 @@ class DataPlane:
             raise Refused("the task is not connected")
         self.run = run
         self.ending = False  #: a source is to stop producing
+        self.end_is_put = False  #: the end of the stream was passed on
         self.discarding = False  #: data are dropped, and counted, instead of handled or handed on
         self.orphaned_since: float | None = None  #: the task before this one was lost then
         self.dropped = 0
@@ -122,8 +123,10 @@ class DataPlane:
 
         Without `wait`, None says that it would have to wait, and that nothing has happened. A final task has nobody to
         hand to; that is no loss, unless somebody was there and is lost. Where all links are sampling, what all of them
-        miss was handed on, too.
+        miss was handed on, too. Error behind the end of the stream.
         """
+        if self.end_is_put:
+            raise Error("data were sent behind the end of the stream")
         packed = [pack(Packet(_DATA, self.run, output.sender.items + 1, data)) for output in self._outputs]
         if not wait and not all(map(self._has_room, self._outputs, packed)):
             return None
@@ -170,10 +173,11 @@ class DataPlane:
         return np.empty(size, np.uint8)
 
     def put_end(self) -> None:
-        """Passes the end of the stream on, behind all data; to those who wait for all data first."""
+        """Passes the end of the stream on, once in a run, behind all data; to those who wait for all data first."""
         for output in sorted(self._outputs, key=lambda output: output.mode == "sampling"):
-            if not output.cut:
+            if not (output.cut or self.end_is_put):
                 self._transmit(output, self._end_for(output), is_end=True)
+        self.end_is_put = True
 
     def cut(self, number: int | None) -> None:
         """The stream to an output (None: to all) ends now, because of a failure behind it.

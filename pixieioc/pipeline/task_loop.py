@@ -50,8 +50,8 @@ class TaskLoop:
         self.status = Status.WAITING
         self._inbox: deque[Packet] = deque()
         self._last_wait = self._idle_until = 0.0
-        #: In this run: the pipeline is still to be told of the end; the next task has been; the one before has said so.
-        self._owes_end = self._end_is_sent = self._input_ended = self._making_report = False
+        #: In this run: the pipeline is still to be told of the end; the task before has said so.
+        self._owes_end = self._input_ended = self._making_report = False
         self._in_thread: BaseException | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._control = ControlLine(self._context, wiring)
@@ -221,7 +221,7 @@ class TaskLoop:
         self.data_plane.begin(run["run"])
         begin_counting(self._task)
         self._idle_until = 0.0
-        self._owes_end, self._end_is_sent, self._input_ended = True, False, self.data_plane.is_start
+        self._owes_end, self._input_ended = True, self.data_plane.is_start
         self.out.run = self._task.run_id = run["run"]
         self._task.run_started, self._task.run_settings = run["time"], RunSettings(run["settings"])
         self._task.run_presets, self._task.run_record = run["presets"], run["record"]
@@ -245,9 +245,16 @@ class TaskLoop:
             keep(task, counter=task.counter + 1)
         return sent is not None
 
+    def end_stream(self) -> None:
+        """Says to the next task that the stream has ended, while this one has still something to do."""
+        self.out.check_thread("ends of streams")
+        if not self._input_ended or (self.data_plane.is_start and not self.data_plane.ending):
+            raise Error(f"{self._task.name}: end_stream() is for do_stop", task=self._task.name)
+        self.data_plane.put_end()
+
     def send_finished(self) -> None:
         """Says that the stream has ended: to the next task behind all data, to the pipeline behind the final report."""
-        self._put_end()
+        self.data_plane.put_end()
         self._to(after(self.status, Message.FINISHED))
         self._finish()
 
@@ -291,12 +298,6 @@ class TaskLoop:
 
     # -- the end of a run, and errors ---------------------------------------------------------------------------------
 
-    def _put_end(self) -> None:
-        """Passes the end of the stream on, once in a run."""
-        if not self._end_is_sent:
-            self.data_plane.put_end()
-            self._end_is_sent = True
-
     def _finish(self) -> None:
         """Tells the pipeline that this task is through with the run, behind the final report."""
         self.flush_report()
@@ -326,7 +327,7 @@ class TaskLoop:
         self.out.failed(failure)
         self.flush_report()
         if self._owes_end:
-            self._put_end()
+            self.data_plane.put_end()
             if self._input_ended:  # otherwise what still comes is discarded first
                 self._finish()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pixieioc.pipeline import Report
-from pixieioc.tasks.digest import SHA256
+from pixieioc.tasks.digest import HEADER_LAST, SHA256
 from pixieioc.tasks.names import to_json
 
 #: Bytes of the list: room for more than a hundred files, of which Channel Access takes no notice yet.
@@ -18,18 +18,22 @@ NONE = "[]"
 
 @dataclass(frozen=True)
 class CompleteFile:
-    """A file that is complete; `sha256` is empty if it has no checksum, `module` None if it is of all modules."""
+    """A file that is complete; `module` is None if it is of all modules.
+
+    `sha256` is that of what comes behind the header, then of the header, with `header_last`.
+    """
 
     path: Path
     bytes: int
     sha256: str = ""
     module: int | None = None
+    header_last: bool = False
 
     @property
     def entry(self) -> str:
         """What the list says of it: JSON."""
         module = {"module": self.module} if self.module is not None else {}
-        checksum = {SHA256: self.sha256} if self.sha256 else {}
+        checksum = {HEADER_LAST if self.header_last else SHA256: self.sha256} if self.sha256 else {}
         return to_json({"file": str(self.path.absolute()), **module, "bytes": self.bytes, **checksum})
 
 
@@ -63,7 +67,7 @@ def run_files(**where: Any) -> Report[str]:
     """RunFiles_RBV."""
     doc = (
         "The files of the run that are complete, the latest ones if they are very many: a JSON array of file, "
-        "module (of raw files), bytes and, where there is one, sha256."
+        "module (of raw files), bytes and sha256; of npy files sha256_header_last, see events.md."
     )
     return Report(NONE, longest=LONGEST_LIST, doc=doc, **where)
 

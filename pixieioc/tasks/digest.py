@@ -5,38 +5,104 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 #: The algorithm: the fastest of hashlib's good ones on processors of this decade, and what `sha256sum` checks.
 SHA256 = "sha256"
+#: The same of an npy file, whose header comes last in it: how long the array is stands there, and is known at the end.
+HEADER_LAST = "sha256_header_last"
 #: This many bytes may wait to be hashed: who adds more waits.
 _BEHIND = 16 * 1024**2
+#: This much is read at a time.
+_BLOCK = 8 * 1024**2
+#: Bytes of an npy file whose last two tell how long the header behind them is, in version 1.0 of the format.
+_NPY_BEGIN = 10
+#: From this many bytes on, it is worth to have the thread hash them.
+_WORTH = 64 * 1024
+_ZEROS = bytes(1024**2)
+
+#: What the checksum was at a moment.
+Mark = Future[Any]
 
 
 class Digest:
-    """SHA-256 of all that was added; a thread hashes, so that who writes does not wait."""
+    """SHA-256 of all that was added; a thread hashes, so that who writes does not wait, but for a little at the end."""
 
     def __init__(self) -> None:
         self._hash = hashlib.new(SHA256)
+        self._little = bytearray()  # what is not worth the way to the thread yet
         self._thread = ThreadPoolExecutor(1, "hash")
         self._waiting: deque[tuple[Future[None], int]] = deque()
         self._behind = 0
 
     def add(self, data: Any) -> None:
         """Takes a copy of `data`, which may change afterwards."""
-        copy = bytes(data)
-        self._waiting.append((self._thread.submit(self._hash.update, copy), len(copy)))
-        self._behind += len(copy)
-        self._settle(_BEHIND)
+        view = memoryview(data).cast("B")
+        if len(self._little) + len(view) < _WORTH:
+            self._little += view
+        else:
+            self._hand_over()
+            self._add(bytes(view))
+
+    def add_zeros(self, count: int) -> None:
+        """Takes so many bytes that are 0."""
+        self._hand_over()
+        while count > 0:
+            self._add(_ZEROS if count >= len(_ZEROS) else _ZEROS[:count])
+            count -= len(_ZEROS)
+
+    def mark(self) -> Mark:
+        """Now, for `go_back`."""
+        self._hand_over()
+        return self._thread.submit(self._copy)
+
+    def go_back(self, mark: Mark) -> None:
+        """Takes back what was added since a moment."""
+        self._little.clear()
+        self._thread.submit(self._restore, mark)
 
     def end(self) -> str:
         """The checksum, in hexadecimal digits; nothing can be added afterwards."""
         self._settle(0)
         self._thread.shutdown()
+        self._hash.update(self._little)
+        self._little.clear()
         return self._hash.hexdigest()
+
+    def _hand_over(self) -> None:
+        if self._little:
+            self._add(bytes(self._little))
+            self._little.clear()
+
+    def _add(self, data: bytes) -> None:
+        self._waiting.append((self._thread.submit(self._update, data), len(data)))
+        self._behind += len(data)
+        self._settle(_BEHIND)
+
+    def _update(self, data: bytes) -> None:
+        self._hash.update(data)
+
+    def _copy(self) -> Any:
+        return self._hash.copy()
+
+    def _restore(self, mark: Mark) -> None:
+        self._hash = mark.result().copy()
 
     def _settle(self, behind: int) -> None:
         while self._waiting and (self._behind > behind or self._waiting[0][0].done()):
             future, size = self._waiting.popleft()
             future.result()
             self._behind -= size
+
+
+def checksum_of(path: Path, *, header_last: bool = False) -> str:
+    """The checksum of a file that is there; `header_last` is for npy files, which numpy has written."""
+    digest = hashlib.new(SHA256)
+    with path.open("rb") as file:
+        header = file.read(_NPY_BEGIN) if header_last else b""
+        header += file.read(int.from_bytes(header[-2:], "little"))
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    digest.update(header)
+    return digest.hexdigest()

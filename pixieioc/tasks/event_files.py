@@ -95,7 +95,8 @@ def columns_with_values(events: Events) -> list[Column]:
 
 def merged(some: list[Column], more: list[Column]) -> list[Column]:
     """The columns of both, in the order of the files."""
-    return [column for column in (*_FIRST, *OPTIONAL) if column in some or column in more]
+    names = {column.name for column in (*some, *more)}
+    return [column for column in (*_FIRST, *OPTIONAL) if column.name in names]
 
 
 def described(columns: list[Column]) -> dict[str, Any]:

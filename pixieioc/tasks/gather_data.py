@@ -102,7 +102,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
         self.buckets = self.bytes_written = 0
         self.write_rate, self.write_message, self.write_status = 0.0, "", OK
         self.run_files, self.files_complete = NONE, 0
-        self._name_unfinished()
+        self._unfinished.run_begins(self.file_template, self.file_path)
         if self.auto_save:
             self._prepare_folder()
 
@@ -146,6 +146,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
     def do_stop(self) -> None:
         with self._errors.completing(self._files, self._name_unfinished):
             self._hand_on()
+            self.end_stream()  # the files are closed while the tasks behind end their part of the run
             self._write()
             self._errors.over = True
             self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))

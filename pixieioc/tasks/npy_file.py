@@ -10,6 +10,7 @@ import numpy as np
 
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Array, Column, Events
+from pixieioc.tasks.digest import Digest
 from pixieioc.tasks.event_files import absent, merged
 from pixieioc.tasks.growing_file import lock
 from pixieioc.tasks.part_file import PartFile, naming
@@ -19,12 +20,18 @@ _ROWS = 1 << 16
 
 
 class NpyFile(PartFile):
-    """A one-dimensional array that grows; its header says how long it is once it is complete. Locked until then."""
+    """A one-dimensional array that grows; its header says how long it is once it is complete. Locked until then.
+
+    Its checksum is that of the array, then of the header.
+    """
 
     def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
         super().__init__(path)
         self._dtype = dtype
-        self.count = 0  #: elements before the next one; to be set higher leaves zeros, lower gives up elements
+        self.count = 0  #: elements before the next one, see `resize`
+        self.checksum = ""  #: once it is complete
+        self._digest = Digest()
+        self._before = 0, self._digest.mark()  # how many there were before the last ones, and the checksum of those
         with naming(path):
             self._file: BinaryIO = self.part.open("r+b", buffering=0)
             lock(self._file.fileno())
@@ -41,9 +48,21 @@ class NpyFile(PartFile):
 
     def append(self, rows: Array) -> None:
         """Writes elements behind the others."""
+        rows = np.ascontiguousarray(rows, self._dtype)
         with naming(self.path):
-            _append(self._file, self.size, np.ascontiguousarray(rows, self._dtype))
+            _append(self._file, self.size, rows)
+        self._before = self.count, self._digest.mark()
+        self._digest.add(rows.view(np.uint8).data)
         self.count += len(rows)
+
+    def resize(self, count: int) -> None:
+        """Leaves zeros behind the elements that there are, or gives up those that were appended last."""
+        if count < self.count:
+            before, mark = self._before
+            assert count == before, "what was appended last is given up as a whole"
+            self._digest.go_back(mark)
+        self._digest.add_zeros((count - self.count) * self._dtype.itemsize)
+        self.count = count
 
     def complete(self) -> None:
         """Writes the length; nothing can be appended any more."""
@@ -51,15 +70,18 @@ class NpyFile(PartFile):
             self._file.truncate(self.size)
             begin = write_header(self._file, self._dtype, self.count)
             assert begin == self._begin, "numpy leaves room for a longer length"
+            self._digest.add(os.pread(self._file.fileno(), begin, 0))
             self._file.close()
+        self.checksum = self._digest.end()
 
     def close(self) -> None:
         """Leaves the file as it is."""
         self._file.close()
+        self._digest.end()
 
     def discard(self) -> None:
         """Removes the file."""
-        self._file.close()
+        self.close()
         super().discard()
 
 
@@ -82,21 +104,23 @@ class TableFile(NpyFile):
 
     def _widen(self, wanted: list[Column]) -> None:
         """All or nothing: if the disk does not take it, the file is as it was."""
-        dtype = _dtype(wanted)
+        dtype, digest = _dtype(wanted), Digest()
         self._file.truncate(self.size)
-        new = self.wider.open("xb", buffering=0)
+        new = self.wider.open("x+b", buffering=0)
         lock(new.fileno())
         try:
-            begin = self._copy(new, wanted, dtype)
+            begin = self._copy(new, wanted, dtype, digest)
             self.replace()
         except BaseException:  # whatever it is, it goes on from here, and the half-made file must not stay
             new.close()
+            digest.end()
             self.wider.unlink(missing_ok=True)
             raise
-        self._file.close()
+        self.close()
         self._file, self.columns, self._dtype, self._begin = new, wanted, dtype, begin
+        self._digest, self._before = digest, (self.count, digest.mark())
 
-    def _copy(self, new: BinaryIO, wanted: list[Column], dtype: np.dtype[Any]) -> int:
+    def _copy(self, new: BinaryIO, wanted: list[Column], dtype: np.dtype[Any], digest: Digest) -> int:
         """Writes the rows that there are with more columns; returns where they begin."""
         begin, done = write_header(new, dtype, 0), 0
         with self.part.open("rb") as there:
@@ -111,6 +135,7 @@ class TableFile(NpyFile):
                     if column not in self.columns:
                         rows[column.name] = absent(column, len(rows))
                 _append(new, begin + done * dtype.itemsize, rows)
+                digest.add(rows.view(np.uint8).data)
                 done += len(rows)
         return begin
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Column, Events
 from pixieioc.pipeline import Error
 from pixieioc.tasks.complete_files import CompleteFile
+from pixieioc.tasks.digest import HEADER_LAST
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, Counted, columns_with_values, described, pieces
 from pixieioc.tasks.event_sidecar import EventSidecar, sidecar_of
 from pixieioc.tasks.npy_file import NpyFile, TableFile
-from pixieioc.tasks.part_file import refuse_existing
+from pixieioc.tasks.part_file import publish, refuse_existing
 
 
 class NpyFiles(Counted):
@@ -83,11 +84,13 @@ class NpyFiles(Counted):
 
     def _write(self, piece: Events) -> None:
         columns = columns_with_values(piece)
-        if extra := [column for column in columns if column in OPTIONAL]:
-            if self._extra is None:
-                self._extra = TableFile(_sibling(self.path, ".extra.npy"), [])
+        extra = [column for column in columns if column in OPTIONAL]
+        if extra and self._extra is None:
+            self._extra = TableFile(_sibling(self.path, ".extra.npy"), [])
+        if self._extra is not None:
             # Zeros for the events since the last one with an optional block: a hole in the file.
-            self._extra.count = self.events
+            self._extra.resize(self.events)
+        if self._extra is not None and extra:
             self._extra.add(self._with_samples(piece), extra)
         self._main.add(piece, [column for column in columns if column not in OPTIONAL])
 
@@ -97,7 +100,7 @@ class NpyFiles(Counted):
         if not len(samples):
             return piece
         self._traces = self._traces or NpyFile(_sibling(self.path, ".traces.npy"), np.dtype(TRACE.dtype))
-        self._traces.count = self._samples
+        self._traces.resize(self._samples)
         self._traces.append(piece[ev.TRACES])
         return {**piece, "trace_start": piece["trace_start"] + self._samples}
 
@@ -106,18 +109,19 @@ class NpyFiles(Counted):
         self.flush()
         self.check_in_place()
         self._ending = True
-        self._sidecar.describe(self._described(about))
         if self._extra is not None:
-            self._extra.count = self.events
+            self._extra.resize(self.events)
         if self._traces is not None:
-            self._traces.count = self._samples
+            self._traces.resize(self._samples)
         for file in self._files:
             file.complete()
-        self._sidecar.publish()
-        for file in self._files:
-            file.publish()
+        files = {file.path: (file.size, file.checksum) for file in reversed(self._files)}
+        self._sidecar.describe(with_files(self._described(about), files))
+        publish(self._sidecar, *self._files)
         self._ended = True
-        self.complete = [CompleteFile(file.path, file.size) for file in reversed(self._files)]
+        self.complete = [
+            CompleteFile(file.path, file.size, file.checksum, header_last=True) for file in reversed(self._files)
+        ]
 
     def rescue(self, about: Callable[[], dict[str, Any]]) -> list[Events]:
         """Completes the files with the events that are in all of them."""
@@ -137,6 +141,13 @@ class NpyFiles(Counted):
 
     def _described(self, about: dict[str, Any]) -> dict[str, Any]:
         return {**about, "columns": described(self.columns)}
+
+
+def with_files(about: dict[str, Any], files: Mapping[Path, tuple[int, str]]) -> dict[str, Any]:
+    """The metadata with size and checksum of each file, the one with the name itself first."""
+    told = {path.name: {"bytes": size, HEADER_LAST: checksum} for path, (size, checksum) in files.items()}
+    (name, main), *others = told.items()
+    return {"file": name, **about, **main, "files": dict(others)}
 
 
 def files_of(path: Path) -> list[Path]:

@@ -32,7 +32,7 @@ from pixieioc.tasks.event_files import (
 )
 from pixieioc.tasks.event_sidecar import EventSidecar, sidecar_of
 from pixieioc.tasks.names import to_json
-from pixieioc.tasks.part_file import PartFile, naming, refuse_existing
+from pixieioc.tasks.part_file import PartFile, naming, publish, refuse_existing
 from pixieioc.tasks.reserved_file import ReservedFile
 
 _SAMPLES = "trace.list.element"
@@ -128,8 +128,7 @@ class ParquetFile(Counted):
             writer.add_key_value_metadata({"pixieioc": to_json(about)})
             self._close()
         self._sidecar.describe({"file": self.path.name, **about, "bytes": self.size, SHA256: self._sink.sha256})
-        self._sidecar.publish()
-        self._file.publish()
+        publish(self._sidecar, self._file)
         self._sound = True
         self.complete = [CompleteFile(self.path, self.size, self._sink.sha256)]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pixieioc.pipeline import Error
-from pixieioc.tasks.disk import is_in_place, sync
+from pixieioc.tasks.disk import is_in_place, sync, sync_all
 
 
 class PartFile:
@@ -47,19 +47,24 @@ class PartFile:
             file.write(content)
             file.truncate()
 
-    def publish(self) -> None:
-        """Gives the file its name, once it is on the disk."""
-        with naming(self.path):
-            sync(self.part)
-            refuse_existing(self.path)
-            self.part.rename(self.path)
-            sync(self.path.parent)
-
     def discard(self) -> None:
         """Removes the file."""
         with contextlib.suppress(OSError):  # its folder may be gone, or be read-only: then it cannot be removed
             self.part.unlink(missing_ok=True)
             self.wider.unlink(missing_ok=True)
+
+
+def publish(*files: PartFile) -> None:
+    """Gives files of one folder their names, in this order, once all of them are on the disk."""
+    last = files[-1].path
+    with naming(last):
+        sync_all([file.part for file in files])
+    for file in files:
+        with naming(file.path):
+            refuse_existing(file.path)
+            file.part.rename(file.path)
+    with naming(last):
+        sync(last.parent)
 
 
 def refuse_existing(*paths: Path) -> None:

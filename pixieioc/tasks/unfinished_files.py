@@ -24,6 +24,7 @@ class UnfinishedFiles:
 
     def __init__(self, task: Any, look: Callable[..., str]) -> None:
         self._task, self._look = task, look
+        self._due = False
         self._searches: dict[Where, threading.Thread] = {}
         self._wanted: Where = ()
         self._found: dict[Where, str] = {}
@@ -35,9 +36,19 @@ class UnfinishedFiles:
         self._wait()
         self._show()
 
-    def follow(self, *where: str) -> None:
-        """While no run is on: says whether they are still there, until somebody has recovered or removed them."""
+    def run_begins(self, *where: str) -> None:
+        """A start does not wait for a look at all that is in the folder, which is had after the run.
+
+        Unless some are known: somebody may just have recovered or removed them.
+        """
+        self._due = True
         if self._task.unfinished_files:
+            self.name(*where)
+
+    def follow(self, *where: str) -> None:
+        """While no run is on: after one, and until somebody has recovered or removed them, says which are there."""
+        if self._due or self._task.unfinished_files:
+            self._due = False
             self._ask(*where)
         self._show()
 

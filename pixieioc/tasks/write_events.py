@@ -116,7 +116,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._runs: list[tuple[Beginning | None, Ending | None]] = []  # that the source has said something of
         self._errors.begin()
         self._came, self._checked = 0, time.monotonic()
-        self._name_unfinished()
+        self._unfinished.run_begins(self.file, self.second_file_path)
         path = _path(self.file, self.run_id)
         place = Place(self._errors.rules, self._errors.waits)
         self._files = EventSeries(place, path, format_of(path, self.format), self._about, self._calibration)

@@ -105,6 +105,9 @@ class _Loop:
         self._outcome.sent.append(_through_a_link(item))
         return True
 
+    def end_stream(self) -> None:
+        """Nobody is behind."""
+
     def idle(self, seconds: float) -> None:
         """A test does not wait."""
 

@@ -65,11 +65,47 @@ class Plans:
 
         yield from flown()
 
+    def simulated(self, num: int = 1, seconds: float = 0.1) -> Iterator[Any]:
+        """Points of ophyd-async's own detector, which does nothing but wait: what the RunEngine itself costs."""
+        from ophyd_async.core import init_devices
+        from ophyd_async.sim import SimPointDetector
+
+        with init_devices():  # here, and not in the plan, which runs in the loop that this waits for
+            detector = SimPointDetector(None, name="sim")
+
+        def plan() -> Iterator[Any]:
+            yield from bps.mv(detector.acquire_time, seconds)
+            yield from bp.count([detector], num)
+
+        return plan()
+
     def _preset(self, seconds: float) -> Iterator[Any]:
         mode = "Real time" if seconds else "No preset"
         yield from bps.mv(self._detector.preset_mode, mode)
         if seconds:
             yield from bps.mv(self._detector.preset_real, seconds)
+
+
+class Stopwatch:
+    """How long each point takes, by the messages of the plan: to its good end, to be read, and in all."""
+
+    def __init__(self) -> None:
+        self.points: list[dict[str, float]] = []
+        self._since: dict[str, float] = {}
+
+    def hear(self, message: Any) -> None:
+        """A message that is about to be carried out."""
+        now = time.perf_counter()
+        match message.command:
+            case "trigger":
+                if self.points:
+                    self.points[-1]["point"] = now - self._since["trigger"]
+                self._since = {"trigger": now}
+            case "create" if "trigger" in self._since:
+                self._since["create"] = now
+            case "save" if "create" in self._since:
+                take, read = self._since["create"] - self._since["trigger"], now - self._since["create"]
+                self.points.append({"take": take, "read": read})
 
 
 def detector_of(module: Path, prefix: str) -> tuple[Any, Any]:
@@ -126,14 +162,16 @@ def main(module: str, prefix: str) -> None:
 
 
 def _run(engine: RunEngine, plan: Iterator[Any]) -> None:
-    began, failed = time.monotonic(), ""
+    began, failed, stopwatch = time.monotonic(), "", Stopwatch()
+    engine.msg_hook = stopwatch.hear  # pyright: ignore[reportAttributeAccessIssue]  # None is only what it is at first
     try:
         engine(plan)
     except RunEngineInterrupted:
         failed = _abort(engine)
     except Exception as error:  # it is told, whatever it is
         failed = f"{type(error).__name__}: {error.__cause__ or error}"
-    say(ended=failed, seconds=time.monotonic() - began, at=time.time())
+    points = [point for point in stopwatch.points if "point" in point]  # all but the last one
+    say(ended=failed, seconds=time.monotonic() - began, at=time.time(), points=points)
 
 
 def _abort(engine: RunEngine) -> str:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import tests.conftest  # noqa: F401  # first of all: libca reads its environment once
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc, ioc_folder, running
 from tests.system.scanner import KINDS, SEARCHES, Outcome, Scanner, scanner
@@ -176,6 +177,8 @@ def aborted(scans: Scans, scan: Scanner, kind: str) -> Row:
     row = judged(scans, kind, "RE.abort", outcome, done[0], "aborted", 0)
     if scans.ioc.get("AcquireBusy") != "Done":
         row.problems.append("a run is left on")
+    if outcome.failed != "aborted":  # the failure of the trigger that was given up has come in its place
+        row.problems.append("RE.abort has failed")
     return row
 
 

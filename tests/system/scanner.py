@@ -35,13 +35,17 @@ _PVACCESS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a plan has ended: why it failed, empty if it did not; when (Unix time); the numbers of its points' runs."""
+    """How a plan has ended: why it failed, empty if it did not; when (Unix time); the numbers of its points' runs.
+
+    `points` has how long each but the last one took, to its good end (`take`), to be read and in all, in seconds.
+    """
 
     failed: str
     at: float
     seconds: float
     runs: list[int]
     documents: list[tuple[str, dict[str, Any]]]
+    points: list[dict[str, float]]
 
     def named(self, name: str) -> list[dict[str, Any]]:
         """The documents of this kind."""
@@ -105,7 +109,7 @@ class Scanner:
                 waits = False
                 fault()
             if "ended" in line:
-                return Outcome(line["ended"], line["at"], line["seconds"], runs, documents)
+                return Outcome(line["ended"], line["at"], line["seconds"], runs, documents, line["points"])
         raise AssertionError("the plan has not ended")
 
     def end(self) -> None:
@@ -126,8 +130,8 @@ class Scanner:
 def _runs(kind: str, content: dict[str, Any]) -> list[int]:
     if kind not in ("event", "event_page"):
         return []
-    [value] = [value for key, value in content["data"].items() if key in ("det-run_id", "det_run_id")]
-    return value if isinstance(value, list) else [value]
+    values = [value for key, value in content["data"].items() if key in ("det-run_id", "det_run_id")]
+    return [run for value in values for run in (value if isinstance(value, list) else [value])]
 
 
 @contextmanager

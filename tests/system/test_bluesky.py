@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from pixieioc.devices.files import check, read
 from tests.running_ioc import Ioc, ioc_folder, running
 from tests.system.bluesky_faults import CONFIGURATION, LONG, Scans, judged, modules, one_fault
 from tests.system.scanner import KINDS, SEARCHES, Outcome, Scanner, scanner
+from tests.system.tiled_catalogue import catalogue, written
 
 #: Both devices, both protocols; ophyd-async over Channel Access is what the page about bluesky shows.
 TRIED = ("ophyd-async pva", "ophyd ca")
@@ -69,6 +71,28 @@ def _reads_back(outcome: Outcome, events: float) -> None:
     assert read(found["det-raw"])[0].nbytes == found["det-raw"]["parameters"]["files"][0]["bytes"]
 
 
+@pytest.mark.filterwarnings("ignore")  # those of tiled's dependencies
+def test_tiled_has_the_words_and_events_of_all_points(scans: tuple[Scans, dict[str, Scanner]], tmp_path: Path) -> None:
+    pytest.importorskip("tiled.server", reason="needs tiled: pip install pixieioc[tiled]")
+    pytest.importorskip("bluesky_tiled_plugins", reason="needs its plug-ins: pip install pixieioc[tiled]")
+    outcome = scans[1]["ophyd-async pva"].run("scan", num=3, seconds=0.2)
+    with catalogue(tmp_path, scans[0].ioc.folder) as client:
+        run = written(client, outcome.documents)["primary"]
+        raw, events = run["det-raw"], run["det-events"]
+        entries = [json.loads(event["data"]["det-raw_files"]) for event in outcome.named("event")]
+        files = [entry for of_point in entries for entry in of_point]
+        assert raw.read().tobytes() == b"".join(Path(entry["file"]).read_bytes() for entry in files)
+        assert [entry["run_id"] for entry in raw.metadata["files"]] == outcome.runs
+        table = read(next(one for one in outcome.named("stream_resource") if one["data_key"] == "det-events"))
+        first = events.read_block((0,))
+        assert (first["time"].tolist(), first["energy"].tolist()) == (
+            table["time"].to_pylist(), table["energy"].to_pylist(),
+        )  # fmt: skip
+        counts = [sum(event["data"][f"det-m00_c0{i}-counts"] for i in range(4)) for event in outcome.named("event")]
+        assert list(events.chunks[0]) == counts
+        assert run["det-run_id"].read().tolist() == outcome.runs
+
+
 @pytest.mark.parametrize("kind", TRIED)
 def test_a_run_while_something_else_is_done(scans: tuple[Scans, dict[str, Scanner]], kind: str) -> None:
     truth, scanners = scans
@@ -91,4 +115,5 @@ def test_a_plan_that_is_aborted_leaves_no_run_on(scans: tuple[Scans, dict[str, S
     start, done = truth.in_run(lambda: scanners[kind].order(abort=True))
     outcome = scanners[kind].run("count", start, num=2, seconds=LONG)
     assert judged(truth, kind, "RE.abort", outcome, done[0], "aborted", 0).problems == []
+    assert outcome.failed == "aborted"  # and nothing in its place, as the failure of the trigger that was given up
     assert truth.ioc.get("AcquireBusy") == "Done"

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from pixieioc.catalogue import Filter, find, open_catalogue
+from pixieioc.catalogue.details import sidecars_of
 from pixieioc.catalogue.verify import verify
 from pixieioc.tasks.sidecar import Sidecar
 from tests.conftest import CA_PORTS
@@ -115,7 +116,7 @@ def _of(record: dict[str, Any], pv: str) -> dict[str, Any]:
 
 
 def test_each_sidecar_has_the_record_and_what_was_written_last_in_the_run_counts(ioc: Records) -> None:
-    assert ioc.get("ConditionsMessage_RBV").startswith("SITE:NOT:THERE: not connected")
+    ioc.until("ConditionsMessage_RBV", "SITE:NOT:THERE: not connected", 30)
     ioc.put("PresetReal", 600.0)
     ioc.put("Comment", "é " * 1300)
     ioc.put_and_forget("Acquire", 1)
@@ -145,14 +146,17 @@ def test_conditions_at_the_start_at_the_end_and_in_between(ioc: Records) -> None
     assert end["value"] > start["value"]
     assert record["start_time"] - 2 < start["time"] < record["start_time"] + 2 < end["time"] + 3
     assert current["updates"] >= 5
-    assert start["value"] <= current["mean"] <= current["maximum"] <= end["value"]
+    assert current["minimum"] <= start["value"] <= current["mean"] <= end["value"] <= current["maximum"]
     assert (ion["start"]["value"], shutter["start"]["value"]) == ("208Pb", "open")
     assert (profile["start"]["state"], profile["start"]["elements"]) == ("ok", 500)
     assert missing["start"]["state"] == missing["end"]["state"] == "not connected"
     file = ioc.folder / "data" / record["conditions_file"]
     head, *lines = map(json.loads, file.read_text().splitlines())
     assert (head["run_id"], head["pvs"]) == (ioc.get("RunId_RBV"), PVS)
-    assert sum(line["i"] == 0 for line in lines) >= 5
+    values = [line["v"] for line in lines if line["i"] == 0]
+    assert len(values) >= 5
+    assert (values[0], values[-1], record["conditions_problem"]) == (start["value"], end["value"], "")
+    assert (min(values), max(values)) == (current["minimum"], current["maximum"])
     assert not list(ioc.folder.rglob("conditions-*"))
 
 
@@ -175,8 +179,11 @@ def test_a_site_that_hangs_delays_no_start_and_that_it_did_not_answer_is_said(io
         # Less than 50 ms more on a quiet computer; a start that waited for an answer would take seconds.
         assert hung < 2 * usual + 0.05
         current = _of(ioc.record(), "SITE:CURRENT")
+        ioc.connected(5)  # a server that hangs is noticed though it has said nothing
+        assert "SITE:SHUTTER: no answer" in ioc.get("ConditionsMessage_RBV")
     finally:
         ioc.site.signal(signal.SIGCONT)
+    ioc.connected(1)
     assert (current["start"]["state"], current["end"]["state"]) == ("no answer", "no answer")
     assert current["start"]["value"] == current["end"]["value"] > 0
     assert "did not answer" in current["end"]["why"]
@@ -185,6 +192,10 @@ def test_a_site_that_hangs_delays_no_start_and_that_it_did_not_answer_is_said(io
 
 def test_the_reader_is_replaced_when_it_is_killed_and_no_run_notices(ioc: Records) -> None:
     reader = next(each for each in ioc.processes() if "pixieioc.site_pvs.reader" in each.cmdline())
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGINT):
+        reader.send_signal(number)  # as to all processes at once: they are for the IOC
+    ioc.connected(1)
+    assert reader.is_running()
     reader.kill()
     ioc.connected(5)
     current = _of(ioc.take(), "SITE:CURRENT")
@@ -241,3 +252,28 @@ def test_the_catalogue_has_all_of_these_runs_and_their_files_are_sound(ioc: Reco
         found = list(verify(catalogue, rows))
     assert [each for each in found if each.problem] == []
     assert {each.checked for each in found} == {"sha256"}
+
+
+def test_the_conditions_of_a_run_whose_ioc_is_killed_come_to_its_files_at_the_next_start(ioc: Records) -> None:
+    ioc.put_and_forget("Acquire", 1)
+    ioc.until("DetectorState_RBV", "Acquire")
+    ioc.until("WriteEvents:Events_RBV", lambda events: events > 0)
+    run = int(ioc.get("RunId_RBV"))
+    assert list(ioc.folder.rglob(f"conditions-{run:06}.jsonl"))
+    ioc.end(signal.SIGKILL)
+    try:
+        ioc.start()
+        ioc.forget()
+    finally:
+        ioc.end()
+    assert not list(ioc.folder.rglob("conditions-*"))
+    [file] = (ioc.folder / "data").glob(f"*run{run:06}*.conditions.jsonl")
+    head, *lines = map(json.loads, file.read_text().splitlines())
+    assert (head["run_id"], head["end_reason"], {line["i"] for line in lines}) == (
+        run,
+        "IOC lost",
+        set(range(len(PVS))),
+    )
+    with open_catalogue(ioc.folder / "data", index=ioc.folder / "index.sqlite") as catalogue:
+        [row] = [row for row in find(catalogue.db, Filter()) if row.run_id == run]
+        assert any(about["record"]["conditions_file"] == file.name for _, about in sidecars_of(catalogue, row))

@@ -113,13 +113,64 @@ def test_the_sidecar_of_parquet_has_its_metadata_with_size_and_checksum(tmp_path
     assert file.complete == [CompleteFile(path, about["bytes"], about["sha256"])]
 
 
+def _header_last(path: Path) -> str:
+    """The checksum of an npy file, by numpy's own idea of where the header ends."""
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        begin = file.tell()
+    content = path.read_bytes()
+    return hashlib.sha256(content[begin:] + content[:begin]).hexdigest()
+
+
+@pytest.mark.parametrize("widened", [False, True])
+def test_npy_files_have_their_checksums_also_with_holes_more_columns_and_a_disk_that_was_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, widened: bool
+) -> None:
+    path, plain = tmp_path / "e.npy", variant(500, 34688)
+    file = new_file(path, "npy", {"run_id": 7})
+    full = random_events(variant(250, 46540), 100, 0)
+    file.write({name: full[name] for name in (*(c.name for c in ALWAYS),)} if widened else full)
+    file.write(random_events(plain, 3000, 0))
+    _refuse_once(monkeypatch)
+    with pytest.raises(Error, match="No space"):
+        file.write(full)
+    file.flush()
+    file.write(random_events(plain, 50, 0))
+    file.finish({"run_id": 7})
+    assert [each.path.name for each in file.complete] == ["e.npy", "e.extra.npy", "e.traces.npy"]
+    for each in file.complete:
+        assert (each.sha256, each.header_last) == (_header_last(each.path), True)
+    about = json.loads((tmp_path / "e.npy.json").read_text())
+    told = {about["file"]: about, **about["files"]}
+    assert {name: (each["bytes"], each["sha256_header_last"]) for name, each in told.items()} == {
+        each.path.name: (each.bytes, each.sha256) for each in file.complete
+    }
+    assert np.load(path).size == np.load(tmp_path / "e.extra.npy").size == 3250
+
+
+def _refuse_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full when the third file is written to: what went to the others before is taken back."""
+    write, left = os.pwrite, [3]
+
+    def pwrite(descriptor: int, data: Any, offset: int) -> int:
+        left[0] -= 1
+        if not left[0]:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+
+
 def test_the_files_of_a_run_are_told_once_they_are_complete(pipeline: Recorder, tmp_path: Path) -> None:
     path, row = tmp_path / "e.npy", variant(250, 46540)
     encode(random_events(row, 300, 0), row).tofile(tmp_path / "mod0.bin")
     _write(pipeline, path, [tmp_path / "mod0.bin"], adc_mhz=[250], firmware_revision=[46540])
     written = [path, tmp_path / "e.extra.npy", tmp_path / "e.traces.npy"]
     listed = json.loads(pipeline.reported("WriteEvents", "run_files"))
-    assert listed == [{"file": str(file), "bytes": file.stat().st_size} for file in written]
+    assert listed == [
+        {"file": str(file), "bytes": file.stat().st_size, "sha256_header_last": _header_last(file)} for file in written
+    ]
     assert pipeline.reported("WriteEvents", "files_complete") == 3
 
 
