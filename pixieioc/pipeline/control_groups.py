@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-_ROOT, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_ROOT, _OWN, _COUNTS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"), Path("/proc/vmstat")
 #: By controller, the files that say what is allowed and what is used: of version 2 of the kernel's interface, and of 1.
 _FILES = {
     "pids": (("pids.max", "pids.current"), ("pids.max", "pids.current")),
@@ -27,6 +27,15 @@ def left(controller: str) -> Left | None:
     """What is left of `pids` (processes and threads) or `memory` (bytes), in the narrowest group; None: no limit."""
     found = [each for folder, files in _groups(controller) if (each := _left(folder, *files)) is not None]
     return min(found, default=None)
+
+
+def killed_for_memory() -> int:
+    """How many processes of this computer the kernel has killed because memory ran out, of all of it or of a group."""
+    try:
+        counts = dict(line.split() for line in _COUNTS.read_text().splitlines())
+    except (OSError, ValueError):
+        return 0
+    return int(counts.get("oom_kill", 0))
 
 
 def _groups(controller: str) -> Iterator[tuple[Path, tuple[str, str]]]:

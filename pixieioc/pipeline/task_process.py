@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from pixieioc.pipeline.activity import Activity, Doing
+from pixieioc.pipeline.control_groups import killed_for_memory
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.forked import NOT_KNOWN
 from pixieioc.pipeline.in_use import InUse, Limits, checked, checked_limits, keep_in_use
@@ -16,6 +18,8 @@ from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task import Task
 from pixieioc.pipeline.undeclared import Undeclared
 
+#: What else is said of a process that was killed while the kernel has killed some for this reason.
+_MEMORY = ", probably by the kernel: it has killed a process meanwhile because memory ran out (see dmesg, MemoryMax=)"
 _NONE: Mapping[str, Any] = {}
 
 
@@ -53,6 +57,7 @@ class TaskProcess:
     reports: dict[str, Any] = field(init=False)
     #: Numbers of messages whose answers are waited for, and the answers that have come.
     answers: dict[int, Answer | None] = field(default_factory=dict[int, Answer | None])
+    killed_before: int = field(default_factory=killed_for_memory)  #: processes that were, for want of memory
     owed: int = -1  #: the number of a message that nobody waits for, but which shows that it answers again
 
     def __post_init__(self) -> None:
@@ -90,7 +95,10 @@ class TaskProcess:
         code = self.task.exitcode
         if code == NOT_KNOWN:
             return "has ended, nobody knows how: the fork server, which would tell, is gone or stands still"
-        return f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+        if code is None or code >= 0:
+            return f"ended with exit code {code}"
+        memory = code == -signal.SIGKILL and killed_for_memory() > self.killed_before
+        return f"was killed by signal {-code}" + _MEMORY * memory
 
     @property
     def failed(self) -> bool:

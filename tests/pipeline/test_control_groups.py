@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixieioc.pipeline import control_groups
-from pixieioc.pipeline.control_groups import left
+from pixieioc.pipeline.control_groups import killed_for_memory, left
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +49,10 @@ def test_without_groups_nothing_is_limited(here: Path) -> None:
     assert left("pids") is None
     (here / "own").write_text("0::/../elsewhere\n")
     assert left("pids") is None
+
+
+def test_what_the_kernel_has_killed_is_counted(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_groups, "_COUNTS", here / "vmstat")
+    assert killed_for_memory() == 0
+    (here / "vmstat").write_text("nr_free_pages 7\noom_kill 3\n")
+    assert killed_for_memory() == 3
