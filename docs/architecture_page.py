@@ -26,6 +26,7 @@ ROOMS = {
     "catalogue": "an index of runs, from their sidecars",
     "cli_runs": "its commands for the catalogue of runs",
     "config_conditions": "which process variables of a site are kept with runs, checked",
+    "signals": "signals that are sent to all processes at once",
     "site_pvs": "a site's own process variables, read in a process of their own",
     "ioc": "EPICS: run control, records, Channel Access",
     "offline": "raw files to numbers and files of events",

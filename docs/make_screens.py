@@ -80,6 +80,9 @@ def take_demo() -> None:
                 screen.go("Pipeline", "pipeline.bob")
                 screen.go("SortEvents", "task_SortEvents.bob")
                 take(screen, "task")
+                screen.go("Spectra", "spectra.bob")
+                screen.go("Table", "calibration.bob")
+                take(screen, "calibration")
 
 
 def take_scope() -> None:

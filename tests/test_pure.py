@@ -41,6 +41,7 @@ MODULES = (
     "config_schema",
     "config_tables",
     "config_tasks",
+    "ioc/conditions_of_run",
     "ioc/folders",
     "config_values",
     "ioc/metrics/families",
@@ -61,6 +62,9 @@ MODULES = (
     "devices/documents",
     "devices/point",
     "presentation",
+    "site_pvs/followed",
+    "site_pvs/reading",
+    "site_pvs/tally",
     "tasks/backlog",
     "tasks/pace",
 )

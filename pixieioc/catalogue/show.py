@@ -74,6 +74,8 @@ def details(row: RunRow, about: Mapping[str, Any], files: Sequence[tuple[Path, M
     yield from _numbers(record, about)
     yield from _counts(record, files)
     yield from _conditions(record.get("conditions") or [], record.get("conditions_file"))
+    if problem := record.get("conditions_problem"):
+        yield f"    {problem}"
     yield "  Files"
     for path, each in files:
         size = each.get("bytes")

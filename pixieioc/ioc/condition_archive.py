@@ -9,6 +9,8 @@ Nothing here waits for a disk but `write`, which is called in a thread.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -42,7 +44,9 @@ class ConditionArchive:
         self._last: dict[int, float] = {}
         self._about: dict[str, Any] = {"run_id": run_id, "start_time": start, "period": period, "pvs": list(names)}
         self._about |= {"named_by": named_by} if named_by else {}
-        self.problem = ""
+        #: What was lost, and the system's code, if it is the system that said so.
+        self.problem, self.errno = "", 0
+        self._left_out = 0
 
     def line_of(self, index: int, reading: Reading, now: float, *, always: bool = False) -> bytes | None:
         """The line for a reading, or None if one of its condition has been kept just now."""
@@ -60,13 +64,31 @@ class ConditionArchive:
         try:
             if not self._size:
                 self._replace([])
-            with self.path.open("ab") as file:
-                file.writelines(lines)
-            self._size += sum(map(len, lines))
+            self._append(b"".join(lines))
             if self._size > self._limit:
                 self._thin()
         except OSError as error:
-            self.problem = f"conditions of some seconds are missing: {error.strerror}"
+            self.problem, self.errno = f"values of conditions are missing: {error.strerror}", error.errno or 0
+            if not self.path.exists():
+                self._size = 0  # the next lines begin it anew
+
+    def leave_out(self, count: int) -> None:
+        """So many lines are not written, since the disk is too slow."""
+        self._left_out += count
+        if count:
+            self.problem = f"{self._left_out} values of conditions are missing: the disk was too slow"
+
+    def _append(self, content: bytes) -> None:
+        """Whole lines only: what a full disk has taken of others is taken away, or written over later."""
+        with self.path.open("r+b", buffering=0) as file:
+            try:
+                file.seek(self._size)
+                if file.write(content) < len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(self._size)
+                raise
+        self._size += len(content)
 
     def _thin(self) -> None:
         """Leaves out every other line of each condition, until there is room."""
@@ -78,7 +100,11 @@ class ConditionArchive:
     def _replace(self, lines: list[bytes]) -> None:
         about = {"format": FORMAT, "version": VERSION, **self._about, "every": self._every}
         content = _line(about) + b"".join(lines)
-        replace_file(self.path, content)
+        try:
+            replace_file(self.path, content)
+        except OSError:
+            self.path.with_name(self.path.name + ".new").unlink(missing_ok=True)
+            raise
         self._size = len(content)
 
 

@@ -6,23 +6,21 @@ Nobody waits for them: a start takes what is known and asks anew; an answer come
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from pixieioc.config import ConditionsTable, ConfigError
 from pixieioc.ioc.condition_archive import ConditionArchive, NamedBy
+from pixieioc.ioc.conditions_of_run import END_WAIT, START_WAIT, ConditionsOfRun
 from pixieioc.ioc.records import Pvs
 from pixieioc.ioc.worker import Worker
 from pixieioc.site_pvs import OK, Reading, SiteClient, Tally, parse
 from pixieioc.tasks.sidecar import Condition
 
-#: How long a process variable may take to answer at the start of a run, while that goes on, and at its end, which waits
-#: for it; in seconds.
-START_WAIT, END_WAIT = 5.0, 0.05
-_UNANSWERED = "it did not answer within {:g} s; this is what was known before"
 #: Lines that wait for the disk at most; what comes while there are more is left out, and counted.
 _BEHIND = 10_000
 
@@ -41,18 +39,12 @@ def check_reading(table: ConditionsTable) -> None:
             )
 
 
-@dataclass(eq=False)
-class _OfRun:
-    """What is known of the conditions in a run."""
+class _OfRun(NamedTuple):
+    """A run: what is known of its conditions, their file, and lines that have to be written into it."""
 
-    id: int
+    conditions: ConditionsOfRun
     archive: ConditionArchive
-    start: list[Reading]
-    end: list[Reading] | None = None
-    unanswered: set[int] = field(default_factory=set[int])
-    tallies: list[Tally] = field(default_factory=list[Tally])
-    waiting: int = 0  #: lines on their way to the file
-    left_out: int = 0
+    lines: list[bytes]
 
 
 class Conditions:
@@ -63,6 +55,7 @@ class Conditions:
         self._worker = worker("pixieioc conditions")
         self._client = SiteClient(table.pvs, table.period, table.elements, self._take) if table.pvs else None
         self._run: _OfRun | None = None
+        self._waiting = 0  # lines on their way to the file
 
     def begin(self) -> None:
         """Begins to read."""
@@ -88,72 +81,55 @@ class Conditions:
         now = time.time()
         path = self._folder / f"conditions-{run_id:06d}.jsonl"
         limit = int(self._table.size * 1e6)
+        lines: list[bytes] = []
         archive = ConditionArchive(path, run_id, self._table.pvs, self._table.period, limit, now, named_by)
-        run = self._run = _OfRun(run_id, archive, self._known(), tallies=[])
-        run.tallies = [_held(reading) for reading in run.start]
-        run.unanswered = {index for index, reading in enumerate(run.start) if reading.state == OK}
-        self._keep(run, dict(enumerate(run.start)), always=True)
 
-        def answered(index: int, reading: Reading) -> None:
-            run.unanswered.discard(index)
-            run.start[index] = _merged(run.start[index], reading, START_WAIT)
+        def keep(index: int, reading: Reading, now: float, always: bool) -> None:
+            if (line := archive.line_of(index, reading, now, always=always)) is not None:
+                lines.append(line)
 
-        self._client.ask(START_WAIT, answered)
+        run = ConditionsOfRun(self._table.pvs, self._known(), now, keep)
+        self._run = _OfRun(run, archive, lines)
+        self._client.ask(START_WAIT, run.start_answered, lambda: run.start_asked(self._known()))
+        asyncio.get_running_loop().call_later(START_WAIT + 1.0, run.start_is_over)
 
     async def run_ends(self) -> None:
         """Asks for the last readings, and waits a little for those that are there."""
         run, client = self._run, self._client
-        if run is None or client is None:
+        if run is None or client is None or run.conditions.is_finished:
             return
-        known = self._known()
-        run.end = [each.unanswered(_UNANSWERED.format(END_WAIT)) if each.state == OK else each for each in known]
-        missing = {index for index, reading in enumerate(known) if reading.state == OK}
-        done = asyncio.get_running_loop().create_future()
+        answered = asyncio.Event()
 
-        def answered(index: int, reading: Reading) -> None:
-            if self._run is run and run.end is not None and not done.done():
-                run.end[index] = _merged(known[index], reading, END_WAIT)
-                missing.discard(index)
-                if not missing:
-                    done.set_result(None)
+        def note() -> None:
+            if run.conditions.is_answered:
+                answered.set()
 
-        client.ask(2 * END_WAIT, answered)
-        if missing:
-            await asyncio.wait([done], timeout=END_WAIT)
-        if not done.done():
-            done.set_result(None)
-        run.start = [
-            each.unanswered("it had not answered when the run ended") if index in run.unanswered else each
-            for index, each in enumerate(run.start)
-        ]
-        self._keep(run, dict(enumerate(run.end)), always=True)
+        def on_answer(index: int, reading: Reading) -> None:
+            run.conditions.end_answered(index, reading)
+            note()
+
+        def on_asked() -> None:
+            run.conditions.end_asked(self._known())
+            note()
+
+        run.conditions.end_begins(self._known())
+        client.ask(2 * END_WAIT, on_answer, on_asked)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(answered.wait(), END_WAIT)
+        run.conditions.finish(time.time())
+        self._write(run)
 
     def of_run(self) -> list[Condition]:
         """What the record of the run says of them, as far as that is known."""
-        run = self._run
-        return [] if run is None else [self._condition(run, index) for index in range(len(self._table.pvs))]
+        return [] if self._run is None else self._run.conditions.conditions()
 
-    def _condition(self, run: _OfRun, index: int) -> Condition:
-        tally = run.tallies[index]
-        return Condition(
-            pv=self._table.pvs[index],
-            start=run.start[index],
-            end=None if run.end is None else run.end[index],
-            updates=tally.updates,
-            disconnections=tally.disconnections,
-            minimum=tally.minimum,
-            maximum=tally.maximum,
-            mean=tally.mean,
-            worst_severity=tally.worst,
-        )
-
-    async def archive_of_run(self) -> Path | None:
+    async def archive_of_run(self) -> ConditionArchive | None:
         """The file of the run that has ended, once it has all that came; the next run has another one."""
-        run, self._run = self._run, None
+        run = self._run
         if run is None:
             return None
         await self._worker.do(lambda: None)  # behind what is on its way
-        return run.archive.path if run.archive.path.exists() else None
+        return run.archive
 
     # -- what comes ---------------------------------------------------------------------------------------------------
 
@@ -161,33 +137,29 @@ class Conditions:
         """What is known just now; if the process that reads is silent, nobody knows whether it still holds."""
         assert self._client is not None
         silent = self._client.silent
-        return [each.unanswered(silent) if silent and each.state == OK else each for each in self._client.latest]
+        return [each.unanswered(silent) if silent else each for each in self._client.latest]
 
     def _take(self, readings: dict[int, Reading], tallies: dict[int, Tally]) -> None:
         run = self._run
         if run is not None:
-            for index, tally in tallies.items():
-                run.tallies[index].add(tally)
-            self._keep(run, readings)
+            run.conditions.news(readings, tallies, time.time())
+            self._write(run)
         if readings:
             self._show()
 
-    def _keep(self, run: _OfRun, readings: dict[int, Reading], *, always: bool = False) -> None:
-        now = time.time()
-        lines = [
-            line
-            for index, reading in readings.items()
-            if (line := run.archive.line_of(index, reading, now, always=always)) is not None
-        ]
-        if run.waiting > _BEHIND:
-            run.left_out += len(lines)
+    def _write(self, run: _OfRun) -> None:
+        """Has the lines that have come written."""
+        lines = run.lines.copy()
+        run.lines.clear()
+        if self._waiting > _BEHIND:
+            run.archive.leave_out(len(lines))
             return
 
         def written(_: asyncio.Future[None]) -> None:
-            run.waiting -= len(lines)
+            self._waiting -= len(lines)
 
         if lines:
-            run.waiting += len(lines)
+            self._waiting += len(lines)
             self._worker.do(lambda: run.archive.write(lines)).add_done_callback(written)
 
     def _show(self) -> None:
@@ -198,19 +170,3 @@ class Conditions:
         ]
         self._pvs.post("ConditionsMissing_RBV", len(missing))
         self._pvs.post("ConditionsMessage_RBV", "; ".join(missing)[:2000])
-
-
-def _held(reading: Reading) -> Tally:
-    """What a run begins with: a value that is there holds until the next one comes."""
-    tally = Tally()
-    if reading.state == OK:
-        tally.note(reading)
-        tally.updates = 0
-    return tally
-
-
-def _merged(known: Reading, answer: Reading, seconds: float) -> Reading:
-    """The answer; if there is none in time, what was known, and that it is not certain."""
-    if answer.state == OK or known.state != OK:
-        return answer
-    return known.unanswered(answer.why or _UNANSWERED.format(seconds)) if answer.state == "no answer" else answer

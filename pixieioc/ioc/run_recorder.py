@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import platform
 import socket
 import time
@@ -34,6 +35,7 @@ from pixieioc.pipeline.procedure import Wait
 from pixieioc.pvinfo.states import EndReason
 from pixieioc.tasks.sidecar import Condition, Counts, Record
 
+log = logging.getLogger(__name__)
 #: How a run ends that has ended as it should.
 GOOD: tuple[EndReason, ...] = ("Preset", "Operator stop", "Source end")
 #: How long the end of the IOC waits for the record of the last run, in seconds.
@@ -54,7 +56,7 @@ class RunRecorder:
     ) -> None:  # fmt: skip
         self._pvs, self._config, self._pipeline, self._settings = pvs, config, pipeline, settings
         self._progress = progress
-        self._state, self._state_worker, self._failed = state, state_worker, failed
+        self._state, self._state_worker, self._on_failure = state, state_worker, failed
         #: Slow to find out, which a start must not wait for.
         self._fixed: dict[str, Any] = {"ioc": config.prefix, "host": socket.gethostname(), "versions": _versions()}
         self._conditions = Conditions(pvs, config.conditions, state.path.parent, worker)
@@ -62,6 +64,10 @@ class RunRecorder:
         self._started: dict[str, Any] = {}
         self._written: tuple[int, str, str] | None = None  # the run whose sidecars have its record, and its end in it
         self._job: asyncio.Task[None] | None = None
+
+    def _failed(self, what: str, error: BaseException) -> None:
+        log.error("%s could not be noted: %s", what, error)  # also if a full disk is in alarm for that already
+        self._on_failure(what, error)
 
     def begin(self) -> None:
         """Begins to read the conditions; those of runs that the IOC did not live to end are brought to their files."""

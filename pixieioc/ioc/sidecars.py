@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from pixieioc.ioc.condition_archive import ConditionArchive
 from pixieioc.pipeline import Error
 from pixieioc.tasks.disk import replace_file, sync
 from pixieioc.tasks.names import shown, to_json
@@ -28,7 +30,9 @@ class _Problem(NamedTuple):
     errno: int = 0
 
 
-def complete(found: Callable[[], Iterable[Path]], run_id: int, record: dict[str, Any], conditions: Path | None) -> int:
+def complete(
+    found: Callable[[], Iterable[Path]], run_id: int, record: dict[str, Any], conditions: ConditionArchive | None
+) -> int:
     """Gives all sidecars of a run its record, and its file of conditions a place beside the first; how many there are.
 
     Error with what could not be done, once all that could has been.
@@ -37,7 +41,7 @@ def complete(found: Callable[[], Iterable[Path]], run_id: int, record: dict[str,
     contents = {path: content for path in found() if (content := _of_run(path, run_id, problems)) is not None}
     paths = list(contents)
     if conditions is not None:
-        record = {**record, "conditions_file": _place(conditions, paths, problems)}
+        record = {**record, **_of_conditions(conditions, paths, problems)}
     said = _raw({VERSION_KEY: VERSION}), _raw({RECORD_KEY: record})
     new = ((path, _joined({**said[0], **content, **said[1]})) for path, content in contents.items())
     with ThreadPoolExecutor(_AT_ONCE, "sidecars") as threads:  # a disk takes several side by side nearly as fast as one
@@ -70,6 +74,8 @@ def bring_to_data(found: Iterable[Path], run_id: int, conditions: Path) -> str:
     name = _place(conditions, list(contents), problems)
     for path, content in contents.items():
         record = json.loads(content.get(RECORD_KEY, b"{}")) | {"conditions_file": name}
+        if name is not None:
+            record.pop("conditions_problem", None)
         problems += filter(None, [_replaced(path, _joined({**content, **_raw({RECORD_KEY: record})}))])
     if problems:
         raise Error("; ".join(problem.text for problem in problems), errno=problems[0].errno)
@@ -122,18 +128,34 @@ def _joined(content: _Raw) -> bytes:
     return b"{\n" + b",\n".join(lines) + b"\n}\n"
 
 
-def _place(conditions: Path, sidecars: list[Path], problems: list[_Problem]) -> str | None:
-    """Brings the file of conditions to the data; without any, nobody would look for it."""
+def _of_conditions(archive: ConditionArchive, sidecars: list[Path], problems: list[_Problem]) -> dict[str, Any]:
+    """The keys of the record about the file of conditions; without any data, nobody would look for it."""
     if not sidecars:
-        conditions.unlink(missing_ok=True)
-        return None
-    target = data_of(sidecars[0]).with_suffix(CONDITIONS)
+        archive.path.unlink(missing_ok=True)
+        return {}
+    lost = [_Problem(archive.problem, archive.errno)] if archive.problem else []
+    name = _place(archive.path, sidecars, lost)
+    problems += lost
+    return {"conditions_file": name, "conditions_problem": "; ".join(problem.text for problem in lost)}
+
+
+def _place(conditions: Path, sidecars: list[Path], problems: list[_Problem]) -> str | None:
+    """Brings the file of conditions to the data; its name there, if that is where it is."""
+    targets = [data_of(sidecar).with_suffix(CONDITIONS) for sidecar in sidecars]
+    if not conditions.exists():  # it may have been brought there before
+        there = [target.name for target in targets if target.exists()]
+        if not there:
+            problems.append(_Problem(f"the conditions of the run are lost: {shown(conditions)} is not there"))
+        return there[0] if there else None
+    part = targets[0].with_name(targets[0].name + ".part")
     try:
-        shutil.copyfile(conditions, target.with_name(target.name + ".part"))
-        target.with_name(target.name + ".part").rename(target)
+        shutil.copyfile(conditions, part)
+        sync(part)
+        part.rename(targets[0])
         conditions.unlink()
     except OSError as error:
-        text = f"{shown(target)}: {error.strerror}; it is still {shown(conditions)}"
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        text = f"{shown(targets[0])}: {error.strerror}; it is still {shown(conditions)}"
         problems.append(_Problem(text, error.errno or 0))
-        return None
-    return target.name
+    return targets[0].name if targets[0].is_file() else None

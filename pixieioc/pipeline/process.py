@@ -7,7 +7,6 @@ import ctypes
 import json
 import multiprocessing
 import os
-import signal
 import site
 from collections.abc import Callable, Iterator
 from multiprocessing import forkserver, resource_tracker
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from pixieioc.pipeline.forked import PROCESSES
 from pixieioc.pipeline.temporary import folder_of_multiprocessing, hold_listener, make_again
+from pixieioc.signals import blocked_for_children
 
 # Imported once there, it costs the tasks nothing.
 PROCESSES.set_forkserver_preload(["pixieioc.pipeline.task", "numba"])
@@ -23,11 +23,6 @@ PROCESSES.set_forkserver_preload(["pixieioc.pipeline.task", "numba"])
 _SAFE_PATH, _PATH = "PYTHONSAFEPATH", "PYTHONPATH"
 #: What these were for whoever started us, while a helper begins.
 _BEFORE = "PIXIEIOC_ENVIRONMENT"
-#: What a terminal, the end of a session or a service manager sends to all processes is for the pipeline's, which ends
-#: its tasks in order: from a terminal (programs that a task starts ignore these, too), and from elsewhere.
-_TERMINAL = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
-_ELSEWHERE = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
-
 #: Signals to the pipeline's process that come within so many seconds are one: a terminal and the program that has
 #: started this one, such as `timeout`, both pass a signal on.
 SAME_WISH = 1.0
@@ -44,26 +39,11 @@ def prepare() -> None:
 
     It, its helper and the tasks, until they have said what signals mean to them, inherit that these are blocked.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     make_again(folder_of_multiprocessing())
-    try:
-        for server in (resource_tracker, forkserver):  # the first of them unblocks some
-            signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINAL | _ELSEWHERE)
-            with _importing_as_we_do():
-                server.ensure_running()
-        hold_listener()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def leave_signals_to_the_pipeline() -> None:
-    """For a task's process: only SIGKILL ends it, beside the pipeline's messages and the end of the pipeline."""
-    for number in _TERMINAL:
-        signal.signal(number, signal.SIG_IGN)
-    for number in _ELSEWHERE:
-        signal.signal(number, lambda *_: None)
-        signal.siginterrupt(number, False)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINAL | _ELSEWHERE)
+    for server in (resource_tracker, forkserver):
+        with _importing_as_we_do(), blocked_for_children():  # each for itself: the first of them unblocks some
+            server.ensure_running()
+    hold_listener()
 
 
 @contextlib.contextmanager

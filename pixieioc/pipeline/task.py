@@ -22,12 +22,13 @@ from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, r
 from pixieioc.pipeline.driven_task import DrivenTask, take_in_use
 from pixieioc.pipeline.error import Error
 from pixieioc.pipeline.forked import Forked
-from pixieioc.pipeline.process import go_first, keep_memory, leave_signals_to_the_pipeline, parent_has_ended
+from pixieioc.pipeline.process import go_first, keep_memory, parent_has_ended
 from pixieioc.pipeline.registry import TASKS, Registry
 from pixieioc.pipeline.status import Status
 from pixieioc.pipeline.task_lock import hold
 from pixieioc.pipeline.task_loop import TaskLoop
 from pixieioc.pipeline.validate import defaults_for, validate
+from pixieioc.signals import leave_to_the_first
 
 
 class Task(DrivenTask, Forked):
@@ -221,7 +222,7 @@ class Task(DrivenTask, Forked):
             raise Error(f"{self.name}: a task is started by Pipeline.create_task()", task=self.name)
         if self.state_folder is not None:
             hold(self.state_folder)
-        leave_signals_to_the_pipeline()
+        leave_to_the_first()
         keep_memory()
         if self.urgent:
             go_first()

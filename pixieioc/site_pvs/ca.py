@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
 import aioca
+from epicscorelibs.ca import cadef
 
 from pixieioc.site_pvs.reading import (
     NO_ANSWER,
-    OK,
     UNREADABLE,
     Reading,
     down,
+    ok,
     plain,
     severity_name,
     status_name,
@@ -106,13 +108,13 @@ class CaPv:
         )
 
     def _reading(self, value: Any) -> Reading:
-        return Reading(
-            OK,
-            value=self._value(value),
+        return ok(
+            self._value(value),
+            float(value.timestamp),
+            time.time(),
             unit=self._unit,
             severity=severity_name(int(value.severity)),
             status=status_name(int(value.status)),
-            time=float(value.timestamp),
             elements=self._count if self._count > 1 and self._kind != _CHAR else None,
         )
 
@@ -145,4 +147,5 @@ def _text(value: Any) -> str:
 
 
 def _said(error: BaseException) -> str:
-    return "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
+    late = isinstance(error, TimeoutError) or getattr(error, "errorcode", None) == cadef.ECA_TIMEOUT
+    return "it did not answer in time" if late else str(error)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 from p4p.client.asyncio import Context, Disconnected  # pyright: ignore[reportMissingImports]
 
-from pixieioc.site_pvs.reading import NO_ANSWER, OK, UNREADABLE, Reading, down, plain, severity_name, status_name
+from pixieioc.site_pvs.reading import NO_ANSWER, UNREADABLE, Reading, down, ok, plain, severity_name, status_name
 
 #: The alarm statuses of PVAccess are classes of those of Channel Access.
 _PVA_STATUSES = ("NO_ALARM", "DEVICE", "DRIVER", "RECORD", "DB", "CONF", "UNDEFINED", "CLIENT")
@@ -23,7 +24,6 @@ class PvaPv:
 
     async def follow(self) -> None:
         """Follows it until it is cancelled."""
-        self._tell(down())
         subscription = self._context.monitor(self._name, self._on_update, notify_disconnect=True)
         try:
             await asyncio.Event().wait()
@@ -61,13 +61,13 @@ class PvaPv:
         severity, status = int(_field(alarm, "severity") or 0), int(_field(alarm, "status") or 0)
         seconds = _field(stamp, "secondsPastEpoch")
         known = _PVA_STATUSES[status] if 0 <= status < len(_PVA_STATUSES) else status_name(status)
-        return Reading(
-            OK,
-            value=content,
+        return ok(
+            content,
+            None if seconds is None else float(seconds) + 1e-9 * float(_field(stamp, "nanoseconds") or 0),
+            time.time(),
             unit=str(_field(_field(raw, "display"), "units") or ""),
             severity=severity_name(severity),
             status=known,
-            time=None if seconds is None else float(seconds) + 1e-9 * float(_field(stamp, "nanoseconds") or 0),
             elements=elements,
         )
 

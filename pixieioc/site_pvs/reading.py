@@ -20,6 +20,9 @@ STATUSES = (
     "SCAN", "LINK", "SOFT", "BAD_SUB", "UDF", "DISABLE", "SIMM", "READ_ACCESS", "WRITE_ACCESS",
 )  # fmt: skip
 _LONGEST_TEXT = 4096
+#: No value is from before this time (2000-01-01): a record of EPICS that was never processed has the year 1990, a
+#: server without a clock counts from there or from 1970. So many seconds after now cannot be right either.
+_EARLIEST, _AHEAD = 946_684_800.0, 86_400.0
 
 
 class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,15 +37,33 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     unit: str = ""
     severity: str = ""
     status: str = ""
-    #: Unix time that the server has stamped the value with.
+    #: Unix time that the server has stamped the value with, or at which the value came.
     time: float | None = None
     #: How many elements the array has, where the value is the beginning of one.
     elements: int | None = None
     why: str = ""
+    #: Whether `time` is that at which the value came: the server's was none, or cannot be right.
+    time_of_arrival: bool = False
 
     def unanswered(self, why: str) -> Reading:
-        """The same as the last that is known, of which nobody can say whether it still holds."""
-        return msgspec.structs.replace(self, state=NO_ANSWER, why=why)
+        """The same as the last that is known, of which nobody can say whether it still holds; of none it says nothing.
+
+        It keeps what was said first: that comes nearest to the cause.
+        """
+        return msgspec.structs.replace(self, state=NO_ANSWER, why=why) if self.state == OK else self
+
+    @property
+    def number(self) -> float | None:
+        """The value, if it is a single number."""
+        is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
+        return float(self.value) if is_number else None
+
+
+def ok(value: Any, stamp: float | None, arrived: float, **about: Any) -> Reading:
+    """A value that the server has stamped with `stamp`, and that came at `arrived`; None if it has no time stamp."""
+    if stamp is None or not _EARLIEST <= stamp <= arrived + _AHEAD:  # nor is one that is not a number
+        return Reading(OK, value, time=arrived, time_of_arrival=True, **about)
+    return Reading(OK, value, time=stamp, **about)
 
 
 def down(why: str = "") -> Reading:

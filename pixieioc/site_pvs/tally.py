@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pixieioc.site_pvs.reading import OK, SEVERITIES, Reading
+from pixieioc.site_pvs.reading import NOT_CONNECTED, OK, SEVERITIES, Reading
 
 
 class Tally(msgspec.Struct, omit_defaults=True):
@@ -23,18 +23,27 @@ class Tally(msgspec.Struct, omit_defaults=True):
 
     @property
     def mean(self) -> float | None:
-        """Of the updates, each counted once."""
+        """Of the values, each counted once."""
         return self.total / self.numbers if self.numbers else None
 
     def note(self, reading: Reading) -> None:
-        """Counts what has come."""
-        if reading.state != OK:
-            self.disconnections += 1
-            return
-        self.updates += 1
+        """Counts what has come: a value, or that there is none any more."""
+        self.disconnections += reading.state == NOT_CONNECTED
+        if reading.state == OK:
+            self.updates += 1
+            self.include(reading)
+
+    def include(self, reading: Reading) -> None:
+        """A value was valid that did not come as an update."""
         self.worst = _worse(self.worst, reading.severity)
-        if isinstance(reading.value, int | float) and not isinstance(reading.value, bool):
-            self._add(1, float(reading.value), float(reading.value), float(reading.value))
+        if (number := reading.number) is not None:
+            self._add(1, number, number, number)
+
+    def widen(self, reading: Reading) -> None:
+        """A value was valid that is among those of the mean already, or is not to weigh there."""
+        self.worst = _worse(self.worst, reading.severity)
+        if (number := reading.number) is not None:
+            self._add(0, 0.0, number, number)
 
     def add(self, other: Tally) -> None:
         """Adds what came later."""

@@ -31,10 +31,14 @@ class Ask(msgspec.Struct, frozen=True, tag=True):
 
 
 class News(msgspec.Struct, frozen=True, tag=True):
-    """Once a period: what has changed, by the number of the name; empty as a sign of life."""
+    """Once a period: what has changed, by the number of the name; empty as a sign of life.
+
+    An `Ask` has what is known told at once: what comes behind the News with its number came after it.
+    """
 
     readings: dict[int, Reading] = {}
     tallies: dict[int, Tally] = {}
+    asked: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):

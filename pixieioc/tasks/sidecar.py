@@ -32,9 +32,14 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     end: Annotated[Reading | None, _is("What it read at the end; null as long as the run has not ended.")] = None
     updates: Annotated[int, _is("Values that came in the run.")] = 0
     disconnections: Annotated[int, _is("How often it was lost in the run.")] = 0
-    minimum: Annotated[float | None, _is("Of all values that came; null unless they are single numbers.")] = None
-    maximum: Annotated[float | None, _is("Likewise.")] = None
-    mean: Annotated[float | None, _is("Mean of all values that came, each counted once.")] = None
+    minimum: Annotated[
+        float | None,
+        _is("Least of start, end and all values that came in between; null unless they are single numbers."),
+    ] = None
+    maximum: Annotated[float | None, _is("Likewise, greatest.")] = None
+    mean: Annotated[float | None, _is("Mean of the start and all values that came in the run, each counted once.")] = (
+        None
+    )
     worst_severity: Annotated[str, _is("The worst severity that came; empty if nothing came.")] = ""
 
 
@@ -76,8 +81,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     versions: Annotated[dict[str, str], _is("Of the programs and libraries.")] = {}
     conditions: Annotated[list[Condition], _is("The site's process variables, see [run.conditions].")] = []
     conditions_file: Annotated[
-        str | None, _is("Name of the file, in the folder of the sidecar, of what they were in the run.")
+        str | None,
+        _is("Name of the file of what they were in the run, if it is there: in the folder of the run's first sidecar."),
     ] = None
+    conditions_problem: Annotated[str, _is("What is missing of that file, or why there is none; empty: nothing.")] = ""
 
 
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import resource
+import signal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -65,4 +68,35 @@ def test_a_run_without_end_stays_below_the_limit_and_is_covered_from_beginning_t
 def test_a_disk_that_does_not_take_it_is_no_fault_of_ours(tmp_path: Path) -> None:
     archive = _archive(tmp_path / "gone" / "c.jsonl")
     archive.write([b"{}\n"])
-    assert "No such file" in archive.problem
+    assert ("No such file" in archive.problem, archive.errno) == (True, errno.ENOENT)
+
+
+def test_a_full_disk_leaves_whole_lines_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    archive = _archive(tmp_path / "c.jsonl", limit=10**6)
+    lines = [line for i in range(300) if (line := archive.line_of(0, Reading(OK, float(i)), 1000.0 + i)) is not None]
+    archive.write(lines[:100])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:  # as on a disk that takes some of it, and then nothing more
+        resource.setrlimit(resource.RLIMIT_FSIZE, (archive.path.stat().st_size + 50, before[1]))
+        archive.write(lines[100:200])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert "values of conditions are missing" in archive.problem
+    assert [line["v"] for line in _lines(archive.path)[1:]] == [*range(100)]
+    archive.write(lines[200:])
+    assert [line["v"] for line in _lines(archive.path)[1:]] == [*range(100), *range(200, 300)]
+    archive.path.unlink()
+    archive.write(lines[:1])
+    archive.write(lines[1:2])
+    assert [line["v"] for line in _lines(archive.path)[1:]] == [1]
+
+
+def test_what_was_left_out_since_the_disk_is_too_slow_is_counted(tmp_path: Path) -> None:
+    archive = _archive(tmp_path / "c.jsonl")
+    archive.leave_out(0)
+    assert archive.problem == ""
+    archive.leave_out(3)
+    archive.leave_out(4)
+    assert archive.problem == "7 values of conditions are missing: the disk was too slow"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
+from pixieioc.ioc.condition_archive import ConditionArchive
 from pixieioc.ioc.sidecars import complete
 from pixieioc.pipeline import Error
+from pixieioc.site_pvs import OK, Reading
 
 RECORD = {"version": 1, "title": "beam on", "end_reason": "Preset"}
 
@@ -42,20 +45,62 @@ def test_names_that_are_not_utf_8_stay_what_they_are(tmp_path: Path) -> None:
     assert json.loads(path.read_bytes())["file"] == "\udce9.bin"
 
 
+def _conditions(folder: Path) -> ConditionArchive:
+    archive = ConditionArchive(folder / "conditions-000007.jsonl", 7, ["A"], 1.0, 10**6, 1000.0)
+    archive.write([line for line in (archive.line_of(0, Reading(OK, 1.5), 1000.0),) if line is not None])
+    return archive
+
+
 def test_the_conditions_come_to_the_data_and_without_data_nothing_is_left(tmp_path: Path) -> None:
-    conditions, data = tmp_path / "conditions-000007.jsonl", tmp_path / "data"
+    archive, data = _conditions(tmp_path), tmp_path / "data"
     data.mkdir()
-    conditions.write_text("lines\n")
     raw = _sidecar(data / "a_mod00.bin.json", run_id=7)
-    complete(lambda: [raw], 7, RECORD, conditions)
-    assert json.loads(raw.read_bytes())["record"]["conditions_file"] == "a_mod00.conditions.jsonl"
-    assert (data / "a_mod00.conditions.jsonl").read_text() == "lines\n"
-    assert not conditions.exists()
-    conditions.write_text("lines\n")
-    complete(list, 7, RECORD, conditions)
+    for _ in range(2):  # also if it is completed once more, since the run has failed at its very end
+        complete(lambda: [raw], 7, RECORD, archive)
+        said = json.loads(raw.read_bytes())["record"]
+        assert (said["conditions_file"], said["conditions_problem"]) == ("a_mod00.conditions.jsonl", "")
+    assert '"v":1.5' in (data / "a_mod00.conditions.jsonl").read_text()
+    assert not archive.path.exists()
+    complete(list, 7, RECORD, _conditions(tmp_path))
     assert sorted(path.name for path in tmp_path.rglob("*")) == [
         "a_mod00.bin.json", "a_mod00.conditions.jsonl", "data",
     ]  # fmt: skip
+
+
+def test_a_file_of_conditions_that_is_not_there_is_not_named_and_what_was_lost_is_said(tmp_path: Path) -> None:
+    raw = _sidecar(tmp_path / "a_mod00.bin.json", run_id=7)
+    lost = ConditionArchive(tmp_path / "gone" / "c.jsonl", 7, ["A"], 1.0, 10**6, 1000.0)
+    lost.write([b"{}\n"])
+    with pytest.raises(Error, match="No such file") as told:
+        complete(lambda: [raw], 7, RECORD, lost)
+    assert told.value.errno == errno.ENOENT
+    said = json.loads(raw.read_bytes())["record"]
+    assert said["conditions_file"] is None
+    assert "c.jsonl is not there" in said["conditions_problem"]
+
+
+def test_conditions_that_find_no_room_at_the_data_stay_where_they_are_and_leave_nothing_there(tmp_path: Path) -> None:
+    archive = _conditions(tmp_path)
+    raw = _sidecar(tmp_path / "a_mod00.bin.json", run_id=7)
+    (tmp_path / "a_mod00.conditions.jsonl").mkdir()  # not even root can put a file in its place
+    (tmp_path / "a_mod00.conditions.jsonl" / "full").touch()
+    with pytest.raises(Error, match=r"it is still .*conditions-000007"):
+        complete(lambda: [raw], 7, RECORD, archive)
+    said = json.loads(raw.read_bytes())["record"]
+    assert (said["conditions_file"], "it is still" in said["conditions_problem"]) == (None, True)
+    assert archive.path.exists()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_what_is_missing_of_a_file_that_is_there_is_said(tmp_path: Path) -> None:
+    archive = _conditions(tmp_path)
+    archive.leave_out(2)
+    raw = _sidecar(tmp_path / "a_mod00.bin.json", run_id=7)
+    with pytest.raises(Error, match="2 values of conditions are missing"):
+        complete(lambda: [raw], 7, RECORD, archive)
+    said = json.loads(raw.read_bytes())["record"]
+    assert said["conditions_file"] == "a_mod00.conditions.jsonl"
+    assert said["conditions_problem"].startswith("2 values")
 
 
 def test_what_cannot_be_completed_is_named_and_the_others_are(tmp_path: Path) -> None:

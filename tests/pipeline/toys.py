@@ -168,6 +168,26 @@ class ToyHolder(Task):
             self.send(datum)
 
 
+class ToyCloser(Task):
+    """Ends its stream before it is through with the run, or when it must not."""
+
+    early = Parameter(False, doc="Whether it does so in do_work.")
+    late = Parameter(False, doc="Whether it sends something afterwards.")
+    fifo = Parameter("", doc="What it waits for in do_stop.")
+
+    def do_work(self, datum: Any) -> None:
+        self.send(datum)
+        if self.early:
+            self.end_stream()
+
+    def do_stop(self) -> None:
+        self.end_stream()
+        if self.fifo:
+            Path(self.fifo).read_bytes()
+        if self.late:
+            self.send({"number": -1, "array": np.zeros(1)})
+
+
 class ToyCompiler(Task):
     """Takes its time to begin; says so, or does not."""
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pixieioc.site_pvs import NO_ANSWER, NOT_CONNECTED, OK, BadName, Reading, Tally, parse
-from pixieioc.site_pvs.reading import plain, severity_name, status_name
+from pixieioc.site_pvs.reading import ok, plain, severity_name, status_name
 from pixieioc.site_pvs.wire import Answer, News, encode
 
 
@@ -61,6 +61,22 @@ def test_alarms_have_names_and_what_has_none_its_number() -> None:
 def test_a_value_that_nobody_can_confirm_says_so_and_stays_with_its_time() -> None:
     known = Reading(OK, 5.0, "nA", "MINOR", "HIGH", 1e9)
     assert known.unanswered("no word") == Reading(NO_ANSWER, 5.0, "nA", "MINOR", "HIGH", 1e9, None, "no word")
+
+    assert known.unanswered("first").unanswered("then").why == "first"
+    assert Reading(NOT_CONNECTED).unanswered("no word") == Reading(NOT_CONNECTED)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [None, 0.0, -1.0, 631152000.0, 631152000.0 + 86400 * 365, 1.9e9, float("nan"), float("inf")],
+)
+def test_a_value_without_a_time_stamp_that_can_be_right_has_the_time_at_which_it_came(stamp: float | None) -> None:
+    assert ok(1.5, stamp, 1.8e9) == Reading(OK, 1.5, time=1.8e9, time_of_arrival=True)
+
+
+@pytest.mark.parametrize("stamp", [1e9, 1.8e9, 1.8e9 + 3600.0])
+def test_the_time_stamp_of_a_server_is_kept_also_if_its_clock_is_not_ours(stamp: float) -> None:
+    assert ok(1.5, stamp, 1.8e9, unit="nA") == Reading(OK, 1.5, "nA", time=stamp)
 
 
 def test_a_flood_is_counted_and_tallies_add_up() -> None:

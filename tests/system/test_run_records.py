@@ -116,7 +116,7 @@ def _of(record: dict[str, Any], pv: str) -> dict[str, Any]:
 
 
 def test_each_sidecar_has_the_record_and_what_was_written_last_in_the_run_counts(ioc: Records) -> None:
-    assert ioc.get("ConditionsMessage_RBV").startswith("SITE:NOT:THERE: not connected")
+    ioc.until("ConditionsMessage_RBV", "SITE:NOT:THERE: not connected", 30)
     ioc.put("PresetReal", 600.0)
     ioc.put("Comment", "é " * 1300)
     ioc.put_and_forget("Acquire", 1)
@@ -146,14 +146,17 @@ def test_conditions_at_the_start_at_the_end_and_in_between(ioc: Records) -> None
     assert end["value"] > start["value"]
     assert record["start_time"] - 2 < start["time"] < record["start_time"] + 2 < end["time"] + 3
     assert current["updates"] >= 5
-    assert start["value"] <= current["mean"] <= current["maximum"] <= end["value"]
+    assert current["minimum"] <= start["value"] <= current["mean"] <= end["value"] <= current["maximum"]
     assert (ion["start"]["value"], shutter["start"]["value"]) == ("208Pb", "open")
     assert (profile["start"]["state"], profile["start"]["elements"]) == ("ok", 500)
     assert missing["start"]["state"] == missing["end"]["state"] == "not connected"
     file = ioc.folder / "data" / record["conditions_file"]
     head, *lines = map(json.loads, file.read_text().splitlines())
     assert (head["run_id"], head["pvs"]) == (ioc.get("RunId_RBV"), PVS)
-    assert sum(line["i"] == 0 for line in lines) >= 5
+    values = [line["v"] for line in lines if line["i"] == 0]
+    assert len(values) >= 5
+    assert (values[0], values[-1], record["conditions_problem"]) == (start["value"], end["value"], "")
+    assert (min(values), max(values)) == (current["minimum"], current["maximum"])
     assert not list(ioc.folder.rglob("conditions-*"))
 
 
@@ -176,8 +179,11 @@ def test_a_site_that_hangs_delays_no_start_and_that_it_did_not_answer_is_said(io
         # Less than 50 ms more on a quiet computer; a start that waited for an answer would take seconds.
         assert hung < 2 * usual + 0.05
         current = _of(ioc.record(), "SITE:CURRENT")
+        ioc.connected(5)  # a server that hangs is noticed though it has said nothing
+        assert "SITE:SHUTTER: no answer" in ioc.get("ConditionsMessage_RBV")
     finally:
         ioc.site.signal(signal.SIGCONT)
+    ioc.connected(1)
     assert (current["start"]["state"], current["end"]["state"]) == ("no answer", "no answer")
     assert current["start"]["value"] == current["end"]["value"] > 0
     assert "did not answer" in current["end"]["why"]
@@ -186,6 +192,10 @@ def test_a_site_that_hangs_delays_no_start_and_that_it_did_not_answer_is_said(io
 
 def test_the_reader_is_replaced_when_it_is_killed_and_no_run_notices(ioc: Records) -> None:
     reader = next(each for each in ioc.processes() if "pixieioc.site_pvs.reader" in each.cmdline())
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGINT):
+        reader.send_signal(number)  # as to all processes at once: they are for the IOC
+    ioc.connected(1)
+    assert reader.is_running()
     reader.kill()
     ioc.connected(5)
     current = _of(ioc.take(), "SITE:CURRENT")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
+import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -68,4 +71,40 @@ def test_values_units_alarms_and_that_the_server_has_gone(monkeypatch: pytest.Mo
     assert (first[0].value, first[0].unit, first[0].severity) == (4.5, "T", "MAJOR")
     assert (first[1].value, first[1].elements) == ([float(i) for i in range(10)], 500)
     assert first[2].value == "open"
-    assert {each.state for each in (*last, first[3])} == {"not connected"}
+    assert first[0].time is not None
+    assert (time.time() - first[0].time < 60, first[0].time_of_arrival) == (True, True)
+    assert {each.state for each in last[:3]} == {"not connected"}
+    assert (first[3].state, first[3].why) == ("no answer", "nothing has been read yet")
+
+
+def test_only_sigkill_ends_the_process_that_reads_from_its_beginning_on_and_what_was_known_is_kept(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asyncio.run(_end(caplog))
+
+
+async def _end(caplog: pytest.LogCaptureFixture) -> None:
+    news: asyncio.Queue[None] = asyncio.Queue()
+    client = SiteClient(["pva://SITE:NOT:THERE"], 0.05, 1, lambda *_: news.put_nowait(None))
+    client.begin()
+    try:
+        while client.process_id is None:
+            await asyncio.sleep(0)
+        for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
+            os.kill(client.process_id, number)
+        async with asyncio.timeout(30):
+            await news.get()
+            os.kill(client.process_id, signal.SIGTERM)
+            for _ in range(3):
+                await news.get()
+            first = client.latest[0]
+            os.kill(client.process_id, signal.SIGKILL)
+            while not caplog.messages:
+                await news.get()
+    finally:
+        await client.end()
+    assert first.state == "no answer"
+    assert client.latest[0] == first
+    assert caplog.messages == [
+        "the process that reads the conditions of runs has to be replaced: it was ended by SIGKILL"
+    ]
