@@ -21,6 +21,7 @@ from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.environment import CannotServe
 from pixieioc.ioc.ca.limits import Limits
 from pixieioc.ioc.ca.server import Server
+from pixieioc.ioc.command_status import show_outcomes
 from pixieioc.ioc.conditions import check_reading
 from pixieioc.ioc.energies import Energies
 from pixieioc.ioc.log_pvs import LogPvs
@@ -160,6 +161,8 @@ async def run_ioc(
         autosave = Autosave(pvs, infos, config, server.views)
         autosave.serve(server.is_writable)
         await autosave.begin(restore=restore)
+        for command in ("SR_save", "SR_restore", "IOC:ReadAccess"):
+            show_outcomes(control.status, pvs, command)
         await server.access.start()
         try:
             await server.start()
@@ -236,6 +239,7 @@ async def _serve(
 
     loop = asyncio.get_running_loop()
     background.append(loop.create_task(Stats(pvs, server, state.starts, reset).run()))
+    show_outcomes(control.status, pvs, "IOC:SYSRESET")
     background.append(loop.create_task(server.put_log.run()))
     if config.ioc.recsync.on:
         ports = {"RSRV_SERVER_PORT": server.port} | ({"PVAS_SERVER_PORT": pva.port} if pva is not None else {})

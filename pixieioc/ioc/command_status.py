@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable
 from datetime import datetime
+from typing import Any
 
-from pixieioc.ioc.records import RESTORING, Pvs, stamp
+from pixieioc.ioc.records import RESTORING, Client, PutRefused, Pvs, stamp
 from pixieioc.pvinfo.run_control import COMMANDS_KEPT
 from pixieioc.pvinfo.states import DetectorState, Outcome
 
@@ -38,6 +40,9 @@ class CommandStatus:
         self._log = CommandLog()
         #: If the last command was about a run, whose end is its outcome: the run, whose command, and what was written.
         self._last: tuple[int, object, str] | None = None
+        #: Commands are numbered: the one that `_last` is, and those that have no outcome yet, by what was written.
+        self._count = self._last_number = 0
+        self._begun: dict[str, int] = {}
 
     def state(self, state: DetectorState, message: str) -> None:
         """The state of the run, one of areaDetector's, and what it means now."""
@@ -46,10 +51,20 @@ class CommandStatus:
         self._pvs.post("DetectorState_RBV", state, when)
 
     def command(self, status: Outcome, message: str, client: object, pv: str = "", run: int = 0) -> None:
-        """The outcome of a command; the end of `run` will be its outcome in the end. `pv` was written."""
+        """The outcome of a command; the end of `run` will be its outcome in the end. `pv` was written.
+
+        What was begun before the run that is awaited is not the last command, however late it ends: it is in the log.
+        """
         if client is RESTORING:  # nobody's command: what is refused is told with what was restored
             return
-        self._last = (run, client, pv) if run else None
+        self._count += 1
+        begun = self._begun.pop(pv, self._count)
+        if status == "Busy":
+            self._begun[pv] = self._count
+        elif self._last is not None and begun < self._last_number:
+            self._pvs.post("CmdLog_RBV", self._log.add(datetime.now().astimezone(), status, message, str(client)))
+            return
+        self._last, self._last_number = ((run, client, pv), self._count) if run else (None, 0)
         when = stamp()
         self._pvs.post("CmdUser_RBV", str(client), when)
         self._pvs.post("CmdPv_RBV", pv, when)
@@ -64,3 +79,33 @@ class CommandStatus:
         """
         if self._last is not None and self._last[0] == run and client in (None, self._last[1]):
             self.command(status, message, self._last[1], self._last[2], run if client is not None else 0)
+
+
+def show_outcomes(status: CommandStatus, pvs: Pvs, name: str) -> None:
+    """Has puts to a process variable shown as commands: whatever carries them out only raises what is against it."""
+    put = pvs[name].put
+    assert put is not None
+
+    def told(value: Any, client: Client) -> Awaitable[None] | None:
+        if not value:
+            return put(value, client)
+        try:
+            going_on = put(value, client)
+        except PutRefused as error:
+            status.command("Refused", f"{name}: {error}", client, name)
+            raise
+        if going_on is None:
+            status.command("OK", f"{name} done", client, name)
+            return None
+        status.command("Busy", f"{name} is in progress", client, name)
+        return ended(going_on, client)
+
+    async def ended(going_on: Awaitable[None], client: Client) -> None:
+        try:
+            await going_on
+        except PutRefused as error:
+            status.command("Refused", f"{name}: {error}", client, name)
+            raise
+        status.command("OK", f"{name} done", client, name)
+
+    pvs.on_put(name, told)

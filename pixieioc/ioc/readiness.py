@@ -87,7 +87,7 @@ def _disk_problem(saving: Saving, folder: Folder | None) -> Problem | None:
         return None
     free, least = (
         f"only {folder.free_gb:.1f} GB are free at {folder.path}",
-        f"at least {saving.least_gb:g} GB are needed",
+        f"more than {saving.least_gb:g} GB (ioc.disk_lolo) are needed",
     )
     return Problem(f"{free}, {least}", "File")
 

@@ -53,7 +53,7 @@ class RunControl:
         pipeline: Callable[..., LivePipeline] = LivePipeline, worker: Callable[[str], Worker] = Worker,
     ) -> None:  # fmt: skip
         self._pvs, self._config, self._state = pvs, config, state
-        self._status = CommandStatus(pvs)
+        self._status = self.status = CommandStatus(pvs)
         self.machine = MachineState(run_id=state.run_id)
         do: Callable[[ev.Step, int], Awaitable[None]] = lambda *step: self._work.do(*step)  # noqa: PLW0108, E731
         self._driver = Driver(self.machine, do, self._carry_out, self._show_fault, self._observe)

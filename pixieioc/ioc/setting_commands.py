@@ -16,18 +16,18 @@ Refusal = Callable[[str, str, Client], PutRefused]
 
 
 class SettingCommands:
-    """What a put of a command does; `refuse` and `done` get how it went."""
+    """What a put of a command does; `busy`, then `refuse` or `done` get how it goes."""
 
     def __init__(
         self, pvs: Pvs, pipeline: LivePipeline, delivery: Delivery, display: SettingDisplay, refuse: Refusal,
-        done: Callable[[str, Client], None],
+        done: Callable[[str, Client], None], busy: Callable[[str, Client], None],
     ) -> None:  # fmt: skip
         self._pvs = pvs
         self._pipeline = pipeline
         self._delivery = delivery
         self._display = display
         self._refuse = refuse
-        self._done = done
+        self._done, self._busy = done, busy
         #: What is being carried out, by task: the process variable of the command.
         self.under_way: dict[str, str] = {}
 
@@ -45,6 +45,7 @@ class SettingCommands:
         if device and (absent := self._delivery.absent([task])):
             raise self._refuse(pv, absent, client)
         self._pvs.post(pv, 1)
+        self._busy(pv, client)
         self.under_way[task] = pv
         try:
             await self._pipeline.do(self._pipeline.configuring({task: {name: True}}))

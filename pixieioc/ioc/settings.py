@@ -73,7 +73,9 @@ class Settings:
         self._working: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self._delivery = Delivery(pipeline)
-        self._commands = SettingCommands(pvs, pipeline, self._delivery, self._display, self._refuse, self._done)
+        self._commands = SettingCommands(
+            pvs, pipeline, self._delivery, self._display, self._refuse, self._done, self._busy
+        )
         self.commands_under_way: Mapping[str, str] = self._commands.under_way
         self._serve()
         # Whatever makes a task makes it with the values that are used then.
@@ -310,6 +312,9 @@ class Settings:
         refusal = self._refuse(written.pv, why, written.client)
         if not written.done.done():
             written.done.set_exception(refusal)
+
+    def _busy(self, pv: str, client: Client) -> None:
+        self._told("Busy", f"{pv} is in progress", client, pv)
 
     def _done(self, pv: str, client: Client) -> None:
         self._told("OK", f"{pv} done", client, pv)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,11 +33,16 @@ def sync_all(paths: Sequence[Path]) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Puts `content` onto the disk, in the place of what a file of this name had; it has it whole or not at all."""
     new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
+    try:
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):  # the disk is gone, or has become read-only
+            new.unlink(missing_ok=True)
+        raise
 
 
 def is_in_place(path: Path, own: os.stat_result, size: int) -> bool:

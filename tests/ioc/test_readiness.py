@@ -59,12 +59,12 @@ def _place(**other: bool | float) -> Folder:
         (
             ("", "", "", Saving(on=True, least_gb=100.0), HERE),
             DISK,
-            "only 100.0 GB are free at /data, at least 100 GB are needed",
+            "only 100.0 GB are free at /data, more than 100 GB (ioc.disk_lolo) are needed",
         ),
         (
             ("a", "", "", Saving(on=True, least_gb=1.5), Folder("/x", exists=False, writable=True, free_gb=0.25)),
             RUN | DISK | PATH,
-            f"a; only 0.2 GB are free at /x, at least 1.5 GB are needed; {NO_FOLDER}",
+            f"a; only 0.2 GB are free at /x, more than 1.5 GB (ioc.disk_lolo) are needed; {NO_FOLDER}",
         ),
     ],
 )

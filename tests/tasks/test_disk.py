@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixieioc.pipeline import Error
-from pixieioc.tasks.disk import levels, make_folder, why_not_made, why_not_new
+from pixieioc.tasks.disk import levels, make_folder, replace_file, why_not_made, why_not_new
 from pixieioc.tasks.gather_data import GatherData
 
 # CreateDirectory; levels of the path; those that there are; whether it is made
@@ -91,3 +91,11 @@ def test_why_a_file_cannot_be_a_new_one(tmp_path: Path, name: str, ending: str, 
     found = why_not_new(tmp_path / name, ending)
     assert found.endswith(says.format(folder=tmp_path))
     assert bool(found) == bool(says)
+
+
+def test_what_cannot_take_its_place_is_not_left_beside_it(tmp_path: Path) -> None:
+    taken = tmp_path / "a.json"
+    taken.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        replace_file(taken, b"{}")
+    assert list(tmp_path.iterdir()) == [taken]
