@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.hardware.crate_ioc import RATE, Crate, running_crate
+from tests.running_ioc import Ioc
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +78,7 @@ def test_the_settings_of_a_run_load_again(crate: Crate) -> None:
 def test_a_run_whose_counts_cannot_be_read_says_why(crate: Crate) -> None:
     ioc, simulation = crate
     ioc.put("PresetMode", "No preset")
-    ioc.put_and_forget("Acquire", 1)
-    ioc.until("BytesWritten_RBV", lambda written: written > 0)
+    _start(ioc)
     simulation.control(RATE, "fail Pixie16ReadStatisticsFromModule code 506")
     ioc.put_and_forget("Stop", 1)
     ioc.until("TakeData:ERROR", lambda error: error == "ERROR")
@@ -96,13 +96,20 @@ def test_a_run_whose_source_is_killed_says_that_nothing_was_told(crate: Crate) -
     ioc, simulation = crate
     simulation.control(RATE)
     ioc.put("ErrorAck", 1)
-    ioc.put_and_forget("Acquire", 1)
-    ioc.until("BytesWritten_RBV", lambda written: written > 0)
+    _start(ioc)
     simulation.control(RATE, "crash Pixie16ReadDataFromExternalFIFO")
     ioc.until("Acquire", lambda acquire: acquire == "Done")
     for about in map(_content, _files(crate, ".bin.json")):
         assert about["counts"] is None
         assert about["counts_unknown"].endswith("was not received before this file was completed")
+
+
+def _start(ioc: Ioc) -> None:
+    """Starts a run; returns when some of its data are written, and not those of the run before."""
+    ioc.put_and_forget("Acquire", 1)
+    ioc.until("DetectorState_RBV", "Acquire")
+    before = ioc.get("BytesWritten_RBV")
+    ioc.until("BytesWritten_RBV", lambda written: written > 0 and written != before)
 
 
 def _content(path: Path) -> dict[str, Any]:

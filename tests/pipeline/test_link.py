@@ -284,7 +284,7 @@ _ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=30 * SOAK)
+@settings(max_examples=20 * SOAK)
 @given(script=st.lists(_ACTIONS, max_size=60))
 def test_every_item_arrives_once_in_order_and_stays_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, script: list[tuple[str, int]]
