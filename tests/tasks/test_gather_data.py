@@ -181,11 +181,15 @@ def test_a_full_disk_is_told_while_the_run_is_on_and_nothing_is_written_behind_a
     file._writer.submit(os.dup2, full, file._file._descriptor)
     file.write(b"middle")
     file._writer.submit(os.dup2, writeable, file._file._descriptor)
-    with pytest.raises(Error, match="cannot write .* after 5 bytes: No space left on device"):
+
+    def go_on() -> None:
         file.write(b"end")  # which is told already if the disk has been quick
         for thread in (file._hasher, file._writer):
             thread.submit(int).result()  # it has done all that was asked before
         file.check()
+
+    with pytest.raises(Error, match="cannot write .* after 5 bytes: No space left on device"):
+        go_on()
     file.leave()
     for descriptor in (writeable, full):
         os.close(descriptor)
