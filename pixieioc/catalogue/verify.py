@@ -12,7 +12,7 @@ from pixieioc.catalogue.entry import entry_of
 from pixieioc.catalogue.index import Catalogue
 from pixieioc.catalogue.query import RunRow
 from pixieioc.catalogue.scan import paths
-from pixieioc.tasks.digest import HEADER_LAST, SHA256, checksum_of
+from pixieioc.checksums import HEADER_LAST, SHA256, checksum_of
 
 
 @dataclass(frozen=True)

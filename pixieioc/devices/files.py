@@ -5,7 +5,6 @@ A program on another computer says by `roots` where the folders of the IOC's are
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,16 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from pixieioc.checksums import HEADER_LAST, SHA256, checksum_of
 from pixieioc.devices.documents import NPY, PARQUET, RAW
 
 #: No folders are elsewhere.
 HERE: Mapping[str, str] = MappingProxyType({})
-_BLOCK = 1 << 20
-#: By which key a file has its checksum; of an npy file the length, in its header, is known last.
-_HEADER_LAST = "sha256_header_last"
-_CHECKSUMS = {"sha256", _HEADER_LAST}
-#: Bytes of an npy file whose last two tell how long the header behind them is.
-_NPY_BEGIN = 10
+#: By which keys a file may have its checksum.
+_CHECKSUMS = {SHA256, HEADER_LAST}
 
 
 class FilesChanged(RuntimeError):
@@ -45,7 +41,7 @@ def check(resource: Mapping[str, Any], roots: Mapping[str, str] = HERE) -> None:
         if path.stat().st_size != entry["bytes"]:
             raise FilesChanged(f"{path}: {path.stat().st_size} bytes, not {entry['bytes']}")
         for kind in _CHECKSUMS & entry.keys():
-            if (found := _sha256(path, header_last=kind == _HEADER_LAST)) != entry[kind]:
+            if (found := checksum_of(path, header_last=kind == HEADER_LAST)) != entry[kind]:
                 raise FilesChanged(f"{path}: its SHA-256 is {found}, not {entry[kind]}")
 
 
@@ -56,18 +52,6 @@ def place_of(file: str, roots: Mapping[str, str]) -> Path:
         if path.is_relative_to(there):
             return Path(here) / path.relative_to(there)
     return path
-
-
-def _sha256(path: Path, *, header_last: bool) -> str:
-    """The checksum of a file; of an npy file, of what is behind its header, then of the header."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        header = file.read(_NPY_BEGIN) if header_last else b""
-        header += file.read(int.from_bytes(header[-2:], "little"))
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    digest.update(header)
-    return digest.hexdigest()
 
 
 def _raw(files: list[dict[str, Any]], roots: Mapping[str, str]) -> dict[int, np.ndarray[Any, np.dtype[np.uint32]]]:

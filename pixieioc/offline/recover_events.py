@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 import pixieioc
+from pixieioc.checksums import checksum_of
 from pixieioc.offline.unwritten import unwritten
 from pixieioc.pipeline import Error
-from pixieioc.tasks.digest import checksum_of
 from pixieioc.tasks.disk import rename_new, replace_file, sync
 from pixieioc.tasks.names import shown, to_json
 from pixieioc.tasks.npy_file import write_header

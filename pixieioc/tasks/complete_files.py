@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixieioc.checksums import HEADER_LAST, SHA256
 from pixieioc.pipeline import Report
-from pixieioc.tasks.digest import HEADER_LAST, SHA256
 from pixieioc.tasks.names import to_json
 
 #: Bytes of the list: room for more than a hundred files, of which Channel Access takes no notice yet.

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from pixieioc.checksums import HEADER_LAST
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Column, Events
 from pixieioc.pipeline import Error
 from pixieioc.tasks.complete_files import CompleteFile
-from pixieioc.tasks.digest import HEADER_LAST
 from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, Counted, columns_with_values, described, pieces
 from pixieioc.tasks.event_sidecar import EventSidecar, sidecar_of
 from pixieioc.tasks.npy_file import NpyFile, TableFile

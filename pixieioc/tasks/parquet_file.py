@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from pixieioc.checksums import SHA256
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Column, Events
 from pixieioc.pipeline import Error
 from pixieioc.tasks import event_files
 from pixieioc.tasks.arrow_columns import ArrowColumns
 from pixieioc.tasks.complete_files import CompleteFile
-from pixieioc.tasks.digest import SHA256
 from pixieioc.tasks.event_files import (
     ALWAYS,
     KEV,

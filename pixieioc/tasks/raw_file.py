@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixieioc.checksums import SHA256
 from pixieioc.pipeline import Error
 from pixieioc.tasks import disk
 from pixieioc.tasks.complete_files import CompleteFile
-from pixieioc.tasks.digest import SHA256
 from pixieioc.tasks.disk import make_folder, replace_file, sync
 from pixieioc.tasks.growing_file import GrowingFile
 from pixieioc.tasks.names import to_json
