@@ -95,18 +95,19 @@ def stalling(folder: Path, seconds: float, every: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def with_quota(folder: Path) -> Iterator[Path]:
+def btrfs(folder: Path) -> Iterator[Path]:
     """A file system at a new folder whose use can be limited."""
     with _mounted(folder, 256, "mkfs.btrfs", "-q", "-f"):
-        _run("btrfs", "quota", "enable", folder)
         yield folder
 
 
 def limit(folder: Path, size: str) -> None:
     """Limits what may be on it, as to 64k."""
+    _run("btrfs", "quota", "enable", folder)
+    _run("btrfs", "quota", "rescan", "-w", folder)
     _run("btrfs", "qgroup", "limit", size, folder)
 
 
 def unlimit(folder: Path) -> None:
     """Nothing is limited any more; to raise a limit that is reached takes room, too."""
-    _run("btrfs", "quota", "disable", folder)
+    subprocess.run(["btrfs", "quota", "disable", folder], capture_output=True, check=False, timeout=60)

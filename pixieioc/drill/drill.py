@@ -133,6 +133,9 @@ class Drill:
                 self._expect(client.get("Acquire_RBV") == "Acquiring", lambda: f"the run ended: {self._why()}")
             puts.append(client.put_later("Stop", 1, 60.0))
             began = time.monotonic()
+        elif not stop:
+            client.until(f"{task}:ERROR", "ERROR", HANG_TIMEOUT + _NOTICED)
+            told.append(time.monotonic() - began)
         patience = self._bound + (HANG_TIMEOUT + _NOTICED if fault.outcome is Outcome.HANGS and not stop else 0.0)
         self._answers(puts, began + patience)
         answered.append(time.monotonic() - began)
@@ -164,6 +167,7 @@ class Drill:
         self._conserved()
         for text in self._files.wrong():
             raise Violation(text)
+        self._recorded(failed)
         self._next_run()
         now = self._pids()
         changed = [other for other in self.tasks if other != task and now[other] != pids[other]]
@@ -185,6 +189,14 @@ class Drill:
             dropped = client.get(f"{behind}:Dropped_RBV")
             text = f"{before} sent {sent} items, {behind} handled {handled}, dropped {dropped}, misses {missing}"
             self._expect(handled + missing <= sent <= handled + missing + dropped, lambda text=text: text)
+
+    def _recorded(self, failed: bool) -> None:
+        """The sidecars of the run's raw files say how it ended."""
+        run, ended = self._client.get("RunId_RBV"), (self._client.get("RunEndReason_RBV"), not failed)
+        for about in (each for each in self._files.sidecars if each.get("run_id") == run):
+            record = about.get("record") or {}
+            found = record.get("end_reason"), record.get("good")
+            self._expect(found == ended, lambda found=found: f"the sidecar says {found} of a run that ended {ended}")
 
     def _next_run(self) -> None:
         """A good run, without anybody having to do anything first."""
