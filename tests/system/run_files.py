@@ -24,6 +24,10 @@ class RunFiles:
         """The number of raw files that were cut off."""
         return self._raw.unfinished()
 
+    def ends(self) -> set[str]:
+        """Why the raw files ended that were checked last."""
+        return {about["end_reason"] for about in self._raw.sidecars}
+
     def right(self, *, recorded: bool = True, counted: bool = True) -> None:
         """Raises Violation with the first thing that is wrong; what was checked before is not looked at again.
 
