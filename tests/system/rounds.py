@@ -247,4 +247,5 @@ def pids_of(ioc: Ioc) -> dict[str, int]:
 def remove_checked(ioc: Ioc) -> None:
     """Removes the files of runs that have been checked."""
     for file in (*ioc.folder.glob("raw/*"), *ioc.folder.glob("events/*")):
-        file.unlink(missing_ok=True)
+        if file.is_file():
+            file.unlink()
