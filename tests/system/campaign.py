@@ -31,6 +31,7 @@ from tests.system.memory_group import memory_group
 from tests.system.readers import being_read
 from tests.system.rounds import PVA, STOP_TIMEOUT, Campaign, remove_checked, running_ioc
 from tests.system.slow_disk_faults import of_slow_disks
+from tests.system.start_faults import of_starts
 
 CONFIG = f"""
 [pipeline]
@@ -132,7 +133,8 @@ def _checked(seen: Seen, task: str, held: Held, files: Files) -> None:
 
 
 PARTS: dict[str, Callable[[Campaign], None]] = {
-    "clients": of_clients, "input": of_input, "disks": of_disks, "slow disks": of_slow_disks, "ioc": of_ioc,
+    "starts": of_starts, "clients": of_clients, "input": of_input, "disks": of_disks, "slow disks": of_slow_disks,
+    "ioc": of_ioc,
 }  # fmt: skip
 
 
