@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import psutil
 
 from pixieioc.drill.faults import Fault, Outcome
-from pixieioc.drill.files import Files
+from pixieioc.drill.files import Files, how_it_ended
 from pixieioc.drill.table import Table
 
 #: What messages and a busy computer may take on top of what a rule says, in seconds.
@@ -193,10 +193,10 @@ class Drill:
     def _recorded(self, failed: bool) -> None:
         """The sidecars of the run's raw files say how it ended."""
         run, ended = self._client.get("RunId_RBV"), (self._client.get("RunEndReason_RBV"), not failed)
-        for about in (each for each in self._files.sidecars if each.get("run_id") == run):
-            record = about.get("record") or {}
-            found = record.get("end_reason"), record.get("good")
-            self._expect(found == ended, lambda found=found: f"the sidecar says {found} of a run that ended {ended}")
+        for sidecar in (path for path, about in self._files.sidecars.items() if about.get("run_id") == run):
+            found = how_it_ended(sidecar, ended)
+            text = f"{sidecar} says {found} of a run that ended {ended}"
+            self._expect(found == ended, lambda text=text: text)
 
     def _next_run(self) -> None:
         """A good run, without anybody having to do anything first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from pixieioc.checksums import HEADER_LAST, SHA256, checksum_of
 
 #: Data files that are complete, by the ends of their names.
 _COMPLETE = ("*.bin", "*.npy", "*.parquet")
+#: How long the record of a run may take on a busy computer, in seconds.
+_RECORDED = 3.0
 
 
 class Files:
@@ -19,7 +22,7 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._checked = {*self._data(), *self._sidecars()}  # what was there before is not of this drill
-        self.sidecars: list[dict[str, Any]] = []  #: what those say that were checked last
+        self.sidecars: dict[Path, dict[str, Any]] = {}  #: what those say that were checked last
 
     def wrong(self) -> Iterator[str]:
         """What is wrong with the files that have come since the last time, a sentence for each."""
@@ -33,7 +36,7 @@ class Files:
             except (OSError, ValueError) as error:
                 yield f"{sidecar} cannot be read: {error}"
                 continue
-            self.sidecars.append(about)
+            self.sidecars[sidecar] = about
             described = {sidecar.name.removesuffix(".json"): about, **(about.get("files") or {})}
             for name, each in described.items():
                 named.add(self._folder / name)
@@ -49,6 +52,20 @@ class Files:
 
     def _sidecars(self) -> set[Path]:
         return set(self._folder.glob("*.json"))
+
+
+def how_it_ended(sidecar: Path, expected: tuple[str, bool], seconds: float = _RECORDED) -> tuple[Any, Any]:
+    """What a sidecar says of the end of its run and whether that was good, once that is what is expected, or late.
+
+    The record is written when the run has ended; a slow disk does not hold up the answers of the run's commands.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        record = json.loads(sidecar.read_text()).get("record") or {}
+        found = record.get("end_reason"), record.get("good")
+        if found == expected or time.monotonic() > end:
+            return found
+        time.sleep(0.1)
 
 
 def _wrong(file: Path, about: dict[str, Any]) -> Iterator[str]:

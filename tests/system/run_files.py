@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from pixieioc.drill.drill import Violation
-from pixieioc.drill.files import Files
+from pixieioc.drill.files import Files, how_it_ended
 from tests.running_ioc import Ioc
 
 #: Bytes of an event that is a header alone, as the simulated sources of the campaign make them.
@@ -26,7 +27,7 @@ class RunFiles:
 
     def ends(self) -> set[str]:
         """Why the raw files ended that were checked last."""
-        return {about["end_reason"] for about in self._raw.sidecars}
+        return {about["end_reason"] for about in self._raw.sidecars.values()}
 
     def right(self, *, recorded: bool = True, counted: bool = True) -> None:
         """Raises Violation with the first thing that is wrong; what was checked before is not looked at again.
@@ -36,19 +37,17 @@ class RunFiles:
         for text in (*self._raw.wrong(), *self._events.wrong()):
             raise Violation(text)
         run = self._ioc.get("RunId_RBV")
-        raw, events = list(_of_run(self._raw, run)), list(_of_run(self._events, run))
+        raw, events = _of_run(self._raw, run), _of_run(self._events, run)
         if recorded:
             self._are_recorded([*raw, *events])
         if counted:
-            self._are_counted(raw, events)
+            self._are_counted([*raw.values()], [*events.values()])
 
-    def _are_recorded(self, sidecars: list[dict[str, Any]]) -> None:
-        reason, good = self._ioc.get("RunEndReason_RBV"), self._ioc.get("DetectorState_RBV") == "Idle"
-        for about in sidecars:
-            record = about.get("record") or {}
-            found = record.get("end_reason"), record.get("good")
-            if found != (reason, good):
-                raise Violation(f"{about['file']} says that its run ended {found}, it was {(reason, good)}")
+    def _are_recorded(self, sidecars: Iterable[Path]) -> None:
+        ended = self._ioc.get("RunEndReason_RBV"), self._ioc.get("DetectorState_RBV") == "Idle"
+        for sidecar in sidecars:
+            if (found := how_it_ended(sidecar, ended)) != ended:
+                raise Violation(f"{sidecar} says that its run ended {found}, it was {ended}")
 
     def _are_counted(self, raw: list[dict[str, Any]], events: list[dict[str, Any]]) -> None:
         """What was handled is in the files; of a process that is lost, nobody knows how much it had handled last."""
@@ -66,7 +65,9 @@ class RunFiles:
             raise Violation(f"{size / _EVENT} events are in raw files, {count} in files of events")
 
 
-def _of_run(files: Files, run: int) -> Iterator[dict[str, Any]]:
-    return (
-        about for about in files.sidecars if run in (about.get("run_id"), (about.get("written") or {}).get("run_id"))
-    )
+def _of_run(files: Files, run: int) -> dict[Path, dict[str, Any]]:
+    return {
+        sidecar: about
+        for sidecar, about in files.sidecars.items()
+        if run in (about.get("run_id"), (about.get("written") or {}).get("run_id"))
+    }

@@ -12,7 +12,7 @@ from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc
 from tests.system.held import Held
 from tests.system.readers import being_read
-from tests.system.rounds import Campaign, answered, expect, next_run, pids_of, remove_checked, running_ioc
+from tests.system.rounds import BOUND, Campaign, answered, expect, next_run, pids_of, remove_checked, running_ioc
 from tests.system.run_files import RunFiles
 
 NAME = "SIGKILL of a task, starting"
@@ -52,5 +52,8 @@ def of_starts(campaign: Campaign) -> None:
         return
     with running_ioc() as ioc, being_read(campaign, ioc):
         for task in ioc.tasks() * campaign.times:
+            before = len(campaign.table.violations)
             campaign.note(NAME, partial(killed_at_start, task, campaign.choice.random(), ioc))
             remove_checked(ioc)
+            if len(campaign.table.violations) > before:
+                ioc.put("Reset", 1, BOUND)
