@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 #: No value takes longer, in seconds, also on a busy computer; the pause between two times of all of them.
-_LONGEST, _PAUSE = 10.0, 2.0
+_LONGEST, _PAUSE = 10.0, 4.0
 #: Once an IOC is back, all values are there again within so many seconds: clients look for names less and less often.
 _RECONNECTED = 60.0
 #: What gets a value by the name of its process variable; an exception says that it did not.
