@@ -238,7 +238,7 @@ def _rounds(
             ioc_folder() as folder,
             kind.made(folder / what) as disk,
             running_in(folder) as ioc,
-            being_read(campaign, ioc) as readers,
+            being_read(campaign, ioc, shared=True) as readers,
         ):
             fault, wrong = make(ioc, disk, readers), len(campaign.table.violations)
             while left and len(campaign.table.violations) == wrong:

@@ -23,7 +23,7 @@ class Readers:
         self._coming_back = False
 
     @contextlib.contextmanager
-    def one(self, kind: str, campaign: Campaign, names: Path) -> Iterator[None]:
+    def one(self, kind: str, what: str, campaign: Campaign, names: Path) -> Iterator[None]:
         """Meanwhile a client of this kind reads what the file names."""
         command = [sys.executable, "-m", "tests.system.reader", kind, names]
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
@@ -32,7 +32,7 @@ class Readers:
             assert reader.stdout.readline() == "reading\n", f"{kind} cannot read"
             yield
             told, _ = reader.communicate("end\n", timeout=_PATIENCE)
-        _note(campaign, kind, [line for line in told.splitlines() if line != "back"])
+        _note(campaign, f"{kind} reads {what} PVs meanwhile", [line for line in told.splitlines() if line != "back"])
 
     def away(self) -> None:
         """The IOC is about to end; everybody who was waiting for the one before must have found it."""
@@ -58,8 +58,8 @@ class Readers:
             reader.stdin.flush()
 
 
-def _note(campaign: Campaign, kind: str, told: list[str]) -> None:
-    seen = campaign.table.row(f"{kind} reads all PVs meanwhile: values got")
+def _note(campaign: Campaign, name: str, told: list[str]) -> None:
+    seen = campaign.table.row(f"{name}: values got")
     gets, slowest, *problems = told or ["0", "0", "it has died"]
     seen.rounds += int(gets)
     seen.answered.append(float(slowest))
@@ -73,14 +73,18 @@ def _listed(ioc: Ioc) -> list[str]:
 
 
 @contextlib.contextmanager
-def being_read(campaign: Campaign, ioc: Ioc) -> Iterator[Readers]:
-    """Meanwhile, a program of each kind of client that is installed reads all process variables."""
-    readers, names = Readers(), ioc.folder / "names"
-    names.write_text("\n".join(_listed(ioc)))
+def being_read(campaign: Campaign, ioc: Ioc, *, shared: bool = False) -> Iterator[Readers]:
+    """Meanwhile, a program of each kind of client that is installed reads all process variables.
+
+    `shared`: each reads a share of them, all together read all; what finds all of them again takes a computer long.
+    """
+    readers, listed = Readers(), _listed(ioc)
     with contextlib.ExitStack() as programs:
-        for kind in KINDS:
+        for number, kind in enumerate(KINDS):
+            names = ioc.folder / f"names of {kind}"
+            names.write_text("\n".join(listed[number :: len(KINDS)] if shared else listed))
             if there(kind):
-                programs.enter_context(readers.one(kind, campaign, names))
+                programs.enter_context(readers.one(kind, "a share of all" if shared else "all", campaign, names))
             else:
                 campaign.leave_out(f"{kind} reads all PVs meanwhile", "it is not installed")
         yield readers

@@ -153,7 +153,7 @@ def of_signals(campaign: Campaign) -> None:
     names = {f"{number.name} of the IOC, {state}": (number, state) for number in SIGNALS for state in STATES}
     if not any(campaign.only in name for name in names):
         return
-    with running_ioc() as ioc, being_read(campaign, ioc) as readers:
+    with running_ioc() as ioc, being_read(campaign, ioc, shared=True) as readers:
         for name, given in names.items():
             for _ in campaign.rounds(name):
                 do: Any = partial(_signal, *given, campaign.choice.random(), ioc, readers)
