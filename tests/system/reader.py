@@ -34,9 +34,15 @@ def _aioca(names: Sequence[str]) -> Iterator[Get]:
     """EPICS' libca."""
     from tests.ca_client import CaClient  # not for the others, which have a libca of their own
 
+    aioca: Any = importlib.import_module("aioca")
     client = CaClient("")
-    with client.watch(*names):
-        yield lambda name: client.raw(name, _LONGEST)
+
+    async def subscribe() -> list[Any]:
+        return aioca.camonitor(list(names), _heard, format=aioca.FORMAT_TIME, all_updates=True)
+
+    monitors = client._start(subscribe()).result()
+    yield lambda name: client.raw(name, _LONGEST)
+    assert len(monitors) == len(names)
 
 
 @contextlib.contextmanager
