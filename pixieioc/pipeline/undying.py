@@ -57,8 +57,8 @@ class Undying:
         found = [f"{task.name} (process {task.pid})" for task in self.there() if task.name in known]
         if not found:
             return ""
-        ended, what = ("do not end", "they wait") if len(found) > 1 else ("does not end", "it waits")
-        return f"{', '.join(found)} was killed and {ended}: {what} for a disk or file server, which must answer first"
+        what = "was killed and does not end: it waits" if len(found) == 1 else "were killed and do not end: they wait"
+        return f"{', '.join(found)} {what} for a disk or file server, which must answer first"
 
 
 def _children() -> set[object]:

@@ -88,7 +88,7 @@ def test_all_of_a_run_as_somebody_wants_to_know_it_years_later(data: Path) -> No
 def test_files_that_are_what_they_were(data: Path) -> None:
     put(data, 1)
     done = call(data, "verify", str(data))
-    assert (done.exit_code, done.stdout) == (0, "1 runs, 1 files looked at (1 by sha256), 0 wrong\n")
+    assert (done.exit_code, done.stdout) == (0, "1 run, 1 file looked at (1 by sha256), 0 wrong\n")
 
 
 @pytest.mark.parametrize("quick", [False, True])
