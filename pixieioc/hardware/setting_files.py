@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from pixieioc.counted import counted
 from pixieioc.hardware.crate import Crate, ModuleInfo
 from pixieioc.hardware.crate_settings import Setting
 from pixieioc.hardware.error import HardwareError
@@ -71,8 +72,8 @@ def check(path: Path, modules: Sequence[ModuleInfo]) -> list[str]:
     saved = _modules_in(path)
     if len(saved) < len(modules):
         raise HardwareError(
-            "load", 0, f"{path} has settings of {len(saved)} modules, the crate has {len(modules)}: the others would "
-            "get the defaults of XIA's library",
+            "load", 0, f"{path} has settings of {counted(len(saved), 'module')}, the crate has {len(modules)}: the "
+            "others would get the defaults of XIA's library",
         )  # fmt: skip
     return _doubts(saved, modules, path)
 
@@ -113,7 +114,7 @@ def _doubts(saved: Sequence[Any], modules: Sequence[ModuleInfo], path: Path) -> 
             if about.get(key, known) != known:
                 doubts.append(f"module {number}: the settings are of {name} {about[key]}, not {known}")
     if len(saved) > len(modules):
-        doubts.append(f"it has settings of {len(saved)} modules, those from {len(modules)} on are not used")
+        doubts.append(f"it has settings of {counted(len(saved), 'module')}, those from {len(modules)} on are not used")
     return doubts
 
 

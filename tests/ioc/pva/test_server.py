@@ -375,7 +375,7 @@ async def test_more_clients_than_may_be_are_told_so_and_come_in_when_there_is_ro
         assert (await it.get("x")).value == 7.0
         with client(it.port, nt=False) as second, monitored(second, "x") as heard:
             refused = await connected(heard)
-            assert (refused.alarm.severity, refused.alarm.message) == (3, "there is 1 client, more may not be")
+            assert (refused.alarm.severity, refused.alarm.message) == (3, "no more than 1 client may be connected")
             with pytest.raises(RemoteError, match="there is 1 client"):
                 await asyncio.to_thread(second.put, "x", 1.0, timeout=10)
             it.context.disconnect()
@@ -384,7 +384,7 @@ async def test_more_clients_than_may_be_are_told_so_and_come_in_when_there_is_ro
             assert value.value == 7.0
             await asyncio.to_thread(second.get, "y", timeout=10)
             third: Any = await asyncio.to_thread(second.get, "z", timeout=10)
-            assert third.alarm.message == "this client has 2 channels, more may not be"
+            assert third.alarm.message == "no more than 2 channels may be open from this client"
 
 
 @conversation
