@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from tests.running_ioc import ROOT, Ioc
 from tests.system.reader import KINDS, there
-from tests.system.rounds import Campaign, begun
+from tests.system.rounds import PVA_ENVIRONMENT, Campaign, begun
 
 _PATIENCE = 120.0
 
@@ -26,7 +27,14 @@ class Readers:
     def one(self, kind: str, what: str, campaign: Campaign, names: Path) -> Iterator[None]:
         """Meanwhile a client of this kind reads what the file names."""
         command = [sys.executable, "-m", "tests.system.reader", kind, names]
-        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        with subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | PVA_ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as reader:
             self._programs[kind] = reader
             assert reader.stdout is not None
             assert reader.stdout.readline() == "reading\n", f"{kind} cannot read"

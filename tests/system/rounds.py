@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import random
 import subprocess
 import time
@@ -25,9 +24,8 @@ from tests.system.held import Held
 from tests.system.reader import there
 from tests.system.run_files import RunFiles
 
-#: One for all IOCs of this process and for the clients of PVAccess that it starts.
-os.environ.setdefault("EPICS_PVAS_BROADCAST_PORT", str(free_port()))
-os.environ.setdefault("EPICS_PVAS_INTF_ADDR_LIST", "127.0.0.1")
+#: Where the IOCs of this process are found by the clients of PVAccess that it starts.
+PVA_ENVIRONMENT = {"EPICS_PVAS_BROADCAST_PORT": str(free_port()), "EPICS_PVAS_INTF_ADDR_LIST": "127.0.0.1"}
 #: For an IOC's configuration: it serves PVAccess, too, if that is installed.
 PVA = f"""
 [ioc.pva]
@@ -113,7 +111,7 @@ def running_in(
     for name, content in (files or {}).items():
         (folder / name).write_bytes(content)
     ioc = Ioc(folder, "run", file)
-    ioc.environment = {name: value.format(folder) for name, value in (environment or {}).items()}
+    ioc.environment = PVA_ENVIRONMENT | {name: value.format(folder) for name, value in (environment or {}).items()}
     try:
         ioc.launch(**options)
         begun(ioc)
