@@ -91,6 +91,8 @@ class Config:
     calibration: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
     #: The places of what the command line says.
     overridden: frozenset[KeyPath] = frozenset()
+    #: What the file says without the command line, if that says something and the file is right without it.
+    of_file: Config | None = None
     #: The site's own process variables that are kept with each run.
     conditions: ConditionsTable = dataclasses.field(default_factory=ConditionsTable)
 
@@ -133,10 +135,12 @@ def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Con
 
     Raises ConfigError with every problem that was found.
     """
+    sets = list(sets)
     examined = examine(path, sets, prefix)
     if examined.config is None:
         raise ConfigError("; ".join(examined.problems), problems=examined.problems)
-    return examined.config
+    of_file = examine(path, (), prefix).config if sets else None
+    return dataclasses.replace(examined.config, of_file=of_file)
 
 
 def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, files: bool = False) -> Examined:

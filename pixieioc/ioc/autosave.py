@@ -19,12 +19,13 @@ from pixieioc.ioc import sav
 from pixieioc.ioc.ca.view import View, Views
 from pixieioc.ioc.records import RESTORING, Client, Put, PutRefused, Pvs
 from pixieioc.ioc.restore import Restorer
-from pixieioc.ioc.sav import BadFile
+from pixieioc.ioc.sav import BadFile, Saved
 from pixieioc.ioc.save_status import SaveStatus
-from pixieioc.ioc.saved_settings import Choice, choose, planned
+from pixieioc.ioc.saved_settings import Choice, choose, held, planned
 from pixieioc.ioc.unsaved import Unsaved
 from pixieioc.ioc.worker import Worker
 from pixieioc.pvinfo import PvInfo
+from pixieioc.pvinfo.build import all_pvs
 from pixieioc.tasks.disk import replace_file, sync
 from pixieioc.tasks.versions import Versions, readers
 
@@ -56,11 +57,17 @@ class Autosave:
         self._versions = Versions(self._folder, f"settings-{family}", ".sav")
         self._status = SaveStatus(pvs)
         self._worker = Worker("pixieioc settings")
-        self._unsaved = Unsaved(pvs, infos)
+        file = config.of_file
+        self._unsaved = Unsaved(pvs, infos, all_pvs(file) if file is not None else {})
         records = self._unsaved.records
         self._long = {name for name, record in records.items() if record.info.is_text}
         self._counted = {name for name, record in records.items() if record.info.source.name == _COUNTED}
-        self._overridden = {name for name, record in records.items() if _is_overridden(record.info, config)}
+        said = self._unsaved.configured
+        self._overridden = {
+            name
+            for name, record in records.items()
+            if _is_overridden(record.info, config) or said[name] != self._unsaved.declared(name)
+        }
         self._content = sav.Content(self._configuration, self._long)  # the worker's, once it has begun
         #: What is in no file yet; None: a field that is as it is declared again.
         self._waiting: dict[str, str | None] = {}
@@ -76,12 +83,16 @@ class Autosave:
         """Restores what was saved, and saves whatever is written from now on."""
         choice = self._choice()
         saved = await self._restore(choice, wanted=restore)
-        now = self._unsaved.watch(self._changed)
+        now = self._unsaved.watch(self._changed) | self._held(choice.saved if restore else None)
         self._content.put(now, self._unsaved.configured)
         self._waiting = {name: text for name, text in now.items() if saved.get(name) != text}
         self._waiting |= {name: None for name in saved if name not in now}
         self._changed()
         self._beat()
+
+    def _held(self, saved: Saved | None) -> Mapping[str, str]:
+        """What stays saved of the settings that the command line says."""
+        return held(saved, {name: self._unsaved.configured[name] for name in self._overridden})
 
     def serve(self, may_write: Callable[[View, Client], bool]) -> None:
         """Has clients load and save files of settings; `may_write` says what a client may write."""
@@ -109,7 +120,7 @@ class Autosave:
         """Restores what is to be restored of a file; returns what is saved, and need not be saved anew."""
         left, count, is_saved = list(choice.rejected), 0, dict[str, str]()
         if choice.saved is not None and wanted:
-            plan = planned(choice.saved, self._unsaved.declared, self._overridden)
+            plan = planned(choice.saved, self._unsaved.declared, self._overridden, self._unsaved.shown)
             for name in plan.writes:
                 self._unsaved.note_field(name)
             refused = await self._restorer.write(plan.writes, RESTORING)

@@ -238,6 +238,39 @@ async def test_what_the_configuration_says_anew_counts_and_so_does_the_command_l
 
 
 @conversation
+async def test_after_a_start_with_an_option_of_the_command_line_the_saved_value_is_there_again(tmp_path: Path) -> None:
+    file = config_of(tmp_path, SortEvents={"window": 70.0})
+    async with office(tmp_path, file) as desk:
+        await desk.put("SortEvents:Window", 50.0)
+    option = config_of(tmp_path, SortEvents={"window": 90.0, "max_wait": 3.0})
+    async with office(tmp_path, replace(option, of_file=file)) as desk:
+        assert [desk["SortEvents:Window"], desk["SortEvents:MaxWait"]] == [90.0, 3.0]
+        assert desk["SR_rebootMessage_RBV"].endswith("P:SortEvents:Window: the command line says 90.0, not 50.0")
+        await desk.put("StopTimeout", 4.0)
+    async with office(tmp_path, file) as desk:
+        assert [desk["SortEvents:Window"], desk["StopTimeout"]] == [50.0, 4.0]
+        assert desk["SR_rebootStatus"] == 4
+    async with office(tmp_path, replace(option, of_file=file)) as desk:
+        await desk.put("SortEvents:Window", 60.0)
+    async with office(tmp_path, file) as desk:
+        assert desk["SortEvents:Window"] == 60.0
+
+
+@conversation
+async def test_states_and_texts_that_are_put_aside_are_told_as_people_read_them(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        await desk.put("OnWriteError", 1)
+        await desk.put("FileName", "night shift")
+    edited = config_of(tmp_path, GatherData={"file_name": "day", "on_write_error": "Stop"})
+    async with office(tmp_path, replace(edited, overridden=frozenset({("tasks", "GatherData", "on_write_error")}))) as desk:
+        assert "P:OnWriteError: the command line says Stop, not Wait" in desk["SR_rebootMessage_RBV"]
+        assert (
+            "P:FileName: the configuration says 'day' now, 'pixie16' before; 'night shift' was saved"
+            in (desk["SR_rebootMessage_RBV"])
+        )
+
+
+@conversation
 async def test_without_restore_the_configuration_counts_and_the_versions_stay(tmp_path: Path) -> None:
     async with office(tmp_path) as desk:
         await desk.put("StopTimeout", 4.0)
