@@ -39,7 +39,7 @@ def choose(candidates: Iterable[tuple[str, Callable[[], bytes]]], configuration:
             saved = sav.read(content())
             check_whole(saved, configuration)
         except (BadFile, OSError) as error:
-            rejected.append(f"{name} is not used: {error}")
+            rejected.append(f"{name} is not used: {getattr(error, 'strerror', None) or error}")
         else:
             return Choice(saved, name, tuple(rejected))
     return Choice(None, "", tuple(rejected))
