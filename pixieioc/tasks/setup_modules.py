@@ -25,6 +25,7 @@ from pixieioc.tasks.module_settings import (
     limits_of,
     writes_of,
 )
+from pixieioc.tasks.disk import read_file
 from pixieioc.tasks.versions import Versions
 
 _KEPT = "module-settings"
@@ -86,6 +87,16 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         pv="SettingsChanges_RBV",
         doc="What was changed since the file of settings was loaded.",
     )
+    settings_lost = Report(
+        False,
+        severities=("NO_ALARM", "MINOR"),
+        shared=True,
+        section="modules",
+        pv="SettingsLost_RBV",
+        doc="Whether the last boot could not bring back what was changed before; SettingsChanges begins with the reason.",
+        guidance="Compare the settings of the modules with what they must be: SettingsChanges says what was changed. "
+        "LoadSettings loads SettingsFile, SaveSettings accepts them as they are.",
+    )
     settings_files = Report(
         "",
         shared=True,
@@ -98,6 +109,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         """Nothing is known of the modules yet."""
         self._settings: CrateSettings | None = None
         self._boots_seen = 0
+        self._lost = ""  # why what was changed before the boot is not in use
         self._configured = self.settings_file
         self._kept_content = b""
         kept, _ = self._kept()
@@ -123,7 +135,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         """Reads the settings, and has the modules use what was changed before the boot."""
         settings = CrateSettings(crate, self.channels)
         self._loaded = settings.copied()
-        self._write_kept(settings, _serials(crate.modules))
+        self._lost = self._write_kept(settings, _serials(crate.modules))
         self._settings = settings
 
     def follow_boots(self) -> None:
@@ -132,6 +144,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         if owner.boots == self._boots_seen or owner.booting or settings is None:
             return
         self._boots_seen = owner.boots
+        if self._lost:
+            self.print(self._lost)
         for doubt in owner.doubts:
             self.print(f"the file of settings of the boot: {doubt}")
         self.send_in_use(in_use(settings, self.modules, self.channels), limits_of(list(owner.modules[: self.modules])))
@@ -208,7 +222,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             with suppress(HardwareError):
                 settings.read()
             raise
-        self._loaded = settings.copied()
+        self._loaded, self._lost = settings.copied(), ""
         for doubt in doubts:
             self.print(f"{self.settings_file}: {doubt}")
         self._list_files()
@@ -216,7 +230,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
 
     def _save(self, settings: CrateSettings) -> None:
         files.save(self.owner.crate, self._file(), self.settings_comment)
-        self._loaded = settings.copied()
+        self._loaded, self._lost = settings.copied(), ""
         self._list_files()
 
     def _file(self) -> Path:
@@ -240,7 +254,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         with suppress(FileNotFoundError):  # the folder is not there yet
             for path in self._versions.paths() if self._versions is not None else ():
                 try:
-                    return Changes.parse(path.read_bytes()), bad
+                    return Changes.parse(read_file(path)), bad
                 except (OSError, ValueError):
                     bad.append(path)
         return None, bad
@@ -252,7 +266,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             return
         changes = {key: value for key, value in differences(self._loaded, settings.values) if key[0] not in BITS}
         self.settings_changed = bool(changes)
-        self.settings_changes = self._in_words(changes)
+        self.settings_lost = bool(self._lost)
+        self.settings_changes = "; ".join(text for text in (self._lost, self._in_words(changes)) if text)
         content = Changes(self._configured, self.settings_file, _serials(self.owner.modules), changes).content()
         if self._versions is None or content == self._kept_content:
             return
@@ -277,23 +292,28 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             texts.append(f"{name} {old:g} -> {changes[name, place]:g} in {where}")
         return "; ".join(texts)
 
-    def _write_kept(self, settings: CrateSettings, serials: tuple[int, ...]) -> None:
-        """Has the modules use again what was changed before they booted, if they and the file are the same."""
+    def _write_kept(self, settings: CrateSettings, serials: tuple[int, ...]) -> str:
+        """Has the modules use again what was changed before they booted; returns why not, or not as it was last."""
         kept, bad = self._kept()
-        if bad:
-            then = "are lost" if kept is None else "are those of the version before"
-            self.print(f"settings that were changed before the boot {then}: {bad[0]} cannot be read")
         if kept is None or not kept.values:
-            return
-        if (kept.file, kept.serials) != (self.settings_file, serials):
-            self.print("settings that were changed were those of other modules or another file: they are not used")
-            return
+            problem = ""
+        elif (kept.file, kept.serials) != (self.settings_file, serials):
+            return "settings that were changed were those of other modules or another file: they are not used"
+        else:
+            problem = self._apply_kept(settings, kept)
+        then = "lost" if kept is None else "those of the version before"
+        damaged = f"settings that were changed before the boot are {then}: {bad[0]} cannot be read" if bad else ""
+        return "; ".join(text for text in (damaged, problem) if text)
+
+    @staticmethod
+    def _apply_kept(settings: CrateSettings, kept: Changes) -> str:
         try:
             settings.apply({key: value for key, value in kept.values.items() if key[0] in SETTINGS})
         except HardwareError as error:
             if not error.refuses:  # what was changed is kept for the next boot
                 raise
-            self.print(f"settings that were changed before the boot cannot be used any more: {error}")
+            return f"settings that were changed before the boot cannot be used any more: {error}"
+        return ""
 
 
 def _serials(modules: Iterable[ModuleInfo]) -> tuple[int, ...]:

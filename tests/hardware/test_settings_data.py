@@ -320,6 +320,11 @@ def test_changes_that_cannot_be_read_after_a_restart_are_no_silent_loss() -> Non
             before = "settings that were changed before the boot are those of the version before"
             ioc.until("TakeData:PrintLog_RBV", lambda text: before in text and str(kept) in text)
             ioc.until("M00:C00:TAU_RBV", lambda tau: abs(tau - 44) < 0.5)
+            assert ioc.get("SettingsLost_RBV") == "Yes"
+            assert ioc.get("SettingsLost_RBV.SEVR") == "MINOR"
+            ioc.until("SettingsChanges_RBV", lambda text: text.startswith(before) and "TAU" in text)
+            ioc.put("Boot", 1)
+            ioc.until("SettingsLost_RBV", "No".__eq__)
         for kept in ioc.folder.rglob("module-settings-*.json"):
             kept.write_text(kept.read_text()[:-40])
         kept = max(ioc.folder.rglob("module-settings-*.json"))
@@ -328,6 +333,7 @@ def test_changes_that_cannot_be_read_after_a_restart_are_no_silent_loss() -> Non
             lost = "settings that were changed before the boot are lost"
             ioc.until("TakeData:PrintLog_RBV", lambda text: lost in text and str(kept) in text)
             assert ioc.get("M00:C00:TAU_RBV") != 44
+            assert ioc.get("SettingsLost_RBV") == "Yes"
 
 
 def _check_kept(ioc: Ioc) -> None:
