@@ -37,8 +37,10 @@ _BLOCK, _BLOCKS, _LONGEST = 4 * 1024**2, 16, 2.0
 
 def packages(config: Config) -> Iterator[Package]:
     """What the configuration needs of Python's packages."""
-    needed = [*((name, "pixieioc") for name in _PACKAGES), *_of_ioc(config), *_of_tasks(config)]
-    for name, source in dict.fromkeys(needed):
+    sources: dict[str, str] = {}
+    for name, source in (*((name, "pixieioc") for name in _PACKAGES), *_of_ioc(config), *_of_tasks(config)):
+        sources.setdefault(name, source)
+    for name, source in sources.items():
         error = ""
         try:
             importlib.import_module(name)
