@@ -79,10 +79,9 @@ class Conditions:
         if self._client is None:
             return
         now = time.time()
-        path = self._folder / f"conditions-{run_id:06d}.jsonl"
         limit = int(self._table.size * 1e6)
         lines: list[bytes] = []
-        archive = ConditionArchive(path, run_id, self._table.pvs, self._table.period, limit, now, named_by)
+        archive = ConditionArchive(self._folder, run_id, self._table.pvs, self._table.period, limit, now, named_by)
 
         def keep(index: int, reading: Reading, now: float, always: bool) -> None:
             if (line := archive.line_of(index, reading, now, always=always)) is not None:
