@@ -227,7 +227,7 @@ class Autosave:
             copies = ", or of a copy of one, such as *.savB, *.sav0 or *.sav_DATE" if also_copies else ""
             raise PutRefused(f"SR_file {name!r}: must be the name of a file of settings, *.sav{copies}")
         if not also_copies and self._versions.has(path):
-            raise PutRefused(f"SR_file {name!r}: versions of this name are written by the IOC itself; choose another one")
+            raise PutRefused(f"SR_file {name!r}: the IOC writes versions of this name itself; choose another one")
         return path
 
     async def _ask(self, function: Callable[[], T]) -> T:
@@ -267,8 +267,7 @@ class Autosave:
 
 def _is_overridden(info: PvInfo, config: Config) -> bool:
     """Whether the command line says what a setting is."""
-    source = info.source
-    return (("tasks", source.task, source.name) if source.task else (RUN, source.name)) in config.overridden
+    return (info.source.task or RUN, info.source.name) in config.overridden
 
 
 def _now() -> str:

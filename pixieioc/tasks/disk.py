@@ -31,7 +31,7 @@ def sync(path: Path) -> None:
 
 def read_file(path: Path) -> bytes:
     """The content of a small file; OSError if it is no ordinary file, which may never end, or not small."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # noqa: PTH123
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "it is no ordinary file", str(path))

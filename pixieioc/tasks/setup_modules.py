@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from pixieioc.hardware import Crate, HardwareError, ModuleInfo
 from pixieioc.hardware import setting_files as files
+from pixieioc.hardware.changed_settings import ChangedSettings
 from pixieioc.hardware.crate_settings import CrateSettings, Setting
-from pixieioc.hardware.setting_files import Changes
 from pixieioc.hardware.setting_table import BITS
 from pixieioc.pipeline import Error, Parameter, Report
+from pixieioc.pipeline.channel_values import place_name
 from pixieioc.tasks.copy_settings import CopySettings, channels_in
 from pixieioc.tasks.crate_boot import CrateBoot
+from pixieioc.tasks.disk import read_file
 from pixieioc.tasks.module_settings import (
     SETTINGS,
     DeclaredSettings,
@@ -25,7 +27,6 @@ from pixieioc.tasks.module_settings import (
     limits_of,
     writes_of,
 )
-from pixieioc.tasks.disk import read_file
 from pixieioc.tasks.versions import Versions
 
 _KEPT = "module-settings"
@@ -37,7 +38,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     """The settings of modules and channels of a crate; the task calls `follow_boots` where that may have booted.
 
     What is in use is what the modules answer. What was changed since a file of settings was loaded is kept in the
-    IOC's state folder, and written again after each boot.
+    IOC's state folder, and written again after each boot that finds the module.
     """
 
     state_folder: Path | None
@@ -93,7 +94,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         shared=True,
         section="modules",
         pv="SettingsLost_RBV",
-        doc="Whether the last boot could not bring back what was changed before; SettingsChanges begins with the reason.",
+        doc="Whether the last boot could not bring back what was changed before; why, SettingsChanges says first.",
         guidance="Compare the settings of the modules with what they must be: SettingsChanges says what was changed. "
         "LoadSettings loads SettingsFile, SaveSettings accepts them as they are.",
     )
@@ -112,7 +113,10 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         self._lost = ""  # why what was changed before the boot is not in use
         self._configured = self.settings_file
         self._kept_content = b""
+        self._changed = ChangedSettings("", "")
         kept, _ = self._kept()
+        if kept is not None:
+            self._changed = kept
         if kept is not None and self.settings_file in (kept.configured, kept.file):
             # The configuration is what it was: another file that was in use before the restart still is.
             self._configured = kept.configured
@@ -135,7 +139,9 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         """Reads the settings, and has the modules use what was changed before the boot."""
         settings = CrateSettings(crate, self.channels)
         self._loaded = settings.copied()
-        self._lost = self._write_kept(settings, _serials(crate.modules))
+        self._lost = self._write_kept(settings, crate.modules)
+        if self._lost:
+            self.print(self._lost)
         self._settings = settings
 
     def follow_boots(self) -> None:
@@ -144,8 +150,6 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         if owner.boots == self._boots_seen or owner.booting or settings is None:
             return
         self._boots_seen = owner.boots
-        if self._lost:
-            self.print(self._lost)
         for doubt in owner.doubts:
             self.print(f"the file of settings of the boot: {doubt}")
         self.send_in_use(in_use(settings, self.modules, self.channels), limits_of(list(owner.modules[: self.modules])))
@@ -248,13 +252,13 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     def _versions(self) -> Versions | None:
         return None if self.state_folder is None else Versions(self.state_folder, _KEPT, ".json")
 
-    def _kept(self) -> tuple[Changes | None, list[Path]]:
+    def _kept(self) -> tuple[ChangedSettings | None, list[Path]]:
         """What the newest version has that can be read, and those that cannot."""
         bad: list[Path] = []
         with suppress(FileNotFoundError):  # the folder is not there yet
             for path in self._versions.paths() if self._versions is not None else ():
                 try:
-                    return Changes.parse(read_file(path)), bad
+                    return ChangedSettings.parse(read_file(path)), bad
                 except (OSError, ValueError):
                     bad.append(path)
         return None, bad
@@ -268,7 +272,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         self.settings_changed = bool(changes)
         self.settings_lost = bool(self._lost)
         self.settings_changes = "; ".join(text for text in (self._lost, self._in_words(changes)) if text)
-        content = Changes(self._configured, self.settings_file, _serials(self.owner.modules), changes).content()
+        self._changed = self._changed.now(self._configured, self.settings_file, self.owner.modules, changes)
+        content = self._changed.content()
         if self._versions is None or content == self._kept_content:
             return
         try:
@@ -288,33 +293,32 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             old: Any = self._loaded[name]
             for index in place:
                 old = old[index]
-            where = files.place_name(place) + (f" and {more} more" if more else "")
+            where = place_name(place) + (f" and {more} more" if more else "")
             texts.append(f"{name} {old:g} -> {changes[name, place]:g} in {where}")
         return "; ".join(texts)
 
-    def _write_kept(self, settings: CrateSettings, serials: tuple[int, ...]) -> str:
-        """Has the modules use again what was changed before they booted; returns why not, or not as it was last."""
+    def _write_kept(self, settings: CrateSettings, modules: Sequence[ModuleInfo]) -> str:
+        """Has the modules use again what was changed in them before they booted, if the file is the same.
+
+        Returns why what was changed is lost, or not what it was last.
+        """
         kept, bad = self._kept()
-        if kept is None or not kept.values:
-            problem = ""
-        elif (kept.file, kept.serials) != (self.settings_file, serials):
-            return "settings that were changed were those of other modules or another file: they are not used"
-        else:
-            problem = self._apply_kept(settings, kept)
         then = "lost" if kept is None else "those of the version before"
         damaged = f"settings that were changed before the boot are {then}: {bad[0]} cannot be read" if bad else ""
-        return "; ".join(text for text in (damaged, problem) if text)
-
-    @staticmethod
-    def _apply_kept(settings: CrateSettings, kept: Changes) -> str:
+        if kept is None or not kept.modules:
+            return damaged
+        if kept.file != self.settings_file:
+            self.print("settings that were changed were those of another file: they are not used")
+            return ""
+        if absent := kept.absent(modules):
+            self.print(
+                f"settings that were changed are kept for modules that are not there: {', '.join(map(str, absent))}"
+            )
         try:
-            settings.apply({key: value for key, value in kept.values.items() if key[0] in SETTINGS})
+            settings.apply({key: value for key, value in kept.of(modules).items() if key[0] in SETTINGS})
         except HardwareError as error:
             if not error.refuses:  # what was changed is kept for the next boot
                 raise
-            return f"settings that were changed before the boot cannot be used any more: {error}"
-        return ""
-
-
-def _serials(modules: Iterable[ModuleInfo]) -> tuple[int, ...]:
-    return tuple(info.serial for info in modules)
+            impossible = f"settings that were changed before the boot cannot be used any more: {error}"
+            return f"{damaged}; {impossible}" if damaged else impossible
+        return damaged

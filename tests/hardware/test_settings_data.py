@@ -223,7 +223,7 @@ def test_a_file_that_is_not_of_this_crate_is_refused(crate: Crate) -> None:
     ioc, simulation = crate
     path = simulation.folder / "short.json"
     for content, why in (
-        ("[{}]", "has settings of 1 modules, the crate has 2"),
+        ("[{}]", "has settings of 1 module, the crate has 2"),
         ("[1, 2]", "is no file of settings: module 0 has no 'channel'"),
         ('[{"channel": {}, "module": {}}, {"channel": 3}]', "is no file of settings: module 1 has no 'channel'"),
         ("[" * 100_000, "is no file of settings: maximum recursion depth"),
@@ -250,7 +250,7 @@ def test_a_boot_refuses_a_file_of_settings_that_is_not_of_this_crate() -> None:
             ioc.put("SettingsFile", str(settings))
             with pytest.raises(PutFailed):
                 ioc.put("Boot", 1)
-            assert "has settings of 1 modules, the crate has 2" in ioc.get("CmdMessage_RBV")
+            assert "has settings of 1 module, the crate has 2" in ioc.get("CmdMessage_RBV")
             assert ioc.get("BootState_RBV") == "Failed"
             settings.write_text(json.dumps([empty, empty]))
             ioc.put("Boot", 1)
@@ -282,6 +282,17 @@ def test_a_boot_and_a_restart_keep_what_was_changed() -> None:
         with running(ioc):
             until_booted(ioc)
             _check_kept(ioc)
+            _use_slots(ioc, [2, 5])
+            assert ioc.get("M01:C09:TRIGGER_THRESHOLD_RBV") == 100
+            ioc.put("M01:C09:TRIGGER_THRESHOLD", 55)
+            _use_slots(ioc, [2, 3])
+            _check_kept(ioc)
+
+
+def _use_slots(ioc: Ioc, slots: list[int]) -> None:
+    ioc.put("TakeData:Slots", json.dumps(slots))
+    ioc.put("Boot", 1, 50)
+    ioc.until("M01:Slot_RBV", slots[1])
 
 
 def test_a_restart_names_the_file_of_settings_without_which_it_cannot_boot() -> None:

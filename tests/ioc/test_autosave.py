@@ -265,7 +265,7 @@ async def test_states_and_texts_that_are_put_aside_are_told_as_people_read_them(
         await desk.put("OnWriteError", 1)
         await desk.put("FileName", "night shift")
     edited = config_of(tmp_path, GatherData={"file_name": "day", "on_write_error": "Stop"})
-    async with office(tmp_path, replace(edited, overridden=frozenset({("tasks", "GatherData", "on_write_error")}))) as desk:
+    async with office(tmp_path, replace(edited, overridden=frozenset({("GatherData", "on_write_error")}))) as desk:
         assert "P:OnWriteError: the command line says Stop, not Wait" in desk["SR_rebootMessage_RBV"]
         assert (
             "P:FileName: the configuration says 'day' now, 'pixie16' before; 'night shift' was saved"
