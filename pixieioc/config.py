@@ -6,7 +6,7 @@ Everything is checked when a file is read; what is wrong is reported with its pl
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -91,7 +91,7 @@ class Config:
     calibration: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
     #: The settings that the command line says, by task (RUN: of none) and parameter.
     overridden: frozenset[tuple[str, str]] = frozenset()
-    #: What the file says without the command line, if that says something and the file is right without it.
+    #: What the file says without the command line, if that says something.
     of_file: Config | None = None
     #: The site's own process variables that are kept with each run.
     conditions: ConditionsTable = dataclasses.field(default_factory=ConditionsTable)
@@ -130,17 +130,15 @@ class Examined:
     macros: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
 
 
-def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:
+def load(path: Path, sets: Collection[str] = (), prefix: str | None = None) -> Config:
     """Reads and checks a configuration file; `sets` are texts `task.parameter=value` that override it.
 
     Raises ConfigError with every problem that was found.
     """
-    sets = list(sets)
     examined = examine(path, sets, prefix)
     if examined.config is None:
         raise ConfigError("; ".join(examined.problems), problems=examined.problems)
-    of_file = examine(path, (), prefix).config if sets else None
-    return dataclasses.replace(examined.config, of_file=of_file)
+    return dataclasses.replace(examined.config, of_file=examine(path, (), prefix).config if sets else None)
 
 
 def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, files: bool = False) -> Examined:
@@ -180,8 +178,9 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     problems += of_access
     texts = located(problems, path, lines_of(text), overridden)
     if config is not None and not texts:
-        given = given_by_options(overridden, config.tasks)
-        config = dataclasses.replace(config, overridden=given, conditions=conditions)
+        config = dataclasses.replace(
+            config, overridden=given_by_options(overridden, config.tasks), conditions=conditions
+        )
     if ioc is None or of_access:
         return Examined(texts, None)
     own = pipeline.prefix if pipeline is not None else ""

@@ -99,7 +99,7 @@ class Autosave:
         self._changed()
         self._beat()
 
-    def _held(self, saved: Saved | None) -> Mapping[str, str]:
+    def _held(self, saved: Saved | None) -> dict[str, str]:
         """What stays saved of the settings that the command line says."""
         return held(saved, {name: self._unsaved.configured[name] for name in self._overridden})
 
