@@ -131,10 +131,7 @@ class Examined:
 
 
 def load(path: Path, sets: Collection[str] = (), prefix: str | None = None) -> Config:
-    """Reads and checks a configuration file; `sets` are texts `task.parameter=value` that override it.
-
-    Raises ConfigError with every problem that was found.
-    """
+    """A configuration file that texts `task.parameter=value` override; ConfigError with every problem that was found."""
     examined = examine(path, sets, prefix)
     if examined.config is None:
         raise ConfigError("; ".join(examined.problems), problems=examined.problems)
