@@ -98,7 +98,7 @@ def _events(ioc: Ioc, began: float, seen: Seen) -> None:
 def _state(ioc: Ioc, began: float, seen: Seen) -> None:
     """The run does not need that disk: it goes on, and what cannot be saved is told."""
     ioc.put("GatherData:Rate_RBV.HIHI", 1e9 + began)
-    if not (ioc.folder / "state" / "state.json").exists() or _is_full(ioc.folder / "state"):
+    if _is_full(ioc.folder / "state"):
         ioc.until("SR_status", lambda status: status != "Ok", 3)
         expect(ioc.severity("SR_status") > 0, "SR_status is no alarm")
         seen.told.append(time.monotonic() - began)
