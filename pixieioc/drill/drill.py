@@ -74,7 +74,7 @@ class Drill:
         if client.get("IOC:HOSTNAME") != os.uname().nodename:
             raise Unfit(f"the IOC is on {client.get('IOC:HOSTNAME')}: a drill must be on its computer")
         if client.get("Acquire_RBV") != "Done":
-            raise Unfit(f"a run is on: {client.get('StatusMessage_RBV')}")
+            raise Unfit(f"a run is in progress: {client.get('StatusMessage_RBV')}")
         self.tasks = str(client.get("Tasks_RBV")).split(",")
         self._stop_timeout = float(client.get("StopTimeout_RBV"))
         self._bound = self._stop_timeout + 2 + SLACK
