@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import socket
 import threading
 import time
@@ -131,6 +132,22 @@ def test_a_disk_that_is_full_is_told_of_and_ends_in_time() -> None:
     begin = time.monotonic()
     sink.close(5)
     assert time.monotonic() - begin < 1
+
+
+def test_a_disk_that_does_not_answer_is_told_of_as_long_as_it_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "puts.log")  # whoever opens it waits for somebody who reads
+    sink = FileSink(tmp_path / "puts.log", *WHOLE, 5)
+    sink.start()
+    _put(sink, b"1\n")
+    monkeypatch.setattr("pixieioc.ioc.put_sinks._SILENT", 0.05)
+    _until(lambda: sink.problem != "")
+    assert sink.problem == f"{sink.name}: does not answer, lines wait: is its disk or file server there?"
+    with (tmp_path / "puts.log").open("rb") as reader:
+        assert reader.readline() == b"1\n"
+        _until(lambda: sink.problem == "")
+        sink.close(5)
 
 
 def test_a_collector_that_is_down_gets_what_waited_when_it_is_back() -> None:
