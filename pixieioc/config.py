@@ -131,7 +131,7 @@ class Examined:
 
 
 def load(path: Path, sets: Collection[str] = (), prefix: str | None = None) -> Config:
-    """A configuration file that texts `task.parameter=value` override; ConfigError with every problem that was found."""
+    """A configuration file that texts `task.parameter=value` override; ConfigError with every problem found."""
     examined = examine(path, sets, prefix)
     if examined.config is None:
         raise ConfigError("; ".join(examined.problems), problems=examined.problems)
@@ -209,7 +209,7 @@ def check(
     prefix: str | None,
     where: str,
 ) -> Config:
-    """The configuration that these tables describe; ConfigError with every problem that was found."""
+    """The configuration that these tables describe; ConfigError with every problem found."""
     problems: list[Problem] = []
     config = _check(pipeline, run, tasks, ioc, folder, prefix, problems)
     if config is None:
