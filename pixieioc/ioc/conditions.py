@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -68,6 +68,11 @@ class Conditions:
         if self._client is not None:
             await self._client.end()
         self._worker.close()
+
+    def unwritten(self) -> Iterator[str]:
+        """What has not come to the file of the run, if there is anything."""
+        if self._waiting:
+            yield f"{self._waiting} {'values' if self._waiting > 1 else 'value'} of the run's conditions"
 
     # -- a run --------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ import os
 import queue
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from datetime import datetime
 from logging.handlers import QueueHandler, RotatingFileHandler
 from pathlib import Path
@@ -70,6 +72,7 @@ class Logs(QueueHandler):
         super().__init__(self._lines)
         self.where = where  #: journal, stderr, or the file
         self.lost, self.problem = 0, ""
+        self._begun = 0.0  # when the line that is being written was begun; 0: none is
         self._writer = writer
         writer.setFormatter(LineFormat())
         writer.handleError = self._failed
@@ -90,13 +93,27 @@ class Logs(QueueHandler):
             self._lines.put(written, timeout=_AT_END)
             written.wait(_AT_END)
 
+    @property
+    def silent(self) -> float:
+        """How long the line that is being written has taken so far, in seconds; 0 if none is."""
+        begun = self._begun
+        return time.monotonic() - begun if begun else 0.0
+
+    def unwritten(self) -> Iterator[str]:
+        """What has not been written yet, if there is anything."""
+        count = self._lines.qsize() + bool(self._begun)
+        if count:
+            yield f"{count} {'lines' if count > 1 else 'line'} of the log ({self.where})"
+
     def _write(self) -> None:
         while True:
             item = self._lines.get()
             if isinstance(item, threading.Event):
                 item.set()
             else:
+                self._begun = time.monotonic()
                 self._writer.handle(item)
+                self._begun = 0.0
 
     def _failed(self, record: logging.LogRecord) -> None:
         """A line that could not be written where it belongs stands on stderr at least."""
