@@ -152,3 +152,21 @@ def test_entries_and_priorities() -> None:
     assert entry([("A", "b"), ("C", "d\ne")]) == b"A=b\nC\n\x03\0\0\0\0\0\0\0d\ne\n"
     levels = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
     assert [priority(level) for level in levels] == [2, 3, 4, 6, 7]
+
+
+def test_a_log_whose_disk_is_silent_says_so_and_holds_up_nobody(
+    tmp_path: Path, logged: Callable[..., tuple[logging.Logger, Logs]]
+) -> None:
+    pipe = tmp_path / "ioc.log"
+    os.mkfifo(pipe)  # opening one that nobody reads does not return
+    logger, logs = logged(LogFile(pipe, 0, 0))
+    assert (logs.silent, list(logs.unwritten())) == (0, [])
+    for text in ("one", "two"):
+        logger.warning(text)
+    while not logs.silent:
+        threading.Event().wait(0.01)
+    assert list(logs.unwritten()) == ["2 lines of the log (somewhere)"]
+    with pipe.open() as reader:
+        assert [reader.readline().rpartition(": ")[2] for _ in "12"] == ["one\n", "two\n"]
+        logs.flush()
+        assert (logs.silent, list(logs.unwritten())) == (0, [])
