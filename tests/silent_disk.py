@@ -1,5 +1,7 @@
 """A file system that can stop answering, as one over the network does: whoever asks it anything waits, also to read.
 
+It can also be slow: it takes what is written at once, as the page cache does, and its time when that is to be safe.
+
 It is a small server of FUSE, the kernel's interface for file systems that are programs, and passes everything on to a
 folder of its own. What it has been asked and does not answer not even SIGKILL ends (`deaf`: that it has not heard of,
 which SIGKILL does end, as with NFS).
@@ -16,8 +18,10 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from tests.tmpfs import unmount
@@ -59,12 +63,12 @@ class SilentDisk:
 
 
 @contextlib.contextmanager
-def silent_disk(folder: Path) -> Iterator[SilentDisk]:
-    """A file system at a new folder; at its end who waits for it gets an error."""
+def silent_disk(folder: Path, rate: float = inf) -> Iterator[SilentDisk]:
+    """A file system at a new folder, with so many bytes per second; at its end who waits for it gets an error."""
     behind = folder.with_name(folder.name + ".behind")
     for each in (behind, folder):
         each.mkdir(parents=True)
-    command = [sys.executable, "-m", "tests.silent_disk", str(folder), str(behind)]
+    command = [sys.executable, "-m", "tests.silent_disk", str(folder), str(behind), str(rate)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
@@ -94,6 +98,8 @@ class _Server:
 
     device: int
     behind: Path
+    rate: float
+    dirty: int = 0  #: bytes that are not safe yet
     paths: dict[int, Path] = field(default_factory=dict[int, Path])
     numbers: dict[Path, int] = field(default_factory=dict[Path, int])
     silent: bool = False
@@ -259,6 +265,7 @@ class _Server:
 
     def _write(self, _: int, content: bytes) -> bytes:
         descriptor, offset, size = _READ.unpack_from(content)
+        self.dirty += size
         return struct.pack("<II", os.pwrite(descriptor, content[40 : 40 + size], offset), 0)
 
     def _statfs(self, _: int, __: bytes) -> bytes:
@@ -271,7 +278,8 @@ class _Server:
         return b""
 
     def _sync(self, _: int, content: bytes) -> bytes:
-        os.fdatasync(struct.unpack_from("<Q", content)[0])
+        time.sleep(self.dirty / self.rate)
+        self.dirty = 0
         return b""
 
     def _allocate(self, _: int, content: bytes) -> bytes:
@@ -284,15 +292,15 @@ class _Server:
 
 
 def main() -> None:
-    """The server: at which folder it is, and what is behind it."""
-    folder, behind = map(Path, sys.argv[1:])
+    """The server: at which folder it is, what is behind it, and how many bytes per second it takes."""
+    folder, behind = map(Path, sys.argv[1:3])
     device = os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC)
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
     library = ctypes.CDLL(None, use_errno=True)
     if library.mount(b"silent", os.fsencode(folder), b"fuse", 0, options):
         raise OSError(ctypes.get_errno(), "it cannot be mounted")
     print("mounted", flush=True)
-    _Server(device, behind).serve()
+    _Server(device, behind, float(sys.argv[3])).serve()
 
 
 if __name__ == "__main__":

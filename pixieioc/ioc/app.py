@@ -26,7 +26,7 @@ from pixieioc.ioc.command_status import show_outcomes
 from pixieioc.ioc.conditions import check_reading
 from pixieioc.ioc.energies import Energies
 from pixieioc.ioc.folders import PATIENCE
-from pixieioc.ioc.last_resort import UNCLEAN, LastResort, exit_now, within
+from pixieioc.ioc.last_resort import UNCLEAN, LastResort, exit_now, say, within
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.metrics.endpoint import Endpoint
@@ -209,10 +209,10 @@ async def _state_of(folder: Path, asked: asyncio.Event) -> AsyncIterator[State |
     """
     worker = Worker("pixieioc state folder")
     opening, end = worker.do(lambda: State(folder)), asyncio.ensure_future(asked.wait())
-    began = time.monotonic()
-    while not (await asyncio.wait({opening, end}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED))[0]:
-        waited = time.monotonic() - began
-        log.error("the IOC begins when the file system of its state folder %s answers (%.0f s)", folder, waited)
+    patience = PATIENCE
+    while not (await asyncio.wait({opening, end}, timeout=patience, return_when=asyncio.FIRST_COMPLETED))[0]:
+        say(f"the IOC begins when the file system of its state folder {folder} answers")  # which may be the log's, too
+        patience *= 2
     end.cancel()
     try:
         yield opening.result() if opening.done() else None

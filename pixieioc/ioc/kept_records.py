@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 FORMAT = "pixieioc run record"
 _NAME = re.compile(r"record-(\d{6,})\.json")
 #: How long a folder may take to keep a record, and how often it is tried to bring one home, in seconds.
-_PATIENCE, _AGAIN = 1.0, 5.0
+_PATIENCE, _AGAIN = 1.0, 2.0
 #: Gives the sidecars of a run, by the settings that name its files.
 Sidecars = Callable[[NamedBy, int], Iterable[Path]]
 

@@ -35,14 +35,19 @@ def within(seconds: float, function: Callable[[], object]) -> bool:
 def exit_now(code: int, left: Iterable[str]) -> NoReturn:
     """Ends the process, and says on stderr what it has left undone."""
     if text := "; ".join(left):
-        line = f"pixieioc: ended, but not written: {text}\n".encode(errors="replace")
-        within(_SAYING, lambda: _say(line))
+        say(f"ended, but not written: {text}")
     os._exit(code)
 
 
-def _say(line: bytes) -> None:
-    with contextlib.suppress(OSError):  # nobody reads it any more
-        os.write(2, line)
+def say(text: str) -> None:
+    """A line on stderr, which is not waited for longer than a moment."""
+    line = f"pixieioc: {text}\n".encode(errors="replace")
+
+    def write() -> None:
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            os.write(2, line)
+
+    within(_SAYING, write)
 
 
 class LastResort:

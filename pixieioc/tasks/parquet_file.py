@@ -48,7 +48,7 @@ _LAYOUTS = {
 #: Bytes of the end of a file, beside its metadata: its schema, and what is told of each column of each row group.
 _SCHEMA, _PER_COLUMN = 48 * 1024, 400
 #: How long a slow disk takes for a row group, in seconds; what the end usually tells of each column of one.
-_MOMENT, _TOLD_OF_A_COLUMN = 1.0, 150
+_MOMENT, _TOLD_OF_A_COLUMN = 0.5, 150
 
 
 class ParquetFile(Counted):
@@ -200,7 +200,7 @@ class ParquetFile(Counted):
         wanted = merged(self._columns, columns_with_values(joined))
         if not self._sound:
             raise Error(f"cannot write {self.path}: a write has failed before")
-        if self._sink.is_behind and self._too_slow():
+        if self._sink.is_slow and self._too_slow():
             raise too_late(self.path, self.events)
         with naming(self.path):
             if self._writer is None:

@@ -33,9 +33,9 @@ class ReservedFile:
         return self._writeback.rate
 
     @property
-    def is_behind(self) -> bool:
-        """Whether the disk has not taken yet what was given to it."""
-        return self._writeback.is_behind
+    def is_slow(self) -> bool:
+        """Whether the disk takes its time."""
+        return self._writeback.is_slow
 
     def reserve(self, size: int) -> None:
         """Has the disk keep room for so many bytes behind what is there; OSError, and no change, if it has none."""

@@ -21,7 +21,7 @@ _MEASURABLE = 0.01
 class Writeback:
     """That of one open file: a thread syncs what was written, while up to as much again is written.
 
-    `progress` is called whenever the disk has taken something that was waited for; what it raises goes to who writes.
+    `progress` is called whenever a slow disk has taken something; what it raises goes to who writes.
     """
 
     def __init__(self, descriptor: int, progress: Callable[[], object] = lambda: None) -> None:
@@ -30,26 +30,21 @@ class Writeback:
         self._thread: ThreadPoolExecutor | None = None
         self._syncing: Future[None] | None = None
         self.rate = inf  #: bytes per second that the disk takes, as far as it shows
+        self.is_slow = False  #: whether it takes its time
 
     @property
     def room(self) -> int:
         """Bytes that are written at once at most."""
         return max(_SMALLEST, self._piece - self._dirty)
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether the disk has not taken yet what was given to it."""
-        return self._syncing is not None and not self._syncing.done()
-
     def wrote(self, size: int) -> None:
         """So many more bytes were written; waits if the disk is behind. OSError if it has not taken what was before."""
         self._dirty += size
         if self._dirty >= self._piece:
-            waits = self.is_behind
             self.settle()
             self._thread = self._thread or ThreadPoolExecutor(1, "writeback")
             self._syncing, self._dirty = self._thread.submit(self._sync, self._dirty), 0
-            if waits:
+            if self.is_slow:
                 self._progress()
 
     def settle(self) -> None:
@@ -69,6 +64,7 @@ class Writeback:
         os.fdatasync(self._descriptor)
         seconds = time.monotonic() - began
         self.rate = size / seconds if seconds > _MEASURABLE else inf
+        self.is_slow = seconds > _SHORT
         if seconds < _SHORT:
             self._piece = min(_LARGEST, 2 * self._piece)
         elif seconds > _LONG:
