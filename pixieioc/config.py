@@ -34,6 +34,7 @@ from pixieioc.config_tasks import (
     import_modules,
     missing_files,
     shared_settings,
+    where_written,
     with_crate,
     without_devices,
 )
@@ -244,7 +245,7 @@ def _check(
         tasks = with_calibration(classes, tasks, calibration, problems)
         tasks = with_regions(classes, tasks, calibration, problems)
     tasks = without_devices(classes, tasks, problems)
-    tasks = shared_settings(classes, tasks, problems)
+    written, tasks = tasks, shared_settings(classes, tasks, problems)
     for name in tasks:
         if name not in graph.tasks:
             known = name in TASKS  # then only a name that is no task's can be a slip of it
@@ -256,6 +257,7 @@ def _check(
     settings: dict[str, dict[str, Value]] = {}
     for name, cls in classes.items():
         settings[name] = _settings(name, cls, tasks.get(name, {}), folder, problems, files=files)
+    problems[before:] = where_written(classes, written, problems[before:])
     of_run = _resolve(RUN, RunParameters, run, (RUN,), problems)
     if len(problems) > before:
         return None

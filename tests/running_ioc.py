@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -129,4 +130,4 @@ def running(ioc: Ioc) -> Iterator[Ioc]:
         ioc.end()
         _, alive = psutil.wait_procs(below, timeout=5)
         assert not alive
-        assert "Traceback" not in ioc.output(), ioc.output()
+        assert not re.search("^Traceback", ioc.output(), re.MULTILINE), ioc.output()

@@ -342,12 +342,13 @@ preset_mode = "Real"
 """
     file = tmp_path / "test.toml"
     file.write_text(content)
-    examined = examine(file, ["LoadFiles.block_size=0", "SortEvents.max_event=5"])
+    examined = examine(file, ["LoadFiles.block_size=0", "SortEvents.max_event=5", "LoadFils.block_size=5"])
     assert examined.config is None
     told = [text.removeprefix(str(file)) for text in examined.problems]
     starts = (
         "--set LoadFiles.block_size=0: tasks.LoadFiles.block_size = 0: must be a whole number from 1 to",
         "--set SortEvents.max_event=5: tasks.SortEvents.max_event: SortEvents has no such parameter; did you mean max_",
+        "--set LoadFils.block_size=5: tasks.LoadFils: not in pipeline.chain (",
         ":2: title: unknown key",
         ":8: prefix 'A B': must have",
         ":9: pipeline.chain: no task 'FillSpektra'; did you mean FillSpectra?",

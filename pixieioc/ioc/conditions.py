@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixieioc.config import ConditionsTable, ConfigError
+from pixieioc.counted import counted
 from pixieioc.ioc.condition_archive import ConditionArchive, NamedBy
 from pixieioc.ioc.conditions_of_run import END_WAIT, START_WAIT, ConditionsOfRun
 from pixieioc.ioc.records import Pvs
@@ -72,7 +73,7 @@ class Conditions:
     def unwritten(self) -> Iterator[str]:
         """What has not come to the file of the run, if there is anything."""
         if self._waiting:
-            yield f"{self._waiting} {'values' if self._waiting > 1 else 'value'} of the run's conditions"
+            yield f"{counted(self._waiting, 'value')} of the run's conditions"
 
     # -- a run --------------------------------------------------------------------------------------------------------
 
@@ -84,10 +85,9 @@ class Conditions:
         if self._client is None:
             return
         now = time.time()
-        path = self._folder / f"conditions-{run_id:06d}.jsonl"
         limit = int(self._table.size * 1e6)
         lines: list[bytes] = []
-        archive = ConditionArchive(path, run_id, self._table.pvs, self._table.period, limit, now, named_by)
+        archive = ConditionArchive(self._folder, run_id, self._table.pvs, self._table.period, limit, now, named_by)
 
         def keep(index: int, reading: Reading, now: float, always: bool) -> None:
             if (line := archive.line_of(index, reading, now, always=always)) is not None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from pixieioc.counted import counted
 from pixieioc.ioc.condition_archive import NamedBy
 from pixieioc.ioc.sidecars import complete
 from pixieioc.ioc.worker import Worker
@@ -73,7 +74,7 @@ def _bring(path: Path, sidecars: Sidecars) -> str:
     if not count:
         return "none of the files of the run is there"
     path.unlink()
-    log.warning("the record of run %d is with its files now: %d of them", kept.run_id, count)
+    log.warning("the record of run %d is with its files now: %s", kept.run_id, counted(count, "sidecar"))
     return ""
 
 

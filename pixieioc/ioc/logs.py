@@ -19,6 +19,7 @@ from datetime import datetime
 from logging.handlers import QueueHandler, RotatingFileHandler
 from pathlib import Path
 
+from pixieioc.counted import counted
 from pixieioc.ioc.journal import JournalHandler, is_journal
 
 LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
@@ -103,7 +104,7 @@ class Logs(QueueHandler):
         """What has not been written yet, if there is anything."""
         count = self._lines.qsize() + bool(self._begun)
         if count:
-            yield f"{count} {'lines' if count > 1 else 'line'} of the log ({self.where})"
+            yield f"{counted(count, 'line')} of the log ({self.where})"
 
     def _write(self) -> None:
         while True:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pixieioc.config import Config
 from pixieioc.config_ioc import collector_of
+from pixieioc.counted import counted
 from pixieioc.ioc.put_entry import line_of
 from pixieioc.ioc.put_sinks import FileSink, Sink, TcpSink, UdpSink
 from pixieioc.ioc.records import Pvs
@@ -72,7 +73,7 @@ class PutLog:
         """What is not written yet, if there is anything."""
         for sink in self._sinks:
             if sink.waiting:
-                yield f"{sink.waiting} {'lines' if sink.waiting > 1 else 'line'} of the put log ({sink.name})"
+                yield f"{counted(sink.waiting, 'line')} of the put log ({sink.name})"
 
     def _post(self) -> None:
         problems = [sink.problem for sink in self._sinks if sink.problem]

@@ -33,6 +33,7 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Error, Report, Task, errno_of
 from pixieioc.pipeline.procedure import Wait
+from pixieioc.pipeline.undying import does_not_end
 from pixieioc.pvinfo.states import EndReason
 from pixieioc.tasks.sidecar import Condition, Counts, Record
 
@@ -158,8 +159,7 @@ class RunRecorder:
         """Brings a record to the files of its run; returns why that is impossible, or not done in time."""
         await self._pipeline.until(Wait(lambda: not self._hung(), _ENDS_WITHIN))
         if hung := self._hung():  # this process would wait as it does, and nothing would end it either
-            ends = "were killed and do not end: they wait" if ", " in hung else "was killed and does not end: it waits"
-            return Error(f"{hung} {ends} for a disk, which must answer first")
+            return Error(does_not_end(hung))
         written = asyncio.ensure_future(self._write(find, run, record))
         done, _ = await asyncio.wait([written], timeout=_ANSWERS_WITHIN)
         return written.exception() if done else Error("the disk of the run's files does not answer")
@@ -189,11 +189,11 @@ class RunRecorder:
         """Whether nobody waits for the disk of a run's files, as far as that is known."""
         return not self._hung() and not self._worker.waiting
 
-    def _hung(self) -> str:
+    def _hung(self) -> list[str]:
         """Tasks that were killed and have not ended."""
         processes = self._pipeline.processes
         killed = [each.name for each in processes.values() if each.lost and each.alive]
-        return ", ".join(dict.fromkeys([*killed, *processes.undying.names()]))
+        return list(dict.fromkeys([*killed, *processes.undying.names()]))
 
     def _record(self, conditions: list[Condition]) -> Record:
         used = self._settings.run

@@ -53,7 +53,7 @@ class Undying:
     def problem(self, names: Iterable[str]) -> str:
         """What there is of tasks of these names, as a sentence, or an empty text."""
         known = set(names)
-        return _sentence([task for task in self.there() if task.name in known])
+        return _sentence(task for task in self.there() if task.name in known)
 
     def left(self) -> str:
         """The same of all tasks, for a program that ends: those that were killed just now are among them."""
@@ -65,12 +65,15 @@ class Undying:
             return [*(task for task in self._waited if task not in there and _runs(task)), *there]
 
 
-def _sentence(tasks: list[Task]) -> str:
-    if not tasks:
-        return ""
-    killed = ("was killed and does not end: it waits", "were killed and do not end: they wait")[len(tasks) > 1]
-    names = ", ".join(f"{task.name} (process {task.pid})" for task in tasks)
-    return f"{names} {killed} for a disk or file server, which must answer first"
+def _sentence(tasks: Iterable[Task]) -> str:
+    found = [f"{task.name} (process {task.pid})" for task in tasks]
+    return does_not_end(found) if found else ""
+
+
+def does_not_end(tasks: Sequence[str]) -> str:
+    """A sentence about tasks whose processes were killed and are still there."""
+    what = "was killed and does not end: it waits" if len(tasks) == 1 else "were killed and do not end: they wait"
+    return f"{', '.join(tasks)} {what} for a disk or file server, which must answer first"
 
 
 def _runs(task: Task) -> bool:

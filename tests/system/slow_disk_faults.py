@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
 from tests.block_disks import freezable, slow_down, stalling, why_not_slow
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc, ioc_folder
+from tests.system.held import Held
+from tests.system.readers import being_read
 from tests.system.rounds import (
     BOUND,
     CONFIG,
@@ -25,9 +26,10 @@ from tests.system.rounds import (
     conserved,
     expect,
     next_run,
-    right,
+    pids_of,
     running_in,
 )
+from tests.system.run_files import RunFiles
 
 #: Five times what the slow disk takes.
 _CONFIG = CONFIG + "[tasks.DummyData]\nchannel_rate = 150000\n"
@@ -87,7 +89,6 @@ def _true(ioc: Ioc, disk: Path, slow: str, error: BaseException | None) -> None:
 def _events_are_whole(ioc: Ioc) -> None:
     """The files of events are complete, and have what is told to be in them."""
     missing, written = (ioc.get(f"WriteEvents:REPORT:Events{each}Written_RBV") for each in ("Not", ""))
-    print(f"events written {written:.0f}, not written {missing:.0f}", flush=True)
     cut_off = [path.name for path in (ioc.folder / "events").glob("*.part")]
     expect(not cut_off, f"{cut_off} were cut off, {missing:.0f} events are in no file")
     rows = sum(pq.read_metadata(path).num_rows for path in (ioc.folder / "events").glob("*.parquet"))
@@ -95,7 +96,7 @@ def _events_are_whole(ioc: Ioc) -> None:
 
 
 def _round(ioc: Ioc, disk: Path, slow: str, pause: float, seen: Seen) -> None:
-    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    held, pids, files, run = Held(ioc), pids_of(ioc), RunFiles(ioc), acquire(ioc)
     time.sleep(pause)  # the random moment
     with DISKS[slow](disk):
         if disk.name == "raw" and slow == "with 1 MB/s":
@@ -108,10 +109,14 @@ def _round(ioc: Ioc, disk: Path, slow: str, pause: float, seen: Seen) -> None:
         _true(ioc, disk, slow, error)
     expect(not files.unfinished(), f"{files.unfinished()} raw files were cut off")
     _events_are_whole(ioc)
-    right(files)
+    files.right(counted=ioc.get("DetectorState_RBV") == "Idle")  # of a file that was given up the end is missing
     conserved(ioc)
+    failed = {ioc.get("ErrorFirst_RBV")}
     ioc.until("Ready_RBV", "Yes", 20)
     next_run(ioc)
+    changed = {task for task, pid in pids_of(ioc).items() if pid != pids[task]}
+    expect(changed <= failed, f"{sorted(changed)} got new processes")
+    held.check()
 
 
 def of_slow_disks(campaign: Campaign) -> None:
@@ -123,9 +128,14 @@ def of_slow_disks(campaign: Campaign) -> None:
                 campaign.leave_out(name, why)
                 continue
             for _ in campaign.rounds(name):
-                campaign.note(name, partial(_own_ioc, what, slow, campaign.choice.random()))
+                campaign.note(name, partial(_own_ioc, campaign, what, slow, campaign.choice.random()))
 
 
-def _own_ioc(what: str, slow: str, pause: float, seen: Seen) -> None:
-    with ioc_folder() as folder, freezable(folder / what) as disk, running_in(folder, _CONFIG) as ioc:
+def _own_ioc(campaign: Campaign, what: str, slow: str, pause: float, seen: Seen) -> None:
+    with (
+        ioc_folder() as folder,
+        freezable(folder / what) as disk,
+        running_in(folder, _CONFIG) as ioc,
+        being_read(campaign, ioc),
+    ):
         _round(ioc, disk, slow, pause, seen)
