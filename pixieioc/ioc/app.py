@@ -176,7 +176,7 @@ async def run_ioc(
         loop.set_exception_handler(control.on_fault)
         server = _Server(pvs, config, interfaces or config.ioc.interfaces or None, control)
         if config.access_file is not None:
-            loop.add_signal_handler(signal.SIGHUP, _read_access, server)
+            loop.add_signal_handler(signal.SIGHUP, _read_access, server, set[asyncio.Task[None]]())
         autosave = Autosave(pvs, infos, config, server.views)
         undying = control.pipeline.processes.undying
         last.sources = [control.files.unwritten, control.recorder.unwritten, lambda: [undying.left()]]
@@ -254,9 +254,14 @@ def _status(pvs: Pvs) -> Callable[[], str]:
     return lambda: f"{pvs['DetectorState_RBV'].label}: {pvs['StatusMessage_RBV'].value}"
 
 
-def _read_access(server: _Server) -> None:
-    with contextlib.suppress(ConfigError):  # which it has told of
-        server.access.read()
+def _read_access(server: _Server, reading: set[asyncio.Task[None]]) -> None:
+    async def read() -> None:
+        with contextlib.suppress(ConfigError):  # which it has told of
+            await server.access.read()
+
+    task = asyncio.get_running_loop().create_task(read())
+    reading.add(task)  # the loop itself does not keep it
+    task.add_done_callback(reading.discard)
 
 
 async def _serve(

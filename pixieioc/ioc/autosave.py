@@ -24,7 +24,7 @@ from pixieioc.ioc.sav import BadFile
 from pixieioc.ioc.save_status import SaveStatus
 from pixieioc.ioc.saved_settings import Choice, choose, planned
 from pixieioc.ioc.unsaved import Unsaved
-from pixieioc.ioc.worker import Worker
+from pixieioc.ioc.worker import Worker, answered
 from pixieioc.pvinfo import PvInfo
 from pixieioc.tasks.disk import replace_file, sync
 from pixieioc.tasks.versions import Versions, readers
@@ -217,12 +217,12 @@ class Autosave:
             replace_file(path, sav.written(values, configured, self._configuration, _now(), self._long))
             sync(path.parent)
 
-        await self._worker.do(write)
+        await answered(write)  # wherever that is, the settings themselves are not kept waiting
         return f"Saved {path.name}"
 
     async def _load(self, may_write: Callable[[View, Client], bool], path: Path, client: Client) -> str:
         """Writes what a file has, as this client; what is refused is named, and all else is written."""
-        saved = sav.read(await self._worker.do(path.read_bytes))
+        saved = sav.read(await answered(path.read_bytes))
         known = {name: value for name, value in saved.values.items() if self._unsaved.declared(name) is not None}
         for name in known:
             self._unsaved.note_field(name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -13,12 +15,14 @@ from typing import Any
 import pytest
 
 from pixieioc.config import Config, IocTable, PipelineTable, check
+from pixieioc.ioc import autosave
 from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.view import Views
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import RESTORING, Client, PutRefused, Pvs, Record
 from pixieioc.ioc.sav import read, written
 from pixieioc.ioc.settings import Settings
+from pixieioc.ioc.worker import answered
 from pixieioc.pvinfo.build import all_pvs
 from tests.ioc.ca.peer import conversation
 from tests.ioc.test_settings import JAN, Nobody
@@ -336,6 +340,26 @@ async def test_a_file_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
             with pytest.raises(PutRefused, match=why):
                 await desk.put("SR_restore", 1)
             assert desk["SR_restore"] == 0
+
+
+@conversation
+async def test_a_file_on_a_silent_disk_is_refused_and_the_settings_are_saved_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosave, "answered", functools.partial(answered, seconds=0.2))
+    pipes = [tmp_path / name for name in ("mine.sav", "mine.sav.new")]
+    for pipe in pipes:
+        os.mkfifo(pipe)  # opening one that nobody else has open does not return
+    async with office(tmp_path) as desk:
+        await desk.put("SR_file", "mine.sav")
+        for command in ("SR_restore", "SR_save"):
+            with pytest.raises(PutRefused, match="mine.sav: the file system has not answered for 0.2 s"):
+                await desk.put(command, 1)
+            assert desk[command] == 0
+        await desk.put("StopTimeout", 7.0)
+        assert (await desk.saved())["P:StopTimeout"] == "7.0"
+    for pipe in pipes:  # lets the threads go
+        os.close(os.open(pipe, os.O_RDWR))
 
 
 @conversation
