@@ -21,7 +21,7 @@ from pixieioc.ioc.records import RESTORING, Client, Put, PutRefused, Pvs
 from pixieioc.ioc.restore import Restorer
 from pixieioc.ioc.sav import BadFile
 from pixieioc.ioc.save_status import SaveStatus
-from pixieioc.ioc.saved_settings import Choice, choose, planned
+from pixieioc.ioc.saved_settings import Choice, choose, in_words, planned
 from pixieioc.ioc.unsaved import Unsaved
 from pixieioc.ioc.worker import Worker
 from pixieioc.pvinfo import PvInfo
@@ -223,7 +223,7 @@ class Autosave:
         left += [f"{name}: there is no such setting" for name in saved.values if name not in known]
         self._status.loaded(path, len(known) - len(refused), left)
         if left:
-            raise PutRefused(self._status.said(left))
+            raise PutRefused(in_words(left))
         return f"Loaded {path.name}"
 
 
