@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ from pixieioc.counted import counted
 from pixieioc.pipeline import Error
 from pixieioc.pipeline.declaration import shorten
 
+#: What the system says of a disk that is full, or of a full quota.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: Bytes of a name with all its folders, and the zero behind it (Linux).
 _PATH_MAX = 4096
 
@@ -32,7 +35,10 @@ def sync_all(paths: Sequence[Path]) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Puts `content` onto the disk, in the place of what a file of this name had; it has it whole or not at all."""
+    """Puts `content` onto the disk, in the place of what a file of this name had; it has it whole or not at all.
+
+    OSError if it does not; then nothing is left beside it.
+    """
     new = path.with_name(path.name + ".new")
     try:
         with new.open("wb") as file:

@@ -21,8 +21,8 @@ from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.file_errors import OK, FileErrors
 from pixieioc.tasks.file_settings import FileSettings
 from pixieioc.tasks.items import WORDS, Beginning, Ending, WordBlock, run_begins, run_ends, words_of
-from pixieioc.tasks.raw_file import MODULES, file_name, why_not_new
 from pixieioc.tasks.raw_files import RawFiles
+from pixieioc.tasks.raw_names import MODULES, file_name, why_not_new
 from pixieioc.tasks.run_record import counts_of_module
 from pixieioc.tasks.settings_file import write_settings
 from pixieioc.tasks.sidecar import record_in
