@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,8 @@ from pixieioc.pipeline.declaration import shorten
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: Bytes of a name with all its folders, and the zero behind it (Linux).
 _PATH_MAX = 4096
+#: Bytes of what is read as a whole: settings of all channels of a full crate are a hundredth of that.
+_SMALL = 64 << 20
 
 
 def sync(path: Path) -> None:
@@ -26,6 +29,17 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a small file; OSError if it is no ordinary file, which may never end, or not small."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+        if about.st_size > _SMALL:
+            raise OSError(errno.EFBIG, f"it is larger than {_SMALL >> 20} MB", str(path))
+        return file.read()
 
 
 def sync_all(paths: Sequence[Path]) -> None:

@@ -1,4 +1,4 @@
-"""How raw files are named: by a template in the manner of areaDetector; and what is beside them as long as they grow."""
+"""How raw files are named: by a template in the manner of areaDetector; and what is beside them while they grow."""
 
 from __future__ import annotations
 
