@@ -6,14 +6,14 @@ Everything is checked when a file is read; what is wrong is reported with its pl
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pixieioc import account
 from pixieioc.config_calibration import calibration_of, with_calibration
 from pixieioc.config_conditions import read_conditions
-from pixieioc.config_input import ConfigError, override, parse_set, read_toml
+from pixieioc.config_input import ConfigError, given_by_options, override, parse_set, read_toml
 from pixieioc.config_ioc import access_file_of, macros_of, problems_of
 from pixieioc.config_lines import KeyPath, lines_of
 from pixieioc.config_regions import with_regions
@@ -89,8 +89,10 @@ class Config:
     crate: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
     #: What energies mean, by parameter, module and channel, likewise.
     calibration: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
-    #: The places of what the command line says.
-    overridden: frozenset[KeyPath] = frozenset()
+    #: The settings that the command line says, by task (RUN: of none) and parameter.
+    overridden: frozenset[tuple[str, str]] = frozenset()
+    #: What the file says without the command line, if that says something.
+    of_file: Config | None = None
     #: The site's own process variables that are kept with each run.
     conditions: ConditionsTable = dataclasses.field(default_factory=ConditionsTable)
 
@@ -128,15 +130,12 @@ class Examined:
     macros: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
 
 
-def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:
-    """Reads and checks a configuration file; `sets` are texts `task.parameter=value` that override it.
-
-    Raises ConfigError with every problem that was found.
-    """
+def load(path: Path, sets: Collection[str] = (), prefix: str | None = None) -> Config:
+    """A configuration file that texts `task.parameter=value` override; ConfigError with every problem found."""
     examined = examine(path, sets, prefix)
     if examined.config is None:
         raise ConfigError("; ".join(examined.problems), problems=examined.problems)
-    return examined.config
+    return dataclasses.replace(examined.config, of_file=examine(path, (), prefix).config if sets else None)
 
 
 def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, files: bool = False) -> Examined:
@@ -175,7 +174,10 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     of_access = list(problems_of(ioc, folder, files=files)) if ioc is not None else []
     problems += of_access
     texts = located(problems, path, lines_of(text), overridden)
-    config = config and dataclasses.replace(config, overridden=frozenset(overridden), conditions=conditions)
+    if config is not None and not texts:
+        config = dataclasses.replace(
+            config, overridden=given_by_options(overridden, config.tasks), conditions=conditions
+        )
     if ioc is None or of_access:
         return Examined(texts, None)
     own = pipeline.prefix if pipeline is not None else ""
@@ -207,7 +209,7 @@ def check(
     prefix: str | None,
     where: str,
 ) -> Config:
-    """The configuration that these tables describe; ConfigError with every problem that was found."""
+    """The configuration that these tables describe; ConfigError with every problem found."""
     problems: list[Problem] = []
     config = _check(pipeline, run, tasks, ioc, folder, prefix, problems)
     if config is None:

@@ -499,3 +499,18 @@ def test_what_is_kept_in_modules_does_not_stand_in_the_file(tmp_path: Path) -> N
     [problem] = refused.value.problems
     assert problem.endswith("tasks.TakeData.CFDScale: is kept in the device itself, and is written when the task runs")
     assert "test.toml:4: " in problem
+
+
+@pytest.mark.parametrize(
+    ("option", "settings"),
+    [
+        ("run.stop_timeout=3", {("run", "stop_timeout")}),
+        ("SortEvents.window=3", {("SortEvents", "window")}),
+        # What tasks share, and what stands for it in other tables or units, is as much the command line's.
+        ("calibration.gain=0.2", {("GatherData", "cal_gain"), ("FillSpectra", "cal_gain")}),
+        ("crate.firmware_revision=[34688]", {(t, "firmware_revision") for t in ("DummyData", "ConvertToEvents")}),
+        ("FillSpectra.roi_low_kev=[600]", {("FillSpectra", "roi_low")}),
+    ],
+)
+def test_which_settings_an_option_of_the_command_line_says(option: str, settings: set[tuple[str, str]]) -> None:
+    assert load(Path(__file__).parents[1] / "examples" / "demo.toml", [option]).overridden == settings

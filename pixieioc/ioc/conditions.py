@@ -27,13 +27,13 @@ _BEHIND = 10_000
 
 
 #: By protocol, the package that reads and the extra that it comes with.
-_READERS = {"ca": ("aioca", "conditions"), "pva": ("p4p", "pva")}
+READERS = {"ca": ("aioca", "conditions"), "pva": ("p4p", "pva")}
 
 
 def check_reading(table: ConditionsTable) -> None:
     """ConfigError if there is not what reads the conditions."""
     for protocol in dict.fromkeys(parse(name).protocol for name in table.pvs):
-        package, extra = _READERS[protocol]
+        package, extra = READERS[protocol]
         if find_spec(package) is None:
             raise ConfigError(
                 f"run.conditions.pvs: {protocol}:// needs the package {package}: pip install 'pixieioc[{extra}]'"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from pixieioc.ioc.folders import PATIENCE
 from pixieioc.ioc.logs import LEVELS, Logs
-from pixieioc.ioc.records import Client, Pvs
+from pixieioc.ioc.records import MINOR, NO_ALARM, Client, Pvs
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +29,15 @@ class LogPvs:
 
     def _show(self) -> None:
         if self._logs is not None:
-            problem = _problem(self._logs)
-            self._pvs.post("IOC:LogTo_RBV", f"{self._logs.where} ({problem})" if problem else self._logs.where)
+            problem = f" ({self._logs.problem})" if self._logs.problem else ""
+            text, severity = f"{self._logs.where}{problem}", MINOR if self._logs.silent else NO_ALARM
+            self._pvs.post_with("IOC:LogTo_RBV", text, severity)
             self._pvs.post("IOC:LogLost_RBV", self._logs.lost)
 
     def _set(self, value: int, client: Client) -> None:
         logging.getLogger().setLevel(LEVELS[value])
         self._pvs.post("IOC:LogLevel", value)
         log.warning("log from level %s on, set by %s", logging.getLevelName(LEVELS[value]), client)
-
-
-def _problem(logs: Logs) -> str:
-    if logs.silent > PATIENCE:
-        return f"it has not answered for {logs.silent:.0f} s"
-    return logs.problem
 
 
 def _index(level: int) -> int:

@@ -247,9 +247,13 @@ class PublishEvents(StreamSettings, NotReady, Task):
         self.not_ready, self.becoming_ready = why_not_ready(seen) if must_be_there else ("", False)
 
 
-def _missing(settings: Mapping[str, Any]) -> list[str]:
-    """The packages that are not there."""
+def packages_for(settings: Mapping[str, Any]) -> list[str]:
+    """The packages that are needed, by the names with which they are imported."""
     needed = ["confluent_kafka"]
     needed += ["pyarrow"] if settings["format"] == ARROW else []
     needed += ["streaming_data_types"] if settings["format"] != ARROW or settings["counts_topic"] else []
-    return [_PACKAGES[package] for package in needed if find_spec(package) is None]
+    return needed
+
+
+def _missing(settings: Mapping[str, Any]) -> list[str]:
+    return [_PACKAGES[package] for package in packages_for(settings) if find_spec(package) is None]
