@@ -82,10 +82,6 @@ class SaveStatus:
         """What was done last."""
         self._pvs.post("SR_recentlyStr", text)
 
-    def said(self, left: Collection[str]) -> str:
-        """What was not loaded, as an answer."""
-        return in_words(left)
-
     def _post(self, state: str, short: str, text: str) -> None:
         if text != self.problem:
             log.error("%s", text)

@@ -14,6 +14,8 @@ from pixieioc.counted import counted
 from pixieioc.pipeline import Error
 from pixieioc.pipeline.declaration import shorten
 
+#: What the system says of a disk that is full, or of a full quota.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: Bytes of a name with all its folders, and the zero behind it (Linux).
 _PATH_MAX = 4096
 #: Bytes of what is read as a whole: settings of all channels of a full crate are a hundredth of that.
@@ -47,7 +49,10 @@ def sync_all(paths: Sequence[Path]) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Puts `content` onto the disk, in the place of what a file of this name had; it has it whole or not at all."""
+    """Puts `content` onto the disk, in the place of what a file of this name had; it has it whole or not at all.
+
+    OSError if it does not; then nothing is left beside it.
+    """
     new = path.with_name(path.name + ".new")
     try:
         with new.open("wb") as file:
