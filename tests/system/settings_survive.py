@@ -68,10 +68,9 @@ class Campaign:
 
     def once(self) -> None:
         """A start, a look at what was restored, and puts into which the kill comes."""
-        self._ioc.forget()  # libca looks for what was there before less and less often
         self._ioc.launch()
         try:
-            self._await_server()
+            self._ioc.until_serving()
             self._look()
             kill = threading.Timer(self._chance.uniform(0.0, 1.6), self._kill)
             kill.start()
@@ -83,12 +82,6 @@ class Campaign:
     def _kill(self) -> None:
         self._killed = time.monotonic()
         self._ioc.process.kill()
-
-    def _await_server(self) -> None:
-        end = time.monotonic() + 30
-        while self._ioc.output().count(" serves ") == self.starts:
-            assert time.monotonic() < end, self._ioc.output()
-            time.sleep(0.02)
 
     def _look(self) -> None:
         self.starts += 1
