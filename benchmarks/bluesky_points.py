@@ -13,7 +13,6 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -24,39 +23,12 @@ import typer
 sys.path.insert(0, str(common.ROOT))
 
 import tests.conftest  # noqa: F401  # first of all: libca reads its environment once
-from tests.running_ioc import Ioc, ioc_folder, running
-from tests.system.bluesky_faults import modules
-from tests.system.scanner import KINDS, SEARCHES, Scanner, scanner
+from tests.running_ioc import Ioc, ioc_folder
+from tests.system.scanned_ioc import scanned_ioc
+from tests.system.scanner import KINDS, Scanner
 
 #: What a point may cost beside its preset.
 OVERHEAD_BAR_MS = 60.0
-IOC = """
-[pipeline]
-chain = ["DummyData", "GatherData", "ConvertToEvents", "SortEvents", "GatherEvents", "FillSpectra"{writer}]
-[ioc.pva]
-on = true
-interfaces = ["127.0.0.1"]
-broadcast_port = {port}
-[crate]
-modules = 1
-channels = 4
-adc_mhz = [500]
-firmware_revision = [34688]
-[tasks.DummyData]
-channel_rate = 1000
-[tasks.GatherData]
-auto_save = {files}
-file_path = "{folder}/data/"
-create_directory = true
-[tasks.FillSpectra]
-bins = 1024
-roi_low = [100]
-roi_high = [200]
-"""
-EVENTS = """
-[tasks.WriteEvents]
-file = "{folder}/events_run{{run}}.parquet"
-"""
 
 
 @dataclass
@@ -93,16 +65,7 @@ def main(
 def _rows(
     folder: Path, kinds: list[str], points: int, turns: int, preset: float, *, files: bool
 ) -> Iterator[common.Row]:
-    path = folder / "scan.toml"
-    writer = ', "WriteEvents"' if files else ""
-    text = IOC.format(writer=writer, port=SEARCHES, files=str(files).lower(), folder=folder)
-    path.write_text(text + (EVENTS.format(folder=folder) if files else ""))
-    devices = modules(folder, path)
-    with running(Ioc(folder, "run", path)) as ioc, ExitStack() as stack:
-        scanners: dict[str, Scanner] = {}
-        for kind in kinds:
-            module, protocol = KINDS[kind]
-            scanners[kind] = stack.enter_context(scanner(devices / module, protocol + ioc.prefix))
+    with scanned_ioc(folder, kinds, files=files) as (ioc, scanners):
         costs = {kind: Costs() for kind in ("the simulated detector", *kinds)}
         puts: list[float] = []
         _warm_up(ioc, preset)

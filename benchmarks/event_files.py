@@ -14,7 +14,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +36,8 @@ from pixieioc.tasks.event_files import KEV
 from pixieioc.tasks.event_formats import new_file
 from pixieioc.tasks.event_sidecar import sidecar_of
 
+#: Writes events to a file.
+Writer = Callable[[list[Events], Path], None]
 RECORDING = common.ROOT / "examples" / "data" / "pixie16_binary_data-full.bin"
 LAYOUT = variant(500, 34688)
 SAMPLES = 500
@@ -75,9 +77,12 @@ def _remove(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _rows(name: str, blocks: list[Events], count: int, turns: int, path: Path) -> list[common.Row]:
-    times: dict[Callable[[list[Events], Path], None], list[float]] = {_ours: [], _rival: []}
-    sizes: dict[Callable[[list[Events], Path], None], float] = {}
+def _timed(
+    writers: Sequence[Writer], blocks: list[Events], turns: int, path: Path, check: Callable[[Writer], None]
+) -> Iterator[tuple[float, int]]:
+    """Of each: the median of its seconds, and the bytes of its file. They take turns, and each file is checked."""
+    times: dict[Writer, list[float]] = {write: [] for write in writers}
+    sizes: dict[Writer, int] = {}
     for turn in range(turns + 1):
         for write, seconds in times.items():
             _remove(path)
@@ -85,15 +90,21 @@ def _rows(name: str, blocks: list[Events], count: int, turns: int, path: Path) -
             write(blocks, path)
             if turn:  # the first one imports and compiles
                 seconds.append(time.process_time() - began)
-            sizes[write] = path.stat().st_size / count
-            _check(path, blocks, count)
+            sizes[write] = path.stat().st_size
+            check(write)
     _remove(path)
-    ours, rival = (count / statistics.median(seconds) for seconds in times.values())
+    for write, seconds in times.items():
+        yield statistics.median(seconds), sizes[write]
+
+
+def _rows(name: str, blocks: list[Events], count: int, turns: int, path: Path) -> list[common.Row]:
+    measured = _timed([_ours, _rival], blocks, turns, path, lambda _: _check(path, blocks, count))
+    (ours, our_size), (rival, rival_size) = ((count / seconds, size / count) for seconds, size in measured)
     unit, ratio = ("traces/s", TRACES_RATIO) if ev.TRACES in blocks[0] else ("events/s", PLAIN_RATIO)
     rows = [common.rivalled(name, unit, ours, rival, ratio)]
     if ev.TRACES in blocks[0]:
         rows.append(common.Row(f"{name}, at least", unit, ours, None, TRACES_BAR, ours >= TRACES_BAR))
-    return [*rows, common.rivalled_at_most(f"{name}: size", "B/event", sizes[_ours], sizes[_rival], 1.0)]
+    return [*rows, common.rivalled_at_most(f"{name}: size", "B/event", our_size, rival_size, 1.0)]
 
 
 def _kev_rows(blocks: list[Events], count: int, turns: int, path: Path) -> list[common.Row]:
@@ -106,23 +117,15 @@ def _kev_rows(blocks: list[Events], count: int, turns: int, path: Path) -> list[
         """As `EventSeries` does it."""
         _ours([_with_kev(known, block) for block in blocks], path)
 
-    times: dict[Callable[[list[Events], Path], None], list[float]] = {calibrated: [], _ours: []}
-    sizes: dict[Callable[[list[Events], Path], None], float] = {}
-    for turn in range(turns + 1):
-        for write, seconds in times.items():
-            _remove(path)
-            began = time.process_time()
-            write(blocks, path)
-            if turn:
-                seconds.append(time.process_time() - began)
-            sizes[write] = path.stat().st_size / count
-            if write is calibrated:
-                _check_kev(path, known)
-    _remove(path)
-    kev, without = (1e9 * statistics.median(seconds) / count for seconds in times.values())
+    def check(write: Writer) -> None:
+        if write is calibrated:
+            _check_kev(path, known)
+
+    measured = _timed([calibrated, _ours], blocks, turns, path, check)
+    (kev, kev_size), (plain, plain_size) = ((1e9 * seconds / count, size / count) for seconds, size in measured)
     return [
-        common.Row("plain, with energy_kev; rival: without", "ns/event", kev, without),
-        common.Row("plain, with energy_kev: size; rival: without", "B/event", sizes[calibrated], sizes[_ours]),
+        common.Row("plain, with energy_kev; rival: without", "ns/event", kev, plain),
+        common.Row("plain, with energy_kev: size; rival: without", "B/event", kev_size, plain_size),
     ]
 
 

@@ -28,6 +28,7 @@ ROOMS = {
     "config_conditions": "which process variables of a site are kept with runs, checked",
     "signals": "signals that are sent to all processes at once",
     "checksums": "what a checksum of a data file is",
+    "counted": "numbers with the words for what they count",
     "site_pvs": "a site's own process variables, read in a process of their own",
     "ioc": "EPICS: run control, records, Channel Access",
     "offline": "raw files to numbers and files of events",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from pixieioc.counted import counted
+
 if TYPE_CHECKING:
     from pixieioc.catalogue import Catalogue, Filter
 
@@ -145,7 +147,8 @@ def verify(
         typer.echo(json_format.dumps(found, indent=1))
     else:
         by = ", ".join(f"{_count(found, by)} by {by}" for by in ("sha256", "size", "presence") if _count(found, by))
-        typer.echo(f"{len(rows)} runs, {len(found)} files looked at" + (f" ({by})" if by else "") + f", {wrong} wrong")
+        looked_at = f"{counted(len(rows), 'run')}, {counted(len(found), 'file')} looked at"
+        typer.echo(f"{looked_at} ({by}), {wrong} wrong" if by else f"{looked_at}, {wrong} wrong")
     if wrong:
         raise typer.Exit(1)
 
@@ -170,7 +173,8 @@ def _opened(
         if catalogue.why:
             typer.echo(f"pixieioc: note: the index cannot be kept: {catalogue.why}", err=True)
         if catalogue.changes.damaged:
-            typer.echo(f"pixieioc: note: {catalogue.changes.damaged} sidecars are damaged, see runs verify", err=True)
+            damaged = counted(catalogue.changes.damaged, "sidecar is", "sidecars are")
+            typer.echo(f"pixieioc: note: {damaged} damaged, see runs verify", err=True)
         yield catalogue
 
 
@@ -179,5 +183,5 @@ def _none(catalogue: Catalogue, wanted: Filter) -> str:
 
     (count,) = catalogue.db.execute("SELECT count(*) FROM runs").fetchone()
     if count and wanted != Filter(limit=wanted.limit):
-        return f"none of {count} runs in {catalogue.root} is like that"
+        return f"none of {counted(count, 'run')} in {catalogue.root} is like that"
     return f"no run has a sidecar in {catalogue.root}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pixieioc import account
 from pixieioc.config_calibration import calibration_of, with_calibration
 from pixieioc.config_conditions import read_conditions
-from pixieioc.config_input import ConfigError, override, parse_set, read_toml
+from pixieioc.config_input import ConfigError, given_by_options, override, parse_set, read_toml
 from pixieioc.config_ioc import access_file_of, macros_of, problems_of
 from pixieioc.config_lines import KeyPath, lines_of
 from pixieioc.config_regions import with_regions
@@ -34,6 +34,7 @@ from pixieioc.config_tasks import (
     import_modules,
     missing_files,
     shared_settings,
+    where_written,
     with_crate,
     without_devices,
 )
@@ -88,8 +89,8 @@ class Config:
     crate: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
     #: What energies mean, by parameter, module and channel, likewise.
     calibration: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
-    #: The places of what the command line says.
-    overridden: frozenset[KeyPath] = frozenset()
+    #: The settings that the command line says, by task (RUN: of none) and parameter.
+    overridden: frozenset[tuple[str, str]] = frozenset()
     #: The site's own process variables that are kept with each run.
     conditions: ConditionsTable = dataclasses.field(default_factory=ConditionsTable)
 
@@ -174,7 +175,9 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     of_access = list(problems_of(ioc, folder, files=files)) if ioc is not None else []
     problems += of_access
     texts = located(problems, path, lines_of(text), overridden)
-    config = config and dataclasses.replace(config, overridden=frozenset(overridden), conditions=conditions)
+    if config is not None and not texts:
+        given = given_by_options(overridden, config.tasks)
+        config = dataclasses.replace(config, overridden=given, conditions=conditions)
     if ioc is None or of_access:
         return Examined(texts, None)
     own = pipeline.prefix if pipeline is not None else ""
@@ -244,7 +247,7 @@ def _check(
         tasks = with_calibration(classes, tasks, calibration, problems)
         tasks = with_regions(classes, tasks, calibration, problems)
     tasks = without_devices(classes, tasks, problems)
-    tasks = shared_settings(classes, tasks, problems)
+    written, tasks = tasks, shared_settings(classes, tasks, problems)
     for name in tasks:
         if name not in graph.tasks:
             known = name in TASKS  # then only a name that is no task's can be a slip of it
@@ -256,6 +259,7 @@ def _check(
     settings: dict[str, dict[str, Value]] = {}
     for name, cls in classes.items():
         settings[name] = _settings(name, cls, tasks.get(name, {}), folder, problems, files=files)
+    problems[before:] = where_written(classes, written, problems[before:])
     of_run = _resolve(RUN, RunParameters, run, (RUN,), problems)
     if len(problems) > before:
         return None

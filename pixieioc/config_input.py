@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from pixieioc.config_calibration import FILE, is_calibration
 from pixieioc.config_lines import KeyPath, not_toml
+from pixieioc.config_regions import IN_KEV
 from pixieioc.config_run import RUN
+from pixieioc.pipeline.declare import parameters_of
 from pixieioc.pipeline.error import Refused
-from pixieioc.tasks.calibration import CALIBRATION
-from pixieioc.tasks.crate import CRATE
+from pixieioc.tasks.calibration import CALIBRATION, KEYS
+from pixieioc.tasks.crate import CRATE, is_crate_fact
+
+if TYPE_CHECKING:
+    from pixieioc.pipeline.task import Task
 
 
 class ConfigError(Refused):
@@ -59,3 +65,28 @@ def parse_set(text: str) -> tuple[str, str, Any]:
         return task, name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return task, name, value
+
+
+def given_by_options(options: Iterable[KeyPath], classes: Mapping[str, type[Task]]) -> frozenset[tuple[str, str]]:
+    """The settings that options say, by task (`run`: of none) and parameter: also those that follow from their keys."""
+    found: set[tuple[str, str]] = set()
+    for key_path in options:
+        match key_path:
+            case (table, name) if table == RUN:
+                found.add((RUN, name))
+            case (table, name) if table == CRATE:
+                found |= {(task, name) for task, cls in classes.items() if is_crate_fact(cls, name)}
+            case (table, key) if table == CALIBRATION:
+                names = KEYS.values() if key == FILE else [KEYS[key]]
+                found |= {(task, name) for task, cls in classes.items() for name in names if is_calibration(cls, name)}
+            case ("tasks", task, key):
+                found |= _sharing(task, IN_KEV.get(key, key), classes)
+            case _:  # the prefix is no setting
+                pass
+    return frozenset(found)
+
+
+def _sharing(task: str, name: str, classes: Mapping[str, type[Task]]) -> set[tuple[str, str]]:
+    """A setting, in all tasks that share it."""
+    shared = {each for each, cls in classes.items() if (p := parameters_of(cls).get(name)) is not None and p.shared}
+    return {(each, name) for each in (shared if task in shared else {task})}

@@ -160,9 +160,14 @@ def located(
         key_path = problem.key_path
         return next((lines[key_path[:end]] for end in range(len(key_path), 0, -1) if key_path[:end] in lines), 0)
 
+    def options(key_path: KeyPath) -> str:
+        """Those that have given this key, or something of this table if that is not in the file."""
+        if not key_path or key_path in overridden or key_path in lines:
+            return overridden.get(key_path, "")
+        return ", ".join(text for of, text in overridden.items() if of[: len(key_path)] == key_path)
+
     def sentence(problem: Problem) -> str:
-        if problem.key_path in overridden:
-            return f"{overridden[problem.key_path]}: {problem.text}"
-        return f"{path}:{line(problem)}: {problem.text}" if line(problem) else f"{path}: {problem.text}"
+        where = options(problem.key_path) or (f"{path}:{line(problem)}" if line(problem) else str(path))
+        return f"{where}: {problem.text}"
 
     return tuple(sentence(problem) for problem in sorted(problems, key=line))

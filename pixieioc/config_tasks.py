@@ -6,7 +6,7 @@ import glob
 import importlib
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +177,31 @@ def shared_settings(
     return filled
 
 
+def where_written(
+    classes: Mapping[str, type[Task]], tables: Mapping[str, Mapping[str, Any]], problems: Collection[Problem]
+) -> list[Problem]:
+    """The problems, those with a shared setting where it is written: in the table of one of the tasks that share it."""
+    found: dict[Problem, None] = {}
+    for problem in problems:
+        match problem.key_path:
+            case ("tasks", task, name) if task in classes and name not in tables.get(task, {}):
+                giver = next((each for each in classes if name in tables.get(each, {})), None)
+                shared = name in parameters_of(classes[task]) and parameters_of(classes[task])[name].shared
+                if giver is not None and shared:
+                    problem = _told_of(("tasks", giver, name), task, problem, problems)
+            case _:
+                pass
+        found[problem] = None
+    return list(found)
+
+
+def _told_of(key_path: KeyPath, task: str, problem: Problem, others: Collection[Problem]) -> Problem:
+    """The problem of a task with a setting that it shares; the same one, if that is what its table has already."""
+    text = problem.text.removeprefix(name_of(problem.key_path))
+    same = Problem(key_path, f"{name_of(key_path)}{text}")
+    return same if same in others else Problem(key_path, f"{name_of(key_path)}, for {task}{text}")
+
+
 def _all_tasks() -> Mapping[str, type[Task]]:
     """The tasks that could be put into a chain; those that cannot be imported are no help."""
     found: dict[str, type[Task]] = {}
@@ -194,12 +219,19 @@ def disagreements(
     cls: type[Task] | type[CrateFacts], settings: Mapping[str, Value], key_path: KeyPath
 ) -> Iterator[Problem]:
     """What the task itself says against its settings."""
+    for name, text in objections(cls, settings):
+        where = (*key_path, name) if name else key_path
+        yield Problem(where, f"{name_of(where)}{text}")
+
+
+def objections(cls: type[Task] | type[CrateFacts], settings: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+    """The same as names of parameters and what follows them in a sentence; no name: it is about the task's own rule."""
     try:
         for name, text in cls.do_check(dict(settings)):
             value = f" = {shorten(settings[name])}" if name in settings else ""
-            yield Problem((*key_path, name), f"{name_of((*key_path, name))}{value}: {text}")
+            yield name, f"{value}: {text}"
     except Exception as error:  # a site's own rule may have a fault
-        yield Problem(key_path, f"{name_of(key_path)}: its do_check has failed: {_error_text(error)}")
+        yield "", f": its do_check has failed: {_error_text(error)}"
 
 
 def not_ready(cls: type[Task], settings: Mapping[str, Value], run_id: int) -> Iterator[str]:

@@ -342,12 +342,13 @@ preset_mode = "Real"
 """
     file = tmp_path / "test.toml"
     file.write_text(content)
-    examined = examine(file, ["LoadFiles.block_size=0", "SortEvents.max_event=5"])
+    examined = examine(file, ["LoadFiles.block_size=0", "SortEvents.max_event=5", "LoadFils.block_size=5"])
     assert examined.config is None
     told = [text.removeprefix(str(file)) for text in examined.problems]
     starts = (
         "--set LoadFiles.block_size=0: tasks.LoadFiles.block_size = 0: must be a whole number from 1 to",
         "--set SortEvents.max_event=5: tasks.SortEvents.max_event: SortEvents has no such parameter; did you mean max_",
+        "--set LoadFils.block_size=5: tasks.LoadFils: not in pipeline.chain (",
         ":2: title: unknown key",
         ":8: prefix 'A B': must have",
         ":9: pipeline.chain: no task 'FillSpektra'; did you mean FillSpectra?",
@@ -498,3 +499,18 @@ def test_what_is_kept_in_modules_does_not_stand_in_the_file(tmp_path: Path) -> N
     [problem] = refused.value.problems
     assert problem.endswith("tasks.TakeData.CFDScale: is kept in the device itself, and is written when the task runs")
     assert "test.toml:4: " in problem
+
+
+@pytest.mark.parametrize(
+    ("option", "settings"),
+    [
+        ("run.stop_timeout=3", {("run", "stop_timeout")}),
+        ("SortEvents.window=3", {("SortEvents", "window")}),
+        # What tasks share, and what stands for it in other tables or units, is as much the command line's.
+        ("calibration.gain=0.2", {("GatherData", "cal_gain"), ("FillSpectra", "cal_gain")}),
+        ("crate.firmware_revision=[34688]", {(t, "firmware_revision") for t in ("DummyData", "ConvertToEvents")}),
+        ("FillSpectra.roi_low_kev=[600]", {("FillSpectra", "roi_low")}),
+    ],
+)
+def test_which_settings_an_option_of_the_command_line_says(option: str, settings: set[tuple[str, str]]) -> None:
+    assert load(Path(__file__).parents[1] / "examples" / "demo.toml", [option]).overridden == settings

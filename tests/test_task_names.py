@@ -137,6 +137,17 @@ def test_a_shared_parameter_with_two_values_is_refused(tmp_path: Path) -> None:
         _load(tmp_path, _TWO.format("colour = 3\n", "colour = 4\n"))
 
 
+@pytest.mark.parametrize("given", [("colour = 12\n", ""), ("", "colour = 12\n")])
+def test_a_shared_parameter_that_is_wrong_is_told_once_where_it_is_written(
+    tmp_path: Path, given: tuple[str, str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, _TWO.format(*given))
+    task, line = ("One", 5) if given[0] else ("Two", 7)
+    [problem] = caught.value.problems
+    assert problem.endswith(f".toml:{line}: tasks.{task}.colour = 12: must be a whole number from 0 to 9")
+
+
 def test_the_first_of_a_class_has_the_names_of_channels_and_others_have_theirs(tmp_path: Path) -> None:
     config = _load(tmp_path, WHOLE)
     pvs = all_pvs(config)

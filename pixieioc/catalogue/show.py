@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgspec
 
 from pixieioc.catalogue.query import RunRow
+from pixieioc.counted import counted
 
 _HEADS = ("Run", "Start", "Real time", "End", "Events", "Data", "Files", "Title", "Experiment", "Operator")
 _RIGHT = {"Run", "Real time", "Events", "Data", "Files"}
@@ -124,7 +125,7 @@ def _conditions(conditions: Sequence[Mapping[str, Any]], file: str | None) -> It
     for each in conditions:
         low, high = each.get("minimum"), each.get("maximum")
         span = f"; {low:g} to {high:g}" if low is not None and high is not None and low != high else ""
-        lost = f"; lost {each['disconnections']} times" if each.get("disconnections") else ""
+        lost = f"; lost {counted(each['disconnections'], 'time')}" if each.get("disconnections") else ""
         worst = each.get("worst_severity")
         alarm = f"; worst {worst}" if worst not in ("", "NO_ALARM", None) else ""
         yield f"    {each['pv']:{width}s}  {_reading(each['start'])}, {_reading(each.get('end'))}{span}{lost}{alarm}"

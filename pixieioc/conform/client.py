@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 
 import aioca
 import numpy as np
-from epicscorelibs.ca.cadef import CAException
+from epicscorelibs.ca.cadef import CAException, Disconnected
 
 T = TypeVar("T")
+#: libca's code for what was asked of a server that is gone.
+ECA_DISCONN = 192
 
 
 class PutFailed(Exception):
@@ -151,6 +153,8 @@ class CaClient:
             raise PutFailed(name, error.errorcode) from error
         except CAException as error:  # libca refuses at once what the channel does not allow
             raise PutFailed(name, error.status) from error
+        except Disconnected as error:  # between finding it and writing to it
+            raise PutFailed(name, ECA_DISCONN) from error
 
     # -- listening ----------------------------------------------------------------------------------------------------
 

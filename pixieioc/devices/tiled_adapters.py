@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,8 @@ WORD = np.dtype("<u4")
 EVENTS = "application/x-pixie16-events"
 
 
-class _Joined(Adapter[ArrayStructure]):
-    """Files as one array, the next behind the one before; a chunk is a file, so that what is of one point can be had.
-
-    A subclass says how a file is opened.
-    """
+class _Joined(Adapter[ArrayStructure], ABC):
+    """Files as one array, the next behind the one before; a chunk is a file, which is read by itself."""
 
     structure_family = StructureFamily.array
 
@@ -67,9 +65,9 @@ class _Joined(Adapter[ArrayStructure]):
         ]
 
     @staticmethod
+    @abstractmethod
     def opened(path: Path) -> Any:
         """A file as an array of one dimension, of which only what is looked at is read."""
-        raise NotImplementedError
 
     def read(self, slice: Any = NDSlice(...)) -> Any:  # noqa: A002, B008 - tiled's names and defaults
         """The elements of a slice; files that have none of it are not opened."""

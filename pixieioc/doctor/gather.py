@@ -23,9 +23,12 @@ from pixieioc.doctor.facts import AccessFile, Folder, Name, Package, Port, RealT
 from pixieioc.ioc.access import read_rules, summary
 from pixieioc.ioc.ca.environment import Environment
 from pixieioc.ioc.ca.hosts import is_address, look_up
+from pixieioc.ioc.conditions import READERS
 from pixieioc.ioc.priority import real_time as taking_real_time
 from pixieioc.pipeline import Error
 from pixieioc.pipeline.temporary import temporary_folder
+from pixieioc.site_pvs import parse
+from pixieioc.tasks.publish_events import PublishEvents, packages_for
 
 _PACKAGES = ("caproto", "zmq", "numpy", "numba", "boost_histogram", "msgspec", "psutil", "uvloop", "typer", "rich")
 #: How much is written at a time and in total to see how fast a disk is, and the time after which that ends.
@@ -34,19 +37,34 @@ _BLOCK, _BLOCKS, _LONGEST = 4 * 1024**2, 16, 2.0
 
 def packages(config: Config) -> Iterator[Package]:
     """What the configuration needs of Python's packages."""
-    needed = [(name, "pixieioc") for name in _PACKAGES]
-    for values in config.settings.values():
-        if values.get("implementation") == "pypixie16":
-            needed.append(("pixie16", "pixieioc[hardware]"))
-        if values.get("format") == "parquet":
-            needed.append(("pyarrow", "pixieioc[analysis]"))
-    for name, source in dict.fromkeys(needed):
+    sources: dict[str, str] = {}
+    for name, source in (*((name, "pixieioc") for name in _PACKAGES), *_of_ioc(config), *_of_tasks(config)):
+        sources.setdefault(name, source)
+    for name, source in sources.items():
         error = ""
         try:
             importlib.import_module(name)
         except Exception as raised:  # whatever it does when it is imported
             error = f"{type(raised).__name__}: {raised}"
         yield Package(name, error, source)
+
+
+def _of_ioc(config: Config) -> Iterator[tuple[str, str]]:
+    if config.ioc.pva.on:
+        yield "p4p", "pixieioc[pva]"
+    for name in config.conditions.pvs:
+        package, extra = READERS[parse(name).protocol]
+        yield package, f"pixieioc[{extra}]"
+
+
+def _of_tasks(config: Config) -> Iterator[tuple[str, str]]:
+    for task, values in config.settings.items():
+        if values.get("implementation") == "pypixie16":
+            yield "pixie16", "pixieioc[hardware]"
+        if issubclass(config.tasks[task], PublishEvents):
+            yield from ((package, "pixieioc[kafka]") for package in packages_for(values))
+        elif values.get("format") == "parquet":
+            yield "pyarrow", "pixieioc[analysis]"
 
 
 def ports(interfaces: list[str], environment: Environment) -> Iterator[Port]:
@@ -99,8 +117,10 @@ def folders(config: Config) -> Iterator[Folder]:
     yield _sockets()
     if config.ioc.log.file:
         yield _folder((config.folder / Path(config.ioc.log.file).expanduser()).parent, "log", made=True)
-    for path, made in raw_folders(config).items():
-        yield _folder(Path(path), "raw files", made=made)
+    if file := config.put_log_file:
+        yield _folder(file.parent, "put log", made=False)
+    for path, (used_for, made) in data_folders(config).items():
+        yield _folder(Path(path), used_for, made=made)
 
 
 def _sockets() -> Folder:
@@ -131,13 +151,18 @@ def state_lock(config: Config) -> StateLock:
     return StateLock(str(path.parent))
 
 
-def raw_folders(config: Config) -> dict[str, bool]:
-    """The folders of raw files, and whether a run makes them."""
-    return {
-        str(values["file_path"]): bool(values.get("create_directory"))
-        for values in config.settings.values()
-        if isinstance(values.get("file_path"), str)
-    }
+def data_folders(config: Config) -> dict[str, tuple[str, bool]]:
+    """The folders of data: what is written there, and whether a run makes them."""
+    found: dict[str, tuple[str, bool]] = {}
+    for values in config.settings.values():
+        raw, events, second = (str(values.get(name) or "") for name in ("file_path", "file", "second_file_path"))
+        if raw:
+            found.setdefault(raw, ("raw files", bool(values.get("create_directory"))))
+        if events and "format" in values:
+            found.setdefault(str(Path(events).parent), ("files of events", False))
+        if second:
+            found.setdefault(second, ("files that have no room elsewhere", False))
+    return found
 
 
 def _folder(path: Path, used_for: str, *, made: bool) -> Folder:
@@ -163,8 +188,8 @@ def _kind(path: Path) -> str:
 
 
 def speeds(config: Config) -> Iterator[Speed]:
-    """How fast the folders of raw files are, as far as they can be written to."""
-    for path in raw_folders(config):
+    """How fast the folders of data are, as far as they can be written to."""
+    for path in data_folders(config):
         there = next(each for each in (Path(path), *Path(path).parents) if each.exists())
         if os.access(there, os.W_OK | os.X_OK):
             yield _speed(there)

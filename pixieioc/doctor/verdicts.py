@@ -26,6 +26,11 @@ _SLOW_NAME, _FULL_RATE, _SLOW_DISK, _LONG_WRITE = 1.0, 200 * MB, 20 * MB, 2.0
 #: How far a clock may be off before run times of two computers cannot be compared, s.
 _OFF = 0.1
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p"}
+#: What is written to folders of data, and the setting that names them; of others, what names them.
+_DATA = {"raw files": "file_path", "files of events": "file", "files that have no room elsewhere": "second_file_path"}
+_ELSEWHERE = {
+    "state": "state_dir in [ioc]", "log": "file in [ioc.log]", "put log": "file in [ioc.put_log]", "sockets": "TMPDIR",
+}  # fmt: skip
 #: File systems that are gone with the next restart of the computer.
 _PASSING = {"tmpfs", "ramfs"}
 
@@ -84,7 +89,7 @@ def folders(found: Sequence[Folder], low: float, lolo: float) -> Iterator[Findin
     for folder in found:
         where = f"{folder.path} ({folder.used_for})"
         if folder.missing:
-            yield advice(f"{where} is not there", f"mkdir -p {folder.path}, or create_directory = 1")
+            yield _missing(folder, where)
         elif folder.error:
             yield bad(
                 f"{where}: {folder.error}",
@@ -95,11 +100,9 @@ def folders(found: Sequence[Folder], low: float, lolo: float) -> Iterator[Findin
                 f"{where} is gone with the next boot ({folder.kind})", "set state_dir in [ioc] to a folder on a disk"
             )
         elif folder.used_for == "raw files" and folder.free < lolo * GB:
-            yield bad(
-                f"{where} has {folder.free / GB:.1f} GB, a run needs {lolo:g}", "delete files, or another file_path"
-            )
-        elif folder.used_for == "raw files" and folder.free < low * GB:
-            yield advice(f"{where} has {folder.free / GB:.1f} GB, which is MINOR", "delete files, or another file_path")
+            yield bad(f"{where} has {folder.free / GB:.1f} GB, a run needs {lolo:g}", _delete_files(folder))
+        elif folder.used_for in _DATA and folder.free < low * GB:
+            yield advice(f"{where} has {folder.free / GB:.1f} GB, which is MINOR", _delete_files(folder))
         elif folder.kind in _NETWORK:
             yield advice(
                 f"{where} is on the network ({folder.kind})", "a run ends when it hangs: write to a local disk"
@@ -108,10 +111,19 @@ def folders(found: Sequence[Folder], low: float, lolo: float) -> Iterator[Findin
             yield ok(f"{where} is writable, {folder.free / GB:.1f} GB are free")
 
 
+def _missing(folder: Folder, where: str) -> Finding:
+    text, make = f"{where} is not there", f"mkdir -p {folder.path}"
+    if folder.used_for == "files of events":  # which are always written, and no run makes their folder
+        return bad(text, make)
+    return advice(text, f"{make}, or create_directory = 1" if folder.used_for == "raw files" else make)
+
+
+def _delete_files(folder: Folder) -> str:
+    return f"delete files, or {_elsewhere(folder)}"
+
+
 def _elsewhere(folder: Folder) -> str:
-    return {"state": "state_dir in [ioc]", "log": "file in [ioc.log]", "sockets": "TMPDIR"}.get(
-        folder.used_for, "another file_path"
-    )
+    return _ELSEWHERE.get(folder.used_for) or f"another {_DATA[folder.used_for]}"
 
 
 def state_lock(found: StateLock) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import psutil
 
 from pixieioc.drill.faults import Fault, Outcome
-from pixieioc.drill.files import Files
+from pixieioc.drill.files import Files, how_it_ended
 from pixieioc.drill.table import Table
 
 #: What messages and a busy computer may take on top of what a rule says, in seconds.
@@ -74,7 +74,7 @@ class Drill:
         if client.get("IOC:HOSTNAME") != os.uname().nodename:
             raise Unfit(f"the IOC is on {client.get('IOC:HOSTNAME')}: a drill must be on its computer")
         if client.get("Acquire_RBV") != "Done":
-            raise Unfit(f"a run is on: {client.get('StatusMessage_RBV')}")
+            raise Unfit(f"a run is in progress: {client.get('StatusMessage_RBV')}")
         self.tasks = str(client.get("Tasks_RBV")).split(",")
         self._stop_timeout = float(client.get("StopTimeout_RBV"))
         self._bound = self._stop_timeout + 2 + SLACK
@@ -133,6 +133,9 @@ class Drill:
                 self._expect(client.get("Acquire_RBV") == "Acquiring", lambda: f"the run ended: {self._why()}")
             puts.append(client.put_later("Stop", 1, 60.0))
             began = time.monotonic()
+        elif not stop:
+            client.until(f"{task}:ERROR", "ERROR", HANG_TIMEOUT + _NOTICED)
+            told.append(time.monotonic() - began)
         patience = self._bound + (HANG_TIMEOUT + _NOTICED if fault.outcome is Outcome.HANGS and not stop else 0.0)
         self._answers(puts, began + patience)
         answered.append(time.monotonic() - began)
@@ -164,6 +167,7 @@ class Drill:
         self._conserved()
         for text in self._files.wrong():
             raise Violation(text)
+        self._recorded(failed)
         self._next_run()
         now = self._pids()
         changed = [other for other in self.tasks if other != task and now[other] != pids[other]]
@@ -185,6 +189,14 @@ class Drill:
             dropped = client.get(f"{behind}:Dropped_RBV")
             text = f"{before} sent {sent} items, {behind} handled {handled}, dropped {dropped}, misses {missing}"
             self._expect(handled + missing <= sent <= handled + missing + dropped, lambda text=text: text)
+
+    def _recorded(self, failed: bool) -> None:
+        """The sidecars of the run's raw files say how it ended."""
+        run, ended = self._client.get("RunId_RBV"), (self._client.get("RunEndReason_RBV"), not failed)
+        for sidecar in (path for path, about in self._files.sidecars.items() if about.get("run_id") == run):
+            found = how_it_ended(sidecar, ended)
+            text = f"{sidecar} says {found} of a run that ended {ended}"
+            self._expect(found == ended, lambda text=text: text)
 
     def _next_run(self) -> None:
         """A good run, without anybody having to do anything first."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from pixieioc.counted import counted
 from pixieioc.hardware.crate import Crate, ModuleInfo
 from pixieioc.hardware.error import HardwareError
 from pixieioc.hardware.parameters import ChannelSettings, Limits, clock_divider, tick_us
@@ -192,7 +193,7 @@ class CrateSettings:
         module, channel = place
         info = self._modules[module]
         if channel not in self.channels_of(module):
-            raise HardwareError(next(iter(wanted)), 0, f"has {info.channels} channels only", module=module)
+            raise HardwareError(next(iter(wanted)), 0, f"has {counted(info.channels, 'channel')} only", module=module)
         # The same arithmetic as in the module says what each write makes of the others.
         settings, filter_range = self._as_in_module(module, channel), [int(self.values[_RANGE][module])]
         settings.filter_range = lambda: filter_range[0]

@@ -1,4 +1,4 @@
-"""Files of settings: XIA's own, with a comment beside them, and what was changed since one was loaded.
+"""Files of settings: XIA's own, with a comment beside them.
 
 The SDK gives modules that a file does not have its defaults, and says no more than a line in its log: here such a file
 is refused.
@@ -6,21 +6,16 @@ is refused.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from pixieioc.counted import counted
 from pixieioc.hardware.crate import Crate, ModuleInfo
-from pixieioc.hardware.crate_settings import Setting
 from pixieioc.hardware.error import HardwareError
-from pixieioc.hardware.setting_table import CHANNEL_SETTINGS, MODULE_SETTINGS
 
 _ENDING = ".json"
-#: Where a file of changes has its sum.
-_SUM = "sha256"
 
 
 def load(crate: Crate, path: Path) -> tuple[str, list[str]]:
@@ -71,8 +66,8 @@ def check(path: Path, modules: Sequence[ModuleInfo]) -> list[str]:
     saved = _modules_in(path)
     if len(saved) < len(modules):
         raise HardwareError(
-            "load", 0, f"{path} has settings of {len(saved)} modules, the crate has {len(modules)}: the others would "
-            "get the defaults of XIA's library",
+            "load", 0, f"{path} has settings of {counted(len(saved), 'module')}, the crate has {len(modules)}: the "
+            "others would get the defaults of XIA's library",
         )  # fmt: skip
     return _doubts(saved, modules, path)
 
@@ -113,62 +108,5 @@ def _doubts(saved: Sequence[Any], modules: Sequence[ModuleInfo], path: Path) -> 
             if about.get(key, known) != known:
                 doubts.append(f"module {number}: the settings are of {name} {about[key]}, not {known}")
     if len(saved) > len(modules):
-        doubts.append(f"it has settings of {len(saved)} modules, those from {len(modules)} on are not used")
+        doubts.append(f"it has settings of {counted(len(saved), 'module')}, those from {len(modules)} on are not used")
     return doubts
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What was changed since a file of settings was loaded, and of which modules.
-
-    `configured` is the name of the file that the configuration has, `file` the one that was in use at last.
-    """
-
-    configured: str
-    file: str
-    serials: tuple[int, ...]
-    values: Mapping[Setting, float]
-
-    def content(self) -> bytes:
-        """That of a file that keeps them; its sum is for `parse`."""
-        by_name: dict[str, dict[str, float]] = {}
-        for (name, place), value in self.values.items():
-            by_name.setdefault(name, {})[place_name(place)] = value
-        text = {
-            "configured": self.configured,
-            "file": self.file,
-            "serial numbers": list(self.serials),
-            "changes": by_name,
-        }
-        return json.dumps(text | {_SUM: _sum_of(text)}, indent=1).encode()
-
-    @classmethod
-    def parse(cls, content: bytes) -> Changes:
-        """What such a file has; ValueError if it is not what was written."""
-        try:
-            text: Any = json.loads(content)
-            if text.pop(_SUM) != _sum_of(text):
-                raise ValueError("it is damaged")
-            values: dict[Setting, float] = {
-                (name, _place(place)): float(value)
-                for name, places in text["changes"].items()
-                for place, value in places.items()
-                if name in CHANNEL_SETTINGS or name in MODULE_SETTINGS
-            }
-            serials = tuple(map(int, text["serial numbers"]))
-            return cls(str(text["configured"]), str(text["file"]), serials, values)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(f"it is damaged: {error}") from None
-
-
-def _sum_of(text: object) -> str:
-    return hashlib.sha256(json.dumps(text, sort_keys=True).encode()).hexdigest()
-
-
-def place_name(place: tuple[int, ...]) -> str:
-    """A module or a channel as process variables name it: `M00`, `M00:C03`."""
-    return ":".join(f"{letter}{number:02d}" for letter, number in zip("MC", place, strict=False))
-
-
-def _place(name: str) -> tuple[int, ...]:
-    return tuple(int(part[1:]) for part in name.split(":"))

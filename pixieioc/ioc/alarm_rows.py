@@ -41,7 +41,7 @@ class AlarmRows:
         post(f"{name}:Screen_RBV", screen_number(row.screen, self._chain) if row else 0)
 
     def _in_alarm(self, record: Record, since: float) -> InAlarm:
-        """What is in alarm, with its value; of a task's ERROR that is what has happened, without its traceback."""
+        """What is in alarm, with its value; of a task's ERROR that is what has happened, in one line."""
         info = record.info
         if info.record == "waveform" and not info.is_text:
             return InAlarm(info, record.severity, "", since)

@@ -229,8 +229,7 @@ class Autosave:
 
 def _is_overridden(info: PvInfo, config: Config) -> bool:
     """Whether the command line says what a setting is."""
-    source = info.source
-    return (("tasks", source.task, source.name) if source.task else (RUN, source.name)) in config.overridden
+    return (info.source.task or RUN, info.source.name) in config.overridden
 
 
 def _now() -> str:

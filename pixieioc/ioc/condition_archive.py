@@ -11,19 +11,24 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from pixieioc.counted import counted
 from pixieioc.site_pvs import OK, Reading
 from pixieioc.tasks.disk import replace_file
 
 FORMAT, VERSION = "pixieioc conditions", 1
 #: The settings, by task, that name the files of a run.
 NamedBy = Mapping[str, Mapping[str, Any]]
+#: The name of the file while the run goes on, and from its end on; both have the number of the run.
+_RUNNING, _ENDED = "conditions-{:06d}.jsonl", "conditions-{:06d}-ended.jsonl"
+_LEFT = re.compile(r"conditions-(?P<run>\d+)(?P<ended>-ended)?\.jsonl")
 #: How a run ends whose IOC does not live to end it, as its sidecars say.
 LOST = "IOC lost"
 #: After it was thinned the file has this share of its limit at most.
@@ -34,11 +39,12 @@ class ConditionArchive:
     """The file of one run, `limit` is in bytes."""
 
     def __init__(
-        self, path: Path, run_id: int, names: Sequence[str], period: float, limit: int, start: float,
+        self, folder: Path, run_id: int, names: Sequence[str], period: float, limit: int, start: float,
         named_by: NamedBy = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """`named_by` are the settings, by task, that name the files of the run: for who finds it without its IOC."""
-        self.path = path
+        self.path = folder / _RUNNING.format(run_id)
+        self._run_id = run_id
         self._limit, self._period, self._every = limit, period, 1
         self._size = 0
         self._last: dict[int, float] = {}
@@ -76,7 +82,16 @@ class ConditionArchive:
         """So many lines are not written, since the disk is too slow."""
         self._left_out += count
         if count:
-            self.problem = f"{self._left_out} values of conditions are missing: the disk was too slow"
+            missing = counted(self._left_out, "value of a condition is", "values of conditions are")
+            self.problem = f"{missing} missing: the disk was too slow"
+
+    def end(self) -> None:
+        """The run has ended, and all is written: from now on the name says so, to an IOC that finds the file."""
+        ended = self.path.with_name(_ENDED.format(self._run_id))
+        try:
+            self.path = self.path.rename(ended)
+        except FileNotFoundError:  # nothing could be written, or the file has been brought to the data already
+            self.path = ended
 
     def _append(self, content: bytes) -> None:
         """Whole lines only: what a full disk has taken of others is taken away, or written over later."""
@@ -108,18 +123,38 @@ class ConditionArchive:
         self._size = len(content)
 
 
-def end_lost(path: Path) -> dict[str, Any]:
-    """Completes the file of a run whose IOC was lost, which its first line then says; returns that line.
+class Left(NamedTuple):
+    """The file of an earlier run that has stayed where it was written."""
 
-    A line that was not written to its end is left out. ValueError for another file, OSError.
+    path: Path
+    run_id: int
+    ended: bool  #: otherwise the IOC did not live to end the run
+
+    def about(self) -> dict[str, Any]:
+        """Its first line; ValueError for another file, OSError."""
+        with self.path.open("rb") as file:
+            about = msgspec.json.decode(file.readline())
+        if not isinstance(about, dict) or about.get("format") != FORMAT:
+            raise ValueError(f"{self.path} has no conditions of a run")
+        return about
+
+
+def left_in(folder: Path) -> Iterator[Left]:
+    """Those in a folder, in the order of their runs."""
+    for path in sorted(folder.glob("conditions-*.jsonl")):
+        if match := _LEFT.fullmatch(path.name):
+            yield Left(path, int(match["run"]), match["ended"] is not None)
+
+
+def end_lost(path: Path) -> None:
+    """Completes the file of a run whose IOC was lost, which its first line then says.
+
+    A line that was not written to its end is left out. OSError.
     """
     head, *lines = path.read_bytes().splitlines(keepends=True)
     about = msgspec.json.decode(head)
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise ValueError(f"{path} has no conditions of a run")
     whole = [line for line in lines if line.endswith(b"\n")]
     replace_file(path, _line({**about, "end_reason": LOST}) + b"".join(whole))
-    return about
 
 
 def _every_other(lines: list[bytes]) -> list[bytes]:

@@ -26,13 +26,13 @@ _BEHIND = 10_000
 
 
 #: By protocol, the package that reads and the extra that it comes with.
-_READERS = {"ca": ("aioca", "conditions"), "pva": ("p4p", "pva")}
+READERS = {"ca": ("aioca", "conditions"), "pva": ("p4p", "pva")}
 
 
 def check_reading(table: ConditionsTable) -> None:
     """ConfigError if there is not what reads the conditions."""
     for protocol in dict.fromkeys(parse(name).protocol for name in table.pvs):
-        package, extra = _READERS[protocol]
+        package, extra = READERS[protocol]
         if find_spec(package) is None:
             raise ConfigError(
                 f"run.conditions.pvs: {protocol}:// needs the package {package}: pip install 'pixieioc[{extra}]'"
@@ -79,10 +79,9 @@ class Conditions:
         if self._client is None:
             return
         now = time.time()
-        path = self._folder / f"conditions-{run_id:06d}.jsonl"
         limit = int(self._table.size * 1e6)
         lines: list[bytes] = []
-        archive = ConditionArchive(path, run_id, self._table.pvs, self._table.period, limit, now, named_by)
+        archive = ConditionArchive(self._folder, run_id, self._table.pvs, self._table.period, limit, now, named_by)
 
         def keep(index: int, reading: Reading, now: float, always: bool) -> None:
             if (line := archive.line_of(index, reading, now, always=always)) is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import functools
 import logging
+import textwrap
 import time
-import traceback
 from datetime import datetime
 
 from pixieioc.ioc.records import MAJOR, NO_ALARM, Client, Pvs, stamp
@@ -43,7 +43,7 @@ class ErrorPvs:
         That the IOC cannot write to a disk which is in alarm for being full already is no other alarm.
         """
         if task not in self._counts and error.errno in _FULL and self._full:
-            self._run_log.add(said_of(task, error), error.time)
+            self._run_log.add(_said_of(task, error), error.time)
             return
         when, pvs = stamp(error.time), self._pvs
         pvs.post("ErrorCount_RBV", pvs["ErrorCount_RBV"].value + 1, when)
@@ -51,7 +51,7 @@ class ErrorPvs:
         pvs.post("LastErrorTask_RBV", task, when)
         shown = datetime.fromtimestamp(error.time).astimezone().isoformat(" ", "milliseconds")
         pvs.post("LastErrorTime_RBV", shown, when)
-        self._run_log.add(f"ERROR {said_of(task, error)}", error.time)
+        self._run_log.add(f"ERROR {_said_of(task, error)}", error.time)
         if not self._latched:
             pvs.post("ErrorFirst_RBV", task, when)
             pvs.post("ErrorFirstMessage_RBV", str(error), when)
@@ -64,16 +64,15 @@ class ErrorPvs:
             if error.errno in _FULL:  # before ERROR, which follows from it
                 self._full.add(owner)
                 pvs.post("DiskFull_RBV", "Yes", when)
-            pvs.post_with(f"{owner}:ErrorMessage_RBV", _full_text(error), MAJOR, when)
+            pvs.post_with(f"{owner}:ErrorMessage_RBV", str(error), MAJOR, when)
             pvs.post(f"{owner}:ERROR", "ERROR", when)
         self._latched.add(owner)
         pvs.post("ErrorLatched_RBV", "ERROR", when)
 
     def own(self, what: str, error: BaseException) -> None:
         """Shows an exception in the IOC's own code."""
-        trace = "".join(traceback.format_exception(error))
         text = f"{what}: {type(error).__name__}: {error}"
-        self.record(_IOC, Error(text, traceback=trace, time=time.time(), errno=errno_of(error)))
+        self.record(_IOC, Error(text, time=time.time(), errno=errno_of(error)))
 
     def acknowledge(self, *tasks: str) -> None:
         """Clears the latched alarms of these tasks, or all of them; counts and the last error stay readable."""
@@ -117,16 +116,11 @@ class ErrorPvs:
         self.acknowledge(task)
 
 
-def said_of(task: str, error: Error) -> str:
+def _said_of(task: str, error: Error) -> str:
     """An error with the name of its task, once."""
     return str(error) if str(error).startswith(f"{task}:") else f"{task}: {error}"
 
 
-def _full_text(error: Error) -> str:
-    """The sentence and, as far as there is room, the last lines of the traceback, which say where."""
-    text = str(error)
-    room = 500 - len(text.encode())
-    last = error.traceback[-room:] if room > 80 else ""
-    if len(last) < len(error.traceback):
-        last = last.partition("\n")[2]  # the first line was cut
-    return f"{text}\n{last}" if last else text
+def logged(task: str, error: Error) -> str:
+    """An error as it stands in the log: with its traceback, indented to tell it from a fault of the IOC itself."""
+    return f"{_said_of(task, error)}\n{textwrap.indent(error.traceback, '  ')}".rstrip()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pixieioc.counted import counted
+
 
 @dataclass(frozen=True)
 class Outlook:
@@ -28,7 +30,7 @@ def start_message(outlook: Outlook) -> str:
     first = [
         *([f"replace {', '.join(outlook.failed)}"] if outlook.failed else []),
         *([f"make {', '.join(outlook.missing)}"] if outlook.missing else []),
-        *([f"apply {outlook.waiting} setting{'s' if outlook.waiting > 1 else ''}"] if outlook.waiting else []),
+        *([f"apply {counted(outlook.waiting, 'setting')}"] if outlook.waiting else []),
     ]
     saved = f" and save its raw data in {outlook.saved_in}" if outlook.saved_in else ""
     return f"Start will {', '.join(first)}{', then ' if first else ''}start run {outlook.run}{saved}."

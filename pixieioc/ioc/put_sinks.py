@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from pathlib import Path
 
@@ -22,8 +23,8 @@ _RETRY, _PATIENCE = 2.0, 5.0
 _DATAGRAM = 1400
 
 
-class Sink:
-    """A place that lines go to; at most `room` of them wait. Subclasses say what writing is."""
+class Sink(ABC):
+    """What lines are written to; at most `room` of them wait."""
 
     def __init__(self, name: str, room: int) -> None:
         self.name = name
@@ -77,9 +78,11 @@ class Sink:
         self.problem = ""
         return True
 
+    @abstractmethod
     def _write(self) -> None:
-        raise NotImplementedError
+        """Writes some of the lines that wait, those of `_waiting`; OSError or UnicodeError if that is impossible."""
 
+    @abstractmethod
     def _shut(self) -> None:
         """Closes what is open."""
 

@@ -14,7 +14,7 @@ from typing import Any
 from pixieioc.config import Config
 from pixieioc.ioc import run_events as ev
 from pixieioc.ioc.command_status import CommandStatus
-from pixieioc.ioc.errors import ErrorPvs, said_of
+from pixieioc.ioc.errors import ErrorPvs, logged
 from pixieioc.ioc.file_watch import FileWatch
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.overview import Overview
@@ -279,7 +279,7 @@ class RunControl:
             self.tasks[task].show_status("LOST")
         if self.machine.gone and error.cause is not Cause.ERROR:
             return  # its end was wanted
-        log.error("%s", said_of(task, error))
+        log.error("%s", logged(task, error))
         self.errors.record(task, error)
         if not any(each is error for each in self.pipeline.errors):
             return  # it ends a sampling branch, and no run

@@ -32,6 +32,7 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Error, Report, Task
 from pixieioc.pipeline.procedure import Wait
+from pixieioc.pipeline.undying import does_not_end
 from pixieioc.pvinfo.states import EndReason
 from pixieioc.tasks.sidecar import Condition, Counts, Record
 
@@ -136,16 +137,16 @@ class RunRecorder:
         )  # fmt: skip
         await self._pipeline.until(Wait(lambda: not self._hung(), _ENDS_WITHIN))
         if hung := self._hung():  # this process would wait as it does, and nothing would end it either
-            raise Error(f"{hung} was killed and does not end: it waits for a disk, which must answer first")
+            raise Error(does_not_end(hung))
         archive = await self._conditions.archive_of_run()
         work = functools.partial(complete, find, run.id, msgspec.to_builtins(record), archive)
         await self._worker.do(work)
 
-    def _hung(self) -> str:
+    def _hung(self) -> list[str]:
         """Tasks that were killed and have not ended."""
         processes = self._pipeline.processes
         killed = [each.name for each in processes.values() if each.lost and each.alive]
-        return ", ".join(dict.fromkeys([*killed, *processes.undying.names()]))
+        return list(dict.fromkeys([*killed, *processes.undying.names()]))
 
     def _record(self, conditions: list[Condition]) -> Record:
         used = self._settings.run

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pixieioc.counted import counted
 from pixieioc.ioc.records import NO_ALARM, Client, Pvs
 from pixieioc.ioc.sav import Saved
 from pixieioc.ioc.saved_settings import in_words
@@ -44,7 +45,7 @@ class SaveStatus:
             log.warning("settings: %s", text)
         if saved is not None:
             log.info("settings: %d restored from %s", count, file)
-        what = f"{file}: {count} settings restored" if saved is not None else "begins as configured"
+        what = f"{file}: {counted(count, 'setting')} restored" if saved is not None else "begins as configured"
         state = OK if not left else WARNING if saved is not None else FAILURE
         short = "No errors" if not left else f"{len(left)} not restored" if saved is not None else "Nothing restored"
         self._pvs.post("SR_rebootStatus", state)

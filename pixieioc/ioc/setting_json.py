@@ -32,7 +32,7 @@ def read_json(text: str, store: SettingStore, folder: Path) -> tuple[list[str], 
             raise TypeError("must be an object: task to parameters, or parameter to value")
     except (ValueError, TypeError, RecursionError) as error:
         raise Refused(f"not a configuration: {error}") from None
-    accepted = validate(config, store.classes, commands=False, known=store.used)
+    accepted = validate(config, store.classes, commands=False, fixed=False, known=store.used)
     given = {task: absolute(store.classes[task], values, folder) for task, values in accepted.items()}
     if problems := store.problems(given):
         raise Refused("; ".join(problems))
@@ -46,7 +46,7 @@ def read_json(text: str, store: SettingStore, folder: Path) -> tuple[list[str], 
         for other in store.sharing(key):
             if values.setdefault(other, value) != value:
                 raise Refused(
-                    f"{store.named(key)} = {value}: these tasks share it, and {store.named(other)} is another"
+                    f"{store.named(key)}: these tasks share it, and two values are given: {value}, {values[other]}"
                 )
     for key, value in values.items():
         try:

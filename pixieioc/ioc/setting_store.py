@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from pixieioc.config_tasks import disagreements
+from pixieioc.config_tasks import objections
 from pixieioc.ioc.text import listed
 from pixieioc.pipeline import Task, channel_values
 from pixieioc.pipeline.callbacks import Callbacks
 from pixieioc.pipeline.channel_values import Place
 from pixieioc.pipeline.declare import Value, parameters_of
+from pixieioc.pipeline.findings import Finding, named, sentences
 from pixieioc.pipeline.fitting import misfits_at, partners, where
 from pixieioc.pipeline.in_use import InUse, Limits, copied
 from pixieioc.pipeline.validate import Values
@@ -131,11 +132,11 @@ class SettingStore:
         `locked` says what locks all but what is live, `absent` which of some tasks with a device is not there.
         """
         of = {key: self.parameters[key[0]][key[1]] for key in changed}
-        if fixed := [self.named(key) for key, parameter in of.items() if parameter.fixed]:
-            return f"{listed(fixed)}: can only be set in the configuration file"
-        not_live = [self.named(key) for key, parameter in of.items() if not parameter.live]
+        if fixed := [key for key, parameter in of.items() if parameter.fixed]:
+            return f"{self._listed(fixed)}: can only be set in the configuration file"
+        not_live = [key for key, parameter in of.items() if not parameter.live]
         if not_live and (why := locked()):
-            return f"{listed(not_live)} cannot be changed now: {why}"
+            return f"{self._listed(not_live)} cannot be changed now: {why}"
         return absent({key[0] for key, parameter in of.items() if parameter.device})
 
     def _note(self, key: Key) -> None:
@@ -167,9 +168,20 @@ class SettingStore:
         return [key, *((other, name, place) for other in there)]
 
     def named(self, key: Key) -> str:
-        """A key in a sentence: `FillSpectra.roi_low of M00:C01:ROI2`."""
+        """A key in a sentence: `FillSpectra.roi_low of M00:C01:ROI2`; of what several tasks share, each is named."""
+        sharing = {task for task, _, _ in self.sharing(key)}
+        return f"{named((task for task in self.parameters if task in sharing), key[1])}{self._of_place(key)}"
+
+    def named_in_task(self, key: Key) -> str:
+        """The same without the task."""
+        return f"{key[1]}{self._of_place(key)}"
+
+    def _of_place(self, key: Key) -> str:
         task, name, place = key
-        return f"{task}.{name}{f' of {where(self.parameters[task][name], place)}' if place else ''}"
+        return f" of {where(self.parameters[task][name], place)}" if place else ""
+
+    def _listed(self, keys: Iterable[Key]) -> str:
+        return listed(list(dict.fromkeys(map(self.named, keys))))
 
     # -- what fits ----------------------------------------------------------------------------------------------------
 
@@ -217,7 +229,7 @@ class SettingStore:
         for other, there in partners(self.parameters[task], self.used[task], (name, place)):
             yield task, other, there
 
-    def _misfits(self, keys: Iterable[Key], new: Collection[Key]) -> Iterator[str]:
+    def _misfits(self, keys: Iterable[Key], new: Collection[Key]) -> Iterator[Finding]:
         """What does not fit about these keys, if the `new` ones have the wanted value and others the used one."""
         looked: set[Key] = set()
         for key in keys:
@@ -232,7 +244,7 @@ class SettingStore:
                 if spot not in looked:
                     looked.add(spot)
                     found = misfits_at(parameters, parameters[spot[1]], spot[2], value_at)
-                    yield from (f"{task}.{name}{text}" for name, text in found)
+                    yield from (Finding(task, name, text) for name, text in found)
 
     def impossible(self, key: Key, value: Any) -> str:
         """What is wrong with a value beside those that never change; or an empty text."""
@@ -243,16 +255,16 @@ class SettingStore:
             return value if (other, there) == (name, place) else _get(self.used, (task, other, there))
 
         found = misfits_at(parameters, parameters[name], place, value_at, only_fixed=True)
-        return "; ".join(f"{task}.{about}{text}" for about, text in found)
+        return "; ".join(sentences(Finding(task, about, text) for about, text in found))
 
     def _agrees(self, task: str, keys: list[Key]) -> bool:
         return not any(self._disagreements(task, lambda: self._with(task, keys)))
 
-    def _disagreements(self, task: str, values: Callable[[], Mapping[str, Value]]) -> Iterator[str]:
+    def _disagreements(self, task: str, values: Callable[[], Mapping[str, Value]]) -> Iterator[Finding]:
         """What the task's own rule says against values."""
         cls = self.classes[task]
         if issubclass(cls, Task) and cls.do_check.__func__ is not Callbacks.do_check.__func__:
-            yield from (problem.text for problem in disagreements(cls, values(), (task,)))
+            yield from (Finding(task, name, text) for name, text in objections(cls, values()))
 
     def _with(self, task: str, keys: list[Key]) -> dict[str, Value]:
         """The used values of a task, with the wanted ones of some keys."""
@@ -266,11 +278,11 @@ class SettingStore:
 
     def problems(self, given: Mapping[str, Mapping[str, Value]]) -> list[str]:
         """What the tasks' own rules say against values that are given together, beside those that are used."""
-        return [
-            text
+        return sentences(
+            finding
             for task, values in given.items()
-            for text in self._disagreements(task, lambda: {**self.used[task], **values})  # noqa: B023
-        ]
+            for finding in self._disagreements(task, lambda: {**self.used[task], **values})  # noqa: B023
+        )
 
     def problem(self, keys: Collection[Key]) -> str:
         """Why these are not used, of what is dirty: what does not fit; or an empty text."""
@@ -278,7 +290,7 @@ class SettingStore:
         for task in dict.fromkeys(key[0] for key in keys):
             of_task = [key for key in keys if key[0] == task]
             found += self._disagreements(task, lambda: self._with(task, of_task))  # noqa: B023
-        return "; ".join(dict.fromkeys(found))
+        return "; ".join(sentences(found))
 
 
 def _get(values: Values, key: Key) -> Any:

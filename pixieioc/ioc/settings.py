@@ -124,7 +124,7 @@ class Settings:
         """What was written and waits for something that it fits, by task and parameter (of which channel)."""
         found: Values = {}
         for key in self._waiting():
-            found.setdefault(key[0], {})[self._store.named(key).partition(".")[2]] = self._store.is_wanted(key)
+            found.setdefault(key[0], {})[self._store.named_in_task(key)] = self._store.is_wanted(key)
         return found
 
     def problem(self) -> str:

@@ -134,6 +134,7 @@ def _of_conditions(archive: ConditionArchive, sidecars: list[Path], problems: li
         archive.path.unlink(missing_ok=True)
         return {}
     lost = [_Problem(archive.problem, archive.errno)] if archive.problem else []
+    archive.end()
     name = _place(archive.path, sidecars, lost)
     problems += lost
     return {"conditions_file": name, "conditions_problem": "; ".join(problem.text for problem in lost)}

@@ -17,6 +17,7 @@ import numpy as np
 
 import pixieioc
 from pixieioc.config import Config
+from pixieioc.counted import counted
 from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import VARIANTS, Variant, variant
 from pixieioc.offline.recover_events import RecoveredEvents, belongs_to_another, recover_events
@@ -57,11 +58,13 @@ class Recovered:
 
     def __str__(self) -> str:
         run = f"run {self.run_id}" if self.run_id is not None else "run not known"
-        text = f"{self.file}: {run}, module {self.module}, {self.records} whole records in {self.bytes} bytes"
+        records, size = counted(self.records, "whole record"), counted(self.bytes, "byte")
+        text = f"{self.file}: {run}, module {self.module}, {records} in {size}"
         if self.bytes_left_over:
-            text += f", {self.bytes_left_over} bytes of a record that is not whole are kept at the end"
+            left = counted(self.bytes_left_over, "byte")
+            text += f", with {left} of a record that is not whole at the end, kept"
         if self.corrupt_regions:
-            regions = "1 corrupt region" if self.corrupt_regions == 1 else f"{self.corrupt_regions} corrupt regions"
+            regions = counted(self.corrupt_regions, "corrupt region")
             text += f", {regions} with {self.bytes_lost} bytes that are in no record"
         return text
 

@@ -17,6 +17,7 @@ import numpy as np
 
 import pixieioc
 from pixieioc.checksums import checksum_of
+from pixieioc.counted import counted
 from pixieioc.offline.unwritten import unwritten
 from pixieioc.pipeline import Error
 from pixieioc.tasks.disk import rename_new, replace_file, sync
@@ -39,9 +40,9 @@ class RecoveredEvents:
 
     def __str__(self) -> str:
         run = f"run {self.run_id}" if self.run_id is not None else "run not known"
-        text = f"{self.file}: {run}, {self.events} events in {self.bytes} bytes"
+        text = f"{self.file}: {run}, {counted(self.events, 'event')} in {counted(self.bytes, 'byte')}"
         if self.bytes_left_over:
-            text += f", {self.bytes_left_over} bytes of an event that is not whole were given up"
+            text += f"; {counted(self.bytes_left_over, 'byte')} of an event that is not whole given up"
         return text
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from pixieioc.config import Config
+from pixieioc.counted import counted
 from pixieioc.offline.calibrated import Calibrated
 from pixieioc.offline.job import Job, prepare
 from pixieioc.offline.pipes import Handed
@@ -116,7 +117,7 @@ class _Followed(Pipeline):
             raise self.errors[0]
         for name, task in self.processes.items():
             if lost := task.reports["dropped"] + task.reports["balance"]:
-                raise Error(f"{name}: {lost} blocks of data were lost on their way")
+                raise Error(f"{name}: {counted(lost, 'block of data was', 'blocks of data were')} lost on the way")
 
 
 @contextlib.contextmanager

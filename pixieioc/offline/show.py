@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from pixieioc.counted import counted
 from pixieioc.offline.replay import Listener
 from pixieioc.offline.summary import Summary
 from pixieioc.tasks.names import shown
@@ -87,7 +88,7 @@ def _whole(summary: Summary) -> Table:
     elif summary.calibration_from:
         rows.append(("calibration", f"none: {summary.calibration_from}", True))
     if summary.bytes_left_over:
-        left = "1 byte" if summary.bytes_left_over == 1 else f"{summary.bytes_left_over} bytes"
+        left = counted(summary.bytes_left_over, "byte")
         rows.append(("left over", f"{left} of records that are not complete", True))
     if summary.damage:
         rows.append(("damaged files", summary.damage, True))
@@ -117,7 +118,7 @@ def _times(summary: Summary) -> str:
     text = f"{summary.first_time} to {summary.last_time} ns"
     lasted = _lasted(summary)
     if lasted is None:
-        return f"{text}; the counters restarted {summary.counter_resets} times"
+        return f"{text}; the counters restarted {counted(summary.counter_resets, 'time')}"
     return f"{text}, {lasted:.6g} s"
 
 

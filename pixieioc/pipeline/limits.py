@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import psutil
 
+from pixieioc.counted import counted
 from pixieioc.pipeline.control_groups import left
 from pixieioc.pipeline.error import Refused
 
@@ -70,7 +71,7 @@ def addresses_allowed() -> int:
 def no_thread() -> str:
     """Why the system has not started a thread, as far as its limits tell."""
     count, what = processes_left()
-    told = [f"{count} more are allowed by {what}"] if count >= 0 else []
+    told = [f"{counted(count, 'more is', 'more are')} allowed by {what}"] if count >= 0 else []
     if (addresses := addresses_allowed()) >= 0:
         told.append(f"ulimit -v allows a process {addresses / 1e9:.1f} GB of addresses")
     return f"the system starts no more threads ({'; '.join(told) or 'see the limits of the whole computer'})"
@@ -87,8 +88,8 @@ def _processes(tasks: int) -> Iterator[str]:
     count, what = processes_left()
     if 0 <= count < needed:
         yield (
-            f"only {count} more processes and threads may be started ({what}), at least {needed} are needed for "
-            f"{tasks} tasks (see ulimit -u, or TasksMax= and LimitNPROC= of systemd)"
+            f"only {counted(count, 'more process or thread', 'more processes and threads')} may be started ({what}), "
+            f"at least {needed} are needed for {tasks} tasks (see ulimit -u, or TasksMax= and LimitNPROC= of systemd)"
         )
 
 

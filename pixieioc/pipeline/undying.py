@@ -55,10 +55,13 @@ class Undying:
         """What there is of tasks of these names, as a sentence, or an empty text."""
         known = set(names)
         found = [f"{task.name} (process {task.pid})" for task in self.there() if task.name in known]
-        if not found:
-            return ""
-        ended, what = ("do not end", "they wait") if len(found) > 1 else ("does not end", "it waits")
-        return f"{', '.join(found)} was killed and {ended}: {what} for a disk or file server, which must answer first"
+        return does_not_end(found) if found else ""
+
+
+def does_not_end(tasks: Sequence[str]) -> str:
+    """A sentence about tasks whose processes were killed and are still there."""
+    what = "was killed and does not end: it waits" if len(tasks) == 1 else "were killed and do not end: they wait"
+    return f"{', '.join(tasks)} {what} for a disk or file server, which must answer first"
 
 
 def _children() -> set[object]:

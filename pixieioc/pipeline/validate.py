@@ -10,6 +10,7 @@ from pixieioc.pipeline import channel_values
 from pixieioc.pipeline.declaration import shorten
 from pixieioc.pipeline.declare import CHANNELS, MODULES, Parameter, Value, parameters_of
 from pixieioc.pipeline.error import Refused
+from pixieioc.pipeline.findings import Finding, merged
 from pixieioc.pipeline.fitting import misfits, where
 
 #: Names that an error lists at most.
@@ -25,14 +26,17 @@ def validate(
     tasks: Mapping[str, type],
     *,
     commands: bool = True,
+    fixed: bool = True,
     known: Mapping[str, Mapping[str, Value]] | None = None,
 ) -> Values:
     """The accepted values of `config` for each task, by task and parameter name.
 
     A key of `config` is a parameter's name, for every task that declares it, or a task's name with a dict for that task
-    alone. Without `commands` only settings are accepted. `known` are the values that the tasks have already (those of
-    a task that is not in it are its defaults), from which the number of channels follows and with which new values must
-    agree. Raises Refused that names every unknown key and every bad value with its allowed range.
+    alone. Without `commands` only settings are accepted, without `fixed` no new value of what is declared so.
+
+    `known` are the values that the tasks have already (those of a task that is not in it are its defaults), from which
+    the number of channels follows and with which new values must agree. Raises Refused that names every unknown key and
+    every bad value with its allowed range.
     """
     parameters = {task: parameters_of(cls) for task, cls in tasks.items()}
     problems = _Problems()
@@ -40,9 +44,10 @@ def validate(
     accepted: Values = {}
     for task, values in given.items():
         of_task = _Resolving(task, parameters[task], (known or {}).get(task, {}), problems)
-        accepted[task] = of_task.accept(values, commands=commands)
+        accepted[task] = of_task.accept(values, commands=commands, fixed=fixed)
     if found := problems.in_order():
-        raise Refused("; ".join(found), problems=found, about=problems.about())
+        texts = tuple(text for _, text in found)
+        raise Refused("; ".join(texts), problems=texts, about=tuple((one.task, one.name) for one, _ in found))
     return accepted
 
 
@@ -54,28 +59,24 @@ def defaults_for(cls: type, values: Mapping[str, Value]) -> dict[str, Value]:
 
 
 class _Problems:
-    """What is wrong, told in the order in which the values were given."""
+    """What is wrong, in the order in which the values were given."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[int, str]] = []
+        self.found: list[Finding] = []
         self._order: dict[tuple[str, str], int] = {}
 
     def add(self, text: str, task: str, name: str = "") -> None:
-        """A problem with what was given as this task's parameter, or under a key that is no task's."""
-        self._found.append((self.see(task, name), text))
+        """What is wrong with a parameter, to be put behind its name; or with a key that is no task's parameter."""
+        self.see(task, name)
+        self.found.append(Finding(task, name, text))
 
-    def see(self, task: str, name: str = "") -> int:
+    def see(self, task: str, name: str = "") -> None:
         """Notes the place of what was given."""
-        return self._order.setdefault((task, name), len(self._order))
+        self._order.setdefault((task, name), len(self._order))
 
-    def about(self) -> tuple[tuple[str, str], ...]:
-        """What each of them is about: task and parameter."""
-        names = {number: about for about, number in self._order.items()}
-        return tuple(names[number] for number, _ in sorted(self._found, key=lambda found: found[0]))
-
-    def in_order(self) -> tuple[str, ...]:
-        """All problems."""
-        return tuple(text for _, text in sorted(self._found, key=lambda found: found[0]))
+    def in_order(self) -> list[tuple[Finding, str]]:
+        """All problems, with their sentences."""
+        return merged(sorted(self.found, key=lambda found: self._order[found.task, found.name]))
 
 
 def _by_task(
@@ -87,21 +88,21 @@ def _by_task(
         having = [task for task, known in parameters.items() if key in known]
         if key in parameters:
             if not isinstance(value, Mapping):
-                problems.add(f"{key} = {shorten(value)}: must be a table of this task's parameters", key)
+                problems.add(f" = {shorten(value)}: must be a table of this task's parameters", key)
                 continue
             for name, own in cast("Mapping[str, Any]", value).items():
                 problems.see(key, name)
                 if name in parameters[key]:
                     given.setdefault(key, {})[name] = own
                 else:
-                    problems.add(f"{key}.{name}: {key} has no such parameter{like(name, parameters[key])}", key, name)
+                    problems.add(f": {key} has no such parameter{like(name, parameters[key])}", key, name)
         elif having:
             for task in having:
                 problems.see(task, key)
                 given.setdefault(task, {})[key] = value
         else:
             known = [*parameters, *(name for of_task in parameters.values() for name in of_task)]
-            problems.add(f"{key}: no task has this name and no task has such a parameter{like(key, known)}", key)
+            problems.add(f": no task has this name and no task has such a parameter{like(key, known)}", key)
     return given
 
 
@@ -119,7 +120,7 @@ class _Resolving:
         }
         self._known = known
 
-    def accept(self, given: Mapping[str, Any], *, commands: bool) -> dict[str, Value]:
+    def accept(self, given: Mapping[str, Any], *, commands: bool, fixed: bool) -> dict[str, Value]:
         """Those of `given` that are acceptable; what is not becomes a problem."""
         accepted: dict[str, Value] = {}
         # Those of channels last: how many there are is among the others.
@@ -133,10 +134,24 @@ class _Resolving:
             except ValueError as error:
                 self._refuse(name, f" = {shorten(given[name])}", str(error))
                 continue
+            if parameter.fixed and not fixed and accepted[name] != self._values[name]:
+                self._refuse(name, f" = {shorten(given[name])}", "can only be set in the configuration file")
+                continue
             self._values[name] = accepted[name]
-        if not self._problems.in_order():
+        self._check_sizes(given)
+        if not self._problems.found:
             self._compare()
         return {name: accepted[name] for name in given if name in accepted}
+
+    def _check_sizes(self, given: Mapping[str, Any]) -> None:
+        """How many channels there are does not change once there are values of them."""
+        before = {**self._values, **self._known}
+        of_channels = [p for name, p in self._parameters.items() if p.per != "task" and name in self._known]
+        if all(p.shape(self._values) == p.shape(before) for p in of_channels):
+            return
+        for name in given:
+            if self._parameters[name].fixed and self._values.get(name) != before.get(name):
+                self._refuse(name, f" = {shorten(given[name])}", "can only be set when the task is made")
 
     def _accept(self, parameter: Parameter[Any], given: object) -> Value:
         if parameter.per == "task":
@@ -158,10 +173,10 @@ class _Resolving:
         """Each value with those that it must agree with."""
         values = {**self._known, **self._values}
         for name, text in misfits(self._parameters, values):
-            self._problems.add(f"{self._task}.{name}{text}", self._task, name)
+            self._problems.add(text, self._task, name)
 
     def _refuse(self, name: str, what: str, why: str) -> None:
-        self._problems.add(f"{self._task}.{name}{what}: {why}", self._task, name)
+        self._problems.add(f"{what}: {why}", self._task, name)
 
 
 def like(name: str, known: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.counted import counted
 from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Events
 from pixieioc.listmode.stream import Decoder, StreamCounts, warm_up
@@ -157,5 +158,5 @@ class ConvertToEvents(Task):
         self._printed[module] = len(regions)
         if new:
             (position, length), more = new[0], len(new) - 1
-            others = f", and {more} more region{'s' * (more > 1)} behind" * bool(more)
+            others = f", and {counted(more, 'more region')} after it" * bool(more)
             print(f"module {module}: {4 * length} bytes broken at byte {4 * position} of this run{others}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pixieioc.counted import counted
 from pixieioc.pipeline import Error
 from pixieioc.tasks.growing_file import is_open
 from pixieioc.tasks.raw_file import CONVERSION, check_template
@@ -17,7 +18,7 @@ from pixieioc.tasks.raw_file import CONVERSION, check_template
 #: Bytes of a sentence that is a report.
 _LONGEST = 500
 #: What can be done: of a file in Parquet, the end says where everything is.
-_RECOVER, _REPLAY = "pixieioc recover finishes them", "pixieioc replay makes them again from the raw files"
+_RECOVER, _REPLAY = "pixieioc recover finishes {}", "pixieioc replay makes {} again from the raw files"
 
 
 def raw_files(template: str, path: str, longest: int = _LONGEST) -> str:
@@ -90,6 +91,7 @@ def _sentence(files: Sequence[Path], what: str, remedy: str, longest: int, of: s
     """A sentence of at most so many bytes; empty if there are no files."""
     if not files:
         return ""
-    count = f"{len(files)} {what}s{of} were" if len(files) > 1 else f"1 {what}{of} was"
-    text = f"{count} cut off, {remedy}: " + ", ".join(os.fsencode(file).decode(errors="replace") for file in files)
+    count = counted(len(files), f"{what}{of} was", f"{what}s{of} were")
+    names = ", ".join(os.fsencode(file).decode(errors="replace") for file in files)
+    text = f"{count} cut off, {remedy.format('it' if len(files) == 1 else 'them')}: {names}"
     return text if len(text.encode()) <= longest else text.encode()[: longest - 4].decode(errors="ignore") + "..."

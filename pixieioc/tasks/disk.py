@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pixieioc.counted import counted
 from pixieioc.pipeline import Error
 from pixieioc.pipeline.declaration import shorten
 
@@ -120,10 +121,11 @@ def why_not_made(folder: str | Path, all_levels: int, existing_levels: int, dept
     if not depth:
         return f"there is no folder {folder} (CreateDirectory makes it)"
     if depth < 0:
-        return f"there is no folder {folder}: {missing} levels are missing, CreateDirectory = {depth} makes {-depth}"
+        there = counted(missing, "level is", "levels are")
+        return f"there is no folder {folder}: {there} missing, CreateDirectory = {depth} makes {-depth}"
     return (
-        f"there is no folder {folder}: CreateDirectory = {depth} needs {depth - 1} levels of it, "
-        f"{existing_levels} are there"
+        f"there is no folder {folder}: CreateDirectory = {depth} needs {counted(depth - 1, 'level')} "
+        f"of it, {counted(existing_levels, 'is', 'are')} there"
     )
 
 

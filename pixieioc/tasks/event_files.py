@@ -81,6 +81,7 @@ def import_pyarrow() -> Any:
 def prepare_pyarrow() -> None:
     """Writes a table to memory: the first of a process takes 0.3 s of work, for which no run's end should wait."""
     pa = import_pyarrow()
+    pa.set_memory_pool(pa.system_memory_pool())  # which really gives back what is released
     pa.parquet.write_table(pa.table({"nothing": np.zeros(1)}), pa.BufferOutputStream(), compression="zstd")
 
 

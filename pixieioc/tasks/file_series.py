@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +107,7 @@ class Place:
         return name_of_part(path, part)
 
 
-class Series(Generic[Data]):
+class Series(ABC, Generic[Data]):
     """The files of one stream of data. A subclass says how they are named, made and described."""
 
     def __init__(self, place: Place) -> None:
@@ -118,21 +119,21 @@ class Series(Generic[Data]):
 
     # -- what a subclass says ------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def path(self) -> Path:
         """The name of the first file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def new(self, path: Path, part: int) -> DataFile[Data]:
         """A new file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def describe(self, part: int, reason: str) -> dict[str, Any]:
         """What is told of the file that grows when it ends, for this reason."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cut(self, data: Data, room: int) -> tuple[Data, Data | None]:
         """The first part of `data`, with at most so many bytes if that is possible, and the rest, if there is one."""
-        raise NotImplementedError
 
     def for_file(self, data: Data) -> Data:
         """`data` as the file that grows has them."""

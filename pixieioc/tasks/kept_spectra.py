@@ -6,6 +6,7 @@ import io
 import threading
 import time
 import zipfile
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +83,8 @@ class SpectraFile:
         sync(self.path.parent)
 
 
-class KeptSpectra:
-    """What a task with spectra declares and does to keep them; it has `spectra_now` and takes what was kept."""
+class KeptSpectra(ABC):
+    """What a task with spectra declares and does to keep them: those of `spectra_now`, which it has."""
 
     keep_spectra = Parameter(False, live=True, doc="Whether the spectra are there again after a restart of the IOC.")
     spectra_run = Report(
@@ -101,9 +102,9 @@ class KeptSpectra:
 
         def print(self, string: str) -> None: ...
 
+    @abstractmethod
     def spectra_now(self) -> Spectra:
         """All spectra, by module, channel and bin, as they may be changed."""
-        raise NotImplementedError
 
     def begin_keeping(self) -> None:
         """Shows what was kept, if it is of this shape."""

@@ -238,6 +238,7 @@ class ParquetFile(Counted):
     def _close(self) -> None:
         self._writer.close()
         self._sink.close()
+        self._pa.default_memory_pool().release_unused()  # the process goes on, perhaps for months, with small files
 
     def _table(self, events: Events) -> Any:
         return self._pa.Table.from_arrays(self._arrow.arrays(self.columns, events), schema=self._writer.schema)

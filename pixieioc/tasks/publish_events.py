@@ -156,7 +156,7 @@ class PublishEvents(StreamSettings, NotReady, Task):
 
     def _prepare_messages(self) -> None:
         """The first message of a process takes its time, for which no start should wait."""
-        run, needed = StreamRun("", 0, 0.0), _needed(self.parameter_values)
+        run, needed = StreamRun("", 0, 0.0), packages_for(self.parameter_values)
         if _missing(self.parameter_values):  # a start says so
             return
         if "pyarrow" in needed:
@@ -259,14 +259,13 @@ class PublishEvents(StreamSettings, NotReady, Task):
         self.not_ready, self.becoming_ready = why_not_ready(seen) if must_be_there else ("", False)
 
 
-def _missing(settings: Mapping[str, Any]) -> list[str]:
-    """The packages that are not there."""
-    return [_PACKAGES[package] for package in _needed(settings) if find_spec(package) is None]
-
-
-def _needed(settings: Mapping[str, Any]) -> list[str]:
-    """The packages that these settings need."""
+def packages_for(settings: Mapping[str, Any]) -> list[str]:
+    """The packages that are needed, by the names with which they are imported."""
     needed = ["confluent_kafka"]
     needed += ["pyarrow"] if settings["format"] == ARROW else []
     needed += ["streaming_data_types"] if settings["format"] != ARROW or settings["counts_topic"] else []
     return needed
+
+
+def _missing(settings: Mapping[str, Any]) -> list[str]:
+    return [_PACKAGES[package] for package in packages_for(settings) if find_spec(package) is None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pixieioc.hardware import Crate, HardwareError, ModuleInfo
 from pixieioc.hardware import setting_files as files
+from pixieioc.hardware.changed_settings import ChangedSettings
 from pixieioc.hardware.crate_settings import CrateSettings, Setting
-from pixieioc.hardware.setting_files import Changes
 from pixieioc.hardware.setting_table import BITS
 from pixieioc.pipeline import Error, Parameter, Report
+from pixieioc.pipeline.channel_values import place_name
 from pixieioc.tasks.copy_settings import CopySettings, channels_in
 from pixieioc.tasks.crate_boot import CrateBoot
 from pixieioc.tasks.module_settings import (
@@ -36,7 +37,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     """The settings of modules and channels of a crate; the task calls `follow_boots` where that may have booted.
 
     What is in use is what the modules answer. What was changed since a file of settings was loaded is kept in the
-    IOC's state folder, and written again after each boot.
+    IOC's state folder, and written again after each boot that finds the module.
     """
 
     state_folder: Path | None
@@ -100,7 +101,10 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         self._boots_seen = 0
         self._configured = self.settings_file
         self._kept_content = b""
+        self._changed = ChangedSettings("", "")
         kept, _ = self._kept()
+        if kept is not None:
+            self._changed = kept
         if kept is not None and self.settings_file in (kept.configured, kept.file):
             # The configuration is what it was: another file that was in use before the restart still is.
             self._configured = kept.configured
@@ -123,7 +127,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         """Reads the settings, and has the modules use what was changed before the boot."""
         settings = CrateSettings(crate, self.channels)
         self._loaded = settings.copied()
-        self._write_kept(settings, _serials(crate.modules))
+        self._write_kept(settings, crate.modules)
         self._settings = settings
 
     def follow_boots(self) -> None:
@@ -234,13 +238,13 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
     def _versions(self) -> Versions | None:
         return None if self.state_folder is None else Versions(self.state_folder, _KEPT, ".json")
 
-    def _kept(self) -> tuple[Changes | None, list[Path]]:
+    def _kept(self) -> tuple[ChangedSettings | None, list[Path]]:
         """What the newest version has that can be read, and those that cannot."""
         bad: list[Path] = []
         with suppress(FileNotFoundError):  # the folder is not there yet
             for path in self._versions.paths() if self._versions is not None else ():
                 try:
-                    return Changes.parse(path.read_bytes()), bad
+                    return ChangedSettings.parse(path.read_bytes()), bad
                 except (OSError, ValueError):
                     bad.append(path)
         return None, bad
@@ -253,7 +257,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         changes = {key: value for key, value in differences(self._loaded, settings.values) if key[0] not in BITS}
         self.settings_changed = bool(changes)
         self.settings_changes = self._in_words(changes)
-        content = Changes(self._configured, self.settings_file, _serials(self.owner.modules), changes).content()
+        self._changed = self._changed.now(self._configured, self.settings_file, self.owner.modules, changes)
+        content = self._changed.content()
         if self._versions is None or content == self._kept_content:
             return
         try:
@@ -273,28 +278,28 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             old: Any = self._loaded[name]
             for index in place:
                 old = old[index]
-            where = files.place_name(place) + (f" and {more} more" if more else "")
+            where = place_name(place) + (f" and {more} more" if more else "")
             texts.append(f"{name} {old:g} -> {changes[name, place]:g} in {where}")
         return "; ".join(texts)
 
-    def _write_kept(self, settings: CrateSettings, serials: tuple[int, ...]) -> None:
-        """Has the modules use again what was changed before they booted, if they and the file are the same."""
+    def _write_kept(self, settings: CrateSettings, modules: Sequence[ModuleInfo]) -> None:
+        """Has the modules use again what was changed in them before they booted, if the file is the same."""
         kept, bad = self._kept()
         if bad:
             then = "are lost" if kept is None else "are those of the version before"
             self.print(f"settings that were changed before the boot {then}: {bad[0]} cannot be read")
-        if kept is None or not kept.values:
+        if kept is None or not kept.modules:
             return
-        if (kept.file, kept.serials) != (self.settings_file, serials):
-            self.print("settings that were changed were those of other modules or another file: they are not used")
+        if kept.file != self.settings_file:
+            self.print("settings that were changed were those of another file: they are not used")
             return
+        if absent := kept.absent(modules):
+            self.print(
+                f"settings that were changed are kept for modules that are not there: {', '.join(map(str, absent))}"
+            )
         try:
-            settings.apply({key: value for key, value in kept.values.items() if key[0] in SETTINGS})
+            settings.apply({key: value for key, value in kept.of(modules).items() if key[0] in SETTINGS})
         except HardwareError as error:
             if not error.refuses:  # what was changed is kept for the next boot
                 raise
             self.print(f"settings that were changed before the boot cannot be used any more: {error}")
-
-
-def _serials(modules: Iterable[ModuleInfo]) -> tuple[int, ...]:
-    return tuple(info.serial for info in modules)

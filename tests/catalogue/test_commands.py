@@ -65,7 +65,7 @@ def test_a_table_has_the_latest_and_says_how_many_more_there_are(data: Path) -> 
 def test_none_says_so_and_a_folder_that_is_none_is_an_error(data: Path) -> None:
     assert "no run has a sidecar" in call(data, str(data)).stdout
     put(data, 1)
-    assert "none of 1 runs" in call(data, str(data), "--title", "x").stdout
+    assert "none of 1 run in" in call(data, str(data), "--title", "x").stdout
     for arguments in ([str(data / "nowhere")], ["show", "7", str(data)], [str(data), "--run", "x"]):
         assert call(data, *arguments).exit_code == 1
 
@@ -88,7 +88,7 @@ def test_all_of_a_run_as_somebody_wants_to_know_it_years_later(data: Path) -> No
 def test_files_that_are_what_they_were(data: Path) -> None:
     put(data, 1)
     done = call(data, "verify", str(data))
-    assert (done.exit_code, done.stdout) == (0, "1 runs, 1 files looked at (1 by sha256), 0 wrong\n")
+    assert (done.exit_code, done.stdout) == (0, "1 run, 1 file looked at (1 by sha256), 0 wrong\n")
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -118,7 +118,7 @@ def test_files_that_are_not(data: Path, *, quick: bool) -> None:
 )
 def test_a_damaged_sidecar_is_found(data: Path, content: str) -> None:
     put(data, 1).write_text(content)
-    assert "1 sidecars are damaged" in call(data, "list", str(data)).stderr
+    assert "1 sidecar is damaged" in call(data, "list", str(data)).stderr
     result = call(data, "verify", str(data))
     assert ("damaged" in result.stdout, result.exit_code) == (True, 1)
 

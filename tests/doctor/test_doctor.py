@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from pixieioc.config import load
+from pixieioc.doctor import gather
 from pixieioc.doctor.examine import CHECKS
 from pixieioc.testing.ioc import free_port
 from tests.running_ioc import ROOT, Ioc, running
@@ -35,6 +37,27 @@ state_dir = "{folder}/state"
 NOBODY = 65534
 #: A program before a program that takes rights from it which only root has.
 UNPRIVILEGED = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search,-sys_nice")
+
+
+#: With everything that an IOC may write, and may need packages for.
+ALL = """
+[pipeline]
+chain = ["DummyData", "GatherData", "ConvertToEvents", "SortEvents", "WriteEvents", "PublishEvents"]
+[ioc]
+state_dir = "{folder}/state"
+put_log = {{ file = "{folder}/logs/puts.json" }}
+pva = {{ on = true }}
+[run.conditions]
+pvs = ["ca://BEAM"]
+[tasks.GatherData]
+file_path = "{folder}/raw/"
+create_directory = true
+second_file_path = "{folder}/second/"
+[tasks.WriteEvents]
+file = "{folder}/events/run{{run}}.parquet"
+[tasks.PublishEvents]
+topic = "events"
+"""
 
 
 @pytest.fixture
@@ -155,6 +178,21 @@ def test_a_disk_without_room(folder: Path) -> None:
     assert code == 1
     assert _one(found, "folders", "(raw files) has 0.0 GB, a run needs 1")["level"] == "bad"
     assert _one(found, "disk speed", "No space left on device")["level"] == "bad"
+
+
+def test_all_that_is_written_and_all_that_is_needed_is_looked_at(folder: Path) -> None:
+    config = folder / "all.toml"
+    config.write_text(ALL.format(folder=folder))
+    loaded = load(config)
+    found = {each.used_for: each for each in gather.folders(loaded)}
+    assert [found[name].path for name in ("raw files", "files of events", "files that have no room elsewhere")] == [
+        f"{folder}/raw", f"{folder}/events", f"{folder}/second",
+    ]  # fmt: skip
+    assert found["put log"].path == f"{folder}/logs"
+    assert all(found[name].missing for name in ("files of events", "put log"))
+    needed = {package.name: package.source for package in gather.packages(loaded)}
+    assert (needed["p4p"], needed["aioca"]) == ("pixieioc[pva]", "pixieioc[conditions]")
+    assert (needed["pyarrow"], needed["confluent_kafka"]) == ("pixieioc[analysis]", "pixieioc[kafka]")
 
 
 def test_compiled_code_that_cannot_be_kept(folder: Path) -> None:

@@ -282,6 +282,17 @@ def test_a_boot_and_a_restart_keep_what_was_changed() -> None:
         with running(ioc):
             until_booted(ioc)
             _check_kept(ioc)
+            _use_slots(ioc, [2, 5])
+            assert ioc.get("M01:C09:TRIGGER_THRESHOLD_RBV") == 100
+            ioc.put("M01:C09:TRIGGER_THRESHOLD", 55)
+            _use_slots(ioc, [2, 3])
+            _check_kept(ioc)
+
+
+def _use_slots(ioc: Ioc, slots: list[int]) -> None:
+    ioc.put("TakeData:Slots", json.dumps(slots))
+    ioc.put("Boot", 1, 50)
+    ioc.until("M01:Slot_RBV", slots[1])
 
 
 def test_a_restart_names_the_file_of_settings_without_which_it_cannot_boot() -> None:

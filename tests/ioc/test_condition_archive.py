@@ -18,12 +18,12 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def _archive(path: Path, limit: int = 10_000, period: float = 1.0) -> ConditionArchive:
-    return ConditionArchive(path, 7, ["A", "B"], period, limit, 1000.0)
+def _archive(folder: Path, limit: int = 10_000, period: float = 1.0) -> ConditionArchive:
+    return ConditionArchive(folder, 7, ["A", "B"], period, limit, 1000.0)
 
 
 def test_it_says_what_it_is_and_has_values_with_time_and_alarm(tmp_path: Path) -> None:
-    archive = _archive(tmp_path / "c.jsonl")
+    archive = _archive(tmp_path)
     readings = [Reading(OK, 1.5, severity="NO_ALARM", time=999.5), Reading(OK, "on", severity="MINOR", time=5.0)]
     archive.write([line for i, r in enumerate(readings) if (line := archive.line_of(i, r, 1000.0))])
     lost = archive.line_of(1, Reading(NOT_CONNECTED), 1000.1)
@@ -41,7 +41,7 @@ def test_it_says_what_it_is_and_has_values_with_time_and_alarm(tmp_path: Path) -
 
 
 def test_of_one_condition_no_more_than_a_value_a_period_is_kept_but_each_loss_is(tmp_path: Path) -> None:
-    archive = _archive(tmp_path / "c.jsonl")
+    archive = _archive(tmp_path)
     there = Reading(OK, 1.0)
     kept = [archive.line_of(0, there, 1000.0 + i / 4) is not None for i in range(9)]
     assert [i for i, each in enumerate(kept) if each] == [0, 4, 8]
@@ -52,7 +52,7 @@ def test_of_one_condition_no_more_than_a_value_a_period_is_kept_but_each_loss_is
 
 
 def test_a_run_without_end_stays_below_the_limit_and_is_covered_from_beginning_to_end(tmp_path: Path) -> None:
-    archive = _archive(tmp_path / "c.jsonl", limit=20_000)
+    archive = _archive(tmp_path, limit=20_000)
     for second in range(20_000):
         lines = [archive.line_of(i, Reading(OK, float(second), time=second + i / 2), 1000.0 + second) for i in (0, 1)]
         archive.write([line for line in lines if line is not None])
@@ -66,13 +66,13 @@ def test_a_run_without_end_stays_below_the_limit_and_is_covered_from_beginning_t
 
 
 def test_a_disk_that_does_not_take_it_is_no_fault_of_ours(tmp_path: Path) -> None:
-    archive = _archive(tmp_path / "gone" / "c.jsonl")
+    archive = _archive(tmp_path / "gone")
     archive.write([b"{}\n"])
     assert ("No such file" in archive.problem, archive.errno) == (True, errno.ENOENT)
 
 
 def test_a_full_disk_leaves_whole_lines_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    archive = _archive(tmp_path / "c.jsonl", limit=10**6)
+    archive = _archive(tmp_path, limit=10**6)
     lines = [line for i in range(300) if (line := archive.line_of(0, Reading(OK, float(i)), 1000.0 + i)) is not None]
     archive.write(lines[:100])
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -94,7 +94,7 @@ def test_a_full_disk_leaves_whole_lines_and_it_goes_on_when_there_is_room(tmp_pa
 
 
 def test_what_was_left_out_since_the_disk_is_too_slow_is_counted(tmp_path: Path) -> None:
-    archive = _archive(tmp_path / "c.jsonl")
+    archive = _archive(tmp_path)
     archive.leave_out(0)
     assert archive.problem == ""
     archive.leave_out(3)

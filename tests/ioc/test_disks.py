@@ -185,11 +185,11 @@ def test_files_that_were_cut_off_are_named_when_their_task_is_killed_and_at_the_
             assert isinstance(done.exception(10), PutFailed)
             [part] = raw.glob("*.bin.part")
             ioc.put("Reset", 1)
-            ioc.until("UnfinishedFiles_RBV", f"1 raw file was cut off, pixieioc recover finishes them: {part}")
+            ioc.until("UnfinishedFiles_RBV", f"1 raw file was cut off, pixieioc recover finishes it: {part}")
             assert ioc.end() == 0
             ioc.start()
             ioc.until("UnfinishedFiles_RBV", lambda text: text.endswith(str(part)))
-            assert f"WARNING pixieioc.ioc.app: 1 raw file was cut off, pixieioc recover finishes them: {part}" in (
+            assert f"WARNING pixieioc.ioc.app: 1 raw file was cut off, pixieioc recover finishes it: {part}" in (
                 ioc.output()
             )
             part.unlink()

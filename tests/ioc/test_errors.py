@@ -57,8 +57,7 @@ def test_an_exception_in_the_iocs_own_code_is_an_error_that_operators_see_and_ac
         assert _states(pvs) == {"DummyData": "OK", "FillSpectra": "OK", "IOC": "ERROR"}
         assert pvs["IOC:ERROR"].severity == MAJOR
         message = pvs["IOC:ErrorMessage_RBV"]
-        assert message.value.startswith("a job has ended with: KeyError: 'no such region'\n")
-        assert "test_errors.py" in message.value  # where
+        assert message.value == "a job has ended with: KeyError: 'no such region'"
         assert (pvs["ErrorFirst_RBV"].value, pvs["ErrorLatched_RBV"].label) == ("IOC", "ERROR")
         assert pvs["LastErrorTask_RBV"].value == "IOC"
         errors.acknowledge()

@@ -20,15 +20,21 @@ NAMED_BY = {
 } | {"auto_save": True}
 
 
-def _cut_off(folder: Path, run_id: int, data: Path) -> Path:
-    """The archive of a run that was killed while a line was being written."""
-    path = folder / f"conditions-{run_id:06d}.jsonl"
+def _archive(folder: Path, run_id: int, data: Path) -> tuple[ConditionArchive, bytes]:
+    """The archive of a run, with one line, and that line."""
     named_by = {"GatherData": {**NAMED_BY, "file_path": str(data)}}
-    archive = ConditionArchive(path, run_id, ["BEAM"], 1.0, 10_000, 5.0, named_by)
+    archive = ConditionArchive(folder, run_id, ["BEAM"], 1.0, 10_000, 5.0, named_by)
     line = archive.line_of(0, Reading("ok", value=1.5, time=6.0, severity="NO_ALARM"), 6.0)
     assert line is not None
-    archive.write([line, line[:7]])
-    return path
+    archive.write([line])
+    return archive, line
+
+
+def _cut_off(folder: Path, run_id: int, data: Path) -> Path:
+    """The archive of a run that was killed while a line was being written."""
+    archive, line = _archive(folder, run_id, data)
+    archive.write([line[:7]])
+    return archive.path
 
 
 def _sidecars(named_by: NamedBy, run_id: int) -> Iterable[Path]:
@@ -56,6 +62,26 @@ def test_they_go_to_the_files_of_the_run_complete_and_say_that_the_ioc_was_lost(
         "run_id": 7, "end_reason": "IOC lost",
         "record": {"title": "beam on", "conditions_file": "pixie16_001_run000007_mod00.conditions.jsonl"},
     }  # fmt: skip
+
+
+def test_those_of_a_run_that_has_ended_wait_for_their_disk_and_are_brought_there_as_they_are(tmp_path: Path) -> None:
+    state, data = tmp_path / "state", tmp_path / "data"
+    state.mkdir()
+    archive, _ = _archive(state, 7, data)
+    archive.end()
+    whole = archive.path.read_bytes()
+    bring_home(state, 8, _sidecars)  # the disk is not there
+    assert archive.path.read_bytes() == whole
+    data.mkdir()
+    sidecar = data / "pixie16_001_run000007_mod00.bin.json"
+    record = {"end_reason": "Preset", "good": True}
+    problem = {"conditions_file": None, "conditions_problem": "No space left on device"}
+    sidecar.write_text(json.dumps({"run_id": 7, "end_reason": "run ended", "record": record | problem}))
+    bring_home(state, 8, _sidecars)
+    assert not list(state.iterdir())
+    name = "pixie16_001_run000007_mod00.conditions.jsonl"
+    assert (data / name).read_bytes() == whole
+    assert json.loads(sidecar.read_text())["record"] == record | {"conditions_file": name}
 
 
 def test_without_files_their_name_says_what_they_are_and_those_of_a_run_that_begins_stay(tmp_path: Path) -> None:

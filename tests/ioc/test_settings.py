@@ -236,7 +236,12 @@ async def test_writing_the_old_value_again_leaves_nothing_waiting() -> None:
         ("ConfigJSON", '{"SortEvents": 3}', "SortEvents = 3: must be a table"),
         ("ConfigJSON", '{"SortEvents": {"window": 1, "gap": -1}}', "SortEvents.gap = -1: must be"),
         ("ConfigJSON", '{"run": {"stop_timeout": 1}, "nonsense": 1}', "nonsense: no task has this name"),
-        ("ConfigJSON", '{"FillSpectra": {"bins": 64}}', "FillSpectra.bins: can only be set in the configuration file"),
+        ("ConfigJSON", '{"FillSpectra": {"bins": 64}}', "FillSpectra.bins = 64: can only be set in the configuration"),
+        # What several tasks share is named with all of them.
+        ("M00:C00:CalGain", -5.0, "GatherData.cal_gain and FillSpectra.cal_gain of M00:C00 = -5.0: must"),
+        ("ConfigJSON", '{"cal_gain": {"M00:C00": -1}}', "GatherData.cal_gain and FillSpectra.cal_gain of M00:C00 ="),
+        ("ConfigJSON", '{"modules": 3}', "GatherData.modules and FillSpectra.modules = 3: can only be set in the conf"),
+        ("ConfigJSON", '{"GatherData": {"cal_gain": 1}, "FillSpectra": {"cal_gain": 2}}', "values are given: 1.0, 2"),
         ("ConfigJSON", '{"erase": true}', "FillSpectra.erase: is a command, not a setting"),
     ],
 )

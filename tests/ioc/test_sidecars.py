@@ -46,7 +46,7 @@ def test_names_that_are_not_utf_8_stay_what_they_are(tmp_path: Path) -> None:
 
 
 def _conditions(folder: Path) -> ConditionArchive:
-    archive = ConditionArchive(folder / "conditions-000007.jsonl", 7, ["A"], 1.0, 10**6, 1000.0)
+    archive = ConditionArchive(folder, 7, ["A"], 1.0, 10**6, 1000.0)
     archive.write([line for line in (archive.line_of(0, Reading(OK, 1.5), 1000.0),) if line is not None])
     return archive
 
@@ -69,14 +69,14 @@ def test_the_conditions_come_to_the_data_and_without_data_nothing_is_left(tmp_pa
 
 def test_a_file_of_conditions_that_is_not_there_is_not_named_and_what_was_lost_is_said(tmp_path: Path) -> None:
     raw = _sidecar(tmp_path / "a_mod00.bin.json", run_id=7)
-    lost = ConditionArchive(tmp_path / "gone" / "c.jsonl", 7, ["A"], 1.0, 10**6, 1000.0)
+    lost = ConditionArchive(tmp_path / "gone", 7, ["A"], 1.0, 10**6, 1000.0)
     lost.write([b"{}\n"])
     with pytest.raises(Error, match="No such file") as told:
         complete(lambda: [raw], 7, RECORD, lost)
     assert told.value.errno == errno.ENOENT
     said = json.loads(raw.read_bytes())["record"]
     assert said["conditions_file"] is None
-    assert "c.jsonl is not there" in said["conditions_problem"]
+    assert "conditions-000007-ended.jsonl is not there" in said["conditions_problem"]
 
 
 def test_conditions_that_find_no_room_at_the_data_stay_where_they_are_and_leave_nothing_there(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_the_command_says_what_it_has_done_and_what_not(tmp_path: Path) -> None:
     out, err = _program(tmp_path / "*.part", code=1)
     assert out.splitlines() == [
         f"{tmp_path}/run000007_mod0{i}.bin: run 7, module {i}, 1000 whole records in 16003 bytes, "
-        "3 bytes of a record that is not whole are kept at the end"
+        "with 3 bytes of a record that is not whole at the end, kept"
         for i in (0, 2)
     ]
     assert err == f"pixieioc: {tmp_path}/run000007_mod01.bin exists already; nothing is overwritten\n"

@@ -13,7 +13,6 @@ import argparse
 import os
 import signal
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -25,34 +24,10 @@ from pathlib import Path
 
 import tests.conftest  # noqa: F401  # first of all: libca reads its environment once
 from tests.ca_client import PutFailed
-from tests.running_ioc import Ioc, ioc_folder, running
-from tests.system.scanner import KINDS, SEARCHES, Outcome, Scanner, scanner
+from tests.running_ioc import Ioc, ioc_folder
+from tests.system.scanned_ioc import scanned_ioc
+from tests.system.scanner import KINDS, Outcome, Scanner
 
-CONFIGURATION = """
-[pipeline]
-chain = ["DummyData", "GatherData", "ConvertToEvents", "SortEvents", "GatherEvents", "FillSpectra", "WriteEvents"]
-[ioc.pva]
-on = true
-interfaces = ["127.0.0.1"]
-broadcast_port = {1}
-[crate]
-modules = 1
-channels = 4
-adc_mhz = [500]
-firmware_revision = [34688]
-[tasks.DummyData]
-channel_rate = 1000
-[tasks.GatherData]
-auto_save = true
-file_path = "{0}/data/"
-create_directory = true
-[tasks.WriteEvents]
-file = "{0}/events_run{{run}}.parquet"
-[tasks.FillSpectra]
-bins = 1024
-roi_low = [100]
-roi_high = [200]
-"""
 #: A plan fails within so many seconds of the fault.
 LIMIT = 2.0
 #: The preset of a point in which a fault is made, s: long enough that it is in the middle.
@@ -199,23 +174,10 @@ def well(scans: Scans, scan: Scanner, kind: str, plan: str, points: int) -> Row:
     return row
 
 
-def modules(folder: Path, configuration: Path) -> Path:
-    """The folder of the detectors that fit a configuration."""
-    arguments = ["generate", configuration, "--out", folder, "--devices"]
-    subprocess.run([sys.executable, "-m", "pixieioc", *map(str, arguments)], check=True, capture_output=True)
-    return folder / "devices"
-
-
 def _of_kind(folder: Path, kind: str, points: int) -> Iterator[Row]:
     """The rows of one device with one protocol, and an IOC of its own."""
-    configuration = folder / "scan.toml"
-    configuration.write_text(CONFIGURATION.format(folder, SEARCHES))
-    module, protocol = KINDS[kind]
-    devices = modules(folder, configuration)
-    with (
-        running(Ioc(folder, "run", configuration)) as ioc,
-        scanner(devices / module, protocol + ioc.prefix) as scan,
-    ):
+    with scanned_ioc(folder, [kind]) as (ioc, scanners):
+        scan = scanners[kind]
         scans = Scans(ioc)
         scan.ready()
         for plan in ("count", "scan"):

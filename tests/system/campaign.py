@@ -13,21 +13,25 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psutil
 
 import tests.conftest  # noqa: F401  # first of all: libca reads its environment once
-from pixieioc.drill.drill import Drill, row_of
+from pixieioc.drill.drill import Drill, Violation, row_of
 from pixieioc.drill.faults import FAULTS, Fault, Outcome
+from pixieioc.drill.files import Files
+from pixieioc.drill.table import Seen
 from tests.running_ioc import Ioc
 from tests.system.client_faults import of_clients
 from tests.system.disk_faults import of_disks
+from tests.system.held import Held
 from tests.system.input_faults import of_input
 from tests.system.ioc_faults import of_ioc
 from tests.system.memory_group import memory_group
-from tests.system.rounds import STOP_TIMEOUT, Campaign, being_read, running_ioc
+from tests.system.readers import being_read
+from tests.system.rounds import PVA, STOP_TIMEOUT, Campaign, remove_checked, running_ioc
 from tests.system.slow_disk_faults import of_slow_disks
+from tests.system.start_faults import of_starts
 
 CONFIG = f"""
 [pipeline]
@@ -69,7 +73,7 @@ bins = 64
 state_dir = "state"
 disk_lolo = 0.0
 disk_low = 0.0
-"""
+{PVA}"""
 #: What a task does to itself when it is told, and what that must come to.
 SABOTAGE = {
     "exception": ("BeWrong", Outcome.ENDS), "memory error": ("BeGreedy", Outcome.ENDS),
@@ -106,8 +110,10 @@ def of_tasks(campaign: Campaign, tasks: int = 0) -> None:
             for fault in (*outside, *sabotage(ioc)):
                 for stop in (False, True) if campaign.only in fault.name else ():
                     for task in _victims(campaign, drill.tasks, tasks):
+                        held, files = Held(ioc), Files(ioc.folder / "events")
                         drill.round(fault, task, stop=stop)
-                        _free(ioc.folder)
+                        _checked(drill.table.row(row_of(fault, stop)), task, held, files)
+                        remove_checked(ioc)
                     print(drill.table.line(row_of(fault, stop)), flush=True)
 
 
@@ -116,14 +122,19 @@ def _victims(campaign: Campaign, tasks: list[str], count: int) -> list[str]:
     return campaign.choice.choices(tasks, k=count * campaign.times) if count else tasks * campaign.times
 
 
-def _free(folder: Path) -> None:
-    """Files of runs that have been checked."""
-    for file in (*folder.glob("raw/*"), *folder.glob("events/*")):
-        file.unlink(missing_ok=True)
+def _checked(seen: Seen, task: str, held: Held, files: Files) -> None:
+    """What a drill at a site does not look at."""
+    try:
+        held.check()
+        for text in files.wrong():
+            raise Violation(text)
+    except Violation as violation:
+        seen.violations.append(f"{task}: {violation}")
 
 
 PARTS: dict[str, Callable[[Campaign], None]] = {
-    "clients": of_clients, "input": of_input, "disks": of_disks, "slow disks": of_slow_disks, "ioc": of_ioc,
+    "starts": of_starts, "clients": of_clients, "input": of_input, "disks": of_disks, "slow disks": of_slow_disks,
+    "ioc": of_ioc,
 }  # fmt: skip
 
 

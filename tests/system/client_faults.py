@@ -10,23 +10,23 @@ import threading
 import time
 from collections.abc import Callable
 
-from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
 from tests.ca_client import PutFailed
 from tests.running_ioc import ROOT, Ioc
+from tests.system.held import Held
+from tests.system.readers import being_read
 from tests.system.rounds import (
     BOUND,
     Campaign,
     acquire,
     answered,
-    being_read,
     conserved,
     expect,
     in_a_run,
     next_run,
-    right,
     running_ioc,
 )
+from tests.system.run_files import RunFiles
 
 _HOLD = "import sys; from tests.ca_client import CaClient; CaClient(sys.argv[1]).put('Acquire', 1, 100)"
 
@@ -95,7 +95,7 @@ def _two_scans(ioc: Ioc, seen: Seen) -> None:
 
 def _killed_holder(ioc: Ioc, pause: float, seen: Seen) -> None:
     """The client that has begun the run is killed: the run goes on."""
-    files = Files(ioc.folder / "raw")
+    held, files = Held(ioc), RunFiles(ioc)
     ioc.put("PresetMode", "No preset")
     with subprocess.Popen([sys.executable, "-c", _HOLD, ioc.prefix], cwd=ROOT) as holder:
         try:
@@ -112,13 +112,14 @@ def _killed_holder(ioc: Ioc, pause: float, seen: Seen) -> None:
     expect(answered(ioc.put_later("Stop", 1, 60)) is None, "Stop has failed")
     seen.answered.append(time.monotonic() - began)
     conserved(ioc)
-    right(files)
+    files.right()
     next_run(ioc)
+    held.check()
 
 
 def _fought_over(ioc: Ioc, pause: float, seen: Seen) -> None:
     """A run is on or not when they are through; whatever there is, Stop ends it."""
-    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    held, files, run = Held(ioc), RunFiles(ioc), acquire(ioc)
     time.sleep(pause)  # the random moment
     _fighting_scripts(ioc)
     began = time.monotonic()
@@ -126,8 +127,9 @@ def _fought_over(ioc: Ioc, pause: float, seen: Seen) -> None:
         answered(put, BOUND)
     seen.answered.append(time.monotonic() - began)
     expect(ioc.get("IOC:ERROR") == "OK", f"IOC:ERROR: {ioc.get('IOC:ErrorMessage_RBV')}")
-    right(files)
+    files.right()
     next_run(ioc)
+    held.check()
 
 
 def of_clients(campaign: Campaign) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import time
@@ -11,12 +12,25 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
-from tests.block_disks import freezable, freeze, limit, thaw, unlimit, why_not, with_quota
+from tests.block_disks import btrfs, freezable, freeze, limit, thaw, unlimit, why_not
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc, ioc_folder
-from tests.system.rounds import BOUND, Campaign, acquire, answered, begun, expect, next_run, right, running_in
+from tests.system.held import Held
+from tests.system.readers import Readers, begin_again, being_read
+from tests.system.rounds import (
+    BOUND,
+    Campaign,
+    acquire,
+    answered,
+    conserved,
+    expect,
+    next_run,
+    pids_of,
+    remove_checked,
+    running_in,
+)
+from tests.system.run_files import RunFiles
 from tests.tmpfs import tmpfs, unmount
 
 Disk = Callable[[Path], None]
@@ -55,14 +69,14 @@ DISKS = {
     "full": Kind(_fill, _empty),
     "gone": Kind(unmount, lambda folder: _cover(folder, "-o", "size=4m")),
     "read-only": Kind(lambda folder: _cover(folder, "-o", "ro"), unmount),
-    "over its quota": Kind(partial(limit, size="64k"), unlimit, with_quota, "mkfs.btrfs"),
+    "over its quota": Kind(partial(limit, size="64k"), unlimit, btrfs, "mkfs.btrfs"),
     "that hangs": Kind(freeze, thaw, freezable, "mkfs.ext4", hangs=True),
 }
 
 
 def _raw(ioc: Ioc, began: float, seen: Seen) -> None:
     """The run ends with an error that is told at once."""
-    ioc.until("WriteStatus_RBV", "Write error", 4)
+    ioc.until("WriteStatus_RBV", "Write error", 2)
     seen.told.append(time.monotonic() - began)
     ioc.until("Acquire_RBV", "Done", BOUND)
 
@@ -81,17 +95,52 @@ def _events(ioc: Ioc, began: float, seen: Seen) -> None:
         expect(file.exists(), f"the run is told to be good, and {file.name} is not there")
 
 
-def _other(ioc: Ioc, began: float, seen: Seen) -> None:
-    """The run does not need that disk: it goes on."""
+def _state(ioc: Ioc, began: float, seen: Seen) -> None:
+    """The run does not need that disk: it goes on, and what cannot be saved is told."""
+    ioc.put("FileName", f"run{began:.0f}")
+    if not (ioc.folder / "state" / "state.json").exists() or _is_full(ioc.folder / "state"):
+        ioc.until("SR_status", lambda status: status != "Ok", 3)
+        expect(ioc.severity("SR_status") > 0, "SR_status is no alarm")
+        seen.told.append(time.monotonic() - began)
+    _goes_on(ioc)
+
+
+def _logs(ioc: Ioc, began: float, seen: Seen) -> None:
+    """Likewise; a line that cannot be written is told once a second."""
+    for number in range(60):  # more than what is left of a block that the files have already
+        ioc.put_and_forget("Comment", f"{number:200}")
+    if _is_full(ioc.folder / "logs"):
+        ioc.until("IOC:LogTo_RBV", lambda text: "(" in text, 3)
+        ioc.until("IOC:PutLogState_RBV", lambda state: state != "OK", 3)
+        for name in ("IOC:LogLost_RBV", "IOC:PutLogState_RBV"):
+            expect(ioc.severity(name) > 0, f"{name} is no alarm")
+        seen.told.append(time.monotonic() - began)
+    _goes_on(ioc)
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether nothing can be written there."""
+    try:
+        (folder / "probe").write_bytes(bytes(100_000))
+    except OSError:
+        return True
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / "probe").unlink(missing_ok=True)
+    return False
+
+
+def _goes_on(ioc: Ioc) -> None:
     time.sleep(0.5)  # in which it would show
     expect(ioc.get("Acquire_RBV") == "Acquiring", f"the run ended: {ioc.get('RunEndReason_RBV')}")
     ioc.put("Stop", 1, BOUND)
     expect(ioc.get("DetectorState_RBV") == "Idle", f"the run failed: {ioc.get('ErrorFirstMessage_RBV')}")
+    conserved(ioc)
 
 
 #: What a fault of the disk of these files comes to.
 FILES: dict[str, Callable[[Ioc, float, Seen], None]] = {
-    "raw": _raw, "events": _events, "state": _other, "logs": _other,
+    "raw": _raw, "events": _events, "state": _state, "logs": _logs,
 }  # fmt: skip
 
 
@@ -116,8 +165,12 @@ def _whole(ioc: Ioc, disk: Path, error: BaseException | None) -> None:
     expect(not said or known, f"IOC:ERROR: {said}")
 
 
+#: Whose task is replaced when the disk fails. One that hangs ends with a Kill, which replaces them all.
+_TASKS = {"raw": ["GatherData"], "events": ["WriteEvents"]}
+
+
 def _round(ioc: Ioc, disk: Path, kind: Kind, pause: float, seen: Seen) -> None:
-    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    held, pids, files, run = Held(ioc), pids_of(ioc), RunFiles(ioc), acquire(ioc)
     time.sleep(pause)  # the random moment
     kind.fault(disk)
     began = time.monotonic()
@@ -130,56 +183,67 @@ def _round(ioc: Ioc, disk: Path, kind: Kind, pause: float, seen: Seen) -> None:
     _whole(ioc, disk, error)
     if kind.hangs:
         kind.mend(disk)
-    right(files)
+    files.right(recorded=disk.name not in _TASKS, counted=disk.name not in _TASKS)
     kind.mend(disk)
     ioc.until("Ready_RBV", "Yes", 10)
     next_run(ioc)
+    expect(ioc.get("IOC:ERROR") == "OK", f"IOC:ERROR: {ioc.get('IOC:ErrorMessage_RBV')}")
+    changed = {task for task, pid in pids_of(ioc).items() if pid != pids[task]}
+    allowed = pids if kind.hangs and disk.name in _TASKS else _TASKS.get(disk.name, ())
+    expect(changed <= {*allowed}, f"{sorted(changed)} got new processes")
+    held.check()
 
 
-def _ended(what: str, pause: float, seen: Seen) -> None:
+def _ended(disk: Path, pause: float, ioc: Ioc, readers: Readers, seen: Seen) -> None:
     """SIGTERM ends the IOC in time while a task waits for a disk, and the next one works as soon as that answers."""
-    with ioc_folder() as folder, freezable(folder / what) as disk, running_in(folder) as ioc:
-        run = acquire(ioc)
-        time.sleep(pause)  # the random moment
-        freeze(disk)
-        time.sleep(0.5)  # in which somebody begins to wait for the disk
-        began = time.monotonic()
-        try:
-            ioc.process.send_signal(signal.SIGTERM)
-            expect(ioc.process.wait(BOUND) == 0, f"it ended with {ioc.process.returncode}")
-            seen.answered.append(time.monotonic() - began)
-        finally:
-            thaw(disk)
-        run.exception(10)
-        ioc.log.close()
-        ioc.start()
-        begun(ioc)
-        next_run(ioc)
+    run = acquire(ioc)
+    time.sleep(pause)  # the random moment
+    freeze(disk)
+    time.sleep(0.5)  # in which somebody begins to wait for the disk
+    readers.away()
+    began = time.monotonic()
+    try:
+        ioc.process.send_signal(signal.SIGTERM)
+        expect(ioc.process.wait(BOUND) == 0, f"it ended with {ioc.process.returncode}")
+        seen.answered.append(time.monotonic() - began)
+    finally:
+        thaw(disk)
+    run.exception(10)
+    begin_again(ioc, readers)
+    next_run(ioc)
 
 
 def of_disks(campaign: Campaign) -> None:
     """The disk of each kind of file fails in a run."""
-    for what in ("raw", "events"):
+    hangs = DISKS["that hangs"]
+    for what in _TASKS:
         name = f"SIGTERM while the disk of {what} hangs"
-        if why := why_not("mkfs.ext4"):
-            campaign.leave_out(name, why)
-            continue
-        for _ in campaign.rounds(name):
-            campaign.note(name, partial(_ended, what, campaign.choice.random()))
+        _rounds(campaign, name, what, hangs, lambda ioc, disk, readers: partial(_ended, disk, ioc=ioc, readers=readers))
     for what in FILES:
-        for kind in DISKS:
-            name = f"disk of {what} {kind}"
-            if why := why_not(DISKS[kind].program):
-                campaign.leave_out(name, why)
-                continue
-            for _ in campaign.rounds(name):
-                campaign.note(name, partial(_own_ioc, what, DISKS[kind], campaign.choice.random()))
+        for how, kind in DISKS.items():
+            name = f"disk of {what} {how}"
+            _rounds(campaign, name, what, kind, lambda ioc, disk, _, kind=kind: partial(_round, ioc, disk, kind))
 
 
-def _own_ioc(what: str, kind: Kind, pause: float, seen: Seen) -> None:
-    with ioc_folder() as folder, kind.made(folder / what) as disk, running_in(folder) as ioc:
-        try:
-            _round(ioc, disk, kind, pause, seen)
-        finally:
-            if kind.hangs:
+def _rounds(
+    campaign: Campaign, name: str, what: str, kind: Kind, make: Callable[[Ioc, Path, Readers], Callable[..., None]]
+) -> None:
+    """All rounds of a fault in one IOC, or in another one after each that went wrong."""
+    left = len(campaign.rounds(name))
+    if left and (why := why_not(kind.program)):
+        campaign.leave_out(name, why)
+        return
+    while left:
+        with (
+            ioc_folder() as folder,
+            kind.made(folder / what) as disk,
+            running_in(folder) as ioc,
+            being_read(campaign, ioc, shared=True) as readers,
+        ):
+            fault, wrong = make(ioc, disk, readers), len(campaign.table.violations)
+            while left and len(campaign.table.violations) == wrong:
+                left -= 1
+                pause = campaign.choice.random()
+                campaign.note(name, lambda seen, pause=pause, fault=fault: fault(pause=pause, seen=seen))
                 kind.mend(disk)
+                remove_checked(ioc)

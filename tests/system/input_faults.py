@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pixieioc.drill.drill import Violation
+from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
 from tests.ca_client import PutFailed
 from tests.conftest import DATA
 from tests.running_ioc import Ioc
-from tests.system.rounds import STOP_TIMEOUT, Campaign, answered, conserved, expect, running_ioc
+from tests.system.held import Held
+from tests.system.readers import being_read
+from tests.system.rounds import PVA, STOP_TIMEOUT, Campaign, answered, conserved, expect, pids_of, running_ioc
 
 CONFIG = f"""
 [pipeline]
@@ -28,7 +32,7 @@ file = "{{0}}/events/run{{{{run}}}}.parquet"
 state_dir = "state"
 disk_lolo = 0.0
 disk_low = 0.0
-"""
+{PVA}"""
 #: So many times as much is in the file as in the recording of the project: a run of it takes a second.
 _TIMES = 20
 _PATIENCE = 60.0
@@ -84,6 +88,7 @@ def _run(ioc: Ioc, in_it: Callable[[], None]) -> float:
 
 def _round(ioc: Ioc, fault: Fault, during: bool, choice: random.Random, seen: Seen) -> None:
     file, good = ioc.folder / "input.bin", _recording()
+    held, pids, files = Held(ioc), pids_of(ioc), Files(ioc.folder / "events")
     pause = 0.3 * choice.random()
 
     def in_it() -> None:
@@ -103,12 +108,17 @@ def _round(ioc: Ioc, fault: Fault, during: bool, choice: random.Random, seen: Se
     expect(ioc.get("IOC:ERROR") == "OK", f"IOC:ERROR: {ioc.get('IOC:ErrorMessage_RBV')}")
     for task in ioc.tasks():
         expect(ioc.get(f"{task}:Status") != "LOST", f"{task} was lost: {ioc.get('ErrorFirstMessage_RBV')}")
+    for text in files.wrong():
+        raise Violation(text)
     file.unlink(missing_ok=True)
     file.write_bytes(good)
     ioc.put("ErrorAck", 1)
     _run(ioc, lambda: None)
     found = ioc.get("DetectorState_RBV"), ioc.get("WriteEvents:Events_RBV") > 1000
     expect(found == ("Idle", True), f"the next run: {found}, {ioc.get('RunEndReason_RBV')}")
+    changed = {task for task, pid in pids_of(ioc).items() if pid != pids[task]}
+    expect(changed <= {"LoadFiles"}, f"{sorted(changed)} got new processes")
+    held.check()
 
 
 def _recording() -> bytes:
@@ -119,7 +129,7 @@ def of_input(campaign: Campaign) -> None:
     """Each of them."""
     if not any(campaign.only in name for name in FAULTS):
         return
-    with running_ioc(CONFIG, files={"input.bin": _recording()}) as ioc:
+    with running_ioc(CONFIG, files={"input.bin": _recording()}) as ioc, being_read(campaign, ioc):
         for name, (fault, during) in FAULTS.items():
             for _ in campaign.rounds(name):
                 campaign.note(

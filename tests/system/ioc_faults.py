@@ -1,10 +1,9 @@
-"""The part of the campaign that is about the IOC's own process, its helpers, its limits and its clock."""
+"""The part of the campaign that is about the IOC's own process: its helpers, its limits and its clock."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,85 +11,24 @@ from pathlib import Path
 
 import psutil
 
-from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
 from tests.running_ioc import Ioc
+from tests.system.held import Held, lives
 from tests.system.limit_faults import of_limits
+from tests.system.readers import being_read
 from tests.system.rounds import (
-    BOUND,
     Campaign,
     acquire,
     answered,
-    begun,
-    being_read,
     conserved,
     expect,
     in_a_run,
-    in_its_own_ioc,
-    lives,
     next_run,
-    right,
+    pids_of,
     running_ioc,
 )
-
-
-def _idle(ioc: Ioc) -> None:
-    ioc.until("DetectorState_RBV", "Idle", 20)
-
-
-def _starting(ioc: Ioc) -> None:
-    ioc.put_and_forget("Acquire", 1)
-
-
-def _acquiring(ioc: Ioc) -> None:
-    ioc.put_and_forget("Acquire", 1)
-    ioc.until("BytesWritten_RBV", lambda size: size > 0, 20)
-
-
-def _ending(ioc: Ioc) -> None:
-    _acquiring(ioc)
-    ioc.put_and_forget("Stop", 1)
-
-
-STATES: dict[str, Callable[[Ioc], None]] = {
-    "idle": _idle, "starting": _starting, "acquiring": _acquiring, "ending": _ending,
-}  # fmt: skip
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
-
-
-def _signal(number: signal.Signals, state: str, pause: float, ioc: Ioc, seen: Seen) -> None:
-    """Sends a signal to the IOC in a state; it ends in time with all that belongs to it, or goes on."""
-    files, below = Files(ioc.folder / "raw"), ioc.processes()[1:]
-    STATES[state](ioc)
-    time.sleep(pause)  # the random moment
-    began = time.monotonic()
-    ioc.process.send_signal(number)
-    if number == signal.SIGHUP:
-        expect(ioc.get("IOC:ERROR") == "OK", "SIGHUP is an error")
-        ioc.put("Stop", 1, BOUND)
-    else:
-        ioc.process.wait(BOUND)
-        while alive := [process for process in below if lives(process)]:
-            expect(time.monotonic() - began < BOUND, f"still there: {[p.pid for p in alive]}")
-            time.sleep(0.05)
-        ioc.log.close()
-        seen.answered.append(time.monotonic() - began)
-        left = list(Path(os.environ["TMPDIR"]).glob("pixieioc-*"))
-        expect(not left, f"left behind: {left}")
-        ioc.launch()
-        begun(ioc)
-    right(files)
-    expect(not files.unfinished(), "a raw file was cut off")
-    next_run(ioc)
-
-
-def _of_signals(campaign: Campaign) -> None:
-    for number in SIGNALS:
-        for state in STATES:
-            name = f"{number.name} of the IOC, {state}"
-            for _ in campaign.rounds(name):
-                campaign.note(name, in_its_own_ioc(partial(_signal, number, state, 0.5 * campaign.choice.random())))
-
+from tests.system.run_files import RunFiles
+from tests.system.signal_faults import of_signals
 
 # -- its helpers and files ------------------------------------------------------------------------------------------
 
@@ -117,9 +55,8 @@ def _without_helper(word: str, pause: float, ioc: Ioc, seen: Seen) -> None:
 
 def _without_server_and_task(pause: float, ioc: Ioc, seen: Seen) -> None:
     """The fork server is killed and then a task, of whose end nobody can tell but the task itself."""
-    tasks, victim = ioc.tasks(), ioc.tasks()[int(pause * len(ioc.tasks()))]
-    pids = {task: ioc.pid_of(task) for task in tasks}
-    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    victim, pids, held = ioc.tasks()[int(pause * len(ioc.tasks()))], pids_of(ioc), Held(ioc)
+    files, run = RunFiles(ioc), acquire(ioc)
     time.sleep(pause)  # the random moment
     _kill_helper(ioc, "forkserver")  # which may be gone already
     ioc.kill_task(victim)
@@ -129,10 +66,11 @@ def _without_server_and_task(pause: float, ioc: Ioc, seen: Seen) -> None:
     answered(run)
     seen.answered.append(time.monotonic() - began)
     expect(ioc.get("ErrorFirst_RBV") == victim, f"ErrorFirst_RBV names {ioc.get('ErrorFirst_RBV')!r}")
-    right(files)
+    files.right()
     next_run(ioc)
-    changed = [task for task in tasks if ioc.pid_of(task) != pids[task]]
+    changed = [task for task, pid in pids_of(ioc).items() if pid != pids[task]]
     expect(changed == [victim], f"{changed} got new processes, not {victim} alone")
+    held.check()
 
 
 def _without_temporary_files(pause: float, ioc: Ioc, seen: Seen) -> None:
@@ -141,7 +79,7 @@ def _without_temporary_files(pause: float, ioc: Ioc, seen: Seen) -> None:
             if folder.name.startswith(("pixieioc-", "pymp-")):
                 shutil.rmtree(folder)
 
-    in_a_run(ioc, remove, pause, seen)
+    in_a_run(ioc, remove, pause, seen, replaced=True)
 
 
 #: Each gets a random share, the IOC and what is seen. Without their sockets, tasks are replaced: that comes last.
@@ -181,7 +119,7 @@ def _set_clock(ioc: Ioc, hours: int) -> None:
 def _step(hours: int, pause: float, ioc: Ioc, seen: Seen) -> None:
     """The clock is stepped in a run: stamps follow it, times that have passed do not, and the run goes on."""
     _set_clock(ioc, 0)
-    files, began = Files(ioc.folder / "raw"), time.monotonic()
+    held, pids, files, began = Held(ioc), pids_of(ioc), RunFiles(ioc), time.monotonic()
     run = acquire(ioc)
     time.sleep(pause)  # the random moment
     _set_clock(ioc, hours)
@@ -206,24 +144,29 @@ def _step(hours: int, pause: float, ioc: Ioc, seen: Seen) -> None:
     expect(1 < real < lasted, f"ElapsedReal_RBV is {real} s after {lasted:.1f} s")
     expect(ioc.get("DetectorState_RBV") == "Idle", f"the run failed: {ioc.get('ErrorFirstMessage_RBV')}")
     conserved(ioc)
-    right(files)
+    files.right()
     next_run(ioc)
     _set_clock(ioc, 0)
     next_run(ioc)
+    expect(pids_of(ioc) == pids, "tasks that were well got new processes")
+    held.check()
 
 
 def _of_clock(campaign: Campaign) -> None:
     names = {"clock stepped forward by an hour": 1, "clock stepped back by an hour": -1}
+    if not any(campaign.only in name for name in names):
+        return
     library = _faketime()
-    for name, hours in names.items():
-        if not library:
+    if not library:
+        for name in names:
             campaign.leave_out(name, "there is no libfaketime; $LIBFAKETIME may name it")
-            continue
-        for _ in campaign.rounds(name):
-            # The file is read at each call, so a step is a step for all processes at once; intervals stay true.
-            step = partial(_step, hours, campaign.choice.random())
-            own = in_its_own_ioc(step, environment=_stepped(library), files={"clock": b"+0h"})
-            campaign.note(name, own)
+        return
+    own = {"environment": _stepped(library), "files": {"clock": b"+0h"}}
+    with running_ioc(**own) as ioc, being_read(campaign, ioc):
+        for name, hours in names.items():
+            for _ in campaign.rounds(name):
+                # The file is read at each call, so a step is one for all processes at once; intervals stay true.
+                campaign.note(name, partial(_step, hours, campaign.choice.random(), ioc))
 
 
 def _stepped(library: str) -> dict[str, str]:
@@ -236,4 +179,4 @@ def of_ioc(campaign: Campaign) -> None:
     _of_helpers(campaign)
     of_limits(campaign)
     _of_clock(campaign)
-    _of_signals(campaign)
+    of_signals(campaign)

@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from pixieioc.drill.drill import Violation
-from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
 from tests.ca_client import NoAnswer
 from tests.running_ioc import Ioc, ioc_folder
+from tests.system.held import Held
 from tests.system.processes_group import processes_group
 from tests.system.processes_group import why_not as why_no_processes_group
 from tests.system.rounds import (
@@ -29,9 +29,9 @@ from tests.system.rounds import (
     in_a_run,
     in_its_own_ioc,
     next_run,
-    right,
     running_in,
 )
+from tests.system.run_files import RunFiles
 
 
 @contextlib.contextmanager
@@ -61,18 +61,19 @@ def _few_files(pause: float, seen: Seen) -> None:
 
 def _with_few_files(ioc: Ioc, pause: float, seen: Seen) -> None:
     """Clients take all that is left; who is connected is served, and the next run is good."""
-    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    held, files, run = Held(ioc), RunFiles(ioc), acquire(ioc)
     time.sleep(pause)  # the random moment
     with _many_connections(ioc):
         began = time.monotonic()
         expect(answered(ioc.put_later("Stop", 1, 60)) is None, "Stop has failed")
         answered(run)
         seen.answered.append(time.monotonic() - began)
+        expect(ioc.get("DetectorState_RBV") == "Idle", f"the run failed: {ioc.get('ErrorFirstMessage_RBV')}")
+        conserved(ioc)
+        files.right()
         next_run(ioc)
-    expect(ioc.get("DetectorState_RBV") == "Idle", f"the run failed: {ioc.get('ErrorFirstMessage_RBV')}")
-    conserved(ioc)
-    right(files)
     next_run(ioc)
+    held.check()
 
 
 def _limit_files(count: int) -> None:

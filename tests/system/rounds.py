@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -17,12 +16,21 @@ from typing import Any
 import psutil
 
 from pixieioc.drill.drill import Violation
-from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen, Table
+from pixieioc.testing.ioc import free_port
 from tests.ca_client import NoAnswer, PutFailed
-from tests.running_ioc import ROOT, Ioc, ioc_folder
-from tests.system.reader import KINDS, there
+from tests.running_ioc import Ioc, ioc_folder
+from tests.system.held import Held
+from tests.system.reader import there
+from tests.system.run_files import RunFiles
 
+#: Where the IOCs of this process are found by the clients of PVAccess that it starts.
+PVA_ENVIRONMENT = {"EPICS_PVAS_BROADCAST_PORT": str(free_port()), "EPICS_PVAS_INTF_ADDR_LIST": "127.0.0.1"}
+#: For an IOC's configuration: it serves PVAccess, too, if that is installed.
+PVA = f"""
+[ioc.pva]
+on = {str(there("p4p")).lower()}
+"""
 STOP_TIMEOUT = 3.0
 #: Within which each put of a command is answered once something ends the run, with what a busy computer takes on top.
 BOUND = STOP_TIMEOUT + 2 + 2
@@ -48,7 +56,7 @@ file = "{{0}}/logs/ioc.log"
 level = "debug"
 [ioc.put_log]
 file = "{{0}}/logs/puts"
-"""
+{PVA}"""
 
 
 @dataclass
@@ -103,7 +111,7 @@ def running_in(
     for name, content in (files or {}).items():
         (folder / name).write_bytes(content)
     ioc = Ioc(folder, "run", file)
-    ioc.environment = {name: value.format(folder) for name, value in (environment or {}).items()}
+    ioc.environment = PVA_ENVIRONMENT | {name: value.format(folder) for name, value in (environment or {}).items()}
     try:
         ioc.launch(**options)
         begun(ioc)
@@ -144,50 +152,10 @@ def _end(ioc: Ioc) -> None:
         raise
 
 
-@contextlib.contextmanager
-def being_read(campaign: Campaign, ioc: Ioc) -> Iterator[None]:
-    """Meanwhile, a program of each kind of client has monitors on all process variables and gets all of them."""
-    with contextlib.ExitStack() as readers:
-        for kind in KINDS:
-            if there(kind):
-                readers.enter_context(_read_by(kind, campaign, ioc))
-            else:
-                campaign.leave_out(f"{kind} reads all PVs meanwhile", "it is not installed")
-        yield
-
-
-@contextlib.contextmanager
-def _read_by(kind: str, campaign: Campaign, ioc: Ioc) -> Iterator[None]:
-    command = [sys.executable, "-m", "tests.system.reader", kind, ioc.prefix, str(ioc.arguments[-1])]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "reading\n"
-        yield
-        said, _ = reader.communicate("\n", timeout=60)
-    seen = campaign.table.row(f"{kind} reads all PVs meanwhile: values got")
-    gets, slowest, *problems = said.splitlines() or ["0", "0", "it has died"]
-    seen.rounds += int(gets)
-    seen.answered.append(float(slowest))
-    seen.violations += problems if int(gets) else ["it has got nothing"]
-
-
 def expect(holds: object, text: str) -> None:
     """Something must hold."""
     if not holds:
         raise Violation(text)
-
-
-def lives(process: psutil.Process) -> bool:
-    """Whether a process is there, and no zombie."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def task_processes(ioc: Ioc) -> list[psutil.Process]:
-    """Those of the tasks, whoever is their parent."""
-    return [psutil.Process(ioc.pid_of(task)) for task in ioc.tasks()]
 
 
 def next_run(ioc: Ioc, seconds: float = 0.2) -> None:
@@ -222,29 +190,31 @@ def conserved(ioc: Ioc) -> None:
         expect(handled + missing <= sent <= handled + missing + dropped, text)
 
 
-def right(files: Files) -> None:
-    """Each raw file that is complete is what its sidecar says."""
-    for text in files.wrong():
-        raise Violation(text)
-
-
 def acquire(ioc: Ioc) -> Future[None]:
     """A run has begun to write data."""
     ioc.put("PresetMode", "No preset")
+    before = ioc.get("RunId_RBV")
     run = ioc.put_later("Acquire", 1, 120)
+    ioc.until("RunId_RBV", lambda number: number > before, 20)
+    ioc.until("DetectorState_RBV", "Acquire", 20)
     ioc.until("BytesWritten_RBV", lambda size: size > 0, 20)
     return run
 
 
-def in_a_run(ioc: Ioc, fault: Callable[[], None], pause: float, seen: Seen, *, goes_on: bool = True) -> None:
-    """Does something in a run, which goes on (if it must) until Stop ends it in time; no process is left over."""
-    fds, below = ioc.processes()[0].num_fds(), {*ioc.processes()[1:], *task_processes(ioc)}
-    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+def in_a_run(
+    ioc: Ioc, fault: Callable[[], None], pause: float, seen: Seen, *, goes_on: bool = True, replaced: bool = False
+) -> None:
+    """Does something in a run, which goes on (if it must) until Stop ends it in time; nothing is left over.
+
+    `replaced`: tasks may have other processes afterwards, although nothing was done to them.
+    """
+    held, pids, files, run = Held(ioc), pids_of(ioc), RunFiles(ioc), acquire(ioc)
     time.sleep(pause)  # the random moment
     fault()
     if goes_on:
-        written = ioc.get("BytesWritten_RBV")
+        written, done = ioc.get("BytesWritten_RBV"), time.monotonic()
         ioc.until("BytesWritten_RBV", lambda size: size > written, 3)
+        seen.told.append(time.monotonic() - done)
         expect(ioc.get("Acquire_RBV") == "Acquiring", f"the run ended: {ioc.get('RunEndReason_RBV')}")
     began = time.monotonic()
     for put in (ioc.put_later("Stop", 1, 60), run):
@@ -254,10 +224,19 @@ def in_a_run(ioc: Ioc, fault: Callable[[], None], pause: float, seen: Seen, *, g
     if goes_on:
         expect(ioc.get("DetectorState_RBV") == "Idle", f"the run failed: {ioc.get('ErrorFirstMessage_RBV')}")
         conserved(ioc)
-    right(files)
+    files.right()
     next_run(ioc)
-    there = {*ioc.processes(), *task_processes(ioc)}
-    orphans = [process.pid for process in below if lives(process) and process not in there]
-    expect(not orphans, f"processes {orphans} belong to nobody")
-    expect(len(there) <= len(below) + 1, f"{len(there)} processes, {len(below) + 1} before")
-    expect(ioc.processes()[0].num_fds() < fds + 12, "file descriptors are left open")
+    expect(replaced or pids_of(ioc) == pids, "tasks that were well got new processes")
+    held.check()
+
+
+def pids_of(ioc: Ioc) -> dict[str, int]:
+    """The process of each task."""
+    return {task: ioc.pid_of(task) for task in ioc.tasks()}
+
+
+def remove_checked(ioc: Ioc) -> None:
+    """Removes the files of runs that have been checked."""
+    for file in (*ioc.folder.glob("raw/*"), *ioc.folder.glob("events/*")):
+        if file.is_file():
+            file.unlink()

@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
 from tests.block_disks import freezable, slow_down, stalling, why_not_slow
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc, ioc_folder
+from tests.system.held import Held
+from tests.system.readers import being_read
 from tests.system.rounds import (
     BOUND,
     CONFIG,
@@ -23,9 +24,10 @@ from tests.system.rounds import (
     conserved,
     expect,
     next_run,
-    right,
+    pids_of,
     running_in,
 )
+from tests.system.run_files import RunFiles
 
 #: Five times what the slow disk takes.
 _CONFIG = CONFIG + "[tasks.DummyData]\nchannel_rate = 150000\n"
@@ -83,7 +85,7 @@ def _true(ioc: Ioc, disk: Path, slow: str, error: BaseException | None) -> None:
 
 
 def _round(ioc: Ioc, disk: Path, slow: str, pause: float, seen: Seen) -> None:
-    files, run = Files(ioc.folder / "raw"), acquire(ioc)
+    held, pids, files, run = Held(ioc), pids_of(ioc), RunFiles(ioc), acquire(ioc)
     time.sleep(pause)  # the random moment
     with DISKS[slow](disk):
         if disk.name == "raw" and slow == "with 1 MB/s":
@@ -95,10 +97,14 @@ def _round(ioc: Ioc, disk: Path, slow: str, pause: float, seen: Seen) -> None:
         seen.answered.append(time.monotonic() - began)
         _true(ioc, disk, slow, error)
     expect(not files.unfinished(), f"{files.unfinished()} raw files were cut off")
-    right(files)
+    files.right()
     conserved(ioc)
+    failed = {ioc.get("ErrorFirst_RBV")}
     ioc.until("Ready_RBV", "Yes", 20)
     next_run(ioc)
+    changed = {task for task, pid in pids_of(ioc).items() if pid != pids[task]}
+    expect(changed <= failed, f"{sorted(changed)} got new processes")
+    held.check()
 
 
 def of_slow_disks(campaign: Campaign) -> None:
@@ -110,9 +116,14 @@ def of_slow_disks(campaign: Campaign) -> None:
                 campaign.leave_out(name, why)
                 continue
             for _ in campaign.rounds(name):
-                campaign.note(name, partial(_own_ioc, what, slow, campaign.choice.random()))
+                campaign.note(name, partial(_own_ioc, campaign, what, slow, campaign.choice.random()))
 
 
-def _own_ioc(what: str, slow: str, pause: float, seen: Seen) -> None:
-    with ioc_folder() as folder, freezable(folder / what) as disk, running_in(folder, _CONFIG) as ioc:
+def _own_ioc(campaign: Campaign, what: str, slow: str, pause: float, seen: Seen) -> None:
+    with (
+        ioc_folder() as folder,
+        freezable(folder / what) as disk,
+        running_in(folder, _CONFIG) as ioc,
+        being_read(campaign, ioc),
+    ):
         _round(ioc, disk, slow, pause, seen)

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pixieioc.devices.files import check, read
-from tests.running_ioc import Ioc, ioc_folder, running
-from tests.system.bluesky_faults import CONFIGURATION, LONG, Scans, judged, modules, one_fault
-from tests.system.scanner import KINDS, SEARCHES, Outcome, Scanner, scanner
+from tests.running_ioc import ioc_folder
+from tests.system.bluesky_faults import LONG, Scans, judged, one_fault
+from tests.system.scanned_ioc import scanned_ioc
+from tests.system.scanner import Outcome, Scanner
 from tests.system.tiled_catalogue import catalogue, written
 
 #: Both devices, both protocols; ophyd-async over Channel Access is what the page about bluesky shows.
@@ -27,18 +27,10 @@ pytestmark = pytest.mark.timeout(180)  # the first one waits for an IOC and two 
 @pytest.fixture(scope="module")
 def scans() -> Iterator[tuple[Scans, dict[str, Scanner]]]:
     """An IOC, and a RunEngine with each device."""
-    with ioc_folder() as folder:
-        configuration = folder / "scan.toml"
-        configuration.write_text(CONFIGURATION.format(folder, SEARCHES))
-        devices = modules(folder, configuration)
-        with running(Ioc(folder, "run", configuration)) as ioc, ExitStack() as stack:
-            made: dict[str, Scanner] = {}
-            for kind in TRIED:
-                module, protocol = KINDS[kind]
-                made[kind] = stack.enter_context(scanner(devices / module, protocol + ioc.prefix))
-            for one in made.values():
-                one.ready()
-            yield Scans(ioc), made
+    with ioc_folder() as folder, scanned_ioc(folder, TRIED) as (ioc, made):
+        for one in made.values():
+            one.ready()
+        yield Scans(ioc), made
 
 
 @pytest.mark.parametrize("kind", TRIED)

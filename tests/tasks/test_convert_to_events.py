@@ -81,7 +81,7 @@ def test_a_broken_region_is_printed_once_and_with_its_whole_length(
     text = [text for task, text in pipeline.heard_prints if task == "ConvertToEvents" and "broken" in text]
     first, last = "module 0: 20000 bytes broken at byte 1600 of this run", "28 bytes broken at byte 23200 of this run"
     if block_size > 30_000:
-        assert text == [f"{first}, and 1 more region behind"] or text == [first, f"module 0: {last}"]
+        assert text == [f"{first}, and 1 more region after it"] or text == [first, f"module 0: {last}"]
     else:
         assert text == [first, f"module 0: {last}"]
 

@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from pixieioc.counted import counted
+
 #: Seconds after which it may be asked again who is there: that takes longer, the more there are.
 _AGAIN = 1.0
 
@@ -38,10 +40,9 @@ class Admission:
 
     def _why(self, peer: str) -> str:
         if peer not in self._made and len(self._made) >= self._clients:
-            count = "is 1 client" if self._clients == 1 else f"are {self._clients} clients"
-            return f"there {count}, more may not be"
+            return f"no more than {counted(self._clients, 'client')} may be connected"
         if self._made[peer] >= self._channels:
-            return f"this client has {self._channels} channels, more may not be"
+            return f"no more than {counted(self._channels, 'channel')} may be open from this client"
         return ""
 
     def _count(self) -> None:

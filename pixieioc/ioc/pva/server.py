@@ -30,6 +30,9 @@ from pixieioc.ioc.records.rights import Gate
 from pixieioc.ioc.records.security import Security
 
 log = logging.getLogger(__name__)
+# At level DEBUG p4p describes a server that has just started, and holds Python's lock while it waits for pvxs' threads.
+# They may need that lock just then, for a client that is back at once: the whole IOC would stand still for ever.
+logging.getLogger("p4p").setLevel(logging.INFO)
 
 #: Seconds after which clients that were turned away may try again.
 _AGAIN = 10.0

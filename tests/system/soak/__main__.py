@@ -1,7 +1,8 @@
 """Runs of random length, for hours: `python -m tests.system.soak --hours 2 --seed 7 --out FOLDER`.
 
-Clients open and close screens, settings are written, files roll over, tasks are killed in the first third. What each
-process uses is recorded in FOLDER/samples.csv, and what was seen is said at the end.
+Clients open and close screens, settings are written, files roll over, tasks are killed in the first third; then as many
+short runs as fit into a twelfth of the time and twice as many clients fill whatever fills up once. What each process
+uses is recorded in FOLDER/samples.csv, and what was seen is said at the end.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ size = 1.0
 """
 _WRONG = (Violation, AssertionError, NoAnswer, PutFailed, TimeoutError, psutil.Error)
 #: Tasks are killed in the first part of the time only: then it is seen for long whether those that there are grow.
-_KILLS = 1 / 3
+#: After it, until this part, runs are short, twice as many clients are there, and for a while they stand still.
+_KILLS, _SETTLING = 1 / 3, 5 / 12
+_STILL = 10.0  #: For so long clients stand still, in seconds.
 _EVERY = 15.0  #: Seconds from one sample to the next.
 
 
@@ -93,6 +96,57 @@ def _record(ioc: Ioc, recording: Recording) -> None:
         recording.add(figure)
 
 
+class Soak:
+    """Runs and clients of one IOC, and what was recorded of it."""
+
+    def __init__(self, ioc: Ioc, count: int, seed: int, out: Path) -> None:
+        self._ioc, self._count, self._seed, self._screens = ioc, count, seed, _screens(ioc)
+        self.clients = self.come(seed)
+        self.recording, self.runs = Recording(out), Runs(ioc, random.Random(seed))
+        self._due = self._said = 0.0
+
+    def come(self, seed: int) -> Clients:
+        """As many clients as are always there."""
+        return Clients(self._screens, self._ioc.prefix, self._count, random.Random(seed))
+
+    def go_on(self, until: float, *, kills: bool = False, quick: bool = False) -> None:
+        """One run after the other, until so many seconds after the beginning or the end of the IOC."""
+        while self.recording.since < until and self._ioc.process.poll() is None:
+            self._run(kills=kills, quick=quick)
+            self.clients.look()
+            if self.recording.since >= self._due:
+                _record(self._ioc, self.recording)
+                self._due += _EVERY
+            if self.recording.since >= self._said:
+                print(f"{self.recording.since:.0f} s: {self.runs.totals}", flush=True)
+                self._said += 300
+
+    def settle(self, until: float) -> None:
+        """What fills up with each run, and what the worst moment needs, is there after it."""
+        crowd = self.come(self._seed + 1)
+        try:
+            self.go_on((self.recording.since + until) / 2, quick=True)
+            with self.clients.standing_still(), crowd.standing_still():
+                self.go_on(self.recording.since + _STILL, quick=True)
+            self.go_on(until, quick=True)
+        finally:
+            crowd.end()
+        self.clients.add(crowd)
+
+    def _run(self, *, kills: bool, quick: bool) -> None:
+        runs = self.runs
+        try:
+            runs.one(kills=kills, quick=quick)
+        except _WRONG as violation:
+            runs.totals.wrong.append(f"after {self.recording.since:.0f} s, {runs.what}: {violation}")
+            print(runs.totals.wrong[-1], flush=True)
+            if self._ioc.process.poll() is not None:
+                return
+            with contextlib.suppress(PutFailed):
+                self._ioc.put("Abort", 1)
+        runs.forget()
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,48 +156,30 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("soak"), help="folder for samples")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    choice = random.Random(given.seed)
-    load = os.getloadavg()[0]
+    load, seconds = os.getloadavg()[0], 3600 * given.hours
     with running_ioc(CONFIG) as ioc:
-        clients = Clients(_screens(ioc), ioc.prefix, given.clients, random.Random(given.seed))
-        recording, runs = Recording(given.out), Runs(ioc, choice)
-        due, said = 0.0, 0.0
         ioc.until("Ready_RBV", "Yes", 120)
-        below: list[psutil.Process] = []
+        soak = Soak(ioc, given.clients, given.seed, given.out)
+        clients, recording, totals = soak.clients, soak.recording, soak.runs.totals
         try:
-            while recording.since < 3600 * given.hours:
-                try:
-                    runs.one(kills=recording.since < _KILLS * 3600 * given.hours)
-                except _WRONG as violation:
-                    runs.totals.wrong.append(f"after {recording.since:.0f} s, {runs.what}: {violation}")
-                    print(runs.totals.wrong[-1], flush=True)
-                    if ioc.process.poll() is not None:
-                        break
-                    with contextlib.suppress(PutFailed):
-                        ioc.put("Abort", 1)
-                runs.forget()
-                clients.look()
-                if recording.since >= due:
-                    _record(ioc, recording)
-                    due += _EVERY
-                if recording.since >= said:
-                    print(f"{recording.since:.0f} s: {runs.totals}", flush=True)
-                    said += 300
-            below = ioc.processes()[1:]
+            soak.go_on(_KILLS * seconds, kills=True)
+            soak.settle(_SETTLING * seconds)
+            soak.go_on(seconds)
+            below = ioc.processes()[1:] if ioc.process.poll() is None else []
         finally:
             clients.end()
             recording.close()
     _, alive = psutil.wait_procs(below, timeout=5)
     left = [*map(str, alive), *map(str, Path(tempfile.gettempdir()).glob("pixieioc-*"))]
-    runs.totals.wrong += [f"left behind: {each}" for each in left]
+    totals.wrong += [f"left behind: {each}" for each in left]
     print(f"\nseed {given.seed}, {recording.since:.0f} s, load {load:.1f} to {os.getloadavg()[0]:.1f}")
-    print(runs.totals)
+    print(totals)
     for who, whose in (("this program", resource.RUSAGE_SELF), ("IOC and clients", resource.RUSAGE_CHILDREN)):
         print(f"{who}: {sum(resource.getrusage(whose)[:2]):.0f} s of a processor")
     print(f"clients: {clients.came} came, {clients.screens} screens, {clients.posts} values, {clients.lost} times lost")
     lines, grown = judged(given.out)
     print(*clients.problems, "", *lines, "", *grown, sep="\n")
-    return bool(runs.totals.wrong or clients.problems or grown)
+    return bool(totals.wrong or clients.problems or grown)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.running_ioc import ROOT
@@ -52,6 +55,21 @@ class Clients:
             return
         posts, screens, lost = map(int, said.split())
         self.posts, self.screens, self.lost = self.posts + posts, self.screens + screens, self.lost + lost
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Meanwhile none of them takes anything from the IOC."""
+        for process, _ in self._there:
+            process.send_signal(signal.SIGSTOP)
+        yield
+        for process, _ in self._there:
+            process.send_signal(signal.SIGCONT)
+
+    def add(self, others: Clients) -> None:
+        """Counts what others have seen, too."""
+        self.posts, self.screens = self.posts + others.posts, self.screens + others.screens
+        self.came, self.lost = self.came + others.came, self.lost + others.lost
+        self.problems += others.problems
 
     def end(self) -> None:
         """All of them leave."""

@@ -19,6 +19,8 @@ from tests.system.soak.settings import LIVE, SETTINGS
 
 #: How long a run lasts, in seconds, and how often that is drawn.
 _LENGTHS = (((0.1, 2.0), 5), ((2.0, 10.0), 4), ((10.0, 60.0), 1))
+#: How long one lasts while what fills up with every run is to fill up.
+_QUICK = (((0.1, 0.3), 1),)
 #: How a run ends, and how often that is drawn.
 _ENDS = {"time": 5, "events": 2, "stop": 6, "abort": 2, "task killed": 1.2, "Kill": 0.2}
 _KILLS = ("task killed", "Kill")
@@ -47,11 +49,12 @@ class Runs:
         self.totals = Totals()
         self.what = ""  #: what the present run is
 
-    def one(self, *, kills: bool) -> None:
+    def one(self, *, kills: bool, quick: bool) -> None:
         """Settings, a run that ends in one of the ways (such as tasks killed, if `kills`), and what must hold then."""
         ends = {how: weight for how, weight in _ENDS.items() if kills or how not in _KILLS}
         [how] = self._choice.choices(list(ends), list(ends.values()))
-        [(low, high)] = self._choice.choices([each for each, _ in _LENGTHS], [weight for _, weight in _LENGTHS])
+        lengths = _QUICK if quick else _LENGTHS
+        [(low, high)] = self._choice.choices([each for each, _ in lengths], [weight for _, weight in lengths])
         seconds = self._choice.uniform(low, high)
         self.what = f"run {self._run_id + 1}, {how}, {seconds:.1f} s"
         self.totals.runs[how] += 1
