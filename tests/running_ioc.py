@@ -30,7 +30,7 @@ _SERVES = r"\bserves\b|IOC is up"
 
 
 def until_printed(
-    log: Path, process: subprocess.Popen[bytes], text: str = _SERVES, begin: int = 0, seconds: float = 120.0
+    log: Path, process: subprocess.Popen[Any], text: str = _SERVES, begin: int = 0, seconds: float = 120.0
 ) -> None:
     """Waits until a program has printed this (a regular expression) into its log, from byte `begin` on.
 
