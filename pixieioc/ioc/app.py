@@ -185,18 +185,18 @@ async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog)
     if not wanted.on:
         return None
     try:
-        from pixieioc.ioc.pva.server import Limits, Place, Server
+        from pixieioc.ioc.pva.server import Address, Limits, Server
         from pixieioc.ioc.pva.structures import offers
     except ImportError as error:
         raise CannotServe(
             f"PVAccess needs p4p ({error}): pip install 'pixieioc[pva]', or ioc.pva.on = false"
         ) from error
     interfaces = wanted.interfaces or [each for each in server.interfaces if each != "0.0.0.0"]
-    place = Place(tuple(interfaces), wanted.port, wanted.broadcast_port)
+    address = Address(tuple(interfaces), wanted.port, wanted.broadcast_port)
     more = offers(pvs, lambda: list(reversed(run_log.entries)))
     wanted_limits = config.ioc.limits
     limits = Limits(wanted_limits.clients, wanted_limits.channels, wanted_limits.puts)
-    pva = Server(pvs.values(), server, place, limits, more)
+    pva = Server(pvs.values(), server, address, limits, more)
     try:
         await pva.start()
     except OSError as error:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from pixieioc.ioc.logs import LEVELS, Logs
-from pixieioc.ioc.records import Client, Pvs
+from pixieioc.ioc.records import MINOR, NO_ALARM, Client, Pvs
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ class LogPvs:
     def _show(self) -> None:
         if self._logs is not None:
             problem = f" ({self._logs.problem})" if self._logs.problem else ""
-            self._pvs.post("IOC:LogTo_RBV", f"{self._logs.where}{problem}")
+            text, severity = f"{self._logs.where}{problem}", MINOR if self._logs.silent else NO_ALARM
+            self._pvs.post_with("IOC:LogTo_RBV", text, severity)
             self._pvs.post("IOC:LogLost_RBV", self._logs.lost)
 
     def _set(self, value: int, client: Client) -> None:

@@ -13,6 +13,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from datetime import datetime
 from logging.handlers import QueueHandler, RotatingFileHandler
 from pathlib import Path
@@ -23,6 +24,9 @@ LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 #: Lines that may wait for the thread, and seconds that the end waits for it.
 _WAITING, _AT_END = 10_000, 1.0
+#: How long the writing of a line may take, in seconds, and what is said of one that takes longer.
+_SILENT = 3.0
+NO_ANSWER = "does not answer, lines wait: is its disk or file server there?"
 
 
 class LineFormat(logging.Formatter):
@@ -63,13 +67,14 @@ class LogFile(RotatingFileHandler):
 
 
 class Logs(QueueHandler):
-    """Hands lines to a thread that writes them; `lost` counts those that could not be, of which the last `problem`."""
+    """Hands lines to a thread that writes them; `lost` counts those that could not be written."""
 
     def __init__(self, writer: logging.Handler, where: str) -> None:
         self._lines: queue.Queue[logging.LogRecord | threading.Event] = queue.Queue(_WAITING)
         super().__init__(self._lines)
         self.where = where  #: journal, stderr, or the file
-        self.lost, self.problem = 0, ""
+        self.lost, self._problem = 0, ""
+        self._began: float | None = None  # the writing of a line
         self._writer = writer
         writer.setFormatter(LineFormat())
         writer.handleError = self._failed
@@ -81,7 +86,18 @@ class Logs(QueueHandler):
             self._lines.put_nowait(record)
         except queue.Full:
             self.lost += 1
-            self.problem = f"{_WAITING} lines wait to be written"
+            self._problem = f"{_WAITING} lines wait to be written"
+
+    @property
+    def silent(self) -> bool:
+        """Whether a line has been on its way for too long."""
+        began = self._began
+        return began is not None and time.monotonic() - began > _SILENT
+
+    @property
+    def problem(self) -> str:
+        """Why lines are not written, or why the last one that was lost could not be; empty: nothing was wrong."""
+        return NO_ANSWER if self.silent else self._problem
 
     def flush(self) -> None:
         """Waits until all is written, if that takes no longer than a second."""
@@ -96,13 +112,15 @@ class Logs(QueueHandler):
             if isinstance(item, threading.Event):
                 item.set()
             else:
+                self._began = time.monotonic()
                 self._writer.handle(item)
+                self._began = None
 
     def _failed(self, record: logging.LogRecord) -> None:
         """A line that could not be written where it belongs stands on stderr at least."""
         self.lost += 1
         error = sys.exc_info()[1]
-        self.problem = str(getattr(error, "strerror", None) or error)
+        self._problem = str(getattr(error, "strerror", None) or error)
         with contextlib.suppress(OSError, ValueError):  # which may be gone, too
             sys.stderr.write(f"{LineFormat().format(record)}\n")
 

@@ -15,10 +15,14 @@ from abc import ABC, abstractmethod
 from collections import deque
 from pathlib import Path
 
+from pixieioc.ioc.logs import NO_ANSWER
+
 #: Lines are collected for so long before they are written together, in seconds.
 _COLLECT = 0.05
 #: Seconds between attempts after a failure, and seconds that a collector may take for one step.
 _RETRY, _PATIENCE = 2.0, 5.0
+#: How long a write may take, in seconds, before it is told of. Longer than a step that gives up by itself.
+_SILENT = 6.0
 #: Most bytes of a datagram that any network takes.
 _DATAGRAM = 1400
 
@@ -29,12 +33,20 @@ class Sink(ABC):
     def __init__(self, name: str, room: int) -> None:
         self.name = name
         self.lost = 0
-        self.problem = ""  #: why nothing can be written at present
+        self._failure = ""
+        self._began: float | None = None  # a write
         self._room = room
         self._lines: deque[bytes] = deque()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"pixieioc {name}", daemon=True)
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be written at present; empty: it can."""
+        began = self._began
+        silent = began is not None and time.monotonic() - began > _SILENT
+        return f"{self.name}: {NO_ANSWER}" if silent else self._failure
 
     def start(self) -> None:
         """Writes from now on what is put."""
@@ -56,7 +68,7 @@ class Sink(ABC):
             self._thread.join(seconds)
 
     def _work(self) -> None:
-        while not (self._closing.is_set() and (self.problem or not self._lines)):
+        while not (self._closing.is_set() and (self._failure or not self._lines)):
             self._wake.wait()
             self._wake.clear()
             self._closing.wait(_COLLECT)
@@ -69,13 +81,16 @@ class Sink(ABC):
 
     def _try(self) -> bool:
         """Writes lines that wait; whether that could be done."""
+        self._began = time.monotonic()
         try:
             self._write()
         except (OSError, UnicodeError) as error:
-            self.problem = f"{self.name}: {getattr(error, 'strerror', None) or error}"
+            self._failure = f"{self.name}: {getattr(error, 'strerror', None) or error}"
             self._shut()
             return False
-        self.problem = ""
+        finally:
+            self._began = None
+        self._failure = ""
         return True
 
     @abstractmethod
@@ -204,9 +219,12 @@ class UdpSink(Sink):
 
 def _has_gone(connection: socket.socket) -> bool:
     """Whether the other side has closed a connection; what it may say is of no interest."""
+    connection.settimeout(0.0)  # with a timeout, recv waits for it in spite of MSG_DONTWAIT
     try:
-        return not connection.recv(4096, socket.MSG_DONTWAIT)
+        return not connection.recv(4096)
     except BlockingIOError:
         return False
     except OSError:
         return True
+    finally:
+        connection.settimeout(_PATIENCE)

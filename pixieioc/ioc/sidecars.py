@@ -57,7 +57,6 @@ def _replaced(path: Path, content: bytes) -> _Problem | None:
     try:
         replace_file(path, content)
     except OSError as error:
-        path.with_name(path.name + ".new").unlink(missing_ok=True)
         return _Problem(f"{shown(path)}: {error.strerror}", error.errno or 0)
     return None
 

@@ -90,7 +90,9 @@ def test_a_full_disk_loses_lines_and_not_the_ioc(logged: Callable[..., tuple[log
     assert (logs.lost, logs.problem) == (1, os.strerror(errno.ENOSPC))
 
 
-def test_nobody_waits_for_a_writer_that_hangs(logged: Callable[..., tuple[logging.Logger, Logs]]) -> None:
+def test_nobody_waits_for_a_writer_that_hangs(
+    logged: Callable[..., tuple[logging.Logger, Logs]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     go_on = threading.Event()
 
     class _Hanging(logging.Handler):
@@ -101,8 +103,12 @@ def test_nobody_waits_for_a_writer_that_hangs(logged: Callable[..., tuple[loggin
     for i in range(10_100):
         logger.warning("line %d", i)
     assert 0 < logs.lost <= 100
-    assert logs.problem == "10000 lines wait to be written"
+    assert (logs.silent, logs.problem) == (False, "10000 lines wait to be written")
+    monkeypatch.setattr("pixieioc.ioc.logs._SILENT", 0.0)
+    assert (logs.silent, logs.problem) == (True, "does not answer, lines wait: is its disk or file server there?")
     go_on.set()
+    logs.flush()
+    assert (logs.silent, logs.problem) == (False, "10000 lines wait to be written")
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import socket
 import threading
 import time
@@ -133,6 +134,22 @@ def test_a_disk_that_is_full_is_told_of_and_ends_in_time() -> None:
     assert time.monotonic() - begin < 1
 
 
+def test_a_disk_that_does_not_answer_is_told_of_as_long_as_it_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "puts.log")  # whoever opens it waits for somebody who reads
+    sink = FileSink(tmp_path / "puts.log", *WHOLE, 5)
+    sink.start()
+    _put(sink, b"1\n")
+    monkeypatch.setattr("pixieioc.ioc.put_sinks._SILENT", 0.05)
+    _until(lambda: sink.problem != "")
+    assert sink.problem == f"{sink.name}: does not answer, lines wait: is its disk or file server there?"
+    with (tmp_path / "puts.log").open("rb") as reader:
+        assert reader.readline() == b"1\n"
+        _until(lambda: sink.problem == "")
+        sink.close(5)
+
+
 def test_a_collector_that_is_down_gets_what_waited_when_it_is_back() -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
@@ -153,6 +170,22 @@ def test_a_collector_that_is_down_gets_what_waited_when_it_is_back() -> None:
         connection.settimeout(10)
         with connection:
             assert connection.recv(100) == b"3\n"
+            sink.close(5)
+
+
+def test_a_collector_that_stays_gets_later_lines_at_once_over_the_same_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        sink = TcpSink("collector", "127.0.0.1", listening.getsockname()[1], 5)
+        sink.start()
+        listening.settimeout(10)
+        _put(sink, b"1\n")
+        connection, _ = listening.accept()
+        connection.settimeout(4)  # less than what a step of the collector may take
+        with connection:
+            assert connection.recv(100) == b"1\n"
+            for line in (b"2\n", b"3\n"):
+                _put(sink, line)
+                assert connection.recv(100) == line
             sink.close(5)
 
 

@@ -108,7 +108,7 @@ def of_tasks(campaign: Campaign, tasks: int = 0) -> None:
         drill.table = campaign.table
         with drill.prepared():
             for fault in (*outside, *sabotage(ioc)):
-                for stop in (False, True) if campaign.only in fault.name else ():
+                for stop in (each for each in (False, True) if campaign.only in row_of(fault, each)):
                     for task in _victims(campaign, drill.tasks, tasks):
                         held, files = Held(ioc), Files(ioc.folder / "events")
                         drill.round(fault, task, stop=stop)

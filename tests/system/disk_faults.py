@@ -97,8 +97,8 @@ def _events(ioc: Ioc, began: float, seen: Seen) -> None:
 
 def _state(ioc: Ioc, began: float, seen: Seen) -> None:
     """The run does not need that disk: it goes on, and what cannot be saved is told."""
-    ioc.put("FileName", f"run{began:.0f}")
-    if not (ioc.folder / "state" / "state.json").exists() or _is_full(ioc.folder / "state"):
+    ioc.put("GatherData:Rate_RBV.HIHI", 1e9 + began)
+    if _is_full(ioc.folder / "state"):
         ioc.until("SR_status", lambda status: status != "Ok", 3)
         expect(ioc.severity("SR_status") > 0, "SR_status is no alarm")
         seen.told.append(time.monotonic() - began)
@@ -144,6 +144,13 @@ FILES: dict[str, Callable[[Ioc, float, Seen], None]] = {
 }  # fmt: skip
 
 
+#: What tells of a disk that does not answer, and after how many seconds.
+_SILENT = {
+    "state": {"SR_statusMessage_RBV": 2.0},
+    "logs": {"IOC:LogTo_RBV": 4.0, "IOC:PutLogMessage_RBV": 7.0},
+}
+
+
 def _hung(ioc: Ioc, disk: Path, began: float, seen: Seen) -> None:
     """The run goes on, or waits; what is told to end it is answered in time, and so is everybody else."""
     time.sleep(0.5)  # in which somebody may begin to wait for the disk
@@ -151,6 +158,10 @@ def _hung(ioc: Ioc, disk: Path, began: float, seen: Seen) -> None:
     for name in ("Ready_RBV", "ReadyMessage_RBV", "WriteMessage_RBV", "DiskFree_RBV"):
         ioc.get(name)
     expect(time.monotonic() - asked < 1, f"gets took {time.monotonic() - asked:.1f} s")
+    for name, patience in _SILENT.get(disk.name, {}).items():
+        ioc.put_and_forget("GatherData:Rate_RBV.HIHI", 1e9 + began)  # which is saved, and is a line of the logs
+        ioc.until(name, lambda text: "does not answer" in text, patience + 3)
+        seen.told.append(time.monotonic() - began)
     answered(ioc.put_later("Stop", 1, 60))
     if disk.name in ("raw", "events"):
         answered(ioc.put_later("Kill", 1, 60))

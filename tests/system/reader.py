@@ -86,7 +86,7 @@ def _p4p(names: Sequence[str]) -> Iterator[Get]:
         "EPICS_PVA_AUTO_ADDR_LIST": "NO",
         "EPICS_PVA_BROADCAST_PORT": os.environ["EPICS_PVAS_BROADCAST_PORT"],
     }
-    with module.Context("pva", conf=search, useenv=False) as context, contextlib.ExitStack() as monitors:
+    with module.Context("pva", conf=search, useenv=False, nt=False) as context, contextlib.ExitStack() as monitors:
         for name in names:
             monitors.callback(context.monitor(name, _heard, notify_disconnect=True).close)
         yield lambda name: context.get(name, timeout=_LONGEST)
