@@ -79,6 +79,7 @@ def _containerfile() -> tuple[dict[str, str], int, list[str]]:
 
 
 @ROOT_ONLY
+@pytest.mark.timeout(180)  # it compiles
 def test_an_ioc_in_the_conditions_of_the_container(folder: Path) -> None:
     """A read-only root, another account without rights, an empty /tmp, and two folders to write to."""
     environment, account, command = _containerfile()
@@ -123,7 +124,7 @@ def test_an_ioc_in_the_conditions_of_the_container(folder: Path) -> None:
     ioc = CaClient(prefix)
     try:
         until_printed(folder / "log", process)
-        ioc.until("DetectorState_RBV", "Idle", 60)
+        ioc.until("DetectorState_RBV", "Idle", 120)
         found = psutil.Process(int(ioc.get("IOC:PROCESS_ID")))
         assert found.uids().effective == account
         ioc.put("PresetMode", "Events")

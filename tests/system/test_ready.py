@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pixieioc.listmode.encode import encode
 from pixieioc.listmode.variant import variant
@@ -40,6 +41,7 @@ def _write_recording(folder: Path) -> None:
         words.tofile(folder / f"mod{module}.bin")
 
 
+@pytest.mark.timeout(180)  # it compiles
 def test_who_is_ready_has_compiled_all_that_data_may_need_and_stays_ready() -> None:
     with ioc_folder() as folder:
         cache = folder / "cache"
