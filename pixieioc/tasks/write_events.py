@@ -121,7 +121,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._unfinished.run_begins(self.file, self.second_file_path)
         path = _path(self.file, self.run_id)
         destination = Destination(self._errors.rules, self._errors.waits)
-        self._files = EventSeries(destination, path, format_of(path, self.format), self._about, self._calibration)
+        form, too_slow = format_of(path, self.format), self._errors.too_slow
+        self._files = EventSeries(destination, path, form, self._about, self._calibration, too_slow)
         self._files.begin()
         self._errors.report(destination)
 
