@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: The command that is meant if none is named.
 _LIST = "list"
-#: So many runs a table has, unless more are asked for: whoever looks wants to see the latest ones, at once.
+#: Runs in a table, unless more are asked for: whoever looks wants to see the latest ones, at once.
 _ROWS = 50
 
 

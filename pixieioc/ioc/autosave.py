@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: What was written in so many seconds is saved together; after a failure the next attempt is so many seconds later.
+#: Seconds in which what is written is saved together, and seconds from a failure to the next attempt.
 _TOGETHER, _AGAIN = 0.2, 1.0
 #: How often it is shown that saving works, in seconds.
 _BEAT = 1.0

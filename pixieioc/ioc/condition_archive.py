@@ -79,7 +79,7 @@ class ConditionArchive:
                 self._size = 0  # the next lines begin it anew
 
     def leave_out(self, count: int) -> None:
-        """So many lines are not written, since the disk is too slow."""
+        """This many lines are not written, since the disk is too slow."""
         self._left_out += count
         if count:
             missing = counted(self._left_out, "value of a condition is", "values of conditions are")

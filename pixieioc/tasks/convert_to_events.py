@@ -18,7 +18,7 @@ from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.crate import CrateFacts, layout_of
 from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, run_begins, run_ends, words_of
 
-#: So many seconds after the chain is there, no run has begun at once.
+#: A run that has not begun this many seconds after the chain is there does not begin at once.
 _IDLE = 3
 
 

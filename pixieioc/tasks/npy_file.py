@@ -141,7 +141,7 @@ class TableFile(NpyFile):
 
 
 def write_header(file: BinaryIO, dtype: np.dtype[Any], count: int) -> int:
-    """Writes what an array of so many elements begins with to the beginning of a file; returns where they begin."""
+    """Writes what an array of this many elements begins with to the beginning of a file; returns where they begin."""
     file.seek(0)
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (count,)}
     np.lib.format.write_array_header_1_0(file, header)

@@ -37,7 +37,7 @@ class PartFile:
         self.wider.replace(self.part)
 
     def check_in_place(self, size: int = 0) -> None:
-        """Error unless the file can still be found where it is being written, with so many bytes at least."""
+        """Error unless the file can still be found where it is being written, with at least `size` bytes."""
         if not is_in_place(self.part, self._own, size):
             raise Error(f"{self.part} is no longer there: it or its folder was removed, moved or unmounted in the run")
 

@@ -15,9 +15,9 @@ from pixieioc.hardware import Crate, Statistics
 from pixieioc.hardware.crate import RUN_LEADER, RUN_TIME
 from pixieioc.pipeline import Error
 
-#: So many seconds the clocks of the modules and of this computer may differ, and modules may start one after the other.
+#: How far the clocks of the modules and of this computer may differ, and how far apart modules may start, in seconds.
 MOST_AHEAD = 2.0
-#: A run that lasts as long as it is preset to may be so much shorter by the clock of a module, in seconds.
+#: A run that lasts as long as it is preset to may be shorter by the clock of a module, by this many seconds.
 _CLOSE = 0.005
 #: What modules are told that are to run until they are told to end, in seconds: longer than any run.
 _LONGEST_RUN = 1e7

@@ -14,7 +14,7 @@ from pixieioc.listmode.unixtime import Mode, UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.items import EVENTS, Beginning, Ending, EventBlock, events_of
 
-#: So many seconds after the chain is there, no run has begun at once.
+#: A run that has not begun this many seconds after the chain is there does not begin at once.
 _IDLE = 3
 
 

@@ -13,7 +13,7 @@ from pixieioc.ioc.pva.types import shape_of
 from pixieioc.ioc.records import Change, Record
 from pixieioc.ioc.records.fields import FieldRecord
 
-#: A value that is out of date is made anew at once, but no more often than once in so many seconds.
+#: A value that is out of date is made again at once, but no more often than once in this many seconds.
 _REFRESH = 1.0
 #: What clients hear of.
 NEWS = Change.VALUE | Change.ARCHIVE | Change.ALARM | Change.PROPERTY
