@@ -40,7 +40,7 @@ runs = typer.Typer(
 )
 Folder = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Folder with data, and all below it.")]
 Wanted = Annotated[str, typer.Option("--run", metavar="N, N-M or N-", help="Only runs with these numbers.")]
-Rebuild = Annotated[bool, typer.Option("--rebuild", help="Throw the index away and make it anew.")]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Throw the index away and make it again.")]
 Index = Annotated[Path | None, typer.Option(metavar="FILE", help="Where the index is (default: a cache of yours).")]
 _HERE = Path()
 

@@ -15,7 +15,7 @@ from pixieioc.tasks.event_files import absent, merged
 from pixieioc.tasks.growing_file import lock
 from pixieioc.tasks.part_file import PartFile, naming
 
-#: Rows that are written anew at a time when there are more columns than before.
+#: Rows that are rewritten at a time when there are more columns than before.
 _ROWS = 1 << 16
 
 
@@ -93,7 +93,7 @@ class TableFile(NpyFile):
         self.columns = columns
 
     def add(self, events: Events, columns: list[Column]) -> None:
-        """Writes these columns of `events`; what there is already is written anew if it lacks one of them."""
+        """Writes these columns of `events`; what there is already is rewritten if it lacks one of them."""
         if (wanted := merged(self.columns, columns)) != self.columns:
             with naming(self.path):
                 self._widen(wanted)

@@ -28,7 +28,7 @@ class PartFile:
 
     @property
     def wider(self) -> Path:
-        """Where the file is written anew when later data have more columns; `replace` gives it the place of the old."""
+        """Where the file is rewritten when later data have more columns; `replace` gives it the place of the old."""
         return self.part.with_name(self.part.name + ".wider")
 
     def replace(self) -> None:

@@ -31,7 +31,7 @@ def prepare(crate: Crate, *, synchronous: bool, clear_clocks: bool, preset: floa
         int(crate.read_module(module, "MODULE_CSRB")) & RUN_LEADER for module in range(len(crate.modules))
     ):  # XIA's library refuses it, and only its log says why
         raise Error("Synchronous = Yes needs a module that leads the run: set ChassisMaster of one module to Yes")
-    # Each is written to all modules at once; 0 has the clocks begin anew at the start.
+    # Each is written to all modules at once; 0 has the clocks restart at the start.
     crate.write_module(0, "SYNCH_WAIT", synchronous)
     crate.write_module(0, RUN_TIME, min(preset, _LONGEST_RUN))
     if clear_clocks:

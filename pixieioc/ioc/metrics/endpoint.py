@@ -152,7 +152,7 @@ class Endpoint:
         return head(200, form.content_type, len(body)) + (body if request.with_body else b"")
 
     async def _text(self, form: Format) -> bytes:
-        """The text, made anew if it is not fresh any more."""
+        """The text, made again if it is not fresh any more."""
         async with self._making:
             made, text = self._made.get(form, (-_FRESH, b""))
             if time.monotonic() - made >= _FRESH:

@@ -92,7 +92,7 @@ class RecordSource:
             change.unmark()
 
     def _refresh_soon(self) -> None:
-        """Has a value that is out of date made anew: a get is answered with what was posted last."""
+        """Has a value that is out of date made again: a get is answered with what was posted last."""
         if self._refreshing is None:
             loop = asyncio.get_running_loop()
             self._refreshing = loop.call_at(max(loop.time(), self._refreshed + _REFRESH), self._refresh)
