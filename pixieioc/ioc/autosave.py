@@ -11,7 +11,8 @@ import functools
 import hashlib
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,8 +40,6 @@ log = logging.getLogger(__name__)
 _TOGETHER, _AGAIN = 0.2, 1.0
 #: How often it is shown that saving works, in seconds.
 _BEAT = 1.0
-#: How long the end of the IOC waits for the last file at most, in seconds.
-_LAST = 0.25
 #: How long a file of a client may take, in seconds.
 _ANSWER = 10.0
 #: Names of files that clients may save and load; synApps has numbered copies, and copies with a date.
@@ -83,6 +82,7 @@ class Autosave:
         self._newest: Path | None = None
         self._newest_is_minor = False
         self._saving: asyncio.Future[None] | None = None
+        self._is_behind = False  # at the end
         self._timer: asyncio.TimerHandle | None = None
         self._beating: asyncio.TimerHandle | None = None
 
@@ -90,7 +90,7 @@ class Autosave:
 
     async def begin(self, *, restore: bool = True) -> None:
         """Restores what was saved, and saves whatever is written from now on."""
-        choice = self._choice()
+        choice = await self._worker.do(self._choice)
         saved = await self._restore(choice, wanted=restore)
         now = self._unsaved.watch(self._changed) | self._held(choice.saved if restore else None)
         self._content.put(now, self._unsaved.configured)
@@ -115,7 +115,10 @@ class Autosave:
         self._beating = self._loop.call_later(_BEAT, self._beat)
 
     def _choice(self) -> Choice:
-        """The file that is used; those of other configurations are told of only if there is none of this one."""
+        """In the worker's thread: the file that is used.
+
+        Those of other configurations are told of only if there is none of this one.
+        """
         try:
             own = self._versions.paths()
             others = [] if own else sorted(self._folder.glob("settings-*.sav"), reverse=True)[:1]
@@ -187,20 +190,26 @@ class Autosave:
         self._content.put(news, configured)
         return self._versions.write(self._content.written(_now()), instead_of=instead_of)
 
-    async def end(self) -> None:
-        """Saves what has changed since, if the file system takes it soon."""
+    async def end(self, patience: float = 0.3) -> None:
+        """Saves what has changed since, if the file system takes it within so many seconds."""
         for handle in (self._timer, self._beating):
             if handle is not None:
                 handle.cancel()
-        end = self._loop.time() + _LAST
-        while (saving := self._save()) is not None and (left := end - self._loop.time()) > 0:
+        end = time.monotonic() + patience
+        while (saving := self._save()) is not None and (left := end - time.monotonic()) > 0:
             await asyncio.wait([saving], timeout=left)
             if self._timer is not None:
                 self._timer.cancel()
-        if self._saving is not None or self._waiting:
+        self._is_behind = self._saving is not None or bool(self._waiting)
+        if self._is_behind:
             log.error("what was written to settings last is not saved: %s", self._status.problem or self._folder)
         for worker in (self._worker, self._outside):
             worker.close()
+
+    def unwritten(self) -> Iterator[str]:
+        """What is not saved, if there is anything."""
+        if self._is_behind or self._saving is not None or self._waiting:
+            yield f"the settings that were changed last (in {self._folder})"
 
     # -- files of clients ---------------------------------------------------------------------------------------------
 

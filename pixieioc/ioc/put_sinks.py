@@ -60,6 +60,11 @@ class Sink(ABC):
         self._lines.append(line)
         self._wake.set()
 
+    @property
+    def waiting(self) -> int:
+        """Lines that are not written yet."""
+        return len(self._lines)
+
     def close(self, seconds: float) -> None:
         """Ends it; what waits is still written if that takes no longer than this."""
         self._closing.set()

@@ -25,8 +25,10 @@ class EventSeries(Series[Events]):
     def __init__(
         self, destination: Destination, path: Path, form: str,
         describe: Callable[[EventFile | None, int, str], dict[str, Any]], calibration: InUse,
+        too_slow: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         super().__init__(destination)
+        self._too_slow = too_slow
         self._path, self._form, self._describe = path, form, describe
         self._calibration, self.calibrated = calibration, calibration.begin()
         self._grows: EventFile | None = None
@@ -44,7 +46,7 @@ class EventSeries(Series[Events]):
     def new(self, path: Path, part: int) -> EventFile:
         """In the format that was asked for."""
         self.calibrated = self._calibration.begin()
-        self._grows = new_file(path, self._form, self._describe(None, part, ""))
+        self._grows = new_file(path, self._form, self._describe(None, part, ""), self._too_slow)
         return self._grows
 
     def describe(self, part: int, reason: str) -> dict[str, Any]:
