@@ -112,7 +112,7 @@ class Put:
 
 @dataclass(frozen=True)
 class Wait:
-    """Wait for what happens next, for so many seconds at most; None: for as long as it takes."""
+    """Wait for what happens next, for at most this many seconds; None: for as long as it takes."""
 
     seconds: float | None = None
 
@@ -165,7 +165,7 @@ class Point:
         return Put()
 
     def happened(self, event: Event) -> Step:
-        """While the run is on."""
+        """While the run is in progress."""
         match event:
             case Answered(failure):
                 self._answer = failure

@@ -76,10 +76,10 @@ class ConditionArchive:
         except OSError as error:
             self.problem, self.errno = f"values of conditions are missing: {error.strerror}", error.errno or 0
             if not self.path.exists():
-                self._size = 0  # the next lines begin it anew
+                self._size = 0  # the next lines begin it again
 
     def leave_out(self, count: int) -> None:
-        """So many lines are not written, since the disk is too slow."""
+        """This many lines are not written, since the disk is too slow."""
         self._left_out += count
         if count:
             missing = counted(self._left_out, "value of a condition is", "values of conditions are")
@@ -115,11 +115,7 @@ class ConditionArchive:
     def _replace(self, lines: list[bytes]) -> None:
         about = {"format": FORMAT, "version": VERSION, **self._about, "every": self._every}
         content = _line(about) + b"".join(lines)
-        try:
-            replace_file(self.path, content)
-        except OSError:
-            self.path.with_name(self.path.name + ".new").unlink(missing_ok=True)
-            raise
+        replace_file(self.path, content)
         self._size = len(content)
 
 

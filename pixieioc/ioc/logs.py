@@ -14,10 +14,12 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from logging.handlers import QueueHandler, RotatingFileHandler
 from pathlib import Path
 
+from pixieioc.counted import counted
 from pixieioc.ioc.journal import JournalHandler, is_journal
 
 LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
@@ -30,10 +32,14 @@ NO_ANSWER = "does not answer, lines wait: is its disk or file server there?"
 
 
 class LineFormat(logging.Formatter):
-    """Lines as they stand in a file."""
+    """Lines as they stand in a file; what is of several lines is indented from the second on."""
 
     def __init__(self) -> None:
         super().__init__(_FORMAT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, or lines."""
+        return super().format(record).replace("\n", "\n    ")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """The time to the millisecond, with its offset from UTC."""
@@ -105,6 +111,12 @@ class Logs(QueueHandler):
         with contextlib.suppress(queue.Full):
             self._lines.put(written, timeout=_AT_END)
             written.wait(_AT_END)
+
+    def unwritten(self) -> Iterator[str]:
+        """What has not been written yet, if there is anything."""
+        count = self._lines.qsize() + (self._began is not None)
+        if count:
+            yield f"{counted(count, 'line')} of the log ({self.where})"
 
     def _write(self) -> None:
         while True:

@@ -13,7 +13,7 @@ from typing import Any
 from pixieioc.counted import counted
 from pixieioc.pipeline import Error
 from pixieioc.tasks.growing_file import is_open
-from pixieioc.tasks.raw_file import CONVERSION, check_template
+from pixieioc.tasks.raw_names import CONVERSION, check_template
 
 #: Bytes of a sentence that is a report.
 _LONGEST = 500
@@ -88,7 +88,7 @@ def unfinished_events(file: str, second_folder: str = "") -> Iterator[Path]:
 
 
 def _sentence(files: Sequence[Path], what: str, remedy: str, longest: int, of: str = "") -> str:
-    """A sentence of at most so many bytes; empty if there are no files."""
+    """A sentence of at most `longest` bytes; empty if there are no files."""
     if not files:
         return ""
     count = counted(len(files), f"{what}{of} was", f"{what}s{of} were")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,7 +38,7 @@ GROUP_EVENTS, GROUP_SAMPLES = 1 << 18, 1 << 22
 class EventFile(DataFile[Events], Protocol):
     """A file, or several that belong together, that events are written to.
 
-    It has the columns that its events have: when later ones have more, what is there already is written anew with them.
+    It has the columns that its events have: when later ones have more, what is there already is rewritten with them.
     """
 
     events: int  #: in the file
@@ -116,6 +117,14 @@ def pieces(events: Events) -> Iterator[Events]:
         end = min(max(end, begin + 1), begin + GROUP_EVENTS)
         yield ev.compact(ev.take(events, slice(begin, end)))
         begin = end
+
+
+def too_late(path: Path, events: int) -> Error:
+    """What is said of a file that is given up since its disk is slow and its run has to end."""
+    return Error(
+        f"the disk is too slow: {path} had {events} events when the run had to end, those that came behind them are "
+        "not in it"
+    )
 
 
 def absent(column: Column, count: int) -> Array:

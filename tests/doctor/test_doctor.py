@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from pixieioc.config import load
-from pixieioc.doctor import gather
+from pixieioc.doctor import examine, gather
 from pixieioc.doctor.examine import CHECKS
+from pixieioc.doctor.finding import Level
 from pixieioc.testing.ioc import free_port
 from tests.running_ioc import ROOT, Ioc, running
 from tests.tmpfs import tmpfs
@@ -163,6 +164,25 @@ def test_folders_without_rights(folder: Path) -> None:
     assert _one(found, "real time", "no real-time priority")["level"] == "advice"
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can give up rights")
+def test_files_of_somebody_else_who_has_run_the_ioc_here(folder: Path) -> None:
+    (folder / "state").mkdir()
+    for name, mode in (("state.lock", 0o644), ("state.json", 0o600), ("settings-1-000001.sav", 0o644)):
+        (folder / "state" / name).write_text("{}")
+        os.chown(folder / "state" / name, NOBODY, NOBODY)
+        (folder / "state" / name).chmod(mode)
+    code, found = _doctor(_config(folder), prefix=UNPRIVILEGED)
+    assert code == 1
+    finding = _one(found, "folders", "(state)")
+    assert finding["text"].endswith("has files that this account may not use: state.json, state.lock")
+    assert "chown" in finding["mend"]
+    done = subprocess.run(
+        [*UNPRIVILEGED, sys.executable, "-m", "pixieioc", "run", str(folder / "test.toml")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert f"cannot be used: {folder}/state/state.lock: Permission denied" in done.stderr
+
+
 def test_limits_of_this_process(folder: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
@@ -238,3 +258,19 @@ def test_it_is_readable(folder: Path) -> None:
     assert "BAD     names          EPICS_CAS_SERVER_PORT=many: must be a port, 1 to 65535\n" in done.stdout
     assert "                         -> mend the variable\n" in done.stdout
     assert done.stdout.endswith(" bad\n")
+
+
+def test_a_disk_that_does_not_answer_is_a_finding_and_the_other_checks_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "access.acf"
+    os.mkfifo(pipe)  # opening one that nobody writes does not return
+    monkeypatch.setattr(examine, "_PATIENCE", 0.3)
+    monkeypatch.setattr(examine, "CHECKS", {name: CHECKS[name] for name in ("access", "clock")})
+    config = load(_config(tmp_path, more='access_file = "access.acf"\n'))
+    (name, silent), *others = examine.examined(config)
+    assert (name, silent.level, silent.text) == (
+        "access", Level.BAD, "a disk or file server has not answered for 0.3 s",
+    )  # fmt: skip
+    assert [name for name, _ in others] == ["clock"]
+    pipe.write_bytes(b"")  # lets the thread go

@@ -40,8 +40,11 @@ def test_a_line_has_its_time_and_its_source(tmp_path: Path, logged: Callable[...
     logger, logs = logged(LogFile(file, 1, 2))
     logger.warning("%d things", 3)
     logger.debug("too little")
+    logger.warning("first\nsecond")
     logs.flush()
-    [line] = file.read_text().splitlines()
+    line, first, second = file.read_text().splitlines()
+    assert LINE.fullmatch(first)
+    assert second == "    second"
     found = LINE.fullmatch(line)
     assert found is not None
     assert found.groups() == ("WARNING", "pixieioc.test", "3 things")
@@ -158,3 +161,20 @@ def test_entries_and_priorities() -> None:
     assert entry([("A", "b"), ("C", "d\ne")]) == b"A=b\nC\n\x03\0\0\0\0\0\0\0d\ne\n"
     levels = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
     assert [priority(level) for level in levels] == [2, 3, 4, 6, 7]
+
+
+def test_what_a_silent_disk_has_not_taken_is_known_at_the_end(
+    tmp_path: Path, logged: Callable[..., tuple[logging.Logger, Logs]]
+) -> None:
+    pipe = tmp_path / "ioc.log"
+    os.mkfifo(pipe)  # opening one that nobody reads does not return
+    logger, logs = logged(LogFile(pipe, 0, 0))
+    assert list(logs.unwritten()) == []
+    for text in ("one", "two"):
+        logger.warning(text)
+    while list(logs.unwritten()) != ["2 lines of the log (somewhere)"]:  # the thread may just be taking one
+        threading.Event().wait(0.01)
+    with pipe.open() as reader:
+        assert [reader.readline().rpartition(": ")[2] for _ in "12"] == ["one\n", "two\n"]
+        logs.flush()
+        assert list(logs.unwritten()) == []
