@@ -129,7 +129,7 @@ def running_ioc(config: str = CONFIG, **options: Any) -> Iterator[Ioc]:
 
 def begun(ioc: Ioc) -> None:
     """Waits for it to be ready, which takes long where tasks must compile first."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while True:
         try:
             ioc.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 5)
