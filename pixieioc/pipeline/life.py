@@ -76,8 +76,8 @@ class Life:
         for names in (*([name] for name in branching), others):
             numbers = {name: self._state.send(name, _CONNECT, self._links(graph, name)) for name in names}
             if problems := (yield from self._state.processes.answers(numbers, self._state.answer_timeout)):
-                failure = NotConnected("connect: " + "; ".join(map(str, problems)), task=problems[0].task)
-                raise self._because(failure, problems[0])
+                first = next((each for each in problems if self._has_failed(each.task)), problems[0])
+                raise self._because(NotConnected("connect: " + "; ".join(map(str, problems)), task=first.task), first)
         self._state.wired = True
         self._state.status = after(self._state.status, _CONNECT, PIPELINE_RULES)
 
@@ -161,6 +161,11 @@ class Life:
             if not self._may_go_on():
                 self._failures.end_without_data()
                 return
+
+    def _has_failed(self, name: str) -> bool:
+        """Whether a task has failed itself, rather than missed one that has."""
+        process = self._state.processes.get(name)
+        return process is not None and process.failed
 
     def _because(self, failure: Error, first: Unanswered) -> Error:
         """A failure of a procedure, whose cause is that of the task if that has failed itself: it was lost, say."""
