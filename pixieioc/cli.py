@@ -216,6 +216,7 @@ def _serve(
     restore: bool = True,
 ) -> None:
     from pixieioc.ioc.app import run_ioc
+    from pixieioc.ioc.last_resort import LastResort
     from pixieioc.ioc.logs import begin
     from pixieioc.ioc.loop import run as run_loop
     from pixieioc.pipeline.limits import claim
@@ -228,8 +229,9 @@ def _serve(
     file = config.folder / Path(wanted.file).expanduser() if wanted.file else None
     logs = begin(file, wanted.size, wanted.keep, "info" if verbose else wanted.level)
     hello_said = functools.partial(typer.echo, hello)
-    run_loop(run_ioc(config, interfaces, start=start, restore=restore, on_ready=hello_said, logs=logs))
-    end_now(ExitCode.DONE)
+    last = LastResort()
+    run_loop(run_ioc(config, interfaces, start=start, restore=restore, on_ready=hello_said, logs=logs, last=last))
+    end_now(ExitCode.DONE, last.left)
 
 
 def _example(name: str) -> Path:

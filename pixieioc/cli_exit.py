@@ -5,10 +5,11 @@ from __future__ import annotations
 import atexit
 import contextlib
 import enum
+import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 import typer
@@ -19,6 +20,8 @@ _NO_THREAD = "can't start new thread"
 _NO_MEMORY = (
     "the system gives no more memory (see ulimit -v, or MemoryMax= of systemd; pixieioc doctor has the figures)"
 )
+#: How long the log may take, whose file may be on a disk that is silent, and the end of libraries; in seconds.
+_AT_EXIT = 0.5
 
 
 class ExitCode(enum.IntEnum):
@@ -30,6 +33,7 @@ class ExitCode(enum.IntEnum):
     CANNOT_SERVE = os.EX_UNAVAILABLE
     FAULT = os.EX_SOFTWARE
     BAD_STATE = os.EX_CANTCREAT
+    UNWRITTEN = os.EX_IOERR
     STATE_IN_USE = os.EX_TEMPFAIL
     BAD_CONFIG = os.EX_CONFIG
 
@@ -42,18 +46,29 @@ MEANINGS = {
     ExitCode.CANNOT_SERVE: "clients cannot be served: an address is not there, or an EPICS_CAS_ variable is wrong",
     ExitCode.FAULT: "a fault of the IOC itself, or it ended without having closed everything",
     ExitCode.BAD_STATE: "the state folder cannot be read or written",
+    ExitCode.UNWRITTEN: "ended as requested, but a disk has not taken all that was to be written, which is printed",
     ExitCode.STATE_IN_USE: "another IOC uses the state folder",
     ExitCode.BAD_CONFIG: "the configuration, or a file that it names, is wrong",
 }
 
 
-def end_now(code: ExitCode) -> NoReturn:
-    """Ends the program as its usual end does, but takes no modules apart: on a busy computer that lasts a second."""
-    for stream in (sys.stdout, sys.stderr):
+def end_now(code: ExitCode, left: Callable[[], Sequence[str]] = tuple[str, ...]) -> NoReturn:
+    """Ends the program as its usual end does, but takes no modules apart: on a busy computer that lasts a second.
+
+    It waits for no disk that does not answer. `left` gives what is not written at last; then the code is UNWRITTEN.
+    """
+    from pixieioc.ioc.last_resort import exit_now, within
+
+    within(_AT_EXIT, _flush)
+    unwritten = left()
+    within(_AT_EXIT, atexit._run_exitfuncs)  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    exit_now(ExitCode.UNWRITTEN if unwritten else code, unwritten)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr, *logging.getLogger().handlers):
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
             stream.flush()
-    atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-    os._exit(code)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ Everything is checked when a file is read; what is wrong is reported with its pl
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -91,6 +91,8 @@ class Config:
     calibration: Mapping[str, Value] = dataclasses.field(default_factory=dict[str, Value])
     #: The settings that the command line says, by task (RUN: of none) and parameter.
     overridden: frozenset[tuple[str, str]] = frozenset()
+    #: What the file says without the command line, if that says something.
+    of_file: Config | None = None
     #: The site's own process variables that are kept with each run.
     conditions: ConditionsTable = dataclasses.field(default_factory=ConditionsTable)
 
@@ -128,15 +130,12 @@ class Examined:
     macros: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
 
 
-def load(path: Path, sets: Iterable[str] = (), prefix: str | None = None) -> Config:
-    """Reads and checks a configuration file; `sets` are texts `task.parameter=value` that override it.
-
-    Raises ConfigError with every problem that was found.
-    """
+def load(path: Path, sets: Collection[str] = (), prefix: str | None = None) -> Config:
+    """A configuration file that texts `task.parameter=value` override; ConfigError with every problem found."""
     examined = examine(path, sets, prefix)
     if examined.config is None:
         raise ConfigError("; ".join(examined.problems), problems=examined.problems)
-    return examined.config
+    return dataclasses.replace(examined.config, of_file=examine(path, (), prefix).config if sets else None)
 
 
 def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, files: bool = False) -> Examined:
@@ -176,8 +175,9 @@ def examine(path: Path, sets: Iterable[str] = (), prefix: str | None = None, *, 
     problems += of_access
     texts = located(problems, path, lines_of(text), overridden)
     if config is not None and not texts:
-        given = given_by_options(overridden, config.tasks)
-        config = dataclasses.replace(config, overridden=given, conditions=conditions)
+        config = dataclasses.replace(
+            config, overridden=given_by_options(overridden, config.tasks), conditions=conditions
+        )
     if ioc is None or of_access:
         return Examined(texts, None)
     own = pipeline.prefix if pipeline is not None else ""
@@ -209,7 +209,7 @@ def check(
     prefix: str | None,
     where: str,
 ) -> Config:
-    """The configuration that these tables describe; ConfigError with every problem that was found."""
+    """The configuration that these tables describe; ConfigError with every problem found."""
     problems: list[Problem] = []
     config = _check(pipeline, run, tasks, ioc, folder, prefix, problems)
     if config is None:

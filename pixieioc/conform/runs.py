@@ -147,7 +147,7 @@ def abort_answers_both(t: Target) -> None:
 
 
 def second_start_is_refused_and_disturbs_nothing(t: Target) -> None:
-    """A start while a run is on is refused at once, names its owner, and changes nothing."""
+    """A start during a run is refused at once, names its owner, and changes nothing."""
     t.run_for(0)
     pending = t.start()
     run = t.get("RunId_RBV")
@@ -160,7 +160,7 @@ def second_start_is_refused_and_disturbs_nothing(t: Target) -> None:
     t.becomes("CmdStatus_RBV", "Refused", SLACK)
     t.reads("RunId_RBV", run)
     t.reads("State_RBV", "RUNNING")
-    t.expect(not pending.future.done(), "the put of the run was answered although the run is on")
+    t.expect(not pending.future.done(), "the put of the run was answered although the run is in progress")
     t.stop(pending)
 
 
@@ -210,7 +210,7 @@ def start_that_is_not_ready_says_why(t: Target) -> None:
 
 
 def start_that_is_ready_takes_data_within_a_second(t: Target) -> None:
-    """A start given while Ready takes data within a second; that a run is on is no alarm of Ready."""
+    """A start given while Ready takes data within a second; that a run is in progress is no alarm of Ready."""
     t.run_for(0)
     t.becomes("Ready_RBV", "Yes", 10)
     began = time.monotonic()

@@ -52,7 +52,7 @@ def values_that_must_fit_wait_for_each_other(t: Target) -> None:
 
 
 def run_locks_what_is_not_live(t: Target) -> None:
-    """While a run is on, a setting that is not live is refused and stays as it is; a live one is taken."""
+    """During a run, a setting that is not live is refused and stays as it is; a live one is taken."""
     t.needs("FileName")
     t.run_for(0)
     pending = t.start()
@@ -80,7 +80,7 @@ def whole_configuration_is_all_or_nothing(t: Target) -> None:
 
 
 def quit_is_refused_in_a_run(t: Target) -> None:
-    """Quit, Reset and Configure are refused while a run is on."""
+    """Quit, Reset and Configure are refused during a run."""
     t.run_for(0)
     pending = t.start()
     for name in ("Quit", "Reset", "Configure"):

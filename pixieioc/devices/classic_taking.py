@@ -56,7 +56,7 @@ class Taking:
     def __init__(self, link: Link, point: Point, gather: Callable[[], object]) -> None:
         self._link, self._point, self._gather = link, point, gather
         self._events: queue.Queue[Event] = queue.Queue()
-        self.started = threading.Event()  #: set when the run is on, or over
+        self.started = threading.Event()  #: set when the run is in progress, or over
         self.over = threading.Event()
 
     def take(self) -> int:

@@ -165,7 +165,7 @@ class Point:
         return Put()
 
     def happened(self, event: Event) -> Step:
-        """While the run is on."""
+        """While the run is in progress."""
         match event:
             case Answered(failure):
                 self._answer = failure

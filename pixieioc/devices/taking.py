@@ -38,7 +38,7 @@ class Taking:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._under_way: list[asyncio.Task[None]] = []
         self._close: Callable[[], None] = lambda: None
-        self.started = asyncio.Event()  #: set when the run is on, or over
+        self.started = asyncio.Event()  #: set when the run is in progress, or over
         self.over = asyncio.Event()
 
     async def take(self) -> int:

@@ -12,6 +12,10 @@ from pixieioc.config import Config
 from pixieioc.doctor import gather, kernel, sdk, verdicts
 from pixieioc.doctor.finding import Finding, Level, bad
 from pixieioc.ioc.ca.environment import CannotServe, Environment
+from pixieioc.ioc.last_resort import within
+
+#: How long a check may take, in seconds: some write to a disk.
+_PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,30 @@ def examine(site: Site) -> Iterator[tuple[str, Finding]]:
     """All findings with the names of their checks."""
     for name, check in CHECKS.items():
         try:
-            for finding in check(site):
+            for finding in _answer(check, site):
                 yield name, finding
         except CannotServe as error:  # a variable, of which the first check that needs it tells
             if name == "names":
                 yield name, bad(str(error), "mend the variable")
+
+
+def _answer(check: Callable[[Site], Iterator[Finding]], site: Site) -> list[Finding]:
+    """What a check finds, if no file system keeps it waiting."""
+    found: list[Finding] = []
+    raised: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            found.extend(check(site))
+        except BaseException as error:  # whatever it is, it goes on below
+            raised.append(error)
+
+    if not within(_PATIENCE, look):
+        what = f"a disk or file server has not answered for {_PATIENCE:g} s"
+        return [*found, bad(what, "mend it, or take its folder out of the configuration: an IOC would wait, too")]
+    for error in raised:
+        raise error
+    return found
 
 
 def examined(config: Config, interfaces: Sequence[str] = ()) -> list[tuple[str, Finding]]:

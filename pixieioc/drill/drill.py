@@ -148,7 +148,19 @@ class Drill:
             fault.undo(pid)
 
     def _check(self, task: str, pids: dict[str, int], fault: Fault, stop: bool) -> None:
-        client, failed = self._client, self._client.get("DetectorState_RBV") == "Error"
+        failed = self._client.get("DetectorState_RBV") == "Error"
+        self._check_end(task, fault, stop, failed=failed)
+        self._check_others(task)
+        self._conserved()
+        for text in self._files.wrong():
+            raise Violation(text)
+        self._recorded(failed)
+        self._next_run()
+        self._check_processes(task, pids)
+
+    def _check_end(self, task: str, fault: Fault, stop: bool, *, failed: bool) -> None:
+        """The run has ended as the fault wants it, with an error of this task if it has failed."""
+        client = self._client
         self._expect(client.get("Acquire_RBV") == "Done", lambda: "Acquire_RBV is not Done after its put was answered")
         self._expect(client.get("IOC:ERROR") == "OK", lambda: f"IOC:ERROR: {client.get('IOC:ErrorMessage_RBV')}")
         must_fail = (fault.outcome is Outcome.HANGS and not (stop and fault.late)) or (
@@ -160,22 +172,21 @@ class Drill:
             first = client.get("ErrorFirst_RBV")
             self._expect(first == task, lambda: f"ErrorFirst_RBV names {first!r}")
             self._expect(client.severity(f"{task}:ERROR") == _MAJOR, lambda: f"{task}:ERROR is not MAJOR")
+
+    def _check_others(self, task: str) -> None:
+        """Healthy tasks were left alone."""
         for other in self.tasks:
-            if other != task:
-                said = client.get(f"{other}:Status")
-                self._expect(said != "LOST", lambda other=other: f"{other} was killed, too: {self._why()}")
-        self._conserved()
-        for text in self._files.wrong():
-            raise Violation(text)
-        self._recorded(failed)
-        self._next_run()
+            status = self._client.get(f"{other}:Status") if other != task else ""
+            self._expect(status != "LOST", lambda other=other: f"{other} was killed, too: {self._why()}")
+
+    def _check_processes(self, task: str, pids: dict[str, int]) -> None:
+        """After the next run: at most this task has a new process, and there are as many as before."""
         now = self._pids()
         changed = [other for other in self.tasks if other != task and now[other] != pids[other]]
         self._expect(not changed, lambda: f"{', '.join(changed)} got new processes, too")
         if now[task] != pids[task]:
             self._expect(not psutil.pid_exists(pids[task]) or _is_zombie(pids[task]), lambda: f"{task} still lives")
-        there = [process for process in self._ioc.children(recursive=True) if not _is_zombie(process.pid)]
-        found = len(there)
+        found = sum(not _is_zombie(process.pid) for process in self._ioc.children(recursive=True))
         self._expect(found == self._processes, lambda: f"{found} processes, {self._processes} before")
 
     def _conserved(self) -> None:

@@ -287,7 +287,8 @@ def _fits(limits: Limits, value: float) -> bool:
 
 
 def _same(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    """Whether a value need not be written; the lowest bit of a register of 32 is more than what is rounded here."""
+    return math.isclose(one, other, rel_tol=1e-10, abs_tol=1e-9)
 
 
 def _refusal(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -18,6 +18,7 @@ from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, PutRefused, Pvs, Record
 from pixieioc.ioc.records.rights import ALL, Rights
 from pixieioc.ioc.records.security import Security
+from pixieioc.ioc.worker import answered
 from pixieioc.pvinfo.access import ACCESS_STATES
 from pixieioc.pvinfo.model import Access
 
@@ -94,6 +95,7 @@ class AccessSecurity:
         self._addresses: dict[str, list[str]] = {}
         self._looking_up: asyncio.Task[None] | None = None
         self._inputs = Inputs(find, self._input)
+        self._reading = asyncio.Lock()
         if (rules := read_rules(config)) is not None:
             self._take(rules)
         pvs.on_put("IOC:ReadAccess", self._read_again)
@@ -117,15 +119,17 @@ class AccessSecurity:
         if self._looking_up is not None:
             await asyncio.wait({self._looking_up}, timeout=_LOOK_UP)
 
-    def read(self) -> None:
+    async def read(self) -> None:
         """Takes over what the file says now; ConfigError, and an alarm, if that cannot be used: all stays as it is."""
         try:
-            rules = read_rules(self._config)
-        except ConfigError as error:
-            self._wrong = str(error)
-            log.error("the access rules stay as they are: %s", error)
+            async with self._reading:  # what is read first is taken over first
+                rules = await answered(lambda: read_rules(self._config))
+        except (ConfigError, OSError) as error:
+            silent = isinstance(error, OSError)
+            self._wrong = f"{self._config.access_file}: {error.strerror}" if silent else str(error)
+            log.error("the access rules stay as they are: %s", self._wrong)
             self._post()
-            raise
+            raise ConfigError(self._wrong) from error
         self._wrong = ""
         if rules is not None:
             self._take(rules)
@@ -148,14 +152,15 @@ class AccessSecurity:
             self._looking_up.cancel()
         self._inputs.close()
 
-    def _read_again(self, value: int, client: Client) -> None:
-        if not value:
-            return
+    def _read_again(self, value: int, client: Client) -> Awaitable[None] | None:
+        return self._ordered(client) if value else None
+
+    async def _ordered(self, client: Client) -> None:
         log.warning("%s has the access file read again", client)
         if self._config.access_file is None:
             raise PutRefused("there is no access file: ioc.access_file is empty")
         try:
-            self.read()
+            await self.read()
         except ConfigError as error:
             raise PutRefused(str(error)) from None
         finally:

@@ -10,7 +10,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +25,8 @@ from pixieioc.ioc.ca.server import Server
 from pixieioc.ioc.command_status import show_outcomes
 from pixieioc.ioc.conditions import check_reading
 from pixieioc.ioc.energies import Energies
+from pixieioc.ioc.folders import PATIENCE
+from pixieioc.ioc.last_resort import UNCLEAN, LastResort, exit_now, say, within
 from pixieioc.ioc.log_pvs import LogPvs
 from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.metrics.endpoint import Endpoint
@@ -53,12 +56,13 @@ log = logging.getLogger(__name__)
 #: terminal that wants no output from the background, and what a careless `kill` sends.
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 _IGNORED = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2)
-#: So long may the closing of sockets and threads take at the end, in seconds: longer if there is still time.
-_CLOSING = 0.3
+#: So long may the closing of sockets and threads take at the end, in seconds: longer if there is still time, and then
+#: a disk has so long for what is written last.
+_CLOSING, _WRITING = 0.3, 3.0
+#: Seconds beyond StopTimeout within which the process has ended, or beyond a second signal.
+_ENDED, _ENDED_AT_ONCE = 1.9, 1.0
 #: Seconds that a service manager allows for an end beyond those for the run and for the tasks.
 _MARGIN = 10.0
-#: Exit code of an IOC that ended without having closed everything.
-UNCLEAN = os.EX_SOFTWARE
 
 
 class _Server(Server):
@@ -101,25 +105,35 @@ class _Server(Server):
 class _Ending:
     """Signals that end the IOC, which may come before there is anything to end."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, supervisor: Supervisor, last: LastResort) -> None:
+        self._supervisor, self._last = supervisor, last
         self._control: RunControl | None = None
         self._wanted: float | None = None
+        self.asked = asyncio.Event()
 
     def watch(self, control: RunControl) -> None:
         """From now on `control` is what is to be ended."""
         self._control = control
         if self._wanted is not None:
-            control.signal()
+            self._end(control)
 
     def ask(self) -> None:
         """The end is wanted; the second time it is wanted at once."""
         now = time.monotonic()
-        if self._wanted is None or now - self._wanted > SAME_WISH:
-            self._wanted = now
-            if self._control is not None:
-                self._control.signal()
-                self._supervisor.stopping(2 * self._control.settings.run["stop_timeout"] + _MARGIN)
+        if self._wanted is not None and now - self._wanted <= SAME_WISH:
+            return
+        self.asked.set()
+        if self._wanted is not None:
+            self._last.by(now + _ENDED_AT_ONCE)
+        self._wanted = now
+        if self._control is not None:
+            self._end(self._control)
+
+    def _end(self, control: RunControl) -> None:
+        timeout = control.settings.run["stop_timeout"]
+        self._last.by(time.monotonic() + timeout + _ENDED)
+        control.signal()
+        self._supervisor.stopping(2 * timeout + _MARGIN)
 
 
 async def run_ioc(
@@ -130,22 +144,27 @@ async def run_ioc(
     restore: bool = True,
     on_ready: Callable[[], None] | None = None,
     logs: Logs | None = None,
+    last: LastResort | None = None,
 ) -> None:
     """Serves a pipeline until SIGINT, SIGTERM or SIGQUIT (or SYSRESET): a run then ends as by Stop, all is closed.
 
-    That takes at most StopTimeout and 2 s, whatever happens; a second signal ends everything at once. SIGHUP has the
-    access file read again, if there is one: the terminal may close, the IOC goes on.
+    That takes at most StopTimeout and 2 s, whatever happens, then `last` ends the process; it knows what a disk has not
+    taken by then. A second signal ends everything at once. SIGHUP has the access file read again, if there is one: the
+    terminal may close, the IOC goes on.
 
     `on_ready` is called when clients can connect; `start` starts a run as soon as the tasks are there; `logs` is where
     the log goes, of which clients are told; without `restore` the settings are those of the configuration, whatever was
     saved. Raises BadState, CannotServe, ConfigError if the IOC cannot begin.
     """
     supervisor = Supervisor.take(os.environ)
-    ending = _Ending(supervisor)
+    last = last or LastResort()
+    ending = _Ending(supervisor, last)
     _listen_to_signals(ending)
     check_reading(config.conditions)
     read_rules(config)  # what is wrong with them is said before anything is begun
-    with State(config.state_folder) as state:
+    async with _state_of(config.state_folder, ending.asked) as state:
+        if state is None:
+            return
         infos = all_pvs(config)
         pvs = Pvs(infos, config.prefix)
         prepare()
@@ -157,8 +176,11 @@ async def run_ioc(
         loop.set_exception_handler(control.on_fault)
         server = _Server(pvs, config, interfaces or config.ioc.interfaces or None, control)
         if config.access_file is not None:
-            loop.add_signal_handler(signal.SIGHUP, _read_access, server)
+            loop.add_signal_handler(signal.SIGHUP, _read_access, server, set[asyncio.Task[None]]())
         autosave = Autosave(pvs, infos, config, server.views)
+        undying = control.pipeline.processes.undying
+        last.sources = [control.files.unwritten, control.recorder.unwritten, lambda: [undying.left()]]
+        last.sources += [autosave.unwritten, server.put_log.unwritten, *([logs.unwritten] if logs is not None else [])]
         autosave.serve(server.is_writable)
         await autosave.begin(restore=restore)
         for command in ("SR_save", "SR_restore", "IOC:ReadAccess"):
@@ -176,7 +198,28 @@ async def run_ioc(
             loop.create_task(supervisor.run(lambda: stuck(time.monotonic() - control.looked), _status(pvs))),
             loop.create_task(LogPvs(pvs, logs).run()),
         ]
-        await _serve(config, pvs, server, pva, control, state, ending, background, autosave, start=start)
+        await _serve(config, pvs, server, pva, control, state, ending, background, autosave, last, start=start)
+
+
+@contextlib.asynccontextmanager
+async def _state_of(folder: Path, asked: asyncio.Event) -> AsyncIterator[State | None]:
+    """The state folder; None if the end is asked for and its file system has not answered yet.
+
+    That is waited for: without it, a run could have the number of another one.
+    """
+    worker = Worker("pixieioc state folder")
+    opening, end = worker.do(lambda: State(folder)), asyncio.ensure_future(asked.wait())
+    patience = PATIENCE
+    while not (await asyncio.wait({opening, end}, timeout=patience, return_when=asyncio.FIRST_COMPLETED))[0]:
+        say(f"the IOC begins when the file system of its state folder {folder} answers")  # which may be the log's, too
+        patience *= 2
+    end.cancel()
+    try:
+        yield opening.result() if opening.done() else None
+    finally:
+        if opening.done() and opening.exception() is None:
+            await asyncio.wait([worker.do(opening.result().close)], timeout=_CLOSING)
+        worker.close()
 
 
 async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog) -> PvaServer | None:
@@ -185,18 +228,18 @@ async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog)
     if not wanted.on:
         return None
     try:
-        from pixieioc.ioc.pva.server import Limits, Place, Server
+        from pixieioc.ioc.pva.server import Address, Limits, Server
         from pixieioc.ioc.pva.structures import offers
     except ImportError as error:
         raise CannotServe(
             f"PVAccess needs p4p ({error}): pip install 'pixieioc[pva]', or ioc.pva.on = false"
         ) from error
     interfaces = wanted.interfaces or [each for each in server.interfaces if each != "0.0.0.0"]
-    place = Place(tuple(interfaces), wanted.port, wanted.broadcast_port)
+    address = Address(tuple(interfaces), wanted.port, wanted.broadcast_port)
     more = offers(pvs, lambda: list(reversed(run_log.entries)))
     wanted_limits = config.ioc.limits
     limits = Limits(wanted_limits.clients, wanted_limits.channels, wanted_limits.puts)
-    pva = Server(pvs.values(), server, place, limits, more)
+    pva = Server(pvs.values(), server, address, limits, more)
     try:
         await pva.start()
     except OSError as error:
@@ -211,9 +254,14 @@ def _status(pvs: Pvs) -> Callable[[], str]:
     return lambda: f"{pvs['DetectorState_RBV'].label}: {pvs['StatusMessage_RBV'].value}"
 
 
-def _read_access(server: _Server) -> None:
-    with contextlib.suppress(ConfigError):  # which it has told of
-        server.access.read()
+def _read_access(server: _Server, reading: set[asyncio.Task[None]]) -> None:
+    async def read() -> None:
+        with contextlib.suppress(ConfigError):  # which it has told of
+            await server.access.read()
+
+    task = asyncio.get_running_loop().create_task(read())
+    reading.add(task)  # the loop itself does not keep it
+    task.add_done_callback(reading.discard)
 
 
 async def _serve(
@@ -226,6 +274,7 @@ async def _serve(
     ending: _Ending,
     background: list[asyncio.Task[None]],
     autosave: Autosave,
+    last: LastResort,
     *,
     start: bool,
 ) -> None:
@@ -255,22 +304,26 @@ async def _serve(
     finally:
         for task in background:
             task.cancel()
-        await _close(control, server, pva, autosave)
+        await _close(control, server, pva, autosave, last)
         server.put_log.close()
 
 
-async def _close(control: RunControl, server: _Server, pva: PvaServer | None, autosave: Autosave) -> None:
+async def _close(
+    control: RunControl, server: _Server, pva: PvaServer | None, autosave: Autosave, last: LastResort
+) -> None:
     """Closes everything; what does not let itself be closed ends with this process, which then ends at once."""
     servers = [each.stop() for each in (server, pva) if each is not None]
-    closing = asyncio.gather(control.end(), *servers, autosave.end())
-    limit = max(_CLOSING, control.machine.leave_by + 2 * _CLOSING - time.monotonic())
+    time_left = control.machine.leave_by - time.monotonic()
+    patience = min(_WRITING, max(_CLOSING, time_left))
+    closing = asyncio.gather(control.end(patience), *servers, autosave.end(patience))
+    limit = max(_CLOSING, time_left) + 2 * _CLOSING
     try:
         await asyncio.wait_for(closing, 0.0 if control.at_once else min(limit, 60.0))
     except TimeoutError:
         log.error("the IOC ends without having closed everything")
         control.pipeline.kill_processes()
-        logging.shutdown()
-        os._exit(UNCLEAN)
+        within(_CLOSING, logging.shutdown)
+        exit_now(UNCLEAN, last.left())
 
 
 def _listen_to_signals(ending: _Ending) -> None:

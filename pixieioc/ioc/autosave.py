@@ -6,27 +6,33 @@ The rules are in `saved_settings.py`, the text of a file in `sav.py`. Files are 
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pixieioc.config import RUN, Config
 from pixieioc.ioc import sav
 from pixieioc.ioc.ca.view import View, Views
 from pixieioc.ioc.records import RESTORING, Client, Put, PutRefused, Pvs
 from pixieioc.ioc.restore import Restorer
-from pixieioc.ioc.sav import BadFile
+from pixieioc.ioc.sav import BadFile, Saved
 from pixieioc.ioc.save_status import SaveStatus
-from pixieioc.ioc.saved_settings import Choice, choose, planned
+from pixieioc.ioc.saved_settings import Choice, choose, held, in_words, planned
 from pixieioc.ioc.unsaved import Unsaved
 from pixieioc.ioc.worker import Worker
 from pixieioc.pvinfo import PvInfo
-from pixieioc.tasks.disk import replace_file, sync
+from pixieioc.pvinfo.build import all_pvs
+from pixieioc.tasks.disk import read_file, replace_file, sync
 from pixieioc.tasks.versions import Versions, readers
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +40,10 @@ log = logging.getLogger(__name__)
 _TOGETHER, _AGAIN = 0.2, 1.0
 #: How often it is shown that saving works, in seconds.
 _BEAT = 1.0
-#: How long the end of the IOC waits for the last file at most, in seconds.
-_LAST = 0.25
+#: How long a file of a client may take, in seconds.
+_ANSWER = 10.0
+#: Names of files that clients may save and load; synApps has numbered copies, and copies with a date.
+_FILE, _COPY = re.compile(r".*\.sav"), re.compile(r".*\.sav(?:[0-9B]|[-_].*)?")
 #: The parameter that the IOC counts itself: a file in which nothing else is new is no version of its own.
 _COUNTED = "file_number"
 
@@ -56,17 +64,25 @@ class Autosave:
         self._versions = Versions(self._folder, f"settings-{family}", ".sav")
         self._status = SaveStatus(pvs)
         self._worker = Worker("pixieioc settings")
-        self._unsaved = Unsaved(pvs, infos)
+        self._outside = Worker("pixieioc files of settings")  # of clients: on any disk, for which saving does not wait
+        file = config.of_file
+        self._unsaved = Unsaved(pvs, infos, all_pvs(file) if file is not None else {})
         records = self._unsaved.records
         self._long = {name for name, record in records.items() if record.info.is_text}
         self._counted = {name for name, record in records.items() if record.info.source.name == _COUNTED}
-        self._overridden = {name for name, record in records.items() if _is_overridden(record.info, config)}
+        said = self._unsaved.configured
+        self._overridden = {
+            name
+            for name, record in records.items()
+            if _is_overridden(record.info, config) or said[name] != self._unsaved.declared(name)
+        }
         self._content = sav.Content(self._configuration, self._long)  # the worker's, once it has begun
         #: What is in no file yet; None: a field that is as it is declared again.
         self._waiting: dict[str, str | None] = {}
         self._newest: Path | None = None
         self._newest_is_minor = False
         self._saving: asyncio.Future[None] | None = None
+        self._is_behind = False  # at the end
         self._timer: asyncio.TimerHandle | None = None
         self._beating: asyncio.TimerHandle | None = None
 
@@ -74,14 +90,18 @@ class Autosave:
 
     async def begin(self, *, restore: bool = True) -> None:
         """Restores what was saved, and saves whatever is written from now on."""
-        choice = self._choice()
+        choice = await self._worker.do(self._choice)
         saved = await self._restore(choice, wanted=restore)
-        now = self._unsaved.watch(self._changed)
+        now = self._unsaved.watch(self._changed) | self._held(choice.saved if restore else None)
         self._content.put(now, self._unsaved.configured)
         self._waiting = {name: text for name, text in now.items() if saved.get(name) != text}
         self._waiting |= {name: None for name in saved if name not in now}
         self._changed()
         self._beat()
+
+    def _held(self, saved: Saved | None) -> dict[str, str]:
+        """What stays saved of the settings that the command line says."""
+        return held(saved, {name: self._unsaved.configured[name] for name in self._overridden})
 
     def serve(self, may_write: Callable[[View, Client], bool]) -> None:
         """Has clients load and save files of settings; `may_write` says what a client may write."""
@@ -95,7 +115,10 @@ class Autosave:
         self._beating = self._loop.call_later(_BEAT, self._beat)
 
     def _choice(self) -> Choice:
-        """The file that is used; those of other configurations are told of only if there is none of this one."""
+        """In the worker's thread: the file that is used.
+
+        Those of other configurations are told of only if there is none of this one.
+        """
         try:
             own = self._versions.paths()
             others = [] if own else sorted(self._folder.glob("settings-*.sav"), reverse=True)[:1]
@@ -103,13 +126,14 @@ class Autosave:
         except OSError as error:
             return Choice(None, "", (f"the state folder {self._folder} cannot be read: {error.strerror}",))
         self._newest = self._folder / choice.name if choice.saved is not None else None
+        self._versions.begun_with = self._newest
         return choice
 
     async def _restore(self, choice: Choice, *, wanted: bool) -> Mapping[str, str]:
         """Restores what is to be restored of a file; returns what is saved, and need not be saved anew."""
         left, count, is_saved = list(choice.rejected), 0, dict[str, str]()
         if choice.saved is not None and wanted:
-            plan = planned(choice.saved, self._unsaved.declared, self._overridden)
+            plan = planned(choice.saved, self._unsaved.declared, self._overridden, self._unsaved.shown)
             for name in plan.writes:
                 self._unsaved.note_field(name)
             refused = await self._restorer.write(plan.writes, RESTORING)
@@ -166,27 +190,37 @@ class Autosave:
         self._content.put(news, configured)
         return self._versions.write(self._content.written(_now()), instead_of=instead_of)
 
-    async def end(self) -> None:
-        """Saves what has changed since, if the file system takes it soon."""
+    async def end(self, patience: float = 0.3) -> None:
+        """Saves what has changed since, if the file system takes it within so many seconds."""
         for handle in (self._timer, self._beating):
             if handle is not None:
                 handle.cancel()
-        end = self._loop.time() + _LAST
-        while (saving := self._save()) is not None and (left := end - self._loop.time()) > 0:
+        end = time.monotonic() + patience
+        while (saving := self._save()) is not None and (left := end - time.monotonic()) > 0:
             await asyncio.wait([saving], timeout=left)
             if self._timer is not None:
                 self._timer.cancel()
-        self._worker.close()
+        self._is_behind = self._saving is not None or bool(self._waiting)
+        if self._is_behind:
+            log.error("what was written to settings last is not saved: %s", self._status.problem or self._folder)
+        for worker in (self._worker, self._outside):
+            worker.close()
+
+    def unwritten(self) -> Iterator[str]:
+        """What is not saved, if there is anything."""
+        if self._is_behind or self._saving is not None or self._waiting:
+            yield f"the settings that were changed last (in {self._folder})"
 
     # -- files of clients ---------------------------------------------------------------------------------------------
 
     def _command(self, pv: str, do: Callable[[Path, Client], Awaitable[str]]) -> Put:
         async def order(client: Client) -> None:
+            path = self._file(also_copies=pv == "SR_restore")
             self._pvs.post(pv, 1)
             try:
-                self._status.recently(await do(self._file(), client))
+                self._status.recently(await do(path, client))
             except (OSError, BadFile) as error:
-                raise PutRefused(f"{self._pvs['SR_file'].value}: {getattr(error, 'strerror', None) or error}") from None
+                raise PutRefused(f"{path}: {getattr(error, 'strerror', None) or error}") from None
             finally:
                 self._pvs.post(pv, 0)
 
@@ -195,11 +229,24 @@ class Autosave:
 
         return put
 
-    def _file(self) -> Path:
+    def _file(self, *, also_copies: bool) -> Path:
         name = str(self._pvs["SR_file"].value)
-        if not name.endswith(".sav"):
-            raise PutRefused(f"SR_file {name!r}: must be the name of a file of settings, *.sav")
-        return self._folder / Path(name).expanduser()
+        path = self._folder / Path(name).expanduser()
+        if not (_COPY if also_copies else _FILE).fullmatch(path.name):
+            copies = ", or of a copy of one, such as *.savB, *.sav0 or *.sav_DATE" if also_copies else ""
+            raise PutRefused(f"SR_file {name!r}: must be the name of a file of settings, *.sav{copies}")
+        if not also_copies and self._versions.has(path):
+            raise PutRefused(f"SR_file {name!r}: the IOC writes versions of this name itself; choose another one")
+        return path
+
+    async def _ask(self, function: Callable[[], T]) -> T:
+        """Does something with a file of a client; OSError if it does not answer."""
+        answer = self._outside.do(function)
+        await asyncio.wait([answer], timeout=_ANSWER)
+        if not answer.done():
+            answer.cancel()
+            raise OSError(errno.ETIMEDOUT, "its file system does not answer")
+        return answer.result()
 
     async def _save_as(self, path: Path, _: Client) -> str:
         values, configured = self._unsaved.all(), self._unsaved.configured
@@ -208,12 +255,12 @@ class Autosave:
             replace_file(path, sav.written(values, configured, self._configuration, _now(), self._long))
             sync(path.parent)
 
-        await self._worker.do(write)
+        await self._ask(write)
         return f"Saved {path.name}"
 
     async def _load(self, may_write: Callable[[View, Client], bool], path: Path, client: Client) -> str:
         """Writes what a file has, as this client; what is refused is named, and all else is written."""
-        saved = sav.read(await self._worker.do(path.read_bytes))
+        saved = sav.read(await self._ask(functools.partial(read_file, path)))
         known = {name: value for name, value in saved.values.items() if self._unsaved.declared(name) is not None}
         for name in known:
             self._unsaved.note_field(name)
@@ -223,7 +270,7 @@ class Autosave:
         left += [f"{name}: there is no such setting" for name in saved.values if name not in known]
         self._status.loaded(path, len(known) - len(refused), left)
         if left:
-            raise PutRefused(self._status.said(left))
+            raise PutRefused(in_words(left))
         return f"Loaded {path.name}"
 
 

@@ -115,11 +115,7 @@ class ConditionArchive:
     def _replace(self, lines: list[bytes]) -> None:
         about = {"format": FORMAT, "version": VERSION, **self._about, "every": self._every}
         content = _line(about) + b"".join(lines)
-        try:
-            replace_file(self.path, content)
-        except OSError:
-            self.path.with_name(self.path.name + ".new").unlink(missing_ok=True)
-            raise
+        replace_file(self.path, content)
         self._size = len(content)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from pixieioc.config import ConditionsTable, ConfigError
+from pixieioc.counted import counted
 from pixieioc.ioc.condition_archive import ConditionArchive, NamedBy
 from pixieioc.ioc.conditions_of_run import END_WAIT, START_WAIT, ConditionsOfRun
 from pixieioc.ioc.records import Pvs
@@ -68,6 +69,11 @@ class Conditions:
         if self._client is not None:
             await self._client.end()
         self._worker.close()
+
+    def unwritten(self) -> Iterator[str]:
+        """What has not come to the file of the run, if there is anything."""
+        if self._waiting:
+            yield f"{counted(self._waiting, 'value')} of the run's conditions"
 
     # -- a run --------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import logging
 import textwrap
@@ -14,10 +13,9 @@ from pixieioc.ioc.records.acknowledge import forget
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error, errno_of
 from pixieioc.pvinfo.states import ACKNOWLEDGED, ALARM_SERVER_LEVELS
+from pixieioc.tasks.disk import FULL
 
 log = logging.getLogger(__name__)
-#: A disk is full, as far as the system or the account allows.
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 #: Whose error it is if it is no task's.
 _IOC = "IOC"
 
@@ -42,7 +40,7 @@ class ErrorPvs:
 
         That the IOC cannot write to a disk which is in alarm for being full already is no other alarm.
         """
-        if task not in self._counts and error.errno in _FULL and self._full:
+        if task not in self._counts and error.errno in FULL and self._full:
             self._run_log.add(_said_of(task, error), error.time)
             return
         when, pvs = stamp(error.time), self._pvs
@@ -61,7 +59,7 @@ class ErrorPvs:
             pvs.post(f"{task}:ErrorCount_RBV", self._counts[task], when)
         owner = task if task in self._counts else _IOC
         if owner not in self._latched:
-            if error.errno in _FULL:  # before ERROR, which follows from it
+            if error.errno in FULL:  # before ERROR, which follows from it
                 self._full.add(owner)
                 pvs.post("DiskFull_RBV", "Yes", when)
             pvs.post_with(f"{owner}:ErrorMessage_RBV", str(error), MAJOR, when)

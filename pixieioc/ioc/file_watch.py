@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pixieioc.ioc.folders import PATIENCE, Files, Folder, examine
 from pixieioc.ioc.run_state import MachineState
@@ -15,8 +15,6 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
 
 log = logging.getLogger(__name__)
-#: How long the end of the IOC waits for the state folder at most, in seconds.
-_RELEASE = 0.2
 #: How long a put waits to see what the file system makes of it, in seconds.
 _PUT_WAITS = 0.5
 
@@ -41,6 +39,7 @@ class FileWatch:
         self._asking: asyncio.Future[tuple[Folder, str]] | None = None
         self._asking_state: asyncio.Future[str] | None = None
         self._problem = ""
+        self._is_behind = False  # at the end
 
     @property
     def path(self) -> str:
@@ -88,13 +87,21 @@ class FileWatch:
         if waiting:
             await asyncio.wait(waiting, timeout=max(0.0, end - time.monotonic()))
 
-    async def end(self) -> None:
-        """Asks no more, and gives the number of the next run back, if the file system takes that soon."""
+    async def end(self, patience: float) -> None:
+        """Asks no more, and gives the number of the next run back, if the file system takes that in so many seconds."""
         self._worker.close()
         released = self._state_worker.do(functools.partial(self._state.release, self._machine.run_id))
         self._state_worker.close()
         released.add_done_callback(_note_released)
-        await asyncio.wait([released], timeout=_RELEASE)
+        self._is_behind = True
+        await asyncio.wait([released], timeout=patience)
+        self._is_behind = not released.done()
+
+    def unwritten(self) -> Iterator[str]:
+        """What is not noted at the end, if there is anything."""
+        if self._is_behind:
+            folder = self._state.path.parent
+            yield f"that run {self._machine.run_id} was the last one (in {folder}; the next number is skipped)"
 
     def _examine(self, path: str, next_run: int) -> tuple[Folder, str]:
         """In the worker's thread: the folder, and what the tasks say against the names of the next run's files."""

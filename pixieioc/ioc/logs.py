@@ -14,10 +14,12 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from logging.handlers import QueueHandler, RotatingFileHandler
 from pathlib import Path
 
+from pixieioc.counted import counted
 from pixieioc.ioc.journal import JournalHandler, is_journal
 
 LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
@@ -105,6 +107,12 @@ class Logs(QueueHandler):
         with contextlib.suppress(queue.Full):
             self._lines.put(written, timeout=_AT_END)
             written.wait(_AT_END)
+
+    def unwritten(self) -> Iterator[str]:
+        """What has not been written yet, if there is anything."""
+        count = self._lines.qsize() + (self._began is not None)
+        if count:
+            yield f"{counted(count, 'line')} of the log ({self.where})"
 
     def _write(self) -> None:
         while True:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pixieioc.config import Config
 from pixieioc.config_ioc import collector_of
+from pixieioc.counted import counted
 from pixieioc.ioc.put_entry import line_of
 from pixieioc.ioc.put_sinks import FileSink, Sink, TcpSink, UdpSink
 from pixieioc.ioc.records import Pvs
@@ -67,6 +68,12 @@ class PutLog:
         """Writes what is there, and ends; what a sink does not take soon is lost."""
         for sink in self._sinks:
             sink.close(_PATIENCE)
+
+    def unwritten(self) -> Iterator[str]:
+        """What is not written yet, if there is anything."""
+        for sink in self._sinks:
+            if sink.waiting:
+                yield f"{counted(sink.waiting, 'line')} of the put log ({sink.name})"
 
     def _post(self) -> None:
         problems = [sink.problem for sink in self._sinks if sink.problem]

@@ -60,6 +60,11 @@ class Sink(ABC):
         self._lines.append(line)
         self._wake.set()
 
+    @property
+    def waiting(self) -> int:
+        """Lines that are not written yet."""
+        return len(self._lines)
+
     def close(self, seconds: float) -> None:
         """Ends it; what waits is still written if that takes no longer than this."""
         self._closing.set()
@@ -219,9 +224,12 @@ class UdpSink(Sink):
 
 def _has_gone(connection: socket.socket) -> bool:
     """Whether the other side has closed a connection; what it may say is of no interest."""
+    connection.settimeout(0.0)  # with a timeout, recv waits for it in spite of MSG_DONTWAIT
     try:
-        return not connection.recv(4096, socket.MSG_DONTWAIT)
+        return not connection.recv(4096)
     except BlockingIOError:
         return False
     except OSError:
         return True
+    finally:
+        connection.settimeout(_PATIENCE)

@@ -71,7 +71,7 @@ class RunControl:
         self._progress = Progress(pvs, config, self.pipeline, self.settings)
         self._rates = RateHistory(pvs, config.graph)
         self._state_worker = worker("pixieioc state")
-        self._files = FileWatch(self.settings, state, self._state_worker, self.machine, self._show_readiness, worker)
+        self.files = FileWatch(self.settings, state, self._state_worker, self.machine, self._show_readiness, worker)
         self.recorder = RunRecorder(
             pvs, config, self.pipeline, self.settings, self._progress, state, self._state_worker, worker,
             self._not_recorded,
@@ -80,7 +80,7 @@ class RunControl:
             config, self.pipeline, self.settings, self._progress, state, self._state_worker, self._show_readiness,
             self.recorder, lambda: self.run,
         )  # fmt: skip
-        self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, self._files)
+        self._ready = ReadinessPvs(pvs, config, self.pipeline, self.settings, self._progress, self.files)
         self._overview = Overview(pvs, config, state, self.pipeline, self.settings, self.run_log)
         self.on_in_use = self.settings.take_in_use
         self.settings.on_run_parameters = self._use_run_parameters
@@ -115,7 +115,7 @@ class RunControl:
         self._driver.note_time()
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
         self.recorder.begin()
-        self._files.ask()
+        self.files.ask()
         self._show_readiness()
         self.feed(ev.Begin(start))
 
@@ -123,12 +123,12 @@ class RunControl:
         """The IOC is to end as soon as a run has been ended as by Stop; the second time: at once."""
         self.feed(ev.Signal())
 
-    async def end(self) -> None:
-        """Ends everything that goes on here; run and tasks have been ended by then, if there was time."""
+    async def end(self, patience: float = 0.3) -> None:
+        """Ends everything here, behind run and tasks; what is being written has so many seconds."""
         if self._ticking is not None:
             self._ticking.cancel()
         self._driver.end()
-        await asyncio.gather(self._files.end(), self.recorder.end())
+        await asyncio.gather(self.files.end(patience), self.recorder.end(patience))
         await self.pipeline.end()
 
     # -- commands -----------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class RunControl:
         It must not come after a command that was given later, such as Stop.
         """
         this = self._commands
-        waits = [asyncio.ensure_future(each) for each in (self._files.see(), self.left.wait())]
+        waits = [asyncio.ensure_future(each) for each in (self.files.see(), self.left.wait())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
@@ -188,7 +188,7 @@ class RunControl:
         async def complete(going_on: Awaitable[None] | None) -> None:
             if going_on is not None:
                 await going_on
-            await self._files.see()
+            await self.files.see()
 
         return lambda value, client: complete(put(value, client))
 
@@ -332,7 +332,7 @@ class RunControl:
         self._observe()
 
     def _refresh(self) -> None:
-        self._files.ask()
+        self.files.ask()
         self._show_readiness()
         self._rates.sample()
 

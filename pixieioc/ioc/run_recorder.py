@@ -21,6 +21,7 @@ from pixieioc.config import Config
 from pixieioc.config_run import REMARKS
 from pixieioc.ioc.condition_archive import NamedBy
 from pixieioc.ioc.conditions import Conditions
+from pixieioc.ioc.kept_records import KeptRecord, RecordKeeper
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.lost_conditions import bring_home
 from pixieioc.ioc.progress import Progress
@@ -30,7 +31,7 @@ from pixieioc.ioc.settings import Settings
 from pixieioc.ioc.sidecars import complete
 from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
-from pixieioc.pipeline import Error, Report, Task
+from pixieioc.pipeline import Error, Report, Task, errno_of
 from pixieioc.pipeline.procedure import Wait
 from pixieioc.pipeline.undying import does_not_end
 from pixieioc.pvinfo.states import EndReason
@@ -39,12 +40,10 @@ from pixieioc.tasks.sidecar import Condition, Counts, Record
 log = logging.getLogger(__name__)
 #: How a run ends that has ended as it should.
 GOOD: tuple[EndReason, ...] = ("Preset", "Operator stop", "Source end")
-#: How long the end of the IOC waits for the record of the last run, in seconds.
-_LAST = 0.3
 #: Reports per channel that are counts of the run, or of the spectra.
 _COUNTS = ("channel_events", "channel_pileup", "counts")
-#: How long a task that was killed is waited for before a record is written, in seconds.
-_ENDS_WITHIN = 0.5
+#: How long a task that was killed is waited for before a record is written, in seconds, and the disk that it is for.
+_ENDS_WITHIN, _ANSWERS_WITHIN = 0.5, 1.5
 _PACKAGES = ("caproto", "numpy", "numba", "pyzmq", "pyarrow", "pypixie16")
 
 
@@ -62,9 +61,11 @@ class RunRecorder:
         self._fixed: dict[str, Any] = {"ioc": config.prefix, "host": socket.gethostname(), "versions": _versions()}
         self._conditions = Conditions(pvs, config.conditions, state.path.parent, worker)
         self._worker, self._lost_worker = worker("pixieioc records"), worker("pixieioc lost conditions")
+        self._keeper = RecordKeeper(self._folders, self._named_sidecars, self._may_bring_home, self._show_kept, worker)
         self._started: dict[str, Any] = {}
         self._written: tuple[int, str, str] | None = None  # the run whose sidecars have its record, and its end in it
         self._job: asyncio.Task[None] | None = None
+        self._behind = 0  # the run whose record is being written
 
     def _failed(self, what: str, error: BaseException) -> None:
         log.error("%s could not be noted: %s", what, error)  # also if a full disk is in alarm for that already
@@ -76,14 +77,23 @@ class RunRecorder:
         folder, last = self._state.path.parent, self._state.run_id
         lost = self._lost_worker.do(lambda: bring_home(folder, last, self._named_sidecars))
         lost.add_done_callback(self._reporting("the conditions of a run that the IOC did not live to end"))
+        self._keeper.bring_home(last)
 
-    async def end(self) -> None:
-        """Ends that, and waits a little for the record of the last run."""
+    async def end(self, patience: float) -> None:
+        """Ends that, and waits so many seconds for the record of the last run."""
         if self._job is not None:
-            await asyncio.wait([self._job], timeout=_LAST)
+            await asyncio.wait([self._job], timeout=patience)
+            self._behind = 0 if self._job.done() else self._behind
         await self._conditions.end()
+        await self._keeper.end()
         self._worker.close()
         self._lost_worker.close()
+
+    def unwritten(self) -> Iterator[str]:
+        """What is not written at the end, if there is anything."""
+        if self._behind:
+            yield f"the record of run {self._behind}"
+        yield from self._conditions.unwritten()
 
     def run_begins(self, run: Run) -> None:
         """A run has been accepted."""
@@ -105,6 +115,7 @@ class RunRecorder:
             # By the settings of the run: what comes next, such as another FileNumber, is in use soon.
             settings = {task: dict(values) for task, values in self._settings.used.items()}
             find = functools.partial(self._sidecars, run.id, settings)
+            self._behind = run.id
             self._job = asyncio.get_running_loop().create_task(self._guarded(run, end, find))
         return self._job
 
@@ -126,8 +137,10 @@ class RunRecorder:
             await self._complete(run, end, find)
         except Exception as error:  # whatever it is, the run has ended
             self._failed(f"the record of run {run.id}", error)
+        self._behind = 0
 
     async def _complete(self, run: Run, end: EndReason, find: Callable[[], Iterable[Path]]) -> None:
+        named_by = msgspec.to_builtins(self._naming())
         await self._conditions.run_ends()
         self._progress.show(run)
         record = msgspec.structs.replace(
@@ -135,12 +148,46 @@ class RunRecorder:
             end_time=time.time(), end_reason=end, good=end in GOOD and not run.failure, failure=run.failure,
             **self._times(), events=self._events(), counts=self._counts(), losses=dict(self._losses()),
         )  # fmt: skip
+        if (problem := await self._not_written(find, run.id, record)) is not None:
+            record = msgspec.structs.replace(record, unfinished=[*self._unfinished()])
+            kept = KeptRecord(run.id, str(problem), named_by, msgspec.to_builtins(record))
+            where = await self._keeper.keep(kept)
+            self._keeper.bring_home(run.id)
+            raise Error(f"{problem}; it is {where}", errno=errno_of(problem))
+
+    async def _not_written(self, find: Callable[[], Iterable[Path]], run: int, record: Record) -> BaseException | None:
+        """Brings a record to the files of its run; returns why that is impossible, or not done in time."""
         await self._pipeline.until(Wait(lambda: not self._hung(), _ENDS_WITHIN))
         if hung := self._hung():  # this process would wait as it does, and nothing would end it either
-            raise Error(does_not_end(hung))
+            return Error(does_not_end(hung))
+        written = asyncio.ensure_future(self._write(find, run, record))
+        done, _ = await asyncio.wait([written], timeout=_ANSWERS_WITHIN)
+        return written.exception() if done else Error("the disk of the run's files does not answer")
+
+    async def _write(self, find: Callable[[], Iterable[Path]], run: int, record: Record) -> None:
         archive = await self._conditions.archive_of_run()
-        work = functools.partial(complete, find, run.id, msgspec.to_builtins(record), archive)
-        await self._worker.do(work)
+        await self._worker.do(functools.partial(complete, find, run, msgspec.to_builtins(record), archive))
+
+    def _folders(self) -> list[Path]:
+        """Where a record is kept whose files cannot be written."""
+        second = [str(used.get("second_file_path", "")) for used in self._settings.used.values()]
+        return [self._state.path.parent, *(Path(folder) for folder in dict.fromkeys(second) if folder)]
+
+    def _show_kept(self, text: str) -> None:
+        if text != self._pvs["RecordMessage_RBV"].value:
+            log.warning("%s", text or "the records of all runs are with their files")
+        self._pvs.post("RecordMessage_RBV", text)
+
+    def _unfinished(self) -> Iterator[str]:
+        """Files that tasks which failed were writing, as far as they have told."""
+        for process in self._pipeline.processes.values():
+            latest = str(process.reports.get("full_file_name", ""))
+            if latest and (process.failed or process.lost) and latest not in process.reports.get("run_files", ""):
+                yield f"{latest}.part"
+
+    def _may_bring_home(self) -> bool:
+        """Whether nobody waits for the disk of a run's files, as far as that is known."""
+        return not self._hung() and not self._worker.waiting
 
     def _hung(self) -> list[str]:
         """Tasks that were killed and have not ended."""

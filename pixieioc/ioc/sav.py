@@ -8,9 +8,11 @@ written (`#=`), and at the end the sum of all that stands before: what is not wh
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 #: Files that begin so are ours. Autosave trusts a file of version 1.8 or later by its last line.
 _HEADER = "# pixieioc settings V2.0"
@@ -126,10 +128,9 @@ def _parsed(text: str, *, is_whole: bool) -> Saved:
         name = _plain_name(name)
         if value.lstrip().startswith(_ARRAY):
             found = _WHOLE_ARRAY.match(text, start + len(line) - len(value.lstrip()))
-            if found is None:
-                raise BadFile(f"{name}: its array has no end")
-            at = max(at, found.end())
-            value, why = _from_array(_ELEMENT.findall(found[1]))
+            at = max(at, found.end() if found is not None else 0)
+            elements = _ELEMENT.findall(found[1]) if found is not None else _from_json(value)
+            value, why = _from_array(elements) if elements is not None else ("", "its array has no end")
             if why:
                 unreadable[name] = why
                 continue
@@ -149,6 +150,15 @@ def _is_plain(value: str) -> bool:
 
 def _as_array(text: str) -> str:
     return " ".join([_ARRAY, "{", *(f'"{byte}"' for byte in text.encode()), "}"])
+
+
+def _from_json(array: str) -> list[str] | None:
+    """The elements of an array as pyepics' autosave writes it, in one line; None if it is none."""
+    try:
+        elements: Any = json.loads(array.lstrip().removeprefix(_ARRAY))
+    except ValueError:
+        return None
+    return [str(element) for element in cast("list[Any]", elements)] if isinstance(elements, list) else None
 
 
 def _from_array(elements: list[str]) -> tuple[str, str]:

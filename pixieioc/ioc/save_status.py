@@ -24,7 +24,7 @@ class SaveStatus:
 
     def __init__(self, pvs: Pvs) -> None:
         self._pvs = pvs
-        self._problem = ""
+        self.problem = ""  #: why settings are not saved at present
         acknowledge = pvs["ErrorAck"].put
         assert acknowledge is not None
 
@@ -55,9 +55,9 @@ class SaveStatus:
 
     def saved(self, path: Path) -> None:
         """A file was written."""
-        if self._problem:
+        if self.problem:
             log.warning("settings are being saved again: %s", path)
-        self._problem = ""
+        self.problem = ""
         self._pvs.post("SR_0_Name", path.name)
         self._pvs.post("SR_0_Time", f"{datetime.now():{_TIME}}")
         self.recently(f"Saved {path.name}")
@@ -82,14 +82,10 @@ class SaveStatus:
         """What was done last."""
         self._pvs.post("SR_recentlyStr", text)
 
-    def said(self, left: Collection[str]) -> str:
-        """What was not loaded, as an answer."""
-        return in_words(left)
-
     def _post(self, state: str, short: str, text: str) -> None:
-        if text != self._problem:
+        if text != self.problem:
             log.error("%s", text)
-        self._problem = text
+        self.problem = text
         self._show(state, short, text)
 
     def _show(self, state: str, short: str, text: str) -> None:

@@ -6,7 +6,7 @@ it did then. What the command line says of a setting counts in any case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pixieioc.ioc import sav
@@ -39,7 +39,7 @@ def choose(candidates: Iterable[tuple[str, Callable[[], bytes]]], configuration:
             saved = sav.read(content())
             check_whole(saved, configuration)
         except (BadFile, OSError) as error:
-            rejected.append(f"{name} is not used: {error}")
+            rejected.append(f"{name} is not used: {getattr(error, 'strerror', None) or error}")
         else:
             return Choice(saved, name, tuple(rejected))
     return Choice(None, "", tuple(rejected))
@@ -61,24 +61,43 @@ class Plan:
     left: list[str] = field(default_factory=list[str])
 
 
-def planned(saved: Saved, present: Callable[[str], str | None], overridden: Collection[str]) -> Plan:
-    """What of a file is to be restored. `present` is what a setting is without it; None: there is no such setting."""
+def planned(
+    saved: Saved,
+    present: Callable[[str], str | None],
+    overridden: Collection[str],
+    shown: Callable[[str, str], str] = lambda _, text: text,
+) -> Plan:
+    """What of a file is to be restored. `present` is what a setting is without it; None: there is no such setting.
+
+    Only what somebody has written can be put aside; `shown` is a value for people.
+    """
     plan = Plan(left=[f"{name}: {why}" for name, why in saved.unreadable.items()])
     for name, value in saved.values.items():
         now = present(name)
+        before = saved.configured.get(name)
         if now is None:
             plan.left.append(f"{name}: there is no such setting now")
-        elif value == now:
+        elif value == now or before is None:
             continue
         elif name in overridden:
-            plan.left.append(f"{name}: the command line says {_short(now)}, not {_short(value)}")
-        elif (before := saved.configured.get(name, value)) != now:
-            plan.left.append(
-                f"{name}: the configuration says {_short(now)} now, {_short(before)} before; {_short(value)} was saved"
-            )
+            plan.left.append(f"{name}: the command line says {shown(name, now)}, not {shown(name, value)}")
+        elif before != now:
+            says = f"the configuration says {shown(name, now)} now, {shown(name, before)} before"
+            plan.left.append(f"{name}: {says}; {shown(name, value)} was saved")
         else:
             plan.writes[name] = value
     return plan
+
+
+def held(saved: Saved | None, configured: Mapping[str, str]) -> dict[str, str]:
+    """What stays saved of settings that the command line says, for the next start that does not; `configured` is what
+    the file says of them.
+    """
+    kept = dict(configured)
+    for name, text in configured.items():
+        if saved is not None and saved.configured.get(name) == text:
+            kept[name] = saved.values.get(name, text)
+    return kept
 
 
 def in_words(texts: Collection[str]) -> str:
@@ -86,7 +105,3 @@ def in_words(texts: Collection[str]) -> str:
     some = list(texts)[:_TOLD]
     more = len(texts) - len(some)
     return "; ".join(some) + (f"; and {more} more, see the log" if more else "")
-
-
-def _short(value: str) -> str:
-    return repr(value) if not value or " " in value else value if len(value) < 40 else f"{value[:37]}..."

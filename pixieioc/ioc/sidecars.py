@@ -17,7 +17,7 @@ from pixieioc.pipeline import Error
 from pixieioc.tasks.disk import replace_file, sync
 from pixieioc.tasks.names import shown, to_json
 from pixieioc.tasks.sidecar import RECORD_KEY, VERSION, VERSION_KEY
-from pixieioc.tasks.sidecars_of_run import CONDITIONS, data_of
+from pixieioc.tasks.sidecars_of_run import CONDITIONS, CUT_OFF, data_of
 
 #: So many are written at a time.
 _AT_ONCE = 8
@@ -40,6 +40,8 @@ def complete(
     problems: list[_Problem] = []
     contents = {path: content for path in found() if (content := _of_run(path, run_id, problems)) is not None}
     paths = list(contents)
+    if cut_off := [f"{data_of(path)}.part" for path in paths if path.name.endswith(CUT_OFF)]:
+        record = {**record, "unfinished": cut_off}
     if conditions is not None:
         record = {**record, **_of_conditions(conditions, paths, problems)}
     said = _raw({VERSION_KEY: VERSION}), _raw({RECORD_KEY: record})
@@ -57,7 +59,6 @@ def _replaced(path: Path, content: bytes) -> _Problem | None:
     try:
         replace_file(path, content)
     except OSError as error:
-        path.with_name(path.name + ".new").unlink(missing_ok=True)
         return _Problem(f"{shown(path)}: {error.strerror}", error.errno or 0)
     return None
 

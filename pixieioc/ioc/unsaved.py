@@ -17,13 +17,20 @@ Snapshot = dict[str, str]
 
 
 class Unsaved:
-    """The settings among some process variables; `infos` are these as they are declared."""
+    """The settings among some process variables; `infos` are these as they are declared, `of_file` as they are without
+    what the command line says.
+    """
 
-    def __init__(self, pvs: Pvs, infos: Mapping[str, PvInfo]) -> None:
+    def __init__(self, pvs: Pvs, infos: Mapping[str, PvInfo], of_file: Mapping[str, PvInfo]) -> None:
         self._pvs, self._infos = pvs, infos
         self.records = {pvs.prefix + name: pvs[name] for name, info in infos.items() if is_kept(info)}
-        #: What the configuration says, and of fields, their declaration.
-        self.configured: Snapshot = {name: value_text(record) for name, record in self.records.items()}
+        self._begun: Snapshot = {name: value_text(record) for name, record in self.records.items()}
+        #: What the configuration file says, and of fields, their declaration.
+        self.configured: Snapshot = self._begun | {
+            name: value_text(Record(of_file[record.info.name], name))
+            for name, record in self.records.items()
+            if record.info.name in of_file
+        }
         self._taken: Snapshot = {}
         self._taken_fields: set[str] = set()
         self._outdated: set[str] = set()
@@ -53,12 +60,21 @@ class Unsaved:
             self._described[record] = self._pvs[record.removeprefix(self._pvs.prefix)]
 
     def declared(self, name: str) -> str | None:
-        """What a setting is by its configuration, or a field by its declaration; None: there is no such setting."""
+        """What a setting begins as, or a field by its declaration; None: there is no such setting."""
         record, _, field = name.partition(".")
         if not field:
-            return self.configured.get(name)
+            return self._begun.get(name)
         info = self._infos.get(record.removeprefix(self._pvs.prefix)) if record.startswith(self._pvs.prefix) else None
         return None if info is None else dict(kept_fields(Record(info, record))).get(field)
+
+    def shown(self, name: str, text: str) -> str:
+        """The text of a setting for people."""
+        record = self.records.get(name)
+        if record is not None and record.labels and text.isdecimal() and int(text) < len(record.labels):
+            return record.labels[int(text)]
+        if record is not None and isinstance(record.value, str):
+            text = repr(text)
+        return text if len(text) < 40 else f"{text[:37]}..."
 
     def all(self) -> Snapshot:
         """Everything as it is."""

@@ -85,3 +85,11 @@ async def in_thread(function: Callable[[], T]) -> T:
         return await worker.do(function)
     finally:
         worker.close()
+
+
+async def answered(function: Callable[[], T], seconds: float = 3.0) -> T:
+    """The same of a file system; OSError if it does not answer within so many seconds."""
+    try:
+        return await asyncio.wait_for(in_thread(function), seconds)
+    except TimeoutError:
+        raise OSError(errno.ETIMEDOUT, f"the file system has not answered for {seconds:g} s") from None

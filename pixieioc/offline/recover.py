@@ -25,7 +25,8 @@ from pixieioc.offline.unwritten import unwritten
 from pixieioc.pipeline import Error
 from pixieioc.tasks.disk import rename_new, replace_file, sync
 from pixieioc.tasks.names import natural_key, shown
-from pixieioc.tasks.raw_file import as_json, begun
+from pixieioc.tasks.raw_file import as_json
+from pixieioc.tasks.raw_names import begun
 
 _PART, _ABOUT = ".part", ".json.part"
 _BLOCK = 4 * 1024**2

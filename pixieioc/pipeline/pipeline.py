@@ -91,7 +91,7 @@ class Pipeline(PipelineState):
         self._end(Message.ABORT)
 
     def wait(self, timeout: float | None = None) -> Status:
-        """Handles messages until no run is on, or for `timeout` seconds; returns the pipeline's status."""
+        """Handles messages until no run is in progress, or for `timeout` seconds; returns the pipeline's status."""
         self._block(Wait(lambda: self.at_rest, float("inf") if timeout is None else timeout))
         return self.status
 

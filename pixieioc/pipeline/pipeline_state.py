@@ -40,7 +40,7 @@ class PipelineState:
 
     @property
     def at_rest(self) -> bool:
-        """True if no run is on and no task does anything for one any more."""
+        """True if no run is in progress and no task does anything for one any more."""
         return self.status not in (Status.RUNNING, Status.DYING) and all(m.at_rest for m in self.chained)
 
     @property

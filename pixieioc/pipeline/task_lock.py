@@ -45,7 +45,7 @@ class TaskLock:
             if time.monotonic() > end:
                 raise Error(
                     f"tasks of an earlier IOC still have not ended after {seconds:g} s (`fuser -v {folder / _NAME}` "
-                    "shows which): kill them"
+                    "shows which): kill them; one that waits for a disk ends when that answers"
                 )
             time.sleep(_INTERVAL)
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from multiprocessing import process as multiprocessing_process
+from multiprocessing.connection import wait
 
 from pixieioc.pipeline.task import Task
 
@@ -46,22 +47,41 @@ class Undying:
             return list(self._tasks)
 
     def names(self) -> list[str]:
-        """The names of those, and of tasks that were killed and are still waited for."""
-        there = self.there()
-        with self._lock:
-            return [task.name for task in (*self._waited, *there)]
+        """The names of those, and of tasks that were killed just now and have not ended yet."""
+        return [task.name for task in self._killed()]
 
     def problem(self, names: Iterable[str]) -> str:
         """What there is of tasks of these names, as a sentence, or an empty text."""
         known = set(names)
-        found = [f"{task.name} (process {task.pid})" for task in self.there() if task.name in known]
-        return does_not_end(found) if found else ""
+        return _sentence(task for task in self.there() if task.name in known)
+
+    def left(self) -> str:
+        """The same of all tasks, for a program that ends: those that were killed just now are among them."""
+        return _sentence(self._killed())
+
+    def _killed(self) -> list[Task]:
+        there = self.there()
+        with self._lock:
+            return [*(task for task in self._waited if task not in there and _runs(task)), *there]
+
+
+def _sentence(tasks: Iterable[Task]) -> str:
+    found = [f"{task.name} (process {task.pid})" for task in tasks]
+    return does_not_end(found) if found else ""
 
 
 def does_not_end(tasks: Sequence[str]) -> str:
     """A sentence about tasks whose processes were killed and are still there."""
     what = "was killed and does not end: it waits" if len(tasks) == 1 else "were killed and do not end: they wait"
     return f"{', '.join(tasks)} {what} for a disk or file server, which must answer first"
+
+
+def _runs(task: Task) -> bool:
+    """Whether a process has not ended; another thread may be waiting for it."""
+    try:
+        return not wait([task.sentinel], 0)
+    except (OSError, ValueError):  # it has ended, and is being closed
+        return False
 
 
 def _children() -> set[object]:

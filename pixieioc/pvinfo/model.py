@@ -132,7 +132,7 @@ class PvInfo:
     full: bool = False
     access: Access = ""
     guidance: str = ""
-    #: Whether a setpoint cannot be written while a run is on.
+    #: Whether a setpoint cannot be written during a run.
     locked_in_run: bool = False
     source: Source = field(default_factory=lambda: Source("run"))
     section: Section = "run"

@@ -128,6 +128,12 @@ def _state() -> Iterator[PvInfo]:
         ),
         guidance="The run ended badly: its data may be incomplete. See LastError_RBV.",
     )  # fmt: skip
+    yield text_pv(
+        "RecordMessage_RBV",
+        "Where the records of runs are that could not be written to their files, as by a disk that does not answer; "
+        "empty: all are with them. They are brought there as soon as that is possible.",
+        2048,
+    )
     yield PvInfo("RunId_RBV", "longin", "Number of the current or last run; never repeats.", archive="always")
     yield PvInfo(
         "SimMode_RBV", "bi", "Whether the source is the hardware.", labels=("Hardware", "Simulation"),

@@ -13,7 +13,7 @@ from typing import Any
 from pixieioc.counted import counted
 from pixieioc.pipeline import Error
 from pixieioc.tasks.growing_file import is_open
-from pixieioc.tasks.raw_file import CONVERSION, check_template
+from pixieioc.tasks.raw_names import CONVERSION, check_template
 
 #: Bytes of a sentence that is a report.
 _LONGEST = 500

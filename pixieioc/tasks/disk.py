@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +14,12 @@ from pixieioc.counted import counted
 from pixieioc.pipeline import Error
 from pixieioc.pipeline.declaration import shorten
 
+#: What the system says of a disk that is full, or of a full quota.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: Bytes of a name with all its folders, and the zero behind it (Linux).
 _PATH_MAX = 4096
+#: Bytes of what is read as a whole: settings of all channels of a full crate are a hundredth of that.
+_SMALL = 64 << 20
 
 
 def sync(path: Path) -> None:
@@ -25,6 +31,17 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def read_file(path: Path) -> bytes:
+    """The content of a small file; OSError if it is no ordinary file, which may never end, or not small."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+        if about.st_size > _SMALL:
+            raise OSError(errno.EFBIG, f"it is larger than {_SMALL >> 20} MB", str(path))
+        return file.read()
+
+
 def sync_all(paths: Sequence[Path]) -> None:
     """The same of several side by side, which takes hardly longer than one; OSError of the first that has failed."""
     with ThreadPoolExecutor(max(1, len(paths)), "sync") as threads:
@@ -32,7 +49,10 @@ def sync_all(paths: Sequence[Path]) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Puts `content` onto the disk, in the place of what a file of this name had; it has it whole or not at all."""
+    """Puts `content` onto the disk, in the place of what a file of this name had; it has it whole or not at all.
+
+    OSError if it does not; then nothing is left beside it.
+    """
     new = path.with_name(path.name + ".new")
     try:
         with new.open("wb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,6 +117,14 @@ def pieces(events: Events) -> Iterator[Events]:
         end = min(max(end, begin + 1), begin + GROUP_EVENTS)
         yield ev.compact(ev.take(events, slice(begin, end)))
         begin = end
+
+
+def too_late(path: Path, events: int) -> Error:
+    """What is said of a file that is given up since its disk is slow and its run has to end."""
+    return Error(
+        f"the disk is too slow: {path} had {events} events when the run had to end, those that came behind them are "
+        "not in it"
+    )
 
 
 def absent(column: Column, count: int) -> Array:

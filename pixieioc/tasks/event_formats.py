@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,18 +17,21 @@ from pixieioc.tasks.npy_files import NpyFiles, files_of
 FORMATS = {"parquet": (".parquet", ".pq"), "npy": (".npy",)}
 
 
-def new_file(path: Path, form: str, about: Mapping[str, Any] = MappingProxyType({})) -> EventFile:
+def new_file(
+    path: Path, form: str, about: Mapping[str, Any] = MappingProxyType({}), too_slow: Callable[[], bool] = lambda: False
+) -> EventFile:
     """A new file in the format `form` ("parquet" or "npy"); Error if there is one already, or it cannot be made.
 
-    `about` is what is known of its metadata already: on a disk that is full later there is room for them.
+    `about` is what is known of its metadata already: on a disk that is full later there is room for them. `too_slow` is
+    asked while the disk is waited for and takes something: whether there is no more time for the rest.
     """
     match form:
         case "parquet":
             from pixieioc.tasks.parquet_file import ParquetFile
 
-            return ParquetFile(path, dict(about))
+            return ParquetFile(path, dict(about), too_slow)
         case "npy":
-            return NpyFiles(path, dict(about))
+            return NpyFiles(path, dict(about), too_slow)
         case _:
             raise ValueError(f"no format {form!r} of event files")
 

@@ -1,4 +1,4 @@
-"""The event files of a run, one behind the other."""
+"""The event files of a run, one after the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pixieioc.listmode.events import Events
 from pixieioc.tasks.calibration import InUse
 from pixieioc.tasks.event_files import KEV, EventFile, bytes_before
 from pixieioc.tasks.event_formats import new_file
-from pixieioc.tasks.file_series import Place, Series
+from pixieioc.tasks.file_series import Destination, Series
 
 
 class EventSeries(Series[Events]):
@@ -23,10 +23,12 @@ class EventSeries(Series[Events]):
     """
 
     def __init__(
-        self, place: Place, path: Path, form: str, describe: Callable[[EventFile | None, int, str], dict[str, Any]],
-        calibration: InUse,
+        self, destination: Destination, path: Path, form: str,
+        describe: Callable[[EventFile | None, int, str], dict[str, Any]], calibration: InUse,
+        too_slow: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
-        super().__init__(place)
+        super().__init__(destination)
+        self._too_slow = too_slow
         self._path, self._form, self._describe = path, form, describe
         self._calibration, self.calibrated = calibration, calibration.begin()
         self._grows: EventFile | None = None
@@ -44,7 +46,7 @@ class EventSeries(Series[Events]):
     def new(self, path: Path, part: int) -> EventFile:
         """In the format that was asked for."""
         self.calibrated = self._calibration.begin()
-        self._grows = new_file(path, self._form, self._describe(None, part, ""))
+        self._grows = new_file(path, self._form, self._describe(None, part, ""), self._too_slow)
         return self._grows
 
     def describe(self, part: int, reason: str) -> dict[str, Any]:

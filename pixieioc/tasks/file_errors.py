@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pixieioc.pipeline import Error, Parameter, Report
 from pixieioc.presentation import AlarmHandling
-from pixieioc.tasks.file_series import STOP, WAIT, Place, Rules
+from pixieioc.tasks.file_series import STOP, WAIT, Destination, Rules
 
 #: How often a disk that could not be written to is tried again, in seconds.
 _RETRY = 0.5
@@ -54,15 +54,15 @@ def second_file_path(**where: Any) -> Parameter[str]:
     )
 
 
-def write_status(what: str, place: str, **where: Any) -> Report[str]:
-    """WriteStatus_RBV, of files of this kind; `place` is what says where they are."""
+def write_status(what: str, setting: str, **where: Any) -> Report[str]:
+    """WriteStatus_RBV, of files of this kind, which are where `setting` says."""
     return Report(
         OK,
         choices=(OK, WRONG),
         severities=("NO_ALARM", "MAJOR"),
         doc="Whether the last write succeeded.",
         alarm=AlarmHandling(omitted="follows from the error of the task that writes, which is in the tree"),
-        guidance=f"See WriteMessage_RBV: free space on the disk, mend it, or set another {place}. A run that waits "
+        guidance=f"See WriteMessage_RBV: free space on the disk, mend it, or set another {setting}. A run that waits "
         f"then goes on by itself, and one in the second folder needs space there; the {what} of one that has ended "
         "are incomplete on disk.",
         **where,
@@ -78,7 +78,7 @@ class _Files(Protocol):
     """The files of a run, however many there are."""
 
     @property
-    def place(self) -> Place:
+    def destination(self) -> Destination:
         """Where they are."""
         ...
 
@@ -139,21 +139,21 @@ class FileErrors:
         except Exception as error:  # it goes on from here as it came
             self.over = True
             files.rescue(error)
-            self.tell_complete(files.place)
+            self.show_complete(files.destination)
             then()
             raise
 
-    def report(self, place: Place) -> None:
+    def report(self, destination: Destination) -> None:
         """Says which file is the latest, which are complete, and whether it is in the second folder."""
         task = self._task
-        if place.latest is not None:
-            task.full_file_name = str(place.latest)
-        self.tell_complete(place)
-        if place.diverted:
+        if destination.latest is not None:
+            task.full_file_name = str(destination.latest)
+        self.show_complete(destination)
+        if destination.diverted:
             task.write_status = WRONG
-            task.write_message = f"the run goes on in {task.second_file_path}: {place.diverted}"
+            task.write_message = f"the run goes on in {task.second_file_path}: {destination.diverted}"
 
-    def tell_complete(self, place: Place) -> None:
+    def show_complete(self, destination: Destination) -> None:
         """Says which files are complete; also of a run that has failed, whose WriteMessage is not to be touched."""
-        if place.complete.count != self._task.files_complete:
-            self._task.run_files, self._task.files_complete = place.complete.text, place.complete.count
+        if destination.complete.count != self._task.files_complete:
+            self._task.run_files, self._task.files_complete = destination.complete.text, destination.complete.count

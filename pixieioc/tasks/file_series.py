@@ -1,4 +1,4 @@
-"""Files one behind the other, of which each is complete once the next has begun; what is done when one cannot be."""
+"""Files one after the other, of which each is complete once the next has begun; what is done when one cannot be."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def name_of_part(first: Path, part: int) -> Path:
 
 
 @dataclass
-class Place:
+class Destination:
     """What is common to the files of a run: how they are written, and whether they are in the second folder.
 
     While nothing can be written `waiting` is called with the reason, again and again: it says whether to try once more.
@@ -110,8 +110,8 @@ class Place:
 class Series(ABC, Generic[Data]):
     """The files of one stream of data. A subclass says how they are named, made and described."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, destination: Destination) -> None:
+        self.destination = destination
         self.file: DataFile[Data] | None = None  #: the one that grows, if there is one
         self.number = 0  #: of files so far
         self._since = 0.0
@@ -151,11 +151,11 @@ class Series(ABC, Generic[Data]):
 
     def begin(self) -> None:
         """Begins the next file; Error if that is impossible."""
-        path = self.place.name(self.path(), self.number + 1)
+        path = self.destination.name(self.path(), self.number + 1)
         self.file = self.new(path, self.number + 1)
         self.number, self._since = self.number + 1, time.monotonic()
-        self.place.latest = path
-        self.place.first = self.place.first or path
+        self.destination.latest = path
+        self.destination.first = self.destination.first or path
 
     def write(self, data: Data) -> None:
         """Appends to the file, and to the next one from the limit on; Error if that is impossible."""
@@ -196,7 +196,7 @@ class Series(ABC, Generic[Data]):
                 self._go_on([], error)
 
     def _is_over(self, file: DataFile[Data]) -> bool:
-        rules = self.place.rules()
+        rules = self.destination.rules()
         if not file.given:
             return False
         return 0 < rules.bytes_limit <= file.given or 0 < rules.time_limit <= time.monotonic() - self._since
@@ -209,7 +209,7 @@ class Series(ABC, Generic[Data]):
             if self.file is None:
                 self.begin()
             assert self.file is not None
-            limit, rest = self.place.rules().bytes_limit, None
+            limit, rest = self.destination.rules().bytes_limit, None
             piece = self.for_file(left[0])
             if limit:
                 piece, rest = self.cut(piece, limit - self.file.given)
@@ -226,7 +226,7 @@ class Series(ABC, Generic[Data]):
         self.file = None
         self._closed += file.size
         for complete in file.complete:
-            self.place.complete.add(complete)
+            self.destination.complete.add(complete)
         self.closed()
 
     def _go_on(self, unwritten: list[Data], error: Error) -> None:
@@ -234,13 +234,13 @@ class Series(ABC, Generic[Data]):
 
         Error, the first, if neither is wanted, or nobody waits any more.
         """
-        left, place = [*self.rescue(error), *unwritten], self.place
-        diverts = place.rules().second_folder and not place.diverted
+        left, destination = [*self.rescue(error), *unwritten], self.destination
+        diverts = destination.rules().second_folder and not destination.diverted
         if diverts:
-            place.diverted = str(error)
-        elif place.rules().on_error != WAIT:
+            destination.diverted = str(error)
+        elif destination.rules().on_error != WAIT:
             raise error
-        while diverts or place.waiting(error):
+        while diverts or destination.waiting(error):
             diverts = False
             try:
                 self._append(left)
@@ -248,7 +248,7 @@ class Series(ABC, Generic[Data]):
                     self.file.flush()
             except Error as again:
                 left[:0] = self.rescue(again)
-                if place.rules().on_error != WAIT:
+                if destination.rules().on_error != WAIT:
                     raise again from error
             else:
                 return

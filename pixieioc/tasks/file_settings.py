@@ -5,7 +5,7 @@ from __future__ import annotations
 from pixieioc.pipeline import Parameter, Report
 from pixieioc.tasks import file_errors
 from pixieioc.tasks.complete_files import files_complete, run_files
-from pixieioc.tasks.raw_file import check_folder, check_name, check_template
+from pixieioc.tasks.raw_names import check_folder, check_name, check_template
 
 
 class FileSettings:

@@ -21,8 +21,8 @@ from pixieioc.tasks.disk import make_folder
 from pixieioc.tasks.file_errors import OK, FileErrors
 from pixieioc.tasks.file_settings import FileSettings
 from pixieioc.tasks.items import WORDS, Beginning, Ending, WordBlock, run_begins, run_ends, words_of
-from pixieioc.tasks.raw_file import MODULES, file_name, why_not_new
 from pixieioc.tasks.raw_files import RawFiles
+from pixieioc.tasks.raw_names import MODULES, file_name, why_not_new
 from pixieioc.tasks.run_record import counts_of_module
 from pixieioc.tasks.settings_file import write_settings
 from pixieioc.tasks.sidecar import record_in
@@ -172,7 +172,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
 
     def _count(self) -> None:
         self.bytes_written = self._files.bytes
-        self._errors.report(self._files.place)
+        self._errors.report(self._files.destination)
 
     def _no_files(self) -> RawFiles:
         rules, waits = lambda: self._errors.rules(self.create_directory), self._errors.waits
@@ -197,7 +197,7 @@ class GatherData(calibration.ChannelCalibration, FileSettings, Task):
         if self.auto_save and now - self._checked >= _CHECK_INTERVAL:
             self._checked = now
             self._errors.guarded(self._files.check_in_place)
-            if not self._files.place.latest:
+            if not self._files.destination.latest:
                 self._errors.guarded(self._check_folder)
 
     def _check_folder(self) -> None:

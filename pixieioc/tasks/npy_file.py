@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +16,7 @@ from pixieioc.tasks.digest import Digest
 from pixieioc.tasks.event_files import absent, merged
 from pixieioc.tasks.growing_file import lock
 from pixieioc.tasks.part_file import PartFile, naming
+from pixieioc.tasks.writeback import Writeback
 
 #: Rows that are written anew at a time when there are more columns than before.
 _ROWS = 1 << 16
@@ -25,7 +28,8 @@ class NpyFile(PartFile):
     Its checksum is that of the array, then of the header.
     """
 
-    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
+    def __init__(self, path: Path, dtype: np.dtype[Any], progress: Callable[[], object] = lambda: None) -> None:
+        """`progress` is called while a slow disk is waited for, see `Writeback`."""
         super().__init__(path)
         self._dtype = dtype
         self.count = 0  #: elements before the next one, see `resize`
@@ -35,6 +39,7 @@ class NpyFile(PartFile):
         with naming(path):
             self._file: BinaryIO = self.part.open("r+b", buffering=0)
             lock(self._file.fileno())
+            self._progress, self._writeback = progress, Writeback(self._file.fileno(), progress)
             try:
                 self._begin = write_header(self._file, dtype, 0)
             except OSError:
@@ -50,7 +55,7 @@ class NpyFile(PartFile):
         """Writes elements behind the others."""
         rows = np.ascontiguousarray(rows, self._dtype)
         with naming(self.path):
-            _append(self._file, self.size, rows)
+            _append(self._file, self.size, rows, self._writeback)
         self._before = self.count, self._digest.mark()
         self._digest.add(rows.view(np.uint8).data)
         self.count += len(rows)
@@ -67,15 +72,18 @@ class NpyFile(PartFile):
     def complete(self) -> None:
         """Writes the length; nothing can be appended any more."""
         with naming(self.path):
+            self._writeback.settle()
             self._file.truncate(self.size)
             begin = write_header(self._file, self._dtype, self.count)
             assert begin == self._begin, "numpy leaves room for a longer length"
             self._digest.add(os.pread(self._file.fileno(), begin, 0))
+            self._writeback.close()
             self._file.close()
         self.checksum = self._digest.end()
 
     def close(self) -> None:
         """Leaves the file as it is."""
+        self._writeback.close()
         self._file.close()
         self._digest.end()
 
@@ -88,8 +96,8 @@ class NpyFile(PartFile):
 class TableFile(NpyFile):
     """A structured array that may get more columns."""
 
-    def __init__(self, path: Path, columns: list[Column]) -> None:
-        super().__init__(path, _dtype(columns))
+    def __init__(self, path: Path, columns: list[Column], progress: Callable[[], object] = lambda: None) -> None:
+        super().__init__(path, _dtype(columns), progress)
         self.columns = columns
 
     def add(self, events: Events, columns: list[Column]) -> None:
@@ -119,11 +127,12 @@ class TableFile(NpyFile):
         self.close()
         self._file, self.columns, self._dtype, self._begin = new, wanted, dtype, begin
         self._digest, self._before = digest, (self.count, digest.mark())
+        self._writeback = Writeback(new.fileno(), self._progress)
 
     def _copy(self, new: BinaryIO, wanted: list[Column], dtype: np.dtype[Any], digest: Digest) -> int:
         """Writes the rows that there are with more columns; returns where they begin."""
-        begin, done = write_header(new, dtype, 0), 0
-        with self.part.open("rb") as there:
+        begin, done, writeback = write_header(new, dtype, 0), 0, Writeback(new.fileno())
+        with contextlib.closing(writeback), self.part.open("rb") as there:
             there.seek(self._begin)
             while done < self.count:
                 rows = np.zeros(min(_ROWS, self.count - done), dtype)
@@ -134,7 +143,7 @@ class TableFile(NpyFile):
                 for column in wanted:
                     if column not in self.columns:
                         rows[column.name] = absent(column, len(rows))
-                _append(new, begin + done * dtype.itemsize, rows)
+                _append(new, begin + done * dtype.itemsize, rows, writeback)
                 digest.add(rows.view(np.uint8).data)
                 done += len(rows)
         return begin
@@ -148,11 +157,12 @@ def write_header(file: BinaryIO, dtype: np.dtype[Any], count: int) -> int:
     return file.tell()
 
 
-def _append(file: BinaryIO, place: int, rows: Array) -> None:
+def _append(file: BinaryIO, place: int, rows: Array, writeback: Writeback) -> None:
     view = rows.view(np.uint8).data
     while view:
-        written = os.pwrite(file.fileno(), view, place)
+        written = os.pwrite(file.fileno(), view[: writeback.room], place)
         view, place = view[written:], place + written
+        writeback.wrote(written)
 
 
 def _dtype(columns: list[Column]) -> np.dtype[Any]:

@@ -14,7 +14,16 @@ from pixieioc.listmode import events as ev
 from pixieioc.listmode.events import Column, Events
 from pixieioc.pipeline import Error
 from pixieioc.tasks.complete_files import CompleteFile
-from pixieioc.tasks.event_files import ALWAYS, OPTIONAL, TRACE, Counted, columns_with_values, described, pieces
+from pixieioc.tasks.event_files import (
+    ALWAYS,
+    OPTIONAL,
+    TRACE,
+    Counted,
+    columns_with_values,
+    described,
+    pieces,
+    too_late,
+)
 from pixieioc.tasks.event_sidecar import EventSidecar, sidecar_of
 from pixieioc.tasks.npy_file import NpyFile, TableFile
 from pixieioc.tasks.part_file import publish, refuse_existing
@@ -24,9 +33,9 @@ class NpyFiles(Counted):
     """Events as structured arrays: `<name>.npy` has what every event has; `<name>.extra.npy`, row by row, the optional
     blocks and `<name>.traces.npy` the samples of all traces, where there are any; `about` is in `<name>.npy.json`."""
 
-    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+    def __init__(self, path: Path, about: dict[str, Any], too_slow: Callable[[], bool] = lambda: False) -> None:
         super().__init__()
-        self.path = path
+        self.path, self._too_slow = path, too_slow
         _, *others = files_of(path)
         refuse_existing(*others)
         self._extra: TableFile | None = None
@@ -36,7 +45,7 @@ class NpyFiles(Counted):
         self._left: list[Events] = []  # what was written and is not in the files
         self._ending = self._ended = self._removed = False
         with contextlib.ExitStack() as undo:
-            self._main = TableFile(path, list(ALWAYS))
+            self._main = TableFile(path, list(ALWAYS), self._progress)
             undo.callback(self._main.discard)
             self._sidecar = EventSidecar(path, self._described(about))
             undo.callback(self._sidecar.discard)
@@ -86,7 +95,7 @@ class NpyFiles(Counted):
         columns = columns_with_values(piece)
         extra = [column for column in columns if column in OPTIONAL]
         if extra and self._extra is None:
-            self._extra = TableFile(_sibling(self.path, ".extra.npy"), [])
+            self._extra = TableFile(_sibling(self.path, ".extra.npy"), [], self._progress)
         if self._extra is not None:
             # Zeros for the events since the last one with an optional block: a hole in the file.
             self._extra.resize(self.events)
@@ -99,7 +108,8 @@ class NpyFiles(Counted):
         samples = piece.get(ev.TRACES, ())
         if not len(samples):
             return piece
-        self._traces = self._traces or NpyFile(_sibling(self.path, ".traces.npy"), np.dtype(TRACE.dtype))
+        if self._traces is None:
+            self._traces = NpyFile(_sibling(self.path, ".traces.npy"), np.dtype(TRACE.dtype), self._progress)
         self._traces.resize(self._samples)
         self._traces.append(piece[ev.TRACES])
         return {**piece, "trace_start": piece["trace_start"] + self._samples}
@@ -138,6 +148,11 @@ class NpyFiles(Counted):
             for file in (self._sidecar, *self._files):
                 file.discard()
         return rest
+
+    def _progress(self) -> None:
+        """A disk that is waited for has taken something."""
+        if self._too_slow():
+            raise too_late(self.path, self.events)
 
     def _described(self, about: dict[str, Any]) -> dict[str, Any]:
         return {**about, "columns": described(self.columns)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from pixieioc.tasks.event_files import (
     import_pyarrow,
     merged,
     pieces,
+    too_late,
 )
 from pixieioc.tasks.event_sidecar import EventSidecar, sidecar_of
 from pixieioc.tasks.names import to_json
@@ -45,6 +47,8 @@ _LAYOUTS = {
 
 #: Bytes of the end of a file, beside its metadata: its schema, and what is told of each column of each row group.
 _SCHEMA, _PER_COLUMN = 48 * 1024, 400
+#: How long a slow disk takes for a row group, in seconds; what the end usually tells of each column of one.
+_MOMENT, _TOLD_OF_A_COLUMN = 0.5, 150
 
 
 class ParquetFile(Counted):
@@ -56,8 +60,9 @@ class ParquetFile(Counted):
     for this end: on a disk that is full the file is complete with the row groups that there are.
     """
 
-    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+    def __init__(self, path: Path, about: dict[str, Any], too_slow: Callable[[], bool] = lambda: False) -> None:
         super().__init__()
+        self._too_slow = too_slow
         self._pa, self._arrow = import_pyarrow(), ArrowColumns()
         self.path = path
         refuse_existing(sidecar_of(path))
@@ -67,6 +72,7 @@ class ParquetFile(Counted):
         self._rows = self._samples = self._bytes = self._groups = 0
         self._metadata = 2 * len(to_json(about))
         self._sound, self._removed = True, False
+        self._shrinks = 1.0  # how many times larger the last row group was in memory than in the file
         self.complete: list[CompleteFile] = []
         self._writer: Any = None  # there is none until the first row group tells which columns there are
         with contextlib.ExitStack() as undo, naming(path):
@@ -102,8 +108,24 @@ class ParquetFile(Counted):
         """Takes events; a row group is written when there are enough."""
         for piece in pieces(events):
             self._hold(piece)
-        while self._rows >= event_files.GROUP_EVENTS or self._samples >= event_files.GROUP_SAMPLES:
+        while self._is_enough:
             self._write_group()
+
+    @property
+    def _is_enough(self) -> bool:
+        """Whether what is held makes a row group."""
+        rows, samples = event_files.GROUP_EVENTS, event_files.GROUP_SAMPLES
+        return self._rows >= rows or self._samples >= samples or self._bytes >= self._at_once
+
+    @property
+    def _at_once(self) -> float:
+        """Bytes of events that a slow disk takes in a moment: a row group cannot be given up when the run has to end.
+
+        Only as long as the end of the file, which tells of each row group, is written in such a moment, too.
+        """
+        in_a_moment = self._sink.rate * _MOMENT
+        ends = len(self._columns) * self._groups * _TOLD_OF_A_COLUMN
+        return in_a_moment * self._shrinks if ends < in_a_moment else inf
 
     def flush(self) -> None:
         """Writes what there is as row groups."""
@@ -166,7 +188,9 @@ class ParquetFile(Counted):
         """How many of the pieces that are held make the next row group."""
         rows = np.cumsum([ev.size(piece) for piece in self._held])
         samples = np.cumsum([len(piece.get(ev.TRACES, ())) for piece in self._held])
+        sizes = np.cumsum([float(bytes_before(piece)[-1]) for piece in self._held])
         enough = (rows >= event_files.GROUP_EVENTS) | (samples >= event_files.GROUP_SAMPLES)
+        enough |= sizes >= self._at_once
         return int(np.argmax(enough)) + 1 if enough.any() else len(enough)
 
     def _write_group(self) -> None:
@@ -176,6 +200,8 @@ class ParquetFile(Counted):
         wanted = merged(self._columns, columns_with_values(joined))
         if not self._sound:
             raise Error(f"cannot write {self.path}: a write has failed before")
+        if self._sink.is_slow and self._too_slow():
+            raise too_late(self.path, self.events)
         with naming(self.path):
             if self._writer is None:
                 self._columns = wanted
@@ -185,9 +211,10 @@ class ParquetFile(Counted):
             assert self._writer is not None
             table = self._table(joined)
             self._sink.reserve(_bound(table) + self._end)
-            self._sound = False
+            self._sound, before = False, self._sink.size
             self._writer.write_table(table, row_group_size=ev.size(joined))
             self._sound = True
+            self._shrinks = table.nbytes / max(1, self._sink.size - before)
         self._groups += 1
         self.count(joined)
         rest, self._held = self._held[count:], []

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,14 +16,12 @@ from typing import Any
 
 from pixieioc.checksums import SHA256
 from pixieioc.pipeline import Error
-from pixieioc.tasks import disk
 from pixieioc.tasks.complete_files import CompleteFile
-from pixieioc.tasks.disk import make_folder, replace_file, sync
+from pixieioc.tasks.disk import FULL, make_folder, replace_file, sync
 from pixieioc.tasks.growing_file import GrowingFile
 from pixieioc.tasks.names import to_json
+from pixieioc.tasks.raw_names import begun, part_of
 
-#: A conversion of a template.
-CONVERSION = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([sd]))")
 #: After this many bytes that are not on the disk yet, they are brought there.
 _SYNC_BYTES = 32 * 1024**2
 #: This many writes may be on their way to the disk.
@@ -33,58 +30,8 @@ _BEHIND = 2
 _SMALLEST, _LARGEST, _MOMENT, _LOOK = 64 * 1024, 4 * 1024**2, 0.1, 0.1
 #: How long a file that is given up waits for a write that is on its way, in seconds.
 _PATIENCE = 1.0
-#: What a template's conversions stand for, in this order.
-FIELDS = ("FilePath", "FileName", "FileNumber", "run id", "module")
-_KINDS = ("s", "s", "d", "d", "d")
-#: What a full disk, or a full quota, says; bytes by which a sidecar may be longer than what is known at the beginning.
-_FULL, _ROOM = {errno.ENOSPC, errno.EDQUOT}, 2000
-#: Modules whose files are looked for: a crate has 14 slots.
-MODULES = 14
-#: What a raw file's name is followed by in the longest name of a file beside it.
-_LONGEST_ENDING = ".json.part.new"
-
-
-def check_name(name: str) -> None:
-    """Raises Error if this cannot be a part of files' names."""
-    if "/" in name:
-        raise Error("must not contain a slash, the folder is file_path")
-
-
-def check_folder(name: str) -> None:
-    """Raises Error if no folder is named: files would be in that of the whole system."""
-    if not name:
-        raise Error('must not be empty: "." is the folder of the configuration file')
-
-
-def check_template(template: str) -> int:
-    """The number of fields that a file template uses; Error that says what is wrong with it."""
-    rest = CONVERSION.sub("", template)
-    if "%" in rest:
-        raise Error(f"file template {template!r}: only %s and %d with flags, width and precision, and %% are allowed")
-    kinds = tuple(kind for kind in CONVERSION.findall(template) if kind)
-    if not 2 <= len(kinds) <= len(FIELDS) or kinds != _KINDS[: len(kinds)]:
-        given = " ".join(f"%{kind}" for kind in kinds) or "nothing"
-        raise Error(
-            f"file template {template!r}: must have %s %s and up to three %d, for {', '.join(FIELDS)}, not {given}"
-        )
-    first = CONVERSION.match(template)
-    if not (template.startswith("/") or (first and first[1])):  # otherwise it would be wherever the IOC was started
-        raise Error(f"file template {template!r}: must begin with %s, the FilePath, or with a slash")
-    return len(kinds)
-
-
-def file_name(template: str, path: str, name: str, number: int, run_id: int, module: int) -> Path:
-    """The full name that a template gives, in the manner of areaDetector: the path is ended with a slash."""
-    count = check_template(template)
-    folder = path if path.endswith("/") else path + "/"
-    return Path(template % (folder, name, number, run_id, module)[:count])
-
-
-def why_not_new(template: str, path: str, name: str, number: int, run_id: int) -> str:
-    """Why the raw files of a run cannot be made: one is there already, or its name is too long; empty if they can."""
-    names = dict.fromkeys(file_name(template, path, name, number, run_id, module) for module in range(MODULES))
-    problems = (disk.why_not_new(file, _LONGEST_ENDING) or disk.why_not_new(part_of(file)) for file in names)
-    return next((problem for problem in problems if problem), "")
+#: Bytes by which a sidecar may be longer than what is known at the beginning.
+_ROOM = 2000
 
 
 @dataclass(frozen=True)
@@ -301,8 +248,7 @@ class RawFile:
         try:
             replace_file(sidecar, content)
         except OSError as error:
-            sidecar.with_name(sidecar.name + ".new").unlink(missing_ok=True)
-            if error.errno not in _FULL or not first.exists():
+            if error.errno not in FULL or not first.exists():
                 raise
             with first.open("r+b") as file:
                 file.write(content)
@@ -325,16 +271,6 @@ class RawFile:
         self._writer.shutdown(wait=False)
         with contextlib.suppress(TimeoutError):  # a disk that does not answer
             closing.result(_PATIENCE)
-
-
-def part_of(path: Path) -> Path:
-    """The name of a raw file while it grows."""
-    return path.with_name(path.name + ".part")
-
-
-def begun(path: Path) -> Path:
-    """The file that tells of a raw file what is known at its beginning; it is there as long as that is not complete."""
-    return path.with_name(path.name + ".json.part")
 
 
 def as_json(about: dict[str, Any]) -> bytes:

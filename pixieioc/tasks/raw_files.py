@@ -1,4 +1,4 @@
-"""The raw files of a run: one per module, or several behind each other."""
+"""The raw files of a run: one per module, or several, one after the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pixieioc.pipeline import Error
-from pixieioc.tasks.file_series import Place, Rules, Series
+from pixieioc.tasks.file_series import Destination, Rules, Series
 from pixieioc.tasks.raw_file import RawFile
 
 
@@ -16,7 +16,7 @@ class RawFiles:
     """Writes the words of modules to files, of which each is complete and has its sidecar once the next has begun.
 
     `path` gives the name of a module's file, `about` what its sidecar says, and `at_end` what else at the end; `rules`
-    and `waiting` are those of `Place`, `too_slow` is that of `RawFile`.
+    and `waiting` are those of `Destination`, `too_slow` is that of `RawFile`.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class RawFiles:
         too_slow: Callable[[], bool] = lambda: False,
     ) -> None:
         self.path, self.about, self.at_end, self.too_slow = path, about, at_end, too_slow
-        self.place = Place(rules, waiting)
+        self.destination = Destination(rules, waiting)
         self._modules: dict[int, _Module] = {}
 
     @property
@@ -71,7 +71,7 @@ class _Module(Series[memoryview]):
     """The files of one module."""
 
     def __init__(self, files: RawFiles, module: int) -> None:
-        super().__init__(files.place)
+        super().__init__(files.destination)
         self._files, self._module = files, module
 
     def path(self) -> Path:
@@ -83,7 +83,7 @@ class _Module(Series[memoryview]):
         if any(file.path == path for file in self._files.open):
             raise Error(f"file_template gives the files of several modules one name: {path}")
         about = self._files.about(self._module) | {"part": part}
-        return RawFile(path, depth=self.place.rules().depth, about=about, too_slow=self._files.too_slow)
+        return RawFile(path, depth=self.destination.rules().depth, about=about, too_slow=self._files.too_slow)
 
     def describe(self, part: int, reason: str) -> dict[str, Any]:
         """The content of the sidecar."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from pixieioc.tasks.digest import Digest
 from pixieioc.tasks.growing_file import lock
+from pixieioc.tasks.writeback import Writeback
 
 
 class ReservedFile:
@@ -23,7 +24,18 @@ class ReservedFile:
         self._digest = Digest()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         lock(self._descriptor)
+        self._writeback = Writeback(self._descriptor)
         self.closed = False
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second that the disk takes, as far as that shows."""
+        return self._writeback.rate
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the disk takes its time."""
+        return self._writeback.is_slow
 
     def reserve(self, size: int) -> None:
         """Has the disk keep room for so many bytes behind what is there; OSError, and no change, if it has none."""
@@ -40,9 +52,10 @@ class ReservedFile:
         rest = view
         self._digest.add(view)
         while rest:
-            written = os.pwrite(self._descriptor, rest, self.size)
+            written = os.pwrite(self._descriptor, rest[: self._writeback.room], self.size)
             self.size += written
             rest = rest[written:]
+            self._writeback.wrote(written)
         return len(view)
 
     def tell(self) -> int:
@@ -58,6 +71,8 @@ class ReservedFile:
             self.closed = True
             self.sha256 = self._digest.end()
             try:
+                self._writeback.settle()
                 os.ftruncate(self._descriptor, self.size)
             finally:
+                self._writeback.close()
                 os.close(self._descriptor)

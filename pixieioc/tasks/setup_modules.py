@@ -17,6 +17,7 @@ from pixieioc.pipeline import Error, Parameter, Report
 from pixieioc.pipeline.channel_values import place_name
 from pixieioc.tasks.copy_settings import CopySettings, channels_in
 from pixieioc.tasks.crate_boot import CrateBoot
+from pixieioc.tasks.disk import read_file
 from pixieioc.tasks.module_settings import (
     SETTINGS,
     DeclaredSettings,
@@ -87,6 +88,16 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         pv="SettingsChanges_RBV",
         doc="What was changed since the file of settings was loaded.",
     )
+    settings_lost = Report(
+        False,
+        severities=("NO_ALARM", "MINOR"),
+        shared=True,
+        section="modules",
+        pv="SettingsLost_RBV",
+        doc="Whether the last boot could not bring back what was changed before; why, SettingsChanges says first.",
+        guidance="Compare the settings of the modules with what they must be: SettingsChanges says what was changed. "
+        "LoadSettings loads SettingsFile, SaveSettings accepts them as they are.",
+    )
     settings_files = Report(
         "",
         shared=True,
@@ -99,6 +110,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         """Nothing is known of the modules yet."""
         self._settings: CrateSettings | None = None
         self._boots_seen = 0
+        self._lost = ""  # why what was changed before the boot is not in use
         self._configured = self.settings_file
         self._kept_content = b""
         self._changed = ChangedSettings("", "")
@@ -127,7 +139,9 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         """Reads the settings, and has the modules use what was changed before the boot."""
         settings = CrateSettings(crate, self.channels)
         self._loaded = settings.copied()
-        self._write_kept(settings, crate.modules)
+        self._lost = self._write_kept(settings, crate.modules)
+        if self._lost:
+            self.print(self._lost)
         self._settings = settings
 
     def follow_boots(self) -> None:
@@ -212,7 +226,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             with suppress(HardwareError):
                 settings.read()
             raise
-        self._loaded = settings.copied()
+        self._loaded, self._lost = settings.copied(), ""
         for doubt in doubts:
             self.print(f"{self.settings_file}: {doubt}")
         self._list_files()
@@ -220,7 +234,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
 
     def _save(self, settings: CrateSettings) -> None:
         files.save(self.owner.crate, self._file(), self.settings_comment)
-        self._loaded = settings.copied()
+        self._loaded, self._lost = settings.copied(), ""
         self._list_files()
 
     def _file(self) -> Path:
@@ -244,7 +258,7 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         with suppress(FileNotFoundError):  # the folder is not there yet
             for path in self._versions.paths() if self._versions is not None else ():
                 try:
-                    return ChangedSettings.parse(path.read_bytes()), bad
+                    return ChangedSettings.parse(read_file(path)), bad
                 except (OSError, ValueError):
                     bad.append(path)
         return None, bad
@@ -256,7 +270,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             return
         changes = {key: value for key, value in differences(self._loaded, settings.values) if key[0] not in BITS}
         self.settings_changed = bool(changes)
-        self.settings_changes = self._in_words(changes)
+        self.settings_lost = bool(self._lost)
+        self.settings_changes = "; ".join(text for text in (self._lost, self._in_words(changes)) if text)
         self._changed = self._changed.now(self._configured, self.settings_file, self.owner.modules, changes)
         content = self._changed.content()
         if self._versions is None or content == self._kept_content:
@@ -282,17 +297,19 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             texts.append(f"{name} {old:g} -> {changes[name, place]:g} in {where}")
         return "; ".join(texts)
 
-    def _write_kept(self, settings: CrateSettings, modules: Sequence[ModuleInfo]) -> None:
-        """Has the modules use again what was changed in them before they booted, if the file is the same."""
+    def _write_kept(self, settings: CrateSettings, modules: Sequence[ModuleInfo]) -> str:
+        """Has the modules use again what was changed in them before they booted, if the file is the same.
+
+        Returns why what was changed is lost, or not what it was last.
+        """
         kept, bad = self._kept()
-        if bad:
-            then = "are lost" if kept is None else "are those of the version before"
-            self.print(f"settings that were changed before the boot {then}: {bad[0]} cannot be read")
+        then = "lost" if kept is None else "those of the version before"
+        damaged = f"settings that were changed before the boot are {then}: {bad[0]} cannot be read" if bad else ""
         if kept is None or not kept.modules:
-            return
+            return damaged
         if kept.file != self.settings_file:
             self.print("settings that were changed were those of another file: they are not used")
-            return
+            return ""
         if absent := kept.absent(modules):
             self.print(
                 f"settings that were changed are kept for modules that are not there: {', '.join(map(str, absent))}"
@@ -302,4 +319,6 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         except HardwareError as error:
             if not error.refuses:  # what was changed is kept for the next boot
                 raise
-            self.print(f"settings that were changed before the boot cannot be used any more: {error}")
+            impossible = f"settings that were changed before the boot cannot be used any more: {error}"
+            return f"{damaged}; {impossible}" if damaged else impossible
+        return damaged

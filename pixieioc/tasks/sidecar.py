@@ -77,6 +77,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, dict[str, float]],
         _is("What was lost or is wrong, by task and report: those whose alarm is MAJOR from 1 on. Empty: nothing."),
     ] = {}
+    unfinished: Annotated[
+        list[str], _is("Files of the run that were cut off and are called *.part, when it ended.")
+    ] = []
     run_parameters: Annotated[dict[str, Any], _is("The settings of [run], without the texts above.")] = {}
     versions: Annotated[dict[str, str], _is("Of the programs and libraries.")] = {}
     conditions: Annotated[list[Condition], _is("The site's process variables, see [run.conditions].")] = []

@@ -46,7 +46,7 @@ class UnfinishedFiles:
             self.name(*where)
 
     def follow(self, *where: str) -> None:
-        """While no run is on: after one, and until somebody has recovered or removed them, says which are there."""
+        """Between runs: after one, and until somebody has recovered or removed them, says which are there."""
         if self._due or self._task.unfinished_files:
             self._due = False
             self._ask(*where)

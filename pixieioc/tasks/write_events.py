@@ -22,7 +22,7 @@ from pixieioc.tasks.event_files import RUN, EventFile, prepare_pyarrow
 from pixieioc.tasks.event_formats import format_of, names_of
 from pixieioc.tasks.event_series import EventSeries
 from pixieioc.tasks.file_errors import OK, FileErrors
-from pixieioc.tasks.file_series import Place
+from pixieioc.tasks.file_series import Destination
 from pixieioc.tasks.items import EVENTS, Beginning, Ending, events_of
 from pixieioc.tasks.run_record import counts_in_metadata
 from pixieioc.tasks.sidecar import record_in
@@ -118,10 +118,11 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._came, self._checked = 0, time.monotonic()
         self._unfinished.run_begins(self.file, self.second_file_path)
         path = _path(self.file, self.run_id)
-        place = Place(self._errors.rules, self._errors.waits)
-        self._files = EventSeries(place, path, format_of(path, self.format), self._about, self._calibration)
+        destination = Destination(self._errors.rules, self._errors.waits)
+        form, too_slow = format_of(path, self.format), self._errors.too_slow
+        self._files = EventSeries(destination, path, form, self._about, self._calibration, too_slow)
         self._files.begin()
-        self._errors.report(place)
+        self._errors.report(destination)
 
     def do_work(self, datum: Any) -> None:
         with self._errors.completing(self._files, self._after_error):
@@ -149,7 +150,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         if time.monotonic() - self._checked >= _CHECK_INTERVAL:
             self._checked = time.monotonic()
             self._errors.guarded(self._files.check_in_place)
-        self._errors.report(self._files.place)
+        self._errors.report(self._files.destination)
 
     def _after_error(self) -> None:
         self._count()
@@ -181,7 +182,7 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._errors.over = True
         with self._errors.completing(self._files, self._after_error):
             self._errors.guarded(lambda: self._files.finish("IOC lost" if self.pipeline_lost else "run ended"))
-        self._errors.report(self._files.place)
+        self._errors.report(self._files.destination)
         self._count()
 
     def _about(self, file: EventFile | None, part: int, reason: str) -> dict[str, Any]:

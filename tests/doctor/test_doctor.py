@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from pixieioc.config import load
-from pixieioc.doctor import gather
+from pixieioc.doctor import examine, gather
 from pixieioc.doctor.examine import CHECKS
+from pixieioc.doctor.finding import Level
 from pixieioc.testing.ioc import free_port
 from tests.running_ioc import ROOT, Ioc, running
 from tests.tmpfs import tmpfs
@@ -238,3 +239,19 @@ def test_it_is_readable(folder: Path) -> None:
     assert "BAD     names          EPICS_CAS_SERVER_PORT=many: must be a port, 1 to 65535\n" in done.stdout
     assert "                         -> mend the variable\n" in done.stdout
     assert done.stdout.endswith(" bad\n")
+
+
+def test_a_disk_that_does_not_answer_is_a_finding_and_the_other_checks_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "access.acf"
+    os.mkfifo(pipe)  # opening one that nobody writes does not return
+    monkeypatch.setattr(examine, "_PATIENCE", 0.3)
+    monkeypatch.setattr(examine, "CHECKS", {name: CHECKS[name] for name in ("access", "clock")})
+    config = load(_config(tmp_path, more='access_file = "access.acf"\n'))
+    (name, silent), *others = examine.examined(config)
+    assert (name, silent.level, silent.text) == (
+        "access", Level.BAD, "a disk or file server has not answered for 0.3 s",
+    )  # fmt: skip
+    assert [name for name, _ in others] == ["clock"]
+    pipe.write_bytes(b"")  # lets the thread go

@@ -119,6 +119,15 @@ def test_bits_are_those_of_the_register_and_the_other_way_round(crate: Crate) ->
     assert _of(settings, place, "GoodChannel", "EnableCFD", "RejectPileup") == [0, 1, 0]
 
 
+@pytest.mark.parametrize("value", [2**32 - 2, 2**32 - 4, 2**31])
+def test_each_bit_of_a_register_counts_whatever_the_others_are(crate: Crate, value: int) -> None:
+    settings, place = CrateSettings(crate, 32), (3, 20)
+    _apply(settings, place, MultiplicityMaskL=2**32 - 1)
+    _apply(settings, place, MultiplicityMaskL=value)
+    assert settings.value(("MultiplicityMaskL", place)) == value
+    assert crate.read_channel(3, 20, "MultiplicityMaskL") == value
+
+
 def test_a_role_that_one_module_has_moves_to_another(crate: Crate) -> None:
     settings = CrateSettings(crate, 16)
     _apply(settings, (0,), ChassisMaster=1)

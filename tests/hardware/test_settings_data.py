@@ -223,7 +223,7 @@ def test_a_file_that_is_not_of_this_crate_is_refused(crate: Crate) -> None:
     ioc, simulation = crate
     path = simulation.folder / "short.json"
     for content, why in (
-        ("[{}]", "has settings of 1 modules, the crate has 2"),
+        ("[{}]", "has settings of 1 module, the crate has 2"),
         ("[1, 2]", "is no file of settings: module 0 has no 'channel'"),
         ('[{"channel": {}, "module": {}}, {"channel": 3}]', "is no file of settings: module 1 has no 'channel'"),
         ("[" * 100_000, "is no file of settings: maximum recursion depth"),
@@ -250,7 +250,7 @@ def test_a_boot_refuses_a_file_of_settings_that_is_not_of_this_crate() -> None:
             ioc.put("SettingsFile", str(settings))
             with pytest.raises(PutFailed):
                 ioc.put("Boot", 1)
-            assert "has settings of 1 modules, the crate has 2" in ioc.get("CmdMessage_RBV")
+            assert "has settings of 1 module, the crate has 2" in ioc.get("CmdMessage_RBV")
             assert ioc.get("BootState_RBV") == "Failed"
             settings.write_text(json.dumps([empty, empty]))
             ioc.put("Boot", 1)
@@ -331,6 +331,11 @@ def test_changes_that_cannot_be_read_after_a_restart_are_no_silent_loss() -> Non
             before = "settings that were changed before the boot are those of the version before"
             ioc.until("TakeData:PrintLog_RBV", lambda text: before in text and str(kept) in text)
             ioc.until("M00:C00:TAU_RBV", lambda tau: abs(tau - 44) < 0.5)
+            assert ioc.get("SettingsLost_RBV") == "Yes"
+            assert ioc.get("SettingsLost_RBV.SEVR") == "MINOR"
+            ioc.until("SettingsChanges_RBV", lambda text: text.startswith(before) and "TAU" in text)
+            ioc.put("Boot", 1)
+            ioc.until("SettingsLost_RBV", "No".__eq__)
         for kept in ioc.folder.rglob("module-settings-*.json"):
             kept.write_text(kept.read_text()[:-40])
         kept = max(ioc.folder.rglob("module-settings-*.json"))
@@ -339,6 +344,7 @@ def test_changes_that_cannot_be_read_after_a_restart_are_no_silent_loss() -> Non
             lost = "settings that were changed before the boot are lost"
             ioc.until("TakeData:PrintLog_RBV", lambda text: lost in text and str(kept) in text)
             assert ioc.get("M00:C00:TAU_RBV") != 44
+            assert ioc.get("SettingsLost_RBV") == "Yes"
 
 
 def _check_kept(ioc: Ioc) -> None:

@@ -203,3 +203,21 @@ def test_a_record_is_given_another_group_and_the_rights_of_who_is_connected_foll
     assert (
         "StopTimeout: its access group is LOCKED now, it was EX; the access file does not define LOCKED" in ioc.output()
     )
+
+
+def test_an_access_file_whose_disk_is_silent_changes_nothing_and_holds_up_nobody(sides: Sides) -> None:
+    ioc, text = sides.ioc, sides.access.read_text()
+    sides.access.unlink()
+    os.mkfifo(sides.access)  # opening one that nobody writes does not return
+    try:
+        answer = ioc.put_later("IOC:ReadAccess", 1)
+        assert ioc.get("IOC:ReadAccess") == "Done"  # others are served
+        assert isinstance(answer.exception(10), PutFailed)
+        assert ioc.get("CmdMessage_RBV").endswith("access.acf: the file system has not answered for 3 s")
+        assert "access.acf" in ioc.get("IOC:AccessMessage_RBV")
+    finally:
+        sides.access.write_bytes(b"")  # lets the thread go
+        sides.access.unlink()
+        sides.access.write_text(text)
+    ioc.put("IOC:ReadAccess", 1)
+    assert ioc.get("IOC:AccessMessage_RBV") == ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from pixieioc.config import Config, IocTable, PipelineTable, check
+from pixieioc.ioc import autosave
 from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.view import Views
 from pixieioc.ioc.live import LivePipeline
@@ -238,6 +241,39 @@ async def test_what_the_configuration_says_anew_counts_and_so_does_the_command_l
 
 
 @conversation
+async def test_after_a_start_with_an_option_of_the_command_line_the_saved_value_is_there_again(tmp_path: Path) -> None:
+    file = config_of(tmp_path, SortEvents={"window": 70.0})
+    async with office(tmp_path, file) as desk:
+        await desk.put("SortEvents:Window", 50.0)
+    option = config_of(tmp_path, SortEvents={"window": 90.0, "max_wait": 3.0})
+    async with office(tmp_path, replace(option, of_file=file)) as desk:
+        assert [desk["SortEvents:Window"], desk["SortEvents:MaxWait"]] == [90.0, 3.0]
+        assert desk["SR_rebootMessage_RBV"].endswith("P:SortEvents:Window: the command line says 90.0, not 50.0")
+        await desk.put("StopTimeout", 4.0)
+    async with office(tmp_path, file) as desk:
+        assert [desk["SortEvents:Window"], desk["StopTimeout"]] == [50.0, 4.0]
+        assert desk["SR_rebootStatus"] == 4
+    async with office(tmp_path, replace(option, of_file=file)) as desk:
+        await desk.put("SortEvents:Window", 60.0)
+    async with office(tmp_path, file) as desk:
+        assert desk["SortEvents:Window"] == 60.0
+
+
+@conversation
+async def test_states_and_texts_that_are_put_aside_are_told_as_people_read_them(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        await desk.put("OnWriteError", 1)
+        await desk.put("FileName", "night shift")
+    edited = config_of(tmp_path, GatherData={"file_name": "day", "on_write_error": "Stop"})
+    async with office(tmp_path, replace(edited, overridden=frozenset({("GatherData", "on_write_error")}))) as desk:
+        assert "P:OnWriteError: the command line says Stop, not Wait" in desk["SR_rebootMessage_RBV"]
+        assert (
+            "P:FileName: the configuration says 'day' now, 'pixie16' before; 'night shift' was saved"
+            in (desk["SR_rebootMessage_RBV"])
+        )
+
+
+@conversation
 async def test_without_restore_the_configuration_counts_and_the_versions_stay(tmp_path: Path) -> None:
     async with office(tmp_path) as desk:
         await desk.put("StopTimeout", 4.0)
@@ -330,12 +366,47 @@ async def test_a_file_of_autosave_is_loaded_and_one_is_saved(tmp_path: Path) -> 
 @conversation
 async def test_a_file_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     async with office(tmp_path) as desk:
-        for name, why in (("/etc/passwd", "must be the name"), ("none.sav", "No such file"), ("cut.sav", "cut off")):
-            (tmp_path / "cut.sav").write_text(AUTOSAVE[:-8])
+        os.mkfifo(tmp_path / "pipe.sav")
+        (tmp_path / "cut.sav").write_text(AUTOSAVE[:-8])
+        for name, why in (
+            ("/etc/passwd", "must be the name"),
+            ("none.sav", f"{tmp_path}/none.sav: No such file"),
+            ("cut.sav", "cut off"),
+            ("pipe.sav", "no ordinary file"),
+            ("x.sav_240510-101112", "No such file"),
+        ):
             await desk.put("SR_file", name)
             with pytest.raises(PutRefused, match=why):
                 await desk.put("SR_restore", 1)
             assert desk["SR_restore"] == 0
+
+
+@conversation
+async def test_a_version_in_the_state_folder_is_not_saved_over(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        await desk.saved()
+        for name in (desk["SR_0_Name"], str(tmp_path / "x.sav_240510")):
+            await desk.put("SR_file", name)
+            with pytest.raises(PutRefused, match="SR_file"):
+                await desk.put("SR_save", 1)
+
+
+@conversation
+async def test_the_disk_of_another_file_that_does_not_answer_holds_up_no_saving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(autosave, "_ANSWER", 0.1)
+    monkeypatch.setattr(autosave, "read_file", lambda path: answers.wait(20) and b"")
+    async with office(tmp_path) as desk:
+        await desk.put("SR_file", "far.sav")
+        try:
+            with pytest.raises(PutRefused, match="far.sav: its file system does not answer"):
+                await desk.put("SR_restore", 1)
+            await desk.put("StopTimeout", 3.0)
+            assert (await desk.saved())["P:StopTimeout"] == "3.0"
+        finally:
+            answers.set()
 
 
 @conversation

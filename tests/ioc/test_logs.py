@@ -158,3 +158,20 @@ def test_entries_and_priorities() -> None:
     assert entry([("A", "b"), ("C", "d\ne")]) == b"A=b\nC\n\x03\0\0\0\0\0\0\0d\ne\n"
     levels = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
     assert [priority(level) for level in levels] == [2, 3, 4, 6, 7]
+
+
+def test_what_a_silent_disk_has_not_taken_is_known_at_the_end(
+    tmp_path: Path, logged: Callable[..., tuple[logging.Logger, Logs]]
+) -> None:
+    pipe = tmp_path / "ioc.log"
+    os.mkfifo(pipe)  # opening one that nobody reads does not return
+    logger, logs = logged(LogFile(pipe, 0, 0))
+    assert list(logs.unwritten()) == []
+    for text in ("one", "two"):
+        logger.warning(text)
+    while list(logs.unwritten()) != ["2 lines of the log (somewhere)"]:  # the thread may just be taking one
+        threading.Event().wait(0.01)
+    with pipe.open() as reader:
+        assert [reader.readline().rpartition(": ")[2] for _ in "12"] == ["one\n", "two\n"]
+        logs.flush()
+        assert list(logs.unwritten()) == []

@@ -173,6 +173,22 @@ def test_a_collector_that_is_down_gets_what_waited_when_it_is_back() -> None:
             sink.close(5)
 
 
+def test_a_collector_that_stays_gets_later_lines_at_once_over_the_same_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        sink = TcpSink("collector", "127.0.0.1", listening.getsockname()[1], 5)
+        sink.start()
+        listening.settimeout(10)
+        _put(sink, b"1\n")
+        connection, _ = listening.accept()
+        connection.settimeout(4)  # less than what a step of the collector may take
+        with connection:
+            assert connection.recv(100) == b"1\n"
+            for line in (b"2\n", b"3\n"):
+                _put(sink, line)
+                assert connection.recv(100) == line
+            sink.close(5)
+
+
 def test_a_collector_of_datagrams_gets_whole_lines() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
         collector.settimeout(10)

@@ -104,6 +104,11 @@ def test_a_file_is_one_that_autosave_takes() -> None:
     ]
 
 
-def test_an_array_without_end_is_named() -> None:
-    with pytest.raises(BadFile, match="P:Path: its array has no end"):
-        read(b'P:Path @array@ { "47"\n<END>\n')
+def test_an_array_without_end_is_named_and_costs_no_other_line() -> None:
+    saved = read(b'P:Path @array@ { "47"\nP:Mode 2\nP:Name @array@ [1,\n<END>\n')
+    assert saved.values == {"P:Mode": "2"}
+    assert saved.unreadable == {"P:Path": "its array has no end", "P:Name": "its array has no end"}
+
+
+def test_an_array_of_pyepics_is_read() -> None:
+    assert read(b"P:Path @array@ [47, 97, 0, 0]\nP:Empty @array@ []\n<END>\n").values == {"P:Path": "/a", "P:Empty": ""}

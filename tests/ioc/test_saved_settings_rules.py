@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pixieioc.ioc.sav import Saved, written
-from pixieioc.ioc.saved_settings import choose, in_words, planned
+from pixieioc.ioc.saved_settings import choose, held, in_words, planned
 
 OURS = "P: A > B"
 
@@ -67,10 +67,16 @@ def test_the_latest_statement_counts() -> None:
     assert plan.left == [
         "P:Odd: an array that is no text",
         "P:Edited: the configuration says 3 now, 1 before; 2 was saved",
-        "P:Untouched: the configuration says 5 now, 1 before; 1 was saved",
         "P:Option: the command line says 9, not 2",
         "P:Gone: there is no such setting now",
     ]
+
+
+def test_what_the_command_line_says_of_a_setting_leaves_what_was_saved_of_it() -> None:
+    saved = Saved({"P:Written": "2", "P:Edited": "2", "P:Same": "1"}, {"P:Written": "1", "P:Edited": "1"})
+    file = {"P:Written": "1", "P:Edited": "3", "P:Same": "1", "P:New": "4"}
+    assert held(saved, file) == {"P:Written": "2", "P:Edited": "3", "P:Same": "1", "P:New": "4"}
+    assert held(None, file) == file
 
 
 def test_many_sentences_are_told_in_part() -> None:

@@ -21,7 +21,8 @@ from pixieioc.offline.recover import Layout, layouts_of, recover, unfinished
 from pixieioc.offline.replay import replay
 from pixieioc.pipeline import Error
 from pixieioc.tasks import disk
-from pixieioc.tasks.raw_file import RawFile, as_json, begun
+from pixieioc.tasks.raw_file import RawFile, as_json
+from pixieioc.tasks.raw_names import begun
 from tests.compiling import without_compiling
 from tests.conftest import DATA
 from tests.listmode.samples import random_events

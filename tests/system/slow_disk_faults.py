@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from pixieioc.drill.table import Seen
 from tests.block_disks import freezable, slow_down, stalling, why_not_slow
 from tests.ca_client import PutFailed
@@ -84,6 +86,15 @@ def _true(ioc: Ioc, disk: Path, slow: str, error: BaseException | None) -> None:
     expect(ioc.get("IOC:ERROR") == "OK", f"IOC:ERROR: {ioc.get('IOC:ErrorMessage_RBV')}")
 
 
+def _events_are_whole(ioc: Ioc) -> None:
+    """The files of events are complete, and have what is told to be in them."""
+    missing, written = (ioc.get(f"WriteEvents:REPORT:Events{each}Written_RBV") for each in ("Not", ""))
+    cut_off = [path.name for path in (ioc.folder / "events").glob("*.part")]
+    expect(not cut_off, f"{cut_off} were cut off, {missing:.0f} events are in no file")
+    rows = sum(pq.read_metadata(path).num_rows for path in (ioc.folder / "events").glob("*.parquet"))
+    expect(rows == written, f"{written:.0f} events are told to be written, {rows} are")
+
+
 def _round(ioc: Ioc, disk: Path, slow: str, pause: float, seen: Seen) -> None:
     held, pids, files, run = Held(ioc), pids_of(ioc), RunFiles(ioc), acquire(ioc)
     time.sleep(pause)  # the random moment
@@ -97,7 +108,8 @@ def _round(ioc: Ioc, disk: Path, slow: str, pause: float, seen: Seen) -> None:
         seen.answered.append(time.monotonic() - began)
         _true(ioc, disk, slow, error)
     expect(not files.unfinished(), f"{files.unfinished()} raw files were cut off")
-    files.right()
+    _events_are_whole(ioc)
+    files.right(counted=ioc.get("DetectorState_RBV") == "Idle")  # of a file that was given up the end is missing
     conserved(ioc)
     failed = {ioc.get("ErrorFirst_RBV")}
     ioc.until("Ready_RBV", "Yes", 20)

@@ -44,7 +44,7 @@ def test_a_few_faults_at_random_moments_and_the_command_for_sites() -> None:
     [
         ({"SimMode_RBV": "Hardware"}, "the source of this IOC is hardware"),
         ({"IOC:HOSTNAME": "elsewhere"}, "the IOC is on elsewhere: a drill must be on its computer"),
-        ({"Acquire_RBV": "Acquiring", "StatusMessage_RBV": "run 3"}, "a run is on: run 3"),
+        ({"Acquire_RBV": "Acquiring", "StatusMessage_RBV": "run 3"}, "a run is in progress: run 3"),
     ],
 )
 def test_who_is_not_drilled(differs: dict[str, Any], why: str) -> None:

@@ -18,7 +18,7 @@ from pixieioc.tasks import event_files
 from pixieioc.tasks.calibration import InUse
 from pixieioc.tasks.event_files import EventFile
 from pixieioc.tasks.event_series import EventSeries
-from pixieioc.tasks.file_series import WAIT, Place, Rules
+from pixieioc.tasks.file_series import WAIT, Destination, Rules
 from tests.conftest import DATA
 from tests.listmode.samples import random_events, rows
 from tests.recorder import Recorder
@@ -43,7 +43,7 @@ def _about(file: EventFile | None, part: int, reason: str) -> dict[str, Any]:
 def _series(
     folder: Path, form: str, waiting: Callable[[Error], bool] = lambda error: pytest.fail(str(error)), **rules: Any
 ) -> EventSeries:
-    series = EventSeries(Place(lambda: Rules(**rules), waiting), folder / f"e.{form}", form, _about, InUse({}))
+    series = EventSeries(Destination(lambda: Rules(**rules), waiting), folder / f"e.{form}", form, _about, InUse({}))
     series.begin()
     return series
 
@@ -136,7 +136,7 @@ def test_the_second_folder_takes_what_the_first_does_not(tmp_path: Path, form: s
             series.check_in_place()
         _write(series, 12_000, 3500)
         series.finish("run ended")
-        reason = series.place.diverted
+        reason = series.destination.diverted
         assert ("No space left" if wrong == "full" else "no longer there") in reason
         if wrong == "full":
             assert rows(_joined(_parts(small, second))) == rows([GIVEN])

@@ -13,7 +13,8 @@ import pytest
 
 from pixieioc.pipeline import Error, Refused, Status, errno_of
 from pixieioc.tasks.gather_data import GatherData
-from pixieioc.tasks.raw_file import RawFile, check_template, file_name
+from pixieioc.tasks.raw_file import RawFile
+from pixieioc.tasks.raw_names import check_template, file_name
 from tests.conftest import DATA
 from tests.recorder import Recorder
 

@@ -61,7 +61,7 @@ def test_no_file_is_larger_than_the_limit_and_each_is_complete(tmp_path: Path, p
     assert list(map(_reason, paths)) == ["file limit", "file limit", "run ended"]
     assert files.bytes == len(data)
     assert len(list(tmp_path.iterdir())) == 6
-    listed = json.loads(files.place.complete.text)
+    listed = json.loads(files.destination.complete.text)
     assert [entry["file"] for entry in listed] == list(map(str, paths))
     assert [entry["bytes"] for entry in listed] == [path.stat().st_size for path in paths]
     assert [entry["sha256"] for entry in listed] == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
@@ -138,7 +138,7 @@ def test_the_second_folder_takes_what_the_first_does_not(tmp_path: Path, wrong: 
                 unmount(small)
                 files.check_in_place()
         files.finish("run ended")
-        assert ("No space left" if wrong == "full" else "no longer there") in files.place.diverted
+        assert ("No space left" if wrong == "full" else "no longer there") in files.destination.diverted
         found = [*small.glob("*.bin"), *second.glob("*.bin")]
         if wrong == "full":
             assert _joined(*found) == data

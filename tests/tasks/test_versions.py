@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from pixieioc.ioc.sav import written
 from pixieioc.ioc.saved_settings import choose
-from pixieioc.tasks.versions import KEPT, Versions
+from pixieioc.tasks.versions import KEPT, Versions, readers
 
 
 def _content(number: int) -> bytes:
@@ -183,3 +184,38 @@ def test_numbers_go_on_behind_the_highest(tmp_path: Path) -> None:
     versions = Versions(tmp_path, "settings", ".sav")
     assert versions.write(_content(1)).name == "settings-1000000.sav"
     assert versions.paths()[0].name == "settings-1000000.sav"
+
+
+DAY = 86400.0
+
+
+def _written(versions: Versions, content: str, days_ago: float = 0.0) -> Path:
+    path = versions.write(content.encode())
+    then = time.time() - days_ago * DAY
+    os.utime(path, (then, then))
+    return path
+
+
+def test_ten_are_kept_the_one_that_was_begun_with_and_the_last_of_each_day_before(tmp_path: Path) -> None:
+    versions = Versions(tmp_path, "a", ".sav")
+    for day in range(14, 0, -1):
+        for content in ("morning", "evening"):
+            _written(versions, f"{content} {day}", day)
+    begun = versions.begun_with = _written(versions, "begun with")
+    for number in range(40):
+        _written(versions, f"today {number}")
+    contents = [read().decode() for _, read in readers(versions.paths())]
+    assert contents[: KEPT + 1] == [f"today {number}" for number in range(39, 28, -1)]
+    assert contents[KEPT + 1 :] == ["begun with", *(f"evening {day}" for day in range(1, 11))]
+    versions.begun_with = None
+    _written(versions, "today 40")
+    assert not begun.exists()
+
+
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a-000001.sav")
+    (tmp_path / "a-000002.sav").symlink_to("/dev/zero")
+    (tmp_path / "a-000003.sav").mkdir()
+    for _, read in readers(Versions(tmp_path, "a", ".sav").paths()):
+        with pytest.raises(OSError, match=r"no ordinary file|Is a directory"):
+            read()

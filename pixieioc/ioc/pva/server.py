@@ -39,7 +39,7 @@ _AGAIN = 10.0
 
 
 @dataclass(frozen=True)
-class Place:
+class Address:
     """Where the server listens: what is empty or 0 follows from the EPICS_PVAS_ variables, or their defaults."""
 
     interfaces: tuple[str, ...] = ()
@@ -72,12 +72,12 @@ class Server:
         self,
         records: Iterable[Record],
         gate: Gate,
-        place: Place,
+        address: Address,
         limits: Limits,
         more: Mapping[str, Offer] | None = None,
     ) -> None:
         self._names = Names(records, more or {})
-        self._place = place
+        self._address = address
         self._readers = Readers(gate)
         self._lane = Lane()
         self._operations = Operations(self._lane)
@@ -96,11 +96,11 @@ class Server:
         """Answers from now on; OSError if that cannot be."""
         # It must be held: p4p does not.
         self._provider = DynamicProvider("pixieioc", self.asked)
-        make = functools.partial(_P4pServer, providers=[self._provider], conf=self._place.variables(), useenv=True)
+        make = functools.partial(_P4pServer, providers=[self._provider], conf=self._address.variables(), useenv=True)
         try:
             self._server = await self._lane.do(make)
         except RuntimeError as error:
-            where = ", ".join(f"{name} = {value}" for name, value in self._place.variables().items())
+            where = ", ".join(f"{name} = {value}" for name, value in self._address.variables().items())
             raise OSError(f"PVAccess cannot be served: {error}{f' ({where})' if where else ''}") from error
         conf = self._server.conf()
         self.port = int(conf["EPICS_PVAS_SERVER_PORT"])

@@ -16,7 +16,7 @@ from p4p import Value
 from p4p.client.thread import Context, Disconnected, RemoteError
 
 from pixieioc.ioc.pva import admission, server, to_loop
-from pixieioc.ioc.pva.server import Limits, Place, Server
+from pixieioc.ioc.pva.server import Address, Limits, Server
 from pixieioc.ioc.records import MINOR, Client, PutRefused, Record
 from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security, regroup
 from pixieioc.ioc.records.told import Told
@@ -75,7 +75,7 @@ class _Served:
 @contextlib.asynccontextmanager
 async def served(*records: Record, **limits: int) -> AsyncIterator[_Served]:
     gate, port = _Gate(), free_port()
-    made = Server(records, gate, Place((LOOPBACK,), free_port(), port), Limits(**limits))
+    made = Server(records, gate, Address((LOOPBACK,), free_port(), port), Limits(**limits))
     await made.start()
     try:
         with client(port, nt=False) as context:
