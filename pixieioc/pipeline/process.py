@@ -17,7 +17,7 @@ from pixieioc.pipeline.temporary import folder_of_multiprocessing, hold_listener
 from pixieioc.signals import blocked_for_children
 
 # Imported once there, it costs the tasks nothing.
-PROCESSES.set_forkserver_preload(["pixieioc.pipeline.task", "numba"])
+PROCESSES.set_forkserver_preload(["pixieioc.pipeline.preloaded"])
 
 #: Has Python not look for modules in the folder in which it is started, and where else.
 _SAFE_PATH, _PATH = "PYTHONSAFEPATH", "PYTHONPATH"
