@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,32 @@ from tests.conftest import CA_PORTS
 
 ROOT = Path(__file__).parents[1]
 _PORTS = itertools.cycle(CA_PORTS)
+#: What an IOC prints when clients can connect.
+_SERVES = r"\bserves\b|IOC is up"
+
+
+def until_printed(
+    log: Path, process: subprocess.Popen[Any], text: str = _SERVES, begin: int = 0, seconds: float = 120.0
+) -> None:
+    """Waits until a program has printed this (a regular expression) into its log, from byte `begin` on.
+
+    Who looks for the process variables of an IOC before it serves them is not heard, and libca repeats that less and
+    less often: on a busy computer, half a minute later.
+    """
+    end = time.monotonic() + seconds
+    while not re.search(text, printed := log.read_bytes()[begin:].decode(errors="replace") if log.exists() else ""):
+        assert process.poll() is None, printed
+        assert time.monotonic() < end, printed
+        time.sleep(0.02)
+
+
+def forget_channels(client: CaClient) -> None:
+    """Forgets all channels of all clients: those of an IOC that was restarted are looked for at once, when used."""
+
+    async def purge() -> None:
+        aioca.purge_channel_caches()
+
+    client._start(purge()).result()
 
 
 class Ioc(CaClient):
@@ -38,15 +65,32 @@ class Ioc(CaClient):
         self.arguments = arguments
         self.environment: dict[str, str] = {}  #: what is different in that of the process
         self.port = 0  #: for Channel Access; 0: the next one of the tests
+        self.starts = 0
 
     def start(self, **options: Any) -> None:
-        """Starts the process, and returns when its tasks are there; `options` are further ones of Popen."""
+        """Starts the process, and returns when its tasks are there.
+
+        `options` are further ones of Popen; what the process prints must go to the log.
+        """
         self.launch(**options)
-        self.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 30)
+        self.until_serving()
+        self.until_there()
+
+    def until_serving(self) -> None:
+        """Waits until clients can connect; one that was there before is looked for anew."""
+        until_printed(self.folder / "log", self.process, begin=self._printed_before)
+        if self.starts > 1:
+            forget_channels(self)
+
+    def until_there(self) -> None:
+        """Waits for its tasks, which take long where they must compile first."""
+        self.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 120)
 
     def launch(self, **options: Any) -> None:
         """Starts the process, and returns at once."""
+        self.starts += 1
         self.log = (self.folder / "log").open("ab")
+        self._printed_before = self.log.tell()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pixieioc", *self.arguments, "--prefix", self.prefix],
             env={
@@ -59,14 +103,6 @@ class Ioc(CaClient):
             },
             **{"stdout": self.log, "stderr": self.log, "cwd": self.folder, **options},
         )
-
-    def forget(self) -> None:
-        """Forgets all channels: those of an IOC that was restarted are looked for at once, when they are used."""
-
-        async def purge() -> None:
-            aioca.purge_channel_caches()
-
-        self._start(purge()).result()
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ends the process by a signal, and says how it ended."""

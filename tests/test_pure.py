@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ioc/records": (),
     "pipeline": (
         "applying", "control", "data_plane", "failures", "forked", "incoming", "life", "link", "outgoing", "output",
-        "pipeline", "pipeline_lost", "pipeline_state", "process", "task", "task_loop", "task_process",
+        "pipeline", "pipeline_lost", "pipeline_state", "preloaded", "process", "task", "task_loop", "task_process",
         "task_processes", "temporary", "undying",
     ),
 }  # fmt: skip

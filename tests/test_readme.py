@@ -18,7 +18,7 @@ from docs.make_pages import PAGES, column_type
 from pixieioc.export import FILES
 from pixieioc.tasks.event_files import ALWAYS, KEV, OPTIONAL, RUN, SORTED, TRACE
 from tests.compiling import without_compiling
-from tests.running_ioc import ROOT, Ioc, ioc_folder, running
+from tests.running_ioc import ROOT, Ioc, forget_channels, ioc_folder, running
 
 README = "README.md"
 #: The pages that are written by hand or by make_pages, and those beside the code.
@@ -111,7 +111,7 @@ def example(name: str) -> Iterator[Terminal]:
     with ioc_folder() as folder:
         ioc = Ioc(folder, "run", ROOT / "examples" / name)
         ioc.prefix = "PX16:"
-        ioc.forget()  # libca looks less and less often for what had these names before
+        forget_channels(ioc)  # libca looks less and less often for what had these names before
         with running(ioc):
             yield Terminal(folder)
 

@@ -49,6 +49,8 @@ class Folder:
     missing: bool = False
     #: Kind of the file system, as mount(8) has it.
     kind: str = ""
+    #: Files in it that are used, but not by this account: somebody else's.
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

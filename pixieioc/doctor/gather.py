@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -113,14 +114,25 @@ def names(interfaces: list[str], environment: Environment) -> Iterator[Name]:
 
 def folders(config: Config) -> Iterator[Folder]:
     """Those that the IOC and its tasks write to."""
-    yield _folder(config.state_folder, "state", made=True)
+    state = config.state_folder
+    yield replace(_folder(state, "state", made=True), foreign=_foreign(state, "*", os.R_OK))
     yield _sockets()
     if config.ioc.log.file:
-        yield _folder((config.folder / Path(config.ioc.log.file).expanduser()).parent, "log", made=True)
+        log = config.folder / Path(config.ioc.log.file).expanduser()
+        yield replace(_folder(log.parent, "log", made=True), foreign=_foreign(log.parent, log.name, os.W_OK))
     if file := config.put_log_file:
-        yield _folder(file.parent, "put log", made=False)
+        yield replace(_folder(file.parent, "put log", made=False), foreign=_foreign(file.parent, file.name, os.W_OK))
     for path, (used_for, made) in data_folders(config).items():
         yield _folder(Path(path), used_for, made=made)
+
+
+def _foreign(folder: Path, name: str, rights: int) -> tuple[str, ...]:
+    """Files of this name (`*`: any) in a folder that this account cannot use; locks are written to in any case."""
+    with contextlib.suppress(OSError):
+        paths = sorted(path for path in folder.iterdir() if name in ("*", path.name) and path.is_file())
+        needed = {path: rights | (os.W_OK if path.suffix in (".lock", ".new") else 0) for path in paths}
+        return tuple(path.name for path, rights in needed.items() if not os.access(path, rights, effective_ids=True))
+    return ()
 
 
 def _sockets() -> Folder:

@@ -95,6 +95,12 @@ def folders(found: Sequence[Folder], low: float, lolo: float) -> Iterator[Findin
                 f"{where}: {folder.error}",
                 f"give this account the right to write there: chown, or {_elsewhere(folder)}",
             )
+        elif folder.foreign:
+            some = ", ".join(folder.foreign[:3]) + (" and more" if len(folder.foreign) > 3 else "")
+            yield bad(
+                f"{where} has files that this account may not use: {some}",
+                "chown them to this account: somebody else has run the IOC here",
+            )
         elif folder.kind in _PASSING and folder.used_for == "state":
             yield bad(
                 f"{where} is gone with the next boot ({folder.kind})", "set state_dir in [ioc] to a folder on a disk"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.detector import simulation
 from pixieioc.hardware.crate import (
     RUN_LEADER,
     RUN_TIME,
@@ -32,6 +33,7 @@ from pixieioc.hardware.crate import (
 from pixieioc.hardware.error import HardwareError
 from pixieioc.hardware.parameters import GOOD, ChannelSettings
 from pixieioc.hardware.simulated_module import SimulatedModule
+from pixieioc.listmode import stream
 from pixieioc.listmode.variant import SLOT_FIRST, SLOT_LAST
 
 #: Module parameters that one write changes in all modules; those that the SDK has disabled; those that it sets itself.
@@ -66,7 +68,7 @@ class SimulatedCrate:
         return tuple(module.info for module in self._crate)
 
     def set_rate(self, rate: float) -> None:
-        """Each channel sees so many hits per second from now on."""
+        """Each channel sees this many hits per second from now on."""
         self._advance()
         for module in self._crate:
             module.rate = rate
@@ -301,6 +303,12 @@ class SimulatedCrate:
         if name not in values:
             raise HardwareError(call, -209, f"invalid module parameter: {name}", module=module)
         return values
+
+
+def warm_up() -> None:
+    """Compiles the loops that make data and histograms, or loads them, so that no run need wait for it."""
+    simulation.warm_up()
+    stream.warm_up()
 
 
 @contextmanager

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.detector.crate import BadCrate, Crate, Module
+from pixieioc.detector.scope import adc_trace
+from pixieioc.detector.simulation import Simulation
 from pixieioc.hardware.crate import RUN_TIME, Floats, Losses, ModuleInfo, Statistics, Words
 from pixieioc.hardware.effects import Input, adjust_offset, baseline, channel_of
 from pixieioc.hardware.error import HardwareError
 from pixieioc.hardware.parameters import GOOD, HISTOGRAM, ChannelSettings, tick_us
 from pixieioc.listmode.stream import Decoder
-
-if TYPE_CHECKING:
-    from pixieioc.detector.simulation import Simulation
 
 _QUEUE_WORDS = 100 * 8192 + 131072
 #: What is before the channels, and the energy (keV) that fills the ADC's range with the larger gain.
@@ -119,8 +118,6 @@ class SimulatedModule:
 
     def start(self, now: float, *, histograms: bool) -> None:
         """Begins a new run at `now` (s); one for histograms alone ends after HOST_RT_PRESET."""
-        from pixieioc.detector.simulation import Simulation  # loads compiled code, which settings alone do not need
-
         call = "Pixie16StartHistogramRun" if histograms else "Pixie16StartListModeRun"
         if not self.values["IN_SYNCH"]:
             self._clock_zero, self.values["IN_SYNCH"] = now, 1
@@ -244,8 +241,6 @@ class SimulatedModule:
 
     def scope(self, channel: int, samples: int) -> NDArray[np.uint16]:
         """What the ADC sees, a sample every XDT."""
-        from pixieioc.detector.scope import adc_trace
-
         crate = self._crate()
         step_ns = 1e3 * self.channels[channel].read("XDT")
         return adc_trace(crate, crate.modules[0], channel, samples, step_ns, self.random)

@@ -40,7 +40,7 @@ def read_rules(config: Config) -> Rules | None:
 def read_file(file: Path, macros: Mapping[str, str]) -> Rules:
     """What a file says; ConfigError has everything that is wrong with it, each with file and line."""
     try:
-        return parse(file.read_text(encoding="utf-8"), macros)
+        return parse(_text(file.read_bytes()), macros)
     except BadRules as error:
         said = tuple(f"{file}:{line}: {text}" for line, text in error.problems)
     except (OSError, UnicodeError) as error:
@@ -242,3 +242,11 @@ class AccessSecurity:
 
 def _cut(text: str, most: int) -> str:
     return text.encode()[:most].decode(errors="ignore")
+
+
+def _text(content: bytes) -> str:
+    """UTF-8, or what older files have in their comments: to EPICS Base a file is bytes."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")

@@ -32,10 +32,14 @@ NO_ANSWER = "does not answer, lines wait: is its disk or file server there?"
 
 
 class LineFormat(logging.Formatter):
-    """Lines as they stand in a file."""
+    """Lines as they stand in a file; what is of several lines is indented from the second on."""
 
     def __init__(self) -> None:
         super().__init__(_FORMAT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, or lines."""
+        return super().format(record).replace("\n", "\n    ")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """The time to the millisecond, with its offset from UTC."""

@@ -62,7 +62,7 @@ class State:
             self._lock = os.open(folder / "state.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise BadState(
-                f"the state folder {folder} cannot be used: {error.strerror}; mend it, or set state_dir in [ioc]"
+                f"the state folder {folder} cannot be used: {_why(error)}; mend it, or set state_dir in [ioc]"
             ) from error
         try:
             self._take_lock(folder)
@@ -168,7 +168,8 @@ class State:
         except FileNotFoundError:
             return _State()
         except (msgspec.DecodeError, OSError) as error:
-            raise BadState(f"{self.path}: {error}; mend or remove it (run numbers then begin at 1 again)") from error
+            why = getattr(error, "strerror", None) or error
+            raise BadState(f"{self.path}: {why}; mend or remove it (run numbers then begin at 1 again)") from error
 
     def _cut_off(self) -> int:
         try:
@@ -176,7 +177,7 @@ class State:
         except FileNotFoundError:
             return 0
         except (OSError, ValueError) as error:
-            raise BadState(f"{self._running}: {error}; remove it") from error
+            raise BadState(f"{self._running}: {getattr(error, 'strerror', None) or error}; remove it") from error
         return int(number) if number.isdecimal() else self._state.run_id + 1
 
     def _first_write(self, folder: Path) -> None:
@@ -185,7 +186,7 @@ class State:
             self._running.unlink(missing_ok=True)
         except OSError as error:
             raise BadState(
-                f"the state folder {folder} is not writable: {error.strerror}; mend it, or set state_dir in [ioc]"
+                f"the state folder {folder} is not writable: {_why(error)}; mend it, or set state_dir in [ioc]"
             ) from error
 
     def _write(self) -> None:
@@ -212,3 +213,8 @@ class State:
             )
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+
+
+def _why(error: OSError) -> str:
+    """What the system says, and of which file, which may be somebody else's."""
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)

@@ -182,6 +182,11 @@ def compact(events: Events) -> Events:
     return {**events, "trace_start": starts, TRACES: samples}
 
 
+def warm_up() -> None:
+    """Compiles the loop that copies traces, or loads it from the cache, so that no data need wait for it."""
+    compact(allocate(EXTRA_COLUMNS, 1, zero=True) | {TRACES: np.zeros(1, "<u2")})
+
+
 def constant(array: Array) -> Array:
     """A view that cannot be written to: compiled code tells such arrays from others, and data may be one already."""
     if not array.flags.writeable:

@@ -37,6 +37,15 @@ def compiled(function: F) -> F:
     return cast(F, Loop(function))
 
 
+def load_compiler() -> None:
+    """Loads numba with all that it knows of types and functions, which it would do when the first loop is called."""
+    from numba.core import registry  # pyright: ignore[reportMissingTypeStubs]  # it has none
+
+    target: Any = registry.cpu_target
+    target.typing_context.refresh()
+    target.target_context.refresh()
+
+
 class Loop:
     """A function that is compiled when it is first called, or when one that calls it is."""
 

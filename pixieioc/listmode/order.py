@@ -322,17 +322,17 @@ class TimeOrder:
         return stretches
 
 
-def warm_up(*, everything: bool = False) -> None:
-    """Compiles the loops, or loads them from the cache; what only several modules need, if `everything` is wanted."""
+def warm_up() -> None:
+    """Compiles the loops, or loads them from the cache, so that no data need wait for it, whatever they are."""
     block = ev.allocate(ev.BASE_COLUMNS, 4000, zero=True)
     block["time"][:] = np.arange(4000) * 100
     block["time"][[7, 8]] = block["time"][[8, 7]]
     block["channel"][0] = 1  # not the same everywhere
-    if everything:
-        block["module"][:2000] = 1
+    block["module"][:2000] = 1
     order = TimeOrder(100, 1000, 10**9)
-    order.feed(block, [0, 1] if everything else [0])
+    order.feed(block, [0, 1])
     order.finish()
+    ev.warm_up()
 
 
 def _key(limit: Position | None, base: TimeBase) -> int:

@@ -288,18 +288,13 @@ def _columns(parts: int, samples: bool) -> tuple[tuple[tuple[str, np.dtype[Any],
     return tuple((c.name, np.dtype(c.dtype), c.width) for c in filled), tuple(c.name for c in columns)
 
 
-def warm_up(*, everything: bool = False) -> None:
-    """Compiles the loops, or loads them from the cache, so that the first data need not wait for it.
-
-    What only optional blocks, traces and broken streams need is left out unless `everything` is wanted.
-    """
+def warm_up() -> None:
+    """Compiles the loops, or loads them from the cache, so that no data need wait for it, whatever they are."""
     decoder = Decoder(VARIANTS[0])
-    blocks = [np.array([_header(4, 4), 0, 0, 0], np.uint32)]
-    if everything:  # a record with all blocks and a trace, and a word that is no record
-        blocks.append(np.array([_header(19, 18), 0, 0, 2 << 16, *[0] * 15, 0], np.uint32))
-    for block in blocks:
-        for events in decoder.feed(block) + decoder.finish():
-            ev.compact(events)
+    # A record with all blocks and a trace, and a word that is no record.
+    decoder.feed(np.array([_header(19, 18), 0, 0, 2 << 16, *[0] * 15, 0], np.uint32))
+    decoder.finish()
+    ev.warm_up()
 
 
 def _header(length: int, header: int) -> int:

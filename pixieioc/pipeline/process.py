@@ -17,13 +17,13 @@ from pixieioc.pipeline.temporary import folder_of_multiprocessing, hold_listener
 from pixieioc.signals import blocked_for_children
 
 # Imported once there, it costs the tasks nothing.
-PROCESSES.set_forkserver_preload(["pixieioc.pipeline.task", "numba"])
+PROCESSES.set_forkserver_preload(["pixieioc.pipeline.preloaded"])
 
 #: Has Python not look for modules in the folder in which it is started, and where else.
 _SAFE_PATH, _PATH = "PYTHONSAFEPATH", "PYTHONPATH"
 #: What these were for whoever started us, while a helper begins.
 _BEFORE = "PIXIEIOC_ENVIRONMENT"
-#: Signals to the pipeline's process that come within so many seconds are one: a terminal and the program that has
+#: Signals to the pipeline's process that come within this many seconds are one: a terminal and the program that has
 #: started this one, such as `timeout`, both pass a signal on.
 SAME_WISH = 1.0
 #: The niceness of a process that goes first.

@@ -18,9 +18,6 @@ from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.crate import CrateFacts, layout_of
 from pixieioc.tasks.items import EVENTS, WORDS, Beginning, EventBlock, run_begins, run_ends, words_of
 
-#: So many seconds after the chain is there, no run has begun at once.
-_IDLE = 3
-
 
 def _channels(names: list[str]) -> dict[int, set[int]]:
     """The channels that are named, by module."""
@@ -78,17 +75,8 @@ class ConvertToEvents(Task):
             except Error as error:
                 yield "adc_mhz", str(error)
 
-    def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
-        self._idle = 0
-
-    def do_wait(self) -> None:
-        self._idle += not self.running
-        if self._idle == _IDLE:  # what only some data need is compiled while nobody waits for it
-            warm_up(everything=True)
-
     def do_init(self) -> None:
         warm_up()
-        self._idle = _IDLE  # not counted while the other tasks still start
 
     def do_start(self) -> None:
         self._decoders: dict[int, Decoder] = {}

@@ -205,8 +205,7 @@ class CrateBoot(NotReady):
                 made = crate or SdkCrate(file.library)
                 firmware, known, offline = file.firmware, file.settings, file.offline
             case "simulated":
-                from pixieioc.detector.simulation import warm_up
-                from pixieioc.hardware.simulated import SimulatedCrate
+                from pixieioc.hardware.simulated import SimulatedCrate, warm_up
 
                 warm_up()  # so that the first start need not wait for compiled code
                 made, firmware, known = crate or SimulatedCrate(self._simulated_modules()), (), None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pixieioc.detector.response import DETECTORS
+from pixieioc.detector.simulation import Simulation, warm_up
 from pixieioc.detector.sources import SOURCES
 from pixieioc.hardware.setting_table import CHANNEL_SETTINGS
 from pixieioc.pipeline import NOTHING, Parameter, Report, Task
@@ -20,15 +20,10 @@ from pixieioc.tasks.dummy_crate import check_detectors, check_sources, crate_of,
 from pixieioc.tasks.items import WORDS, Silence
 from pixieioc.tasks.source_time import SourceTime
 
-if TYPE_CHECKING:
-    from pixieioc.detector.simulation import Simulation
-
 #: A read-out has at most about this many words: a source that is behind catches up in steps.
 MOST_WORDS = 1 << 22
 #: A preset live time is reached when no more than this many seconds are missing.
 _CLOSE = 1e-3
-#: A heart beat is sent so often while the simulation is being loaded, in seconds.
-_PATIENCE = 0.2
 
 
 def _as_in_module(default: float, name: str, doc: str, *, low: float | None = None) -> Parameter[float]:
@@ -123,13 +118,7 @@ class DummyData(ChannelRates, SourceTime, Task):
         yield from problems_of(settings)
 
     def do_init(self) -> None:
-        self._waits = 0
-        self._loading = threading.Thread(target=_load, name="load", daemon=True)
-
-    def do_wait(self) -> None:
-        self._waits += 1
-        if self._waits == 3:  # two seconds later: the other tasks are still starting
-            self._load_in_background()
+        warm_up()
 
     def do_configure(self, config: dict[str, Any]) -> None:
         if self.running:
@@ -142,15 +131,7 @@ class DummyData(ChannelRates, SourceTime, Task):
         return in_use(self.parameter_values)
 
     def do_start(self) -> None:
-        self._load_in_background()
-        while self._loading.is_alive():  # the first time ever, compilation takes several seconds
-            self._loading.join(_PATIENCE)
-            self.send_heart_beat()
-        from pixieioc.detector.simulation import Simulation
-
-        self._simulation: Simulation = Simulation(
-            crate_of(self.parameter_values), np.random.default_rng(self.seed or None)
-        )
+        self._simulation = Simulation(crate_of(self.parameter_values), np.random.default_rng(self.seed or None))
         self._reset = self._ended = False
         self._silence = Silence()
         nothing = np.zeros((2, self.modules * self.channels))
@@ -203,10 +184,6 @@ class DummyData(ChannelRates, SourceTime, Task):
         self.report_rates(hits.reshape(shape), records.reshape(shape))
         self.input_count_rate = float(hits.sum())
 
-    def _load_in_background(self) -> None:
-        if self._loading.ident is None:
-            self._loading.start()
-
     def _send(self, block: dict[int, Any]) -> None:
         self._silence.send(block, self.send)
 
@@ -221,10 +198,3 @@ class DummyData(ChannelRates, SourceTime, Task):
         self.hits_lost, self.events_made, self.words_made = counts.dead, counts.events, counts.words
         self.corrupt_words, self.truncated_blocks = counts.corrupt_words, counts.truncated_blocks
         self.events_hit, self.counter_resets = counts.events_hit, counts.counter_resets
-
-
-def _load() -> None:
-    """Loads the compiled loops; numba comes with them, so this is not done where only declarations are wanted."""
-    from pixieioc.detector.simulation import warm_up
-
-    warm_up()

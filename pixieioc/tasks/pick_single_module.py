@@ -20,6 +20,9 @@ class PickSingleModule(Task):
     module = Parameter(0, low=0, high=255, live=True, doc="Number of the module.")
     events_left_out = Report(0, doc="Events of other modules in this run.")
 
+    def do_init(self) -> None:
+        ev.warm_up()
+
     def do_start(self) -> None:
         self.events_left_out = 0
 

@@ -83,6 +83,8 @@ class PublishEvents(StreamSettings, NotReady, Task):
         self._watch: BrokerWatch | None = None
         self._stream: EventStream | None = None
         self._problem = ""
+        ev.warm_up()
+        self._prepare_messages()
         try:
             self._prepare()
         except Error as error:  # shown as long as it holds: other settings may mend it
@@ -93,6 +95,8 @@ class PublishEvents(StreamSettings, NotReady, Task):
         if config.keys() & _OF_CLIENT:
             self._prepare()
             self._problem = ""
+        if config.keys() & {"format", "counts_topic"}:
+            self._prepare_messages()
         self._show()
 
     def do_start(self) -> None:
@@ -149,8 +153,16 @@ class PublishEvents(StreamSettings, NotReady, Task):
         watch, self._watch = self._watch, BrokerWatch(client_properties(settings), sorted(topics))
         if watch is not None:
             watch.close()
-        if self.format == ARROW:  # the first message of a process takes its time, for which no start should wait
-            ArrowMessages(StreamRun("", 0, 0.0), [*COLUMNS.values()]).begin(Position(0, 0), {})
+
+    def _prepare_messages(self) -> None:
+        """The first message of a process takes its time, for which no start should wait."""
+        run, needed = StreamRun("", 0, 0.0), packages_for(self.parameter_values)
+        if _missing(self.parameter_values):  # a start says so
+            return
+        if "pyarrow" in needed:
+            ArrowMessages(run, [*COLUMNS.values()]).begin(Position(0, 0), {})
+        if "streaming_data_types" in needed:
+            EssMessages(run, 0, 0).begin(Position(0, 0), {})
 
     def _new_stream(self) -> EventStream:
         run = StreamRun(self.source_name, self.run_id, self.run_started)

@@ -18,7 +18,8 @@ Counts = NDArray[np.float64]
 def warm_up() -> None:
     """Compiles the loops that count, or loads them, so that no run need wait for it."""
     counter = RecordCounter(VARIANTS[0])
-    counter.feed(np.full(8, SLOT_FIRST << 4 | 4 << 12 | 4 << 17, np.uint32))
+    # A record, and words that are none.
+    counter.feed(np.array([SLOT_FIRST << 4 | 4 << 12 | 4 << 17, *[0] * 7], np.uint32))
     counter.finish()
 
 
@@ -45,7 +46,7 @@ class RunCounts:
                 self._counters[module].feed(words)
 
     def note_level(self, module: int, words: int) -> None:
-        """So many words waited in a module when it was looked at."""
+        """How many words waited in a module when it was looked at."""
         self._levels[module] = max(self._levels[module], words)
 
     def take_levels(self) -> Counts:

@@ -14,9 +14,6 @@ from pixieioc.listmode.unixtime import Mode, UnixClock
 from pixieioc.pipeline import Error, Parameter, Report, Task
 from pixieioc.tasks.items import EVENTS, Beginning, Ending, EventBlock, events_of
 
-#: So many seconds after the chain is there, no run has begun at once.
-_IDLE = 3
-
 
 class SortEvents(Task):
     """Holds events back as long as an earlier one may still come, and lets them out in time order.
@@ -103,10 +100,6 @@ class SortEvents(Task):
     def do_init(self) -> None:
         order.warm_up()
         unixtime.warm_up()
-        self._idle = _IDLE  # not counted while the other tasks still start
-
-    def do_connect(self, address_pull: str, is_start: bool, is_final: bool) -> None:
-        self._idle = 0
 
     def do_start(self) -> None:
         if self.time_mode == "start times" and not self.start_times:
@@ -138,9 +131,6 @@ class SortEvents(Task):
         )
 
     def do_wait(self) -> None:
-        self._idle += not self.running
-        if self._idle == _IDLE:  # what only several modules need is compiled while nobody waits for it
-            order.warm_up(everything=True)
         if self.running and (now := self._now()) is not None:
             self._send(self._order.wait(now), {})
 

@@ -97,8 +97,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         self._calibration = calibration.InUse(self.parameter_values)
         self._unfinished = UnfinishedFiles(self, cut_off.event_files)
         self._name_unfinished()
-        if self.format == "parquet" and find_spec("pyarrow"):
-            prepare_pyarrow()  # which takes its time; without the package, a start says what is missing
+        ev.warm_up()
+        self._prepare_format()
 
     def do_configure(self, config: dict[str, Any]) -> None:
         path = Path(self.file)
@@ -108,6 +108,8 @@ class WriteEvents(calibration.ChannelCalibration, Task):
             self._calibration.change(self.parameter_values, time.time())
         if {"file", "second_file_path"} & config.keys():
             self._name_unfinished()
+        if "format" in config:
+            self._prepare_format()
 
     def do_start(self) -> None:
         self.full_file_name, self.bytes_written, self.events_written, self.events_not_written = "", 0, 0, 0
@@ -155,6 +157,10 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     def _after_error(self) -> None:
         self._count()
         self._name_unfinished()
+
+    def _prepare_format(self) -> None:
+        if self.format == "parquet" and find_spec("pyarrow"):
+            prepare_pyarrow()  # which takes its time; without the package, a start says what is missing
 
     def _name_unfinished(self) -> None:
         self._unfinished.name(self.file, self.second_file_path)

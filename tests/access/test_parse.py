@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pixieioc.access import BadRules, Conditions, parse
 from pixieioc.export.access import access_security
+from pixieioc.ioc.access import read_file
 from tests.access.libcom import Ask, Base
 from tests.export.described import DEMO, of_file
 from tests.soak import SOAK
@@ -204,6 +205,13 @@ def test_macros_have_the_effect_that_they_have_in_base(base: Base, tmp_path: Pat
     assert base.takes(file, "WHO=ann,P=$(Q),Q=PX16:")
     with pytest.raises(BadRules):  # Base stops reading there, and takes what it has got
         parse(text, {"WHO": "ann"})
+
+
+def test_an_older_file_with_letters_in_latin_1_is_read_here_and_in_base(base: Base, tmp_path: Path) -> None:
+    file = tmp_path / "rules.acf"
+    file.write_bytes("# Schichtführer\nUAG(u) {ann} ASG(x) {RULE(1,WRITE) {UAG(u)}}\n".encode("latin-1"))
+    assert base.takes(file, "")
+    assert read_file(file, {}).users == {"u": {"ann"}}
 
 
 def test_the_file_that_is_generated_serves_here_and_in_base(base: Base) -> None:

@@ -164,6 +164,25 @@ def test_folders_without_rights(folder: Path) -> None:
     assert _one(found, "real time", "no real-time priority")["level"] == "advice"
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can give up rights")
+def test_files_of_somebody_else_who_has_run_the_ioc_here(folder: Path) -> None:
+    (folder / "state").mkdir()
+    for name, mode in (("state.lock", 0o644), ("state.json", 0o600), ("settings-1-000001.sav", 0o644)):
+        (folder / "state" / name).write_text("{}")
+        os.chown(folder / "state" / name, NOBODY, NOBODY)
+        (folder / "state" / name).chmod(mode)
+    code, found = _doctor(_config(folder), prefix=UNPRIVILEGED)
+    assert code == 1
+    finding = _one(found, "folders", "(state)")
+    assert finding["text"].endswith("has files that this account may not use: state.json, state.lock")
+    assert "chown" in finding["mend"]
+    done = subprocess.run(
+        [*UNPRIVILEGED, sys.executable, "-m", "pixieioc", "run", str(folder / "test.toml")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert f"cannot be used: {folder}/state/state.lock: Permission denied" in done.stderr
+
+
 def test_limits_of_this_process(folder: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

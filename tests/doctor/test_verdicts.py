@@ -54,6 +54,7 @@ CASES: list[tuple[Callable[..., Iterator[Finding]], Any, Level, str, str]] = [
     (_folders, Folder("/d", "raw files", free=5e9), Level.ADVICE, "has 5.0 GB, which is MINOR", "delete files"),
     (_folders, Folder("/d", "raw files", free=5e8), Level.BAD, "has 0.5 GB, a run needs 1", "delete files"),
     (_folders, Folder("/d", "state", "/d: Permission denied"), Level.BAD, "Permission denied", "state_dir"),
+    (_folders, Folder("/d", "state", foreign=("a", "b", "c", "d")), Level.BAD, "may not use: a, b, c and more", "chown"),
     (_folders, Folder("/d", "log", "/d: Permission denied"), Level.BAD, "Permission denied", "[ioc.log]"),
     (_folders, Folder("/d", "sockets", "too long"), Level.BAD, "too long", "TMPDIR"),
     (_folders, Folder("/d", "raw files", missing=True), Level.ADVICE, "is not there", "mkdir -p /d, or create_dir"),

@@ -40,8 +40,11 @@ def test_a_line_has_its_time_and_its_source(tmp_path: Path, logged: Callable[...
     logger, logs = logged(LogFile(file, 1, 2))
     logger.warning("%d things", 3)
     logger.debug("too little")
+    logger.warning("first\nsecond")
     logs.flush()
-    [line] = file.read_text().splitlines()
+    line, first, second = file.read_text().splitlines()
+    assert LINE.fullmatch(first)
+    assert second == "    second"
     found = LINE.fullmatch(line)
     assert found is not None
     assert found.groups() == ("WARNING", "pixieioc.test", "3 things")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pixieioc.listmode import events as ev
 from pixieioc.listmode.encode import encode
 from pixieioc.listmode.stream import Decoder
 from pixieioc.listmode.variant import VARIANTS, Variant, variant
@@ -173,44 +171,17 @@ def test_what_a_block_completes_can_be_joined_to_one_chunk(traces: bool) -> None
         assert rows([*itertools.chain(*chunks), *decoder.finish()]) == decode(NEWEST, words)[0]
 
 
-def test_warming_up_compiles_everything() -> None:
-    child = subprocess.run([sys.executable, "-c", _WARM], check=True, capture_output=True, cwd=DATA.parents[1])
-    forms = json.loads(child.stdout)
-    assert forms["warm"] == forms["used"]
-    assert set(forms["warm"].values()) == {1}
-    assert {name for name, number in forms["first"].items() if number} == {"walk", "fill_base"}
-
-
-#: What the loops that Python calls are compiled for: after warming up, and after all kinds of blocks.
-_WARM = """
-import json
-import numpy as np
-from pixieioc.listmode import chain, events as ev, fill
-from pixieioc.listmode.encode import encode
-from pixieioc.listmode.stream import Decoder, warm_up
-from pixieioc.listmode.variant import VARIANTS
-from tests.listmode.samples import random_events
-
-def forms():
-    loops = chain.walk, chain.find_chain, fill.fill_base, fill.fill_parts, fill.copy_traces
-    return {loop.__name__: len(loop.outer.signatures) for loop in loops}
-
-warm_up()
-first = forms()
-warm_up(everything=True)
-warm = forms()
-for row in VARIANTS:
+@pytest.mark.parametrize("layout", VARIANTS, ids=str)
+def test_words_of_any_kind_need_no_more_than_what_warming_up_compiles(layout: Variant) -> None:
+    """The fixture of this folder looks at what has been compiled."""
     for traces in False, True:
-        words = encode(random_events(row, 100, 1, traces=traces), row)
+        words = encode(random_events(layout, 100, 1, traces=traces), layout)
         words[200:203] = 0
-        frozen = np.frombuffer(words.tobytes(), "<u4")
-        for block in words, frozen, words[::2], words.astype(">u4"):
-            decoder = Decoder(row, cfd_off=[1])
+        for block in words, np.frombuffer(words.tobytes(), "<u4"), words[::2], words.astype(">u4"):
+            decoder = Decoder(layout, cfd_off=[1])
             for events in decoder.feed(block[:500]) + decoder.feed(block[500:]) + decoder.finish():
                 for some in events, ev.take(events, slice(1, None)), ev.take(events, np.arange(0)):
                     ev.compact(some)
-print(json.dumps({"first": first, "warm": warm, "used": forms()}))
-"""
 
 
 def test_the_real_recording() -> None:

@@ -191,7 +191,6 @@ def _of_kind(folder: Path, kind: str, points: int) -> Iterator[Row]:
             if fault.startswith("SIG"):
                 ioc.end()
                 ioc.start()
-                ioc.forget()
 
 
 def campaign(kinds: list[str], points: int) -> list[Row]:

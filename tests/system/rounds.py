@@ -128,16 +128,9 @@ def running_ioc(config: str = CONFIG, **options: Any) -> Iterator[Ioc]:
 
 
 def begun(ioc: Ioc) -> None:
-    """Waits for it to be ready, which takes long where tasks must compile first."""
-    end = time.monotonic() + 120
-    while True:
-        try:
-            ioc.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 5)
-        except (AssertionError, NoAnswer):
-            if ioc.process.poll() is not None or time.monotonic() > end:
-                raise
-        else:
-            return
+    """Waits until it serves and its tasks are there, which takes long where they must compile first."""
+    ioc.until_serving()
+    ioc.until_there()
 
 
 def in_its_own_ioc(do: Callable[[Ioc, Seen], None], **options: Any) -> Callable[[Seen], None]:

@@ -74,7 +74,6 @@ class Campaign:
 
     def once(self) -> None:
         """A start, a look at what was restored, and puts into which the kill comes."""
-        self._ioc.forget()  # libca looks for what was there before less and less often
         self._ioc.launch()
         try:
             self._await_server()
@@ -99,10 +98,7 @@ class Campaign:
 
     def _await_server(self) -> None:
         began = time.monotonic()
-        while self._ioc.output().count(" serves ") == self.starts:
-            used = psutil.Process(self._ioc.process.pid).cpu_times()
-            assert time.monotonic() < began + 120, f"{used} after 120 s: {self._ioc.output()}"
-            time.sleep(0.02)
+        self._ioc.until_serving()
         self.slowest = max(self.slowest, time.monotonic() - began)
 
     def _look(self) -> None:

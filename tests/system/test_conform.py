@@ -31,8 +31,10 @@ def _wrong_ioc(prefix: str, *options: str) -> Iterator[CaClient]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "EPICS_CA_SERVER_PORT": str(CA_PORTS[0])}
     environment["EPICS_CAS_SERVER_PORT"] = str(CA_PORTS[0])
     command = [sys.executable, "-W", "ignore", "-m", "tests.system.wrong_ioc", prefix, *options]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"serves\n"
             client = CaClient(prefix)
             client.until("Acquire", "Done", 30)
             yield client

@@ -20,7 +20,7 @@ import pytest
 from pixieioc.cli_exit import ExitCode
 from tests.ca_client import CaClient
 from tests.conftest import CA_PORTS
-from tests.running_ioc import ROOT
+from tests.running_ioc import ROOT, forget_channels, until_printed
 
 OPS = ROOT / "examples" / "ops"
 PROGRAM = Path(sys.executable).parent / "pixieioc"
@@ -79,6 +79,7 @@ def _containerfile() -> tuple[dict[str, str], int, list[str]]:
 
 
 @ROOT_ONLY
+@pytest.mark.timeout(180)  # it compiles
 def test_an_ioc_in_the_conditions_of_the_container(folder: Path) -> None:
     """A read-only root, another account without rights, an empty /tmp, and two folders to write to."""
     environment, account, command = _containerfile()
@@ -122,7 +123,8 @@ def test_an_ioc_in_the_conditions_of_the_container(folder: Path) -> None:
         )
     ioc = CaClient(prefix)
     try:
-        ioc.until("DetectorState_RBV", "Idle", 60)
+        until_printed(folder / "log", process)
+        ioc.until("DetectorState_RBV", "Idle", 120)
         found = psutil.Process(int(ioc.get("IOC:PROCESS_ID")))
         assert found.uids().effective == account
         ioc.put("PresetMode", "Events")
@@ -160,29 +162,33 @@ def test_an_ioc_under_procserv(folder: Path) -> None:
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen([OPS / "procserv-pixieioc", "PX16"], env=environment, stdout=out, stderr=out)
     below: list[psutil.Process] = []
-    ioc = CaClient(prefix)
+    ioc, console = CaClient(prefix), folder / "PX16.console"
     try:
+        until_printed(console, process)
         ioc.until("DetectorState_RBV", "Idle", 60)
         ioc.put_and_forget("Acquire", 1)
         ioc.until("FillSpectra:Events_RBV", lambda events: events > 100)
         first = ioc.get("IOC:PROCESS_ID")
         below = [psutil.Process(first), *psutil.Process(first).children(recursive=True)]
-        with socket.socket(socket.AF_UNIX) as console:
-            console.connect(str(folder / "PX16.sock"))
-            console.sendall(b"\x03\x04")  # ^C and ^D are ignored
+        with socket.socket(socket.AF_UNIX) as keys:
+            keys.connect(str(folder / "PX16.sock"))
+            keys.sendall(b"\x03\x04")  # ^C and ^D are ignored
             ioc.until("FillSpectra:Events_RBV", lambda events: events > 1000)
-            console.sendall(b"\x18")  # ^X has it started again
+            before = console.stat().st_size
+            keys.sendall(b"\x18")  # ^X has it started again
             _, alive = psutil.wait_procs(below, timeout=15)
             assert not alive
             # The run has ended as by Stop.
             assert [file.suffix for file in sorted(folder.glob("*_run*"))] == [".bin", ".json"]
-            ioc.until("IOC:PROCESS_ID", lambda pid: pid != first, 30)
+            until_printed(console, process, begin=before)
+            forget_channels(ioc)
+            assert ioc.get("IOC:PROCESS_ID") != first
         ioc.until("DetectorState_RBV", "Idle", 30)
         assert ioc.get("IOC:START_CNT") == 2
         second = ioc.get("IOC:PROCESS_ID")
         below = [psutil.Process(second), *psutil.Process(second).children(recursive=True)]
         assert "The IOC" not in (folder / "out").read_text()
-        assert f"{prefix} serves" in (folder / "PX16.console").read_text()
+        assert f"{prefix} serves" in console.read_text()
     finally:
         process.terminate()
         process.wait(20)

@@ -263,7 +263,6 @@ def test_the_conditions_of_a_run_whose_ioc_is_killed_come_to_its_files_at_the_ne
     ioc.end(signal.SIGKILL)
     try:
         ioc.start()
-        ioc.forget()
     finally:
         ioc.end()
     assert not list(ioc.folder.rglob("conditions-*"))

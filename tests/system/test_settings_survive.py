@@ -27,7 +27,6 @@ def ioc() -> Iterator[Ioc]:
 
 def _restart(ioc: Ioc, number: int = signal.SIGTERM) -> None:
     ioc.end(number)
-    ioc.forget()
     ioc.start()
 
 

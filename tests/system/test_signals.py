@@ -11,11 +11,12 @@ import termios
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.running_ioc import Ioc, ioc_folder, running
+from tests.running_ioc import Ioc, ioc_folder, running, until_printed
 
 HARMLESS = (
     signal.SIGHUP,
@@ -121,10 +122,11 @@ def test_an_ioc_outlives_its_terminal() -> None:
     with ioc_folder() as folder, contextlib.ExitStack() as stack:
         ioc = Ioc(folder, "demo", "--start")
         ours, its = pty.openpty()
-        reader = threading.Thread(target=_read_all, args=(ours,))
+        terminal = folder / "terminal"
+        reader = threading.Thread(target=_copy, args=(ours, terminal))
         reader.start()
         stack.callback(reader.join)
-        ioc.start(
+        ioc.launch(
             stdin=its,
             stdout=its,
             stderr=its,
@@ -132,6 +134,7 @@ def test_an_ioc_outlives_its_terminal() -> None:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(its)
+        until_printed(terminal, ioc.process)
         below = ioc.processes()
         try:
             os.write(ours, b"\x1a")  # ^Z
@@ -146,7 +149,7 @@ def test_an_ioc_outlives_its_terminal() -> None:
             assert not alive
 
 
-def _read_all(descriptor: int) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(descriptor, 1000):
-            pass
+def _copy(descriptor: int, file: Path) -> None:
+    with contextlib.suppress(OSError), file.open("wb", buffering=0) as copy:
+        while text := os.read(descriptor, 1000):
+            copy.write(text)

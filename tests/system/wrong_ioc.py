@@ -128,8 +128,12 @@ class WrongIoc(PVGroup):
         await self.elapsed.write(time.monotonic() % 10)
 
 
+async def _say_so(_: object) -> None:
+    print("serves", flush=True)
+
+
 if __name__ == "__main__":
     ioc = WrongIoc(prefix=sys.argv[1])
     if "--hardware" in sys.argv:
         ioc.sim_mode._data["value"] = "Hardware"
-    serve(ioc.pvdb, interfaces=["127.0.0.1"], log_pv_names=False)
+    serve(ioc.pvdb, interfaces=["127.0.0.1"], log_pv_names=False, startup_hook=_say_so)
