@@ -217,7 +217,7 @@ def serve(searches: int, seconds: float, pipe: Connection, *, on: bool) -> None:
     """Numbers that all change `RATE` times a second."""
     from pixieioc.ioc.ca.server import Server
     from pixieioc.ioc.loop import run
-    from pixieioc.ioc.pva.server import Limits, Address
+    from pixieioc.ioc.pva.server import Address, Limits
     from pixieioc.ioc.pva.server import Server as PvaServer
     from pixieioc.ioc.records import Record
     from pixieioc.pvinfo import PvInfo
