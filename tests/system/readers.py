@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.running_ioc import ROOT, Ioc, forget_channels
+from tests.running_ioc import ROOT, Ioc
 from tests.system.reader import KINDS, there
 from tests.system.rounds import PVA_ENVIRONMENT, Campaign, begun
 
@@ -101,7 +101,6 @@ def being_read(campaign: Campaign, ioc: Ioc, *, shared: bool = False) -> Iterato
 def begin_again(ioc: Ioc, readers: Readers) -> None:
     """Starts an IOC that has ended; its readers must find it."""
     ioc.log.close()
-    forget_channels(ioc)
     ioc.launch()
     begun(ioc)
     readers.back()
