@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: The command that is meant if none is named.
 _LIST = "list"
-#: So many runs a table has, unless more are asked for: whoever looks wants to see the latest ones, at once.
+#: Runs in a table, unless more are asked for: whoever looks wants to see the latest ones, at once.
 _ROWS = 50
 
 
@@ -40,7 +40,7 @@ runs = typer.Typer(
 )
 Folder = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Folder with data, and all below it.")]
 Wanted = Annotated[str, typer.Option("--run", metavar="N, N-M or N-", help="Only runs with these numbers.")]
-Rebuild = Annotated[bool, typer.Option("--rebuild", help="Throw the index away and make it anew.")]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Throw the index away and make it again.")]
 Index = Annotated[Path | None, typer.Option(metavar="FILE", help="Where the index is (default: a cache of yours).")]
 _HERE = Path()
 

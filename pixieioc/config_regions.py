@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: The keys in keV, and the parameters in bins that they stand for.
 IN_KEV = {"roi_low_kev": "roi_low", "roi_high_kev": "roi_high"}
 _NONE = math.nan
-#: So many channels are named in a sentence.
+#: Channels that a sentence names at most.
 _NAMED = 4
 
 

@@ -19,7 +19,7 @@ class Conditions:
         self._true: set[Rule] = set()
 
     def keep_values(self, other: Conditions) -> None:
-        """Takes over what is known of inputs that other rules have, too: nobody loses a right by a reading anew."""
+        """Takes over what is known of inputs that other rules have, too: reading them again costs nobody a right."""
         for group in other.rules.groups.values():
             for each in group.inputs:
                 if each.index not in other._bad[group.name]:

@@ -59,7 +59,7 @@ def open_catalogue(
         changes = refresh(db, root, told, thorough=thorough)
         yield Catalogue(root, db, path if not why else None, why, changes)
     except sqlite3.OperationalError as error:
-        raise Error(f"the index {path}: {error} (--rebuild makes it anew)") from error
+        raise Error(f"the index {path}: {error} (--rebuild makes it again)") from error
     finally:
         db.close()
 

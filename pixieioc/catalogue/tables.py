@@ -9,7 +9,7 @@ import msgspec
 
 from pixieioc.catalogue.entry import Entry
 
-#: An index of another version is made anew; by the number of its program it is known to be one.
+#: An index of another version is made again; by the number of its program it is known to be one.
 VERSION, PROGRAM = 2, 0x50783136
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(Entry))
 _TYPES = {"start": "REAL", "end": "REAL", "elapsed": "REAL", "events": "REAL", "good": "INTEGER", "run_id": "INTEGER"}

@@ -114,7 +114,7 @@ class Target:
         return value
 
     def becomes(self, name: str, wanted: Any, within: float, must: str = "") -> Any:
-        """Waits until a process variable is `wanted`; Violation if it is not within so many seconds."""
+        """Waits until a process variable is `wanted`; Violation if it is not `within` seconds."""
         began = time.monotonic()
         try:
             value = self.client.until(name, wanted, within)

@@ -119,7 +119,7 @@ class Crate:
 
     `channel_rate`: mean rate of hits (1/s) in each channel; `sources`: names and relative weights. So many neighbours
     in a module's stream go `backwards`, as far as sweeps of at most 50 us over the channels make it possible. Faults
-    are rates (1/s) in each module, and the interval (s) at which counters begin anew.
+    are rates (1/s) in each module, and the interval (s) at which counters restart.
     """
 
     modules: tuple[Module, ...] = (Module(),)

@@ -113,7 +113,7 @@ class Simulation:
         return self._joined([self._slice(span_ns, flush=True)])
 
     def reset_counters(self) -> dict[int, Words]:
-        """Begins all modules' counters anew; the words of what is still waiting."""
+        """Restarts all modules' counters; the words of what is still waiting."""
         block = self._slice(0, flush=True)
         self._origin_ns = self._now_ns
         self.counts.counter_resets += 1

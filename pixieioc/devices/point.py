@@ -112,7 +112,7 @@ class Put:
 
 @dataclass(frozen=True)
 class Wait:
-    """Wait for what happens next, for so many seconds at most; None: for as long as it takes."""
+    """Wait for what happens next, for at most this many seconds; None: for as long as it takes."""
 
     seconds: float | None = None
 

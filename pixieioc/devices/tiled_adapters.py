@@ -155,7 +155,7 @@ def _as_array(table: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def structure_of(sizes: list[int], dtype: np.dtype[Any]) -> ArrayStructure:
-    """An array of files with so many elements each."""
+    """An array of files, of which `sizes` are the numbers of elements."""
     kind = StructDtype.from_numpy_dtype(dtype) if dtype.fields else BuiltinDtype.from_numpy_dtype(dtype)
     return ArrayStructure(data_type=kind, shape=(sum(sizes),), chunks=(tuple(sizes) or (0,),))
 

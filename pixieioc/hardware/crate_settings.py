@@ -43,7 +43,7 @@ _ORDER = (
 )
 #: These are cut off to their step by the SDK, also if a value is below by no more than the rounding of a number.
 _CUT_OFF = ("TRIGGER_THRESHOLD", "TRACE_LENGTH", "TRACE_DELAY", "VOFFSET")
-#: So much of a step is added to them.
+#: The part of a step that is added to them.
 _NUDGE = 1e-4
 #: Bits of MODULE_CSRB that only one module may have: they are taken from one before another gets them.
 _ROLES = MODULE_BITS["BackplanePullup"].mask | MODULE_BITS["Director"].mask | MODULE_BITS["ChassisMaster"].mask

@@ -69,7 +69,7 @@ _DOCS = {
     "TRIGGER_THRESHOLD": "Threshold of the fast filter, in ADC units.",
     "ENERGY_RISETIME": "Length of the slow (energy) filter, in steps that SLOW_FILTER_RANGE determines.",
     "ENERGY_FLATTOP": "Gap of the slow (energy) filter, in steps that SLOW_FILTER_RANGE determines.",
-    "TAU": "Decay time of the preamplifier, for the pole-zero correction; a write also determines BLCUT anew.",
+    "TAU": "Decay time of the preamplifier, for the pole-zero correction; a write also determines BLCUT again.",
     "TRACE_LENGTH": "Length of the recorded traces.",
     "TRACE_DELAY": "Part of the trace before the trigger.",
     "VOFFSET": "DC offset of the input.",
@@ -206,7 +206,7 @@ CHANNEL_BITS = {
         BitInfo("CaptureSums", "CHANNEL_CSRA", 12, _NO_YES, "Whether energy sums and baseline are recorded."),
         BitInfo("EnableChannelVal", "CHANNEL_CSRA", 13, _NO_YES, "Whether a hit needs the channel validation."),
         BitInfo(
-            "Gain", "CHANNEL_CSRA", 14, ("0.625", "2.5"), "Gain of the input; a change also determines BLCUT anew."
+            "Gain", "CHANNEL_CSRA", 14, ("0.625", "2.5"), "Gain of the input; a change also determines BLCUT again."
         ),
         BitInfo(
             "RejectPileup",

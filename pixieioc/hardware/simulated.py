@@ -68,7 +68,7 @@ class SimulatedCrate:
         return tuple(module.info for module in self._crate)
 
     def set_rate(self, rate: float) -> None:
-        """Each channel sees so many hits per second from now on."""
+        """Each channel sees this many hits per second from now on."""
         self._advance()
         for module in self._crate:
             module.rate = rate

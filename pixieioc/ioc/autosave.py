@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: What was written in so many seconds is saved together; after a failure the next attempt is so many seconds later.
+#: Seconds in which what is written is saved together, and seconds from a failure to the next attempt.
 _TOGETHER, _AGAIN = 0.2, 1.0
 #: How often it is shown that saving works, in seconds.
 _BEAT = 1.0
@@ -130,7 +130,7 @@ class Autosave:
         return choice
 
     async def _restore(self, choice: Choice, *, wanted: bool) -> Mapping[str, str]:
-        """Restores what is to be restored of a file; returns what is saved, and need not be saved anew."""
+        """Restores what is to be restored of a file; returns what is saved, and need not be saved again."""
         left, count, is_saved = list(choice.rejected), 0, dict[str, str]()
         if choice.saved is not None and wanted:
             plan = planned(choice.saved, self._unsaved.declared, self._overridden, self._unsaved.shown)
@@ -139,7 +139,7 @@ class Autosave:
             refused = await self._restorer.write(plan.writes, RESTORING)
             count = len(plan.writes) - len(refused)
             left += plan.left + [f"{name} = {plan.writes[name]}: {why}" for name, why in refused.items()]
-            if not choice.rejected:  # otherwise it is written anew, so that the newest file is a good one
+            if not choice.rejected:  # otherwise it is written again, so that the newest file is a good one
                 is_saved = dict(choice.saved.values)
         self._status.restored(choice.name if wanted else "", choice.saved if wanted else None, count, left)
         return is_saved

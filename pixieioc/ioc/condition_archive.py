@@ -76,10 +76,10 @@ class ConditionArchive:
         except OSError as error:
             self.problem, self.errno = f"values of conditions are missing: {error.strerror}", error.errno or 0
             if not self.path.exists():
-                self._size = 0  # the next lines begin it anew
+                self._size = 0  # the next lines begin it again
 
     def leave_out(self, count: int) -> None:
-        """So many lines are not written, since the disk is too slow."""
+        """This many lines are not written, since the disk is too slow."""
         self._left_out += count
         if count:
             missing = counted(self._left_out, "value of a condition is", "values of conditions are")

@@ -1,6 +1,6 @@
 """The conditions of a run: a site's own process variables, read at its start and end and while it goes on.
 
-Nobody waits for them: a start takes what is known and asks anew; an answer comes when it comes, or is said to miss.
+Nobody waits for them: a start takes what is known and asks again; an answer comes when it comes, or is said to miss.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class ReadinessPvs:
     def _waiting(self) -> list[tuple[str, bool]]:
         """Why tasks cannot begin a run as they are, and whether that passes by itself.
 
-        A task that is lost, or not there, is made anew by the next start: what it said last means nothing.
+        A task that is lost, or not there, is made again by the next start: what it said last means nothing.
         """
         there = [process for process in self._pipeline.processes.values() if not process.lost]
         return [(f"{each.name}: {why}", passes) for each in there for why, passes in self._why_not(each)]

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 #: What can go wrong with a step without anything being wrong with this program.
 _FAILURES = (Error, ValueError, RuntimeError, OSError)
-#: After so many seconds without a sign of the event loop this program has stood still, as by SIGSTOP.
+#: After this many seconds without a sign of the event loop this program has stood still, as by SIGSTOP.
 _STOOD_STILL = 1.0
 
 

@@ -156,7 +156,7 @@ class Perform:
     job: int
     step: Step
     run: int = 0
-    limit: float = inf  #: after so many seconds it is cancelled
+    limit: float = inf  #: after this many seconds it is cancelled
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def text_of(value: float | str) -> str:
 
 
 class Content:
-    """The content of a file that is written again and again: only the lines of what has changed are made anew.
+    """The content of a file that is written again and again: only the lines of what has changed are made again.
 
     The texts of the names in `long` are arrays of characters.
     """

@@ -10,7 +10,7 @@ from pixieioc.ioc.records import Pvs, Stamp
 from pixieioc.ioc.setting_store import Key, SettingStore
 from pixieioc.pvinfo.declared import as_pv
 
-#: As many values are shown at once; more of them in slices of so many seconds, between which others have their turn.
+#: Values that are shown at once; more of them in slices of this many seconds, between which others have their turn.
 _AT_ONCE, _SLICE = 100, 0.002
 
 

@@ -19,7 +19,7 @@ from pixieioc.tasks.names import shown, to_json
 from pixieioc.tasks.sidecar import RECORD_KEY, VERSION, VERSION_KEY
 from pixieioc.tasks.sidecars_of_run import CONDITIONS, CUT_OFF, data_of
 
-#: So many are written at a time.
+#: How many are written at a time.
 _AT_ONCE = 8
 
 

@@ -23,7 +23,7 @@ STUCK = 5.0
 
 
 def stuck(since: float) -> str:
-    """Why the watchdog is not to be fed, if run control has not looked at its run for so many seconds; or nothing."""
+    """Why the watchdog is not to be fed, if run control has not looked at its run for `since` seconds; or nothing."""
     return f"run control has not followed its run for {since:.0f} s" if since > STUCK else ""
 
 

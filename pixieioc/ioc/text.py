@@ -11,7 +11,7 @@ _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def duration(seconds: float, decimals: int = 1) -> str:
-    """A duration: "12.3 s" (with so many decimals), "3 min 20 s", "2 h 05 min", "3 d 4 h"; not known: "-"."""
+    """A duration: "12.3 s" (with `decimals`), "3 min 20 s", "2 h 05 min", "3 d 4 h"; not known: "-"."""
     if not math.isfinite(seconds):
         return "-"
     if round(seconds, decimals) < 60:

@@ -21,7 +21,7 @@ def record_length(
 ) -> int:
     """The length of the record whose header is at `at`, in words; 0 if it breaks an invariant of the format.
 
-    What it needs of the layout is given one by one: from memory, it would be read anew for each record.
+    What it needs of the layout is given one by one: from memory, it would be read again for each record.
     """
     here = np.uint64(at)  # with a sign, indices from the end would have to be thought of
     w0 = np.int64(words[here])

@@ -139,7 +139,7 @@ def _read(sidecar: Path) -> dict[str, Any]:
 
 
 def _complete(array: _Array, count: int) -> None:
-    """Gives up what is behind so many elements, and writes their number into the header."""
+    """Gives up what is behind the first elements, and writes their number into the header."""
     with _part(array.path).open("r+b") as file:
         file.truncate(array.begin + count * array.dtype.itemsize)
         write_header(file, array.dtype, count)

@@ -26,7 +26,7 @@ from pixieioc.tasks.disk import sync
 from pixieioc.tasks.names import shown
 from pixieioc.tasks.raw_sources import find, read_sidecar
 
-#: So many files are named in an error.
+#: Files that an error names at most.
 _NAMED = 3
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from pixieioc.pipeline import Error
 from pixieioc.tasks.names import shown
 
-#: Where a file system has no locks, a file that was written to so many seconds ago may still be written.
+#: Where a file system has no locks, a file that was written to in the last seconds may still be written.
 QUIET = 10.0
 
 

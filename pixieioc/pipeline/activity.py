@@ -33,7 +33,7 @@ class Doing:
 
 
 class Activity:
-    """The page of one task; `create` makes it anew, which is for the pipeline to do."""
+    """The page of one task; `create` makes it again, which is for the pipeline to do."""
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         with path.open("w+b" if create else "r+b") as file:

@@ -23,7 +23,7 @@ PROCESSES.set_forkserver_preload(["pixieioc.pipeline.preloaded"])
 _SAFE_PATH, _PATH = "PYTHONSAFEPATH", "PYTHONPATH"
 #: What these were for whoever started us, while a helper begins.
 _BEFORE = "PIXIEIOC_ENVIRONMENT"
-#: Signals to the pipeline's process that come within so many seconds are one: a terminal and the program that has
+#: Signals to the pipeline's process that come within this many seconds are one: a terminal and the program that has
 #: started this one, such as `timeout`, both pass a signal on.
 SAME_WISH = 1.0
 #: The niceness of a process that goes first.

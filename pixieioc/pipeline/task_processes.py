@@ -176,7 +176,7 @@ class TaskProcesses(Mapping[str, TaskProcess]):
     def put_away(self, processes: list[TaskProcess], seconds: float = ENDS_WITHIN) -> Procedure[None]:
         """Kills processes (those that still run, or that another thread is just starting) and forgets them.
 
-        Those that do not end within so many seconds are `undying`.
+        Those that do not end within `seconds` are `undying`.
         """
 
         def end() -> None:

@@ -15,7 +15,7 @@ from pixieioc.pipeline.fitting import misfits, where
 
 #: Names that an error lists at most.
 _NAMES_SHOWN = 10
-#: Names that may have been meant are these many at most; so many letters of one are enough.
+#: At most this many names are said to have been meant; this many letters of one are enough.
 _MEANT_SHOWN, _PART_OF_A_NAME = 3, 3
 
 Values = dict[str, dict[str, Value]]

@@ -19,7 +19,7 @@ from pixieioc.pvinfo.states import END_REASONS, PIPELINE_STATES, EndReason
 
 #: How long what flickers must be in alarm before an alarm handler hears of it, in seconds.
 FLICKER_DELAY = 10
-#: After so many seconds an alarm handler has surely heard what has caused an alarm that follows; an error is told
+#: After this many seconds an alarm handler has surely heard what has caused an alarm that follows; an error is told
 #: sooner, but not before it is known whether it is the IOC that has gone.
 FOLLOWING_DELAY, ERROR_DELAY = 3, 1
 #: What shows that a task takes long, or hangs, while it is in alarm itself.

@@ -32,7 +32,7 @@ _STRING, _ENUM, _CHAR = 0, 3, 4
 class CaPv:
     """One process variable: `tell` is called with each reading.
 
-    Each time it connects it is looked at anew: behind the name there may be a record of another type now.
+    Each time it connects it is looked at again: behind the name there may be a record of another type now.
     """
 
     def __init__(self, name: str, elements: int, tell: Callable[[Reading], None]) -> None:

@@ -21,7 +21,7 @@ STATUSES = (
 )  # fmt: skip
 _LONGEST_TEXT = 4096
 #: No value is from before this time (2000-01-01): a record of EPICS that was never processed has the year 1990, a
-#: server without a clock counts from there or from 1970. So many seconds after now cannot be right either.
+#: server without a clock counts from there or from 1970. One that is further ahead than this (s) is not right either.
 _EARLIEST, _AHEAD = 946_684_800.0, 86_400.0
 
 

@@ -24,7 +24,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):
-    """All are to be read now, each within so many seconds."""
+    """All are to be read now, each within `seconds`."""
 
     number: int
     seconds: float

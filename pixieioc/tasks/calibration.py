@@ -138,7 +138,7 @@ class Calibration:
         return self.kev(module, channel, np.arange(bins + 1) * (ENERGIES / bins))
 
     def energy(self, module: int, channel: int, kev: float) -> float:
-        """The energy that is so many keV, beyond all that there are, too; NaN without a calibration."""
+        """The energy that is `kev`, also beyond all that there are; NaN without a calibration."""
         if not self.has(module, channel):
             return math.nan
         offset, gain, quadratic = (float(a[module, channel]) for a in (self.offset, self.gain, self.quadratic))
@@ -225,7 +225,7 @@ class InUse:
         return Begun(self, self.now, self._changes)
 
     def since(self, changes: int) -> tuple[int, float]:
-        """How many changes there were since there had been so many, and when the last one was."""
+        """How many changes have come after the first `changes`, and when the last one did."""
         return self._changes - changes, self._changed_at
 
 

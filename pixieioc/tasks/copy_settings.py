@@ -69,7 +69,7 @@ class CopySettings(_Commands):
     )
 
     def check_copies(self, config: Mapping[str, Any], channels: Sequence[int]) -> None:
-        """Error if new values name channels that there are not: each module has so many `channels`."""
+        """Error if new values name channels that there are not: `channels` says how many each module has."""
         for name in ("copy_from", "copy_to"):
             for part in _parts(config.get(name, "")):
                 try:

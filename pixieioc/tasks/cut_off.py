@@ -88,7 +88,7 @@ def unfinished_events(file: str, second_folder: str = "") -> Iterator[Path]:
 
 
 def _sentence(files: Sequence[Path], what: str, remedy: str, longest: int, of: str = "") -> str:
-    """A sentence of at most so many bytes; empty if there are no files."""
+    """A sentence of at most `longest` bytes; empty if there are no files."""
     if not files:
         return ""
     count = counted(len(files), f"{what}{of} was", f"{what}s{of} were")

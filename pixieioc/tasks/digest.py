@@ -39,7 +39,7 @@ class Digest:
             self._add(bytes(view))
 
     def add_zeros(self, count: int) -> None:
-        """Takes so many bytes that are 0."""
+        """Takes this many bytes that are 0."""
         self._hand_over()
         while count > 0:
             self._add(_ZEROS if count >= len(_ZEROS) else _ZEROS[:count])

@@ -38,7 +38,7 @@ GROUP_EVENTS, GROUP_SAMPLES = 1 << 18, 1 << 22
 class EventFile(DataFile[Events], Protocol):
     """A file, or several that belong together, that events are written to.
 
-    It has the columns that its events have: when later ones have more, what is there already is written anew with them.
+    It has the columns that its events have: when later ones have more, what is there already is rewritten with them.
     """
 
     events: int  #: in the file

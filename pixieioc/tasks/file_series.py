@@ -133,7 +133,7 @@ class Series(ABC, Generic[Data]):
 
     @abstractmethod
     def cut(self, data: Data, room: int) -> tuple[Data, Data | None]:
-        """The first part of `data`, with at most so many bytes if that is possible, and the rest, if there is one."""
+        """The first part of `data`, with at most `room` bytes if that is possible, and the rest, if there is one."""
 
     def for_file(self, data: Data) -> Data:
         """`data` as the file that grows has them."""

@@ -74,7 +74,7 @@ def writes_of(changes: Mapping[str, Any]) -> dict[Setting, float]:
 
 
 def in_use(settings: CrateSettings, modules: int, channels: int) -> dict[str, Any]:
-    """All values that the modules have, for parameters of so many modules and channels."""
+    """All values that the modules have, for parameters of this many modules and channels."""
     missing = {name: number_of(name, _parameter_default(name)) for name in SETTINGS}
     found: dict[str, Any] = {}
     for name in SETTINGS:

@@ -18,7 +18,7 @@ from pixieioc.tasks.growing_file import lock
 from pixieioc.tasks.part_file import PartFile, naming
 from pixieioc.tasks.writeback import Writeback
 
-#: Rows that are written anew at a time when there are more columns than before.
+#: Rows that are rewritten at a time when there are more columns than before.
 _ROWS = 1 << 16
 
 
@@ -101,7 +101,7 @@ class TableFile(NpyFile):
         self.columns = columns
 
     def add(self, events: Events, columns: list[Column]) -> None:
-        """Writes these columns of `events`; what there is already is written anew if it lacks one of them."""
+        """Writes these columns of `events`; what there is already is rewritten if it lacks one of them."""
         if (wanted := merged(self.columns, columns)) != self.columns:
             with naming(self.path):
                 self._widen(wanted)
@@ -150,7 +150,7 @@ class TableFile(NpyFile):
 
 
 def write_header(file: BinaryIO, dtype: np.dtype[Any], count: int) -> int:
-    """Writes what an array of so many elements begins with to the beginning of a file; returns where they begin."""
+    """Writes what an array of this many elements begins with to the beginning of a file; returns where they begin."""
     file.seek(0)
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (count,)}
     np.lib.format.write_array_header_1_0(file, header)

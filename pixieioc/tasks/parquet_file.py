@@ -223,7 +223,7 @@ class ParquetFile(Counted):
             self._hold(piece)
 
     def _widen(self, wanted: list[Column]) -> None:
-        """Writes all that is in the file anew, a row group at a time, with more columns: of nulls."""
+        """Rewrites all that is in the file, a row group at a time, with more columns: of nulls."""
         new = ReservedFile(self._file.wider)
         try:
             new.reserve(self._sink.size + self._end + _PER_COLUMN * len(wanted) * (self._groups + 1))

@@ -28,7 +28,7 @@ class PartFile:
 
     @property
     def wider(self) -> Path:
-        """Where the file is written anew when later data have more columns; `replace` gives it the place of the old."""
+        """Where the file is rewritten when later data have more columns; `replace` gives it the place of the old."""
         return self.part.with_name(self.part.name + ".wider")
 
     def replace(self) -> None:
@@ -37,7 +37,7 @@ class PartFile:
         self.wider.replace(self.part)
 
     def check_in_place(self, size: int = 0) -> None:
-        """Error unless the file can still be found where it is being written, with so many bytes at least."""
+        """Error unless the file can still be found where it is being written, with at least `size` bytes."""
         if not is_in_place(self.part, self._own, size):
             raise Error(f"{self.part} is no longer there: it or its folder was removed, moved or unmounted in the run")
 

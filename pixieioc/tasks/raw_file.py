@@ -117,7 +117,7 @@ class RawFile:
             )
 
     def _settle(self, behind: int) -> None:
-        """Waits until at most so many writes are on their way; Error if the disk has not taken one of the others."""
+        """Waits until at most `behind` writes are on their way; Error if the disk has not taken one of the others."""
         while self._pending and (len(self._pending) > behind or self._pending[0].done.done()):
             try:
                 self._await(self._pending[0].done)

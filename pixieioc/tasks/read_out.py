@@ -15,8 +15,8 @@ from pixieioc.tasks.items import RunBegins, Silence, WordBlock
 from pixieioc.tasks.pace import Pace
 from pixieioc.tasks.run_counts import RunCounts
 
-#: What has piled up goes on in items of at most about so many bytes; and how many of them are to fill a link, which may
-#: hold about as much as waits here: at the end of a run all of it must get to its place.
+#: What has piled up goes on in items of at most about this many bytes, at least this many; and how many of them fill a
+#: link, which may hold about as much as waits here: at the end of a run all of it must get to its place.
 _ITEM, _SMALLEST, _ITEMS = 1024**2, 64 * 1024, 16
 #: While data wait here, it is tried so often to hand them on, in seconds.
 _RETRY = 0.005

@@ -38,7 +38,7 @@ class ReservedFile:
         return self._writeback.is_slow
 
     def reserve(self, size: int) -> None:
-        """Has the disk keep room for so many bytes behind what is there; OSError, and no change, if it has none."""
+        """Has the disk keep room for this many bytes behind what is there; OSError, and no change, if it has none."""
         end = self.size + size
         if end > self._reserved:
             os.posix_fallocate(self._descriptor, self._reserved, end - self._reserved)

@@ -46,7 +46,7 @@ class RunCounts:
                 self._counters[module].feed(words)
 
     def note_level(self, module: int, words: int) -> None:
-        """So many words waited in a module when it was looked at."""
+        """How many words waited in a module when it was looked at."""
         self._levels[module] = max(self._levels[module], words)
 
     def take_levels(self) -> Counts:

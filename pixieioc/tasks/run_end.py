@@ -15,9 +15,9 @@ from pixieioc.hardware import Crate, Statistics
 from pixieioc.hardware.crate import RUN_LEADER, RUN_TIME
 from pixieioc.pipeline import Error
 
-#: So many seconds the clocks of the modules and of this computer may differ, and modules may start one after the other.
+#: How far the clocks of the modules and of this computer may differ, and how far apart modules may start, in seconds.
 MOST_AHEAD = 2.0
-#: A run that lasts as long as it is preset to may be so much shorter by the clock of a module, in seconds.
+#: A run that lasts as long as it is preset to may be shorter by the clock of a module, by this many seconds.
 _CLOSE = 0.005
 #: What modules are told that are to run until they are told to end, in seconds: longer than any run.
 _LONGEST_RUN = 1e7
@@ -31,7 +31,7 @@ def prepare(crate: Crate, *, synchronous: bool, clear_clocks: bool, preset: floa
         int(crate.read_module(module, "MODULE_CSRB")) & RUN_LEADER for module in range(len(crate.modules))
     ):  # XIA's library refuses it, and only its log says why
         raise Error("Synchronous = Yes needs a module that leads the run: set ChassisMaster of one module to Yes")
-    # Each is written to all modules at once; 0 has the clocks begin anew at the start.
+    # Each is written to all modules at once; 0 has the clocks restart at the start.
     crate.write_module(0, "SYNCH_WAIT", synchronous)
     crate.write_module(0, RUN_TIME, min(preset, _LONGEST_RUN))
     if clear_clocks:

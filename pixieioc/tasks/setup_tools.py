@@ -51,7 +51,7 @@ class SetupTools(SetupModules):
     acquire_baselines = _command("Has baselines taken: Baselines and BaselineTimes of each channel.")
     find_tau = _command("Measures the decay times of pulses: FoundTau of each channel; TAU stays as it is.")
     apply_tau = _command("Writes the decay times that FindTau has found into TAU.")
-    find_baseline_cut = _command("Determines BLCUT of each channel anew.")
+    find_baseline_cut = _command("Determines BLCUT of each channel again.")
     adjust_offsets = _command("Moves the baselines of the good channels of SetupModule: replaces their VOFFSET.")
 
     adc_trace = _arrays(np.int32, "scope_samples", "ADC", "AdcTrace", "What the ADC sampled at the last AcquireTraces.")

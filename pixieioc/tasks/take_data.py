@@ -66,7 +66,7 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
         low=0,
         high=16 * 1024**3,
         live=True,
-        doc="The FIFOs are read on while the next task takes nothing, until about so much waits.",
+        doc="The FIFOs are read on while the next task takes nothing, until about this much waits.",
     )
     statistics_interval = Parameter(
         1.0,

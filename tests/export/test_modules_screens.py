@@ -58,9 +58,13 @@ def test_a_module_shows_its_own_settings_and_a_row_per_channel() -> None:
 def test_the_crate_is_booted_where_its_alarms_lead() -> None:
     description, files = _of_a_crate()
     [crate] = (group for group in alarm_tree(description, AlarmSite()).components if group.name == "Crate")
-    assert {alarm.pv for alarm in crate.all_alarms()} == {"PX16:BootState_RBV", "PX16:Lost_RBV"}
+    assert {alarm.pv for alarm in crate.all_alarms()} == {
+        f"PX16:{name}_RBV" for name in ("BootState", "Lost", "SettingsLost")
+    }
     assert {alarm.display for alarm in crate.all_alarms()} == {"modules.bob?P=PX16:"}
-    assert {"Boot", "BootState_RBV", "BootProgress_RBV", "Lost_RBV", "SettingsFile"} <= _shown(files["modules.bob"])
+    assert {"Boot", "BootState_RBV", "BootProgress_RBV", "Lost_RBV", "SettingsFile", "SettingsLost_RBV"} <= _shown(
+        files["modules.bob"]
+    )
     assert {"SdkLog_RBV", "Boot", "FastBoot", "Synchronous", "SettingsFile"} <= {
         pv.name for pv in description.of_section("crate")
     }

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from pixieioc.pipeline import Error, Pipeline, Refused, Status
+from pixieioc.pipeline import Cause, Error, Pipeline, Refused, Status
 from pixieioc.pipeline.capacity import CAPACITY
 from tests.recorder import Recorder
 
@@ -100,8 +100,10 @@ def test_connecting_what_is_not_there(pipeline: Recorder) -> None:
 def test_connect_names_those_that_do_not_answer(pipeline: Recorder) -> None:
     pipeline.follow(pipeline.creating(["ToySource", "ToySink"]))
     pipeline.send_kill("ToySink")
-    with pytest.raises(RuntimeError, match=r"connect: ToySink: .*killed by signal 9"):
+    with pytest.raises(RuntimeError, match=r"connect: ToySink: .*killed by signal 9") as failure:
         pipeline.connect(["ToySource", "ToySink"])
+    assert isinstance(failure.value, Error)
+    assert (failure.value.task, failure.value.cause) == ("ToySink", Cause.LOST)
 
 
 def test_a_parameter_that_needs_a_new_process_gets_one(pipeline: Recorder) -> None:

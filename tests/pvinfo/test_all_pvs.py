@@ -196,7 +196,7 @@ ALARMS = """Status ERROR HeartBeatAge_RBV BusyTime_RBV QueueUse_RBV Dropped_RBV 
 DetectorState_RBV CmdStatus_RBV RunEndReason_RBV Ready_RBV SimMode_RBV DeadTime_RBV FilePathExists_RBV WriteStatus_RBV
 DiskFree_RBV DiskFull_RBV BootState_RBV
 ErrorLatched_RBV SumSevr_RBV FD_FREE ALIVE NAME_ERROR_CNT LogLost_RBV SR_status SR_rebootStatus
-FifoLevel_RBV Lost_RBV AccessState_RBV PutLogState_RBV PutLogLost_RBV"""
+FifoLevel_RBV Lost_RBV SettingsLost_RBV AccessState_RBV PutLogState_RBV PutLogLost_RBV"""
 
 
 def test_what_has_no_limit_has_nan_and_never_an_alarm(pvs: dict[str, PvInfo]) -> None:

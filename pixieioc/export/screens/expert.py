@@ -28,7 +28,7 @@ _TASK_COLUMNS = (
     ("Process", "ProcessId_RBV"), ("Processor", "CpuLoad_RBV"), ("Memory", "MemUsed_RBV"),
     ("Last beat", "HeartBeatAge_RBV"), ("Errors", "ErrorCount_RBV"),
 )  # fmt: skip
-#: So many tasks have rows that are high, and that fit at all.
+#: How many tasks can have high rows, and how many fit at all.
 _FEW_TASKS, _TASKS = 7, 9
 
 

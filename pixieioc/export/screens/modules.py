@@ -250,7 +250,7 @@ def _crate(site: Site, display: Display, box: Box) -> None:
 
 
 def _files(site: Site, display: Display, box: Box) -> None:
-    """The file of settings: which, its comment, load and save, and whether something was changed since."""
+    """The file of settings: which, its comment, load and save, and whether something was changed since or lost."""
     inside = panel(display, box, "File of settings")
     rows = inside.rows(30, 6)
     for caption, name in (("file", "SettingsFile"), ("comment", "SettingsComment")):
@@ -260,12 +260,14 @@ def _files(site: Site, display: Display, box: Box) -> None:
             bob.label(left, caption, style.TEXT, style.FAINT, tip=info.doc),
             control(site, middle, site.info(name), style.SMALL),
         )
-    load, save, changed = next(rows).columns(26, 26, 48)
+    load, save, changed, lost = next(rows).columns(20, 20, 32, 28)
     states = [("as in the file", style.CALM), ("changed since", style.NOTE)]
+    kept = [("all kept", style.CALM), ("lost at the boot", style.MINOR)]
     display.add(
         bob.command(load, "Load", site("LoadSettings"), confirm="Load the file? What was changed is given up."),
         bob.command(save, "Save", site("SaveSettings"), confirm="Save the settings in this file? It is replaced."),
         bob.lamp(changed, site("SettingsChanged_RBV"), states, style.SMALL_BOLD),
+        bob.lamp(lost, site("SettingsLost_RBV"), kept, style.SMALL_BOLD),
     )
 
 

@@ -97,7 +97,7 @@ class _Slice(Filter):
 
 
 class _Deadband(Filter):
-    """`dbnd`: changes of a number by no more than so much, or so many percent, are not posted; alarms are."""
+    """`dbnd`: changes of a number by no more than an amount, or a percentage, are not posted; alarms are."""
 
     def __init__(self, options: Options) -> None:
         modes = ("abs", "rel")

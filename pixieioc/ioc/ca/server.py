@@ -27,7 +27,7 @@ from pixieioc.ioc.records.written import PutListener
 
 log = logging.getLogger(__name__)
 
-#: Complaints about clients that are logged in so many seconds; the others are counted.
+#: Complaints about clients that are logged in a period of this many seconds; the others are counted.
 _COMPLAINTS, _COMPLAINTS_PERIOD = 20, 10.0
 #: Bytes of requests that are taken from a client at a time.
 _INBOX = 64 * 1024

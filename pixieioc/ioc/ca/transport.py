@@ -21,7 +21,7 @@ class User(Protocol):
     """Who is told what happens to a connection. An exception of `received` or `drained` ends the connection."""
 
     def received(self, size: int) -> None:
-        """So many bytes have come: they are at the beginning of the inbox, until this returns."""
+        """This many bytes have come: they are at the beginning of the inbox, until this returns."""
 
     def full(self) -> None:
         """More than `FULL` bytes wait: what is written now waits, too."""

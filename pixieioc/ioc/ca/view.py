@@ -17,7 +17,7 @@ from pixieioc.ioc.records import Client, Record, faults
 from pixieioc.ioc.records.accepting import Accepting
 from pixieioc.ioc.records.security import Security
 
-#: A value that is out of date is made anew for monitors after so many seconds, whatever happens to it until then.
+#: A value that is out of date is made again for monitors after this many seconds, whatever happens to it until then.
 _REFRESH = 1.0
 
 

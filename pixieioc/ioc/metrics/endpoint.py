@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 #: Connections that are open at a time, and that wait in the system to be taken.
 MOST, BACKLOG = 16, 32
-#: Connections that are taken together, and the pause after so many, in seconds: fifty a second.
+#: Connections that are taken together, and the pause after them, in seconds: fifty a second.
 _TOGETHER, _PAUSE = 5, 0.1
 #: Seconds that a request, and an answer, may take; that the other side may take to close; that a text is good for.
 REQUEST, ANSWER, _LINGER, _FRESH = 5.0, 10.0, 1.0, 1.0
@@ -152,7 +152,7 @@ class Endpoint:
         return head(200, form.content_type, len(body)) + (body if request.with_body else b"")
 
     async def _text(self, form: Format) -> bytes:
-        """The text, made anew if it is not fresh any more."""
+        """The text, made again if it is not fresh any more."""
         async with self._making:
             made, text = self._made.get(form, (-_FRESH, b""))
             if time.monotonic() - made >= _FRESH:

@@ -119,7 +119,7 @@ class Server:
             self._lane.close()
 
     def review_rights(self) -> None:
-        """Has clients connect anew to what some of them may read, or may no longer: then it is decided anew."""
+        """Has clients connect again to what some of them may read, or may no longer: then it is decided again."""
         changed = self._readers.review()
         self._come_back(lambda what: any(map(changed, _securities(what))))
 
@@ -129,7 +129,7 @@ class Server:
             self._come_back(lambda what: record in _records(what))
 
     def _come_back(self, wanted: Callable[[Record | Offer], bool]) -> None:
-        """Has the clients of what is wanted connect anew, and those that may not read something."""
+        """Has the clients of what is wanted connect again, and those that may not read something."""
         served = [(pv, each.name) for pv, each in self.served.items() if wanted(self._named(each.name))]
         for pv, name in served:
             self.asked.forget(name, pv)

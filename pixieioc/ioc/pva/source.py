@@ -13,7 +13,7 @@ from pixieioc.ioc.pva.types import shape_of
 from pixieioc.ioc.records import Change, Record
 from pixieioc.ioc.records.fields import FieldRecord
 
-#: A value that is out of date is made anew at once, but no more often than once in so many seconds.
+#: A value that is out of date is made again at once, but no more often than once in this many seconds.
 _REFRESH = 1.0
 #: What clients hear of.
 NEWS = Change.VALUE | Change.ARCHIVE | Change.ALARM | Change.PROPERTY
@@ -92,7 +92,7 @@ class RecordSource:
             change.unmark()
 
     def _refresh_soon(self) -> None:
-        """Has a value that is out of date made anew: a get is answered with what was posted last."""
+        """Has a value that is out of date made again: a get is answered with what was posted last."""
         if self._refreshing is None:
             loop = asyncio.get_running_loop()
             self._refreshing = loop.call_at(max(loop.time(), self._refreshed + _REFRESH), self._refresh)

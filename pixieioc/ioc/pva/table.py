@@ -15,7 +15,7 @@ from pixieioc.ioc.records import Record
 
 
 class _Table(Combined):
-    """Columns of these codes, which are made anew at each change."""
+    """Columns of these codes, which are made again at each change."""
 
     def __init__(self, records: Iterable[Record], columns: Mapping[str, str], doc: str) -> None:
         super().__init__(records)

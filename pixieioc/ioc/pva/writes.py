@@ -16,13 +16,13 @@ from pixieioc.ioc.records.conversion import Unconvertible
 from pixieioc.ioc.records.puts import Asked, Puts
 from pixieioc.ioc.records.rights import Gate
 
-#: Who does not wait for the end of a put waits at most so many seconds for its refusal.
+#: Who does not wait for the end of a put waits at most this many seconds for its refusal.
 _DECIDED = 0.2
 _WHOLE = {"i": INT32, "ai": INT32, "l": INT64}
 
 
 class Writes:
-    """Each client, known by its address, may have so many puts going on as by Channel Access."""
+    """Each client, known by its address, may have as many puts going on as by Channel Access."""
 
     def __init__(self, gate: Gate, operations: Operations, most: int) -> None:
         self._gate = gate

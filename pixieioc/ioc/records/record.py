@@ -47,7 +47,7 @@ class Record:
     active = 0
     #: Whether alarms that have gone want to be acknowledged, and the highest severity that nobody has acknowledged.
     ackt, acks = 1, NO_ALARM
-    #: What posts the value anew, if that has not been done although it is out of date.
+    #: What posts the value again, if that has not been done although it is out of date.
     late: Callable[[], None] | None = None
     #: Called when what the record says of itself has changed.
     on_describe: Callable[[Record], None] | None = None
@@ -160,7 +160,7 @@ class Record:
     def describe(self, **changes: Any) -> None:
         """Changes what the record says of itself, such as `limits` or `unit` of its info.
 
-        The severity follows anew from the value; if it changes, it does so now. What `value` may be does not change.
+        The severity follows again from the value; if it changes, it does so now. What `value` may be does not change.
         """
         self.info = dataclasses.replace(self.info, **changes)
         self._evaluation = AlarmEvaluation(self.info, self._evaluation.exceeded)

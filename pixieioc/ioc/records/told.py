@@ -10,7 +10,7 @@ from pixieioc.ioc.records.client import Client
 from pixieioc.ioc.records.record import Record, stamp
 from pixieioc.ioc.records.written import Outcome, PutListener, Written
 
-#: A put that has not ended after so many seconds is told of as started, and once more when it has.
+#: A put that has not ended after this many seconds is told of as started, and once more when it has.
 SOON = 1.0
 
 
