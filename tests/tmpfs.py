@@ -25,7 +25,8 @@ def tmpfs(folder: Path, size: str = "8m") -> Iterator[Path]:
     try:
         yield folder
     finally:
-        unmount(folder)
+        while folder.is_mount():  # also what was mounted over it
+            unmount(folder)
 
 
 def unmount(folder: Path) -> None:

@@ -65,6 +65,10 @@ class Error(Exception):
         )
 
 
+class NotConnected(Error, RuntimeError):
+    """Tasks did not answer when they were to be connected; its cause is that of the first of them."""
+
+
 def errno_of(error: BaseException | None) -> int:
     """The system's code of an error or of the first of its causes that has one, or 0."""
     while error is not None:

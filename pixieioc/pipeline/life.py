@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pixieioc.pipeline.contract import problems_in_use, problems_of_names
 from pixieioc.pipeline.declare import Value, parameters_of, settings_of
 from pixieioc.pipeline.driven_task import HANG_LIMIT
-from pixieioc.pipeline.error import Cause, Error, Refused
+from pixieioc.pipeline.error import Cause, Error, NotConnected, Refused
 from pixieioc.pipeline.failures import Failures
 from pixieioc.pipeline.graph import Graph, shape_problems
 from pixieioc.pipeline.in_use import InUse, keep_in_use
@@ -76,7 +76,8 @@ class Life:
         for names in (*([name] for name in branching), others):
             numbers = {name: self._state.send(name, _CONNECT, self._links(graph, name)) for name in names}
             if problems := (yield from self._state.processes.answers(numbers, self._state.answer_timeout)):
-                raise RuntimeError("connect: " + "; ".join(map(str, problems)))
+                first = next((each for each in problems if self._has_failed(each.task)), problems[0])
+                raise self._because(NotConnected("connect: " + "; ".join(map(str, problems)), task=first.task), first)
         self._state.wired = True
         self._state.status = after(self._state.status, _CONNECT, PIPELINE_RULES)
 
@@ -140,6 +141,7 @@ class Life:
         self._state.watchdog.begin()
         for process in self._state.chained:
             process.finished, process.error = False, None
+            self._failures.begin_counting(process)  # also one that will not begin, as the end of the run is asked for
         run = {
             "run": self._state.run_id,
             "time": time.time(),
@@ -161,6 +163,11 @@ class Life:
                 self._failures.end_without_data()
                 return
 
+    def _has_failed(self, name: str) -> bool:
+        """Whether a task has failed itself, rather than missed one that has."""
+        process = self._state.processes.get(name)
+        return process is not None and process.failed
+
     def _because(self, failure: Error, first: Unanswered) -> Error:
         """A failure of a procedure, whose cause is that of the task if that has failed itself: it was lost, say."""
         process = self._state.processes.get(first.task)
@@ -176,7 +183,7 @@ class Life:
         """Has some tasks begin a run; returns what went wrong. Until a task has answered, it is not at rest."""
         begun = [self._state.processes[name] for name in names if name in self._state.processes]
         for process in begun:
-            process.beginning = True
+            process.beginning, process.run = True, self._state.run_id
         try:
             numbers = {name: self._state.send(name, Message.START, run) for name in names}
             return (yield from self._state.processes.answers(numbers, self._state.answer_timeout))

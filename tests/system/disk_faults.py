@@ -258,5 +258,6 @@ def _rounds(
                 left -= 1
                 pause = campaign.choice.random()
                 campaign.note(name, lambda seen, pause=pause, fault=fault: fault(pause=pause, seen=seen))
-                kind.mend(disk)
+                if kind.hangs:
+                    kind.mend(disk)
                 remove_checked(ioc)

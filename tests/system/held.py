@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import Counter
@@ -68,8 +69,13 @@ def lives(process: psutil.Process) -> bool:
 
 def processes_of(ioc: Ioc) -> set[psutil.Process]:
     """The IOC's, and those of its tasks, whoever is their parent."""
-    tasks = (psutil.Process(ioc.pid_of(task)) for task in ioc.tasks())
-    return {process for process in (*ioc.processes(), *tasks) if lives(process)}
+    found = {process for process in ioc.processes() if lives(process)}
+    for pid in map(ioc.pid_of, ioc.tasks()):
+        with contextlib.suppress(
+            psutil.NoSuchProcess
+        ):  # a task that is lost, whose process is the next start's to make
+            found.add(psutil.Process(pid))
+    return found
 
 
 def _folders() -> Counter[str]:

@@ -101,7 +101,6 @@ def being_read(campaign: Campaign, ioc: Ioc, *, shared: bool = False) -> Iterato
 def begin_again(ioc: Ioc, readers: Readers) -> None:
     """Starts an IOC that has ended; its readers must find it."""
     ioc.log.close()
-    ioc.forget()
     ioc.launch()
     begun(ioc)
     readers.back()

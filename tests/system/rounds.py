@@ -86,6 +86,13 @@ class Campaign:
         finally:
             print(self.table.line(name), *seen.violations[-1:], flush=True)
 
+    def check(self, name: str, check: Callable[[], None]) -> None:
+        """What must hold after a round, whose violation is noted with it."""
+        try:
+            check()
+        except Violation as violation:
+            self.table.row(name).violations.append(str(violation))
+
     def leave_out(self, name: str, why: str) -> None:
         """A fault that cannot be done here stands in the table, too."""
         if self.only in name:

@@ -132,8 +132,9 @@ def campaign(times: int, seed: int, *, power_cut: bool = False) -> Campaign:
     """That of so many kills, and one more start to see what the last one has left."""
     with ioc_folder() as folder, freezable(folder / "state") if power_cut else contextlib.nullcontext():
         made = Campaign(folder, seed, power_cut=power_cut)
-        for _ in range(times + 1):
-            made.once()
+        with contextlib.suppress(KeyboardInterrupt):  # what was seen so far
+            for _ in range(times + 1):
+                made.once()
     return made
 
 

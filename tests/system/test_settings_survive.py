@@ -44,9 +44,9 @@ def test_a_run_that_is_counted_and_a_limit_are_there_after_an_order_to_end(ioc: 
     assert (ioc.get("GatherData:Rate_RBV.HIHI"), ioc.get("GatherData:Rate_RBV.HHSV")) == (1e6, "MAJOR")
     assert ioc.get("Acquire_RBV") == "Done"  # nothing that does something was restored
     assert ioc.get("SR_rebootStatus") == "Ok"
+    newest = ioc.folder / "state" / ioc.get("SR_0_Name")
     ioc.put("Acquire", 1)
     assert ioc.get("FileNumber") == 3
-    newest = ioc.folder / "state" / ioc.get("SR_0_Name")
     ioc.until("SR_recentlyStr", lambda text: text.startswith("Saved") and newest.name not in text)
     _damage(ioc)
     _restart(ioc, signal.SIGKILL)
