@@ -146,7 +146,8 @@ class RunRecorder:
         record = msgspec.structs.replace(
             self._record(self._conditions.of_run()),
             end_time=time.time(), end_reason=end, good=end in GOOD and not run.failure, failure=run.failure,
-            **self._times(), events=self._events(), counts=self._counts(), losses=dict(self._losses()),
+            **self._times(), events=self._events(), counts=self._counts(run.id),
+            losses=dict(self._losses(run.id)),
         )  # fmt: skip
         if (problem := await self._not_written(find, run.id, record)) is not None:
             record = msgspec.structs.replace(record, unfinished=[*self._unfinished()])
@@ -235,26 +236,28 @@ class RunRecorder:
                 return float(process.reports["events"])
         return None
 
-    def _counts(self) -> dict[str, Counts]:
+    def _counts(self, run_id: int) -> dict[str, Counts]:
         """By channel, as far as a task counts them."""
         found: dict[str, Counts] = {}
-        for task, name, report, value in self._reports():
+        for task, name, report, value in self._reports(run_id):
             if name in _COUNTS and report.per == "channel" and np.ndim(value) == 2:
                 found[f"{task}.{name}"] = Counts(report.doc, np.asarray(value).tolist())
         return found
 
-    def _losses(self) -> Iterator[tuple[str, dict[str, float]]]:
+    def _losses(self, run_id: int) -> Iterator[tuple[str, dict[str, float]]]:
         """Reports whose alarm is MAJOR from 1 on (or from -1 down) and that are there."""
         found: dict[str, dict[str, float]] = {}
-        for task, name, report, value in self._reports():
+        for task, name, report, value in self._reports(run_id):
             total = float(np.sum(value)) if isinstance(value, int | float | np.ndarray) else 0.0
             if (report.limits[3] == 1 and total >= 1) or (report.limits[0] == -1 and total <= -1):
                 found.setdefault(task, {})[name] = total
         yield from found.items()
 
-    def _reports(self) -> Iterator[tuple[str, str, Report[Any], Any]]:
+    def _reports(self, run_id: int) -> Iterator[tuple[str, str, Report[Any], Any]]:
+        """Those of the tasks that were started in this run."""
         for task, cls in self._config.tasks.items():
-            if (process := self._pipeline.processes.get(task)) is not None:
+            process = self._pipeline.processes.get(task)
+            if process is not None and process.run == run_id:
                 for name, report in cls.reports().items():
                     yield task, name, report, process.reports[name]
 

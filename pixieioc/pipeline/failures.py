@@ -10,6 +10,7 @@ from pixieioc.pipeline.graph import Link
 from pixieioc.pipeline.in_use import InUse, Limits
 from pixieioc.pipeline.message import Message
 from pixieioc.pipeline.pipeline_state import PipelineState
+from pixieioc.pipeline.standard import at_the_beginning
 from pixieioc.pipeline.status import PIPELINE_RULES, Status, after
 from pixieioc.pipeline.task_process import TaskProcess
 from pixieioc.pipeline.unanswered import Unanswered
@@ -80,6 +81,13 @@ class Failures:
                 process.reports.update(vitals)
                 process.report_time = time.time()
                 self._handlers.handle_report(process.name, vitals)
+
+    def begin_counting(self, process: TaskProcess) -> None:
+        """What a task has counted in the run before is not of this one, whatever becomes of its start."""
+        beginning = at_the_beginning()
+        process.reports.update(beginning)
+        process.report_time = time.time()
+        self._handlers.handle_report(process.name, beginning)
 
     def fail_once(self, process: TaskProcess, error: Error) -> None:
         """A task that says what is wrong is taken for failed; what follows from that is not told again."""

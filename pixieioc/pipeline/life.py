@@ -141,6 +141,7 @@ class Life:
         self._state.watchdog.begin()
         for process in self._state.chained:
             process.finished, process.error = False, None
+            self._failures.begin_counting(process)  # also one that will not begin, as the end of the run is asked for
         run = {
             "run": self._state.run_id,
             "time": time.time(),
@@ -182,7 +183,7 @@ class Life:
         """Has some tasks begin a run; returns what went wrong. Until a task has answered, it is not at rest."""
         begun = [self._state.processes[name] for name in names if name in self._state.processes]
         for process in begun:
-            process.beginning = True
+            process.beginning, process.run = True, self._state.run_id
         try:
             numbers = {name: self._state.send(name, Message.START, run) for name in names}
             return (yield from self._state.processes.answers(numbers, self._state.answer_timeout))

@@ -148,7 +148,12 @@ def keep(task: StandardReports, **values: Any) -> None:
 
 def begin_counting(task: StandardReports) -> None:
     """Sets what belongs to one run back to its beginning."""
-    keep(task, **{name: vars(StandardReports)[name].initial for name in _PER_RUN})
+    keep(task, **at_the_beginning())
+
+
+def at_the_beginning() -> dict[str, Any]:
+    """The values of what belongs to one run, at its beginning."""
+    return {name: vars(StandardReports)[name].initial for name in _PER_RUN}
 
 
 _PER_RUN = (

@@ -45,6 +45,7 @@ class TaskProcess:
     starting: str = ""  #: what takes it long just now, as to compile; it is not expected to say anything else meanwhile
     finished: bool = False  #: it is through with the run (after an error: it has swallowed the rest)
     beginning: bool = False  #: it was sent START and has not answered yet
+    run: int = 0  #: the number of the run of which it was sent START last
     unwanted: bool = False  #: it has been put away: it must not be started any more
     lost: bool = False  #: its process has ended without being asked to
     error: Error | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from pixieioc.pipeline import Cause, Error, Pipeline, Refused, Status
 from pixieioc.pipeline.capacity import CAPACITY
+from pixieioc.pipeline.procedure import Procedure
 from tests.recorder import Recorder
 
 
@@ -141,6 +143,26 @@ def test_runs_again_and_again_in_the_same_processes(pipeline: Recorder) -> None:
             assert pipeline.reported("ToySink", "counter") == count
     assert pids == {name: process.task.pid for name, process in pipeline.processes.items()}
     assert pipeline.run_id == 3
+
+
+def test_a_run_that_ends_before_its_source_has_begun_counts_from_zero(pipeline: Recorder) -> None:
+    pipeline.chain_of("ToySource", "ToySink")
+    pipeline.configure({"items": 3})
+    pipeline.start()
+    pipeline.wait(10)
+    assert pipeline.reported("ToySource", "messages_out") == 3
+
+    def aborted() -> Procedure[None]:
+        starting = pipeline.starting()
+        yield next(starting)  # the sink has begun
+        pipeline.abort()
+        yield from starting
+
+    pipeline.follow(aborted())
+    pipeline.wait(10)
+    assert pipeline.run_id == 2
+    for task, count in itertools.product(("ToySource", "ToySink"), ("messages_out", "counter", "dropped", "balance")):
+        assert pipeline.reported(task, count) == 0, (task, count)
 
 
 @pytest.mark.parametrize(("length", "held"), [(10, 20), (500_000, 40)], ids=["small", "more than the memory of a link"])
