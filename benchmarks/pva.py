@@ -217,7 +217,7 @@ def serve(searches: int, seconds: float, pipe: Connection, *, on: bool) -> None:
     """Numbers that all change `RATE` times a second."""
     from pixieioc.ioc.ca.server import Server
     from pixieioc.ioc.loop import run
-    from pixieioc.ioc.pva.server import Limits, Place
+    from pixieioc.ioc.pva.server import Address, Limits
     from pixieioc.ioc.pva.server import Server as PvaServer
     from pixieioc.ioc.records import Record
     from pixieioc.pvinfo import PvInfo
@@ -225,7 +225,7 @@ def serve(searches: int, seconds: float, pipe: Connection, *, on: bool) -> None:
     async def main() -> None:
         records = [Record(PvInfo(f"N{i}", "ai", "A number.", 0.0), f"N{i}") for i in range(NUMBERS)]
         async with Server(records, [common.LOOPBACK]) as server:
-            pva = PvaServer(records, server, Place((common.LOOPBACK,), common.free_port(), searches), Limits())
+            pva = PvaServer(records, server, Address((common.LOOPBACK,), common.free_port(), searches), Limits())
             if on:
                 await pva.start()
             pipe.send("ready")

@@ -33,7 +33,7 @@ from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker
 from pixieioc.pipeline import Error, Report, Task, errno_of
 from pixieioc.pipeline.procedure import Wait
-from pixieioc.pipeline.undying import does_not_end
+from pixieioc.pipeline.undying import does_not_end, is_stuck
 from pixieioc.pvinfo.states import EndReason
 from pixieioc.tasks.sidecar import Condition, Counts, Record
 
@@ -191,9 +191,9 @@ class RunRecorder:
         return not self._hung() and not self._worker.waiting
 
     def _hung(self) -> list[str]:
-        """Tasks that were killed and have not ended."""
+        """Tasks that were killed and wait for a disk, not those that are about to end."""
         processes = self._pipeline.processes
-        killed = [each.name for each in processes.values() if each.lost and each.alive]
+        killed = [each.name for each in processes.values() if each.lost and each.alive and is_stuck(each.task)]
         return list(dict.fromkeys([*killed, *processes.undying.names()]))
 
     def _record(self, conditions: list[Condition]) -> Record:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from multiprocessing import process as multiprocessing_process
-from multiprocessing.connection import wait
+from pathlib import Path
 
 from pixieioc.pipeline.task import Task
 
@@ -47,7 +48,7 @@ class Undying:
             return list(self._tasks)
 
     def names(self) -> list[str]:
-        """The names of those, and of tasks that were killed just now and have not ended yet."""
+        """The names of those, and of tasks that were killed just now and wait in the system."""
         return [task.name for task in self._killed()]
 
     def problem(self, names: Iterable[str]) -> str:
@@ -62,7 +63,7 @@ class Undying:
     def _killed(self) -> list[Task]:
         there = self.there()
         with self._lock:
-            return [*(task for task in self._waited if task not in there and _runs(task)), *there]
+            return [*(task for task in self._waited if task not in there and is_stuck(task)), *there]
 
 
 def _sentence(tasks: Iterable[Task]) -> str:
@@ -76,12 +77,13 @@ def does_not_end(tasks: Sequence[str]) -> str:
     return f"{', '.join(tasks)} {what} for a disk or file server, which must answer first"
 
 
-def _runs(task: Task) -> bool:
-    """Whether a process has not ended; another thread may be waiting for it."""
-    try:
-        return not wait([task.sentinel], 0)
-    except (OSError, ValueError):  # it has ended, and is being closed
-        return False
+def is_stuck(task: Task) -> bool:
+    """Whether a process that was killed waits in the system (state D), rather than being about to end."""
+    for stat in Path(f"/proc/{task.pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            if stat.read_bytes().rpartition(b")")[2].split()[0] == b"D":
+                return True
+    return False
 
 
 def _children() -> set[object]:

@@ -160,7 +160,7 @@ class Tasks(TaskProcesses):
         self._lock, self._drain_time, self.state_folder = TaskLock(), 8.0, None
         self.random = random
         self.calm = False  #: nothing goes wrong any more
-        self.pids = 0
+        self.pids = 1 << 30  # no process of this computer has one of these
         self.fakes: dict[str, FakeTask] = {}
         self._messages: deque[tuple[TaskProcess, list[Any]]] = deque()
         self.wrong = ""  #: what the pipeline has done that it must not
