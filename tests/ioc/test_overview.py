@@ -97,8 +97,8 @@ def test_the_list_of_alarms_says_what_happened_until_it_is_acknowledged_and_the_
         "Alarm1:Text_RBV", lambda text: text.startswith("Brake:ERROR is RuntimeError: the brake has failed, since ")
     )
     assert ioc.get("Brake:ErrorMessage_RBV") == "RuntimeError: the brake has failed"
-    logged = ioc.output().partition("Brake: RuntimeError: the brake has failed\n  Traceback ")[2].splitlines()
-    assert any(line.startswith('    File "') and "brake" in line for line in logged)
+    logged = ioc.output().partition("Brake: RuntimeError: the brake has failed\n      Traceback ")[2].splitlines()
+    assert any(line.startswith('        File "') and "brake" in line for line in logged)
     ioc.put("Brake:Fail", 0)
     ioc.put("ErrorAck", 1)
     assert "Brake:ERROR" not in ioc.get("AlarmList_RBV")
