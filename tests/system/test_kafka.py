@@ -121,7 +121,8 @@ def test_what_a_broker_that_is_gone_does_not_have_is_counted_and_the_run_is_good
     ioc.put("PublishEvents:FlushTimeout", 1.0)
     ioc.until("PublishEvents:REPORT:DeliveryStatus_RBV", "Not reachable", 20)
     assert ioc.severity("PublishEvents:REPORT:DeliveryStatus_RBV") == 2
-    assert "Connection refused" in ioc.get("PublishEvents:REPORT:DeliveryMessage_RBV")
+    # The client of Kafka may give the reason later than the end of its patience.
+    ioc.until("PublishEvents:REPORT:DeliveryMessage_RBV", lambda text: "Connection refused" in text, 20)
     ioc.put("Stop", 1)
     assert (ioc.get("RunEndReason_RBV"), ioc.get("GatherData:Dropped_RBV")) == ("Operator stop", 0)
     delivered, waiting, undelivered = counted(ioc)
