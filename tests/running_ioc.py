@@ -25,6 +25,13 @@ from tests.conftest import CA_PORTS
 
 ROOT = Path(__file__).parents[1]
 _PORTS = itertools.cycle(CA_PORTS)
+
+
+def end_in_order() -> None:
+    """From now on SIGTERM unwinds this program, as ^C does: what it has started ends with it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 #: What an IOC prints when clients can connect.
 _SERVES = r"\bserves\b|IOC is up"
 

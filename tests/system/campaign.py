@@ -21,7 +21,7 @@ from pixieioc.drill.drill import Drill, Violation, row_of
 from pixieioc.drill.faults import FAULTS, Fault, Outcome
 from pixieioc.drill.files import Files
 from pixieioc.drill.table import Seen
-from tests.running_ioc import Ioc
+from tests.running_ioc import Ioc, end_in_order
 from tests.system.client_faults import of_clients
 from tests.system.disk_faults import of_disks
 from tests.system.held import Held
@@ -149,6 +149,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="faults whose name contains this")
     parser.add_argument("--part", choices=("tasks", *PARTS), nargs="*", default=("tasks", *PARTS))
     given = parser.parse_args()
+    end_in_order()
     began, load = time.monotonic(), os.getloadavg()[0]
     campaign = Campaign(given.seed, given.times, given.only)
     for part in given.part:

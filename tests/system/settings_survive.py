@@ -22,7 +22,7 @@ import psutil
 
 from tests.block_disks import cut_power, freezable, mount_again
 from tests.ca_client import PutFailed
-from tests.running_ioc import Ioc, ioc_folder
+from tests.running_ioc import Ioc, end_in_order, ioc_folder
 
 CONFIG = """
 [pipeline]
@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--power-cut", action="store_true", help="what is not on the disk at a kill is lost")
     options = parser.parse_args()
+    end_in_order()
     print(f"seed {options.seed}")
     began = time.monotonic()
     done = campaign(options.times, options.seed, power_cut=options.power_cut)

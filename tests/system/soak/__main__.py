@@ -22,7 +22,7 @@ import psutil
 import tests.conftest  # noqa: F401  # first of all: libca reads its environment once
 from pixieioc.drill.drill import Violation
 from tests.ca_client import NoAnswer, PutFailed
-from tests.running_ioc import ROOT, Ioc
+from tests.running_ioc import ROOT, Ioc, end_in_order
 from tests.system.rounds import running_ioc
 from tests.system.soak.clients import Clients
 from tests.system.soak.runs import Runs
@@ -155,6 +155,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--out", type=Path, default=Path("soak"), help="folder for samples")
     given = parser.parse_args()
+    end_in_order()
     given.out.mkdir(parents=True, exist_ok=True)
     load, seconds = os.getloadavg()[0], 3600 * given.hours
     with running_ioc(CONFIG) as ioc:
