@@ -109,7 +109,8 @@ class Parameter(Declaration, Generic[T]):
             goes_with: The name of a parameter of this task that the value must fit, in the same channel.
             fits: A function of the value and of that of `goes_with`, which raises ValueError, with what is allowed, if
                 they do not fit.
-            unset: The value that means that there is none; `at_least` and `below` do not apply to it.
+            unset: The value that means that there is none, or never; `low`, `high`, `at_least` and `below` do not apply
+                to it. So a time of which 0 means never has `low`, the shortest that makes sense, and `unset=0`.
             named: Names of some values of a whole number, which are accepted in their place; true and false are
                 accepted as 1 and 0 then.
             rule: A function of a value that is within its limits, which raises Error or ValueError, with what is wrong
@@ -195,6 +196,11 @@ class Parameter(Declaration, Generic[T]):
         raise AttributeError(f"{type(instance).__name__}.{self.name} is a parameter: set it with configure()")
 
     @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and the highest value that are accepted; between them and `low` or `high` there may be none."""
+        return (self.low, self.high) if self.unset is None else (min(self.low, self.unset), max(self.high, self.unset))
+
+    @property
     def partners(self) -> tuple[str, ...]:
         """The parameters that the value must fit."""
         return tuple(filter(None, (self.at_least, self.below, self.goes_with)))
@@ -222,8 +228,8 @@ class Parameter(Declaration, Generic[T]):
     def _relation(self) -> str:
         at_least = f", at least {self.at_least}" if self.at_least else ""
         below = f", below {self.below}" if self.below else ""
-        unset = f", or {self.unset:g} for none" if self.unset is not None and self.at_least + self.below else ""
-        return at_least + below + unset
+        apart = self.unset is not None and (at_least or below or not self.low <= self.unset <= self.high)
+        return at_least + below + (f", or {self.unset:g} for none" if apart else "")
 
     def _names(self) -> str:
         return "".join(f", or {name} for {value}" for name, value in self.named.items())
@@ -295,7 +301,7 @@ class Parameter(Declaration, Generic[T]):
     def _number(self, value: object) -> float | int | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return None
-        if not self.low <= value <= self.high:
+        if value != self.unset and not self.low <= value <= self.high:
             return None
         if self.kind == "int":
             return int(value) if value == int(value) else None
