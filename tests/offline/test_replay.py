@@ -76,7 +76,7 @@ def _command(*arguments: str | Path) -> list[str]:
 def _run(*arguments: str | Path, code: int = 0, command: Sequence[str] = ()) -> tuple[str, str]:
     """stdout and stderr of the program, which must end with that exit code."""
     done = subprocess.run(
-        command or _command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
+        command or _command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == code, done.stderr
     return done.stdout, without_compiling(done.stderr)
@@ -180,7 +180,7 @@ def test_a_bar_on_a_terminal_only(tmp_path: Path) -> None:
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     command = _command(tmp_path / "long.bin", "--json", "--set", "SortEvents.reset_time=1e6")
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=50, check=True
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=60, check=True
     )
     os.close(theirs)
     shown = os.read(ours, 100_000).decode()
@@ -221,7 +221,7 @@ def test_an_interrupted_job_leaves_no_file(
             job.kill()
         else:  # as a terminal does
             os.killpg(job.pid, number)
-        assert job.wait(20) == code
+        assert job.wait(60) == code
         assert job.stdout.read() == ""
         expected = {signal.SIGINT: "pixieioc: interrupted, nothing is kept\n"}
         assert without_compiling(job.stderr.read()) == expected.get(number, "")
@@ -440,7 +440,7 @@ def test_what_another_program_writes_is_read(tmp_path: Path, how: str) -> None:
             elif how == "socket":
                 mine.sendall(whole)
                 mine.close()
-            out, _ = job.communicate(whole if how == "pipe" else None, timeout=50)
+            out, _ = job.communicate(whole if how == "pipe" else None, timeout=60)
     told = json.loads(out)
     assert (told["events"], told["bytes"], told["late_events"]) == (24_598, 393_568, 0)
     assert list(told["counts"]) == ["5" if how in ("file", "fifo") else "0"]
