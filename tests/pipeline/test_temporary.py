@@ -68,7 +68,7 @@ def test_a_whole_program_works_in_a_folder_with_a_long_path(tmp_path: Path) -> N
         env={**os.environ, "TMPDIR": str(deep), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     assert done.stderr == ""
@@ -157,7 +157,7 @@ def test_a_program_that_does_not_close_its_pipeline_ends_all_the_same(tmp_path: 
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     assert not Path(f"/proc/{int(done.stdout)}").exists()

@@ -39,7 +39,7 @@ def begin(name: str, ioc: Ioc) -> subprocess.Popen[str]:
 
 def outcome(client: subprocess.Popen[str]) -> str:
     """What it makes of the answer."""
-    out, _ = client.communicate(timeout=60)
+    out, _ = client.communicate(timeout=240)
     return out.strip().splitlines()[-1]
 
 

@@ -79,7 +79,7 @@ def test_a_run_is_complete_in_its_topic(ioc: Ioc, broker: KafkaBroker) -> None:
     assert ioc.get("PublishEvents:REPORT:DeliveryStatus_RBV") == "Delivery OK"
     assert stream(ioc, broker).complete
     line = [sys.executable, CONSUMER, broker.address, TOPIC, "1"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=240, check=True)
     assert done.stdout == f"run {ioc.get('RunId_RBV')} of PX16: {events} events, complete\n"
 
 

@@ -120,7 +120,7 @@ def _run(folder: Path, *arguments: str | Path, **environment: str) -> tuple[int,
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     return done.returncode, done.stderr

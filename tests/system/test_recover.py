@@ -25,7 +25,7 @@ file_path = "{0}/"
 
 def _recover(*files: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "pixieioc", "recover", "--json", *map(str, files)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     told = json.loads(done.stdout)
     assert done.returncode == bool(told["refused"]), done.stderr
     return told

@@ -138,14 +138,16 @@ def test_each_sidecar_has_the_record_and_what_was_written_last_in_the_run_counts
 
 
 def test_conditions_at_the_start_at_the_end_and_in_between(ioc: Records) -> None:
+    clock = Stopwatch()
     record = ioc.take(1.0)
+    slack = 2 + clock.busy
     current, ion, shutter, profile, missing = record["conditions"]
     assert [each["pv"] for each in record["conditions"]] == PVS
     start, end = current["start"], current["end"]
     assert (start["state"], start["unit"], start["severity"], start["status"]) == ("ok", "nA", "MINOR", "HIGH")
     assert end["value"] > start["value"]
-    assert record["start_time"] - 2 < start["time"] < record["start_time"] + 2 < end["time"] + 3
-    assert current["updates"] >= 5
+    assert record["start_time"] - slack < start["time"] < record["start_time"] + slack < end["time"] + 2 * slack
+    assert current["updates"] >= 3
     assert current["minimum"] <= start["value"] <= current["mean"] <= end["value"] <= current["maximum"]
     assert (ion["start"]["value"], shutter["start"]["value"]) == ("208Pb", "open")
     assert (profile["start"]["state"], profile["start"]["elements"]) == ("ok", 500)
@@ -154,7 +156,7 @@ def test_conditions_at_the_start_at_the_end_and_in_between(ioc: Records) -> None
     head, *lines = map(json.loads, file.read_text().splitlines())
     assert (head["run_id"], head["pvs"]) == (ioc.get("RunId_RBV"), PVS)
     values = [line["v"] for line in lines if line["i"] == 0]
-    assert len(values) >= 5
+    assert len(values) >= 3
     assert (values[0], values[-1], record["conditions_problem"]) == (start["value"], end["value"], "")
     assert (min(values), max(values)) == (current["minimum"], current["maximum"])
     assert not list(ioc.folder.rglob("conditions-*"))
@@ -212,7 +214,7 @@ def test_the_script_makes_an_entry_for_a_run(ioc: Records) -> None:
     try:
         while script.poll() is None:  # it may not listen yet
             ioc.take()
-        text, _ = script.communicate(timeout=60)
+        text, _ = script.communicate(timeout=240)
     finally:
         script.kill()
     assert (script.returncode, text[0]) == (0, "<")
