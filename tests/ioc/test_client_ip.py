@@ -62,6 +62,7 @@ HERE = """
 HAG(number) {127.0.0.1}
 HAG(name) {LocalHost}
 HAG(other) {10.255.255.1}
+ASG(DEFAULT) {RULE(1, READ)}
 ASG(OP) {RULE(1, READ)
 RULE(1, WRITE, TRAPWRITE) {HAG(number)}}
 ASG(EX) {RULE(1, READ)
