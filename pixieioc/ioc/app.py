@@ -182,7 +182,7 @@ async def run_ioc(
         last.sources = [control.files.unwritten, control.recorder.unwritten, lambda: [undying.left()]]
         last.sources += [autosave.unwritten, server.put_log.unwritten, *([logs.unwritten] if logs is not None else [])]
         autosave.serve(server.is_writable)
-        await autosave.begin(restore=restore)
+        await autosave.begin(restore=restore, starts=state.starts)
         for command in ("SR_save", "SR_restore", "IOC:ReadAccess"):
             show_outcomes(control.status, pvs, command)
         await server.access.start()

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 #: Files that begin so are ours. Autosave trusts a file of version 1.8 or later by its last line.
-_HEADER = "# pixieioc settings V2.0"
+_VERSION = 2
+_HEADER = f"# pixieioc settings V{_VERSION}.0"
+_OURS = re.compile(r"# pixieioc settings V(\d+)\.")
 _CONFIGURATION, _CONFIGURED, _SUM, _END = "# configuration ", "#= ", "# sha256 ", "<END>"
 _ARRAY = "@array@"
 _WHOLE_ARRAY = re.compile(r'@array@\s*\{((?:\s*"(?:[^"\\]|\\.)*")*)\s*\}[^\S\n]*', re.DOTALL)
@@ -93,12 +95,12 @@ def read(content: bytes) -> Saved:
     """What a file says, ours or autosave's; BadFile if it was cut off or changed, or is no such file at all."""
     if not content.rstrip(b"\r\n").endswith(_END.encode()):
         raise BadFile(f"it is cut off, or no file of settings: its last line is not {_END}")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise BadFile(f"it is damaged: {error}") from None
+    text = content.decode(errors="surrogateescape")  # what is no UTF-8 costs its own line only
     is_whole = _sum_is_right(content)
-    if text.startswith(_HEADER) and not is_whole:
+    ours = _OURS.match(text)
+    if ours is not None and int(ours[1]) > _VERSION:
+        raise BadFile(f"a newer version of this program has written it (format {ours[1]}; {_VERSION} can be read)")
+    if ours is not None and not is_whole:
         raise BadFile("it is damaged: its content is not what its sum says")
     return _parsed(text, is_whole=is_whole)
 
@@ -134,8 +136,20 @@ def _parsed(text: str, *, is_whole: bool) -> Saved:
             if why:
                 unreadable[name] = why
                 continue
+        if not line.isascii() and (printable := _without_surrogates(name, value)) is not None:
+            unreadable[printable] = "it is no UTF-8, as which files of settings are read"
+            continue
         into[name] = value if space else ""
     return Saved(values, configured, configuration, is_whole, unreadable)
+
+
+def _without_surrogates(name: str, value: str) -> str | None:
+    """If a name or value has bytes that are no UTF-8: the name with signs in their places."""
+    try:
+        f"{name}{value}".encode()
+    except UnicodeEncodeError:
+        return name.encode(errors="surrogateescape").decode(errors="replace")
+    return None
 
 
 def _plain_name(name: str) -> str:

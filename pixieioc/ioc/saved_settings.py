@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from pixieioc.ioc import sav
 from pixieioc.ioc.sav import BadFile, Saved
+from pixieioc.ioc.text import shortened
 from pixieioc.pvinfo.model import PvInfo
 
-#: As many names are told in a process variable; the log has all of them.
-_TOLD = 12
+#: As many sentences are told in a process variable, and in the log, and so many characters of each.
+_TOLD, _LOGGED, _LONGEST = 12, 1000, 300
 
 
 def is_kept(pv: PvInfo) -> bool:
@@ -102,6 +104,13 @@ def held(saved: Saved | None, configured: Mapping[str, str]) -> dict[str, str]:
 
 def in_words(texts: Collection[str]) -> str:
     """Some sentences as one text, of many the first ones."""
-    some = list(texts)[:_TOLD]
+    some = [shortened(text, _LONGEST) for text in islice(texts, _TOLD)]
     more = len(texts) - len(some)
     return "; ".join(some) + (f"; and {more} more, see the log" if more else "")
+
+
+def for_the_log(texts: Collection[str]) -> list[str]:
+    """The same as lines: of very many the first ones, and how many more there are."""
+    some = [shortened(text, _LONGEST) for text in islice(texts, _LOGGED)]
+    more = len(texts) - len(some)
+    return some + [f"and {more} more"] * bool(more)

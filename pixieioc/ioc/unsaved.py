@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pixieioc.ioc.records import Pvs, Record
 from pixieioc.ioc.restore import kept_fields, value_text
 from pixieioc.ioc.saved_settings import is_kept
+from pixieioc.ioc.text import shortened
 from pixieioc.pvinfo import PvInfo
 
 #: Texts of settings by name.
@@ -74,7 +75,7 @@ class Unsaved:
             return record.labels[int(text)]
         if record is not None and isinstance(record.value, str):
             text = repr(text)
-        return text if len(text) < 40 else f"{text[:37]}..."
+        return shortened(text, 40)
 
     def all(self) -> Snapshot:
         """Everything as it is."""
