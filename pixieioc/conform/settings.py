@@ -20,7 +20,12 @@ def setpoint_is_used_when_its_put_is_answered(t: Target) -> None:
 
 def impossible_setpoint_goes_back_and_says_the_range(t: Target) -> None:
     """A value that is impossible by itself is refused with the allowed range; the setpoint goes back and is posted."""
-    for name, bad in (("PresetReal", -1), (f"{t.source}:HangTimeout", -5), ("StopTimeout", 1e9)):
+    for name, bad in (
+        ("PresetReal", -1),
+        (f"{t.source}:HangTimeout", -5),
+        (f"{t.source}:HangTimeout", 1e-9),
+        ("StopTimeout", 1e9),
+    ):
         before = t.get(name)
         with t.watch(name) as watch:
             watch.clear()

@@ -63,7 +63,7 @@ class RunningIoc:
 
     def output(self) -> str:
         """What the IOC has printed."""
-        return (self.folder / "log").read_text()
+        return (self.folder / "log").read_text(encoding="utf-8")
 
     @contextmanager
     def _clients(self) -> Iterator[None]:
