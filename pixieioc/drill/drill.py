@@ -17,10 +17,10 @@ from pixieioc.drill.faults import Fault, Outcome
 from pixieioc.drill.files import Files, how_it_ended
 from pixieioc.drill.table import Table
 
-#: What messages and a busy computer may take on top of what a rule says, in seconds.
+#: What messages and a busy computer may take on top of what a rule says, in seconds, unless another time is given.
 SLACK = 1.0
-#: HangTimeout of all tasks in a drill, in seconds, and what finding out may take on top.
-HANG_TIMEOUT, _NOTICED = 2.0, 3.5
+#: HangTimeout of all tasks in a drill, in seconds, and what finding out may take; the slack is on top of both.
+_HANG_TIMEOUT, _NOTICED = 1.0, 2.5
 _ECA_TIMEOUT = 80
 _MAJOR = 2
 
@@ -65,7 +65,7 @@ def row_of(fault: Fault, stop: bool) -> str:
 class Drill:
     """An IOC in simulation, on this computer."""
 
-    def __init__(self, client: Client, seed: int) -> None:
+    def __init__(self, client: Client, seed: int, slack: float = SLACK) -> None:
         """Raises Unfit that says why this IOC is none for a drill."""
         self._client = client
         self._random = random.Random(seed)
@@ -77,7 +77,9 @@ class Drill:
             raise Unfit(f"a run is in progress: {client.get('StatusMessage_RBV')}")
         self.tasks = str(client.get("Tasks_RBV")).split(",")
         self._stop_timeout = float(client.get("StopTimeout_RBV"))
-        self._bound = self._stop_timeout + 2 + SLACK
+        self._slack, self._hang_timeout = slack, _HANG_TIMEOUT + slack
+        self._noticed = _NOTICED + slack
+        self._bound = self._stop_timeout + 2 + slack
         self._ioc = psutil.Process(int(client.get("IOC:PROCESS_ID")))
         self._files = Files(Path(str(client.get("FilePath"))))
         self.table = Table()
@@ -86,7 +88,7 @@ class Drill:
     def prepared(self) -> Iterator[None]:
         """Meanwhile, tasks that hang are killed soon and runs have no preset; the settings are as before afterwards."""
         settings = {"PresetMode": "No preset", "PresetReal": 0.2}
-        settings |= {f"{task}:HangTimeout": HANG_TIMEOUT for task in self.tasks}
+        settings |= {f"{task}:HangTimeout": self._hang_timeout for task in self.tasks}
         before = {name: self._client.get(name) for name in settings}
         try:
             for name, value in settings.items():
@@ -114,8 +116,8 @@ class Drill:
         client, pids = self._client, self._pids()
         client.put("PresetMode", "No preset")
         puts = [client.put_later("Acquire", 1, 120.0)]
-        client.until("DetectorState_RBV", "Acquire", 20)
-        client.until(f"{self.tasks[0]}:Counter_RBV", lambda count: count > 0, 20)
+        client.until("DetectorState_RBV", "Acquire", 20 + self._slack)
+        client.until(f"{self.tasks[0]}:Counter_RBV", lambda count: count > 0, 20 + self._slack)
         time.sleep(self._random.random())  # the random moment: nothing is waited for
         fault.do(task, pids[task], self._random.random())
         began = time.monotonic()
@@ -124,7 +126,7 @@ class Drill:
             puts.append(client.put_later("Stop", 1, 60.0))
             self._undo(fault, pids[task])
         elif fault.outcome is Outcome.ENDS:
-            client.until(f"{task}:ERROR", "ERROR", 1 + SLACK)
+            client.until(f"{task}:ERROR", "ERROR", 1 + self._slack)
             told.append(time.monotonic() - began)
         elif fault.outcome is not Outcome.HANGS:
             self._undo(fault, pids[task])
@@ -134,10 +136,10 @@ class Drill:
             puts.append(client.put_later("Stop", 1, 60.0))
             began = time.monotonic()
         elif not stop:
-            client.until(f"{task}:ERROR", "ERROR", HANG_TIMEOUT + _NOTICED)
+            client.until(f"{task}:ERROR", "ERROR", self._hang_timeout + self._noticed)
             told.append(time.monotonic() - began)
-        patience = self._bound + (HANG_TIMEOUT + _NOTICED if fault.outcome is Outcome.HANGS and not stop else 0.0)
-        self._answers(puts, began + patience)
+        noticed = self._hang_timeout + self._noticed if fault.outcome is Outcome.HANGS and not stop else 0.0
+        self._answers(puts, began + self._bound + noticed)
         answered.append(time.monotonic() - began)
         self._check(task, pids, fault, stop)
 
