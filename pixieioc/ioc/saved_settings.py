@@ -76,10 +76,11 @@ def planned(
     plan = Plan(left=[f"{name}: {why}" for name, why in saved.unreadable.items()])
     for name, value in saved.values.items():
         now = present(name)
-        before = saved.configured.get(name)
+        is_field = "." in name  # which are in a file only if they were set, if only with another one
+        before = saved.configured.get(name, value if is_field else None)
         if now is None:
             plan.left.append(f"{name}: there is no such setting now")
-        elif value == now or before is None:
+        elif (value == now and not is_field) or before is None:
             continue
         elif name in overridden:
             plan.left.append(f"{name}: the command line says {shown(name, now)}, not {shown(name, value)}")

@@ -15,6 +15,8 @@ from pixieioc.pvinfo import PvInfo
 
 #: Texts of settings by name.
 Snapshot = dict[str, str]
+#: What a severity is unless somebody has set it depends on whether there is a limit: they are kept together.
+_FOLLOWS = {"HHSV": "HIHI", "HSV": "HIGH", "LSV": "LOW", "LLSV": "LOLO"}
 
 
 class Unsaved:
@@ -105,8 +107,10 @@ class Unsaved:
         """What is not as it is declared: nobody else has written that."""
         for name, record in self._described.items():
             declared = dict(kept_fields(Record(self._infos[record.info.name], name)))
-            for field, text in kept_fields(record):
-                if text != declared[field]:
+            fields = dict(kept_fields(record))
+            set_fields = {field for field, text in fields.items() if text != declared[field]}
+            for field, text in fields.items():
+                if field in set_fields or _FOLLOWS.get(field) in set_fields:
                     self.configured.setdefault(f"{name}.{field}", declared[field])
                     yield f"{name}.{field}", text
 

@@ -509,3 +509,23 @@ async def test_no_file_of_settings_gives_a_record_another_access_group(tmp_path:
         await desk.put("SR_file", "mine.sav")
         with pytest.raises(PutRefused, match=r"P:StopTimeout\.ASG: there is no such setting"):
             await desk.put("SR_restore", 1)
+
+
+@conversation
+async def test_a_severity_that_was_taken_away_stays_away(tmp_path: Path) -> None:
+    """Without a limit there is none either: that it is as declared does not mean that nobody has set it."""
+    for first in ("limits", "severities"):
+        folder = tmp_path / first
+        async with office(folder) as desk:
+            rate = desk.pvs["FillSpectra:Rate_RBV"]
+            assert rate.info.severity_of_limit(3) == "NO_ALARM"
+            changes: dict[str, Any] = {
+                "limits": (*rate.info.limits[:3], 12.5), "limit_severities": (None, None, None, "NO_ALARM"),
+            }  # fmt: skip
+            for name in sorted(changes, reverse=first == "limits"):
+                rate.describe(**{name: changes[name]})
+        for _ in range(2):
+            async with office(folder) as desk:
+                info = desk.pvs["FillSpectra:Rate_RBV"].info
+                assert (info.limits[3], info.severity_of_limit(3)) == (12.5, "NO_ALARM")
+                assert desk["SR_rebootMessage_RBV"].endswith("2 settings restored")
