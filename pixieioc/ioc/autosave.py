@@ -21,7 +21,7 @@ from pixieioc.ioc.records import RESTORING, Client, Pvs
 from pixieioc.ioc.restore import Restorer
 from pixieioc.ioc.sav import Saved
 from pixieioc.ioc.save_status import SaveStatus
-from pixieioc.ioc.saved_settings import Choice, choose, held, planned
+from pixieioc.ioc.saved_settings import Choice, choose, held, planned, with_present_states
 from pixieioc.ioc.setting_files import SettingFiles
 from pixieioc.ioc.unsaved import Unsaved
 from pixieioc.ioc.worker import Worker
@@ -67,7 +67,9 @@ class Autosave:
             for name, record in records.items()
             if _is_overridden(record.info, config) or said[name] != self._unsaved.declared(name)
         }
-        self._content = sav.Content(self._configuration, self._long)  # the worker's, once it has begun
+        self._content = sav.Content(
+            self._configuration, self._long, self._unsaved.states
+        )  # the worker's, once it has begun
         #: What is in no file yet; None: a field that is as it is declared again.
         self._waiting: dict[str, str | None] = {}
         self._newest: Path | None = None
@@ -99,7 +101,8 @@ class Autosave:
 
     def _all(self) -> bytes:
         """All settings as they are, as the content of a file."""
-        return sav.written(self._unsaved.all(), self._unsaved.configured, self._configuration, _now(), self._long)
+        unsaved, of = self._unsaved, self._configuration
+        return sav.written(unsaved.all(), unsaved.configured, of, _now(), self._long, unsaved.states)
 
     def _held(self, saved: Saved | None) -> dict[str, str]:
         """What stays saved of the settings that the command line says."""
@@ -133,7 +136,9 @@ class Autosave:
         """Restores what is to be restored of a file; returns what is saved, and need not be saved again."""
         left, count, is_saved = list(choice.rejected), 0, dict[str, str]()
         if choice.saved is not None and wanted:
-            plan = planned(choice.saved, self._unsaved.declared, self._overridden, self._unsaved.shown)
+            present, reasons = with_present_states(choice.saved, self._unsaved.states)
+            plan = planned(present, self._unsaved.declared, self._overridden, self._unsaved.shown)
+            plan.left += reasons
             for name in plan.writes:
                 self._unsaved.note_field(name)
             refused = await self._restorer.write(plan.writes, RESTORING)

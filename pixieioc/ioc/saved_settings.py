@@ -6,8 +6,8 @@ it did then. What the command line says of a setting counts in any case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from pixieioc.ioc import sav
@@ -90,6 +90,20 @@ def planned(
         else:
             plan.writes[name] = value
     return plan
+
+
+def with_present_states(saved: Saved, states: Mapping[str, Sequence[str]]) -> tuple[Saved, list[str]]:
+    """What is saved, with the numbers that its states have now, and sentences about those that are none any more."""
+    values, left = dict(saved.values), list[str]()
+    for name, state in saved.states.items():
+        if name not in values or name not in states:
+            continue
+        if state in states[name]:
+            values[name] = str(states[name].index(state))
+        else:
+            left.append(f"{name}: {state!r} was saved, and is none of its states now: {', '.join(states[name])}")
+            del values[name]
+    return replace(saved, values=values), left
 
 
 def held(saved: Saved | None, configured: Mapping[str, str]) -> dict[str, str]:

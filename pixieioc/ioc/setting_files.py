@@ -21,7 +21,7 @@ from pixieioc.ioc.records import Client, Put, PutRefused, Pvs
 from pixieioc.ioc.restore import Restorer
 from pixieioc.ioc.sav import BadFile
 from pixieioc.ioc.save_status import SaveStatus
-from pixieioc.ioc.saved_settings import in_words
+from pixieioc.ioc.saved_settings import in_words, with_present_states
 from pixieioc.ioc.unsaved import Unsaved
 from pixieioc.ioc.worker import Worker
 from pixieioc.tasks.disk import read_file, replace_file, sync
@@ -130,8 +130,8 @@ class SettingFiles:
 
     def _read(self, content: bytes) -> _Loaded:
         """In the worker's thread: a large file takes its time."""
-        saved = sav.read(content)
+        saved, reasons = with_present_states(sav.read(content), self._unsaved.states)
         writes = {name: value for name, value in saved.values.items() if self._unsaved.declared(name) is not None}
-        left = [f"{name}: {why}" for name, why in saved.unreadable.items()]
+        left = reasons + [f"{name}: {why}" for name, why in saved.unreadable.items()]
         left += [f"{name}: there is no such setting" for name in saved.values if name not in writes]
         return _Loaded(writes, left)

@@ -27,6 +27,8 @@ class Unsaved:
     def __init__(self, pvs: Pvs, infos: Mapping[str, PvInfo], of_file: Mapping[str, PvInfo]) -> None:
         self._pvs, self._infos = pvs, infos
         self.records = {pvs.prefix + name: pvs[name] for name, info in infos.items() if is_kept(info)}
+        #: The states that a value is a number of.
+        self.states = {name: record.labels for name, record in self.records.items() if record.labels}
         self._begun: Snapshot = {name: value_text(record) for name, record in self.records.items()}
         #: What the configuration file says, and of fields, their declaration.
         self.configured: Snapshot = self._begun | {
