@@ -112,10 +112,11 @@ def of_tasks(campaign: Campaign, tasks: int = 0) -> None:
                 for stop in (each for each in (False, True) if campaign.only in row_of(fault, each)):
                     for task in _victims(campaign, drill.tasks, tasks):
                         held, files = Held(ioc), Files(ioc.folder / "events")
-                        wrong = len(drill.table.row(row_of(fault, stop)).violations)
+                        wrong, at = len(drill.table.row(row_of(fault, stop)).violations), time.strftime("%T")
                         drill.round(fault, task, stop=stop)
                         _checked(drill.table.row(row_of(fault, stop)), task, held, files)
-                        print(*drill.table.row(row_of(fault, stop)).violations[wrong:], end="", sep="\n", flush=True)
+                        for text in drill.table.row(row_of(fault, stop)).violations[wrong:]:
+                            print(f"{at} to {time.strftime('%T')}, load {os.getloadavg()[0]:.0f}: {text}", flush=True)
                         remove_checked(ioc)
                     print(drill.table.line(row_of(fault, stop)), flush=True)
 
