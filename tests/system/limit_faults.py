@@ -38,7 +38,6 @@ from tests.system.rounds import (
 )
 from tests.system.run_files import RunFiles
 
-
 #: What one round may print at most, in characters: who cannot be served is no news each time.
 _MOST_PRINTED = 20_000
 #: A client that has not been there before.

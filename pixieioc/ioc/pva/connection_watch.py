@@ -12,6 +12,7 @@ from pixieioc.ioc.pva import libevent
 from pixieioc.ioc.pva.connections import Connections
 from pixieioc.ioc.pva.lane import Lane
 from pixieioc.ioc.pva.to_loop import ToLoop
+from pixieioc.ioc.records import faults
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,10 @@ class ConnectionWatch:
         self._to_loop.tell(self._tell, "PVAccess: %s; clients must wait", text)
         self._pausing = True
         self._connections.give_way()
-        self._note(self._connections.end_surplus(self._admitted(), 0))
+        try:
+            self._note(self._connections.end_surplus(self._admitted(), 0))
+        except OSError as error:
+            self._to_loop.tell(faults.report, _FAILED, error)
         time.sleep(_PAUSE)
         self._pausing = False
         self._connections.keep()

@@ -16,8 +16,8 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-#: What is no connection: it listens, its client has just gone, or it is no socket any more.
-_NOT_CONNECTED = (errno.ENOTCONN, errno.EINVAL, errno.ENOTSOCK)
+#: What is no connection: it listens, its client has just gone, it is no socket any more, or its path only (O_PATH).
+_NOT_CONNECTED = (errno.ENOTCONN, errno.EINVAL, errno.ENOTSOCK, errno.EBADF)
 #: Descriptors that are kept for the files of the process when clients have got all others.
 _KEPT = 8
 

@@ -59,12 +59,15 @@ def test_the_oldest_that_are_no_clients_make_place(most: int, ended: list[str]) 
     assert surplus(since, {"client"}, most) == ended
 
 
-def test_only_connections_of_this_port_are_seen_and_ended() -> None:
+def test_only_connections_of_this_port_are_seen_and_ended(tmp_path: Path) -> None:
     with contextlib.ExitStack() as sockets:
         listening = [sockets.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(2)]
         ports = [each.getsockname()[1] for each in listening]
         clients = [sockets.enter_context(socket.create_connection((LOOPBACK, port))) for port in (*ports, ports[0])]
         taken = [sockets.enter_context(listening[number].accept()[0]) for number in (0, 1, 0)]
+        path = str(tmp_path / "socket")
+        sockets.enter_context(socket.socket(socket.AF_UNIX)).bind(path)
+        sockets.callback(os.close, os.open(path, os.O_PATH))  # as that of the fork server is kept
         watched = Connections(ports[0])
         sockets.callback(watched.close)
         assert watched.may_be_more_than(1)
