@@ -27,6 +27,7 @@ ROOMS = {
     "cli_runs": "its commands for the catalogue of runs",
     "config_conditions": "which process variables of a site are kept with runs, checked",
     "signals": "signals that are sent to all processes at once",
+    "utf8": "the program in Python's UTF-8 mode",
     "checksums": "what a checksum of a data file is",
     "counted": "numbers with the words for what they count",
     "site_pvs": "a site's own process variables, read in a process of their own",

@@ -22,6 +22,7 @@ from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets, Verbose
 from pixieioc.cli_runs import runs
 from pixieioc.config import Config, ConfigError, examine, load
 from pixieioc.pipeline.validate import like
+from pixieioc.utf8 import start_again_in_utf8_mode
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -263,6 +264,7 @@ def main() -> None:
     """The program: what cannot be done is printed on stderr, a line for each problem, with exit code 1."""
     from pixieioc.pipeline import Error
 
+    start_again_in_utf8_mode()
     try:
         app()
     except (Error, OSError) as error:

@@ -14,6 +14,10 @@ from pixieioc.cli_options import ConfigFile, Interfaces, Prefix, Sets
 
 #: Exit code of a test that could not be made.
 CANNOT_TEST = 3
+Slack = Annotated[
+    float,
+    typer.Option(min=0.1, metavar="SECONDS", help="What network and computers may take on top of what a rule says."),
+]
 
 
 def conform(
@@ -30,6 +34,7 @@ def conform(
     faults: Annotated[
         bool, typer.Option("--faults", help="Also kill and suspend tasks, if the IOC is on this computer.")
     ] = False,
+    slack: Slack = 1.0,
     force: Annotated[bool, typer.Option("--force", help="Test an IOC that is not in simulation.")] = False,
     steps: Annotated[bool, typer.Option("--steps", help="Show what was done and seen for all checks.")] = False,
 ) -> None:
@@ -52,7 +57,7 @@ def conform(
     try:
         report = conform(
             prefix,
-            Allowed(faults, files),
+            Allowed(faults, files, slack),
             wanted,
             force=force,
             listener=lambda result: typer.echo(f"rule {result.rule}, {result.name}: {result.verdict}", err=True),
@@ -79,6 +84,7 @@ def drill(
     fault: Annotated[
         list[str] | None, typer.Option("--fault", metavar="NAME", help="Only this fault, as the table names it.")
     ] = None,
+    slack: Slack = 1.0,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The random moments are those of this number again.")
     ] = None,
@@ -96,7 +102,7 @@ def drill(
     seed = secrets.randbelow(10**6) if seed is None else seed
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # settings are brought back then, too
     try:
-        drill = Drill(CaClient(prefix), seed)
+        drill = Drill(CaClient(prefix), seed, slack)
         if unknown := [name for name in task or () if name not in drill.tasks]:
             raise Unfit(f"no task {unknown[0]} in this IOC; there are: {', '.join(drill.tasks)}")
         if unknown := [name for name in fault or () if name not in FAULTS]:

@@ -77,7 +77,13 @@ def cut_power(folder: Path) -> None:
 def mount_again(folder: Path) -> None:
     """The file system of `freezable` after a power cut, when nobody has a file of it any more."""
     _run("umount", folder)
-    _run("mount", "-o", "loop", folder.with_name(folder.name + ".image"), folder)
+    # A mount namespace that somebody has made meanwhile has it mounted still, and the same image mounted again would be
+    # that same file system without power. So what is mounted is a copy.
+    image = folder.with_name(folder.name + ".image")
+    copy = image.with_suffix(".copy")
+    _run("cp", "--sparse=always", image, copy)
+    copy.replace(image)
+    _run("mount", "-o", "loop", image, folder)
 
 
 #: How many bytes per second a device takes: the kernel's interface (version 1) for the group of all processes.

@@ -123,7 +123,7 @@ class KafkaBroker:
         """Makes a topic, with settings such as max_message_bytes="1000"."""
         named = {key.replace("_", "."): value for key, value in settings.items()}
         client = _ADMIN.AdminClient(self._client)
-        client.create_topics([_ADMIN.NewTopic(name, 1, 1, config=named)])[name].result(20)
+        client.create_topics([_ADMIN.NewTopic(name, 1, 1, config=named)])[name].result(60)
 
     def set_topic(self, name: str, **settings: str) -> None:
         """Changes settings of a topic."""
@@ -133,14 +133,14 @@ class KafkaBroker:
         ]
         resource = _ADMIN.ConfigResource(_ADMIN.ConfigResource.Type.TOPIC, name, incremental_configs=entries)
         client = _ADMIN.AdminClient(self._client)
-        client.incremental_alter_configs([resource])[resource].result(20)
+        client.incremental_alter_configs([resource])[resource].result(60)
 
     def messages(self, topic: str) -> list[bytes]:
         """All messages that are in a topic now."""
         consumer = Consumer({**self._client, "group.id": uuid.uuid4().hex, "enable.auto.commit": False})
         try:
             place = TopicPartition(topic, 0, 0)
-            _, end = consumer.get_watermark_offsets(place, timeout=10)
+            _, end = consumer.get_watermark_offsets(place, timeout=60)
             consumer.assign([place])
             found: list[bytes] = []
             while len(found) < end:

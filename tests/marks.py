@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 
 from pixieioc.pipeline import Pipeline
+from pixieioc.pipeline.forked import PROCESSES
 
 HERE = Path(__file__).parent
 #: What starts processes; so do all kinds of Pipeline.
-STARTERS = (subprocess, subprocess.run, subprocess.Popen, multiprocessing, multiprocessing.Process)
+STARTERS = (subprocess, subprocess.run, subprocess.Popen, multiprocessing, multiprocessing.Process, PROCESSES)
 #: The same by name, so that tests which need none of these do not load them.
 NAMED = {
     "pixieioc.ioc.run_control.RunControl",

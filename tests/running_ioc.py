@@ -115,7 +115,7 @@ class Ioc(CaClient):
         """Ends the process by a signal, and says how it ended."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self.log.close()
         return code
 
@@ -171,7 +171,7 @@ def running(ioc: Ioc) -> Iterator[Ioc]:
         if ioc.process.poll() is None:
             below = ioc.processes()
         ioc.end()
-        _, alive = psutil.wait_procs(below, timeout=5)
+        _, alive = psutil.wait_procs(below, timeout=60)
         assert not alive
         # Of the IOC itself: printed, or in a message of its log; that of a task is indented further.
         assert not re.search("^(    )?Traceback", ioc.output(), re.MULTILINE), ioc.output()

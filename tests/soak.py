@@ -1,4 +1,4 @@
-"""How thoroughly properties are tested: SOAK=20 in the environment gives them twenty times as many examples."""
+"""How thoroughly properties are tested: SOAK=20 in the environment gives them twenty times as many, random examples."""
 
 import os
 

@@ -53,7 +53,7 @@ def _program(folder: Path, *arguments: str | Path, **environment: str) -> tuple[
             [sys.executable, "-m", "pixieioc", *arguments],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=240,
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary), **environment},
         )

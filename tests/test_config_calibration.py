@@ -58,11 +58,11 @@ def test_a_csv_file_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("0,0,-0.1,0,A", "2:5: gain = -0.1: must be a number from 0 to 1000 (keV/ADU)"),
+        ("0,0,-0.1,0,A", "2:5: gain = -0.1: must be a number from 1e-06 to 1000 (keV/ADU), or 0 for none"),
         ("0,0,0.1,-1e-5,A", "2:9: quadratic = -1e-5: must be above -7.62939e-07 with gain = 0.1, so that keV"),
         ("0,0,0.1,0,ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMN", "2:11: name = ABC"),
-        ("0,0,nan,0,A", "2:5: gain = nan: must be a number from 0 to 1000"),
-        ("0,0,'x,0,A", "2:5: gain = 'x: must be a number from 0 to 1000"),
+        ("0,0,nan,0,A", "2:5: gain = nan: must be a number from 1e-06 to 1000"),
+        ("0,0,'x,0,A", "2:5: gain = 'x: must be a number from 1e-06 to 1000"),
         ("0,3,0.1,0,A", "2:3: channel = 3: must be a whole number from 0 to 2"),
         ("-1,0,0.1,0,A", "2:1: module = -1: must be a whole number from 0 to 1"),
         ("0,0,0.1,0", "2:1: has 4 fields: must be 5, module, channel, gain, quadratic, name"),

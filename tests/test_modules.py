@@ -61,6 +61,25 @@ def test_no_module_is_long_and_half_of_them_are_short() -> None:
     assert statistics.median(lengths.values()) <= MEDIAN
 
 
+def _texts_of_any_encoding(tree: ast.Module) -> Iterator[int]:
+    """The lines where a text is read or written in the encoding that the locale happens to have."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute | ast.Name):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        given = [*node.args, *(each.value for each in node.keywords)]
+        modes = [each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        file = name in ("read_text", "write_text") or (name == "open" and (modes or isinstance(node.func, ast.Name)))
+        if file and not any("b" in mode for mode in modes) and "encoding" not in [each.arg for each in node.keywords]:
+            yield node.lineno
+
+
+def test_what_is_text_in_a_file_is_utf_8_whatever_the_locale_is() -> None:
+    found = {name: list(_texts_of_any_encoding(ast.parse(path.read_text()))) for name, path in _modules().items()}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert list(_texts_of_any_encoding(ast.parse("open(f)\np.read_text()\np.open('w')\np.open('rb')"))) == [1, 2, 3]
+
+
 def test_no_module_needs_one_that_needs_it() -> None:
     known = _modules()
     imports = {name: set(_imported(ast.parse(path.read_text()), known)) - {name} for name, path in known.items()}

@@ -111,7 +111,7 @@ def _loaded(*names: str) -> dict[str, list[str]]:
         cwd=ROOT.parent,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     return json.loads(done.stdout)

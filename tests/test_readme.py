@@ -90,7 +90,7 @@ class Terminal:
         if line.startswith("export "):
             return ""  # where to look is already in this environment
         done = subprocess.run(
-            line, shell=True, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=60, check=False
+            line, shell=True, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=240, check=False
         )
         return "\n".join(text.rstrip() for text in done.stdout.splitlines()) + "\n" * bool(done.stdout)
 
@@ -203,7 +203,7 @@ def test_the_pipeline_without_epics(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     assert without_compiling(done.stdout) == "24598 events\n"
@@ -216,7 +216,7 @@ def test_the_tests_of_a_task(tmp_path: Path) -> None:
         (tmp_path / f"test_{number}.py").write_text(section(page, title)[0].text)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'examples'}"}
     line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(tmp_path)]
-    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert "3 passed" in done.stdout, done.stdout
 
 

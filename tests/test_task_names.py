@@ -209,7 +209,7 @@ def test_two_tasks_of_one_class_run_side_by_side() -> None:
         pipeline.create_task("ToySink")
         pipeline.connect(["Numbers", "Half", "Other", "ToySink"])
         pipeline.start()
-        pipeline.wait(30)
+        pipeline.wait(60)
         assert not pipeline.errors
         reports = {name: process.reports for name, process in pipeline.processes.items()}
         assert {name: of["counter"] for name, of in reports.items()} == dict.fromkeys(reports, 7)
@@ -221,12 +221,12 @@ def test_an_error_names_the_task_and_not_its_class() -> None:
         pipeline.follow(pipeline.creating({"ToySource": "ToySource", "Frail": "ToyFilter"}))
         pipeline.connect(["ToySource", "Frail"])
         pipeline.start()
-        pipeline.wait(30)
+        pipeline.wait(60)
         [error] = pipeline.errors
         assert (error.task, str(error)) == ("Frail", "ValueError: cannot work with item 2")
         pipeline.configure({"Frail": {"fail_at": -1}})
         pipeline.start()  # the process that has failed is replaced under its name
-        pipeline.wait(30)
+        pipeline.wait(60)
         assert not pipeline.errors
         with pytest.raises(ValueError, match="no task class 'ToyFiltr'; there are: "):
             pipeline.create_task("Third", "ToyFiltr")

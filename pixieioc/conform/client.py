@@ -68,7 +68,7 @@ class Watch:
         """Forgets what came so far."""
         self.posts.clear()
 
-    def until(self, name: str, wanted: Any, seconds: float = 10.0) -> Post:
+    def until(self, name: str, wanted: Any, seconds: float = 60.0) -> Post:
         """Waits until a process variable has posted a value (or one for which `wanted` is true), or had before."""
         holds = wanted if callable(wanted) else lambda value: value == wanted
         end = time.monotonic() + seconds
@@ -120,7 +120,7 @@ class CaClient:
         """The time stamp, Unix time."""
         return self.raw(name, format=aioca.FORMAT_TIME).timestamp
 
-    def until(self, name: str, wanted: Any, seconds: float = 10.0) -> Any:
+    def until(self, name: str, wanted: Any, seconds: float = 60.0) -> Any:
         """Waits until a process variable has a value, or one for which `wanted` is true."""
         with self.watch(name) as watch:
             return watch.until(name, wanted, seconds).value
@@ -131,14 +131,14 @@ class CaClient:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def put(self, name: str, value: Any, timeout: float = 20.0, *, datatype: Any = None) -> None:
+    def put(self, name: str, value: Any, timeout: float = 60.0, *, datatype: Any = None) -> None:
         """A put with callback: returns when it has completed, PutFailed if it failed.
 
         Sent as the PV's own type, or as `datatype`, one of aioca's DBR_ codes.
         """
         self.put_later(name, value, timeout, datatype=datatype).result()
 
-    def put_later(self, name: str, value: Any, timeout: float = 20.0, *, datatype: Any = None) -> Future[None]:
+    def put_later(self, name: str, value: Any, timeout: float = 60.0, *, datatype: Any = None) -> Future[None]:
         """A put with callback that completes later."""
         return self._start(self._put(name, value, timeout, datatype))
 

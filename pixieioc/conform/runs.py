@@ -10,7 +10,7 @@ import sys
 import time
 
 from pixieioc.conform.results import NotTried
-from pixieioc.conform.target import INVALID, MAJOR, MINOR, NO_ALARM, SLACK, Target
+from pixieioc.conform.target import INVALID, MAJOR, MINOR, NO_ALARM, Target
 
 #: A folder that can neither be nor be made.
 _NOWHERE = "/dev/null/pixieioc-conform/"
@@ -31,7 +31,7 @@ def put_ends_with_the_run(t: Target) -> None:
         t.reads(name, wanted)
     t.reads("DetectorState_RBV", "Idle", NO_ALARM)
     t.reads("RunEndReason_RBV", "Preset", NO_ALARM)
-    t.reads("ElapsedReal_RBV", lambda seconds: 0.99 <= seconds <= 1.0 + SLACK, must="1 s, or a little more")
+    t.reads("ElapsedReal_RBV", lambda seconds: 0.99 <= seconds <= 1.0 + t.slack, must="1 s, or a little more")
     for task in t.tasks:
         t.reads(f"{task}:Status", "WAITING")
         for name in ("QueueSize_RBV", "Dropped_RBV", "Balance_RBV"):
@@ -46,7 +46,7 @@ def start_is_posted_at_once_and_the_end_in_order(t: Target) -> None:
         watch.clear()
         pending = t.begin("Acquire", 1)
         for name, value in (("Acquire", "Acquire"), ("Acquire_RBV", "Acquiring"), ("AcquireBusy", "Acquiring")):
-            watch.until(name, value, SLACK)
+            watch.until(name, value, t.slack)
         t.answered(pending, 0.5 + t.bound)
         t.expect(watch.values("Acquire")[-1] == "Done", "the put was answered before Acquire = Done was posted")
         sequence = watch.sequence()
@@ -82,7 +82,7 @@ def bad_end_fails_the_put(t: Target) -> None:
     t.run_for(0)
     pending = t.start()
     t.put("Kill", 1)
-    t.answered(pending, SLACK, failing=True)
+    t.answered(pending, t.slack, failing=True)
     good = ("None", "Preset", "Operator stop", "Source end")
     t.reads("RunEndReason_RBV", lambda reason: reason not in good, must="Abort, or what has failed")
     t.reads("Acquire", "Done")
@@ -97,7 +97,7 @@ def lost_task_fails_the_put_and_the_next_run_works(t: Target) -> None:
         t.signal(t.sink, signal.SIGKILL)
         killed = time.monotonic()
         for name, value in ((f"{t.sink}:Status", "LOST"), (f"{t.sink}:ERROR", "ERROR"), ("State_RBV", "PANICKING")):
-            watch.until(name, value, 1.0 + SLACK)
+            watch.until(name, value, 1.0 + t.slack)
         t.note(f"told after {time.monotonic() - killed:.2f} s")
     t.answered(pending, t.bound, failing=True)
     t.reads("DetectorState_RBV", "Error", MAJOR)
@@ -129,7 +129,7 @@ def stop_drains_and_answers_both(t: Target) -> None:
     for name, value in (("Stop", 1), ("Acquire", 0)):
         pending = t.start()
         t.put(name, value)
-        t.answered(pending, SLACK)
+        t.answered(pending, t.slack)
         t.reads("DetectorState_RBV", "Idle", NO_ALARM)
         t.reads("RunEndReason_RBV", "Operator stop", NO_ALARM)
         t.reads(f"{t.sink}:QueueSize_RBV", 0)
@@ -141,7 +141,7 @@ def abort_answers_both(t: Target) -> None:
     t.run_for(0)
     pending = t.start()
     t.put("Abort", 1)
-    t.answered(pending, SLACK)
+    t.answered(pending, t.slack)
     t.reads("DetectorState_RBV", "Aborted", MINOR)
     t.reads("RunEndReason_RBV", "Abort")
 
@@ -157,7 +157,7 @@ def second_start_is_refused_and_disturbs_nothing(t: Target) -> None:
     t.refused("EraseStart", 1)
     t.client.put_and_forget("Acquire", 1)
     t.note("caput Acquire 1")
-    t.becomes("CmdStatus_RBV", "Refused", SLACK)
+    t.becomes("CmdStatus_RBV", "Refused", t.slack)
     t.reads("RunId_RBV", run)
     t.reads("State_RBV", "RUNNING")
     t.expect(not pending.future.done(), "the put of the run was answered although the run is in progress")
@@ -202,20 +202,20 @@ def start_that_is_not_ready_says_why(t: Target) -> None:
     t.needs("AutoSave", "FilePath")
     run = t.get("RunId_RBV")
     with t.set_to(FilePath=_NOWHERE, AutoSave="Yes"):
-        t.becomes("Ready_RBV", "No", 5)
+        t.becomes("Ready_RBV", "No", 5 + t.slack)
         t.reads("ReadyMessage_RBV", lambda text: _NOWHERE.rstrip("/") in text, must=f"that {_NOWHERE} cannot be used")
         t.refused("Acquire", 1)
         t.reads("RunId_RBV", run)
-    t.becomes("Ready_RBV", "Yes", 5)
+    t.becomes("Ready_RBV", "Yes", 5 + t.slack)
 
 
 def start_that_is_ready_takes_data_within_a_second(t: Target) -> None:
     """A start given while Ready takes data within a second; that a run is in progress is no alarm of Ready."""
     t.run_for(0)
-    t.becomes("Ready_RBV", "Yes", 10)
+    t.becomes("Ready_RBV", "Yes", 10 + t.slack)
     began = time.monotonic()
     pending = t.begin("Acquire", 1)
-    t.becomes(f"{t.source}:Counter_RBV", lambda count: count > 0, 1.0 + SLACK, must="more than 0")
+    t.becomes(f"{t.source}:Counter_RBV", lambda count: count > 0, 1.0 + t.slack, must="more than 0")
     t.note(f"data after {time.monotonic() - began:.2f} s")
     t.reads("Ready_RBV", "No", NO_ALARM)
     t.stop(pending)
@@ -226,10 +226,10 @@ def kill_works_at_any_moment(t: Target) -> None:
     t.run_for(0)
     pending = t.begin("Acquire", 1)
     t.put("Kill", 1)
-    t.answered(pending, SLACK, failing=None)
+    t.answered(pending, t.slack, failing=None)
     again = t.begin("Acquire", 1)  # which makes the tasks
     t.put("Stop", 1)
-    t.answered(again, SLACK, failing=None)
+    t.answered(again, t.slack, failing=None)
     t.reads("Acquire", "Done")
     t.reads("IOC:ERROR", "OK", NO_ALARM)
 
@@ -242,7 +242,7 @@ def times_are_those_of_the_source(t: Target) -> None:
     for _ in range(_POINTS):
         t.put("Acquire", 1, _POINT + t.bound)
         right = f"{_POINT} s, or a little more"
-        times.append(float(t.reads("ElapsedReal_RBV", lambda s: _POINT <= s + 1e-6 <= _POINT + SLACK, must=right)))
+        times.append(float(t.reads("ElapsedReal_RBV", lambda s: _POINT <= s + 1e-6 <= _POINT + t.slack, must=right)))
         counts.append(float(t.reads(f"{t.sink}:Events_RBV", lambda events: events >= 0)))
     late = statistics.median(times) - _POINT  # of a computer that has much to do, one may be
     t.note(f"runs end {1000 * late:.1f} ms behind the preset (median)")

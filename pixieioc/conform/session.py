@@ -103,7 +103,7 @@ def _as_it_was(client: CaClient, left: list[str]) -> Iterator[None]:
     """Brings all settings back at the end, of which a file has a copy until then; `left` is what could not be."""
     before = str(client.get("ConfigJSON_RBV"))
     copy = Path(tempfile.gettempdir()) / f"pixieioc-conform-{client.prefix.strip(':')}-{os.getpid()}.json"
-    copy.write_text(before)
+    copy.write_text(before, encoding="utf-8")
     try:
         yield
     finally:

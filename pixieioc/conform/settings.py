@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from pixieioc.conform.target import INVALID, SLACK, Target
+from pixieioc.conform.target import INVALID, Target
 
 
 def setpoint_is_used_when_its_put_is_answered(t: Target) -> None:
@@ -20,13 +20,18 @@ def setpoint_is_used_when_its_put_is_answered(t: Target) -> None:
 
 def impossible_setpoint_goes_back_and_says_the_range(t: Target) -> None:
     """A value that is impossible by itself is refused with the allowed range; the setpoint goes back and is posted."""
-    for name, bad in (("PresetReal", -1), (f"{t.source}:HangTimeout", -5), ("StopTimeout", 1e9)):
+    for name, bad in (
+        ("PresetReal", -1),
+        (f"{t.source}:HangTimeout", -5),
+        (f"{t.source}:HangTimeout", 1e-9),
+        ("StopTimeout", 1e9),
+    ):
         before = t.get(name)
         with t.watch(name) as watch:
             watch.clear()
             why = t.refused(name, bad)
             t.expect(re.search(r"from \S+ to \S+|must be", why), f"the reason has no range: {why!r}")
-            watch.until(name, before, SLACK)
+            watch.until(name, before, t.slack)
         t.reads(name, before)
 
 
@@ -114,7 +119,7 @@ def later_of_two_starts_is_refused(t: Target) -> None:
     run = t.get("RunId_RBV")
     first, second = t.begin("Acquire", 1), t.begin("Acquire", 1)
     t.answered(first, 0.5 + t.bound)
-    t.answered(second, SLACK, failing=True)
+    t.answered(second, t.slack, failing=True)
     t.reads("RunId_RBV", run + 1)
 
 
@@ -125,7 +130,7 @@ def puts_take_effect_in_order(t: Target) -> None:
         puts = [t.begin(name, value) for value in values]
         for put in puts:
             t.answered(put, t.bound)
-        watch.until(name, values[-1], SLACK)
+        watch.until(name, values[-1], t.slack)
         order = watch.values(name)[-len(values) :]
     t.expect(order == values, f"{name} has posted {order}, the puts were {values}")
 
@@ -135,6 +140,6 @@ def outcome_of_a_command_is_always_told(t: Target) -> None:
     for name, value, status in (("PresetReal", -5, "Refused"), ("PresetReal", 5, "OK"), ("Stop", 1, "OK")):
         t.client.put_and_forget(name, value)
         t.note(f"caput {name} {value}")
-        t.becomes("CmdStatus_RBV", status, 1.0 + SLACK)
-        t.becomes("CmdMessage_RBV", lambda text, name=name: text.startswith(name), 1.0 + SLACK)
+        t.becomes("CmdStatus_RBV", status, 1.0 + t.slack)
+        t.becomes("CmdMessage_RBV", lambda text, name=name: text.startswith(name), 1.0 + t.slack)
         t.reads("CmdUser_RBV", lambda user: re.fullmatch(r"\S+@\S+", user) is not None)

@@ -20,16 +20,17 @@ PUTFAIL, TIMEOUT = 160, 80
 #: Severities as Channel Access has them.
 NO_ALARM, MINOR, MAJOR, INVALID = range(4)
 _SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
-#: Seconds that the network and the computers may take on top of what a rule says.
+#: Seconds that the network and the computers may take on top of what a rule says, unless the site allows others.
 SLACK = 1.0
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a site allows beyond puts: faults in the tasks' processes, and a folder for raw files."""
+    """What a site allows beyond puts: faults in the tasks' processes, a folder for raw files, and time."""
 
     faults: bool = False
     files: str = ""
+    slack: float = SLACK  #: seconds that its network and computers may take on top of what a rule says
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Target:
     def __init__(self, client: CaClient, allowed: Allowed | None = None) -> None:
         self.client = client
         self.allowed = allowed or Allowed()
-        self.prefix = client.prefix
+        self.prefix, self.slack = client.prefix, self.allowed.slack
         self.steps: list[str] = []
         self._there: dict[str, bool] = {}
         self.tasks = [name for name in str(client.get("Tasks_RBV")).split(",") if name]
@@ -91,7 +92,7 @@ class Target:
         """Whether there is such a process variable."""
         if name not in self._there:
             try:
-                self.client.get(name, 1.0)
+                self.client.get(name, self.slack)
                 self._there[name] = True
             except NoAnswer:
                 self._there[name] = False
@@ -150,12 +151,12 @@ class Target:
 
     def put(self, name: str, value: Any, within: float | None = None) -> float:
         """A put with callback, which must succeed; the seconds until its answer."""
-        return self.answered(self.begin(name, value), self.bound + SLACK if within is None else within)
+        return self.answered(self.begin(name, value), self.bound + self.slack if within is None else within)
 
     def refused(self, name: str, value: Any) -> str:
         """A put that must be refused at once; the reason that the IOC gives."""
-        took = self.answered(self.begin(name, value), 10, failing=True)
-        self.expect(took < 2 * SLACK, f"the refusal took {took:.1f} s, it must come at once")
+        took = self.answered(self.begin(name, value), 10 + self.slack, failing=True)
+        self.expect(took < 2 * self.slack, f"the refusal took {took:.1f} s, it must come at once")
         self.reads("CmdStatus_RBV", "Refused")
         return str(self.reads("CmdMessage_RBV", lambda text: text != ""))
 
@@ -170,15 +171,15 @@ class Target:
     def start(self) -> Pending:
         """Starts a run that is then going on, with data."""
         pending = self.begin("Acquire", 1)
-        self.becomes("Acquire_RBV", "Acquiring", SLACK)
-        self.becomes("DetectorState_RBV", "Acquire", 10)
-        self.becomes(f"{self.source}:Counter_RBV", lambda count: count > 0, 10)
+        self.becomes("Acquire_RBV", "Acquiring", self.slack)
+        self.becomes("DetectorState_RBV", "Acquire", 10 + self.slack)
+        self.becomes(f"{self.source}:Counter_RBV", lambda count: count > 0, 10 + self.slack)
         return pending
 
     def stop(self, pending: Pending) -> None:
         """Ends a run well."""
         self.put("Stop", 1)
-        self.answered(pending, SLACK)
+        self.answered(pending, self.slack)
 
     # -- faults -------------------------------------------------------------------------------------------------------
 

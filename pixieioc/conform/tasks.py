@@ -6,7 +6,7 @@ import signal
 import time
 
 from pixieioc.conform.results import NotTried
-from pixieioc.conform.target import MAJOR, MINOR, NO_ALARM, SLACK, Target
+from pixieioc.conform.target import MAJOR, MINOR, NO_ALARM, Target
 
 
 def values_of_one_report_have_one_stamp(t: Target) -> None:
@@ -18,11 +18,11 @@ def values_of_one_report_have_one_stamp(t: Target) -> None:
     with t.watch(*names) as watch:
         watch.clear()
         begin = t.get(names[0])
-        watch.until(names[0], lambda count: count > begin, 10)
+        watch.until(names[0], lambda count: count > begin, 10 + t.slack)
         watch.clear()
         for _ in range(6):  # cycles
             last = t.get(names[0])
-            watch.until(names[0], lambda count, last=last: count > last, 10)
+            watch.until(names[0], lambda count, last=last: count > last, 10 + t.slack)
         posts = list(watch.posts)
     t.stop(pending)
     cycles: dict[float, set[str]] = {}
@@ -38,7 +38,7 @@ def error_latches_until_it_is_acknowledged(t: Target) -> None:
     """ERROR of a task stays MAJOR through a good run until ErrorAck; ErrorFirst names the first of a cascade."""
     t.needs_faults()
     t.signal(t.sink, signal.SIGKILL)
-    t.becomes(f"{t.sink}:ERROR", "ERROR", 1.0 + SLACK)
+    t.becomes(f"{t.sink}:ERROR", "ERROR", 1.0 + t.slack)
     t.run_for(0.3)
     t.put("Acquire", 1, 60)
     t.reads("DetectorState_RBV", "Idle")
@@ -63,14 +63,14 @@ def long_work_is_no_hang(t: Target) -> None:
     pending = t.start()
     t.signal(t.sink, signal.SIGSTOP)
     try:
-        t.becomes(f"{t.sink}:HeartBeatAge_RBV", lambda age: age > 3, 6 + SLACK)
+        t.becomes(f"{t.sink}:HeartBeatAge_RBV", lambda age: age > 3, 6 + t.slack)
         severity = t.client.severity(f"{t.sink}:HeartBeatAge_RBV")
         t.expect(severity == MINOR, f"{t.sink}:HeartBeatAge_RBV has severity {severity}, must be MINOR from 3 s")
     finally:
         t.signal(t.sink, signal.SIGCONT)
-    t.becomes(f"{t.sink}:HeartBeatAge_RBV", lambda age: age < 3, 5)
+    t.becomes(f"{t.sink}:HeartBeatAge_RBV", lambda age: age < 3, 5 + t.slack)
     count = t.get(f"{t.sink}:Counter_RBV")
-    t.becomes(f"{t.sink}:Counter_RBV", lambda now: now > count, 10)
+    t.becomes(f"{t.sink}:Counter_RBV", lambda now: now > count, 10 + t.slack)
     t.reads("State_RBV", "RUNNING")
     t.reads(f"{t.sink}:ERROR", "OK", NO_ALARM)
     t.stop(pending)

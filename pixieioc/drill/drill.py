@@ -17,10 +17,10 @@ from pixieioc.drill.faults import Fault, Outcome
 from pixieioc.drill.files import Files, how_it_ended
 from pixieioc.drill.table import Table
 
-#: What messages and a busy computer may take on top of what a rule says, in seconds.
+#: What messages and a busy computer may take on top of what a rule says, in seconds, unless another time is given.
 SLACK = 1.0
-#: HangTimeout of all tasks while one may hang, in seconds, and what finding out may take on top.
-HANG_TIMEOUT, _NOTICED = 2.0, 3.5
+#: HangTimeout of all tasks while one may hang, in seconds, and what finding out may take; the slack is on top of both.
+_HANG_TIMEOUT, _NOTICED = 1.0, 2.5
 #: Otherwise it is as configured: on a busy computer a task that is well may get no processor for that long.
 _MAY_HANG = (Outcome.HANGS, Outcome.PASSES)
 _ECA_TIMEOUT = 80
@@ -67,7 +67,7 @@ def row_of(fault: Fault, stop: bool) -> str:
 class Drill:
     """An IOC in simulation, on this computer."""
 
-    def __init__(self, client: Client, seed: int) -> None:
+    def __init__(self, client: Client, seed: int, slack: float = SLACK) -> None:
         """Raises Unfit that says why this IOC is none for a drill."""
         self._client = client
         self._random = random.Random(seed)
@@ -79,7 +79,9 @@ class Drill:
             raise Unfit(f"a run is in progress: {client.get('StatusMessage_RBV')}")
         self.tasks = str(client.get("Tasks_RBV")).split(",")
         self._stop_timeout = float(client.get("StopTimeout_RBV"))
-        self._bound = self._stop_timeout + 2 + SLACK
+        self._slack, self._hang_timeout = slack, _HANG_TIMEOUT + slack
+        self._noticed = _NOTICED + slack
+        self._bound = self._stop_timeout + 2 + slack
         self._ioc = psutil.Process(int(client.get("IOC:PROCESS_ID")))
         self._files = Files(Path(str(client.get("FilePath"))))
         self.table = Table()
@@ -105,7 +107,7 @@ class Drill:
     def _limit_hangs(self, fault: Fault) -> None:
         """Has tasks that hang killed soon if this fault may come to that."""
         for name, configured in self._hang_timeouts.items():
-            wanted = HANG_TIMEOUT if fault.outcome in _MAY_HANG else configured
+            wanted = self._hang_timeout if fault.outcome in _MAY_HANG else configured
             if self._client.get(name) != wanted:
                 self._client.put(name, wanted)
 
@@ -126,8 +128,8 @@ class Drill:
         self._limit_hangs(fault)
         client.put("PresetMode", "No preset")
         puts = [client.put_later("Acquire", 1, 120.0)]
-        client.until("DetectorState_RBV", "Acquire", 20)
-        client.until(f"{self.tasks[0]}:Counter_RBV", lambda count: count > 0, 20)
+        client.until("DetectorState_RBV", "Acquire", 20 + self._slack)
+        client.until(f"{self.tasks[0]}:Counter_RBV", lambda count: count > 0, 20 + self._slack)
         time.sleep(self._random.random())  # the random moment: nothing is waited for
         fault.do(task, pids[task], self._random.random())
         began = time.monotonic()
@@ -136,7 +138,7 @@ class Drill:
             puts.append(client.put_later("Stop", 1, 60.0))
             self._undo(fault, pids[task])
         elif fault.outcome is Outcome.ENDS:
-            client.until(f"{task}:ERROR", "ERROR", 1 + SLACK)
+            client.until(f"{task}:ERROR", "ERROR", 1 + self._slack)
             told.append(time.monotonic() - began)
         elif fault.outcome is not Outcome.HANGS:
             self._undo(fault, pids[task])
@@ -146,11 +148,11 @@ class Drill:
             puts.append(client.put_later("Stop", 1, 60.0))
             began = time.monotonic()
         elif not stop:
-            client.until(f"{task}:ERROR", "ERROR", HANG_TIMEOUT + _NOTICED)
+            client.until(f"{task}:ERROR", "ERROR", self._hang_timeout + self._noticed)
             told.append(time.monotonic() - began)
-        patience = self._bound + (HANG_TIMEOUT + _NOTICED if fault.outcome is Outcome.HANGS and not stop else 0.0)
+        noticed = self._hang_timeout + self._noticed if fault.outcome is Outcome.HANGS and not stop else 0.0
         try:
-            self._answers(puts, began + patience)
+            self._answers(puts, began + self._bound + noticed)
         finally:
             if fault.lift is not None:
                 fault.lift(pids[task])

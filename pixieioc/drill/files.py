@@ -32,7 +32,7 @@ class Files:
         named: set[Path] = set()
         for sidecar in sorted(sidecars):
             try:
-                about = json.loads(sidecar.read_text())
+                about = json.loads(sidecar.read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
                 yield f"{sidecar} cannot be read: {error}"
                 continue
@@ -61,7 +61,7 @@ def how_it_ended(sidecar: Path, expected: tuple[str, bool], seconds: float = _RE
     """
     end = time.monotonic() + seconds
     while True:
-        record = json.loads(sidecar.read_text()).get("record") or {}
+        record = json.loads(sidecar.read_text(encoding="utf-8")).get("record") or {}
         found = record.get("end_reason"), record.get("good")
         if found == expected or time.monotonic() > end:
             return found

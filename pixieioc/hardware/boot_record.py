@@ -30,7 +30,7 @@ class BootRecord:
         if self.path is None:
             return False
         try:
-            return json.loads(self.path.read_text()) == _content(modules, firmware)
+            return json.loads(self.path.read_text(encoding="utf-8")) == _content(modules, firmware)
         except (OSError, ValueError):  # nothing was noted, or nothing that can be read: boot
             return False
 
@@ -41,7 +41,7 @@ class BootRecord:
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             new = self.path.with_suffix(".new")
-            new.write_text(json.dumps(_content(modules, firmware), indent=1))
+            new.write_text(json.dumps(_content(modules, firmware), indent=1), encoding="utf-8")
             new.replace(self.path)
 
     def forget(self) -> None:
@@ -53,7 +53,7 @@ class BootRecord:
 def _content(modules: Sequence[ModuleInfo], firmware: Sequence[Firmware]) -> dict[str, Any]:
     files = [path.absolute() for each in firmware for path in each.files]
     return {
-        "computer": _COMPUTER.read_text().strip(),
+        "computer": _COMPUTER.read_text(encoding="utf-8").strip(),
         "modules": [[info.slot, info.kind, info.serial] for info in modules],
         "firmware": [[str(path), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files],
     }

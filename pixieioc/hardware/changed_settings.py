@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pixieioc.hardware.crate import ModuleInfo
-from pixieioc.hardware.crate_settings import Setting
-from pixieioc.hardware.setting_table import CHANNEL_SETTINGS, MODULE_SETTINGS
+from pixieioc.hardware.setting_table import CHANNEL_SETTINGS, MODULE_SETTINGS, Setting
 
 #: Where a file of changes has its sum.
 _SUM = "sha256"

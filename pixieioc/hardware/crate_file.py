@@ -43,7 +43,7 @@ class CrateFile:
 def read_crate_file(path: Path) -> CrateFile:
     """Reads and checks the file; HardwareError names it, the key, and what is allowed."""
     try:
-        content = tomllib.loads(path.read_text())
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise _wrong(path, str(error)) from error
     _refuse_unknown(path, "", content, _KEYS)

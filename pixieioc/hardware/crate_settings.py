@@ -1,82 +1,34 @@
 """The settings of all modules of a crate as they were read from them, and how new ones reach the modules.
 
-Several that are applied together are written in an order in which each of them is possible and none undoes another; a
-value that a module would clamp without an error is refused. Whatever was written, the channel is read again: what a
-value is, the module says, and one write can change others.
+Whatever was written, the channel is read again: what a value is, the module says, and one write can change others.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from pixieioc.counted import counted
-from pixieioc.hardware.crate import Crate, ModuleInfo
+from pixieioc.hardware.crate import Crate
 from pixieioc.hardware.error import HardwareError
-from pixieioc.hardware.parameters import ChannelSettings, Limits, clock_divider, tick_us
-from pixieioc.hardware.setting_table import BITS, CHANNEL_BITS, CHANNEL_SETTINGS, MODULE_BITS, MODULE_SETTINGS
-
-#: A name, and the module, or module and channel.
-Setting = tuple[str, tuple[int, ...]]
-_RANGE = "SLOW_FILTER_RANGE"
-#: What the limits of a parameter depend on.
-_DEPEND_ON = {
-    "TRIGGER_RISETIME": ("TRIGGER_FLATTOP",), "TRIGGER_FLATTOP": ("TRIGGER_RISETIME",),
-    "TRIGGER_THRESHOLD": ("TRIGGER_RISETIME",), "ENERGY_RISETIME": ("ENERGY_FLATTOP", _RANGE),
-    "ENERGY_FLATTOP": ("ENERGY_RISETIME", _RANGE), "TRACE_DELAY": ("TRACE_LENGTH",),
-}  # fmt: skip
-#: What else they change, or are changed by.
-_COUPLED = {*_DEPEND_ON, "TRACE_LENGTH"}
-#: Parameters in the order in which they are written: what determines others first; BLCUT last, as others overwrite it.
-#: Those of one line may be possible in one order only.
-_ORDER = (
-    ("TRIGGER_RISETIME", "TRIGGER_FLATTOP"),
-    ("TRIGGER_THRESHOLD",),
-    ("ENERGY_RISETIME", "ENERGY_FLATTOP"),
-    ("TRACE_LENGTH",),
-    ("TRACE_DELAY",),
-    tuple(name for name in CHANNEL_SETTINGS if name not in _COUPLED | {"TAU", "BLCUT"}),
-    ("TAU",),
-    ("BLCUT",),
-)
-#: These are cut off to their step by the SDK, also if a value is below by no more than the rounding of a number.
-_CUT_OFF = ("TRIGGER_THRESHOLD", "TRACE_LENGTH", "TRACE_DELAY", "VOFFSET")
-#: The part of a step that is added to them.
-_NUDGE = 1e-4
-#: Bits of MODULE_CSRB that only one module may have: they are taken from one before another gets them.
-_ROLES = MODULE_BITS["BackplanePullup"].mask | MODULE_BITS["Director"].mask | MODULE_BITS["ChassisMaster"].mask
+from pixieioc.hardware.setting_plan import FILTER_RANGE, KnownSettings
+from pixieioc.hardware.setting_table import CHANNEL_BITS, CHANNEL_SETTINGS, MODULE_BITS, MODULE_SETTINGS, Setting
 
 
-class CrateSettings:
-    """The settings of the modules of a booted crate; `values` are lists `[module]` or `[module][channel]`, by name.
-
-    There are values for `channels` channels of each module; those that a module does not have are 0, as is what is read
-    only: the SDK or the start of a run sets it.
-    """
+class CrateSettings(KnownSettings):
+    """The settings of the modules of a booted crate; what is read only is 0: the SDK or the start of a run sets it."""
 
     def __init__(self, crate: Crate, channels: int) -> None:
         """Reads all; HardwareError if that fails."""
+        super().__init__(crate.modules, channels)
         self._crate = crate
-        self._modules = crate.modules
-        count = len(self._modules)
-        self.values: dict[str, list[Any]] = {
-            **{name: [0] * count for name in (*MODULE_SETTINGS, *MODULE_BITS)},
-            **{name: [[0] * channels for _ in range(count)] for name in (*CHANNEL_SETTINGS, *CHANNEL_BITS)},
-        }
-        self._channels = channels
         self.read()
-
-    @property
-    def modules(self) -> int:
-        """How many modules there are."""
-        return len(self._modules)
 
     def read(self, places: Iterable[tuple[int, ...]] | None = None) -> None:
         """Reads the settings of some modules and channels, or all."""
         if places is None:
-            every = range(len(self._modules))
+            every = range(self.modules)
             places = [place for m in every for place in ((m,), *((m, channel) for channel in self.channels_of(m)))]
         for place in places:
             if len(place) == 1:
@@ -84,27 +36,11 @@ class CrateSettings:
             else:
                 self._read_channel(*place)
 
-    def channels_of(self, module: int) -> range:
-        """The channels that a module has, of those that are looked at."""
-        return range(min(self._channels, self._modules[module].channels))
-
-    def value(self, setting: Setting) -> float:
-        """The value that was read last."""
-        name, place = setting
-        found: Any = self.values[name]
-        for index in place:
-            found = found[index]
-        return found
-
-    def copied(self) -> dict[str, list[Any]]:
-        """All values, which will not change."""
-        return {
-            name: [list(row) if isinstance(row, list) else row for row in rows] for name, rows in self.values.items()
-        }
-
     def apply(self, changes: Mapping[Setting, float]) -> None:
         """Has the modules use new values: all, or if one of them is not possible, none; HardwareError then."""
-        plan = self._plan(changes)
+        plan, impossible = self.plan(changes)
+        for refusal in impossible.values():
+            raise refusal
         if not plan:
             return
         before = self.copied()
@@ -116,11 +52,40 @@ class CrateSettings:
         except HardwareError:
             with suppress(HardwareError):
                 self.read(touched)
-                for (name, place), value in self._plan(_settings_in(before, touched)):
+                for (name, place), value in self.plan(_settings_in(before, touched))[0]:
                     self._write(name, place, value)
             with suppress(HardwareError):
                 self.read(touched)
             raise
+
+    def apply_possible(self, changes: Mapping[Setting, float]) -> dict[Setting, HardwareError]:
+        """Has the modules use those of the new values that are possible; returns why each of the others is not.
+
+        HardwareError if something has failed: then some of them are in use.
+        """
+        impossible: dict[Setting, HardwareError] = {}
+        while True:
+            plan, unfit = self.plan({key: value for key, value in changes.items() if key not in impossible})
+            impossible |= unfit
+            refused = self._write_accepted(plan)
+            self.read(self._touched(setting for setting, _ in plan))
+            if not refused:
+                return impossible
+            impossible |= refused  # what was to come behind them is planned anew
+
+    def _write_accepted(self, plan: Iterable[tuple[Setting, float]]) -> dict[Setting, HardwareError]:
+        """Writes until a module refuses something; then nothing more in that place. Returns what was refused."""
+        refused: dict[Setting, HardwareError] = {}
+        for (name, place), value in plan:
+            if any(place[: len(other)] == other for _, other in refused):
+                continue
+            try:
+                self._write(name, place, value)
+            except HardwareError as error:
+                if not error.refuses:
+                    raise
+                refused[name, place] = error
+        return refused
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -143,7 +108,7 @@ class CrateSettings:
         found: set[tuple[int, ...]] = set()
         for name, place in written:
             found.add(place)
-            if name == _RANGE:
+            if name == FILTER_RANGE:
                 found |= {(*place, channel) for channel in self.channels_of(*place)}
         return found
 
@@ -152,98 +117,6 @@ class CrateSettings:
             self._crate.write_module(place[0], name, value)
         else:
             self._crate.write_channel(place[0], place[1], name, value)
-
-    # -- what is written, and in which order --------------------------------------------------------------------------
-
-    def _plan(self, changes: Mapping[Setting, float]) -> list[tuple[Setting, float]]:
-        """The writes in their order, of what is not so already; HardwareError if one is not possible."""
-        wanted = self._with_registers(changes)
-        of_modules = {key: value for key, value in wanted.items() if len(key[1]) == 1 and value != self.value(key)}
-        for (name, (module,)), value in of_modules.items():
-            info = MODULE_SETTINGS[name]
-            if info.read_only:
-                raise HardwareError(name, 0, "is read only", module=module)
-            if not info.low <= value <= info.high or (info.whole and value != int(value)):
-                raise _refusal(name, value, (info.low, info.high), info.unit, (module,))
-        ranges = {place: value for (name, place), value in of_modules.items() if name == _RANGE}
-        plan = [((_RANGE, place), value) for place, value in ranges.items()]
-        by_channel: dict[tuple[int, ...], dict[str, float]] = {}
-        for (name, place), value in wanted.items():
-            if len(place) == 2:
-                by_channel.setdefault(place, {})[name] = value
-        for place, of_channel in by_channel.items():
-            slow = int(ranges[place[:1]] if place[:1] in ranges else self.values[_RANGE][place[0]])
-            plan += [((name, place), value) for name, value in self._plan_channel(place, of_channel, slow)]
-        rest = [(key, value) for key, value in of_modules.items() if key[0] != _RANGE]
-        return plan + sorted(rest, key=lambda each: (int(each[1]) & _ROLES).bit_count() if _has_roles(each[0]) else 0)
-
-    def _with_registers(self, changes: Mapping[Setting, float]) -> dict[Setting, float]:
-        """The same changes, with bits as values of their registers."""
-        wanted = {key: value for key, value in changes.items() if key[0] not in BITS}
-        for (name, place), value in changes.items():
-            if name in BITS:
-                bits = BITS[name]
-                register = (bits.register, place)
-                wanted[register] = bits.put_into(wanted.get(register, self.value(register)), value)
-        return wanted
-
-    def _plan_channel(
-        self, place: tuple[int, ...], wanted: Mapping[str, float], slow: int
-    ) -> Iterator[tuple[str, float]]:
-        module, channel = place
-        info = self._modules[module]
-        if channel not in self.channels_of(module):
-            raise HardwareError(next(iter(wanted)), 0, f"has {counted(info.channels, 'channel')} only", module=module)
-        # The same arithmetic as in the module says what each write makes of the others.
-        settings, filter_range = self._as_in_module(module, channel), [int(self.values[_RANGE][module])]
-        settings.filter_range = lambda: filter_range[0]
-        filter_range[0] = slow
-        settings.derive()
-        cut_changes = slow != self.values[_RANGE][module]
-        for names in _ORDER:
-            left = [name for name in names if name in wanted]
-            while left:
-                possible = [name for name in left if _fits(settings.limits(name), wanted[name])]
-                if not possible:
-                    raise self._impossible(info, left[0], wanted[left[0]], settings, place)
-                for name in possible[:1] if names[0] in _DEPEND_ON else possible:
-                    left.remove(name)
-                    now = settings.read(name) if name in _COUPLED else self.values[name][module][channel]
-                    if _same(now, wanted[name]) and not (name == "BLCUT" and cut_changes):
-                        continue
-                    value = _uncut(name, wanted[name], settings.limits(name))
-                    settings.write(name, value)
-                    cut_changes |= name in ("TAU", "CHANNEL_CSRA")
-                    yield name, value
-
-    def _as_in_module(self, module: int, channel: int) -> ChannelSettings:
-        """What depends on each other in a channel, as the module has it."""
-        info = self._modules[module]
-        slow = int(self.values[_RANGE][module])
-        settings, tick = ChannelSettings(info, lambda: slow), tick_us(info)
-        read = {name: self.values[name][module][channel] for name in (*_COUPLED, "XDT")}
-        v = settings.variables
-        v["FastLength"], v["FastGap"] = round(read["TRIGGER_RISETIME"] / tick), round(read["TRIGGER_FLATTOP"] / tick)
-        group = tick * 2**slow
-        v["SlowLength"], v["SlowGap"] = round(read["ENERGY_RISETIME"] / group), round(read["ENERGY_FLATTOP"] / group)
-        v["TraceLength"] = round(read["TRACE_LENGTH"] * info.adc_mhz)
-        settings.derive()
-        v["PAFlength"] = v["TriggerDelay"] + round(read["TRACE_DELAY"] / tick)
-        v["Xwait"] = round(read["XDT"] / 0.01)
-        v["FastThresh"] = round(read["TRIGGER_THRESHOLD"] * v["FastLength"] * clock_divider(info))
-        return settings
-
-    def _impossible(
-        self, info: ModuleInfo, name: str, value: float, settings: ChannelSettings, place: tuple[int, ...]
-    ) -> HardwareError:
-        limits, about = settings.limits(name), CHANNEL_SETTINGS[name]
-        others = {
-            other: settings.filter_range() if other == _RANGE else settings.read(other)
-            for other in _DEPEND_ON.get(name, ())
-        }
-        because = " and ".join(f"{other} = {known:g}" for other, known in others.items())
-        suffix = f" with {because}" if because else f" in a module {info.kind}"
-        return _refusal(name, value, (limits.low, limits.high), about.unit, place, suffix)
 
 
 def _settings_in(values: Mapping[str, list[Any]], places: Collection[tuple[int, ...]]) -> dict[Setting, float]:
@@ -260,41 +133,9 @@ def _settings_in(values: Mapping[str, list[Any]], places: Collection[tuple[int, 
     return found
 
 
-def _uncut(name: str, value: float, limits: Limits) -> float:
-    """What is written so that the nearest step comes of it; the length of a trace is that which the SDK makes of it."""
-    if name not in _CUT_OFF:
-        return value
-    if name != "TRACE_LENGTH":
-        value = limits.low + round((value - limits.low) / limits.step) * limits.step
-    return value + _NUDGE * limits.step
-
-
 def _number(value: float, whole: bool) -> int | float:
     """A number that was read. A module into which nothing was ever loaded has 0 everywhere: that may be read as 0/0."""
     if math.isnan(value):
         return 0.0
     # A BINFACTOR of 0 is read as 2^32. Ticks times their length is not exactly what a decimal number says.
     return int(value) % 2**32 if whole else float(f"{value:.12g}")
-
-
-def _has_roles(setting: Setting) -> bool:
-    return setting[0] == "MODULE_CSRB"
-
-
-def _fits(limits: Limits, value: float) -> bool:
-    slack = 1e-6 + 1e-3 * limits.step
-    return limits.low - slack <= value <= limits.high + slack
-
-
-def _same(one: float, other: float) -> bool:
-    """Whether a value need not be written; the lowest bit of a register of 32 is more than what is rounded here."""
-    return math.isclose(one, other, rel_tol=1e-10, abs_tol=1e-9)
-
-
-def _refusal(
-    name: str, value: float, limits: tuple[float, float], unit: str, place: tuple[int, ...], suffix: str = ""
-) -> HardwareError:
-    low, high = (f"{x:.10g}" for x in limits)
-    of = f" {unit}" if unit else ""
-    text = f"{value:.10g} is not possible, only {low} to {high}{of}{suffix}"
-    return HardwareError(name, 0, text, module=place[0], channel=place[1] if len(place) > 1 else None)

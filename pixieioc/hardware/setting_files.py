@@ -35,7 +35,7 @@ def save(crate: Crate, path: Path, comment: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         crate.save_settings(new)
         new.replace(path)
-        _comment_file(path).write_text(comment + "\n" if comment else "")
+        _comment_file(path).write_text(comment + "\n" if comment else "", encoding="utf-8")
     except OSError as error:
         raise HardwareError("save", 0, f"{path}: {error.strerror or error}") from error
 
@@ -52,7 +52,7 @@ def listed(folder: Path) -> list[str]:
 def comment_of(path: Path) -> str:
     """What was noted about a file of settings."""
     try:
-        return " ".join(_comment_file(path).read_text(errors="replace").split())
+        return " ".join(_comment_file(path).read_text(encoding="utf-8", errors="replace").split())
     except OSError:
         return ""
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pixieioc.hardware.crate import RUN_TIME, ModuleInfo
 from pixieioc.hardware.parameters import UNITS, ChannelSettings, Limits
 
+#: A name, and the module, or module and channel.
+Setting = tuple[str, tuple[int, ...]]
 _MAX32 = 0xFFFFFFFF
 #: One module of each kind whose limits differ.
 KINDS = tuple(ModuleInfo(2, letter, 0, 14, mhz) for letter, mhz in (("D", 100), ("F", 250), ("F", 500), ("H", 250)))

@@ -160,7 +160,7 @@ class SimulatedCrate:
         call = "Pixie16LoadDSPParametersFromFile"
         self._idle(call)
         try:
-            saved: list[dict[str, Any]] = json.loads(path.read_text())
+            saved: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
             taken = [module.settings_of(saved[n] if n < len(saved) else None) for n, module in enumerate(self._crate)]
         except FileNotFoundError as error:
             raise HardwareError(call, -701, f"file open failure: {path}") from error
@@ -173,7 +173,7 @@ class SimulatedCrate:
         call = "Pixie16SaveDSPParametersToFile"
         self._idle(call)
         try:
-            path.write_text(json.dumps([module.saved() for module in self._crate], indent=1))
+            path.write_text(json.dumps([module.saved() for module in self._crate], indent=1), encoding="utf-8")
         except OSError as error:
             raise HardwareError(call, -701, f"file open failure: {error}") from error
 

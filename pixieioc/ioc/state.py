@@ -110,7 +110,7 @@ class State:
         self._state.run_id = max(run_id, self._state.run_id)
         if self._reserved < run_id:
             self._note(run_id)
-        self._running.write_text(str(run_id))
+        self._running.write_text(str(run_id), encoding="utf-8")
         self._noted = True
 
     def reserve(self) -> None:
@@ -173,7 +173,7 @@ class State:
 
     def _cut_off(self) -> int:
         try:
-            number = self._running.read_text()
+            number = self._running.read_text(encoding="utf-8")
         except FileNotFoundError:
             return 0
         except (OSError, ValueError) as error:

@@ -28,6 +28,8 @@ _WIDER: Mapping[str, tuple[str, ...]] = {"channel": ("module",)}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: The longest name of a task, in characters: it is a part of process variables, which have at most 60.
 LONGEST_TASK_NAME = 32
+#: The shortest limit for a hang, in seconds: with less, a task would be killed that only waits for the computer.
+LEAST_HANG_TIMEOUT = 1.0
 #: From here up two names are so alike that the one may be a slip for the other.
 _ALIKE = 0.8
 
@@ -189,6 +191,11 @@ def _attributes(cls: Any, name: str) -> Iterator[str]:
     timeout = cls.start_timeout
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         yield f"{name}.start_timeout = {shorten(timeout)}: must be a number of seconds above 0"
+    if isinstance(limit := cls.hang_timeout, Parameter) and limit.low < LEAST_HANG_TIMEOUT:
+        yield (
+            f"{name}.hang_timeout has low = {limit.low:g}: must be at least {LEAST_HANG_TIMEOUT:g}; with unset=0, 0 is "
+            "accepted too, and means no limit"
+        )
     takes: Kinds = cls.takes
     if not isinstance(takes, str) and not (
         isinstance(takes, tuple) and takes and all(isinstance(t, str) for t in takes)

@@ -32,7 +32,7 @@ def left(controller: str) -> Left | None:
 def killed_for_memory() -> int:
     """How many processes of this computer the kernel has killed because memory ran out, of all of it or of a group."""
     try:
-        counts = dict(line.split() for line in _COUNTS.read_text().splitlines())
+        counts = dict(line.split() for line in _COUNTS.read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError):
         return 0
     return int(counts.get("oom_kill", 0))
@@ -55,7 +55,7 @@ def _groups(controller: str) -> Iterator[tuple[Path, tuple[str, str]]]:
 
 def _lines() -> list[str]:
     try:
-        return _OWN.read_text().splitlines()
+        return _OWN.read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
 
@@ -63,8 +63,9 @@ def _lines() -> list[str]:
 def _left(folder: Path, most: str, used: str) -> Left | None:
     """None where the group has no limit, or is not to be seen from here."""
     try:
-        allowed = int((folder / most).read_text())  # no number is `max`
-        there = int((folder / used).read_text()) - (_given_back(folder) if used.startswith("memory") else 0)
+        allowed = int((folder / most).read_text(encoding="utf-8"))  # no number is `max`
+        given_back = _given_back(folder) if used.startswith("memory") else 0
+        there = int((folder / used).read_text(encoding="utf-8")) - given_back
     except (OSError, ValueError):
         return None
     return Left(allowed - there, folder / most) if allowed < _UNLIMITED else None
@@ -73,7 +74,7 @@ def _left(folder: Path, most: str, used: str) -> Left | None:
 def _given_back(folder: Path) -> int:
     """Bytes of files that are kept in memory only for as long as nobody needs it."""
     try:
-        counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        counts = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError):
         return 0
     return int(counts.get("total_inactive_file", counts.get("inactive_file", 0)))

@@ -20,7 +20,8 @@ from pixieioc.pipeline.declaration import (
     Value,
     pv_name,
 )
-from pixieioc.pipeline.parameter import Kind, Parameter
+from pixieioc.pipeline.parameter import Parameter
+from pixieioc.pipeline.parameter_values import Kind
 from pixieioc.pipeline.report import BadReport, FrameReport, Report
 from pixieioc.presentation import Severity
 

@@ -148,7 +148,7 @@ def _numbers(parameter: Parameter[Any], shape: Shape, value: object) -> list[Any
     if array.dtype.kind not in kinds or array.shape != _sizes(shape):
         return None
     low, high = (-_EXACT, _EXACT) if parameter.device else (parameter.low, parameter.high)
-    if parameter.kind != "bool" and not bool(np.all((array >= low) & (array <= high))):
+    if parameter.kind != "bool" and not bool(np.all((array >= low) & (array <= high) | (array == parameter.unset))):
         return None
     return cast("list[Any]", (array.astype(np.float64) if parameter.kind == "float" else array).tolist())
 

@@ -6,7 +6,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Literal, Never, Self, TypeVar, cast, overload
+from typing import Any, Generic, Never, Self, TypeVar, cast, overload
 
 import numpy as np
 
@@ -22,10 +22,11 @@ from pixieioc.pipeline.declaration import (
     unknown_arguments,
 )
 from pixieioc.pipeline.error import Error
+from pixieioc.pipeline.file_names import why_no_name
+from pixieioc.pipeline.parameter_values import Kind, copied, kind_of, list_of, one_of
 from pixieioc.presentation import Access, SharedSection
 
 T = TypeVar("T")
-Kind = Literal["bool", "int", "float", "enum", "str", "strings", "numbers"]
 
 
 class Parameter(Declaration, Generic[T]):
@@ -109,7 +110,8 @@ class Parameter(Declaration, Generic[T]):
             goes_with: The name of a parameter of this task that the value must fit, in the same channel.
             fits: A function of the value and of that of `goes_with`, which raises ValueError, with what is allowed, if
                 they do not fit.
-            unset: The value that means that there is none; `at_least` and `below` do not apply to it.
+            unset: The value that means that there is none, or never; `low`, `high`, `at_least` and `below` do not apply
+                to it. So a time of which 0 means never has `low`, the shortest that makes sense, and `unset=0`.
             named: Names of some values of a whole number, which are accepted in their place; true and false are
                 accepted as 1 and 0 then.
             rule: A function of a value that is within its limits, which raises Error or ValueError, with what is wrong
@@ -148,11 +150,11 @@ class Parameter(Declaration, Generic[T]):
         self.new_process = new_process
         self.pv = pv
         self.check_declaration()
-        default = _copy(default)
+        default = copied(default)
         #: The default of one channel's value.
         depth = {"task": 0, "module": 1}.get(per, 2 + bool(times))
-        self.default_of_one: Any = _one_of(default, depth) if depth else default
-        self.kind: Kind = _kind(self.default_of_one, choices, items)
+        self.default_of_one: Any = one_of(default, depth) if depth else default
+        self.kind: Kind = kind_of(self.default_of_one, choices, items)
         if depth and self.kind in ("strings", "numbers"):
             raise TypeError(f"a parameter per {per} has one value per {per}, not a list")
         whole = self.kind == "int"
@@ -189,10 +191,15 @@ class Parameter(Declaration, Generic[T]):
         if instance is None:
             return self
         value = cast("Mapping[str, T]", instance.__dict__["parameter_values"])[self.name]
-        return _copy(value) if isinstance(value, list) else value  # what a task does with its list changes no setting
+        return copied(value) if isinstance(value, list) else value  # what a task does with its list changes no setting
 
     def __set__(self, instance: object, value: T) -> None:
         raise AttributeError(f"{type(instance).__name__}.{self.name} is a parameter: set it with configure()")
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and the highest value that are accepted; between them and `low` or `high` there may be none."""
+        return (self.low, self.high) if self.unset is None else (min(self.low, self.unset), max(self.high, self.unset))
 
     @property
     def partners(self) -> tuple[str, ...]:
@@ -222,8 +229,8 @@ class Parameter(Declaration, Generic[T]):
     def _relation(self) -> str:
         at_least = f", at least {self.at_least}" if self.at_least else ""
         below = f", below {self.below}" if self.below else ""
-        unset = f", or {self.unset:g} for none" if self.unset is not None and self.at_least + self.below else ""
-        return at_least + below + unset
+        apart = self.unset is not None and (at_least or below or not self.low <= self.unset <= self.high)
+        return at_least + below + (f", or {self.unset:g} for none" if apart else "")
 
     def _names(self) -> str:
         return "".join(f", or {name} for {value}" for name, value in self.named.items())
@@ -239,7 +246,7 @@ class Parameter(Declaration, Generic[T]):
     def default_for(self, others: Mapping[str, Value]) -> Value:
         """The default, for as many channels as the task has with the values `others`."""
         if self.per == "task":
-            return cast(Value, _copy(self.default))
+            return cast(Value, copied(self.default))
         shape = self.shape(others)
         if self.per == "module":
             return [self.default_of_one] * shape[0]
@@ -259,6 +266,10 @@ class Parameter(Declaration, Generic[T]):
         if limits is not None and not limits[0] <= cast("float", accepted) <= limits[1]:
             unit = f" ({self.unit})" if self.unit else ""
             raise ValueError(f"must be from {limits[0]:.16g} to {limits[1]:.16g}{unit} at present")
+        if self.path:
+            for name in cast("list[str]", [accepted] if self.kind == "str" else accepted):
+                if problem := why_no_name(name):
+                    raise ValueError(problem)
         if self.rule is not None:
             try:
                 self.rule(accepted)
@@ -283,66 +294,20 @@ class Parameter(Declaration, Generic[T]):
             case "int" | "float":
                 return self._number(value)
             case "strings":
-                texts = _from_json(value)
+                texts = list_of(value)
                 if texts is None or not all(isinstance(t, str) and "\0" not in t for t in texts):
                     return None
                 return texts if fits(json.dumps(texts), self.longest) else None
             case "numbers":
-                given = _from_json(value)
+                given = list_of(value)
                 numbers = [float(n) for item in given or () if (n := self._number(item)) is not None]
                 return numbers if given is not None and len(numbers) == len(given) and fits(json.dumps(given)) else None
 
     def _number(self, value: object) -> float | int | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return None
-        if not self.low <= value <= self.high:
+        if value != self.unset and not self.low <= value <= self.high:
             return None
         if self.kind == "int":
             return int(value) if value == int(value) else None
         return float(value)
-
-
-def _kind(default: object, choices: tuple[str, ...], items: type[str] | type[float]) -> Kind:
-    match default:
-        case str() if choices:
-            return "enum"
-        case bool():
-            return "bool"
-        case int():
-            return "int"
-        case float():
-            return "float"
-        case str():
-            return "str"
-        case list():
-            return "strings" if items is str else "numbers"
-        case _:
-            raise TypeError(
-                f"a parameter's default must be bool, int, float, str or a list, not {type(default).__name__}"
-            )
-
-
-def _from_json(value: object) -> list[Any] | None:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    if isinstance(value, tuple):
-        return list(cast("tuple[Any, ...]", value))
-    return cast("list[Any]", value) if isinstance(value, list) else None
-
-
-def _copy(value: Any) -> Any:
-    """A list of its own, also the lists in it."""
-    return [_copy(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
-
-
-def _one_of(default: object, depth: int) -> Any:
-    """The value in a default that is a list of lists with one value."""
-    for _ in range(depth):
-        if not isinstance(default, list) or len(cast("list[Any]", default)) != 1:
-            example = f"{'[' * depth}0{']' * depth}"
-            raise ValueError(f"the default of a parameter of places is one value in brackets, as in {example}")
-        default = cast("list[Any]", default)[0]
-    return default

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixieioc.pipeline.chain import ANYTHING, SAME, Kinds
-from pixieioc.pipeline.contract import check_definition
+from pixieioc.pipeline.contract import LEAST_HANG_TIMEOUT, check_definition
 from pixieioc.pipeline.control import Wiring
 from pixieioc.pipeline.declare import Parameter, Report, Value, parameters_of, reports_of
 from pixieioc.pipeline.driven_task import DrivenTask, take_in_use
@@ -75,8 +75,9 @@ class Task(DrivenTask, Forked):
     hang_timeout = Parameter(
         60.0,
         unit="s",
-        low=0,
+        low=LEAST_HANG_TIMEOUT,
         high=1e7,
+        unset=0,
         live=True,
         doc="Time that one do_work may take, without a heart beat, before the process is killed; 0: no limit.",
     )

@@ -110,13 +110,13 @@ def _of_parameter(parameter: Parameter[Any], value: Value, doc: str, of: dict[st
             labels = parameter.choices
             return PvInfo(record="mbbo" if out else "mbbi", initial=labels.index(str(value)), labels=labels, **of)
         case "int":
-            wide = parameter.low < LONG_LOW or parameter.high > LONG_HIGH
+            wide = parameter.span[0] < LONG_LOW or parameter.span[1] > LONG_HIGH
             record: RecordType = ("int64out" if out else "int64in") if wide else ("longout" if out else "longin")
             named = tuple(parameter.named.items())
-            return PvInfo(record=record, initial=value, drive=(parameter.low, parameter.high), named=named, **of)
+            return PvInfo(record=record, initial=value, drive=parameter.span, named=named, **of)
         case "float":
-            drive = (parameter.low, parameter.high)
-            return PvInfo(record="ao" if out else "ai", initial=value, precision=parameter.precision, drive=drive, **of)
+            digits = parameter.precision
+            return PvInfo(record="ao" if out else "ai", initial=value, precision=digits, drive=parameter.span, **of)
         case "str" if parameter.longest <= LONGEST_STRING:
             return PvInfo(record="stringout" if out else "stringin", initial=value, **of)
         case "str" | "strings" | "numbers":

@@ -46,7 +46,7 @@ class ChannelCalibration:
         doc="Calibration: keV at energy 0.",
     )  # fmt: skip
     cal_gain = Parameter(
-        [[0.0]], per="channel", shared=True, live=True, low=0, high=1000, unit="keV/ADU", precision=6,
+        [[0.0]], per="channel", shared=True, live=True, low=1e-6, high=1000, unset=0, unit="keV/ADU", precision=6,
         pv="CalGain", doc="Calibration: keV per ADC unit of an event's energy; 0: the channel has no calibration.",
     )  # fmt: skip
     cal_quadratic = Parameter(

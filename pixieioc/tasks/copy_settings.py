@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pixieioc.hardware.crate_settings import CrateSettings, Setting
-from pixieioc.hardware.setting_table import CHANNEL_BITS, CHANNEL_SETTINGS, GROUPS
+from pixieioc.hardware.crate_settings import CrateSettings
+from pixieioc.hardware.setting_table import CHANNEL_BITS, CHANNEL_SETTINGS, GROUPS, Setting
 from pixieioc.pipeline import Error, Parameter
 
 _ONE = re.compile(r"M(\d{2}):C(\d{2})")

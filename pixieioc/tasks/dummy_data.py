@@ -42,7 +42,7 @@ class DummyData(ChannelRates, SourceTime, Task):
 
     takes, gives = NOTHING, WORDS
 
-    run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the source ends; 0: never.")
+    run_time = Parameter(0.0, unit="s", low=1e-3, high=1e7, unset=0, doc="Time after which the source ends; 0: never.")
     channel_rate = Parameter(1000.0, unit="1/s", low=0, high=1e6, live=True, doc="Mean rate of hits in each channel.")
     modules, channels = CrateFacts.modules, CrateFacts.channels
     adc_mhz, firmware_revision = CrateFacts.adc_mhz, CrateFacts.firmware_revision
@@ -71,7 +71,12 @@ class DummyData(ChannelRates, SourceTime, Task):
     energy_flat_top = _as_in_module(0.1, "ENERGY_FLATTOP", "Flat top of the energy filter")
     dead_time = Parameter(0.0, unit="us", low=0, high=1e5, doc="Time after a record in which a channel sees nothing.")
     cfd_failure = Parameter(
-        200.0, unit="keV", low=0, high=1e5, doc="Energy E in exp(-energy / E), the chance that the CFD fails; 0: never."
+        200.0,
+        unit="keV",
+        low=1e-3,
+        high=1e5,
+        unset=0,
+        doc="Energy E in exp(-energy / E), the chance that the CFD fails; 0: never.",
     )
     backwards = Parameter(
         0.09, low=0, high=0.4, doc="Share of records that come before an earlier one, as far as 50 us make it possible."
@@ -91,7 +96,7 @@ class DummyData(ChannelRates, SourceTime, Task):
         0.0, unit="1/s", low=0, high=50, live=True, doc="Blocks that lose their end, in each module."
     )
     reset_interval = Parameter(
-        0.0, unit="s", low=0, high=1e7, doc="Time after which the modules' counters restart; 0: never."
+        0.0, unit="s", low=0.01, high=1e7, unset=0, doc="Time after which the modules' counters restart; 0: never."
     )
     reset_counters = Parameter(False, command=True, live=True, doc="Restarts the modules' counters now.")
 

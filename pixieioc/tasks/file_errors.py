@@ -22,14 +22,13 @@ OK, WRONG = "Write OK", "Write error"
 def size_limit(**where: Any) -> Parameter[float]:
     """FileSizeLimit."""
     doc = "Size from which on data go to the next file, numbered _002 and so on; 0: none."
-    return Parameter(0.0, unit="MB", low=0, high=1e7, precision=3, live=True, doc=doc, **where)
+    return Parameter(0.0, unit="MB", low=0.01, high=1e7, unset=0, precision=3, live=True, doc=doc, **where)
 
 
 def time_limit(**where: Any) -> Parameter[float]:
     """FileTimeLimit."""
-    return Parameter(
-        0.0, unit="s", low=0, high=1e7, live=True, doc="Time after which data go to the next file; 0: none.", **where
-    )
+    doc = "Time after which data go to the next file; 0: none."
+    return Parameter(0.0, unit="s", low=0.1, high=1e7, unset=0, live=True, doc=doc, **where)
 
 
 def on_write_error(**where: Any) -> Parameter[str]:

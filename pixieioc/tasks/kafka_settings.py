@@ -87,7 +87,7 @@ def properties_in(path: str) -> dict[str, str]:
     try:
         if Path(path).stat().st_mode & 0o007:
             raise Error(f"{shown(path)}: everybody can read it or write to it; chmod o-rwx")
-        lines = Path(path).read_text().splitlines()
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise Error(f"{shown(path)}: {error}") from error
     return properties(line for line in lines if line.strip() and not line.lstrip().startswith(("#", "!")))

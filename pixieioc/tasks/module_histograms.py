@@ -27,7 +27,7 @@ class ModuleHistograms(SetupTools):
         32768, unit="bins", low=1, high=32768, fixed=True, doc="Bins of a module's histogram that are shown."
     )
     histogram_interval = Parameter(
-        0.0, unit="s", low=0, high=3600, live=True, shared=True, section="modules",
+        0.0, unit="s", low=0.1, high=3600, unset=0, live=True, shared=True, section="modules",
         doc="Time between two reads of the modules' histograms during a run, and at its end; 0: never.",
     )  # fmt: skip
     read_histograms = Parameter(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pixieioc.hardware.crate import ModuleInfo
-from pixieioc.hardware.crate_settings import CrateSettings, Setting
+from pixieioc.hardware.crate_settings import CrateSettings
 from pixieioc.hardware.setting_table import (
     BITS,
     CHANNEL_BITS,
@@ -15,6 +15,7 @@ from pixieioc.hardware.setting_table import (
     MODULE_BITS,
     MODULE_SETTINGS,
     BitInfo,
+    Setting,
     SettingInfo,
     range_of,
 )

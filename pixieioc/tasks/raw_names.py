@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from pixieioc.pipeline import Error
+from pixieioc.pipeline.file_names import why_no_name
 from pixieioc.tasks import disk
 
 #: A conversion of a template.
@@ -23,6 +24,8 @@ def check_name(name: str) -> None:
     """Raises Error if this cannot be a part of files' names."""
     if "/" in name:
         raise Error("must not contain a slash, the folder is file_path")
+    if problem := why_no_name(name):
+        raise Error(problem)
 
 
 def check_folder(name: str) -> None:
@@ -34,6 +37,8 @@ def check_folder(name: str) -> None:
 def check_template(template: str) -> int:
     """The number of fields that a file template uses; Error that says what is wrong with it."""
     rest = CONVERSION.sub("", template)
+    if problem := why_no_name(template):
+        raise Error(f"file template {template!r}: {problem}")
     if "%" in rest:
         raise Error(f"file template {template!r}: only %s and %d with flags, width and precision, and %% are allowed")
     kinds = tuple(kind for kind in CONVERSION.findall(template) if kind)

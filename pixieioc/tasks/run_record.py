@@ -21,7 +21,7 @@ def settings_text(crate: Crate) -> str:
         path = Path(folder) / "settings.json"
         crate.save_settings(path)
         try:
-            return path.read_text()
+            return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise HardwareError("save", 0, f"{path}: {error}") from error
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pixieioc.hardware import Crate, HardwareError, ModuleInfo
+from pixieioc.hardware import Crate, HardwareError
 from pixieioc.hardware import setting_files as files
-from pixieioc.hardware.changed_settings import ChangedSettings
-from pixieioc.hardware.crate_settings import CrateSettings, Setting
-from pixieioc.hardware.setting_table import BITS
+from pixieioc.hardware.crate_settings import CrateSettings
+from pixieioc.hardware.setting_table import BITS, Setting
 from pixieioc.pipeline import Error, Parameter, Report
 from pixieioc.pipeline.channel_values import place_name
 from pixieioc.tasks.copy_settings import CopySettings, channels_in
 from pixieioc.tasks.crate_boot import CrateBoot
-from pixieioc.tasks.disk import read_file
+from pixieioc.tasks.kept_changes import KeptChanges
 from pixieioc.tasks.module_settings import (
-    SETTINGS,
     DeclaredSettings,
     answer,
     differences,
@@ -27,9 +25,7 @@ from pixieioc.tasks.module_settings import (
     limits_of,
     writes_of,
 )
-from pixieioc.tasks.versions import Versions
 
-_KEPT = "module-settings"
 #: Does something with the modules; the settings are then as the modules have them.
 Tool = Callable[[CrateSettings], None]
 
@@ -86,7 +82,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         shared=True,
         section="modules",
         pv="SettingsChanges_RBV",
-        doc="What was changed since the file of settings was loaded.",
+        longest=4096,
+        doc="What was changed since the file of settings was loaded; first what of it the last boot has not, and why.",
     )
     settings_lost = Report(
         False,
@@ -94,9 +91,9 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         shared=True,
         section="modules",
         pv="SettingsLost_RBV",
-        doc="Whether the last boot could not bring back what was changed before; why, SettingsChanges says first.",
-        guidance="Compare the settings of the modules with what they must be: SettingsChanges says what was changed. "
-        "LoadSettings loads SettingsFile, SaveSettings accepts them as they are.",
+        doc="Whether the last boot could not bring back all that was changed before; why, SettingsChanges says first.",
+        guidance="Compare the settings of the modules with what they must be: SettingsChanges says what is not in use "
+        "and why. Write those settings anew; LoadSettings loads SettingsFile, SaveSettings accepts them as they are.",
     )
     settings_files = Report(
         "",
@@ -110,13 +107,9 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         """Nothing is known of the modules yet."""
         self._settings: CrateSettings | None = None
         self._boots_seen = 0
-        self._lost = ""  # why what was changed before the boot is not in use
         self._configured = self.settings_file
-        self._kept_content = b""
-        self._changed = ChangedSettings("", "")
-        kept, _ = self._kept()
-        if kept is not None:
-            self._changed = kept
+        self._kept = KeptChanges(self.state_folder)
+        kept = self._kept.read()
         if kept is not None and self.settings_file in (kept.configured, kept.file):
             # The configuration is what it was: another file that was in use before the restart still is.
             self._configured = kept.configured
@@ -139,9 +132,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         """Reads the settings, and has the modules use what was changed before the boot."""
         settings = CrateSettings(crate, self.channels)
         self._loaded = settings.copied()
-        self._lost = self._write_kept(settings, crate.modules)
-        if self._lost:
-            self.print(self._lost)
+        for line in self._kept.bring_back(settings, crate.modules, self.settings_file):
+            self.print(line)
         self._settings = settings
 
     def follow_boots(self) -> None:
@@ -167,7 +159,9 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
         self.follow_boots()  # a command that follows a boot at once comes before the task looks by itself
         more: dict[str, Any] = {}
         with self._as_refusal() as (settings, before):
-            settings.apply({**writes, **self.copies(copied, settings)})
+            wanted = {**writes, **self.copies(copied, settings)}
+            settings.apply(wanted)
+            self._kept.written(wanted)
             for tool in tools:
                 self.use_tool(tool, settings)
             if "load_settings" in filed:
@@ -226,7 +220,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             with suppress(HardwareError):
                 settings.read()
             raise
-        self._loaded, self._lost = settings.copied(), ""
+        self._loaded = settings.copied()
+        self._kept.accept()
         for doubt in doubts:
             self.print(f"{self.settings_file}: {doubt}")
         self._list_files()
@@ -234,7 +229,8 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
 
     def _save(self, settings: CrateSettings) -> None:
         files.save(self.owner.crate, self._file(), self.settings_comment)
-        self._loaded, self._lost = settings.copied(), ""
+        self._loaded = settings.copied()
+        self._kept.accept()
         self._list_files()
 
     def _file(self) -> Path:
@@ -248,21 +244,6 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
 
     # -- what was changed ---------------------------------------------------------------------------------------------
 
-    @property
-    def _versions(self) -> Versions | None:
-        return None if self.state_folder is None else Versions(self.state_folder, _KEPT, ".json")
-
-    def _kept(self) -> tuple[ChangedSettings | None, list[Path]]:
-        """What the newest version has that can be read, and those that cannot."""
-        bad: list[Path] = []
-        with suppress(FileNotFoundError):  # the folder is not there yet
-            for path in self._versions.paths() if self._versions is not None else ():
-                try:
-                    return ChangedSettings.parse(read_file(path)), bad
-                except (OSError, ValueError):
-                    bad.append(path)
-        return None, bad
-
     def _note_changes(self) -> None:
         """Shows what is not as it was loaded, and keeps it for the next boot."""
         settings = self._settings
@@ -270,15 +251,10 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             return
         changes = {key: value for key, value in differences(self._loaded, settings.values) if key[0] not in BITS}
         self.settings_changed = bool(changes)
-        self.settings_lost = bool(self._lost)
-        self.settings_changes = "; ".join(text for text in (self._lost, self._in_words(changes)) if text)
-        self._changed = self._changed.now(self._configured, self.settings_file, self.owner.modules, changes)
-        content = self._changed.content()
-        if self._versions is None or content == self._kept_content:
-            return
+        self.settings_lost = bool(self._kept.lost)
+        self.settings_changes = "; ".join(text for text in (self._kept.lost, self._in_words(changes)) if text)
         try:
-            self._versions.write(content)
-            self._kept_content = content
+            self._kept.keep(self._configured, self.settings_file, self.owner.modules, changes)
         except OSError as error:
             self.print(f"settings that were changed cannot be kept for the next boot: {self.state_folder}: {error}")
 
@@ -296,29 +272,3 @@ class SetupModules(CopySettings, DeclaredSettings, CrateBoot):
             where = place_name(place) + (f" and {more} more" if more else "")
             texts.append(f"{name} {old:g} -> {changes[name, place]:g} in {where}")
         return "; ".join(texts)
-
-    def _write_kept(self, settings: CrateSettings, modules: Sequence[ModuleInfo]) -> str:
-        """Has the modules use again what was changed in them before they booted, if the file is the same.
-
-        Returns why what was changed is lost, or not what it was last.
-        """
-        kept, bad = self._kept()
-        then = "lost" if kept is None else "those of the version before"
-        damaged = f"settings that were changed before the boot are {then}: {bad[0]} cannot be read" if bad else ""
-        if kept is None or not kept.modules:
-            return damaged
-        if kept.file != self.settings_file:
-            self.print("settings that were changed were those of another file: they are not used")
-            return ""
-        if absent := kept.absent(modules):
-            self.print(
-                f"settings that were changed are kept for modules that are not there: {', '.join(map(str, absent))}"
-            )
-        try:
-            settings.apply({key: value for key, value in kept.of(modules).items() if key[0] in SETTINGS})
-        except HardwareError as error:
-            if not error.refuses:  # what was changed is kept for the next boot
-                raise
-            impossible = f"settings that were changed before the boot cannot be used any more: {error}"
-            return f"{damaged}; {impossible}" if damaged else impossible
-        return damaged

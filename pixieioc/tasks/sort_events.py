@@ -30,8 +30,9 @@ class SortEvents(Task):
     max_wait = Parameter(
         5.0,
         unit="s",
-        low=0,
+        low=1e-3,
         high=3600,
+        unset=0,
         doc="Longest time that an event is held back, as earlier ones may come; 0: as long as it takes. "
         "Data from files may be held longer.",
     )

@@ -45,7 +45,9 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
     clear_clocks = Parameter(
         True, shared=True, section="crate", doc="Whether the modules' clocks begin at 0 in each run."
     )
-    run_time = Parameter(0.0, unit="s", low=0, high=1e7, doc="Time after which the run ends; 0: not by itself.")
+    run_time = Parameter(
+        0.0, unit="s", low=1e-3, high=1e7, unset=0, doc="Time after which the run ends; 0: not by itself."
+    )
     threshold = Parameter(
         16384, unit="words", low=1, high=131072, live=True, doc="A FIFO is read when it holds at least this many words."
     )
@@ -71,8 +73,9 @@ class TakeData(ChannelRates, ModuleReports, SourceTime, ModuleHistograms, Task):
     statistics_interval = Parameter(
         1.0,
         unit="s",
-        low=0,
+        low=0.01,
         high=3600,
+        unset=0,
         live=True,
         doc="Shortest time between two reads of the modules' statistics; 0: never, rates stay 0 then.",
     )

@@ -37,7 +37,7 @@ class Recorder(Pipeline):
         """Keeps reports, with the time, in `heard_reports`."""
         self.heard_reports.append((time.monotonic(), name, dict(report)))
 
-    def until(self, done: Callable[[], bool], seconds: float = 10.0) -> None:
+    def until(self, done: Callable[[], bool], seconds: float = 60.0) -> None:
         """Handles messages until something holds; fails if that takes too long."""
         self.follow(_once(Wait(done, seconds)))
         assert done()
@@ -47,7 +47,7 @@ class Recorder(Pipeline):
         self.follow(self.creating(names))
         self.connect(list(names))
 
-    def run_through(self, seconds: float = 30.0) -> None:
+    def run_through(self, seconds: float = 60.0) -> None:
         """Starts a run and waits for its end, which must be a good one."""
         self.start()
         self.wait(seconds)

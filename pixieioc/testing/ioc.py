@@ -41,7 +41,7 @@ class RunningIoc:
         value = found.data[0] if len(found.data) == 1 else found.data
         return value.decode() if isinstance(value, bytes) else value
 
-    def put(self, name: str, value: float | str, timeout: float = 30.0) -> None:
+    def put(self, name: str, value: float | str, timeout: float = 60.0) -> None:
         """Writes, and waits until it is done; RuntimeError with the message if it was refused or has failed."""
         data, kind = ([value.encode()], ChannelType.STRING) if isinstance(value, str) else ([value], None)
         try:
@@ -53,7 +53,7 @@ class RunningIoc:
         if not good:
             raise RuntimeError(f"{self.prefix}{name} = {value!r}: {self.get('CmdMessage_RBV')}")
 
-    def until(self, name: str, holds: Callable[[Any], bool], seconds: float = 30.0) -> Any:
+    def until(self, name: str, holds: Callable[[Any], bool], seconds: float = 60.0) -> Any:
         """The value once it is as wanted; TimeoutError that tells the last one otherwise."""
         end = time.monotonic() + seconds
         while not holds(value := self.get(name)):
@@ -63,7 +63,7 @@ class RunningIoc:
 
     def output(self) -> str:
         """What the IOC has printed."""
-        return (self.folder / "log").read_text()
+        return (self.folder / "log").read_text(encoding="utf-8")
 
     @contextmanager
     def _clients(self) -> Iterator[None]:
@@ -109,7 +109,7 @@ def running_ioc(configuration: Path | str, *options: str) -> Iterator[RunningIoc
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_until_ready(ioc: RunningIoc, seconds: float = 60.0) -> None:
+def _wait_until_ready(ioc: RunningIoc, seconds: float = 120.0) -> None:
     """Returns when the IOC answers and its tasks are there; RuntimeError with what it printed otherwise."""
     end, state = time.monotonic() + seconds, ""
     while state in ("", "Initializing", "Disconnected"):

@@ -62,7 +62,7 @@ def libcom() -> Iterator[Base]:
     assert process.stdout is not None
     yield Base(process)
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
 
 

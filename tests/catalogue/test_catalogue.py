@@ -282,7 +282,7 @@ def test_several_processes_index_at_once_while_runs_are_added(data: Path) -> Non
     for number in range(200, 300):
         put(data, number)
     for process in processes:
-        out, _ = process.communicate(timeout=50)
+        out, _ = process.communicate(timeout=240)
         runs, files = map(int, out.split())
         assert process.returncode == 0
         assert 199 <= runs == files <= 299

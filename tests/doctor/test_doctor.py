@@ -100,7 +100,7 @@ def _doctor(
         preexec_fn=before,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.stdout, done.stderr
@@ -178,7 +178,7 @@ def test_files_of_somebody_else_who_has_run_the_ioc_here(folder: Path) -> None:
     assert "chown" in finding["mend"]
     done = subprocess.run(
         [*UNPRIVILEGED, sys.executable, "-m", "pixieioc", "run", str(folder / "test.toml")],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert f"cannot be used: {folder}/state/state.lock: Permission denied" in done.stderr
 
@@ -253,7 +253,7 @@ def test_an_ioc_that_runs_already_has_the_state(folder: Path) -> None:
 def test_it_is_readable(folder: Path) -> None:
     environment: dict[str, Any] = {**os.environ, "PYTHONPATH": str(ROOT), "EPICS_CAS_SERVER_PORT": "many"}
     command = [sys.executable, "-m", "pixieioc", "doctor", str(_config(folder))]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 1
     assert "BAD     names          EPICS_CAS_SERVER_PORT=many: must be a port, 1 to 65535\n" in done.stdout
     assert "                         -> mend the variable\n" in done.stdout

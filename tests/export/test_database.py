@@ -35,7 +35,7 @@ def _loaded(folder: Path, description: Description, fields: Iterable[str]) -> di
         input="\n".join(prefix + field for field in fields),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=240,
         env={**os.environ, "EPICS_CAS_SERVER_PORT": str(CA_PORTS[0])},
     )
     assert done.returncode == 0, done.stderr

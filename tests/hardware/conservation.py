@@ -105,7 +105,7 @@ class Trial:
 
     def stall(self, what: str, until: Callable[[], bool]) -> None:
         """Something stands still, for steps of a second, until something holds."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while not until():
             assert time.monotonic() < end, f"{what or 'nothing'} stalls, and nothing follows from it"
             with self._stalled(what):

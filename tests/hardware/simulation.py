@@ -255,7 +255,7 @@ class Offline(Sdk):
 
 def until(holds: Callable[[], bool]) -> None:
     """Waits for something of the library, for 5 s at most."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.005)  # the library has nothing that could be waited for

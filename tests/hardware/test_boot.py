@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +12,7 @@ from tests.hardware.crate_ioc import RATE, Crate, running_crate
 from tests.hardware.simulation import Simulation
 from tests.recorder import Recorder
 from tests.running_ioc import Ioc
+from tests.stopwatch import Stopwatch
 
 #: However modules are booted, it fails; loading settings does not.
 NO_BOOT = ("fail Pixie16BootModule code 501", "fail boot code 501")
@@ -38,9 +38,9 @@ def fresh(crate: Crate) -> Crate:
 
 
 def _took(seconds: float, action: Callable[[], object]) -> None:
-    began = time.monotonic()
+    began = Stopwatch()
     action()
-    assert time.monotonic() - began < seconds
+    assert began.taken < seconds
 
 
 def _run(ioc: Ioc) -> None:
@@ -195,7 +195,7 @@ def test_a_script_that_starts_at_once_waits_for_the_boot(pipeline: Recorder, sim
     pipeline.chain_of("TakeData", "ConvertToEvents")
     pipeline.answer_timeout = 2.5  # which is shorter than the boot
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert pipeline.processes["ConvertToEvents"].reports["events"] > 100
 
 
@@ -212,14 +212,16 @@ def test_a_crate_file_that_is_wrong_fails_the_boot(pipeline: Recorder, simulatio
 def test_a_preset_is_the_modules_time_whoever_ends_the_run(fresh: Crate, firmware: str) -> None:
     ioc, simulation = fresh
     simulation.control(RATE, firmware)
-    ioc.put("Boot", 1, timeout=20)
+    ioc.put("Boot", 1, timeout=60)
     ioc.put("PresetMode", "Real time")
     for seconds in (0.2, 0.7):  # before it is looked whether the modules still take data, and after
         ioc.put("PresetReal", seconds)
+        clock = Stopwatch()
         ioc.put("Acquire", 1)
+        late = 1e-6 if firmware else 0.1 + clock.busy
         assert ioc.get("RunEndReason_RBV") == "Preset"
-        assert ioc.get("ElapsedReal_RBV") == pytest.approx(seconds, abs=1e-6 if firmware else 0.1)
-        assert ioc.get("M01:RealTime_RBV") == pytest.approx(seconds, abs=1e-6 if firmware else 0.1)
+        assert seconds - 1e-6 <= ioc.get("ElapsedReal_RBV") <= seconds + late
+        assert seconds - 1e-6 <= ioc.get("M01:RealTime_RBV") <= seconds + late
         assert ioc.get("TakeData:ERROR") == "OK"
         assert ioc.get("Lost_RBV") == 0
     ioc.put("PresetMode", "No preset")
@@ -255,7 +257,7 @@ def test_a_new_process_need_not_boot_modules_that_keep_their_firmware(fresh: Cra
         log = simulation.folder / "Pixie16Msg.log"
         log.unlink(missing_ok=True)
         try:
-            ioc.put("Boot", 1, timeout=20)
+            ioc.put("Boot", 1, timeout=60)
         except PutFailed:
             raise AssertionError(ioc.get("CmdMessage_RBV")) from None
         assert ioc.get("M01:Firmware_RBV") == 35207
@@ -276,5 +278,5 @@ def test_a_new_process_need_not_boot_modules_that_keep_their_firmware(fresh: Cra
     ioc.put("Kill", 1)
     simulation.control(RATE, memory, *NO_BOOT)
     with pytest.raises(PutFailed):
-        ioc.put("Boot", 1, timeout=20)
+        ioc.put("Boot", 1, timeout=60)
     ioc.put("FastBoot", "Yes")

@@ -46,7 +46,7 @@ def test_nothing_is_lost_while_it_fits_and_that_it_waits_is_shown(pipeline: Reco
     pipeline.processes["TakeData"].reports["buffer_use"] = 0.0
     for what in (GATHER_DATA, DISK):
         trial.stall(what, lambda: pipeline.reported("TakeData", "buffer_use") > 4)  # the link is full since long
-        pipeline.until(lambda: pipeline.reported("TakeData", "buffer_use") == 0, 30)
+        pipeline.until(lambda: pipeline.reported("TakeData", "buffer_use") == 0, 60)
     outcome = trial.end()
     assert outcome.wrong == ()
     assert outcome.lost == 0 < outcome.events

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pixieioc.hardware import Crate, Firmware, HardwareError, ModuleInfo
-from pixieioc.hardware.crate_settings import CrateSettings, Setting
+from pixieioc.hardware.crate_settings import CrateSettings
 from pixieioc.hardware.sdk import SdkCrate
-from pixieioc.hardware.setting_table import BITS, CHANNEL_SETTINGS, GROUPS, KINDS, MODULE_SETTINGS, range_of
+from pixieioc.hardware.setting_table import BITS, CHANNEL_SETTINGS, GROUPS, KINDS, MODULE_SETTINGS, Setting, range_of
 from pixieioc.hardware.simulated import SimulatedCrate
 from tests.hardware.simulation import Simulation
 
@@ -182,6 +182,45 @@ def test_a_write_that_fails_in_the_middle_takes_the_others_back(simulation: Simu
         settings.apply({("CrateID", (0,)): 3, **changes})
     settings.read()
     assert settings.values == before
+
+
+def test_of_several_those_that_are_possible_come_into_use_and_the_others_are_told(crate: Crate) -> None:
+    settings = CrateSettings(crate, 32)
+    at = {(name, (2, 3)): value for name, value in {"TRIGGER_RISETIME": 5.0, "TAU": 44.0, "VOFFSET": 2.0}.items()}
+    more = {("SLOW_FILTER_RANGE", (1,)): 9.0, ("EMIN", (1, 7)): 55.0, ("EMIN", (0, 17)): 55.0}
+    impossible = settings.apply_possible({**at, **more})
+    assert list(impossible) == [
+        ("SLOW_FILTER_RANGE", (1,)), ("TRIGGER_RISETIME", (2, 3)), ("VOFFSET", (2, 3)), ("EMIN", (0, 17))
+    ]  # fmt: skip
+    texts = [str(each) for each in impossible.values()]
+    assert texts[0] == "SLOW_FILTER_RANGE of module 1: 9 is not possible, only 1 to 6"
+    assert "channel 3: 5 is not possible, only 0.02 to" in texts[1]
+    assert texts[3] == "EMIN of module 0: has 16 channels only"
+    assert _of(settings, (2, 3), "TAU") == pytest.approx([44.0])
+    assert _of(settings, (1, 7), "EMIN") == [55]
+    assert settings.values == CrateSettings(crate, 32).values
+
+
+def test_what_the_module_itself_refuses_keeps_nothing_else_of_it_out_of_use() -> None:
+    crate = SimulatedCrate(MODULES, 0.0)
+    crate.open([each.slot for each in MODULES])
+    crate.boot(())
+    settings, write = CrateSettings(crate, 32), crate.write_channel
+    asked: list[tuple[int, int, str]] = []
+
+    def refuse(module: int, channel: int, name: str, value: float) -> float:
+        asked.append((module, channel, name))
+        if name == "TRIGGER_FLATTOP" and channel == 3:
+            raise HardwareError("Pixie16WriteSglChanPar", -303, "invalid value", module=module, channel=channel)
+        return write(module, channel, name, value)
+
+    crate.write_channel = refuse
+    values = {"TRIGGER_RISETIME": 0.2, "TRIGGER_FLATTOP": 0.3, "TAU": 44.0}
+    wanted = {(name, (2, channel)): value for name, value in values.items() for channel in (3, 4)}
+    assert list(settings.apply_possible(wanted)) == [("TRIGGER_FLATTOP", (2, 3))]
+    assert _of(settings, (2, 4), *values) == pytest.approx([0.2, 0.3, 44.0])
+    assert _of(settings, (2, 3), "TRIGGER_RISETIME", "TAU") == pytest.approx([0.2, 44.0])
+    assert len(asked) == 6  # nothing was written twice
 
 
 @pytest.mark.parametrize("seed", range(3))

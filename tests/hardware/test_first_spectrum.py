@@ -42,5 +42,5 @@ def test_the_how_to_leads_from_an_empty_crate_to_a_spectrum() -> None:
             assert float(counts) > 100 * float(real)
             assert sum(ioc.raw("M00:C03:Spectrum_RBV")) == ioc.get("M00:OutputCounts_RBV")[3]
             assert len([*(folder / "data").glob("*.bin")]) == 2
-            ioc.put("Boot", 1, timeout=20)  # with the settings that were saved
+            ioc.put("Boot", 1, timeout=60)  # with the settings that were saved
             assert ioc.get("M00:C03:TRIGGER_THRESHOLD_RBV") == threshold

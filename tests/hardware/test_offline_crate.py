@@ -54,8 +54,8 @@ def ioc(request: pytest.FixtureRequest) -> Iterator[Ioc]:
         ioc = Ioc(folder, "run", folder / "ioc.toml")
         ioc.environment.update(simulation.environment)
         with running(ioc):
-            ioc.until("BootState_RBV", "Booted", 30)
-            ioc.until("Ready_RBV", lambda ready: ready == "Yes", 30)
+            ioc.until("BootState_RBV", "Booted", 60)
+            ioc.until("Ready_RBV", lambda ready: ready == "Yes", 60)
             yield ioc
 
 
@@ -78,14 +78,14 @@ def test_settings_are_what_the_modules_make_of_them(ioc: Ioc) -> None:
     ioc.put("SaveSettings", 1)
     assert len(json.loads((ioc.folder / "saved.json").read_text())) == 4
     ioc.put("M03:C31:TRIGGER_RISETIME", 0.2)
-    ioc.put("LoadSettings", 1, timeout=30)
+    ioc.put("LoadSettings", 1, timeout=60)
     assert ioc.get("M03:C31:TRIGGER_RISETIME_RBV") == pytest.approx(0.104)
 
 
 def test_a_run_ends_at_its_time_though_nothing_comes(ioc: Ioc) -> None:
     ioc.put("PresetMode", "Real time")
     ioc.put("PresetReal", 1.0)
-    ioc.put("Acquire", 1, timeout=20)
+    ioc.put("Acquire", 1, timeout=60)
     assert ioc.get("RunEndReason_RBV") == "Preset"
     assert ioc.get("DetectorState_RBV") == "Idle"
     assert ioc.get("TakeData:ERROR") == "OK"
@@ -94,6 +94,6 @@ def test_a_run_ends_at_its_time_though_nothing_comes(ioc: Ioc) -> None:
 
 def test_the_next_process_only_loads_the_settings(ioc: Ioc) -> None:
     ioc.put("Kill", 1)
-    ioc.put("Boot", 1, timeout=30)
-    ioc.until("BootState_RBV", lambda state: state == "Booted", 20)
+    ioc.put("Boot", 1, timeout=60)
+    ioc.until("BootState_RBV", lambda state: state == "Booted", 60)
     assert ioc.get("M03:C31:TRIGGER_RISETIME_RBV") == pytest.approx(0.104)

@@ -36,7 +36,7 @@ def test_a_crate_can_be_used_only_once_it_has_booted() -> None:
     owner, gate = CrateOwner(), threading.Event()
 
     def prepare(crate: Crate | None) -> tuple[Crate, BootPlan]:
-        assert gate.wait(5)
+        assert gate.wait(60)
         return _prepare(crate)
 
     assert _refusal(owner) == "the crate is not booted: write 1 to Boot"
@@ -44,7 +44,7 @@ def test_a_crate_can_be_used_only_once_it_has_booted() -> None:
     owner.boot(prepare)  # joins the first
     assert _refusal(owner) == "the crate is being opened"
     gate.set()
-    assert owner.wait(5)
+    assert owner.wait(60)
     assert owner.state is BootState.BOOTED
     assert [info.slot for info in owner.modules] == [2]
     assert (owner.problem, owner.boots, owner.crate.running()) == ("", 1, (False,))
@@ -55,9 +55,9 @@ def test_a_crate_can_be_used_only_once_it_has_booted() -> None:
 def test_other_slots_need_another_process() -> None:
     owner = CrateOwner()
     owner.boot(_prepare)
-    assert owner.wait(5)
+    assert owner.wait(60)
     owner.boot(lambda crate: _prepare(crate, (3,)))
-    assert owner.wait(5)
+    assert owner.wait(60)
     assert owner.state is BootState.FAILED
     assert "this process has opened slots [2], for [3] it needs to be a new one" in owner.problem
 

@@ -28,7 +28,7 @@ def test_init_and_boot_to_end_run(simulation: Simulation) -> None:
         env={**os.environ, **simulation.environment},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=240,
         check=False,
     )
     if "libEGL" in done.stderr or "libGL" in done.stderr:

@@ -17,7 +17,7 @@ from tests.running_ioc import Ioc
 def crate() -> Iterator[Crate]:
     """An IOC that writes raw files and a file of events, with a crate that has booted."""
     with running_crate(save=True, write=True, statistics_interval=0.2) as made:
-        made[0].put("Boot", 1, timeout=20)
+        made[0].put("Boot", 1, timeout=60)
         made[0].until("Ready_RBV", lambda ready: ready == "Yes", 60)
         made[0].put("PresetMode", "Real time")
         made[0].put("PresetReal", 0.5)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from pixieioc.hardware.changed_settings import ChangedSettings, ModuleChanges
 from pixieioc.listmode.events import Events
 from pixieioc.listmode.flags import FLAG_CFD_FORCED
 from pixieioc.listmode.variant import variant
@@ -279,14 +280,29 @@ def test_a_boot_and_a_restart_keep_what_was_changed() -> None:
             ioc.put("Boot", 1, 50)
             assert ioc.get("BootState_RBV") == "Booted"
             _check_kept(ioc)
+        _change_kept(ioc, "VOFFSET", 5.0)
         with running(ioc):
             until_booted(ioc)
             _check_kept(ioc)
+            reason = "VOFFSET of module 0, channel 4: 5 is not possible, only -1.5 to "
+            ioc.until("SettingsChanges_RBV", lambda text: text.startswith("not used, of what") and reason in text)
+            ioc.until("TakeData:PrintLog_RBV", lambda text: f"before the boot is not used: {reason}" in text)
+            assert (ioc.get("SettingsLost_RBV"), ioc.get("SettingsLost_RBV.SEVR")) == ("Yes", "MINOR")
+            ioc.put("M00:C04:VOFFSET", 0.5)
+            ioc.until("SettingsLost_RBV", "No".__eq__)
             _use_slots(ioc, [2, 5])
             assert ioc.get("M01:C09:TRIGGER_THRESHOLD_RBV") == 100
             ioc.put("M01:C09:TRIGGER_THRESHOLD", 55)
             _use_slots(ioc, [2, 3])
             _check_kept(ioc)
+
+
+def _change_kept(ioc: Ioc, name: str, value: float) -> None:
+    """A setting of the first module that is kept for the next boot is one that it cannot have."""
+    newest = max(ioc.folder.rglob("module-settings-*.json"))
+    kept = ChangedSettings.parse(newest.read_bytes())
+    first = ModuleChanges(1002, 2, kept.file, {(name, (4,)): value})
+    newest.write_bytes(ChangedSettings(kept.configured, kept.file, (first, *kept.modules)).content())
 
 
 def _use_slots(ioc: Ioc, slots: list[int]) -> None:

@@ -22,7 +22,7 @@ class _Prompt(TakeData):
 
     def do_configure(self, config: dict[str, Any]) -> None:
         super().do_configure(config)
-        assert self.owner.wait(20)
+        assert self.owner.wait(60)
 
 
 class _Faulty(_Prompt):

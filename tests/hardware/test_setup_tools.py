@@ -207,8 +207,11 @@ def test_the_scan_of_the_how_to_counts_less_behind_a_higher_threshold(crate: Cra
     )
     thresholds, counts, times = np.array([line.split() for line in lines.splitlines()], float).T
     assert thresholds.tolist() == [20, 50, 100, 200, 500, 1000]
-    assert counts[0] > counts[-1] > 100
-    assert times == pytest.approx(0.2, abs=0.1)
+    rates = counts / times
+    assert rates[0] > rates[-1]
+    assert counts[-1] > 100
+    assert times.min() >= 0.2  # the script's computer ends the run, when it comes to that
+    assert np.median(times) < 2
     assert ioc.get("M00:C03:TRIGGER_THRESHOLD_RBV") == 77
 
 

@@ -16,6 +16,7 @@ import pytest
 from pixieioc.hardware.crate import RUN_LEADER
 from pixieioc.listmode.variant import variant
 from tests.hardware.simulation import SOURCE, Sdk, Simulation, decoded
+from tests.stopwatch import Stopwatch
 
 LAYOUT = variant(500, 35207)
 #: Boots a module, starts a run, and takes data until it is told to end by the fault.
@@ -81,7 +82,7 @@ def test_a_call_hangs_until_it_is_let_go_and_others_do_not(simulation: Simulatio
     assert caller.is_alive()
     assert sdk.api.Pixie16CheckRunStatus(0) == 1
     simulation.control()
-    caller.join(5)
+    caller.join(60)
     assert codes == [0]
 
 
@@ -94,14 +95,14 @@ def test_a_crash_ends_the_process(simulation: Simulation) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"booted\n"
         simulation.control("crash Pixie16ReadDataFromExternalFIFO")
-        assert process.wait(10) == -signal.SIGSEGV
+        assert process.wait(60) == -signal.SIGSEGV
 
 
 def test_a_slow_boot_takes_its_time_for_each_module(simulation: Simulation) -> None:
     simulation.control("boot_seconds 0.2")
-    begin = time.monotonic()
+    begin = Stopwatch()
     Sdk(simulation, (2, 3))
-    assert time.monotonic() - begin > 0.4
+    assert begin.elapsed > 0.4
     other = Simulation(_other(simulation))
     other.control("boot_seconds 0.2", "fail Pixie16BootModule code 501 module 1")
     with pytest.raises(AssertionError):
@@ -118,7 +119,7 @@ def test_a_module_ends_its_run_by_itself(simulation: Simulation) -> None:
     sdk = Sdk(simulation, (2, 3))
     simulation.control("end_after 0.05 module 1")
     assert sdk.start() == 0
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while sdk.api.Pixie16CheckRunStatus(1):
         assert time.monotonic() < end
         time.sleep(0.005)  # the library has nothing that could be waited for

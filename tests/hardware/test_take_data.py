@@ -15,6 +15,7 @@ from tests.ca_client import PutFailed
 from tests.hardware.crate_ioc import running_crate
 from tests.hardware.simulation import Simulation, decoded
 from tests.running_ioc import Ioc
+from tests.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("pixie16") is None, reason="pypixie16 is not installed")
 
@@ -35,7 +36,7 @@ def _take(ioc: Ioc, seconds: float) -> None:
 def _boot(ioc: Ioc) -> None:
     """Boots the crate, whatever there was before."""
     try:
-        ioc.put("Boot", 1, timeout=20)
+        ioc.put("Boot", 1, timeout=60)
     except PutFailed:
         raise AssertionError(ioc.get("CmdMessage_RBV")) from None
     assert ioc.get("BootState_RBV") == "Booted"
@@ -179,18 +180,19 @@ def test_synchronous_is_applied_at_the_next_start_and_losses_stay_shown(crate: t
 
 def test_what_the_modules_are_is_shown_and_recorded(crate: tuple[Ioc, Simulation]) -> None:
     ioc, simulation = crate
+    clock = Stopwatch()
     _take(ioc, 0.3)
     shown = {name: ioc.get(f"M01:{name}_RBV") for name in ("Slot", "Revision", "SerialNumber", "AdcBits", "AdcMsps")}
     assert shown == {"Slot": 3, "Revision": "F", "SerialNumber": 1003, "AdcBits": 14, "AdcMsps": 500}
     assert (ioc.get("M01:Channels_RBV"), ioc.get("M01:Firmware_RBV"), ioc.get("M01:Running_RBV")) == (16, 35207, "No")
     assert ioc.get("M01:RealTime_RBV") == pytest.approx(ioc.get("ElapsedReal_RBV"), abs=1e-3)
-    assert ioc.get("ElapsedReal_RBV") == pytest.approx(0.3, abs=0.06)
+    assert 0.3 - 1e-6 <= ioc.get("ElapsedReal_RBV") <= 0.36 + clock.busy
     assert len(ioc.get("M01:LiveTimes_RBV")) == 16
     (about,) = (
         json.loads(p.read_text()) for p in simulation.folder.glob(f"data/*_run{ioc.get('RunId_RBV'):06}_mod01*.json")
     )
     assert (about["adc_mhz"], about["firmware_revision"]) == (500, 35207)
-    assert about["clock_zero"] == pytest.approx(about["start_time"], abs=2)
+    assert about["clock_zero"] == pytest.approx(about["start_time"], abs=2 + clock.busy)
 
 
 def test_a_layout_that_is_not_that_of_the_modules_is_refused(crate: tuple[Ioc, Simulation]) -> None:

@@ -69,7 +69,7 @@ def claiming(user: str, host: str) -> Iterator[Claiming]:
         yield Claiming(process)
     finally:
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()
 
 

@@ -17,7 +17,7 @@ from tests.ioc.recsync.recceiver import Talk, announcement, recceiver, send
 
 def page_at(port: int) -> dict[str, float]:
     """All samples of the page at a port, by name and labels as they stand there."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
         families = parser.text_string_to_metric_families(page.read().decode())
         return {
             ",".join([sample.name, *(f"{key}={value}" for key, value in sorted(sample.labels.items()))]): sample.value
@@ -27,7 +27,7 @@ def page_at(port: int) -> dict[str, float]:
 
 
 def page_until(port: int, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not holds(page := page_at(port)):
         assert time.monotonic() < end, page
         time.sleep(0.2)

@@ -28,7 +28,7 @@ from tests.ioc.test_settings import JAN, Nobody
 
 CHAIN = ("LoadFiles", "GatherData", "ConvertToEvents", "SortEvents", "Cut", "FillSpectra")
 #: Longer than a change may wait to be saved, in seconds, on a busy computer; `settings_survive` measures it.
-SOON = 5.0
+SOON = 60.0
 
 
 class Office:
@@ -63,7 +63,7 @@ class Office:
     def __getitem__(self, name: str) -> Any:
         return self.pvs[name].value
 
-    async def until(self, name: str, wanted: Any, seconds: float = 5.0) -> None:
+    async def until(self, name: str, wanted: Any, seconds: float = 60.0) -> None:
         """Waits until a process variable has a value."""
         news = asyncio.Event()
         self.pvs[name].observe(_Alarm(news))
@@ -397,7 +397,7 @@ async def test_the_disk_of_another_file_that_does_not_answer_holds_up_no_saving(
 ) -> None:
     answers = threading.Event()
     monkeypatch.setattr(autosave, "_ANSWER", 0.1)
-    monkeypatch.setattr(autosave, "read_file", lambda path: answers.wait(20) and b"")
+    monkeypatch.setattr(autosave, "read_file", lambda path: answers.wait(60) and b"")
     async with office(tmp_path) as desk:
         await desk.put("SR_file", "far.sav")
         try:

@@ -62,7 +62,7 @@ def test_rates_and_dead_times_while_a_run_is_on(ioc: Ioc) -> None:
     ioc.until("DeadTime_RBV", lambda dead: 17 < dead < 23)
     assert (ioc.severity("DeadTime_RBV"), ioc.severity("M00:C00:DeadTime_RBV")) == (0, 0)
     ioc.put("Stop", 1)
-    done.result(5)
+    done.result(60)
     assert ioc.get("M00:C00:InputCountRate_RBV") == ioc.get("M00:C00:OutputCountRate_RBV") == 0
     assert ioc.get("ElapsedLive_RBV") / ioc.get("ElapsedReal_RBV") == pytest.approx(0.8, abs=0.02)
 
@@ -71,15 +71,15 @@ def test_rates_and_dead_time_of_a_channel_belong_together(ioc: Ioc) -> None:
     names = [f"M00:C00:{name}_RBV" for name in ("InputCountRate", "OutputCountRate", "DeadTime")]
     with ioc.watch(*names) as watch:
         ioc.put_and_forget("Acquire", 1)
-        watch.until(names[0], lambda rate: rate > 0)
-        ioc.until("ElapsedReal_RBV", lambda seconds: seconds > 4)
+        watch.until(names[0], lambda _: len(watch.values(names[0])) > 9)
         ioc.put("Stop", 1)
     cycles: dict[float, dict[str, float]] = {}
     for post in watch.posts:
         cycles.setdefault(post.stamp, {})[post.name] = post.value
-    measured = [[cycle[name] for name in names] for cycle in cycles.values() if cycle.get(names[0])]
-    assert len(measured) >= 5
-    for hits, records, dead in measured:  # all three are in each cycle
+    told = [cycle for cycle in cycles.values() if cycle.get(names[0])]
+    measured = [[cycle[name] for name in names] for cycle in told if len(cycle) == 3]
+    assert len(measured) >= max(5, len(told) - 2)  # all three are in each cycle, but where the watch begins and ends
+    for hits, records, dead in measured:
         assert 0 < records <= hits
         assert round(dead, 1) == pytest.approx(100 * (1 - round(records, 1) / round(hits, 1)), abs=0.1)
 
@@ -91,7 +91,7 @@ def test_a_dead_time_that_is_too_high_is_an_alarm(ioc: Ioc) -> None:
     ioc.until("DeadTime_RBV", lambda dead: 45 < dead < 55)
     assert (ioc.severity("DeadTime_RBV"), ioc.severity("M00:C00:DeadTime_RBV")) == (1, 1)
     ioc.put("Stop", 1)
-    done.result(5)
+    done.result(60)
 
 
 def test_a_preset_of_live_time_counts_live_time(ioc: Ioc) -> None:
@@ -136,7 +136,7 @@ def test_a_window_is_used_as_soon_as_it_is_written_with_or_without_a_run(ioc: Io
     assert ioc.get("M00:C01:ROI2:Name_RBV") == "nothing: ä"
     assert ioc.get("CmdMessage_RBV") == "M00:C01:ROI2:Name = nothing: ä"
     ioc.put("Stop", 1)
-    done.result(5)
+    done.result(60)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_traces(ioc: Ioc) -> None:
     ioc.until("SnapTraces:REPORT:TracesSeen_RBV", lambda now: now > seen + 10_000)
     assert np.array_equal(ioc.raw("M00:C01:Trace_RBV"), frozen)
     ioc.put("Stop", 1)
-    done.result(5)
+    done.result(60)
 
 
 def test_arrays_of_channels_have_their_length_from_the_start_of_the_ioc() -> None:

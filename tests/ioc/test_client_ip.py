@@ -46,7 +46,7 @@ async def test_a_host_is_its_address_or_what_it_says(
             "no address is known of wall",
         )
         known["wall"] = ["10.0.0.7", "10.1.0.7"]
-        await asyncio.wait_for(changed.wait(), 10)
+        await asyncio.wait_for(changed.wait(), 60)
     assert pvs["IOC:AccessState_RBV"].label == "In force"
     assert security.rights(OP, liar).write is not by_address
     assert security.rights(OP, honest).write is by_address

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc, ioc_folder, running
+from tests.stopwatch import Stopwatch
 from tests.tmpfs import tmpfs, unmount
 
 ECA_PUTFAIL = 160
@@ -86,9 +86,9 @@ def test_what_is_no_depth_is_refused_with_the_range(ioc: Ioc) -> None:
 
 def _taken_away(ioc: Ioc) -> None:
     """Sees what is to be seen after a folder has vanished, which was just now."""
-    gone = time.monotonic()
+    gone = Stopwatch()
     ioc.until("WriteStatus_RBV", "Write error")
-    assert time.monotonic() - gone < 2
+    assert gone.taken < 2
     assert ioc.severity("WriteStatus_RBV") == MAJOR
     ioc.until("Acquire", "Done")
     assert "removed, moved or unmounted in the run" in ioc.get("WriteMessage_RBV")
@@ -105,7 +105,7 @@ def test_a_folder_that_is_removed_in_a_run_is_noticed(ioc: Ioc, place: Path) -> 
     shutil.rmtree(place)
     _taken_away(ioc)
     with pytest.raises(PutFailed):
-        done.result(5)
+        done.result(60)
     # The next run has its folder made again.
     ioc.put("PresetMode", "Real time")
     ioc.put("Acquire", 1)
@@ -153,10 +153,10 @@ def test_a_full_disk_leaves_complete_files_and_the_next_run_works_when_there_is_
                 file.unlink()
             ioc.until("WriteStatus_RBV", "Write OK")
             ioc.until("WriteMessage_RBV", lambda text: text.startswith("the run waits"))
-            began = time.monotonic()
-            assert isinstance(ioc.put_later("Stop", 1).exception(15), PutFailed)  # what waits is given up
-            assert time.monotonic() - began < 8 + 2
-            assert isinstance(run.exception(5), PutFailed)
+            began = Stopwatch()
+            assert isinstance(ioc.put_later("Stop", 1).exception(60), PutFailed)  # what waits is given up
+            assert began.taken < 8 + 2
+            assert isinstance(run.exception(60), PutFailed)
             assert ioc.get("RunEndReason_RBV") == "Task error"
 
 
@@ -182,7 +182,7 @@ def test_files_that_were_cut_off_are_named_when_their_task_is_killed_and_at_the_
             done = ioc.put_later("Acquire", 1)
             ioc.until("BytesWritten_RBV", lambda size: size > 10_000)
             ioc.kill_task("GatherData")
-            assert isinstance(done.exception(10), PutFailed)
+            assert isinstance(done.exception(60), PutFailed)
             [part] = raw.glob("*.bin.part")
             ioc.put("Reset", 1)
             ioc.until("UnfinishedFiles_RBV", f"1 raw file was cut off, pixieioc recover finishes it: {part}")
@@ -246,7 +246,7 @@ def test_event_files_on_a_full_disk_which_has_the_log_too() -> None:
             ioc.until("IOC:LogLost_RBV", lambda lost: lost > 0)
             filler.unlink()
             file.unlink()
-            run.result(20)
+            run.result(60)
             assert ioc.get("WriteEvents:REPORT:EventsNotWritten_RBV") == 0
             parts = [path for path in small.glob("*.npy") if path != file]
             assert sum(len(np.load(path)) for path in parts) == ioc.get("WriteEvents:REPORT:EventsWritten_RBV")

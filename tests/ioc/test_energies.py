@@ -194,7 +194,7 @@ def test_a_calibration_over_channel_access(ioc: Ioc) -> None:
 
 def test_what_the_data_say_of_it(ioc: Ioc) -> None:
     done = ioc.put_later("Acquire", 1)
-    ioc.until("FillSpectra:Events_RBV", lambda events: events > 100, 40)
+    ioc.until("FillSpectra:Events_RBV", lambda events: events > 100, 60)
     ioc.put("M00:C01:CalGain", 0.25)
     before = ioc.get("WriteEvents:Counter_RBV")
     ioc.until("WriteEvents:Counter_RBV", lambda items: items > before + 2)

@@ -60,8 +60,8 @@ def test_the_rate_is_a_mean_and_its_history_ends_now(ioc: Ioc) -> None:
     ioc.put_and_forget("Acquire", 1)
     with ioc.watch("RateHistory_RBV") as watch:
         # Two channels of 1000 a second.
-        history = watch.until("RateHistory_RBV", lambda rates: np.all(rates[-3:] > 500), 30).value
-    assert np.all(history[-3:] < 5000)
-    assert ioc.get("EventRate_RBV") > 500
+        history = watch.until("RateHistory_RBV", lambda rates: np.all(rates[-3:] > 500)).value
+    assert np.median(history[-3:]) < 5000
+    ioc.until("EventRate_RBV", lambda rate: rate > 500)
     ioc.put("Stop", 1)
-    ioc.until("EventRate_RBV", 0.0, RATE_MEAN + 5)
+    ioc.until("EventRate_RBV", 0.0, RATE_MEAN + 60)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -28,6 +29,7 @@ from pixieioc.testing.ioc import free_port
 from tests.ioc.conftest import CONFIG as ORDINARY
 from tests.ioc.services import page_at, page_until, stand_in
 from tests.running_ioc import Ioc
+from tests.stopwatch import Stopwatch
 
 ANNOUNCEMENTS, METRICS = free_port(), free_port()
 CONFIG = f"""{ORDINARY}
@@ -105,9 +107,9 @@ def _busy_seconds(_: Ioc) -> float:
 
 
 NOW: dict[str, Callable[[Ioc], object]] = {
-    "STARTTOD": lambda ioc: _age(ioc.get("IOC:STARTTOD")) == pytest.approx(_started(ioc), abs=5),
+    "STARTTOD": lambda ioc: _age(ioc.get("IOC:STARTTOD")) == pytest.approx(_started(ioc), abs=60),
     "TOD": lambda ioc: _age(ioc.get("IOC:TOD")) == pytest.approx(1, abs=1.5),
-    "UPTIME": lambda ioc: _uptime(ioc.get("IOC:UPTIME")) == pytest.approx(_started(ioc), abs=5),
+    "UPTIME": lambda ioc: _uptime(ioc.get("IOC:UPTIME")) == pytest.approx(_started(ioc), abs=60),
     "START_CNT": lambda ioc: ioc.get("IOC:START_CNT") == 1,
     "CA_CLNT_CNT": lambda ioc: ioc.get("IOC:CA_CLNT_CNT") == _clients(ioc),
     "RECORD_CNT": lambda ioc: ioc.get("IOC:RECORD_CNT") == len(all_pvs(load(ioc.folder / "test.toml"))),
@@ -130,7 +132,7 @@ NOW: dict[str, Callable[[Ioc], object]] = {
 
 @pytest.mark.parametrize("name", NOW)
 def test_it_is_what_the_system_says(ioc: Ioc, name: str) -> None:
-    end = time.monotonic() + 10  # it is posted once a second, and what is counted may just be changing
+    end = time.monotonic() + 60  # it is posted once a second, and what is counted may just be changing
     while not NOW[name](ioc):
         assert time.monotonic() < end, ioc.get(f"IOC:{name}")
         time.sleep(0.3)
@@ -145,29 +147,30 @@ def test_channels_are_counted(ioc: Ioc) -> None:
 
 
 def test_what_is_used_in_a_second(ioc: Ioc) -> None:
-    """Heart beats and loads, over the same seconds; a run keeps the processors busy."""
+    """Heart beats and loads, second by second; a run keeps the processors busy."""
     done = ioc.put_later("Acquire", 1)
-    names = ("IOC:HEARTBEAT", "IOC:IOC_CPU_LOAD", "IOC:SYS_CPU_LOAD")
-    with ioc.watch(*names) as watch:
-        beat = watch.posts[0].value
-        watch.until("IOC:HEARTBEAT", beat + 1)
-        watch.clear()
-        began, own, busy = time.monotonic(), _cpu_seconds(ioc), _busy_seconds(ioc)
-        watch.until("IOC:HEARTBEAT", beat + 5)
-        passed = time.monotonic() - began
-        own, busy = _cpu_seconds(ioc) - own, _busy_seconds(ioc) - busy
-        # One that stays the same, as that of processors that are all busy, is not posted.
-        loads = {name: watch.values(name)[:4] or [ioc.get(name)] for name in names[1:]}
+    off: dict[str, list[float]] = {"IOC:IOC_CPU_LOAD": [], "IOC:SYS_CPU_LOAD": []}
+    with ioc.watch("IOC:HEARTBEAT") as watch:
+        first = last = watch.until("IOC:HEARTBEAT", watch.posts[0].value + 1)
+        began, before = Stopwatch(), _used(ioc)
+        for beat in range(1, 8):
+            last = watch.until("IOC:HEARTBEAT", first.value + beat)
+            now = _used(ioc)
+            for name, used in zip(off, (now - before)[1:] / (now - before)[0], strict=True):
+                off[name].append(abs(ioc.get(name) - 100 * used))
+            before = now
     ioc.put("Stop", 1)
-    done.result(10)
-    assert passed == pytest.approx(4, abs=1.5)
+    done.result(60)
+    assert last.stamp - first.stamp > 6.5
+    assert began.taken < 9
+    # Of a computer that has much to do, some may be those of another second.
+    assert np.median(off["IOC:IOC_CPU_LOAD"]) < 15, off
+    assert np.median(off["IOC:SYS_CPU_LOAD"]) < 20, off
 
-    def mean(name: str) -> float:
-        return sum(loads[name]) / len(loads[name])
 
-    assert mean("IOC:IOC_CPU_LOAD") == pytest.approx(100 * own / passed, abs=15)
-    processors = os.cpu_count() or 1
-    assert mean("IOC:SYS_CPU_LOAD") == pytest.approx(100 * busy / passed / processors, abs=20)
+def _used(ioc: Ioc) -> np.ndarray:
+    """The time, and the seconds that the IOC has used of one processor, and all processes of all of them."""
+    return np.array([time.monotonic(), _cpu_seconds(ioc), _busy_seconds(ioc) / (os.cpu_count() or 1)])
 
 
 def test_nothing_is_left_out() -> None:
@@ -177,10 +180,10 @@ def test_nothing_is_left_out() -> None:
 
 def test_a_recceiver_hears_of_everything(ioc: Ioc) -> None:
     with stand_in(ANNOUNCEMENTS) as talks:
-        ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Done", 15)
+        ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Done", 60)
         count = ioc.get("IOC:RECORD_CNT")
         assert ioc.get("IOC:RecSync:Count_RBV") == count
-        talk = talks.get(timeout=10)
+        talk = talks.get(timeout=60)
         assert talk.pongs == [7]
         assert len(talk.records) == count
         told = {name: (kind, info) for name, kind, info in talk.records.values()}
@@ -192,7 +195,7 @@ def test_a_recceiver_hears_of_everything(ioc: Ioc) -> None:
         assert talk.info["IOCNAME"] == ioc.prefix.rstrip(":")
         with socket.create_connection(("127.0.0.1", int(talk.info["RSRV_SERVER_PORT"])), 5):
             pass  # there is the server
-    ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Listening", 15)
+    ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Listening", 60)
 
 
 @pytest.mark.skipif("RECCEIVER" not in os.environ, reason="RECCEIVER does not say how to run recsync's recceiver")
@@ -204,8 +207,8 @@ def test_the_real_recceiver_hears_of_everything_again_and_again(ioc: Ioc, tmp_pa
             command = [*shlex.split(os.environ["RECCEIVER"]), str(config)]
             real = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
             try:
-                ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Done", 40)
-                end = time.monotonic() + 20
+                ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Done", 60)
+                end = time.monotonic() + 60
                 while not all(
                     text in (said := (tmp_path / "log").read_text()) for text in ("# End", "pong nonce match")
                 ):
@@ -217,7 +220,7 @@ def test_the_real_recceiver_hears_of_everything_again_and_again(ioc: Ioc, tmp_pa
         names = re.findall(r'record\((\w+), "([^"]+)"\)', said)
         assert ("bo", f"{ioc.prefix}Acquire") in names
         assert len(set(names)) == ioc.get("IOC:RECORD_CNT")
-        ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Listening", 15)
+        ioc.until("IOC:RecSync:State-Sts", lambda state: state == "Listening", 60)
 
 
 def test_the_page_follows_a_run_and_a_task_that_is_killed(ioc: Ioc) -> None:

@@ -38,7 +38,7 @@ def test_a_program_that_waits_for_ever_is_ended(tmp_path: Path, sources: str, co
     program = _PROGRAM.format(sources=sources)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", program, pipe], capture_output=True, text=True, timeout=20, env=environment, check=False
+        [sys.executable, "-c", program, pipe], capture_output=True, text=True, timeout=60, env=environment, check=False
     )
     assert (done.returncode, done.stderr) == (code, f"pixieioc: ended, but not written: {said}\n")
 

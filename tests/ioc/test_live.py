@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from pixieioc.pipeline.in_use import InUse, Limits
 from pixieioc.pipeline.procedure import Call, Procedure, Wait
 from tests.ioc.ca.peer import conversation
 from tests.pipeline import toys
+from tests.stopwatch import Stopwatch
 
 __all__ = ["toys"]  # importing it defines the tasks
 
@@ -66,7 +66,7 @@ async def _chain(*names: str, **kwargs: Any) -> AsyncIterator[tuple[LivePipeline
         await pipeline.end()
 
 
-async def _until(pipeline: LivePipeline, done: Any, seconds: float = 10.0) -> None:
+async def _until(pipeline: LivePipeline, done: Any, seconds: float = 60.0) -> None:
     await pipeline.until(Wait(done, seconds))
     assert done()
 
@@ -91,8 +91,8 @@ async def test_what_blocks_in_a_procedure_does_not_block_the_loop() -> None:
     gate, waited = threading.Event(), []
 
     def procedure() -> Procedure[str]:
-        yield Call(lambda: waited.append(gate.wait(5)))
-        yield Wait(lambda: "later" in waited, 5)
+        yield Call(lambda: waited.append(gate.wait(60)))
+        yield Wait(lambda: "later" in waited, 60)
         return "done"
 
     async with _chain() as (pipeline, _):
@@ -124,10 +124,10 @@ async def test_a_process_that_dies_is_noticed_at_once_and_replaced() -> None:
         for run in (1, 2):
             await pipeline.do(pipeline.starting(run))
             assert heard.errors == []
-            began = time.monotonic()
+            began = Stopwatch()
             os.kill(pipeline.processes["ToyFilter"].task.pid or 0, signal.SIGKILL)
             await _until(pipeline, lambda: heard.errors)
-            assert time.monotonic() - began < 1
+            assert began.taken < 1
             [(task, error)] = heard.errors
             assert (task, str(error)) == ("ToyFilter", "ToyFilter: its process was killed by signal 9")
             await _until(pipeline, lambda: pipeline.at_rest)
@@ -146,14 +146,15 @@ async def test_a_task_that_has_an_error_says_so_and_the_run_ends() -> None:
         assert pipeline.status is Status.WAITING
 
 
-@pytest.mark.parametrize(("seconds", "least", "most"), [(0.0, 0.0, 0.1), (0.2, 0.2, 0.6)])
+@pytest.mark.parametrize(("seconds", "least", "most"), [(0.0, 0.0, 0.5), (0.2, 0.2, 1.0)])
 @conversation
 async def test_a_wait_has_a_deadline(seconds: float, least: float, most: float) -> None:
     async with _chain() as (pipeline, _):
         clock = asyncio.get_running_loop().time  # by which deadlines are kept: it counts whole ms
-        began = clock()
+        began, watch = clock(), Stopwatch()
         await pipeline.until(Wait(lambda: False, seconds))
-        assert least <= round(clock() - began, 3) < most
+        assert least <= round(clock() - began, 3)
+        assert watch.taken < most
         await pipeline.until(Wait(lambda: True, 0.0))
 
 
@@ -186,4 +187,4 @@ async def test_the_end_in_the_middle_of_a_run_leaves_nothing() -> None:
         folder = pipeline.processes.folder
         assert folder.exists()
     assert (folder.exists(), len(pipeline.processes)) == (False, 0)
-    assert psutil.wait_procs(processes, timeout=5)[1] == []
+    assert psutil.wait_procs(processes, timeout=60)[1] == []

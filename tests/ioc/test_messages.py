@@ -72,7 +72,7 @@ def _hear(control: RunControl, task: str, kind: str, payload: Any, run: int = 0)
     )
 
 
-@settings(max_examples=60 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(said=st.lists(st.tuples(st.sampled_from([REPORT, ANSWER, PRINT, ERROR, Message.FINISHED, "?"]), _payloads)))
 def test_random_messages_are_the_error_of_their_task(tmp_path: Path, said: list[tuple[str, Any]]) -> None:
     async def story() -> None:

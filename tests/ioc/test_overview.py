@@ -38,7 +38,7 @@ def test_a_command_is_named(ioc: Ioc) -> None:
         ioc.put("EraseStart", 1)
     assert (ioc.get("CmdPv_RBV"), ioc.get("CmdStatus_RBV")) == ("EraseStart", "Refused")
     ioc.put("Stop", 1)
-    done.result(5)
+    done.result(60)
     assert (ioc.get("CmdPv_RBV"), ioc.get("CmdStatus_RBV")) == ("Stop", "OK")
     for name, value in (("Acquire", 0), ("Configure", 1), ("ErrorAck", 1), ("Reset", 1)):
         ioc.put(name, value)
@@ -53,7 +53,7 @@ def test_the_time_left_is_that_of_a_run_that_is_being_ended_and_of_no_other(ioc:
     with ioc.watch("StopTimeLeft_RBV", "Acquire_RBV") as watch:
         watch.clear()
         ioc.put("Stop", 1)
-        done.result(5)
+        done.result(60)
         watch.until("Acquire_RBV", "Done")
         left = watch.values("StopTimeLeft_RBV")
     assert 0 < max(left) <= 3
@@ -92,7 +92,7 @@ def test_the_list_of_alarms_says_what_happened_until_it_is_acknowledged_and_the_
     ioc.until("DetectorState_RBV", "Acquire")
     ioc.put("Brake:Fail", 1)
     with pytest.raises(PutFailed):
-        done.result(10)
+        done.result(60)
     ioc.until(
         "Alarm1:Text_RBV", lambda text: text.startswith("Brake:ERROR is RuntimeError: the brake has failed, since ")
     )

@@ -20,6 +20,7 @@ from pixieioc.ioc.put_entry import line_of
 from pixieioc.ioc.put_sinks import FileSink, Sink, TcpSink, UdpSink
 from pixieioc.ioc.records import Client
 from pixieioc.ioc.records.written import Written
+from tests.stopwatch import Stopwatch
 
 JAN = Client("jan", "wall", "10.0.0.7:5000")
 #: 2026-08-10 13:02:08.124 UTC.
@@ -28,7 +29,7 @@ WHOLE = (1 << 20, 2)
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
 
@@ -129,9 +130,9 @@ def test_a_disk_that_is_full_is_told_of_and_ends_in_time() -> None:
     sink.start()
     _put(sink, b"1\n")
     _until(lambda: "No space left" in sink.problem)
-    begin = time.monotonic()
+    begin = Stopwatch()
     sink.close(5)
-    assert time.monotonic() - begin < 1
+    assert begin.taken < 1
 
 
 def test_a_disk_that_does_not_answer_is_told_of_as_long_as_it_does_not(
@@ -159,15 +160,15 @@ def test_a_collector_that_is_down_gets_what_waited_when_it_is_back() -> None:
     _put(sink, b"1\n", b"2\n")
     _until(lambda: sink.problem == "collector: Connection refused")
     with socket.create_server(("127.0.0.1", port), reuse_port=False) as listening:
-        listening.settimeout(10)
+        listening.settimeout(60)
         connection, _ = listening.accept()
-        connection.settimeout(10)
+        connection.settimeout(60)
         with connection:
             assert connection.recv(100) == b"1\n2\n"
             _until(lambda: sink.problem == "")
         _put(sink, b"3\n")  # to a connection that has gone
         connection, _ = listening.accept()
-        connection.settimeout(10)
+        connection.settimeout(60)
         with connection:
             assert connection.recv(100) == b"3\n"
             sink.close(5)
@@ -177,7 +178,7 @@ def test_a_collector_that_stays_gets_later_lines_at_once_over_the_same_connectio
     with socket.create_server(("127.0.0.1", 0)) as listening:
         sink = TcpSink("collector", "127.0.0.1", listening.getsockname()[1], 5)
         sink.start()
-        listening.settimeout(10)
+        listening.settimeout(60)
         _put(sink, b"1\n")
         connection, _ = listening.accept()
         connection.settimeout(4)  # less than what a step of the collector may take
@@ -191,7 +192,7 @@ def test_a_collector_that_stays_gets_later_lines_at_once_over_the_same_connectio
 
 def test_a_collector_of_datagrams_gets_whole_lines() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
-        collector.settimeout(10)
+        collector.settimeout(60)
         collector.bind(("127.0.0.1", 0))
         sink = UdpSink("collector", "127.0.0.1", collector.getsockname()[1], 100)
         lines = [b"%d" % i + b"x" * 500 + b"\n" for i in range(5)]
@@ -207,9 +208,9 @@ def test_a_collector_that_takes_nothing_holds_up_nobody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         sink = TcpSink("collector", "127.0.0.1", listening.getsockname()[1], 100)
         sink.start()
-        begin = time.monotonic()
+        begin = Stopwatch()
         _put(sink, *[b"x" * 1_000_000] * 300)
-        assert time.monotonic() - begin < 1
+        assert begin.taken < 1
         assert sink.lost >= 190
         sink.close(0.1)
     for thread in threading.enumerate():

@@ -59,12 +59,12 @@ class Peer:
         self._thread = ThreadPoolExecutor(1)
 
     def raw(self, name: str) -> Any:
-        return self.context.get(self.prefix + name, timeout=10)
+        return self.context.get(self.prefix + name, timeout=60)
 
     def get(self, name: str) -> Any:
         return plain(self.raw(name))
 
-    def put(self, name: str, value: Any, *, wait: bool | None = True, timeout: float = 20) -> None:
+    def put(self, name: str, value: Any, *, wait: bool | None = True, timeout: float = 60.0) -> None:
         self.context.put(self.prefix + name, value, wait=wait, timeout=timeout)
 
     def begin(self, name: str, value: Any) -> Future[None]:
@@ -115,7 +115,7 @@ def test_a_refused_start_is_an_exception_also_for_who_does_not_wait(pva: Peer) -
         assert pva.get("CmdUser_RBV").endswith("@127.0.0.1")
     finally:
         pva.put("Stop", 1)
-        running.result(10)
+        running.result(60)
 
 
 def test_a_run_that_ends_badly_is_an_exception_with_the_reason(ioc: Ioc, pva: Peer) -> None:
@@ -123,7 +123,7 @@ def test_a_run_that_ends_badly_is_an_exception_with_the_reason(ioc: Ioc, pva: Pe
     assert _soon(pva, "DetectorState_RBV", "Acquire")
     os.kill(int(pva.get("ConvertToEvents:ProcessId_RBV")), signal.SIGKILL)
     with pytest.raises(RemoteError, match="ConvertToEvents: its process was killed by signal 9"):
-        running.result(10)
+        running.result(60)
     assert pva.raw("ConvertToEvents:Status").alarm.message == "STATE"
 
 
@@ -145,7 +145,7 @@ def infos(ioc: Ioc) -> dict[str, PvInfo]:
 def test_both_protocols_have_the_same_names_and_values(ioc: Ioc, pva: Peer, infos: dict[str, PvInfo]) -> None:
     constant = [info for info in infos.values() if info.role in ("setpoint", "readback")]
     assert len(constant) > 80
-    structures: Any = pva.context.get([ioc.prefix + info.name for info in infos.values()], timeout=20)
+    structures: Any = pva.context.get([ioc.prefix + info.name for info in infos.values()], timeout=60)
     assert len(structures) == len(infos)
     seen: dict[str, Any] = dict(zip(infos, structures, strict=True))
     for info in constant[::8]:  # each has a search by libca of its own
@@ -168,7 +168,7 @@ def test_nonsense_costs_nobody_anything(ioc: Ioc, pva: Peer, infos: dict[str, Pv
     for info in written:
         for value in [17, -1] if info.labels else _NONSENSE[code_of(info)]:
             try:
-                pva.put(info.name, value, wait=None, timeout=10)
+                pva.put(info.name, value, wait=None, timeout=60)
             except RemoteError as error:
                 refused += bool(str(error))
     assert refused > len(written)
@@ -178,7 +178,7 @@ def test_nonsense_costs_nobody_anything(ioc: Ioc, pva: Peer, infos: dict[str, Pv
 
 def _soon(pva: Peer, name: str, value: str) -> bool:
     """Whether an enum comes to an index."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if pva.get(name) == value:
             return True

@@ -119,7 +119,7 @@ def test_processing_writes_the_present_value_once_more(ioc: Ioc) -> None:
     with pytest.raises(PutFailed):
         ioc.put("Acquire.PROC", 1)  # is a second start
     ioc.put("Stop", 1)
-    done.result(5)
+    done.result(60)
     assert ioc.get("Acquire.PACT") == 0
 
 
@@ -224,7 +224,7 @@ def test_an_alarm_tree_is_empty_while_running_normally(ioc: Ioc) -> None:
     assert ioc.severity("SimMode_RBV") == 1
     assert ioc.severity("Acquire") == ioc.severity("Acquire_RBV") == 0
     ioc.put("Stop", 1)
-    done.result(5)
+    done.result(60)
 
 
 @pytest.mark.parametrize("value", ["1", "Acquire", 1, 1.0, " 1"])
@@ -256,7 +256,7 @@ def test_undeclared_reports_are_shown_as_json(ioc: Ioc) -> None:
     done = ioc.put_later("Acquire", 1)
     ioc.until("Brake:REPORT:JSON_RBV", lambda text: re.fullmatch(r'\{"undeclared":\d+\}', text))
     ioc.put("Stop", 1)
-    done.result(5)
+    done.result(60)
 
 
 def test_heart_beats_and_ages(ioc: Ioc) -> None:
@@ -282,7 +282,7 @@ def test_sysreset_is_refused_while_a_run_is_on(ioc: Ioc) -> None:
     with pytest.raises(PutFailed):
         ioc.put("IOC:SYSRESET", 1)
     ioc.put("Stop", 1)
-    done.result(5)
+    done.result(60)
 
 
 def test_readiness_names_what_is_missing(ioc: Ioc) -> None:

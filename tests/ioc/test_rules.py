@@ -16,6 +16,7 @@ import pytest
 from tests.ca_client import CaClient, PutFailed
 from tests.ioc.ca.libca import NORMAL, PUT_ACKS, STSACK_STRING, Libca
 from tests.running_ioc import Ioc
+from tests.stopwatch import Stopwatch
 
 ECA_PUTFAIL = 160
 MINOR, MAJOR, INVALID = 1, 2, 3
@@ -29,11 +30,11 @@ def _run_for(ioc: Ioc, seconds: float) -> None:
 
 def _refused(ioc: Ioc, name: str, value: object) -> str:
     """A put that is refused at once; says why."""
-    began = time.monotonic()
+    began = Stopwatch()
     with pytest.raises(PutFailed) as caught:
         ioc.put(name, value)
     assert caught.value.code == ECA_PUTFAIL
-    assert time.monotonic() - began < 1
+    assert began.taken < 1
     assert ioc.get("CmdStatus_RBV") == "Refused"
     return str(ioc.get("CmdMessage_RBV"))
 
@@ -43,9 +44,10 @@ class TestRule1PutCompletion:
         _run_for(ioc, 1.0)
         ioc.put("AutoSave", 1)
         ioc.put("FilePath", str(ioc.folder))
-        began = time.monotonic()
+        began = Stopwatch()
         ioc.put("Acquire", 1)
-        assert 1.0 <= time.monotonic() - began < 3
+        assert began.elapsed >= 1.0
+        assert began.taken < 3
         # Everything is as it stays, without waiting.
         counts = {task: ioc.get(f"{task}:Events_RBV") for task in EVENT_TASKS}
         assert len(set(counts.values())) == 1
@@ -73,7 +75,7 @@ class TestRule1PutCompletion:
         assert ioc.get("Acquire_RBV") == "Acquiring"
         assert ioc.get("Ready_RBV") == "No"
         assert "has been running for" in _refused(ioc, "Acquire", 1)
-        ioc.until("DetectorState_RBV", "Idle", 20)
+        ioc.until("DetectorState_RBV", "Idle", 60)
         assert ioc.get("FillSpectra:Events_RBV") == ioc.get("ConvertToEvents:Events_RBV")
 
 
@@ -83,7 +85,7 @@ class TestRule2BadEnd:
         ioc.until("Brake:Status", "RUNNING")
         ioc.put("Brake:Fail", 1)
         with pytest.raises(PutFailed) as caught:
-            done.result(5)
+            done.result(60)
         assert caught.value.code == ECA_PUTFAIL
         assert (ioc.get("DetectorState_RBV"), ioc.severity("DetectorState_RBV")) == ("Error", MAJOR)
         assert (ioc.get("RunEndReason_RBV"), ioc.severity("RunEndReason_RBV")) == ("Task error", MAJOR)
@@ -106,7 +108,7 @@ class TestRule2BadEnd:
             for name, value in zip(names, ("LOST", "ERROR", "PANICKING"), strict=True):
                 assert watch.until(name, value).received - killed < 1
             with pytest.raises(PutFailed):
-                done.result(5)
+                done.result(60)
         assert ioc.get("RunEndReason_RBV") == "Task lost"
         values = [f"{task}:{name}_RBV" for name in ("Counter", "MemUsed", "ProcessId", "Rate", "Dropped")]
         values += {"DummyData": ["M00:C00:InputCountRate_RBV"], "FillSpectra": ["M00:C00:Spectrum_RBV"]}.get(task, [])
@@ -127,7 +129,7 @@ class TestRule2BadEnd:
         done = ioc.put_later("Acquire", 1)
         ioc.until("DetectorState_RBV", "Acquire")
         ioc.kill_task("Brake")
-        done.result(5)
+        done.result(60)
         assert ioc.get("RunEndReason_RBV") == "Task lost"
 
     def test_a_site_can_choose_a_successful_answer_to_what_is_refused_too(self, ioc: Ioc) -> None:
@@ -143,7 +145,7 @@ class TestRule2BadEnd:
         with pytest.raises(PutFailed):  # only what scans put is forgiven
             ioc.put("Quit", 1)
         ioc.put("Stop", 1)
-        done.result(5)
+        done.result(60)
 
     def test_a_start_whose_file_is_there_already_is_refused_and_uses_no_number(self, ioc: Ioc) -> None:
         ioc.put("AutoSave", 1)
@@ -177,10 +179,10 @@ class TestRule3AbortInTheMiddle:
         ioc.put("Brake:Delay", 0.2)
         done = ioc.put_later("Acquire", 1)
         ioc.until("Brake:QueueSize_RBV", lambda size: size > 4)
-        began = time.monotonic()
+        began = Stopwatch()
         ioc.put("Abort", 1)
-        done.result(5)
-        assert time.monotonic() - began < 1
+        done.result(60)
+        assert began.taken < 1
         assert (ioc.get("DetectorState_RBV"), ioc.severity("DetectorState_RBV")) == ("Aborted", MINOR)
         assert ioc.get("RunEndReason_RBV") == "Abort"
         # What was discarded is counted and in alarm: each item that was sent is either handled or dropped.
@@ -197,13 +199,14 @@ class TestRule3AbortInTheMiddle:
         with ioc.watch("State_RBV") as watch:
             started = ioc.put_later("Acquire", 1)
             ioc.until("Brake:QueueSize_RBV", lambda size: size > 2)
-            began = time.monotonic()
+            began = Stopwatch()
             stopped = ioc.put_later("Stop", 1)
             dying = watch.until("State_RBV", "DYING")
             for done in (started, stopped):
                 with pytest.raises(PutFailed):
-                    done.result(5)
-            assert 0.9 < time.monotonic() - began < 3
+                    done.result(60)
+            assert began.elapsed > 0.9
+            assert began.taken < 3
             # After half of the time, DYING is worth an alarm.
             assert dying.severity == 0
             assert MINOR in [post.severity for post in watch.posts if post.value == "DYING"]
@@ -233,15 +236,15 @@ class TestRule6Configuration:
         ]
         done = [ioc.put_later(name, 3 * i) for i, name in enumerate(names)]
         for each in done:
-            each.result(5)
+            each.result(60)
         assert [ioc.get(f"{name}_RBV") for name in names] == [3 * i for i in range(len(names))]
 
     def test_what_a_task_refuses_goes_back_and_nothing_else(self, ioc: Ioc) -> None:
         puts = [ioc.put_later(f"Brake:{name}", to) for name, to in (("Label", "a"), ("Refuse", 13), ("Delay", 0.02))]
-        puts[0].result(5)
-        puts[2].result(5)
+        puts[0].result(60)
+        puts[2].result(60)
         with pytest.raises(PutFailed):
-            puts[1].result(5)
+            puts[1].result(60)
         assert [ioc.get(f"Brake:{name}_RBV") for name in ("Label", "Refuse", "Delay")] == ["a", 0, 0.02]
         assert ioc.get("Brake:Refuse") == 0
 
@@ -276,7 +279,7 @@ class TestRule6Configuration:
         ioc.put("Brake:Delay", 0.01)
         assert ioc.get("Brake:Delay_RBV") == 0.01
         ioc.put("Stop", 1)
-        done.result(5)
+        done.result(60)
         assert ioc.get("ConfigLocked_RBV") == "No"
 
     def test_a_whole_configuration_all_or_nothing(self, ioc: Ioc) -> None:
@@ -317,11 +320,11 @@ class TestRule7QuitKillReset:
         ioc.put("Brake:Delay", 4)
         done = ioc.put_later("Acquire", 1)
         ioc.until("Brake:QueueSize_RBV", lambda size: size > 2)
-        began = time.monotonic()
+        began = Stopwatch()
         ioc.put("Kill", 1)
-        assert time.monotonic() - began < 2
+        assert began.taken < 2
         with pytest.raises(PutFailed):
-            done.result(5)
+            done.result(60)
         assert (ioc.get("DetectorState_RBV"), ioc.get("RunEndReason_RBV")) == ("Disconnected", "Abort")
         ioc.put("Kill", 1)
         ioc.put("Brake:Delay", 0)
@@ -345,7 +348,7 @@ class TestRule8TwoWriters:
         for _ in range(3):
             puts = [ioc.put_later(name, 1) for name in ("Configure", "Reset", "Erase", "Acquire")]
             for put in puts:
-                put.result(10)
+                put.result(60)
             assert ioc.get("DetectorState_RBV") == "Idle"
 
     def test_each_of_many_starts_is_a_run_although_it_is_stopped_at_once(self, ioc: Ioc) -> None:
@@ -365,7 +368,7 @@ class TestRule10OneCycleOneStamp:
             watch.clear()
             watch.until(names[0], lambda events: events > 3000)  # some cycles later
         ioc.put("Stop", 1)
-        done.result(5)
+        done.result(60)
         cycles: dict[float, set[str]] = {}
         for post in watch.posts:
             cycles.setdefault(post.stamp, set()).add(post.name)
@@ -432,7 +435,7 @@ class TestRule11ErrorsLatch:
             ioc.kill_task(task)
             ioc.until(f"{task}:ERROR", "ERROR")
         with pytest.raises(PutFailed):
-            done.result(5)
+            done.result(60)
         assert ioc.get("ErrorFirst_RBV") == "SortEvents"
 
 

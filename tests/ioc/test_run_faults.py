@@ -15,10 +15,10 @@ import pytest
 
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc, ioc_folder, running
+from tests.stopwatch import Stopwatch
 from tests.tmpfs import tmpfs, unmount
 
 MAJOR, INVALID = 2, 3
-pytestmark = pytest.mark.timeout(120)
 CONFIG = """
 [pipeline]
 chain = ["DummyData", "GatherData", "ConvertToEvents", "Brake"]
@@ -60,10 +60,10 @@ def test_a_state_folder_that_fails_in_a_run_ends_no_run_badly_and_is_told(wrong:
         else:
             unmount(state)
             state.rmdir()
-        began = time.monotonic()
+        began = Stopwatch()
         ioc.put("Stop", 1)
         done.result(1)
-        assert time.monotonic() - began < BOUND
+        assert began.taken < BOUND
         assert (ioc.get("DetectorState_RBV"), ioc.get("Acquire_RBV")) == ("Idle", "Done")
         if wrong != "full":  # where it can be noted that a run has ended
             ioc.until("IOC:ERROR", "ERROR", 5)
@@ -96,7 +96,7 @@ def test_a_kill_in_the_middle_of_a_setting_and_a_start_leaves_no_run_behind() ->
             region = ioc.put_later("M00:C00:ROI1:High", 7)
             ioc.put("Kill", 1)
             for put in (start, region):
-                assert put.exception(5) is None or isinstance(put.exception(), PutFailed)
+                assert put.exception(60) is None or isinstance(put.exception(), PutFailed)
             assert (ioc.get("Acquire_RBV"), ioc.get("IOC:ERROR")) == ("Done", "OK")
         ioc.put("PresetMode", "Real time")
         ioc.put("PresetReal", 0.2)
@@ -110,11 +110,11 @@ def test_a_task_that_hangs_in_do_start_delays_nobody_for_longer_than_the_limit(h
         ioc.put("SlowStart:StartDelay", 60)
         start = ioc.put_later("Acquire", 1)
         ioc.until("GatherData:Status", "RUNNING")  # so it is being started, too
-        began = time.monotonic()
+        began = Stopwatch()
         end = ioc.put_later(how, 1)
         for put in (start, end):
-            assert put.exception(20) is None or isinstance(put.exception(), PutFailed)
-        assert time.monotonic() - began < BOUND
+            assert put.exception(60) is None or isinstance(put.exception(), PutFailed)
+        assert began.taken < BOUND
         assert (ioc.get("Acquire_RBV"), ioc.get("DummyData:Counter_RBV")) == ("Done", 0)
         ioc.put("SlowStart:StartDelay", 0)
         ioc.put("PresetMode", "Real time")
@@ -137,34 +137,34 @@ def test_the_ioc_ends_in_time_while_tasks_are_made_configured_or_started(where: 
             ioc.put("SlowStart:StartDelay", 60)
         ioc.put_and_forget("Acquire", 1)
         ioc.until("StatusMessage_RBV", lambda text: text.startswith("starting run"))
-        began = time.monotonic()
+        began = Stopwatch()
         assert ioc.end(signal.SIGTERM) == 0
-        assert time.monotonic() - began < BOUND
+        assert began.taken < BOUND
         assert "Traceback" not in ioc.output()
 
 
 def test_a_task_that_does_not_use_its_settings_delays_only_its_own_put_and_no_longer_than_the_limit() -> None:
     with ioc_folder() as folder, _ioc(SLOW, folder) as ioc:
-        began = time.monotonic()
+        began = Stopwatch()
         slow = ioc.put_later("SlowStart:ConfigureDelay", 6)
         ioc.until("SlowStart:ConfigureDelay", 6)
         other = ioc.put_later("GatherData:MaxDelay", 0.1)
         ioc.put("Stop", 1)
         ioc.put("PresetReal", 0.2)
-        assert time.monotonic() - began < 1
+        assert began.taken < 1
         assert isinstance(slow.exception(BOUND), PutFailed)
         other.result(BOUND)
-        assert time.monotonic() - began < BOUND
+        assert began.taken < BOUND
         assert (ioc.get("SlowStart:ConfigureDelay"), ioc.get("GatherData:MaxDelay_RBV")) == (0, 0.1)
-        again = time.monotonic()
+        again = Stopwatch()
         with pytest.raises(PutFailed):
             ioc.put("SlowStart:StartDelay", 1)
         assert ioc.get("CmdMessage_RBV") == (
             "SlowStart:StartDelay: SlowStart: has not answered what it was sent before"
         )
         ioc.put("GatherData:MaxDelay", 0.2)
-        assert time.monotonic() - again < 1
-        time.sleep(max(0.0, began + 7 - time.monotonic()))
+        assert again.taken < 1
+        time.sleep(max(0.0, 7 - began.elapsed))
         ioc.put("SlowStart:StartDelay", 0.1)
         assert ioc.get("SlowStart:StartDelay_RBV") == 0.1
 
@@ -194,10 +194,10 @@ def test_a_file_system_that_does_not_answer_stops_nobody() -> None:
         with _file_system_that_never_answers(folder / "raw") as raw:
             ioc.put("FilePath", str(raw))
             for _ in range(20):
-                began = time.monotonic()
+                began = Stopwatch()
                 assert ioc.get("IOC:ALIVE") == "Alive"
-                assert time.monotonic() - began < 1
-            ioc.until("ReadyMessage_RBV", lambda text: f"the file system of {raw} has not answered for " in text, 15)
+                assert began.taken < 1
+            ioc.until("ReadyMessage_RBV", lambda text: f"the file system of {raw} has not answered for " in text, 60)
             assert ioc.get("Ready_RBV") == "No"
             assert ioc.severity("DiskFree_RBV") == INVALID
             with pytest.raises(PutFailed):
@@ -205,13 +205,13 @@ def test_a_file_system_that_does_not_answer_stops_nobody() -> None:
             assert ioc.get("CmdStatus_RBV") == "Refused"
             puts = {"PresetReal": 1, "Brake:HangTimeout": 50, "Stop": 1, "GatherData:MaxDelay": 0.1}
             for name, value in puts.items():
-                began = time.monotonic()
+                began = Stopwatch()
                 ioc.put(name, value)
                 # What belongs to the task that writes files waits a second to see what these make of it.
-                assert time.monotonic() - began < (2 if name.startswith("GatherData") else 1), name
+                assert began.taken < (2 if name.startswith("GatherData") else 1), name
             ioc.put("Kill", 1, timeout=BOUND)
             ioc.put("Configure", 1, timeout=BOUND)
             ioc.put("FilePath", str(folder), timeout=BOUND)
         with ioc.watch("DiskFree_RBV") as watch:
-            watch.until("DiskFree_RBV", lambda free: watch.posts[-1].severity < INVALID and free > 0, 10)
-        ioc.until("Ready_RBV", "Yes", 10)
+            watch.until("DiskFree_RBV", lambda free: watch.posts[-1].severity < INVALID and free > 0, 60)
+        ioc.until("Ready_RBV", "Yes", 60)

@@ -101,7 +101,7 @@ async def test_what_waits_is_used_once_its_partner_has_come_into_use() -> None:
 
 
 async def _until(done: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not done():
             await asyncio.sleep(0)
 

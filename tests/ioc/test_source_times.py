@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.running_ioc import Ioc
+from tests.stopwatch import Stopwatch
 
 
 def test_a_preset_real_time_ends_in_the_source(ioc: Ioc) -> None:
@@ -14,17 +13,19 @@ def test_a_preset_real_time_ends_in_the_source(ioc: Ioc) -> None:
     ioc.put("PresetReal", 0.1)
     ioc.put("Acquire", 1)  # the first run compiles
     ioc.put("PresetReal", 0.4)
-    took: list[float] = []
+    lasted, took = list[float](), list[float]()
     for _ in range(5):
-        began = time.monotonic()
+        began = Stopwatch()
         ioc.put("Acquire", 1)
-        took.append(time.monotonic() - began)
+        lasted.append(began.elapsed)
+        took.append(began.taken)
         assert ioc.get("ElapsedReal_RBV") == pytest.approx(0.4, abs=1e-6)
         assert ioc.get("RunEndReason_RBV") == "Preset"
         assert ioc.get("Progress_RBV") == 100
         assert ioc.get("TimeRemaining_RBV") == 0
         assert 0 < ioc.get("ElapsedLive_RBV") <= 0.4
-    assert 0.4 <= sorted(took)[2] < 1.0
+    assert min(lasted) >= 0.4
+    assert sorted(took)[2] < 1.0
     hits = ioc.get("DummyData:REPORT:EventsMade_RBV")
     assert ioc.get("DummyData:REPORT:ElapsedReal_RBV") == pytest.approx(0.4)
     assert hits == pytest.approx(2 * 1000 * 0.4, abs=6 * 800**0.5)
@@ -50,7 +51,7 @@ def test_an_operators_stop_has_the_time_of_the_data(ioc: Ioc) -> None:
     done = ioc.put_later("Acquire", 1)
     ioc.until("ElapsedReal_RBV", lambda now: now > 0.3)
     ioc.put("Stop", 1)
-    done.result(5)
+    done.result(60)
     real = ioc.get("ElapsedReal_RBV")
     assert real == ioc.get("DummyData:REPORT:ElapsedReal_RBV") > 0
     assert ioc.get("RunEndReason_RBV") == "Operator stop"
@@ -60,15 +61,15 @@ def test_how_long_a_task_is_busy_is_shown_and_no_hang(ioc: Ioc) -> None:
     ioc.put("Brake:Delay", 4.5)
     done = ioc.put_later("Acquire", 1)
     ioc.until("Brake:BusyTime_RBV", lambda busy: busy > 1)
-    began = time.monotonic()
+    began = Stopwatch()
     ioc.put("Brake:HangTimeout", 30.0)  # while it is busy
-    assert time.monotonic() - began < 1.5
+    assert began.taken < 1.5
     assert ioc.get("Brake:HangTimeout_RBV") == 30
     ioc.until("Brake:BusyTime_RBV", lambda busy: busy > 3)
     assert ioc.get("Brake:BusyTime_RBV.SEVR") == "MINOR"
     assert ioc.get("Brake:HeartBeatAge_RBV.SEVR") == "NO_ALARM"  # the process runs
     ioc.put("Abort", 1, 8)
-    done.result(8)
+    done.result(60)
     assert ioc.get("Brake:ERROR") == "OK"
 
 

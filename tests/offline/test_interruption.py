@@ -77,7 +77,7 @@ def test_a_signal_in_a_finalizer_ends_the_job(tmp_path: Path, number: signal.Sig
         assert job.stderr is not None
         assert job.stdout is not None
         assert next_line(job.stderr) == "Stuck: is here\n"
-        assert job.wait(20) == 128 + number
+        assert job.wait(60) == 128 + number
         said = "pixieioc: interrupted, nothing is kept\n" if number == signal.SIGINT else ""
         assert (without_compiling(job.stderr.read()), job.stdout.read()) == (said, "")
     assert list((tmp_path / "out").iterdir()) == []

@@ -194,7 +194,7 @@ def test_a_folder_and_nothing_are_refused(tmp_path: Path) -> None:
 
 def _program(*arguments: str | Path, code: int) -> tuple[str, str]:
     command = [sys.executable, "-m", "pixieioc", "recover", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == code, done.stderr
     return done.stdout, without_compiling(done.stderr)
 

@@ -76,7 +76,7 @@ def _command(*arguments: str | Path) -> list[str]:
 def _run(*arguments: str | Path, code: int = 0, command: Sequence[str] = ()) -> tuple[str, str]:
     """stdout and stderr of the program, which must end with that exit code."""
     done = subprocess.run(
-        command or _command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
+        command or _command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == code, done.stderr
     return done.stdout, without_compiling(done.stderr)
@@ -106,7 +106,7 @@ def test_one_json_object_and_nothing_else() -> None:
     assert sum(channel["energy_sum"] for channel in told["channels"]) == 351_344_482
     assert (told["bytes_lost"], told["bytes_left_over"], told["corrupt_regions"], told["late_events"]) == (0, 0, 0, 0)
     assert (told["first_time"], told["last_time"]) == (1_170_569_551_910, 1_180_572_322_710)
-    assert 0 < told["seconds"] < 30
+    assert 0 < told["seconds"] < 300
     assert (told["out"], told["bytes_written"], told["plot"]) == (None, 0, None)
     assert (told["runs"], told["damage"]) == (1, "")
 
@@ -180,7 +180,7 @@ def test_a_bar_on_a_terminal_only(tmp_path: Path) -> None:
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     command = _command(tmp_path / "long.bin", "--json", "--set", "SortEvents.reset_time=1e6")
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=50, check=True
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=240, check=True
     )
     os.close(theirs)
     shown = os.read(ours, 100_000).decode()
@@ -221,7 +221,7 @@ def test_an_interrupted_job_leaves_no_file(
             job.kill()
         else:  # as a terminal does
             os.killpg(job.pid, number)
-        assert job.wait(20) == code
+        assert job.wait(60) == code
         assert job.stdout.read() == ""
         expected = {signal.SIGINT: "pixieioc: interrupted, nothing is kept\n"}
         assert without_compiling(job.stderr.read()) == expected.get(number, "")
@@ -440,7 +440,7 @@ def test_what_another_program_writes_is_read(tmp_path: Path, how: str) -> None:
             elif how == "socket":
                 mine.sendall(whole)
                 mine.close()
-            out, _ = job.communicate(whole if how == "pipe" else None, timeout=50)
+            out, _ = job.communicate(whole if how == "pipe" else None, timeout=240)
     told = json.loads(out)
     assert (told["events"], told["bytes"], told["late_events"]) == (24_598, 393_568, 0)
     assert list(told["counts"]) == ["5" if how in ("file", "fifo") else "0"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -13,6 +12,7 @@ import pytest
 from pixieioc.pipeline import Cause, Error, Pipeline, Status
 from pixieioc.pipeline.graph import Branch, Graph
 from tests.recorder import Recorder
+from tests.stopwatch import Stopwatch
 
 SAMPLED = Graph(("ToySource", "ToySink"), (Branch("ToySource", ("Online",), "sampling"),))
 CLASSES = {"ToySource": "ToySource", "ToySink": "ToySink", "Online": "ToyFilter"}
@@ -65,7 +65,7 @@ def test_a_lossless_branch_gets_all_items(pipeline: Recorder) -> None:
 
 def test_what_a_slow_sampling_branch_cannot_take_is_missed_and_counted(pipeline: Recorder) -> None:
     _connect(pipeline, SAMPLED, CLASSES)
-    pipeline.configure({"ToySource": {"items": 500, "length": 20_000}, "Online": {"delay": 0.005}})
+    pipeline.configure({"ToySource": {"items": 500, "length": 20_000}, "Online": {"delay": 0.02}})
     pipeline.run_through()
     assert pipeline.reported("ToySink", "counter") == 500
     assert 0 < pipeline.reported("Online", "missed") < 500
@@ -85,11 +85,11 @@ def test_a_stopped_process_on_a_sampling_branch_stops_nobody(pipeline: Recorder)
     )
     pipeline.start()
     with _stopped(pipeline, "Online"):
-        pipeline.until(lambda: pipeline.processes["ToySink"].finished, 20)
+        pipeline.until(lambda: pipeline.processes["ToySink"].finished, 60)
         assert pipeline.reported("ToySink", "counter") == 2000
         assert pipeline.reported("Online", "missed") > 1000, "told by the task before it"
         assert pipeline.status is Status.RUNNING
-    pipeline.wait(20)
+    pipeline.wait(60)
     assert not pipeline.errors
     assert _balance(pipeline) == {"ToySink": (2000, 2000, 0), "Online": (2000, 2000, 0)}
 
@@ -100,10 +100,11 @@ def test_a_branch_that_does_not_end_is_killed_after_the_time_for_a_stop(pipeline
     pipeline.configure({"ToySource": {"items": 100, "length": 20_000, "pause": 0.005}, "Online": {"hang_timeout": 60}})
     pipeline.start()
     with _stopped(pipeline, "Online"):
-        pipeline.until(lambda: pipeline.processes["ToySink"].finished, 20)
-        began = time.monotonic()
-        assert pipeline.wait(20) is Status.WAITING
-        assert 0.5 < time.monotonic() - began < 6
+        pipeline.until(lambda: pipeline.processes["ToySink"].finished, 60)
+        began = Stopwatch()
+        assert pipeline.wait(60) is Status.WAITING
+        assert began.elapsed > 0.5
+        assert began.taken < 6
     assert not pipeline.errors, "the run was a good one"
     assert [(name, error.cause) for name, error in pipeline.heard_errors] == [("Online", Cause.TIMEOUT)]
     pipeline.run_through()
@@ -116,7 +117,7 @@ def test_a_failure_on_a_sampling_branch_does_not_end_the_run(pipeline: Recorder,
     _connect(pipeline, graph, {"Before": "ToyFilter", "Online": "ToyFilter", "Behind": "ToySink"})
     pipeline.configure({"ToySource": {"items": 200, "pause": 0.005}, "Online": {how: 5}})
     pipeline.start()
-    pipeline.wait(30)
+    pipeline.wait(60)
     assert pipeline.status is Status.WAITING
     assert not pipeline.errors
     assert [name for name, _ in pipeline.heard_errors] == ["Online"]
@@ -136,7 +137,7 @@ def test_a_failure_on_a_lossless_branch_ends_the_run(pipeline: Recorder, how: st
     _connect(pipeline, graph, {"Other": "ToyFilter"})
     pipeline.configure({"ToySource": {"items": 0, "pause": 0.001}, "Other": {how: 5}})
     pipeline.start()
-    pipeline.wait(30)
+    pipeline.wait(60)
     assert pipeline.status is Status.PANICKING
     assert [error.task for error in pipeline.errors] == ["Other"]
     assert pipeline.reported("ToySink", "counter") + pipeline.reported("ToySink", "dropped") > 0
@@ -151,7 +152,7 @@ def test_a_task_of_a_sampling_branch_that_cannot_start_ends_the_start(pipeline: 
     pipeline.configure({"Online": {"fail_start": True}})
     with pytest.raises(Error, match="start: Online: .*there is no tape in the drive"):
         pipeline.start()
-    pipeline.wait(20)
+    pipeline.wait(60)
     assert pipeline.status is Status.PANICKING
     assert [error.task for error in pipeline.errors] == ["Online"]
     pipeline.configure({"Online": {"fail_start": False}})
@@ -169,7 +170,7 @@ def test_stop_and_abort_with_branches(pipeline: Recorder) -> None:
         pipeline.start()
         pipeline.until(lambda: pipeline.reported("Other", "counter") > 20)
         end()
-        assert pipeline.wait(20) is Status.WAITING
+        assert pipeline.wait(60) is Status.WAITING
         assert not pipeline.errors
         for task, (out, came, lost) in _balance(pipeline).items():
             if end == pipeline.stop:
@@ -185,7 +186,7 @@ def test_stop_and_abort_with_branches(pipeline: Recorder) -> None:
 def test_a_branch_begins_behind_the_last_task_of_a_chain(pipeline: Recorder) -> None:
     graph = Graph(("ToySource",), (Branch("ToySource", ("Online",), "sampling"),))
     _connect(pipeline, graph, CLASSES)
-    for delay in (0.0, 0.005):
+    for delay in (0.0, 0.02):
         pipeline.configure({"ToySource": {"items": 200, "length": 20_000}, "Online": {"delay": delay}})
         pipeline.run_through()
         assert _balance(pipeline) == {"Online": (200, 200, 0)}

@@ -27,7 +27,7 @@ def test_folders_of_a_process_that_is_killed_are_removed(tmp_path: Path) -> None
         cleanups = psutil.Process(process.pid).children()
         assert len(cleanups) == 1
         process.kill()
-    psutil.wait_procs(cleanups, timeout=5)
+    psutil.wait_procs(cleanups, timeout=60)
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
@@ -55,9 +55,9 @@ def test_what_stands_still_goes_on_and_what_has_not_ended_in_time_is_killed(tmp_
             process.stdout.readline()
             cleanups = psutil.Process(process.pid).children()
             process.kill()
-        assert sleepers[2].wait(5) == 3  # it went on
-        psutil.wait_procs(cleanups, timeout=5)
-        assert sleepers[1].wait(5) == -signal.SIGKILL
+        assert sleepers[2].wait(60) == 3  # it went on
+        psutil.wait_procs(cleanups, timeout=60)
+        assert sleepers[1].wait(60) == -signal.SIGKILL
         assert psutil.Process(sleepers[0].pid).status() == psutil.STATUS_STOPPED
     finally:
         for sleeper in sleepers:
@@ -73,7 +73,7 @@ def test_a_number_that_another_process_has_got_is_left_alone(tmp_path: Path) -> 
         assert process.stdin is not None
         process.stdin.write(f"0 {sleeper.pid}:1\n".encode())
         process.stdin.close()
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
         assert sleeper.poll() is None
         sleeper.kill()
 
@@ -83,11 +83,11 @@ def test_one_that_is_killed_is_replaced_and_knows_what_was_noted(tmp_path: Path)
         cleanup = CleanupProcess(tmp_path)
         cleanup.note([sleeper.pid], 0)
         cleanup._process.kill()
-        cleanup._process.wait(5)
+        cleanup._process.wait(60)
         cleanup.watch()
         process = cleanup._process
         assert process.stdin is not None
         process.stdin.close()
-        assert sleeper.wait(5) == -signal.SIGKILL
-        assert process.wait(5) == 0
+        assert sleeper.wait(60) == -signal.SIGKILL
+        assert process.wait(60) == 0
     assert not tmp_path.exists()

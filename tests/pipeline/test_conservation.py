@@ -116,7 +116,6 @@ def _graphs(draw: st.DrawFn) -> Graph:
     return graph
 
 
-@pytest.mark.timeout(240)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(graph=_graphs(), data=st.data())
 def test_in_is_out_and_missed_at_every_link(graph: Graph, data: st.DataObject) -> None:

@@ -132,6 +132,11 @@ def _init(self: Any) -> None:
         ({"do_work": _work, "__init__": _init}, "_Site", r"_Site has an __init__ without \*\*kwargs"),
         ({"do_work": _work, "start_timeout": "10"}, "_Site", "start_timeout = '10': must be a number"),
         ({"do_work": _work, "heart_beat_timeout": 9.0}, "_Site", "heart_beat_timeout, .* the parameter hang_timeout"),
+        (
+            {"do_work": _work, "hang_timeout": Parameter(60.0, unit="s", low=0, doc="The limit.")},
+            "_Site",
+            "hang_timeout has low = 0: must be at least 1; with unset=0, 0 is accepted too",
+        ),
         ({"do_work": _work, "takes": 7}, "_Site", "takes = 7: must be the name of a kind of items"),
         ({"do_work": _work, "gives": ("a", "b")}, "_Site", "gives = .*: must be the name of a kind of items"),
         ({"do_work": abc.abstractmethod(_work)}, "_Site", "is abstract: do_work is missing"),

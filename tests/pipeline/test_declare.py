@@ -15,6 +15,7 @@ from pixieioc.pipeline.declare import LONGEST_TEXT, parameters_of, pv_name, repo
 from pixieioc.pipeline.validate import validate
 
 INT = Parameter(5, low=1, high=16, unit="bins", doc="")
+NEVER = Parameter(60.0, doc="A limit.", unit="s", low=1, high=1e7, unset=0)
 FLOAT = Parameter(1.0, low=0.5, high=3, unit="s", doc="")
 BOOL = Parameter(False, doc="")
 STATES = Parameter(False, choices=("Negative", "Positive"), doc="")
@@ -32,6 +33,9 @@ NUMBERS = Parameter([1.0], items=float, low=0, doc="")
         (INT, np.int16(3), 3),
         (FLOAT, 2, 2.0),
         (FLOAT, np.float32(0.5), 0.5),
+        (NEVER, 0, 0.0),
+        (NEVER, -0.0, 0.0),
+        (NEVER, 1, 1.0),
         (BOOL, True, True),
         (BOOL, 1, True),
         (BOOL, 0.0, False),
@@ -68,6 +72,10 @@ def test_accepted(parameter: Parameter[Any], given: object, accepted: object) ->
         (FLOAT, 3.0001, r"must be a number from 0.5 to 3 \(s\)"),
         (FLOAT, math.nan, "must be a number"),
         (FLOAT, -math.inf, "must be a number"),
+        (NEVER, 1e-320, r"must be a number from 1 to 10000000 \(s\), or 0 for none"),
+        (NEVER, 1e-9, "from 1 to"),
+        (NEVER, 0.999, "from 1 to"),
+        (NEVER, -1, "from 1 to"),
         (BOOL, 2, "true or false"),
         (BOOL, "yes", "true or false"),
         (STATES, "Yes", "must be Negative or Positive"),

@@ -25,7 +25,7 @@ def test_the_tasks_behind_end_meanwhile_and_the_run_when_all_are_through(pipelin
         assert not pipeline.processes["ToyCloser"].finished
         assert not pipeline.at_rest
         fifo.write_bytes(b"go on")
-        assert pipeline.wait(10) is Status.WAITING
+        assert pipeline.wait(60) is Status.WAITING
     assert pipeline.heard_errors == []
 
 
@@ -39,7 +39,7 @@ def test_what_comes_behind_the_end_of_a_stream_or_an_end_too_early_is_an_error(
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"items": 3, wrong: True})
     pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     [error] = pipeline.heard_errors
     assert text in str(error)
     assert pipeline.processes["ToySink"].finished

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from pixieioc.pipeline import Cause, Error, Refused, Status
 from tests.recorder import Recorder
+from tests.stopwatch import Stopwatch
 
 CHAIN = ("ToySource", "ToyFilter", "ToySink")
 
@@ -23,7 +25,7 @@ def _run_well(pipeline: Recorder) -> None:
     """A start replaces what has failed; a good run follows."""
     pipeline.configure({"items": 10, "fail_at": -1, "exit_at": -1, "hang_at": -1, "delay": 0.0, "fail_start": False})
     pipeline.start()
-    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     assert pipeline.reported("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
     assert not pipeline.errors
 
@@ -33,7 +35,7 @@ def test_an_exception_is_told_whole_and_the_others_flush(pipeline: Recorder) -> 
     pipeline.configure({"items": 0, "fail_at": 5, "length": 10})
     before = time.time()
     pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     name, error = pipeline.heard_errors[0]
     assert (name, str(error), error.task) == ("ToyFilter", "ValueError: cannot work with item 5", "ToyFilter")
     assert 'raise ValueError(f"cannot work with item {number}")' in error.traceback
@@ -57,11 +59,11 @@ def test_a_killed_task_is_noticed_within_a_second(pipeline: Recorder, victim: st
     pipeline.start()
     pipeline.until(lambda: pipeline.reported("ToySink", "counter") > 10)
     os.kill(pipeline.reported(victim, "process_id"), signal.SIGKILL)
-    began = time.monotonic()
+    began = Stopwatch()
     pipeline.until(lambda: pipeline.status is Status.PANICKING)
-    assert time.monotonic() - began < 1
-    assert pipeline.wait(10) is Status.PANICKING
-    assert time.monotonic() - began < 2
+    assert began.taken < 1
+    assert pipeline.wait(60) is Status.PANICKING
+    assert began.taken < 2
     error = pipeline.errors[0]
     assert (str(error), error.cause) == (f"{victim}: its process was killed by signal 9", Cause.LOST)
     if victim != "ToySink":
@@ -78,7 +80,7 @@ def test_a_process_that_ends_by_itself_is_lost(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"exit_at": 3})
     pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     assert str(pipeline.errors[0]) == "ToyFilter: its process ended with exit code 3"
     _run_well(pipeline)
 
@@ -86,14 +88,14 @@ def test_a_process_that_ends_by_itself_is_lost(pipeline: Recorder) -> None:
 def test_sys_exit_in_a_callback_is_an_error_like_any_other(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyExiter")
     pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     assert str(pipeline.errors[0]) == "SystemExit: giving up"
 
 
 def test_what_cannot_be_sent_names_type_and_task(pipeline: Recorder) -> None:
     pipeline.chain_of("ToyLiar", "ToySink")
     pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     assert "ToyLiar: cannot send the payload['inside']: type set" in str(pipeline.errors[0])
 
 
@@ -101,13 +103,13 @@ def test_a_hanging_task_is_killed_after_its_limit(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"hang_at": 2, "ToyFilter": {"hang_timeout": 2}})
     pipeline.start()
-    began = time.monotonic()
-    assert pipeline.wait(20) is Status.PANICKING
-    assert 1.5 < time.monotonic() - began < 5
+    began = Stopwatch()
+    assert pipeline.wait(60) is Status.PANICKING
+    assert began.elapsed > 1.5
+    assert began.taken < 5
     assert (pipeline.errors[0].cause, pipeline.errors[0].task) == (Cause.HANG, "ToyFilter")
-    assert "has been busy with one item for 2 s, without a heart beat for 2 s (hang_timeout is 2 s)" in str(
-        pipeline.errors[0]
-    )
+    says = r"has been busy with one item for \d+ s, without a heart beat for \d+ s \(hang_timeout is 2 s\)"
+    assert re.search(says, str(pipeline.errors[0]))
     assert pipeline.reported("ToySink", "numbers") == "0 1"
     _run_well(pipeline)
 
@@ -118,40 +120,42 @@ def test_long_work_is_no_hang(pipeline: Recorder, limit: float) -> None:
     pipeline.configure({"hang_timeout": limit, "delay": 13.0, "items": 1})
     pipeline.watchdog.stall_timeout = 5.0  # who works is not stalled either
     pipeline.start()
-    assert pipeline.wait(30) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     assert pipeline.errors == []
-    assert max(r["busy_time"] for _, name, r in pipeline.heard_reports if name == "ToyFilter" and "busy_time" in r) > 11
+    assert max(r["busy_time"] for _, name, r in pipeline.heard_reports if name == "ToyFilter" and "busy_time" in r) > 8
 
 
 def test_signs_of_life_keep_a_task_from_being_killed(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyBeating")
-    pipeline.configure({"hang_timeout": 1.0, "work_time": 3.0, "items": 1})
+    pipeline.configure({"hang_timeout": 2.0, "work_time": 4.5, "items": 1})
     pipeline.run_through()
 
 
 def test_a_limit_that_is_raised_holds_at_once(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
-    pipeline.configure({"hang_timeout": 2.0, "delay": 4.0, "items": 1})
+    pipeline.configure({"hang_timeout": 4.0, "delay": 6.0, "items": 1})
     pipeline.start()
     pipeline.until(lambda: pipeline.reported("ToyFilter", "busy_time") > 0.5)
-    began = time.monotonic()
+    began = Stopwatch()
     pipeline.configure({"ToyFilter": {"hang_timeout": 30}})
-    assert time.monotonic() - began < 0.5  # not when the task is through with its item
-    assert pipeline.wait(20) is Status.WAITING
+    assert began.taken < 0.5  # not when the task is through with its item
+    assert pipeline.wait(60) is Status.WAITING
     assert pipeline.errors == []
 
 
 def test_a_task_that_waits_for_a_full_link_does_not_hang(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
-    pipeline.configure({"items": 0, "delay": 1.5, "length": 10, "hang_timeout": 2.0})
+    pipeline.configure(
+        {"items": 0, "delay": 1.5, "length": 10, "hang_timeout": 10.0, "ToySource": {"hang_timeout": 3.0}}
+    )
     pipeline.start()
-    pipeline.until(lambda: pipeline.reported("ToyFilter", "queue_free") == 0, 30)
+    pipeline.until(lambda: pipeline.reported("ToyFilter", "queue_free") == 0, 60)
     beats = pipeline.reported("ToySource", "heart_beat")
     pipeline.until(lambda: pipeline.reported("ToySource", "heart_beat") > beats + 3)
     assert pipeline.reported("ToySource", "busy_time") < 1
     assert pipeline.status is Status.RUNNING
     pipeline.abort()
-    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
 
 
 def test_a_process_that_is_stopped_is_killed_after_its_limit(pipeline: Recorder) -> None:
@@ -161,9 +165,9 @@ def test_a_process_that_is_stopped_is_killed_after_its_limit(pipeline: Recorder)
     pipeline.until(lambda: pipeline.reported("ToySink", "heart_beat_age") > 2)
     pipeline.until(lambda: pipeline.status is Status.PANICKING)
     # It can be stopped in the middle of its work, which is noticed earlier: then it is busy with that.
-    stopped = "its process has not run for 5 s"
-    busy = "has been busy with one item for 3 s, without a heart beat for 3 s"
-    assert str(pipeline.errors[0]) in {f"ToySink: {what} (hang_timeout is 3 s)" for what in (stopped, busy)}
+    stopped = r"its process has not run for \d+ s"
+    busy = r"has been busy with one item for \d+ s, without a heart beat for \d+ s"
+    assert re.fullmatch(rf"ToySink: ({stopped}|{busy}) \(hang_timeout is 3 s\)", str(pipeline.errors[0]))
     _run_well(pipeline)
 
 
@@ -172,7 +176,7 @@ def test_a_start_that_fails_ends_the_others_and_is_raised(pipeline: Recorder) ->
     pipeline.configure({"fail_start": True})
     with pytest.raises(Error, match="start: ToyFilter: OSError: there is no tape in the drive"):
         pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     assert pipeline.reported("ToySource", "counter") == 0
     _run_well(pipeline)
 
@@ -194,9 +198,10 @@ def test_a_stop_is_bounded(pipeline: Recorder) -> None:
     pipeline.until(lambda: pipeline.reported("ToyFilter", "queue_size") > 5)
     pid = pipeline.reported("ToyFilter", "process_id")
     pipeline.stop()
-    began = time.monotonic()
-    assert pipeline.wait(10) is Status.PANICKING
-    assert 0.4 < time.monotonic() - began < 2.5
+    began = Stopwatch()
+    assert pipeline.wait(60) is Status.PANICKING
+    assert began.elapsed > 0.4
+    assert began.taken < 2.5
     assert [error.cause for error in pipeline.errors] == [Cause.TIMEOUT]
     assert "ToyFilter: did not end within 0.5 s: " in str(pipeline.errors[0])
     assert str(pipeline.errors[0]).endswith("items still waited for it and are discarded")
@@ -216,9 +221,10 @@ def test_a_hang_with_a_stop_costs_nobody_else(pipeline: Recorder) -> None:
     pipeline.until(lambda: pipeline.reported("ToyKeeper", "queue_free") == 0)
     pids = {name: pipeline.reported(name, "process_id") for name in pipeline.processes}
     pipeline.stop()
-    began = time.monotonic()
-    assert pipeline.wait(10) is Status.PANICKING
-    assert 0.9 < time.monotonic() - began < 3
+    began = Stopwatch()
+    assert pipeline.wait(60) is Status.PANICKING
+    assert began.elapsed > 0.9
+    assert began.taken < 3
     assert [error.task for error in pipeline.errors] == ["ToyFilter"]
     assert "did not end within 1 s: it has been busy with one item for" in str(pipeline.errors[0])
     assert [name for name, pid in pids.items() if not psutil.pid_exists(pid)] == ["ToyFilter"]
@@ -243,7 +249,7 @@ def test_connecting_again_leaves_the_panic(pipeline: Recorder) -> None:
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"fail_at": 0})
     pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     pipeline.follow(pipeline.replacing())
     assert pipeline.status is Status.WAITING
 
@@ -255,7 +261,7 @@ def test_the_first_cause_comes_first(pipeline: Recorder) -> None:
     for name in ("ToyFilter", "ToySource"):
         pipeline.send_kill(name)
         pipeline.until(lambda name=name: any(error.task == name for error in pipeline.errors))
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert [error.task for error in pipeline.errors] == ["ToyFilter", "ToySource"]
 
 
@@ -269,7 +275,7 @@ if __name__ == "__main__":
     pipeline.start()
     if sys.argv[1] == "quit":
         pipeline.stop()
-        pipeline.wait(10)
+        pipeline.wait(60)
         pipeline.quit()
     print(*(m.task.pid for m in pipeline.processes.values()), flush=True)
     while True:
@@ -296,6 +302,6 @@ def test_nothing_survives_the_parents_sigkill(tmp_path: Path, ending: str) -> No
             processes = [psutil.Process(int(pid)) for pid in pids]
             helpers = psutil.Process(parent.pid).children(recursive=True)
             parent.kill()
-        _, alive = psutil.wait_procs([*processes, *helpers], timeout=5)
+        _, alive = psutil.wait_procs([*processes, *helpers], timeout=60)
         assert not alive
         assert not list(Path(temporary).iterdir())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from multiprocessing import util
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from pixieioc.pipeline import Cause, Status
 from pixieioc.pipeline.process import prepare
 from tests.recorder import Recorder
+from tests.stopwatch import Stopwatch
 
 CHAIN = ("ToySource", "ToyFilter", "ToySink")
 
@@ -48,7 +48,7 @@ def running(pipeline: Recorder) -> Iterator[Recorder]:
 def _run_again(pipeline: Recorder) -> None:
     pipeline.configure({"items": 10, "delay": 0.0})
     pipeline.start()
-    assert pipeline.wait(20) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     assert pipeline.reported("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
 
 
@@ -64,7 +64,7 @@ def test_a_run_goes_on_without_the_fork_server(running: Recorder) -> None:
     running.until(lambda: running.reported("ToySink", "counter") > count + 5)
     assert all(process.alive for process in running.processes.values())
     running.stop()
-    assert running.wait(10) is Status.WAITING
+    assert running.wait(60) is Status.WAITING
     _run_again(running)
     assert [running.reported(name, "process_id") for name in CHAIN] == pids
     prepare()
@@ -74,12 +74,12 @@ def test_a_run_goes_on_without_the_fork_server(running: Recorder) -> None:
 def test_a_task_that_is_killed_behind_the_fork_server_is_noticed_and_replaced(running: Recorder) -> None:
     _kill_fork_server()
     os.kill(running.reported("ToyFilter", "process_id"), signal.SIGKILL)
-    began = time.monotonic()
+    began = Stopwatch()
     running.until(lambda: running.status is Status.PANICKING)
-    assert time.monotonic() - began < 1
+    assert began.taken < 1
     assert running.errors[0].cause is Cause.LOST
     assert str(running.errors[0]).startswith("ToyFilter: its process has ended, nobody knows how")
-    assert running.wait(10) is Status.PANICKING
+    assert running.wait(60) is Status.PANICKING
     _run_again(running)
 
 
@@ -88,10 +88,10 @@ def test_a_task_that_is_killed_while_the_fork_server_stands_still_is_noticed(run
     server.suspend()
     try:
         running.send_kill("ToySink")
-        began = time.monotonic()
+        began = Stopwatch()
         running.until(lambda: running.status is Status.PANICKING)
-        assert time.monotonic() - began < 1
-        assert running.wait(10) is Status.PANICKING
+        assert began.taken < 1
+        assert running.wait(60) is Status.PANICKING
     finally:
         server.resume()
     _run_again(running)

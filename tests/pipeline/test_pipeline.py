@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import stat
-import time
 
 import psutil
 import pytest
@@ -14,6 +13,7 @@ from pixieioc.pipeline import Cause, Error, Pipeline, Refused, Status
 from pixieioc.pipeline.capacity import CAPACITY
 from pixieioc.pipeline.procedure import Procedure
 from tests.recorder import Recorder
+from tests.stopwatch import Stopwatch
 
 
 def test_an_unknown_task_is_refused_with_the_known_names(pipeline: Recorder) -> None:
@@ -58,7 +58,7 @@ def test_items_arrive_once_and_in_order(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
     pipeline.start()
     assert pipeline.status is Status.RUNNING
-    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     assert pipeline.reported("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
     assert pipeline.reported("ToySink", "total") == 4500
     for name in ("ToySource", "ToyFilter", "ToySink"):
@@ -70,7 +70,7 @@ def test_items_arrive_once_and_in_order(pipeline: Recorder) -> None:
 def test_bytes_out_are_bytes_in(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert pipeline.reported("ToySource", "bytes_out") == pipeline.reported("ToyFilter", "bytes_in") > 8000
     assert pipeline.reported("ToyFilter", "bytes_out") == pipeline.reported("ToySink", "bytes_in")
     assert pipeline.reported("ToySink", "bytes_out") == 0
@@ -80,12 +80,12 @@ def test_only_the_named_tasks_take_part(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToySink")
     pipeline.create_task("ToyFilter")
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert pipeline.reported("ToyFilter", "counter") == 0
     assert pipeline.processes["ToyFilter"].status is Status.WAITING
     pipeline.connect(["ToySource", "ToyFilter", "ToySink"])
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert pipeline.reported("ToyFilter", "counter") == 10
 
 
@@ -138,7 +138,7 @@ def test_runs_again_and_again_in_the_same_processes(pipeline: Recorder) -> None:
         else:
             pipeline.start()
             pipeline.stop()
-        pipeline.wait(10)
+        pipeline.wait(60)
         if count:
             assert pipeline.reported("ToySink", "counter") == count
     assert pids == {name: process.task.pid for name, process in pipeline.processes.items()}
@@ -149,7 +149,7 @@ def test_a_run_that_ends_before_its_source_has_begun_counts_from_zero(pipeline: 
     pipeline.chain_of("ToySource", "ToySink")
     pipeline.configure({"items": 3})
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert pipeline.reported("ToySource", "messages_out") == 3
 
     def aborted() -> Procedure[None]:
@@ -159,7 +159,7 @@ def test_a_run_that_ends_before_its_source_has_begun_counts_from_zero(pipeline: 
         yield from starting
 
     pipeline.follow(aborted())
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert pipeline.run_id == 2
     for task, count in itertools.product(("ToySource", "ToySink"), ("messages_out", "counter", "dropped", "balance")):
         assert pipeline.reported(task, count) == 0, (task, count)
@@ -173,7 +173,7 @@ def test_no_event_is_lost_at_a_stop(pipeline: Recorder, length: int, held: int) 
     pipeline.until(lambda: pipeline.reported("ToyHolder", "counter") > held)
     pipeline.stop()
     assert pipeline.status is Status.DYING
-    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     sent = pipeline.reported("ToySource", "counter")
     assert pipeline.reported("ToySink", "numbers") == " ".join(str(i) for i in range(sent))
     assert pipeline.reported("ToySink", "total") == length * sum(range(sent))
@@ -186,7 +186,7 @@ def test_stop_while_stopped_does_nothing(pipeline: Recorder) -> None:
     pipeline.abort()
     assert pipeline.status is Status.WAITING
     pipeline.start()
-    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
 
 
 def test_start_while_running_is_illegal_and_changes_nothing(pipeline: Recorder) -> None:
@@ -199,7 +199,7 @@ def test_start_while_running_is_illegal_and_changes_nothing(pipeline: Recorder) 
         pipeline.connect(["ToySource"])
     assert pipeline.run_id == 1
     pipeline.stop()
-    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     assert pipeline.reported("ToySource", "counter") == pipeline.reported("ToySink", "counter")
 
 
@@ -209,9 +209,9 @@ def test_an_abort_discards_and_counts(pipeline: Recorder) -> None:
     pipeline.start()
     pipeline.until(lambda: pipeline.reported("ToyFilter", "queue_size") > 5)
     pipeline.abort()
-    began = time.monotonic()
-    assert pipeline.wait(10) is Status.WAITING
-    assert time.monotonic() - began < 0.5
+    began = Stopwatch()
+    assert pipeline.wait(60) is Status.WAITING
+    assert began.taken < 0.5
     told = pipeline.reported
     sent, taken = told("ToySource", "messages_out"), told("ToyFilter", "counter")
     assert told("ToyFilter", "messages_out") == told("ToySink", "counter") + told("ToySink", "dropped")
@@ -226,13 +226,15 @@ def test_a_full_link_slows_the_source_and_shows(pipeline: Recorder) -> None:
     pipeline.start()
     pipeline.until(lambda: pipeline.reported("ToyFilter", "queue_use") == 100)
     sent, taken = pipeline.reported("ToySource", "messages_out"), pipeline.reported("ToyFilter", "counter")
-    assert sent - taken <= 24  # they are not counted at the same time
+    # They are not counted at the same time: what is taken is told later than what was sent.
+    pipeline.until(lambda: pipeline.reported("ToyFilter", "counter") > taken)
+    assert sent - pipeline.reported("ToyFilter", "counter") <= CAPACITY + 2
     assert pipeline.reported("ToyFilter", "queue_size") <= CAPACITY
     # The source holds no more than the link does: 0.8 MB an item.
     assert pipeline.reported("ToySource", "mem_used") < 150
     pipeline.configure({"delay": 0.0})
     pipeline.stop()
-    assert pipeline.wait(20) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     assert pipeline.reported("ToySink", "counter") == pipeline.reported("ToySource", "counter")
 
 
@@ -240,7 +242,7 @@ def test_configuration_reaches_the_tasks(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToySink")
     pipeline.configure({"items": 2, "ToySource": {"length": 7}})
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert pipeline.reported("ToySink", "total") == 7
     assert pipeline.settings["ToySource"] == {"items": 2, "length": 7, "pause": 0.0, "hang_timeout": 60.0}
 
@@ -249,7 +251,7 @@ def test_initial_values_come_from_task_kwargs() -> None:
     with Recorder({"items": 4, "ToyFilter": {"talk": True}, "LoadFiles": {"block_size": 4}}) as pipeline:
         pipeline.chain_of("ToySource", "ToyFilter", "ToySink")
         pipeline.start()
-        pipeline.wait(10)
+        pipeline.wait(60)
         assert pipeline.reported("ToySink", "counter") == 4
         assert len(pipeline.heard_prints) >= 1
     with Recorder({"itmes": 4}) as pipeline, pytest.raises(Refused, match="itmes: no task has this name"):
@@ -263,7 +265,7 @@ def test_bad_configuration_is_refused_whole(pipeline: Recorder) -> None:
         pipeline.configure({"items": 3, "length": -1})
     assert pipeline.settings == before
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert pipeline.reported("ToySink", "counter") == 10
 
 
@@ -273,7 +275,7 @@ def test_what_one_task_refuses_no_task_takes(pipeline: Recorder) -> None:
         pipeline.configure({"ToySource": {"items": 3}, "ToyFilter": {"refuse": 13}})
     assert pipeline.settings["ToySource"]["items"] == 10
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert pipeline.reported("ToySink", "counter") == 10
     assert pipeline.status is Status.WAITING
 
@@ -288,18 +290,17 @@ def test_while_running_only_live_parameters_change(pipeline: Recorder) -> None:
     assert pipeline.settings["ToySource"]["pause"] == 0.02
     assert pipeline.settings["ToySource"]["items"] == 0
     pipeline.stop()
-    pipeline.wait(10)
+    pipeline.wait(60)
 
 
 def test_poll_never_blocks_and_handles_one_message(pipeline: Recorder) -> None:
     pipeline.follow(pipeline.creating(["ToySink", "ToySource"]))
+    began = Stopwatch()
     while pipeline.poll():
-        pass
-    began = time.monotonic()
-    assert pipeline.poll() is False
-    assert time.monotonic() - began < 0.1
+        began = Stopwatch()
+    assert began.taken < 0.1  # the last one, which had nothing to do
     pipeline.heard_reports.clear()
-    pipeline.processes.wait(5)
+    pipeline.processes.wait(60)
     assert pipeline.poll() is True
     # What the pipeline itself says of the tasks, once a second, is no message.
     assert len([report for _, _, report in pipeline.heard_reports if "heart_beat" not in report]) == 1
@@ -314,7 +315,7 @@ def test_quit_shuts_the_processes_down_politely(pipeline: Recorder) -> None:
     assert pipeline.status is Status.WAITING
     pipeline.chain_of("ToySource", "ToySink")
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert pipeline.reported("ToySink", "counter") == 10
 
 

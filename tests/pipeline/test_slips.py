@@ -25,7 +25,7 @@ def test_each_slip_is_told_at_its_line(pipeline: Recorder) -> None:
         pipeline.heard_errors.clear()
         pipeline.configure({"slip": slip})
         pipeline.start()
-        assert pipeline.wait(10) is Status.PANICKING, slip
+        assert pipeline.wait(60) is Status.PANICKING, slip
         [(task, error)] = pipeline.heard_errors
         assert task == "ToySlips"
         assert str(error).startswith(says)
@@ -33,7 +33,7 @@ def test_each_slip_is_told_at_its_line(pipeline: Recorder) -> None:
         if line and slip != "thread":  # the line of the task is the last that is shown
             assert line in "\n".join(error.traceback.strip().splitlines()[-3:])
     pipeline.configure({"slip": ""})
-    pipeline.run_through(10)
+    pipeline.run_through(60)
 
 
 @pytest.mark.parametrize("slip", ["type"])
@@ -42,5 +42,5 @@ def test_a_slip_in_every_run_is_one_error_in_every_run(pipeline: Recorder, slip:
     pipeline.configure({"items": 3, "slip": slip})
     for run in (1, 2, 3):
         pipeline.start()
-        assert pipeline.wait(10) is Status.PANICKING
+        assert pipeline.wait(60) is Status.PANICKING
         assert len(pipeline.heard_errors) == run

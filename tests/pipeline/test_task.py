@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from pixieioc.pipeline import Error, Parameter, Refused, Report, Status, Task
@@ -61,7 +59,7 @@ def test_callbacks_in_the_order_of_a_life(pipeline: Recorder) -> None:
     pipeline.configure({"ToyCallbacks": {"value": 2}})
     pipeline.until(lambda: "wait" in pipeline.reported("ToyCallbacks", "called"))
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     called = pipeline.reported("ToyCallbacks", "called").split()
     called.remove("wait")
     assert called == ["init", "connect(True,False,True)", "configure(value)", "start", "work", "stop"]
@@ -70,20 +68,21 @@ def test_callbacks_in_the_order_of_a_life(pipeline: Recorder) -> None:
 def test_reports_are_merged_limited_and_complete(pipeline: Recorder) -> None:
     pipeline.chain_of("ToyReporter")
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     times = [when for when, _, report in pipeline.heard_reports if "ticks" in report]
-    assert len(times) <= 4  # one at the start and one at the end, and at most two a second between
+    # One at the start and one at the end, and at most two a second between.
+    assert len(times) <= 3 + 2 * (times[-1] - times[0])
     assert pipeline.reported("ToyReporter", "ticks") == 1000
     assert pipeline.reported("ToyReporter", "undeclared") == 1000
 
 
 def test_vital_signs_come_once_a_second_whatever_the_task_does(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyHog")
-    pipeline.configure({"hog": 4.0, "items": 1})
+    pipeline.configure({"hog": 5.0, "items": 1})
     pipeline.start()
-    pipeline.until(lambda: pipeline.reported("ToyHog", "busy_time") > 3, 20)  # although it lets no thread of its run
+    pipeline.until(lambda: pipeline.reported("ToyHog", "busy_time") > 3)  # although it lets no thread of its run
     assert pipeline.reported("ToyHog", "heart_beat_age") > 2
-    assert pipeline.wait(20) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     pipeline.until(lambda: pipeline.reported("ToyHog", "heart_beat_age") < 2)
     assert pipeline.reported("ToyHog", "busy_time") < 1
     vitals = [
@@ -91,7 +90,7 @@ def test_vital_signs_come_once_a_second_whatever_the_task_does(pipeline: Recorde
     ]
     beats = [report["heart_beat"] for _, report in vitals]
     assert beats == sorted(beats)
-    assert all(later - earlier > 0.9 for (earlier, _), (later, _) in itertools.pairwise(vitals[1:]))
+    assert vitals[-1][0] - vitals[1][0] > 0.75 * (len(vitals) - 2)
 
 
 def test_a_task_may_have_names_of_the_loop(pipeline: Recorder) -> None:
@@ -105,6 +104,6 @@ def test_what_a_task_prints_reaches_the_pipeline(pipeline: Recorder) -> None:
     pipeline.chain_of("ToySource", "ToyFilter")
     pipeline.configure({"talk": True, "items": 3})
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     lines = [line for name, text in pipeline.heard_prints for line in text.split("\n") if name == "ToyFilter"]
     assert lines == ["item 0", "item 1", "item 2"]

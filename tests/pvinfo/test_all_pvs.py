@@ -277,7 +277,7 @@ def test_every_parameter_has_a_setpoint_and_a_readback(cls: type) -> None:
             assert pv.name == base + ("_RBV" if kind == "readback" else "")
             assert bool(pv.access) == (kind == "parameter"), name
             if parameter.kind in ("int", "float"):
-                assert (pv.unit, pv.drive) == (parameter.unit, (parameter.low, parameter.high))
+                assert (pv.unit, pv.drive) == (parameter.unit, parameter.span)
 
 
 @pytest.mark.parametrize("cls", _classes(), ids=lambda cls: cls.__name__)

@@ -119,11 +119,11 @@ def detector_of(module: Path, prefix: str) -> tuple[Any, Any]:
         from ophyd.sim import SynAxis
 
         detector = made.Detector(prefix, name="det")
-        detector.wait_for_connection(timeout=30)
+        detector.wait_for_connection(timeout=60)
         return detector, SynAxis(name="motor")
     from ophyd_async.core import init_devices, soft_signal_rw
 
-    with init_devices(timeout=30):
+    with init_devices(timeout=60):
         detector = made.Detector(prefix, name="det")
         motor = soft_signal_rw(float, name="motor")
     return detector, motor

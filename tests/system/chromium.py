@@ -115,7 +115,7 @@ class Page:
             raise RuntimeError(f"{expression}: {thrown.get('exception', {}).get('description', thrown['text'])}")
         return done["result"].get("value")
 
-    def until(self, expression: str, seconds: float = 20) -> Any:
+    def until(self, expression: str, seconds: float = 60.0) -> Any:
         """Waits until an expression is true, and returns it; AssertionError with its last value."""
         end = time.monotonic() + seconds
         while True:
@@ -199,7 +199,7 @@ def chromium() -> Iterator[Browser]:
         yield browser
     finally:
         browser.call("Browser.close") if process.poll() is None else None
-        process.wait(20)
+        process.wait(60)
         os.close(ours_in)
         os.close(ours_out)
         shutil.rmtree(profile, ignore_errors=True)

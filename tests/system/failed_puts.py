@@ -39,7 +39,7 @@ def begin(name: str, ioc: Ioc) -> subprocess.Popen[str]:
 
 def outcome(client: subprocess.Popen[str]) -> str:
     """What it makes of the answer."""
-    out, _ = client.communicate(timeout=60)
+    out, _ = client.communicate(timeout=240)
     return out.strip().splitlines()[-1]
 
 
@@ -48,7 +48,7 @@ def _three(name: str, ioc: Ioc) -> tuple[str, str, str]:
     well = outcome(begin(name, ioc))
     ioc.put("PresetReal", 20)
     client = begin(name, ioc)
-    ioc.until("Acquire_RBV", "Acquiring", 20)
+    ioc.until("Acquire_RBV", "Acquiring", 60)
     ioc.until("FillSpectra:Events_RBV", lambda events: events > 0)
     os.kill(ioc.pid_of("FillSpectra"), signal.SIGKILL)
     killed = outcome(client)
@@ -57,7 +57,7 @@ def _three(name: str, ioc: Ioc) -> tuple[str, str, str]:
     ioc.until("Acquire_RBV", "Acquiring")
     refused = outcome(begin(name, ioc))
     ioc.put("Stop", 1)
-    somebodys.result(20)
+    somebodys.result(60)
     return well, killed, refused
 
 

@@ -63,7 +63,7 @@ class Phoebus:
         # A keyboard that has letters beyond ASCII.
         self._run("setxkbmap", "de")
 
-    def wait_for(self, file: str, seconds: float = 40) -> None:
+    def wait_for(self, file: str, seconds: float = 60.0) -> None:
         """Waits until a screen is there, and all of its widgets are connected, in two looks at it."""
         root = ET.parse(self._folder / file).getroot()
         wanted = re.sub(r"\$\(P=[^)]*\)", self._prefix, root.findtext("name", ""))
@@ -77,7 +77,7 @@ class Phoebus:
 
     def until_title(self, title: str) -> None:
         """Waits until a screen is there, whatever its widgets show."""
-        self._until(lambda: f'{title} {self._prefix}":' in self._windows(), f"no screen {title}", 40)
+        self._until(lambda: f'{title} {self._prefix}":' in self._windows(), f"no screen {title}", 60)
 
     def _shows(self, root: ET.Element) -> bool:
         """Whether the buttons of the header are as light and dark as in this file: the place where one is, is light."""
@@ -102,7 +102,7 @@ class Phoebus:
         else:
             raise KeyError(f"{self.file} has no button {text!r}")
         if confirm:
-            self._until(lambda: "Confirm" in self._windows(), "nothing asks for confirmation", 10)
+            self._until(lambda: "Confirm" in self._windows(), "nothing asks for confirmation", 60)
             self._screen.type("\n")
 
     def enter(self, pv: str, text: str) -> None:
@@ -134,7 +134,7 @@ class Phoebus:
         def filled() -> bool:
             return bool(abs(self._pixels().reshape(-1, WIDTH, 3)[y, x].astype(int) - wanted).max() < 12)
 
-        self._until(filled, f"{kind} {pv} is not {color}", 20)
+        self._until(filled, f"{kind} {pv} is not {color}", 60)
 
     def cursors(self, color: Color) -> list[tuple[int, int]]:
         """The places of the cursors of this colour in a plot, from left to right."""
@@ -181,7 +181,7 @@ class Phoebus:
         self.press(text)
         self.wait_for(file)
 
-    def settle(self, seconds: float = 20) -> None:
+    def settle(self, seconds: float = 60.0) -> None:
         """Waits until rules are followed and plots are drawn: two looks that differ only in numbers."""
         self._until(self._is_still, "the screen does not come to rest", seconds)
 

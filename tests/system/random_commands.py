@@ -18,6 +18,7 @@ from concurrent.futures import Future
 import tests.conftest  # noqa: F401  # first of all: libca reads its environment once
 from tests.ca_client import PutFailed
 from tests.running_ioc import Ioc, ioc_folder, running
+from tests.stopwatch import Stopwatch
 
 STOP_TIMEOUT = 2.0
 #: What a put may take after what ends it: StopTimeout, 2 s, and some time for a busy computer.
@@ -56,7 +57,7 @@ class Story:
         self._ioc = ioc
         self._random = random.Random(seed)
         self._puts: list[tuple[str, Future[None]]] = []
-        self._due: dict[Future[None], float] = {}
+        self._ended: dict[Future[None], Stopwatch] = {}  # since what ended it
         self._run_id = 0
         self._configuration = str(ioc.get("ConfigJSON_RBV"))
         self.said: list[str] = []
@@ -80,8 +81,8 @@ class Story:
     def finish(self) -> None:
         """Kill answers everybody; a run can be started afterwards, and ends."""
         self._end("Kill")
-        end = time.monotonic() + BOUND
-        while self._puts and time.monotonic() < end:
+        killed = Stopwatch()
+        while self._puts and killed.taken < BOUND:
             time.sleep(0.05)
             self.check()
         if self._puts:
@@ -98,7 +99,6 @@ class Story:
 
     def check(self) -> None:
         """What must hold at any time."""
-        now = time.monotonic()
         for name, put in list(self._puts):
             if put.done():
                 self._puts.remove((name, put))
@@ -106,7 +106,7 @@ class Story:
                     raise Violation(f"{name}: {error!r}")
                 if isinstance(error, PutFailed) and error.code == 80:  # ECA_TIMEOUT
                     raise Violation(f"{name} was not answered at all")
-            elif now > self._due[put]:
+            elif put in self._ended and self._ended[put].taken > BOUND:
                 raise Violation(f"{name} was not answered within {BOUND} s of what ended it")
         run = int(self._ioc.get("RunId_RBV"))
         if not self._run_id <= run:
@@ -121,14 +121,13 @@ class Story:
         self.said.append(f"{name} = {value!r}")
         put = self._ioc.put_later(name, value, timeout=200)
         self._puts.append((name, put))
-        self._due[put] = float("inf")
 
     def _end(self, name: str, value: int = 1) -> None:
         self._put(name, value)
-        bound = time.monotonic() + BOUND
+        now = Stopwatch()
         for command, put in self._puts:
             if name == "Kill" or command in ("Acquire", "EraseStart", "Stop", "Abort"):
-                self._due[put] = min(self._due[put], bound)
+                self._ended.setdefault(put, now)
 
     def _setting(self) -> None:
         name, value = self._random.choice(

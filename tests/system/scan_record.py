@@ -112,9 +112,9 @@ class ScanRecord:
             stderr=log,
         )
         log.close()
-        self._client.until("Scan.T1PV", f"{ioc.prefix}EraseStart", 30)
+        self._client.until("Scan.T1PV", f"{ioc.prefix}EraseStart", 60)
         for field in ("T1NV", "P1NV", "D03NV", "D04NV"):
-            self._client.until(f"Scan.{field}", lambda state: state not in ("PV BAD", "No PV"), 30)
+            self._client.until(f"Scan.{field}", lambda state: state not in ("PV BAD", "No PV"), 60)
 
     def begin(self, points: int) -> None:
         """Starts the record."""

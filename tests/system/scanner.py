@@ -118,7 +118,7 @@ class Scanner:
         assert self._process.stdout is not None
         self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:  # in a plan that has not ended
             self._process.kill()
             self._process.wait()

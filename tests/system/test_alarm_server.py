@@ -21,6 +21,7 @@ from pixieioc.cli import app
 from tests.ca_client import PutFailed
 from tests.conftest import CA_PORTS
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
+from tests.stopwatch import Stopwatch
 
 DEMO = ROOT / "examples" / "demo.toml"
 TOOL = ROOT.parent / "shared" / "tools" / "alarm-server"
@@ -39,7 +40,6 @@ SITE = """\
   </component>
 </config>
 """
-pytestmark = pytest.mark.timeout(240)
 
 
 @dataclass
@@ -87,7 +87,7 @@ class AlarmServer:
             self.latest[mark] = rest
             self.told.rows.setdefault(mark, []).append(rest)
 
-    def until(self, pv: str, severity: str, timeout: float = 15.0) -> None:
+    def until(self, pv: str, severity: str, timeout: float = 60.0) -> None:
         """Waits for a severity."""
         end = time.monotonic() + timeout
         while self.latest.get(pv, "OK") != severity:
@@ -151,19 +151,19 @@ def server(ioc: Ioc, neighbour: Ioc, tmp_path_factory: pytest.TempPathFactory) -
         made = AlarmServer(process)
         try:
             if (first := made.line(150)) != "ready":
-                assert process.wait(10) == 3, first
+                assert process.wait(60) == 3, first
                 pytest.skip(first)
             made.all_of_it()
             yield made
         finally:
             made.end()
-            assert process.wait(30) in (0, 3)
+            assert process.wait(60) in (0, 3)
 
 
 def _take_data(ioc: Ioc) -> None:
     ioc.put_and_forget("Acquire", 1)
-    ioc.until("DetectorState_RBV", lambda state: state == "Acquire", 30)
-    ioc.until("FillSpectra:Events_RBV", lambda events: events > 10_000, 30)
+    ioc.until("DetectorState_RBV", lambda state: state == "Acquire", 60)
+    ioc.until("FillSpectra:Events_RBV", lambda events: events > 10_000, 60)
 
 
 def _acknowledge(server: AlarmServer, *pvs: str) -> None:
@@ -195,15 +195,15 @@ def test_a_start_that_is_refused_is_no_alarm(ioc: Ioc, server: AlarmServer) -> N
 def test_a_killed_task_is_one_alarm_and_its_acknowledge_there_is_one_here(ioc: Ioc, server: AlarmServer) -> None:
     error = f"{ioc.prefix}SortEvents:ERROR"
     _take_data(ioc)
-    killed = time.monotonic()
+    killed = Stopwatch()
     ioc.kill_task("SortEvents")
     server.until(error, "MAJOR")
-    seconds = time.monotonic() - killed
-    print(f"from SIGKILL to the alarm handler: {seconds:.2f} s")  # shown by pytest -s
+    seconds = killed.taken
+    print(f"from SIGKILL to the alarm handler: {killed.elapsed:.2f} s")  # shown by pytest -s
     assert seconds <= TOLD_WITHIN
     told = server.all_of_it()
     assert (told.alarms(), told.sentences) == ([error], ["MAJOR Alarm: PIXIE1 SortEvents has failed"])
-    ioc.until("SortEvents:ErrorAlarm", "MAJOR", 10)
+    ioc.until("SortEvents:ErrorAlarm", "MAJOR", 60)
     assert ioc.get("SortEvents:ERROR") == "ERROR"
     _acknowledge(server, f"{ioc.prefix}SortEvents:ERROR")
     assert ioc.get("SortEvents:ERROR") == "OK"
@@ -216,7 +216,7 @@ def test_a_task_that_hangs_is_shown_then_one_alarm(ioc: Ioc, server: AlarmServer
     ioc.put("SortEvents:HangTimeout", HANG_TIMEOUT)
     _take_data(ioc)
     os.kill(ioc.pid_of("SortEvents"), signal.SIGSTOP)
-    server.until(f"{ioc.prefix}SortEvents:ERROR", "MAJOR", HANG_TIMEOUT + 15)
+    server.until(f"{ioc.prefix}SortEvents:ERROR", "MAJOR", HANG_TIMEOUT + 60)
     told = server.all_of_it()
     print("a task that hangs:", told.alarms(), told.sentences)
     shown = ("ERROR", "HeartBeatAge_RBV", "BusyTime_RBV")  # it may have been stopped at work
@@ -252,7 +252,7 @@ def test_a_full_disk_is_one_alarm_that_says_so(
         assert ioc.get("GatherData:ERROR") == "ERROR"
         for file in disk.iterdir():
             file.unlink()
-        ioc.until("DiskFree_RBV", lambda free: free > 0.01, 10)
+        ioc.until("DiskFree_RBV", lambda free: free > 0.01, 60)
         _acknowledge(server, full)
         assert (ioc.get("GatherData:ERROR"), ioc.get("DiskFull_RBV")) == ("OK", "No")
     finally:

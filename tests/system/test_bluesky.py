@@ -21,7 +21,6 @@ from tests.system.tiled_catalogue import catalogue, written
 
 #: Both devices, both protocols; ophyd-async over Channel Access is what the page about bluesky shows.
 TRIED = ("ophyd-async pva", "ophyd ca")
-pytestmark = pytest.mark.timeout(180)  # the first one waits for an IOC and two RunEngines
 
 
 @pytest.fixture(scope="module")

@@ -24,16 +24,16 @@ def test_raw_saving_goes_on_while_the_spectra_do_not_run() -> None:
         spectra = ioc.pid_of("FillSpectra")
         os.kill(spectra, signal.SIGSTOP)
         try:
-            ioc.until("ConvertToEvents:Missed_RBV", lambda missed: missed > 50, 30)
+            ioc.until("ConvertToEvents:Missed_RBV", lambda missed: missed > 50, 60)
             before = ioc.get("BytesWritten_RBV")
-            ioc.until("BytesWritten_RBV", lambda written: written > before, 10)
+            ioc.until("BytesWritten_RBV", lambda written: written > before, 60)
             names = ("ConvertToEvents:Missed_RBV", "FillSpectra:QueueUse_RBV", "GatherData:QueueUse_RBV")
             assert [ioc.severity(name) for name in names] == [0, 0, 0]
             assert (ioc.get("GatherData:Dropped_RBV"), ioc.get("DummyData:Dropped_RBV")) == (0, 0)
         finally:
             os.kill(spectra, signal.SIGCONT)
         ioc.put("Stop", 1)
-        end.result(20)
+        end.result(60)
         assert ioc.get("RunEndReason_RBV") == "Operator stop"
         assert ioc.get("ErrorLatched_RBV") == "OK"
         out = ioc.get("DummyData:REPORT:MessagesOut_RBV")
@@ -54,15 +54,15 @@ def test_a_task_of_a_sampling_branch_that_dies_ends_no_run() -> None:
         ioc.kill_task("FillSpectra")
         ioc.until("FillSpectra:ERROR", "ERROR")
         assert ioc.severity("FillSpectra:ERROR") == 2
-        ioc.until("ConvertToEvents:Missed_RBV", lambda missed: missed > 0, 20)
+        ioc.until("ConvertToEvents:Missed_RBV", lambda missed: missed > 0, 60)
         assert ioc.get("Acquire_RBV") == "Acquiring"
         count = ioc.get("GatherData:Counter_RBV")
         ioc.until("GatherData:Counter_RBV", lambda now: now > count)
         ioc.put("Stop", 1)
-        end.result(20)
+        end.result(60)
         assert ioc.get("RunEndReason_RBV") == "Operator stop"
         assert ioc.get("FillSpectra:ERROR") == "ERROR", "it stays until somebody acknowledges it"
         again = ioc.put_later("Acquire", 1, 60)
-        ioc.until("FillSpectra:Events_RBV", lambda events: events > 100, 30)
+        ioc.until("FillSpectra:Events_RBV", lambda events: events > 100, 60)
         ioc.put("Stop", 1)
-        again.result(20)
+        again.result(60)

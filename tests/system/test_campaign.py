@@ -16,14 +16,15 @@ from pixieioc.drill.files import Files
 from tests.running_ioc import ROOT
 from tests.system.campaign import campaign_ioc, sabotage
 
-pytestmark = pytest.mark.timeout(240)
+#: The tests' computer is busy with other tests, s.
+SLACK = 10.0
 
 
 def test_a_few_faults_at_random_moments_and_the_command_for_sites() -> None:
     with campaign_ioc() as ioc:
-        drill = Drill(ioc, 1)
+        drill = Drill(ioc, 1, SLACK)
         faults = {fault.name: fault for fault in sabotage(ioc)}
-        task = random.SystemRandom().choice
+        task = random.Random(1).choice  # each gate the same; all of them are tried by the campaign
         with drill.prepared():
             for name, stop in (("exception", False), ("hang", True)):
                 drill.round(faults[name], task(drill.tasks), stop=stop)
@@ -31,7 +32,7 @@ def test_a_few_faults_at_random_moments_and_the_command_for_sites() -> None:
         assert ioc.get("PresetMode") == "No preset"
         done = subprocess.run(
             [sys.executable, "-m", "pixieioc", "drill", ioc.prefix, "--task", task(drill.tasks),
-             "--fault", "SIGSTOP, then SIGCONT"],
+             "--fault", "SIGSTOP, then SIGCONT", "--slack", str(SLACK)],
             env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=150, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

@@ -36,7 +36,7 @@ def _wrong_ioc(prefix: str, *options: str) -> Iterator[CaClient]:
             assert process.stdout is not None
             assert process.stdout.readline() == b"serves\n"
             client = CaClient(prefix)
-            client.until("Acquire", "Done", 30)
+            client.until("Acquire", "Done", 60)
             yield client
         finally:
             process.kill()

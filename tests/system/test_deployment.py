@@ -58,10 +58,10 @@ def test_the_unit_is_right_and_confined(folder: Path) -> None:
     unit.write_text(text.replace("/opt/pixieioc/bin/pixieioc", str(PROGRAM)))
     environment = {**os.environ, "SYSTEMD_LOG_LEVEL": "warning"}
     command = ["systemd-analyze", "verify", "--man=no", str(unit)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "pixieioc" in line]) == (0, [])
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout[-200:]
 
 
@@ -79,7 +79,6 @@ def _containerfile() -> tuple[dict[str, str], int, list[str]]:
 
 
 @ROOT_ONLY
-@pytest.mark.timeout(180)  # it compiles
 def test_an_ioc_in_the_conditions_of_the_container(folder: Path) -> None:
     """A read-only root, another account without rights, an empty /tmp, and two folders to write to."""
     environment, account, command = _containerfile()
@@ -133,12 +132,12 @@ def test_an_ioc_in_the_conditions_of_the_container(folder: Path) -> None:
         assert ioc.get("RunEndReason_RBV") == "Preset"
         assert ioc.get("FillSpectra:Events_RBV") >= 2000
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0, (folder / "log").read_text()
+        assert process.wait(60) == 0, (folder / "log").read_text()
     finally:
         print((folder / "log").read_text())  # is shown if the test fails
         if process.poll() is None:
             process.kill()
-            process.wait(10)
+            process.wait(60)
     assert len(list((folder / "data").glob("*.bin"))) == 1
     assert list((folder / "state").rglob("state.json"))
     # What it cannot keep is said in a line; here compiled code has its place.
@@ -176,14 +175,14 @@ def test_an_ioc_under_procserv(folder: Path) -> None:
             ioc.until("FillSpectra:Events_RBV", lambda events: events > 1000)
             before = console.stat().st_size
             keys.sendall(b"\x18")  # ^X has it started again
-            _, alive = psutil.wait_procs(below, timeout=15)
+            _, alive = psutil.wait_procs(below, timeout=60)
             assert not alive
             # The run has ended as by Stop.
             assert [file.suffix for file in sorted(folder.glob("*_run*"))] == [".bin", ".json"]
             until_printed(console, process, begin=before)
             forget_channels(ioc)
             assert ioc.get("IOC:PROCESS_ID") != first
-        ioc.until("DetectorState_RBV", "Idle", 30)
+        ioc.until("DetectorState_RBV", "Idle", 60)
         assert ioc.get("IOC:START_CNT") == 2
         second = ioc.get("IOC:PROCESS_ID")
         below = [psutil.Process(second), *psutil.Process(second).children(recursive=True)]
@@ -191,8 +190,8 @@ def test_an_ioc_under_procserv(folder: Path) -> None:
         assert f"{prefix} serves" in console.read_text()
     finally:
         process.terminate()
-        process.wait(20)
-        _, alive = psutil.wait_procs(below, timeout=15)
+        process.wait(60)
+        _, alive = psutil.wait_procs(below, timeout=60)
         for each in alive:
             each.kill()
     assert not alive

@@ -39,7 +39,7 @@ def description(ioc: Ioc) -> Description:
 
 
 async def _infos(names: list[str]) -> list[Any]:
-    return list(await aioca.cainfo(names, timeout=20, throw=False))
+    return list(await aioca.cainfo(names, timeout=60, throw=False))
 
 
 def test_every_name_in_every_file_is_there_with_its_type(ioc: Ioc, description: Description) -> None:
@@ -49,7 +49,7 @@ def test_every_name_in_every_file_is_there_with_its_type(ioc: Ioc, description: 
     found = {name for text in texts for name in re.findall(rf"{re.escape(ioc.prefix)}(\w[\w:]*)(?![\w:$])", text)}
     assert set(description.pvs) <= found
     names = sorted(found)
-    infos = ioc._start(_infos([ioc.prefix + name for name in names])).result(30)
+    infos = ioc._start(_infos([ioc.prefix + name for name in names])).result(60)
     absent = [name for name, info in zip(names, infos, strict=True) if not info.ok]
     assert absent == []
     for name, info in zip(names, infos, strict=True):

@@ -19,6 +19,7 @@ from pixieioc.offline.job import Job
 from pixieioc.offline.replay import replay
 from tests.hardware.simulation import Simulation
 from tests.running_ioc import Ioc, ioc_folder
+from tests.stopwatch import Stopwatch
 
 parquet: Any = pytest.importorskip("pyarrow.parquet")
 STOP_TIMEOUT = 5
@@ -83,7 +84,7 @@ def _kill(ioc: Ioc) -> list[psutil.Process]:
     """Kills the IOC's own process, and returns those below it."""
     below = ioc.processes()[1:]
     ioc.process.send_signal(signal.SIGKILL)
-    ioc.process.wait(5)
+    ioc.process.wait(60)
     ioc.log.close()
     return below
 
@@ -141,9 +142,9 @@ def test_a_task_that_hangs_is_killed_after_stop_timeout_and_keeps_nobody_from_cl
     with _running() as ioc:
         ioc.put("Brake:Delay", 60)
         ioc.until("Brake:BusyTime_RBV", lambda seconds: seconds > 0)
-        below, began = _kill(ioc), time.monotonic()
+        below, began = _kill(ioc), Stopwatch()
         _have_ended(below)
-        assert time.monotonic() - began > STOP_TIMEOUT - 0.5
+        assert began.elapsed > STOP_TIMEOUT - 0.5
         _raw_file(ioc.folder)
         [events] = ioc.folder.glob("*.parquet")
         assert parquet.ParquetFile(events).metadata.num_rows > 3000
@@ -156,17 +157,17 @@ def test_a_task_that_dies_with_the_ioc_costs_the_others_nothing() -> None:
         tasks = [each for each in ioc_process.children(recursive=True) if "forkserver" in " ".join(each.cmdline())]
         victim = max(tasks, key=lambda each: each.pid)
         victim.kill()
-        below, began = _kill(ioc), time.monotonic()
+        below, began = _kill(ioc), Stopwatch()
         _have_ended(below)
-        assert time.monotonic() - began < STOP_TIMEOUT
+        assert began.taken < STOP_TIMEOUT
 
 
 def test_a_crate_is_stopped_and_all_that_was_read_from_it_is_in_complete_files() -> None:
     with _running(crate=True) as ioc:
         seen, run = ioc.get("WriteEvents:Events_RBV"), ioc.get("RunId_RBV")
-        began = time.monotonic()
+        began = Stopwatch()
         _have_ended(_kill(ioc))
-        assert time.monotonic() - began < STOP_TIMEOUT
+        assert began.taken < STOP_TIMEOUT
         assert not list(ioc.folder.glob("*.part"))
         raw = sorted(ioc.folder.glob("*_run*.bin"))
         for module, path in enumerate(raw):

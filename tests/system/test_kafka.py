@@ -25,7 +25,6 @@ except ImportError as error:
 
 CONSUMER = ROOT / "examples" / "kafka_consumer.py"
 TOPIC = "pixieioc-events"
-pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +55,8 @@ def ioc(broker: KafkaBroker) -> Iterator[Ioc]:
 def delivering(ioc: Ioc) -> None:
     """A run has begun, and events arrive."""
     ioc.put_and_forget("Acquire", 1)
-    ioc.until("DetectorState_RBV", "Acquire", 20)
-    ioc.until("PublishEvents:REPORT:EventsDelivered_RBV", lambda events: events > 5000, 20)
+    ioc.until("DetectorState_RBV", "Acquire", 60)
+    ioc.until("PublishEvents:REPORT:EventsDelivered_RBV", lambda events: events > 5000, 60)
 
 
 def counted(ioc: Ioc) -> tuple[int, int, int]:
@@ -80,7 +79,7 @@ def test_a_run_is_complete_in_its_topic(ioc: Ioc, broker: KafkaBroker) -> None:
     assert ioc.get("PublishEvents:REPORT:DeliveryStatus_RBV") == "Delivery OK"
     assert stream(ioc, broker).complete
     line = [sys.executable, CONSUMER, broker.address, TOPIC, "1"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=240, check=True)
     assert done.stdout == f"run {ioc.get('RunId_RBV')} of PX16: {events} events, complete\n"
 
 
@@ -88,12 +87,12 @@ def test_a_broker_that_hangs_costs_neither_data_nor_events(ioc: Ioc, broker: Kaf
     delivering(ioc)
     broker.signal(signal.SIGSTOP)
     try:
-        ioc.until("PublishEvents:REPORT:WaitingTime_RBV", lambda seconds: seconds > 1, 20)
+        ioc.until("PublishEvents:REPORT:WaitingTime_RBV", lambda seconds: seconds > 1, 60)
         saved = ioc.get("GatherData:Counter_RBV")
-        ioc.until("GatherData:Counter_RBV", lambda count: count > saved + 5, 10)
+        ioc.until("GatherData:Counter_RBV", lambda count: count > saved + 5, 60)
     finally:
         broker.signal(signal.SIGCONT)
-    ioc.until("PublishEvents:REPORT:WaitingTime_RBV", lambda seconds: seconds < 1, 20)
+    ioc.until("PublishEvents:REPORT:WaitingTime_RBV", lambda seconds: seconds < 1, 60)
     ioc.put("Stop", 1)
     events = int(ioc.get("SortEvents:Events_RBV"))
     assert counted(ioc) == (events, 0, 0)
@@ -105,7 +104,7 @@ def test_a_broker_that_hangs_costs_neither_data_nor_events(ioc: Ioc, broker: Kaf
 def test_a_task_that_is_killed_leaves_a_run_without_an_end(ioc: Ioc, broker: KafkaBroker) -> None:
     delivering(ioc)
     os.kill(ioc.pid_of("PublishEvents"), signal.SIGKILL)
-    ioc.until("PublishEvents:ERROR", "ERROR", 10)
+    ioc.until("PublishEvents:ERROR", "ERROR", 60)
     assert ioc.get("Acquire_RBV") == "Acquiring"
     ioc.put("Stop", 1)
     assert ioc.get("RunEndReason_RBV") == "Operator stop"
@@ -119,10 +118,10 @@ def test_what_a_broker_that_is_gone_does_not_have_is_counted_and_the_run_is_good
     delivering(ioc)
     broker.kill()
     ioc.put("PublishEvents:FlushTimeout", 1.0)
-    ioc.until("PublishEvents:REPORT:DeliveryStatus_RBV", "Not reachable", 20)
+    ioc.until("PublishEvents:REPORT:DeliveryStatus_RBV", "Not reachable", 60)
     assert ioc.severity("PublishEvents:REPORT:DeliveryStatus_RBV") == 2
     # The client of Kafka may give the reason later than the end of its patience.
-    ioc.until("PublishEvents:REPORT:DeliveryMessage_RBV", lambda text: "Connection refused" in text, 20)
+    ioc.until("PublishEvents:REPORT:DeliveryMessage_RBV", lambda text: "Connection refused" in text, 60)
     ioc.put("Stop", 1)
     assert (ioc.get("RunEndReason_RBV"), ioc.get("GatherData:Dropped_RBV")) == ("Operator stop", 0)
     delivered, waiting, undelivered = counted(ioc)

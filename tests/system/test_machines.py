@@ -40,7 +40,7 @@ def _run(
         env={"PATH": os.defpath, "TMPDIR": str(folder), "PYTHONPATH": str(DATA.parents[1]), **environment},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=240,
         preexec_fn=before,
     )
 
@@ -144,7 +144,7 @@ def test_the_demo_of_an_account_without_a_home(installation: Path) -> None:
         hello = [demo.stdout.readline() for _ in range(3)]
     finally:
         demo.send_signal(signal.SIGTERM)
-        _, said = demo.communicate(timeout=30)
+        _, said = demo.communicate(timeout=240)
     assert "IOC is up" in hello[0]
     assert hello[2].strip() == f"export EPICS_CA_ADDR_LIST=127.0.0.1:{port} EPICS_CA_AUTO_ADDR_LIST=NO"
     assert demo.returncode == 0

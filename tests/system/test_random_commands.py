@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.system.random_commands import run
 
 
-@pytest.mark.timeout(300)
 def test_random_commands_violate_nothing() -> None:
     run(seed=1, steps=150)

@@ -25,7 +25,7 @@ file_path = "{0}/"
 
 def _recover(*files: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "pixieioc", "recover", "--json", *map(str, files)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     told = json.loads(done.stdout)
     assert done.returncode == bool(told["refused"]), done.stderr
     return told
@@ -46,8 +46,8 @@ def test_whole_records_of_a_killed_ioc_are_recovered_and_replayed() -> None:
             for process in (*below, psutil.Process(ioc.process.pid)):  # as a power cut does
                 if process.name() != "sh":  # which removes the folder of sockets
                     process.kill()
-            psutil.wait_procs(below, timeout=5)
-            ioc.process.wait(5)
+            psutil.wait_procs(below, timeout=60)
+            ioc.process.wait(60)
             content = parts[0].read_bytes()
             ioc.log.close()
             ioc.start()

@@ -145,7 +145,6 @@ def _as_a_set(rows: np.ndarray) -> np.ndarray:
     return rows[:, np.lexsort(rows)]
 
 
-@pytest.mark.timeout(180)
 def test_fifty_runs_in_the_same_processes_give_the_same_numbers_and_nothing_grows(replay: Ioc) -> None:
     expected = _expected(replay.tasks())
     processes = replay.processes()

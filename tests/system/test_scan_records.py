@@ -69,7 +69,7 @@ def reasons(ioc: Ioc) -> Callable[[list[int]], list[str]]:
 def test_each_point_is_a_run(ioc: Ioc, scanner: Scanner, reasons: Callable[[list[int]], list[str]]) -> None:
     first = int(ioc.get("RunId_RBV")) + 1
     scanner.begin(4)
-    points = scanner.wait(30)
+    points = scanner.wait(60)
     assert points is not None
     assert points.runs == list(range(first, first + 4))
     assert reasons(points.reasons) == [PRESET] * 4
@@ -83,7 +83,7 @@ def test_a_task_that_is_killed_costs_one_point(
     scanner.begin(3)
     ioc.until("RunId_RBV", first)
     os.kill(ioc.pid_of("FillSpectra"), signal.SIGKILL)
-    points = scanner.wait(30)
+    points = scanner.wait(60)
     assert points is not None
     assert points.runs == [first, first + 1, first + 2]
     assert reasons(points.reasons) == [LOST, PRESET, PRESET]
@@ -97,13 +97,13 @@ def test_starts_that_are_refused_are_points_without_a_run(
     ioc.until("Acquire_RBV", "Acquiring")
     run = int(ioc.get("RunId_RBV"))
     scanner.begin(3)
-    points = scanner.wait(10)
+    points = scanner.wait(60)
     assert points is not None
     assert points.runs == [run] * 3  # not one more: no run was taken for them
     assert reasons(points.reasons) == [REFUSED] * 3
     assert ioc.get("Acquire_RBV") == "Acquiring"  # nor was the other disturbed
     ioc.put("Stop", 1)
-    somebodys.result(20)
+    somebodys.result(60)
 
 
 def test_where_puts_fail_such_a_scan_stays_busy_until_it_is_given_up(ioc: Ioc, scanner: Scanner) -> None:
@@ -115,7 +115,7 @@ def test_where_puts_fail_such_a_scan_stays_busy_until_it_is_given_up(ioc: Ioc, s
     assert scanner.wait(2) is None
     scanner.abort()
     ioc.put("Stop", 1)
-    somebodys.result(20)
+    somebodys.result(60)
 
 
 def test_the_page_shows_the_record_that_is_tested() -> None:
@@ -140,4 +140,4 @@ def test_clients_make_of_a_refused_start_what_the_page_says(ioc: Ioc, name: str,
     assert made_of_it in outcome(begin(name, ioc))
     assert name in (ROOT / "docs" / "reference" / "failed-puts.md").read_text()
     ioc.put("Stop", 1)
-    somebodys.result(20)
+    somebodys.result(60)

@@ -40,7 +40,6 @@ PVA_SETTINGS = (
     "org.phoebus.pv.pva/epics_pva_auto_addr_list=false",
     f"org.phoebus.pv.pva/epics_pva_broadcast_port={PVA_PORTS[0]}",
 )
-pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def test_an_ioc_that_was_stopped_does_not_hold_that_against_its_tasks() -> None:
     """All of its processes stand still longer than a task may hang; the IOC, which looks after them, goes on first."""
     with _saving_ioc() as ioc:
         for task in ioc.tasks():
-            ioc.put(f"{task}:HangTimeout", 1)
+            ioc.put(f"{task}:HangTimeout", 3)
         everybody = ioc.processes()
         for process in reversed(everybody):
             process.suspend()
@@ -97,7 +97,7 @@ def test_what_ends_an_ioc_may_be_told_to_all_its_processes(number: int) -> None:
     with _saving_ioc() as ioc:
         for process in reversed(ioc.processes()):  # the tasks first
             process.send_signal(number)
-        assert ioc.process.wait(10) == 0
+        assert ioc.process.wait(60) == 0
         assert [file.suffix for file in sorted(ioc.folder.glob("*mod00.bin*"))] == [".bin", ".json"]
 
 
@@ -110,11 +110,11 @@ def test_an_ioc_that_was_started_with_signals_blocked_ends_all_the_same() -> Non
         below = ioc.processes()
         ioc.process.send_signal(signal.SIGTERM)
         try:
-            assert ioc.process.wait(10) == 0
+            assert ioc.process.wait(60) == 0
         finally:
             ioc.process.kill()
             ioc.log.close()
-            _, alive = psutil.wait_procs(below, timeout=5)
+            _, alive = psutil.wait_procs(below, timeout=60)
         assert not alive
 
 
@@ -145,7 +145,7 @@ def test_an_ioc_outlives_its_terminal() -> None:
             assert ioc.get("RunEndReason_RBV") == "Operator stop"
         finally:
             assert ioc.end() == 0
-            _, alive = psutil.wait_procs(below, timeout=5)
+            _, alive = psutil.wait_procs(below, timeout=60)
             assert not alive
 
 

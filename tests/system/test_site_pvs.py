@@ -27,7 +27,7 @@ async def _follow(serve: Callable[[], Any], change: Callable[[], None]) -> tuple
         news.set()
 
     async def until(count: int, value: float | None = None) -> list[Reading]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 there = [each for each in client.latest if each.state == "ok"]
                 if len(there) == count and (value is None or client.latest[0].value == value):
@@ -44,7 +44,7 @@ async def _follow(serve: Callable[[], Any], change: Callable[[], None]) -> tuple
         await until(3, 9.0)
         answers: dict[int, Reading] = {}
         client.ask(5.0, answers.__setitem__)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(answers) < len(NAMES):
                 news.clear()
                 await news.wait()
@@ -92,7 +92,7 @@ async def _end(caplog: pytest.LogCaptureFixture) -> None:
             await asyncio.sleep(0)
         for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
             os.kill(client.process_id, number)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await news.get()
             os.kill(client.process_id, signal.SIGTERM)
             for _ in range(3):

@@ -25,7 +25,7 @@ def _second(folder: Path, *arguments: str) -> tuple[int, str]:
         },
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=240,
         check=False,
     )
     return done.returncode, done.stderr
@@ -49,7 +49,7 @@ def test_a_second_ioc_with_the_same_prefix_says_so_and_ends() -> None:
         assert first.get("RunId_RBV") == 1
         # The lock ends with the process, also by SIGKILL.
         first.process.kill()
-        first.process.wait(5)
+        first.process.wait(60)
         first.log.close()
         first.start()
         assert first.get("RunId_RBV") == 2  # which might have been shown for the next run

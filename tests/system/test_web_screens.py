@@ -20,7 +20,6 @@ from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 from tests.system.chromium import Absent, Browser, Page, chromium, find_chromium
 from tests.system.web_runtime import READY, WebRuntime, find_web_runtime, web_runtime
 
-pytestmark = pytest.mark.timeout(240)
 PHONE = 400
 #: What must not be on a page: widgets that are unknown, or failed, or have no process variable.
 WRONG = ".Debug, .Error, .BorderDisconnected"
@@ -103,10 +102,10 @@ def test_a_link_in_which_items_wait_is_red_in_a_browser(site: Site) -> None:
     stopped = site.ioc.pid_of("GatherEvents")
     os.kill(stopped, signal.SIGSTOP)
     try:
-        page.until(f"{colours}.includes('{red}')", 40)
+        page.until(f"{colours}.includes('{red}')", 60)
     finally:
         os.kill(stopped, signal.SIGCONT)
-    page.until(f"!{colours}.includes('{red}')", 40)
+    page.until(f"!{colours}.includes('{red}')", 60)
 
 
 def test_an_ioc_that_is_gone_leaves_no_state_that_looks_like_its_present_one(site: Site) -> None:

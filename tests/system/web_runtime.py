@@ -65,12 +65,12 @@ class WebRuntime:
         """That of a screen, as the runtime's own buttons make it; `file` begins with its folder."""
         return f"{self.root}/dbwr/view.jsp?display={quote(f'{self.root}/{file}')}&macros={quote(json.dumps(macros))}"
 
-    def show(self, page: Page, file: str, macros: Mapping[str, str], seconds: float = 20) -> None:
+    def show(self, page: Page, file: str, macros: Mapping[str, str], seconds: float = 60.0) -> None:
         """Opens a screen, and waits until all that it shows has a value."""
         page.open(self.address(file, macros))
         self.wait_for(page, seconds)
 
-    def wait_for(self, page: Page, seconds: float = 20) -> None:
+    def wait_for(self, page: Page, seconds: float = 60.0) -> None:
         """Waits until all that the present screen shows has a value."""
         try:
             page.until(READY, seconds)
@@ -120,7 +120,7 @@ def web_runtime(folders: Mapping[str, Path], addresses: str) -> Iterator[WebRunt
         yield WebRuntime(_port(process, log), log)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         shutil.rmtree(base, ignore_errors=True)
 
 

@@ -86,7 +86,9 @@ def test_kev_increase_with_the_energy() -> None:
     turns = r"cal_quadratic of M00:C01 = -7.7e-07: must be above -7.62939e-07 with cal_gain = 0.1, so that keV increase"
     with pytest.raises(Refused, match=turns):
         validate({"FillSpectra": {**given, "cal_quadratic": {"M00:C01": -7.7e-7}}}, task)
-    with pytest.raises(Refused, match=r"cal_gain of M00:C00 = -1: must be a number from 0 to 1000 \(keV/ADU\)"):
+    with pytest.raises(
+        Refused, match=r"cal_gain of M00:C00 = -1: must be a number from 1e-06 to 1000 \(keV/ADU\), or 0 for none"
+    ):
         validate({"FillSpectra": {**given, "cal_gain": -1}}, task)
 
 

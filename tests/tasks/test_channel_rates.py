@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pixieioc.hardware import Statistics
+from pixieioc.listmode import events as ev
+from pixieioc.tasks import fill_spectra
 from pixieioc.tasks.channel_rates import counted, dead_times, mean, rates_of
+from pixieioc.tasks.fill_spectra import FillSpectra
+from pixieioc.testing import run_task
 from tests.recorder import Recorder
 
 
@@ -17,10 +25,10 @@ def test_rates_and_dead_times_of_the_simulated_detector() -> None:
     with Recorder({"DummyData": {"channels": 3, "channel_rate": 20_000, "dead_time": 25, "seed": 3}}) as pipeline:
         pipeline.chain_of("DummyData", "ConvertToEvents", "FillSpectra")
         pipeline.start()
-        pipeline.until(lambda: pipeline.reported("DummyData", "events_made") > 60_000, 20)
+        pipeline.until(lambda: pipeline.reported("DummyData", "events_made") > 60_000, 60)
         reports = [r for _, name, r in pipeline.heard_reports if name == "DummyData" and "channel_input_rate" in r]
         pipeline.stop()
-        pipeline.wait(10)
+        pipeline.wait(60)
         told = pipeline.reported
         rates = np.array([r["channel_input_rate"][0] for r in reports if r["channel_input_rate"].any()])
         dead = np.array([r["channel_dead_time"][0] for r in reports if r["channel_input_rate"].any()])
@@ -48,23 +56,45 @@ def test_a_run_that_is_shorter_than_the_time_between_reports_has_a_live_time() -
         assert 60 < pipeline.reported("DummyData", "live_share") < 75
 
 
-def test_output_rates_do_not_depend_on_how_events_are_bundled() -> None:
-    with Recorder({"DummyData": {"channels": 2, "channel_rate": 3000}, "FillSpectra": {"channels": 2}}) as pipeline:
-        pipeline.chain_of("DummyData", "ConvertToEvents", "GatherEvents", "FillSpectra")
-        pipeline.configure({"max_delay": 0.7, "chunk_size": 10**6})
-        pipeline.start()
-        pipeline.until(lambda: pipeline.reported("FillSpectra", "events") > 24_000, 20)
-        heard = [
-            r["channel_output_rate"]
-            for _, name, r in pipeline.heard_reports
-            if name == "FillSpectra" and "channel_output_rate" in r
-        ]
-        pipeline.stop()
-        pipeline.wait(10)
-    rates = np.array([rate[0] for rate in heard if rate.any()])
-    assert len(rates) >= 3
-    # Blocks come every 0.7 s: counted from look to look, the rates would be wrong by half.
-    assert np.abs(rates[1:] / 3000 - 1).mean() < 0.2
+def _shown(monkeypatch: pytest.MonkeyPatch, bundle: float, look: float) -> list[list[float]]:
+    """The output rates that are shown of 2 x 3000 events/s that come every `bundle` seconds, at looks in 10 s."""
+    clock, shown, tasks = SimpleNamespace(now=0.0), [], list[FillSpectra]()
+    monkeypatch.setattr(fill_spectra, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    def blocks() -> Iterator[dict[str, Any]]:
+        [task] = tasks
+        looks = count()
+        due = look * next(looks)
+        for number in range(1, int(10 / bundle) + 1):
+            while due < number * bundle:
+                clock.now, due = due, look * next(looks)
+                task.do_report()
+                shown.append(task.channel_output_rate[:, :2].ravel().tolist())
+            clock.now = number * bundle
+            events = ev.allocate(ev.BASE_COLUMNS, round(6000 * bundle), zero=True)
+            events["channel"][:] = np.arange(ev.size(events)) % 2
+            yield {"events": events, "words_read": {}, "quiet": []}
+
+    began = FillSpectra.do_start
+
+    def do_start(task: FillSpectra) -> None:
+        tasks.append(task)
+        began(task)
+
+    monkeypatch.setattr(FillSpectra, "do_start", do_start)
+    run_task(FillSpectra, blocks())
+    return shown
+
+
+@pytest.mark.parametrize("look", [0.2, 0.5, 1.0])
+@pytest.mark.parametrize("bundle", [0.02, 0.1, 0.3, 0.7, 1.3])
+def test_output_rates_do_not_depend_on_how_events_are_bundled(
+    monkeypatch: pytest.MonkeyPatch, bundle: float, look: float
+) -> None:
+    """Counted from look to look, blocks of 0.7 s would make them wrong by half."""
+    shown = [rates for rates in _shown(monkeypatch, bundle, look) if any(rates)]
+    assert len(shown) > 5
+    assert shown == [pytest.approx([3000, 3000])] * len(shown)
 
 
 def _module(hits: float, live: float, records: float, real: float) -> Statistics:

@@ -136,6 +136,6 @@ def test_a_chain_in_the_wrong_order_says_so(pipeline: Recorder, chain: list[str]
     if "LoadFiles" in chain:
         pipeline.configure({"files": [str(FULL)]})
     pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     with pytest.raises(Exception, match=says):
         raise pipeline.errors[0]

@@ -155,7 +155,7 @@ def test_a_full_disk_ends_the_run_and_what_is_in_no_file_is_counted_and_the_next
         pipeline.configure({"WriteEvents": {"file": str(path), "format": form}, "chunk_size": 3000})
         pipeline.configure({"files": [str(FULL)], "block_size": 20_000, "file_size_limit": 0.1})
         pipeline.start()
-        assert pipeline.wait(20) is Status.PANICKING
+        assert pipeline.wait(60) is Status.PANICKING
         assert "No space left on device" in str(pipeline.errors[0])
         told = {name: pipeline.reported("WriteEvents", name) for name in WRITTEN}
         there = [len(events["time"]) for events in _joined(_parts(small))]

@@ -87,7 +87,7 @@ def test_start_times_must_be_given(pipeline: Recorder) -> None:
     pipeline.configure({"time_mode": "start times", "files": [str(FULL)]})
     with pytest.raises(Exception, match="start_times is an empty list"):
         pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
 
 
 def test_gathering_makes_larger_chunks(pipeline: Recorder, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_gathered_events_do_not_wait_for_ever(pipeline: Recorder, tmp_path: Path
     pipeline.start()
     pipeline.until(lambda: pipeline.reported("KeepEvents", "counter") >= 2)
     pipeline.stop()
-    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     assert pipeline.reported("KeepEvents", "events") == pipeline.reported("ConvertToEvents", "events")
 
 

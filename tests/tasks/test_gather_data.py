@@ -101,7 +101,7 @@ def test_data_do_not_wait_longer_than_max_delay(pipeline: Recorder, tmp_path: Pa
     pipeline.start()
     pipeline.until(lambda: pipeline.reported("KeepWords", "counter") >= 3)
     pipeline.stop()
-    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
 
 
 def test_what_was_written_is_readable_while_the_run_is_on(pipeline: Recorder, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_what_was_written_is_readable_while_the_run_is_on(pipeline: Recorder, tm
     part = tmp_path / (NAME.format(run=1, module=0) + ".part")
     assert part.stat().st_size >= pipeline.reported("GatherData", "bytes_written")
     pipeline.send_kill("GatherData")
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert part.stat().st_size > 10_000
     assert part.stat().st_size % 16 == 0
 
@@ -130,7 +130,7 @@ def test_a_place_where_nothing_can_be_written(
     _chain(pipeline, tmp_path, **parameters)
     with contextlib.suppress(Error):  # the first is seen at the start, the second with the first data
         pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     assert says in str(pipeline.errors[0])
 
 
@@ -140,7 +140,7 @@ def test_nothing_is_overwritten(pipeline: Recorder, tmp_path: Path) -> None:
     _chain(pipeline, tmp_path)
     with pytest.raises(Error, match="exists already; nothing is overwritten"):
         pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert there.read_text() == "precious"
 
 
@@ -149,7 +149,7 @@ def test_a_template_that_makes_modules_collide(
 ) -> None:
     _chain(pipeline, tmp_path, files=[str(path) for path in two_modules.values()], file_template="%s%s_%d.bin")
     pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     assert "gives the files of several modules one name" in str(pipeline.errors[0])
     assert pipeline.reported("GatherData", "write_status") == "Write error"
 

@@ -14,6 +14,7 @@ from pixieioc.tasks.kafka_delivery import Delivery, Outgoing
 from pixieioc.tasks.kafka_settings import producer_properties
 from pixieioc.tasks.publish_events import PublishEvents
 from pixieioc.testing import Outcome, run_task
+from tests.stopwatch import Stopwatch
 from tests.tasks.test_kafka_settings import DEFAULTS
 from tests.tasks.test_stream_messages import sorted_events
 
@@ -23,7 +24,7 @@ SIMULATED = {"client_settings": ["test.mock.num.brokers=1"]}
 NOBODY = {"brokers": "127.0.0.1:1"}
 
 
-def until(delivery: Delivery, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(delivery: Delivery, holds: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
@@ -47,7 +48,8 @@ def test_what_is_confirmed_is_counted() -> None:
     assert (made.messages, made.events, made.bytes, made.waiting_bytes) == (50, 500, 5000, 0)
     assert (made.failed, made.failing, made.waited(time.monotonic())) == ([], "", 0.0)
     made.give(message(50))
-    assert made.stalled(time.monotonic()) <= made.waited(time.monotonic()) < 10
+    now = time.monotonic()
+    assert made.stalled(now) <= made.waited(now) < 60
 
 
 def test_without_brokers_messages_wait_and_can_be_given_up() -> None:
@@ -55,7 +57,8 @@ def test_without_brokers_messages_wait_and_can_be_given_up() -> None:
     made.give(message(0))
     until(made, lambda: "Connection refused" in made.heard)
     assert (made.waiting, made.waiting_bytes, made.failed, made.events) == (1, 100, [], 0)
-    assert made.stalled(time.monotonic()) == pytest.approx(made.waited(time.monotonic()), abs=0.1)
+    now = time.monotonic()
+    assert made.stalled(now) == pytest.approx(made.waited(now), abs=0.1)
     assert made.waited(time.monotonic() + 5) > 5
     made.give_up()
     assert (made.waiting, made.waiting_bytes, made.waited(time.monotonic())) == (0, 0, 0.0)
@@ -110,10 +113,10 @@ def test_all_events_of_a_run_are_delivered_and_passed_on(more: dict[str, Any]) -
 
 
 def test_a_run_without_brokers_ends_in_time_and_says_why() -> None:
-    began = time.monotonic()
+    began = Stopwatch()
     with pytest.raises(Error, match="have not confirmed all events in time: .*Connection refused"):
         run_task(PublishEvents, blocks(2), {**NOBODY, "flush_timeout": 0.5})
-    assert time.monotonic() - began < 10
+    assert began.taken < 10
 
 
 def test_a_run_that_needs_the_brokers_does_not_begin_without_them() -> None:

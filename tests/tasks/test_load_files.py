@@ -79,7 +79,7 @@ def test_files_that_are_not_there_fail_the_start(pipeline: Recorder, files: list
     pipeline.configure({"files": files})
     with pytest.raises(Exception, match=f"start: LoadFiles: {says}"):
         pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
 
 
 def test_a_module_number_must_be_possible(pipeline: Recorder, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_module_number_must_be_possible(pipeline: Recorder, tmp_path: Path) ->
     pipeline.configure({"files": [str(tmp_path / "mod999.bin")]})
     with pytest.raises(Exception, match=r"module number 999 in the name of .*: must be 0 to 255"):
         pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
 
 
 @pytest.mark.parametrize("pattern", ["mod(", r"mod\d+", r"(m)(\d)"])

@@ -19,14 +19,14 @@ def _by_module(pipeline: Recorder, report: str) -> list[Any]:
     return json.loads(pipeline.reported("Latency", report))
 
 
-def _run(pipeline: Recorder, events: int, seconds: float = 15.0, **config: Any) -> None:
+def _run(pipeline: Recorder, events: int, seconds: float = 60.0, **config: Any) -> None:
     """A run that is stopped when so many events have come to the end while it was going on."""
     pipeline.chain_of(*CHAIN)
     pipeline.configure({"adc_mhz": [250], **config})
     pipeline.start()
     pipeline.until(lambda: sum(_by_module(pipeline, "had")) == events, seconds)
     pipeline.stop()
-    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     assert pipeline.reported("Clockwork", "made") == pipeline.reported("Latency", "events") == events
 
 
@@ -43,9 +43,9 @@ def test_a_quiet_module_alone_waits_for_nobody(pipeline: Recorder, gathered: boo
     pipeline.chain_of(*chain)
     pipeline.configure({"adc_mhz": [250], "rates": [1.0], "Clockwork": {"seconds": 1.5}})
     pipeline.start()
-    pipeline.until(lambda: pipeline.reported("Latency", "events") == 2, 10)
+    pipeline.until(lambda: pipeline.reported("Latency", "events") == 2, 60)
     pipeline.stop()
-    assert pipeline.wait(10) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
     assert pipeline.reported("SortEvents", "late_events") == 0
     assert _by_module(pipeline, "longest")[0] < 1.0
 

@@ -20,6 +20,7 @@ from pixieioc.tasks.cut_off import raw_files, unfinished, unfinished_events
 from pixieioc.tasks.growing_file import GrowingFile, is_open
 from pixieioc.tasks.raw_file import RawFile
 from tests.recorder import Recorder
+from tests.stopwatch import Stopwatch
 from tests.tmpfs import tmpfs, unmount
 
 TEMPLATE = "%s%s_%3.3d_run%6.6d_mod%2.2d.bin"
@@ -67,10 +68,10 @@ def test_a_folder_that_is_taken_away_in_a_run_ends_it_within_2_s(
         if rate:
             pipeline.until(lambda: pipeline.reported("GatherData", "bytes_written") > 10_000)
         take_away(folder)
-        gone = time.monotonic()
+        gone = Stopwatch()
         pipeline.until(lambda: bool(pipeline.errors), 5)
-        assert time.monotonic() - gone < 2
-        assert pipeline.wait(5) is Status.PANICKING
+        assert gone.taken < 2
+        assert pipeline.wait(60) is Status.PANICKING
         says = "removed, moved or unmounted in the run"
         assert says in str(pipeline.errors[0])
         assert pipeline.reported("GatherData", "write_status") == "Write error"
@@ -94,9 +95,9 @@ def test_after_disk_full_the_space_of_a_file_that_is_deleted_is_free_at_once(
 ) -> None:
     with tmpfs(tmp_path / "raw", "1m") as folder:
         _saving(pipeline, folder, channel_rate=20_000.0)
-        pipeline.until(lambda: bool(pipeline.errors), 10)
+        pipeline.until(lambda: bool(pipeline.errors), 60)
         assert "No space left on device" in str(pipeline.errors[0])
-        pipeline.wait(5)
+        pipeline.wait(60)
         pid = pipeline.reported("GatherData", "process_id")
         assert [file.path for file in psutil.Process(pid).open_files() if file.path.startswith(str(folder))] == []
         assert pipeline.reported("GatherData", "unfinished_files") == ""
@@ -120,7 +121,7 @@ def test_an_error_of_another_kind_closes_the_files_too(pipeline: Recorder, tmp_p
     pipeline.chain_of("Turncoat", "GatherData")
     pipeline.configure({"auto_save": True, "file_path": str(tmp_path), "disk_bucket_size": 4})
     pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     pid = pipeline.reported("GatherData", "process_id")
     assert [file.path for file in psutil.Process(pid).open_files() if ".part" in file.path] == []
     assert [len(list(tmp_path.glob(pattern))) for pattern in ("*.part", "*.bin", "*.bin.json")] == [0, 1, 1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from pixieioc.pipeline import Error
 from pixieioc.tasks.event_formats import new_file
 from tests.listmode.samples import random_events
 from tests.silent_disk import silent_disk, why_not
+from tests.stopwatch import Stopwatch
 from tests.tasks.test_write_events import FORMATS, read
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
@@ -31,13 +31,14 @@ def block() -> Events:
 def test_who_writes_waits_for_it_and_the_end_is_short(tmp_path: Path, form: str, block: Events) -> None:
     with silent_disk(tmp_path / "disk", _RATE) as disk:
         file = new_file(disk.folder / f"e.{form}", form)
-        began = time.monotonic()
+        began = Stopwatch()
         while file.size < 1.5 * _RATE:
             file.write(block)
-        written, size = time.monotonic(), file.size
+        lasted, size = began.elapsed, file.size
+        written = Stopwatch()
         file.finish({})
-        assert written - began > 0.6 * size / _RATE
-        assert time.monotonic() - written < 0.5 * (written - began)
+        assert lasted > 0.6 * size / _RATE
+        assert written.taken < 0.5 * lasted
         assert len(read(disk.folder / f"e.{form}")["time"]) == file.events
 
 

@@ -72,7 +72,7 @@ def test_at_most_one_trace_in_an_interval_and_none_when_frozen(pipeline: Recorde
     pipeline.configure({"SnapTraces": {"freeze": False}})
     pipeline.until(lambda: not np.isnan(pipeline.reported("SnapTraces", "trace")[0, :4]).any())
     pipeline.stop()
-    pipeline.wait(10)
+    pipeline.wait(60)
 
 
 @pytest.mark.parametrize("channels", [2, 3])

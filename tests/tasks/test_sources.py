@@ -34,7 +34,7 @@ def test_dummy_data_without_end_is_stopped(pipeline: Recorder) -> None:
     pipeline.start()
     pipeline.until(lambda: pipeline.reported("ConvertToEvents", "events") > 100)
     pipeline.stop()
-    assert pipeline.wait(5) is Status.WAITING
+    assert pipeline.wait(60) is Status.WAITING
 
 
 def test_take_data_says_what_is_missing(pipeline: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ def test_take_data_says_what_is_missing(pipeline: Recorder, tmp_path: Path, monk
     pipeline.chain_of("TakeData", "ConvertToEvents")
     with pytest.raises(Error) as caught:
         pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
     if importlib.util.find_spec("pixie16") is None:
         assert "the package pypixie16 is needed: pip install 'pixieioc[hardware]'" in str(caught.value)
     else:

@@ -390,7 +390,7 @@ def test_a_task_refuses_a_name_that_no_format_has(pipeline: Recorder, tmp_path: 
     pipeline.configure({"files": [str(FULL)], "file": str(tmp_path / "events.npy")})  # with the format parquet
     with pytest.raises(Error, match="events.npy: the name of a file of events of the format parquet must end with"):
         pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -431,7 +431,7 @@ def test_a_start_that_would_overwrite_is_refused(pipeline: Recorder, tmp_path: P
     pipeline.configure({"files": [str(FULL)], "file": str(tmp_path / "events.npy"), "format": "npy"})
     with pytest.raises(Error, match="events.npy exists already; nothing is overwritten"):
         pipeline.start()
-    pipeline.wait(10)
+    pipeline.wait(60)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -493,7 +493,7 @@ def test_what_is_no_event_fails_the_task_and_leaves_no_file(pipeline: Recorder, 
     pipeline.chain_of("LoadFiles", "WriteEvents")
     pipeline.configure({"files": [str(FULL)], "file": str(tmp_path / "events.parquet")})
     pipeline.start()
-    assert pipeline.wait(10) is Status.PANICKING
+    assert pipeline.wait(60) is Status.PANICKING
     assert str(pipeline.errors[0]).startswith("WriteEvents needs events (put ConvertToEvents before it)")
     assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,7 @@ from typing import Any
 from epicscorelibs.ca import cadef
 
 #: Seconds for whatever a test waits for.
-DEADLINE = 10.0
+DEADLINE = 60.0
 STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE = range(7)
 TIME, CTRL = 14, 28  #: to be added to one of the types before
 PUT_ACKT, PUT_ACKS, STSACK_STRING, CLASS_NAME = 35, 36, 37, 38

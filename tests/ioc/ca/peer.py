@@ -20,7 +20,7 @@ from pixieioc.ioc.records import Client, Record
 from pixieioc.pvinfo import PvInfo
 
 #: How long a message may take, in seconds.
-DEADLINE = 5.0
+DEADLINE = 60.0
 #: The peers of the present conversation: none stays connected after it.
 _PEERS: list[Peer] = []
 _HEADER = struct.Struct(">HHHHII")
@@ -43,7 +43,7 @@ async def listened_to(talk: Coroutine[Any, Any, None]) -> None:
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await talk
     finally:
         while _PEERS:

@@ -34,7 +34,7 @@ class Serving:
         """Has something done in the server's thread."""
         done: Future[T] = Future()
         self._loop.call_soon_threadsafe(lambda: done.set_result(function()))
-        return done.result(10)
+        return done.result(60)
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def serving(records: Iterable[Record], port: int) -> Iterator[Serving]:
         thread = threading.Thread(target=work, name="server")
         thread.start()
         try:
-            served = ready.result(10)
+            served = ready.result(60)
             yield served
             served.do(end.set)
         finally:

@@ -76,7 +76,7 @@ def stock_ioc(database: str, folder: Path, port: int) -> Iterator[Definitions]:
         yield Definitions(found, process)
     finally:
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         process.stdout.close()
 
 

@@ -71,7 +71,7 @@ async def test_a_whole_conversation_as_caprotos_rules_want_it() -> None:
 
         async def hear(kind: type) -> Any:
             while not heard:
-                messages, _ = circuit.recv(await asyncio.wait_for(reader.read(4096), 5))
+                messages, _ = circuit.recv(await asyncio.wait_for(reader.read(4096), 60))
                 heard.extend(messages)
             circuit.process_command(heard[0])
             assert type(heard[0]) is kind
@@ -366,7 +366,7 @@ async def test_a_put_callback_waits_while_others_are_served_and_goes_on_without_
         assert not ended.is_set()
         gate.set()
         assert (await peer.hear(ca.WriteNotifyResponse)).status.name == "ECA_NORMAL"
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
 
 
 @conversation

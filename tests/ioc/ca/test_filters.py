@@ -410,7 +410,7 @@ def test_a_name_made_to_hurt_is_not_found(text: str) -> None:
     began = time.process_time()
     assert not knows(views, f"{OURS}Array.{text}")
     assert find(views, f"{OURS}Array.{text}") is None
-    assert time.process_time() - began < 0.1
+    assert time.process_time() - began < 1  # of a processor; a millisecond is usual
 
 
 @pytest.mark.parametrize(

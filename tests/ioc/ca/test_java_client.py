@@ -48,7 +48,7 @@ def _read(names: list[str], seconds: int = 20) -> dict[str, list[str]]:
         input="\n".join(names),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = [line.split("\t") for line in done.stdout.splitlines() if line.split("\t")[0] in names]

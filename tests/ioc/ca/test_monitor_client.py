@@ -29,7 +29,7 @@ class _Heard:
         self._news.set()
 
     async def until(self, name: str, value: float | None) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.values.get(name, "nothing") != value:
                 self._news.clear()
                 await self._news.wait()

@@ -121,7 +121,7 @@ async def test_all_other_names_of_a_datagram_are_answered() -> None:
             sock.setblocking(False)
             sock.bind(("127.0.0.1", 0))
             sock.sendto(raw(0, 0, 1, 13, 5) + b"".join(map(_search, range(75), names)), ("127.0.0.1", PORT))
-            data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 65536), 5)
+            data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 65536), 60)
         _, *found = read_datagram(data, ("127.0.0.1", PORT), ca.SERVER)
         assert [reply.cid for reply in found] == [i for i, name in enumerate(names) if name == "good"]
 
@@ -345,7 +345,7 @@ async def test_a_circuit_whose_check_fails_does_not_end_those_of_the_others(monk
     monkeypatch.setattr(Circuit, "check", check)
     async with _serving() as (server, _):
         with faulty() as reported:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while len(checked) < 2:  # one that has ended would not be here again
                     await asyncio.sleep(0.05)
         assert set(reported) == {"a circuit could not be checked"}
@@ -427,7 +427,7 @@ async def _ask(requests: list[bytes], datagrams: list[bytes]) -> None:
             for datagram in datagrams:
                 sock.sendto(datagram, ("127.0.0.1", PORT))
             sock.sendto(raw(0, 0, 1, 13, 4711) + _search(4711, "good"), ("127.0.0.1", PORT))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while struct.pack(">I", 4711) not in await asyncio.get_running_loop().sock_recv(sock, 65536):
                     pass
         server.views["good"].record.post(1.0)
@@ -435,7 +435,7 @@ async def _ask(requests: list[bytes], datagrams: list[bytes]) -> None:
         last = _framed(6, b"good\0", 10, 13, 0xCA11, 0xCA11)
         peer.say(*requests, raw(9), last)
         heard = b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while b"\0\0\xca\x11" not in heard:
                 data = await peer._reader.read(65536)
                 assert data, "disconnected"

@@ -190,7 +190,7 @@ def sides() -> Iterator[tuple[Side, Side]]:
         stock_ioc(database(base.prefix), folder, CA_PORTS[1]),
     ):
         for side in (ours, base):
-            side.until("ao", 0.0, 30)
+            side.until("ao", 0.0, 60)
         yield ours, base
 
 

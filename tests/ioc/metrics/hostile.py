@@ -138,7 +138,7 @@ def measure(ioc: Ioc, port: int, kind: str, seconds: float) -> None:
             gets.append((time.perf_counter() - start) * 1e3)
         start = time.perf_counter()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
                 page.read()
             reads.append((time.perf_counter() - start) * 1e3)
         except OSError:

@@ -54,7 +54,7 @@ class _Served:
         self.server, self.gate, self.context, self.port = server, gate, context, port
 
     async def ask(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        return await asyncio.to_thread(method, *arguments, timeout=10, **options)
+        return await asyncio.to_thread(method, *arguments, timeout=60, **options)
 
     async def get(self, name: str) -> Any:
         return await self.ask(self.context.get, name)
@@ -101,7 +101,7 @@ def monitored(context: Context, name: str, request: str | None = None) -> Iterat
 
 
 async def next_of(heard: SimpleQueue[Any]) -> Any:
-    return await asyncio.to_thread(heard.get, timeout=10)
+    return await asyncio.to_thread(heard.get, timeout=60)
 
 
 async def connected(heard: SimpleQueue[Any]) -> Any:
@@ -377,13 +377,13 @@ async def test_more_clients_than_may_be_are_told_so_and_come_in_when_there_is_ro
             refused = await connected(heard)
             assert (refused.alarm.severity, refused.alarm.message) == (3, "no more than 1 client may be connected")
             with pytest.raises(RemoteError, match="no more than 1 client"):
-                await asyncio.to_thread(second.put, "x", 1.0, timeout=10)
+                await asyncio.to_thread(second.put, "x", 1.0, timeout=60)
             it.context.disconnect()
             while (value := await connected(heard)).alarm.severity:
                 pass
             assert value.value == 7.0
-            await asyncio.to_thread(second.get, "y", timeout=10)
-            third: Any = await asyncio.to_thread(second.get, "z", timeout=10)
+            await asyncio.to_thread(second.get, "y", timeout=60)
+            third: Any = await asyncio.to_thread(second.get, "z", timeout=60)
             assert third.alarm.message == "no more than 2 channels may be open from this client"
 
 

@@ -48,7 +48,7 @@ class Office:
 
     async def until(self, holds: Callable[[], bool], announced: int | None = None) -> None:
         """Waits until something holds; meanwhile a recceiver at a port announces itself."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not holds():
             assert time.monotonic() < end, (self.state, self.message)
             if announced is not None:

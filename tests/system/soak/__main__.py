@@ -1,8 +1,8 @@
 """Runs of random length, for hours: `python -m tests.system.soak --hours 2 --seed 7 --out FOLDER`.
 
-Clients open and close screens, settings are written, files roll over, tasks are killed in the first third; then as many
-short runs as fit into a twelfth of the time and twice as many clients fill whatever fills up once. What each process
-uses is recorded in FOLDER/samples.csv, and what was seen is said at the end.
+Clients open and close screens, settings are written, files roll over, tasks are killed in the first third; then, for a
+twelfth of the time, short runs, twice as many clients and blocks as large as they may be fill whatever fills up once.
+What each process uses is recorded in FOLDER/samples.csv, and what was seen is said at the end.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -68,7 +69,8 @@ size = 1.0
 """
 _WRONG = (Violation, AssertionError, NoAnswer, PutFailed, TimeoutError, psutil.Error)
 #: Tasks are killed in the first part of the time only: then it is seen for long whether those that there are grow.
-#: After it, until this part, runs are short, twice as many clients are there, and for a while they stand still.
+#: After it, until this part, runs are short, twice as many clients are there, and for a while they stand
+#: still; in one run a task does, so that blocks are as large as they may be.
 _KILLS, _SETTLING = 1 / 3, 5 / 12
 _STILL = 10.0  #: For so long clients stand still, in seconds.
 _EVERY = 15.0  #: Seconds from one sample to the next.
@@ -112,10 +114,10 @@ class Soak:
     def go_on(self, until: float, *, kills: bool = False, quick: bool = False) -> None:
         """One run after the other, until so many seconds after the beginning or the end of the IOC."""
         while self.recording.since < until and self._ioc.process.poll() is None:
-            self._run(kills=kills, quick=quick)
+            self._run(lambda: self.runs.one(kills=kills, quick=quick))
             self.clients.look()
             if self.recording.since >= self._due:
-                _record(self._ioc, self.recording)
+                self._guarded(lambda: _record(self._ioc, self.recording), "a sample")
                 self._due += _EVERY
             if self.recording.since >= self._said:
                 print(f"{self.recording.since:.0f} s: {self.runs.totals}", flush=True)
@@ -125,6 +127,7 @@ class Soak:
         """What fills up with each run, and what the worst moment needs, is there after it."""
         crowd = self.come(self._seed + 1)
         try:
+            self._run(self.runs.largest_blocks)
             self.go_on((self.recording.since + until) / 2, quick=True)
             with self.clients.standing_still(), crowd.standing_still():
                 self.go_on(self.recording.since + _STILL, quick=True)
@@ -133,18 +136,23 @@ class Soak:
             crowd.end()
         self.clients.add(crowd)
 
-    def _run(self, *, kills: bool, quick: bool) -> None:
-        runs = self.runs
-        try:
-            runs.one(kills=kills, quick=quick)
-        except _WRONG as violation:
-            runs.totals.wrong.append(f"after {self.recording.since:.0f} s, {runs.what}: {violation}")
-            print(runs.totals.wrong[-1], flush=True)
-            if self._ioc.process.poll() is not None:
-                return
+    def _run(self, one: Callable[[], None]) -> None:
+        if not self._guarded(one, "") and self._ioc.process.poll() is None:
             with contextlib.suppress(PutFailed):
                 self._ioc.put("Abort", 1)
-        runs.forget()
+        if self._ioc.process.poll() is None:
+            self.runs.forget()
+
+    def _guarded(self, action: Callable[[], None], what: str) -> bool:
+        """Whether all was as it must be; if not, it is noted."""
+        try:
+            action()
+        except _WRONG as violation:
+            wrong = self.runs.totals.wrong
+            wrong.append(f"after {self.recording.since:.0f} s, {what or self.runs.what}: {violation}")
+            print(wrong[-1], flush=True)
+            return False
+        return True
 
 
 def main() -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+import psutil
 import pyarrow.parquet as pq
 
 from pixieioc.drill.files import Files
@@ -24,6 +27,8 @@ _QUICK = (((0.1, 0.3), 1),)
 #: How a run ends, and how often that is drawn.
 _ENDS = {"time": 5, "events": 2, "stop": 6, "abort": 2, "task killed": 1.2, "Kill": 0.2}
 _KILLS = ("task killed", "Kill")
+#: In so many seconds the source of this IOC makes more than the 2 MiB of a block.
+_STALL = 5.0
 
 
 @dataclass
@@ -55,13 +60,19 @@ class Runs:
         [how] = self._choice.choices(list(ends), list(ends.values()))
         lengths = _QUICK if quick else _LENGTHS
         [(low, high)] = self._choice.choices([each for each, _ in lengths], [weight for _, weight in lengths])
-        seconds = self._choice.uniform(low, high)
+        self._one(how, self._choice.uniform(low, high), self._wait)
+
+    def largest_blocks(self) -> None:
+        """A run in which the task that makes blocks of words stands still, until they are as large as they may be."""
+        self._one("time", _STALL + 2.0, self._stall)
+
+    def _one(self, how: str, seconds: float, meanwhile: Callable[[Future[None], float], None]) -> None:
         self.what = f"run {self._run_id + 1}, {how}, {seconds:.1f} s"
         self.totals.runs[how] += 1
         self._write_settings()
         files = Files(self._ioc.folder / "raw")
         try:
-            self._run(how, seconds)
+            self._run(how, seconds, meanwhile)
         except PutFailed as error:
             expect(how in ("abort", *_KILLS), f"a run by {how} failed: {error}, {self._why()}")
         self._run_id += 1
@@ -94,7 +105,7 @@ class Runs:
         self._ioc.put(name, LIVE[name](self._choice))
         self.totals.settings += 1
 
-    def _run(self, how: str, seconds: float) -> None:
+    def _run(self, how: str, seconds: float, meanwhile: Callable[[Future[None], float], None]) -> None:
         preset = {
             "time": ("Real time", "PresetReal", seconds),
             "events": ("Events", "PresetEvents", int(200 * seconds)),
@@ -104,7 +115,7 @@ class Runs:
         self._ioc.put(name, value)
         began = time.monotonic()
         run = self._ioc.put_later(self._choice.choice(("Acquire", "Acquire", "EraseStart")), 1, 600)
-        self._wait(run, began + (seconds if how not in preset else 20 * seconds + 60))
+        meanwhile(run, began + (seconds if how not in preset else 20 * seconds + 60))
         if how not in preset:
             expect(not run.done(), f"the run ended by itself: {self._why()}")
             self._end(how)
@@ -120,6 +131,15 @@ class Runs:
                 run.exception(min(left, self._choice.uniform(0.5, 5.0)))
             except TimeoutError:
                 self._write_live()
+
+    def _stall(self, run: Future[None], until: float) -> None:
+        self._ioc.until("GatherData:Status", "RUNNING", 10)
+        task = psutil.Process(self._ioc.pid_of("GatherData"))
+        task.suspend()
+        with contextlib.suppress(TimeoutError):
+            run.exception(_STALL)
+        task.resume()
+        self._wait(run, until)
 
     def _end(self, how: str) -> None:
         if how == "task killed":
