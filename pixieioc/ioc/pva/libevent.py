@@ -7,6 +7,7 @@ says so each time: gigabytes of log within a minute, in a thread that a root's I
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,8 @@ _kept: list[object] = []
 
 def _library() -> ctypes.CDLL | None:
     """That which this process has loaded, wherever it came from."""
-    loaded = {line.split(maxsplit=5)[-1] for line in Path("/proc/self/maps").read_text().splitlines()}
+    mapped = os.fsdecode(Path("/proc/self/maps").read_bytes()).splitlines()
+    loaded = {line.split(maxsplit=5)[-1] for line in mapped}
     for path in loaded:
         if Path(path).name.startswith("libevent_core"):
             library = ctypes.CDLL(path)
