@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -60,14 +60,17 @@ class ParquetFile(Counted):
     for this end: on a disk that is full the file is complete with the row groups that there are.
     """
 
-    def __init__(self, path: Path, about: dict[str, Any], too_slow: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, path: Path, about: dict[str, Any], too_slow: Callable[[], bool] = lambda: False,
+        columns: Sequence[Column] = (),
+    ) -> None:  # fmt: skip
         super().__init__()
         self._too_slow = too_slow
         self._pa, self._arrow = import_pyarrow(), ArrowColumns()
         self.path = path
         refuse_existing(sidecar_of(path))
         self._file = PartFile(path)
-        self._columns = list(ALWAYS)
+        self._columns = merged(list(ALWAYS), list(columns))
         self._held: list[Events] = []  # what was written and is not in the file
         self._rows = self._samples = self._bytes = self._groups = 0
         self._metadata = 2 * len(to_json(about))
@@ -98,6 +101,11 @@ class ParquetFile(Counted):
         """The columns that the file has so far."""
         shown = [column for column in self._columns if column.name != "trace_start"]
         return [*shown, TRACE] if len(shown) < len(self._columns) else shown
+
+    def rewritten_for(self, events: Events) -> int:
+        """All row groups, if there are any."""
+        has = self._writer is None or merged(self._columns, columns_with_values(events)) == self._columns
+        return 0 if has else self._sink.size
 
     @property
     def _end(self) -> int:
