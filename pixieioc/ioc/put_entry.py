@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from pixieioc.ioc.records.written import Written
+from pixieioc.ioc.text import shortened
 
 #: Most of a value that is logged, as by caPutLog: so many bytes, or characters of a text, or as many texts.
 _LONGEST, _TEXTS = 400, 10
@@ -34,7 +35,7 @@ def line_of(put: Written) -> bytes:
             entry[f"{name}-size"] = _size(value)
     entry["outcome"] = put.outcome
     if put.why:
-        entry["why"] = put.why
+        entry["why"] = shortened(put.why, _LONGEST_TEXT)
     return _encode(entry) + b"\n"
 
 

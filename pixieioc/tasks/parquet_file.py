@@ -80,7 +80,7 @@ class ParquetFile(Counted):
         self._writer: Any = None  # there is none until the first row group tells which columns there are
         with contextlib.ExitStack() as undo, naming(path):
             undo.callback(self._file.discard)
-            self._sink = ReservedFile(self._file.part)
+            self._sink = ReservedFile(self._file.part, too_slow)  # which says that the task is at it
             undo.callback(self._sink.close)
             self._sink.reserve(self._end)
             self._sidecar = EventSidecar(path, {**about, "columns": described(self.columns)})
@@ -232,7 +232,7 @@ class ParquetFile(Counted):
 
     def _widen(self, wanted: list[Column]) -> None:
         """Rewrites all that is in the file, a row group at a time, with more columns: of nulls."""
-        new = ReservedFile(self._file.wider)
+        new = ReservedFile(self._file.wider, self._too_slow)
         try:
             new.reserve(self._sink.size + self._end + _PER_COLUMN * len(wanted) * (self._groups + 1))
         except OSError:
