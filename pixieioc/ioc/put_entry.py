@@ -35,7 +35,7 @@ def line_of(put: Written) -> bytes:
             entry[f"{name}-size"] = _size(value)
     entry["outcome"] = put.outcome
     if put.why:
-        entry["why"] = shortened(put.why, _LONGEST_TEXT)
+        entry["why"] = shortened(put.why, _LONGEST)
     return _encode(entry) + b"\n"
 
 
