@@ -48,7 +48,7 @@ def _time(seconds: int) -> tuple[str, str]:
 def _plain(value: Any) -> Any:
     """A single value; of what is sent as several, for a record that takes one, the first ones."""
     match value:
-        case np.float32() if math.isfinite(value):
+        case np.generic() if value.dtype == np.float32 and np.isfinite(value):
             return float(f"{value:.8g}")
         case np.generic():
             return _plain(value.item())
