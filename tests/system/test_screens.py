@@ -17,6 +17,8 @@ from tests.export.described import of_file
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 from tests.system.phoebus import Absent, Phoebus, phoebus
 
+pytestmark = pytest.mark.timeout(900)  # the tour of all screens takes a minute on a computer at rest
+
 DEMO = ROOT / "examples" / "demo.toml"
 OPI = ROOT / "opi"
 ADDRESSES = " ".join(f"127.0.0.1:{port}" for port in CA_PORTS)
