@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixieioc.testing.ioc import free_port
+from tests.ports import free_port
 from tests.running_ioc import ROOT
 
 #: The devices and protocols that there are: the file of the detector, and what its prefix begins with.

@@ -11,9 +11,9 @@ import pytest
 from pixieioc.export import outputs
 from pixieioc.export.screens import style
 from pixieioc.export.write import write
-from pixieioc.testing.ioc import free_port
 from tests.conftest import CA_PORTS
 from tests.export.described import of_file
+from tests.ports import free_port
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 from tests.system.phoebus import Absent, Phoebus, phoebus
 
