@@ -239,6 +239,11 @@ Those that its events have: a column of an optional block, or of traces, is ther
 it. If such an event comes late, what was written so far is rewritten with the additional columns, one row group at a
 time, and nothing is lost; a program that reads a file must check which columns there are.
 
+That is so up to `RewriteLimit` (4 MB): to write a larger file again could take longer than the end of a run may. So it
+is complete then (`end_reason` "more columns"), and those events go to the next one, `events_002.parquet`, which begins
+with the columns of those before it: there are at most as many files for this reason as there are blocks. Replay, for
+which nobody waits, writes one file.
+
 ## Several files of a run
 
 `FileSizeLimit` (MB) and `FileTimeLimit` (s) of WriteEvents begin the next file, as they do for raw files: it is

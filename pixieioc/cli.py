@@ -222,7 +222,7 @@ def _serve(
     from pixieioc.ioc.loop import run as run_loop
     from pixieioc.pipeline.limits import claim
 
-    claim(len(config.tasks))
+    claim(len(config.tasks), config.ioc.servers)
     for complaint in (account.code_complaint(), account.state_complaint(config.state_folder)):
         if complaint:
             typer.echo(f"pixieioc: {complaint}", err=True)

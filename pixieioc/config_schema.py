@@ -241,3 +241,8 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recsync: Annotated[RecSyncTable, _described("What ChannelFinder hears, see below.")] = RecSyncTable()
     metrics: Annotated[MetricsTable, _described("A page for Prometheus, see below.")] = MetricsTable()
     limits: Annotated[LimitsTable, _described("What clients may cost, see below.")] = LimitsTable()
+
+    @property
+    def servers(self) -> int:
+        """To how many servers of EPICS clients can come."""
+        return 1 + self.pva.on

@@ -53,7 +53,7 @@ def limits(config: Config) -> Limits:
     processes, limited_by = processes_left()
     return Limits(
         files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-        files_needed=needed_files(tasks),
+        files_needed=needed_files(tasks, config.ioc.servers),
         processes=processes,
         processes_needed=needed_processes(tasks),
         processes_source=limited_by,

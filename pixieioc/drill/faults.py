@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -25,14 +26,15 @@ class Outcome(Enum):
 class Fault:
     """What is done to a task, given its name, its process, and a random share (0 to 1) of what varies.
 
-    What is undone after a while lasts over a Stop that comes meanwhile; what a task does at its next item (`late`) a
-    Stop may forestall.
+    What is undone after a while lasts over a Stop that comes meanwhile; what is lifted lasts until the run has ended;
+    what a task does at its next item (`late`) a Stop may forestall.
     """
 
     name: str
     outcome: Outcome
     do: Callable[[str, int, float], None]
     undo: Callable[[int], None] | None = None
+    lift: Callable[[int], None] | None = None
     late: bool = False
 
 
@@ -55,12 +57,18 @@ def _limit_memory(task: str, pid: int, share: float) -> None:
     resource.prlimit(pid, resource.RLIMIT_AS, (has + int(share * 2**20), most))
 
 
+def _lift_memory_limit(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended for want of memory
+        _, most = resource.prlimit(pid, resource.RLIMIT_AS)
+        resource.prlimit(pid, resource.RLIMIT_AS, (most, most))
+
+
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
         Fault("SIGKILL", Outcome.ENDS, _kill),
         Fault("SIGSTOP", Outcome.HANGS, _suspend),
         Fault("SIGSTOP, then SIGCONT", Outcome.PASSES, _suspend, _go_on),
-        Fault("memory limit", Outcome.EITHER, _limit_memory),
+        Fault("memory limit", Outcome.EITHER, _limit_memory, lift=_lift_memory_limit),
     )
 }

@@ -70,7 +70,7 @@ class _Server(Server):
 
     def __init__(self, pvs: Pvs, config: Config, interfaces: list[str] | None, control: RunControl) -> None:
         allowed = Limits(**msgspec.structs.asdict(config.ioc.limits))
-        clients = min(allowed.clients, clients_at_most(len(config.tasks)))
+        clients = min(allowed.clients, clients_at_most(len(config.tasks), config.ioc.servers))
         super().__init__(pvs.values(), interfaces, dataclasses.replace(allowed, clients=clients))
         self._control = control
         #: The server of PVAccess, which is told of the same.
@@ -182,7 +182,7 @@ async def run_ioc(
         last.sources = [control.files.unwritten, control.recorder.unwritten, lambda: [undying.left()]]
         last.sources += [autosave.unwritten, server.put_log.unwritten, *([logs.unwritten] if logs is not None else [])]
         autosave.serve(server.is_writable)
-        await autosave.begin(restore=restore)
+        await autosave.begin(restore=restore, starts=state.starts)
         for command in ("SR_save", "SR_restore", "IOC:ReadAccess"):
             show_outcomes(control.status, pvs, command)
         await server.access.start()
@@ -238,7 +238,7 @@ async def _begin_pva(config: Config, pvs: Pvs, server: _Server, run_log: RunLog)
     address = Address(tuple(interfaces), wanted.port, wanted.broadcast_port)
     more = offers(pvs, lambda: list(reversed(run_log.entries)))
     wanted_limits = config.ioc.limits
-    limits = Limits(wanted_limits.clients, wanted_limits.channels, wanted_limits.puts)
+    limits = Limits(server.limits.clients, wanted_limits.channels, wanted_limits.puts)
     pva = Server(pvs.values(), server, address, limits, more)
     try:
         await pva.start()

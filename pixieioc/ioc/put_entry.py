@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from pixieioc.ioc.records.written import Written
+from pixieioc.ioc.text import shortened
 
 #: Most of a value that is logged, as by caPutLog: 400 bytes.
 _LONGEST_TEXT = 400
@@ -35,7 +36,7 @@ def line_of(put: Written) -> bytes:
             entry[f"{name}-size"] = _size(value)
     entry["outcome"] = put.outcome
     if put.why:
-        entry["why"] = put.why
+        entry["why"] = shortened(put.why, _LONGEST_TEXT)
     return _encode(entry) + b"\n"
 
 

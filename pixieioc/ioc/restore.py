@@ -12,8 +12,9 @@ from pixieioc.ioc.records import Client, PutRefused, Record, faults
 from pixieioc.ioc.records.field_table import FIELDS
 from pixieioc.ioc.sav import text_of
 
-#: Fields that can be written and are no settings: they do something, or are about the moment.
-_OF_THE_MOMENT = {"ACKS", "ACKT", "DISP", "PROC"}
+#: Fields that can be written and are no settings: they do something, or are about the moment. A file that could give a
+#: record another access group could lock it for good.
+_OF_THE_MOMENT = {"ACKS", "ACKT", "ASG", "DISP", "PROC"}
 #: How long the values that are restored may take to be used, in seconds.
 _PATIENCE = 20.0
 

@@ -21,6 +21,8 @@ from pixieioc.tasks.event_formats import format_of
 from pixieioc.tasks.names import counted, shown
 from pixieioc.tasks.raw_sources import find
 
+#: Of a file, in MB.
+_ANY_SIZE = 1e7
 #: Classes of a configuration's tasks that have no place in an offline job, or another one, and those that have theirs.
 _NOT_AS_CONFIGURED = {"GatherData", "WriteEvents", "CountEvents", "FillSpectra", "SnapTraces"}
 _USUAL = ("ConvertToEvents", "SortEvents")
@@ -92,7 +94,8 @@ def prepare(job: Job) -> tuple[Config, Calibrated]:
             tables.setdefault(task, {})[name] = value
     _put_facts(tables, tables.pop(CRATE, {}))
     if job.out is not None:
-        tables["WriteEvents"] |= {"file": str(job.out), "format": form}
+        # Nobody waits for an end: it is one file, whatever columns come.
+        tables["WriteEvents"] |= {"file": str(job.out), "format": form, "rewrite_limit": _ANY_SIZE}
     _put_calibration(tables, found)
     return check(PipelineTable(list(chain)), {}, tables, IocTable(), Path.cwd(), None, "replay"), found
 

@@ -12,8 +12,10 @@ from pixieioc.counted import counted
 from pixieioc.pipeline.control_groups import left
 from pixieioc.pipeline.error import Refused
 
-#: Open files of the controlling process: its own, its sockets and files; for each task; and for clients.
+#: Open files of the controlling process: its own, its sockets and files; for each task; for clients of each server.
 _OWN, _EACH_TASK, _CLIENTS = 40, 7, 16
+#: Open files of each server but the first, beside those of clients: its sockets, those it turns away, what it keeps.
+_EACH_FURTHER = 20
 #: More than that is not asked for: some programs that tasks may start look at each that is possible.
 _ENOUGH = 65536
 
@@ -26,15 +28,19 @@ NEEDED_ADDRESSES = 10**9
 _PLENTY = 4096
 
 
-def needed_files(tasks: int) -> int:
-    """Open files that this number of tasks and some clients need."""
-    return _OWN + _EACH_TASK * tasks + _CLIENTS
+def needed_files(tasks: int, servers: int = 1) -> int:
+    """Open files that this number of tasks and some clients of each server need."""
+    return _fixed(tasks, servers) + _CLIENTS * servers
 
 
-def clients_at_most(tasks: int) -> int:
-    """Clients for which there are open files beside those of tasks and of runs, which clients must not use up."""
+def _fixed(tasks: int, servers: int) -> int:
+    return _OWN + _EACH_TASK * tasks + _EACH_FURTHER * (servers - 1)
+
+
+def clients_at_most(tasks: int, servers: int = 1) -> int:
+    """Clients of each server for which there are open files beside those of tasks and of runs."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _ENOUGH if soft == resource.RLIM_INFINITY else max(1, soft - needed_files(tasks) + _CLIENTS)
+    return _ENOUGH if soft == resource.RLIM_INFINITY else max(1, (soft - _fixed(tasks, servers)) // servers)
 
 
 def needed_processes(tasks: int) -> int:
@@ -77,9 +83,9 @@ def no_thread() -> str:
     return f"the system starts no more threads ({'; '.join(told) or 'see the limits of the whole computer'})"
 
 
-def claim(tasks: int) -> None:
+def claim(tasks: int, servers: int = 1) -> None:
     """Asks for as many open files as the system allows; Refused names each limit that is too low for the tasks."""
-    if problems := [*_files(tasks), *_processes(tasks), *_addresses()]:
+    if problems := [*_files(tasks, servers), *_processes(tasks), *_addresses()]:
         raise Refused("; ".join(problems), problems=tuple(problems))
 
 
@@ -102,13 +108,13 @@ def _addresses() -> Iterator[str]:
         )
 
 
-def _files(tasks: int) -> Iterator[str]:
+def _files(tasks: int, servers: int) -> Iterator[str]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
         soft = allowed
-    needed = needed_files(tasks)
+    needed = needed_files(tasks, servers)
     if soft != resource.RLIM_INFINITY and soft < needed:
         yield (
             f"only {soft} files may be open at a time, at least {needed} are needed for {tasks} tasks and some clients "

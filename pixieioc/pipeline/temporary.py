@@ -110,14 +110,20 @@ class KeptFolders:
 
 
 def hold_listener() -> None:
-    """Has the server of new processes found although the name of its socket is removed: by what is opened here."""
+    """Has the server of new processes found although the name of its socket is removed: by what is opened here.
+
+    That of one before it, which was killed, is nobody's.
+    """
     server = forkserver._forkserver  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
     address: object = getattr(server, "_forkserver_address", None)
     if isinstance(address, str) and not address.startswith("/proc/") and hasattr(os, "O_PATH"):
         for old in _LISTENERS:
             os.close(old)
-        _LISTENERS[:] = [os.open(address, os.O_PATH | os.O_CLOEXEC)]
+        for old in _NAMES:
+            Path(old).unlink(missing_ok=True)
+        _LISTENERS[:], _NAMES[:] = [os.open(address, os.O_PATH | os.O_CLOEXEC)], [address]
         server._forkserver_address = f"/proc/self/fd/{_LISTENERS[0]}"  # pyright: ignore[reportAttributeAccessIssue]
 
 
 _LISTENERS: list[int] = []
+_NAMES: list[str] = []

@@ -23,6 +23,8 @@ _BETWEEN_BEATS = 2.0
 _GRACE, _PAUSE = 1.5, 0.2
 #: From when on after that time a task does not answer that is busy with one item for longer than `_SHORTLY` (s).
 _NO_CHANCE, _SHORTLY = 0.5, 0.5
+#: Until then one that was told to drop what waits for it may have been busy; those before it go on by themselves.
+_DROPPED = 1.0
 #: The watchdog looks several times a second; if it has not for this many seconds, it stood still itself (SIGSTOP).
 _STANDSTILL = 3.0
 
@@ -157,7 +159,7 @@ class Watchdog:
         patience = self.stop_timeout / 2 if late < _NO_CHANCE else min(_SHORTLY, self.stop_timeout / 2)
         for process in reversed(busy):
             doing = process.doing(now)
-            if self._counted(max(doing.busy, doing.starting), now) > patience:
+            if self._counted(max(doing.unanswered, doing.starting), now) > patience:
                 lasting = f"it has been busy with one item for {max(doing.busy, doing.starting):.1f} s"
                 yield Fault(process, Cause.TIMEOUT, f"{text}: {lasting}")
                 return
@@ -165,6 +167,8 @@ class Watchdog:
                 yield Fault(process, Cause.TIMEOUT, f"{text}: its process has not run for {doing.silent:.1f} s")
                 return
         for process in reversed(busy):
+            if id(process) in self._discarding and late < _DROPPED:
+                return
             if process.items_waiting and id(process) not in self._discarding:
                 self._discarding.add(id(process))
                 waiting = f"{process.items_waiting} items still waited for it and are discarded"

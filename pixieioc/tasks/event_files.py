@@ -39,6 +39,7 @@ class EventFile(DataFile[Events], Protocol):
     """A file, or several that belong together, that events are written to.
 
     It has the columns that its events have: when later ones have more, what is there already is rewritten with them.
+    Who cannot wait for that begins the next file.
     """
 
     events: int  #: in the file
@@ -48,6 +49,10 @@ class EventFile(DataFile[Events], Protocol):
     @property
     def columns(self) -> list[Column]:
         """The columns that the file has so far."""
+        ...
+
+    def rewritten_for(self, events: Events, /) -> int:
+        """How many bytes would be written again, before these events, with their columns; 0 if it has those."""
         ...
 
 
@@ -99,6 +104,12 @@ def merged(some: list[Column], more: list[Column]) -> list[Column]:
     """The columns of both, in the order of the files."""
     names = {column.name for column in (*some, *more)}
     return [column for column in (*_FIRST, *OPTIONAL) if column.name in names]
+
+
+def inherited(columns: list[Column]) -> list[Column]:
+    """The columns of a file with which the next one of its run begins: keV follow from the calibration of each."""
+    starts = [column for column in OPTIONAL if column.name == "trace_start" and TRACE in columns]
+    return merged([column for column in columns if column != KEV], starts)
 
 
 def described(columns: list[Column]) -> dict[str, Any]:

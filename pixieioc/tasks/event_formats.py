@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pixieioc.listmode.events import Column
 from pixieioc.pipeline import Error
 from pixieioc.tasks.event_files import EventFile
 from pixieioc.tasks.event_sidecar import sidecar_of
@@ -18,20 +19,22 @@ FORMATS = {"parquet": (".parquet", ".pq"), "npy": (".npy",)}
 
 
 def new_file(
-    path: Path, form: str, about: Mapping[str, Any] = MappingProxyType({}), too_slow: Callable[[], bool] = lambda: False
-) -> EventFile:
+    path: Path, form: str, about: Mapping[str, Any] = MappingProxyType({}),
+    too_slow: Callable[[], bool] = lambda: False, columns: Sequence[Column] = (),
+) -> EventFile:  # fmt: skip
     """A new file in the format `form` ("parquet" or "npy"); Error if there is one already, or it cannot be made.
 
     `about` is what is known of its metadata already: on a disk that is full later there is room for them. `too_slow` is
-    asked while the disk is waited for and takes something: whether there is no more time for the rest.
+    asked while the disk is waited for and takes something: whether there is no more time for the rest. `columns` it has
+    in any case.
     """
     match form:
         case "parquet":
             from pixieioc.tasks.parquet_file import ParquetFile
 
-            return ParquetFile(path, dict(about), too_slow)
+            return ParquetFile(path, dict(about), too_slow, columns)
         case "npy":
-            return NpyFiles(path, dict(about), too_slow)
+            return NpyFiles(path, dict(about), too_slow, columns)
         case _:
             raise ValueError(f"no format {form!r} of event files")
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pixieioc.listmode import events as ev
-from pixieioc.listmode.events import Events
+from pixieioc.listmode.events import Column, Events
 from pixieioc.tasks.calibration import InUse
-from pixieioc.tasks.event_files import KEV, EventFile, bytes_before
+from pixieioc.tasks.event_files import KEV, EventFile, bytes_before, inherited
 from pixieioc.tasks.event_formats import new_file
 from pixieioc.tasks.file_series import Destination, Series
 
@@ -19,16 +20,19 @@ from pixieioc.tasks.file_series import Destination, Series
 class EventSeries(Series[Events]):
     """`describe` is given a file (None before it is there), its number and why it ends; it returns its metadata.
 
-    A file has energies in keV by one calibration, that in use when it was begun; it has none if no channel had one.
+    A file has energies in keV by one calibration, that in use when it was begun; it has none if no channel had one. One
+    with more than `rewritten` bytes is not written again for events with more columns: they go to the next file, which
+    begins with the columns of those before it.
     """
 
     def __init__(
         self, destination: Destination, path: Path, form: str,
         describe: Callable[[EventFile | None, int, str], dict[str, Any]], calibration: InUse,
-        too_slow: Callable[[], bool] = lambda: False,
+        too_slow: Callable[[], bool] = lambda: False, rewritten: Callable[[], float] = lambda: inf,
     ) -> None:  # fmt: skip
         super().__init__(destination)
-        self._too_slow = too_slow
+        self._too_slow, self._rewritten = too_slow, rewritten
+        self._columns: list[Column] = []
         self._path, self._form, self._describe = path, form, describe
         self._calibration, self.calibrated = calibration, calibration.begin()
         self._grows: EventFile | None = None
@@ -46,7 +50,7 @@ class EventSeries(Series[Events]):
     def new(self, path: Path, part: int) -> EventFile:
         """In the format that was asked for."""
         self.calibrated = self._calibration.begin()
-        self._grows = new_file(path, self._form, self._describe(None, part, ""), self._too_slow)
+        self._grows = new_file(path, self._form, self._describe(None, part, ""), self._too_slow, self._columns)
         return self._grows
 
     def describe(self, part: int, reason: str) -> dict[str, Any]:
@@ -69,6 +73,13 @@ class EventSeries(Series[Events]):
             events[KEV.name] = calibration.of_events(events["module"], events["channel"], events["energy"])
         return events
 
+    def takes(self, data: Events) -> bool:
+        """Whether little or nothing is to be written again for them: that would hold up the end of the run."""
+        file, most = self._grows, self._rewritten()
+        return file is None or file.size <= most or file.rewritten_for(data) <= most
+
     def closed(self) -> None:
         """Its events are counted."""
+        if self._grows is not None:
+            self._columns = inherited(self._grows.columns)
         self._events, self._grows = self.events, None

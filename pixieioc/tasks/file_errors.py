@@ -115,8 +115,12 @@ class FileErrors:
         return not task.stopping
 
     def too_slow(self) -> bool:
-        """Whether a disk that takes what it is given, but slowly, is not waited for any longer: the run has to end."""
+        """Whether a disk that takes what it is given, but slowly, is not waited for any longer: the run has to end.
+
+        To ask is a sign of life: the disk has just taken something.
+        """
         task, now = self._task, time.monotonic()
+        task.send_heart_beat()
         if task.stopping and self._give_up_at == math.inf:
             timeout = task.run_stop_timeout
             self._give_up_at = now + max(timeout / 2, timeout - _COMPLETING)

@@ -139,6 +139,10 @@ class Series(ABC, Generic[Data]):
         """`data` as the file that grows has them."""
         return data
 
+    def takes(self, data: Data) -> bool:
+        """Whether the file that grows can take them; otherwise the next one begins."""
+        return True
+
     def closed(self) -> None:
         """The file that grew was completed or removed, or is left as it is."""
 
@@ -211,6 +215,9 @@ class Series(ABC, Generic[Data]):
             assert self.file is not None
             limit, rest = self.destination.rules().bytes_limit, None
             piece = self.for_file(left[0])
+            if not self.takes(piece):
+                self._finish("more columns")
+                continue
             if limit:
                 piece, rest = self.cut(piece, limit - self.file.given)
             left[:1] = [] if rest is None else [rest]

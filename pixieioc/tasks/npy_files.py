@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pixieioc.tasks.event_files import (
     Counted,
     columns_with_values,
     described,
+    merged,
     pieces,
     too_late,
 )
@@ -33,8 +34,12 @@ class NpyFiles(Counted):
     """Events as structured arrays: `<name>.npy` has what every event has; `<name>.extra.npy`, row by row, the optional
     blocks and `<name>.traces.npy` the samples of all traces, where there are any; `about` is in `<name>.npy.json`."""
 
-    def __init__(self, path: Path, about: dict[str, Any], too_slow: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, path: Path, about: dict[str, Any], too_slow: Callable[[], bool] = lambda: False,
+        columns: Sequence[Column] = (),
+    ) -> None:  # fmt: skip
         super().__init__()
+        of_all, of_some = _apart(columns)
         self.path, self._too_slow = path, too_slow
         _, *others = files_of(path)
         refuse_existing(*others)
@@ -45,8 +50,11 @@ class NpyFiles(Counted):
         self._left: list[Events] = []  # what was written and is not in the files
         self._ending = self._ended = self._removed = False
         with contextlib.ExitStack() as undo:
-            self._main = TableFile(path, list(ALWAYS), self._progress)
+            self._main = TableFile(path, merged(list(ALWAYS), of_all), self._progress)
             undo.callback(self._main.discard)
+            if of_some:
+                self._extra = TableFile(_sibling(path, ".extra.npy"), of_some, self._progress)
+                undo.callback(self._extra.discard)
             self._sidecar = EventSidecar(path, self._described(about))
             undo.callback(self._sidecar.discard)
             undo.pop_all()
@@ -66,6 +74,12 @@ class NpyFiles(Counted):
         """The columns that the files have so far."""
         extra = self._extra.columns if self._extra is not None else []
         return [*self._main.columns, *extra, *([TRACE] if self._traces is not None else [])]
+
+    def rewritten_for(self, events: Events) -> int:
+        """The tables that lack a column; one that is not there yet has zeros for all events, which are hashed."""
+        main, extra = _apart(columns_with_values(events))
+        wanted = (self._main, main), (self._extra, extra)
+        return sum(self.events * _row(both) for table, more in wanted if (both := _added(table, more)))
 
     @property
     def _files(self) -> list[NpyFile]:
@@ -93,7 +107,7 @@ class NpyFiles(Counted):
 
     def _write(self, piece: Events) -> None:
         columns = columns_with_values(piece)
-        extra = [column for column in columns if column in OPTIONAL]
+        main, extra = _apart(columns)
         if extra and self._extra is None:
             self._extra = TableFile(_sibling(self.path, ".extra.npy"), [], self._progress)
         if self._extra is not None:
@@ -101,7 +115,7 @@ class NpyFiles(Counted):
             self._extra.resize(self.events)
         if self._extra is not None and extra:
             self._extra.add(self._with_samples(piece), extra)
-        self._main.add(piece, [column for column in columns if column not in OPTIONAL])
+        self._main.add(piece, main)
 
     def _with_samples(self, piece: Events) -> Events:
         """Writes the traces of `piece`; its `trace_start` counts from the first sample in the file then."""
@@ -156,6 +170,23 @@ class NpyFiles(Counted):
 
     def _described(self, about: dict[str, Any]) -> dict[str, Any]:
         return {**about, "columns": described(self.columns)}
+
+
+def _apart(columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
+    """Those of the array of all events, and those of the one of optional blocks."""
+    return [each for each in columns if each not in OPTIONAL], [each for each in columns if each in OPTIONAL]
+
+
+def _added(table: TableFile | None, more: list[Column]) -> list[Column]:
+    """The columns of a table with more, none if it has them."""
+    there = table.columns if table is not None else []
+    both = merged(there, more)
+    return both if both != there else []
+
+
+def _row(columns: list[Column]) -> int:
+    """Bytes of an event in these columns."""
+    return sum(np.dtype(column.dtype).itemsize * max(1, column.width) for column in columns)
 
 
 def with_files(about: dict[str, Any], files: Mapping[Path, tuple[int, str]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -60,14 +60,17 @@ class ParquetFile(Counted):
     for this end: on a disk that is full the file is complete with the row groups that there are.
     """
 
-    def __init__(self, path: Path, about: dict[str, Any], too_slow: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, path: Path, about: dict[str, Any], too_slow: Callable[[], bool] = lambda: False,
+        columns: Sequence[Column] = (),
+    ) -> None:  # fmt: skip
         super().__init__()
         self._too_slow = too_slow
         self._pa, self._arrow = import_pyarrow(), ArrowColumns()
         self.path = path
         refuse_existing(sidecar_of(path))
         self._file = PartFile(path)
-        self._columns = list(ALWAYS)
+        self._columns = merged(list(ALWAYS), list(columns))
         self._held: list[Events] = []  # what was written and is not in the file
         self._rows = self._samples = self._bytes = self._groups = 0
         self._metadata = 2 * len(to_json(about))
@@ -77,7 +80,7 @@ class ParquetFile(Counted):
         self._writer: Any = None  # there is none until the first row group tells which columns there are
         with contextlib.ExitStack() as undo, naming(path):
             undo.callback(self._file.discard)
-            self._sink = ReservedFile(self._file.part)
+            self._sink = ReservedFile(self._file.part, too_slow)  # which says that the task is at it
             undo.callback(self._sink.close)
             self._sink.reserve(self._end)
             self._sidecar = EventSidecar(path, {**about, "columns": described(self.columns)})
@@ -98,6 +101,11 @@ class ParquetFile(Counted):
         """The columns that the file has so far."""
         shown = [column for column in self._columns if column.name != "trace_start"]
         return [*shown, TRACE] if len(shown) < len(self._columns) else shown
+
+    def rewritten_for(self, events: Events) -> int:
+        """All row groups, if there are any."""
+        has = self._writer is None or merged(self._columns, columns_with_values(events)) == self._columns
+        return 0 if has else self._sink.size
 
     @property
     def _end(self) -> int:
@@ -224,7 +232,7 @@ class ParquetFile(Counted):
 
     def _widen(self, wanted: list[Column]) -> None:
         """Rewrites all that is in the file, a row group at a time, with more columns: of nulls."""
-        new = ReservedFile(self._file.wider)
+        new = ReservedFile(self._file.wider, self._too_slow)
         try:
             new.reserve(self._sink.size + self._end + _PER_COLUMN * len(wanted) * (self._groups + 1))
         except OSError:

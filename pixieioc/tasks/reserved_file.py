@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ class ReservedFile:
     It has what pyarrow needs of a Python file, and is locked as long as it is open.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, progress: Callable[[], object] = lambda: None) -> None:
+        """`progress` is called while a slow disk is waited for, see `Writeback`."""
         self.size = 0  #: bytes written
         self._reserved = 0
         self.sha256 = ""  #: checksum of all that was written, once it is closed
         self._digest = Digest()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         lock(self._descriptor)
-        self._writeback = Writeback(self._descriptor)
+        self._writeback = Writeback(self._descriptor, progress)
         self.closed = False
 
     @property

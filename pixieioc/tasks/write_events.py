@@ -54,6 +54,15 @@ class WriteEvents(calibration.ChannelCalibration, Task):
     chunk_timestamp = Parameter(
         True, doc="Whether the column chunk_timestamp is written: two fifths of a file of events without traces."
     )
+    rewrite_limit = Parameter(
+        4.0,
+        unit="MB",
+        low=0,
+        high=1e7,
+        live=True,
+        doc="Size up to which a file is written again when later events have more columns than it; a larger one is "
+        "complete then, and the next one begins.",
+    )
     file_size_limit = file_errors.size_limit()
     file_time_limit = file_errors.time_limit()
     on_write_error = file_errors.on_write_error()
@@ -122,7 +131,9 @@ class WriteEvents(calibration.ChannelCalibration, Task):
         path = _path(self.file, self.run_id)
         destination = Destination(self._errors.rules, self._errors.waits)
         form, too_slow = format_of(path, self.format), self._errors.too_slow
-        self._files = EventSeries(destination, path, form, self._about, self._calibration, too_slow)
+        self._files = EventSeries(
+            destination, path, form, self._about, self._calibration, too_slow, lambda: 1e6 * self.rewrite_limit
+        )
         self._files.begin()
         self._errors.report(destination)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import inf
@@ -14,8 +15,9 @@ from math import inf
 #: Bytes after which what was written is brought to the disk: at first, and as many as it takes in a moment (s).
 _FIRST, _SMALLEST, _LARGEST = 1 << 20, 1 << 18, 1 << 24
 _SHORT, _LONG = 0.1, 0.3
-#: A shorter time tells nothing of how fast a disk is, in seconds.
-_MEASURABLE = 0.01
+#: A shorter time tells nothing of how fast a disk is, in seconds; how often it is asked until it is known: one that is
+#: slow may take a little at once, now and then.
+_MEASURABLE, _LATEST = 0.01, 8
 
 
 class Writeback:
@@ -29,6 +31,7 @@ class Writeback:
         self._piece, self._dirty = _FIRST, 0
         self._thread: ThreadPoolExecutor | None = None
         self._syncing: Future[None] | None = None
+        self._taken: deque[tuple[int, float]] = deque(maxlen=_LATEST)  # bytes, and the time that the disk took for them
         self.rate = inf  #: bytes per second that the disk takes, as far as it shows
         self.is_slow = False  #: whether it takes its time
 
@@ -63,9 +66,11 @@ class Writeback:
         began = time.monotonic()
         os.fdatasync(self._descriptor)
         seconds = time.monotonic() - began
-        self.rate = size / seconds if seconds > _MEASURABLE else inf
-        self.is_slow = seconds > _SHORT
+        self._taken.append((size, seconds))
+        together = sum(seconds for _, seconds in self._taken)
+        self.rate = sum(size for size, _ in self._taken) / together if together > _MEASURABLE else inf
+        self.is_slow = max(seconds for _, seconds in self._taken) > _SHORT
         if seconds < _SHORT:
             self._piece = min(_LARGEST, 2 * self._piece)
         elif seconds > _LONG:
-            self._piece = max(_SMALLEST, self._piece // 2)
+            self._piece = max(_SMALLEST, min(self._piece // 2, int(_LONG * size / seconds)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from multiprocessing import util
+from pathlib import Path
 
 import psutil
 import pytest
@@ -50,7 +52,12 @@ def _run_again(pipeline: Recorder) -> None:
     assert pipeline.reported("ToySink", "numbers") == "0 1 2 3 4 5 6 7 8 9"
 
 
+def _sockets_of_fork_servers() -> list[str]:
+    return [file.name for file in Path(util.get_temp_dir()).glob("listener-*")]
+
+
 def test_a_run_goes_on_without_the_fork_server(running: Recorder) -> None:
+    sockets = len(_sockets_of_fork_servers())
     pids = [running.reported(name, "process_id") for name in CHAIN]
     _kill_fork_server()
     count = running.reported("ToySink", "counter")
@@ -60,6 +67,8 @@ def test_a_run_goes_on_without_the_fork_server(running: Recorder) -> None:
     assert running.wait(60) is Status.WAITING
     _run_again(running)
     assert [running.reported(name, "process_id") for name in CHAIN] == pids
+    prepare()
+    assert len(_sockets_of_fork_servers()) == sockets  # that of the old one is gone
 
 
 def test_a_task_that_is_killed_behind_the_fork_server_is_noticed_and_replaced(running: Recorder) -> None:

@@ -14,12 +14,21 @@ from pixieioc.pipeline.limits import claim, clients_at_most, needed_files, no_th
 
 
 @pytest.mark.parametrize(
-    ("soft", "clients"),
-    [(needed_files(5), 16), (needed_files(5) + 100, 116), (10, 1), (resource.RLIM_INFINITY, 65536)],
+    ("soft", "servers", "clients"),
+    [
+        (needed_files(5), 1, 16),
+        (needed_files(5) + 100, 1, 116),
+        (needed_files(5, 2), 2, 16),
+        (needed_files(5, 2) + 101, 2, 66),
+        (10, 1, 1),
+        (resource.RLIM_INFINITY, 1, 65536),
+    ],
 )
-def test_clients_get_the_files_that_nobody_else_needs(monkeypatch: pytest.MonkeyPatch, soft: int, clients: int) -> None:
+def test_clients_get_the_files_that_nobody_else_needs(
+    monkeypatch: pytest.MonkeyPatch, soft: int, servers: int, clients: int
+) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
-    assert clients_at_most(5) == clients
+    assert clients_at_most(5, servers) == clients
 
 
 def test_too_few_files_are_told_with_how_many_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import random
 import sys
@@ -99,7 +100,7 @@ def campaign_ioc() -> Iterator[Ioc]:
 
 
 def of_tasks(campaign: Campaign, tasks: int = 0) -> None:
-    """Each fault in each task (or so many of them, at random), with and without a Stop."""
+    """Each fault in each task (or so many of them, in turn), with and without a Stop."""
     with campaign_ioc() as ioc, memory_group() as group, being_read(campaign, ioc):
         outside = [*FAULTS.values(), *([group] if group else [])]
         if group is None:
@@ -111,17 +112,20 @@ def of_tasks(campaign: Campaign, tasks: int = 0) -> None:
                 for stop in (each for each in (False, True) if campaign.only in row_of(fault, each)):
                     for task in _victims(campaign, drill.tasks, tasks):
                         held, files = Held(ioc), Files(ioc.folder / "events")
-                        wrong = len(drill.table.row(row_of(fault, stop)).violations)
+                        wrong, at = len(drill.table.row(row_of(fault, stop)).violations), time.strftime("%T")
                         drill.round(fault, task, stop=stop)
                         _checked(drill.table.row(row_of(fault, stop)), task, held, files)
-                        print(*drill.table.row(row_of(fault, stop)).violations[wrong:], end="", sep="\n", flush=True)
+                        for text in drill.table.row(row_of(fault, stop)).violations[wrong:]:
+                            print(f"{at} to {time.strftime('%T')}, load {os.getloadavg()[0]:.0f}: {text}", flush=True)
                         remove_checked(ioc)
                     print(drill.table.line(row_of(fault, stop)), flush=True)
 
 
 def _victims(campaign: Campaign, tasks: list[str], count: int) -> list[str]:
-    """Each task, or so many at random, for each time."""
-    return campaign.choice.choices(tasks, k=count * campaign.times) if count else tasks * campaign.times
+    """Each task for each time, or so many of them, in turn from one at random."""
+    first = campaign.choice.randrange(len(tasks))
+    in_turn = itertools.cycle((*tasks[first:], *tasks[:first]))
+    return list(itertools.islice(in_turn, (count or len(tasks)) * campaign.times))
 
 
 def _checked(seen: Seen, task: str, held: Held, files: Files) -> None:
@@ -145,7 +149,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--times", type=int, default=1, help="how often each fault is done, in each task")
-    parser.add_argument("--tasks", type=int, default=0, help="how many tasks, at random (0: all)")
+    parser.add_argument("--tasks", type=int, default=0, help="in how many tasks each time, in turn (0: all)")
     parser.add_argument("--only", default="", help="faults whose name contains this")
     parser.add_argument("--part", choices=("tasks", *PARTS), nargs="*", default=("tasks", *PARTS))
     given = parser.parse_args()

@@ -43,18 +43,23 @@ def _kill_helper(ioc: Ioc, word: str) -> None:
         process.kill()
 
 
-def _without_helper(word: str, pause: float, ioc: Ioc, seen: Seen) -> None:
-    """One is there in any case: a new one comes when a task needs a process."""
+def _have_helper(ioc: Ioc, word: str) -> None:
+    """A new one comes when a task needs a process."""
     if not _helpers(ioc, word):
         ioc.kill_task(ioc.tasks()[-1])
         ioc.until(f"{ioc.tasks()[-1]}:Status", "LOST", 5)
         next_run(ioc)
     expect(_helpers(ioc, word), f"there is no {word}")
+
+
+def _without_helper(word: str, pause: float, ioc: Ioc, seen: Seen) -> None:
+    _have_helper(ioc, word)
     in_a_run(ioc, lambda: _kill_helper(ioc, word), pause, seen)
 
 
 def _without_server_and_task(pause: float, ioc: Ioc, seen: Seen) -> None:
     """The fork server is killed and then a task, of whose end nobody can tell but the task itself."""
+    _have_helper(ioc, "forkserver")
     victim, pids, held = ioc.tasks()[int(pause * len(ioc.tasks()))], pids_of(ioc), Held(ioc)
     files, run = RunFiles(ioc), acquire(ioc)
     time.sleep(pause)  # the random moment

@@ -8,18 +8,22 @@ import os
 import re
 import resource
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from pixieioc.drill.drill import Violation
 from pixieioc.drill.table import Seen
 from tests.ca_client import NoAnswer
-from tests.running_ioc import Ioc, ioc_folder
+from tests.running_ioc import ROOT, Ioc, ioc_folder
 from tests.system.held import Held
 from tests.system.processes_group import processes_group
 from tests.system.processes_group import why_not as why_no_processes_group
+from tests.system.readers import being_read
 from tests.system.rounds import (
     Campaign,
     acquire,
@@ -27,43 +31,51 @@ from tests.system.rounds import (
     conserved,
     expect,
     in_a_run,
-    in_its_own_ioc,
     next_run,
+    remove_checked,
     running_in,
+    running_ioc,
 )
 from tests.system.run_files import RunFiles
+
+#: What one round may print at most, in characters: who cannot be served is no news each time.
+_MOST_PRINTED = 20_000
+#: A client that has not been there before.
+_NEWCOMER = "import sys; from tests.ca_client import CaClient; print(CaClient(sys.argv[1]).get('Acquire_RBV', 20))"
 
 
 @contextlib.contextmanager
 def _many_connections(ioc: Ioc) -> Iterator[None]:
-    """More of them than the IOC has descriptors for."""
-    listening = [each for each in ioc.processes()[0].net_connections("tcp") if each.status == "LISTEN"]
+    """More of them than the IOC has descriptors for, at each of its servers; they say nothing."""
+    listening = {each.laddr.port for each in ioc.processes()[0].net_connections("tcp") if each.status == "LISTEN"}
     with contextlib.ExitStack() as clients:
-        for _ in range(60):
+        for port in [*listening] * 60:
             with contextlib.suppress(OSError):
-                clients.enter_context(socket.create_connection(("127.0.0.1", listening[0].laddr.port), 1))
+                clients.enter_context(socket.create_connection(("127.0.0.1", port), 1))
         yield
 
 
-def _few_files(pause: float, seen: Seen) -> None:
-    """`ulimit -n 64` is refused with the number that is needed, and that is enough, whatever clients do."""
+def _is_refused(count: int) -> int:
+    """`ulimit -n` is refused with the number that is needed."""
     with ioc_folder() as folder:
-        with contextlib.suppress(AssertionError, NoAnswer), running_in(folder, preexec_fn=partial(_limit_files, 64)):
-            raise Violation("it runs with 64 files")
-        said = re.search(
-            r"only 64 files may be open at a time, at least (\d+) are needed", (folder / "log").read_text()
-        )
-        expect(said is not None, f"it said: {(folder / 'log').read_text()}")
-        assert said is not None
-        with running_in(folder, preexec_fn=partial(_limit_files, int(said[1]))) as ioc:
-            _with_few_files(ioc, pause, seen)
+        with contextlib.suppress(AssertionError, NoAnswer), running_in(folder, preexec_fn=partial(_limit_files, count)):
+            raise Violation(f"it runs with {count} files")
+        told = (folder / "log").read_text()
+    said = re.search(rf"only {count} files may be open at a time, at least (\d+) are needed", told)
+    if said is None:
+        raise Violation(f"it said: {told}")
+    return int(said[1])
 
 
-def _with_few_files(ioc: Ioc, pause: float, seen: Seen) -> None:
-    """Clients take all that is left; who is connected is served, and the next run is good."""
-    held, files, run = Held(ioc), RunFiles(ioc), acquire(ioc)
+def _with_few_files(pause: float, ioc: Ioc, seen: Seen) -> None:
+    """Connections take all that is left; who is connected is served, and who comes, and the next run is good."""
+    _is_refused(64)
+    held, files, printed, run = Held(ioc), RunFiles(ioc), len(ioc.output()), acquire(ioc)
     time.sleep(pause)  # the random moment
     with _many_connections(ioc):
+        command = [sys.executable, "-c", _NEWCOMER, ioc.prefix]
+        newcomer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        expect(newcomer.stdout == "Acquiring\n", f"a newcomer got {newcomer.stdout!r}: {newcomer.stderr[-300:]}")
         began = time.monotonic()
         expect(answered(ioc.put_later("Stop", 1, 60)) is None, "Stop has failed")
         answered(run)
@@ -73,6 +85,8 @@ def _with_few_files(ioc: Ioc, pause: float, seen: Seen) -> None:
         files.right()
         next_run(ioc)
     next_run(ioc)
+    expect(ioc.get("IOC:ERROR") == "OK", f"IOC:ERROR: {ioc.get('IOC:ErrorMessage_RBV')}")
+    expect(len(ioc.output()) - printed < _MOST_PRINTED, f"it printed {len(ioc.output()) - printed} characters")
     held.check()
 
 
@@ -80,20 +94,10 @@ def _limit_files(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
-def _few_addresses(pause: float, seen: Seen) -> None:
+def _with_few_addresses(pause: float, ioc: Ioc, seen: Seen) -> None:
     """`ulimit -v` is refused in one line if it is too low; that with which it is not, is enough for a run."""
     _refused(partial(_limit_addresses, 900 * 10**6), r"a process may have 0.9 GB of addresses only, at least 1.0")
-    enough = partial(_limit_addresses, 1200 * 10**6)
-    in_its_own_ioc(lambda ioc, seen: in_a_run(ioc, lambda: None, pause, seen), preexec_fn=enough)(seen)
-
-
-def _few_processes(pause: float, seen: Seen) -> None:
-    """`TasksMax=` likewise."""
-    with processes_group() as group:
-        group.limit(20)
-        said = _refused(group.join, r"only \d+ more processes and threads may be started .*, at least (\d+) are needed")
-        group.limit(int(said[1]) + 4)  # with what the IOC has when it looks
-        in_its_own_ioc(lambda ioc, seen: in_a_run(ioc, lambda: None, pause, seen), preexec_fn=group.join)(seen)
+    in_a_run(ioc, lambda: None, pause, seen)
 
 
 def _limit_addresses(size: int) -> None:
@@ -134,19 +138,51 @@ def _without_shared_memory(pause: float, ioc: Ioc, seen: Seen) -> None:
     expect([each.name for each in found] == ["filler"], f"in /dev/shm: {found}")
 
 
+@dataclass(frozen=True)
+class _Limited:
+    """What is done to an IOC that begins with a limit; all rounds are those of one IOC."""
+
+    name: str
+    round: Callable[[float, Ioc, Seen], None]
+    limit: Callable[[], None]
+
+
+def _rounds(campaign: Campaign, limited: _Limited) -> None:
+    """With clients of every kind, which must be served as well as without a limit."""
+    if not campaign.rounds(limited.name):
+        return
+    with running_ioc(preexec_fn=limited.limit) as ioc, being_read(campaign, ioc):
+        for _ in campaign.rounds(limited.name):
+            campaign.note(limited.name, partial(limited.round, campaign.choice.random(), ioc))
+            remove_checked(ioc)
+
+
 def of_limits(campaign: Campaign) -> None:
-    for _ in campaign.rounds("ulimit -n 64"):
-        campaign.note("ulimit -n 64", partial(_few_files, campaign.choice.random()))
-    for _ in campaign.rounds("ulimit -v"):
-        campaign.note("ulimit -v", partial(_few_addresses, campaign.choice.random()))
+    """Each of them."""
+    if campaign.rounds("ulimit -n 64"):
+        enough = partial(_limit_files, _is_refused(64))
+        _rounds(campaign, _Limited("ulimit -n 64", _with_few_files, enough))
+    enough = partial(_limit_addresses, 1200 * 10**6)
+    _rounds(campaign, _Limited("ulimit -v", _with_few_addresses, enough))
     if why := why_no_processes_group():
         campaign.leave_out("pids.max of its control group", why)
-    else:
-        for _ in campaign.rounds("pids.max of its control group"):
-            campaign.note("pids.max of its control group", partial(_few_processes, campaign.choice.random()))
+    elif campaign.rounds("pids.max of its control group"):
+        _of_few_processes(campaign, "pids.max of its control group")
     if os.geteuid() != 0:
         campaign.leave_out("/dev/shm full", "only root mounts file systems")
         return
-    for _ in campaign.rounds("/dev/shm full"):
-        full = partial(_without_shared_memory, campaign.choice.random())
-        campaign.note("/dev/shm full", in_its_own_ioc(full, preexec_fn=_full_shared_memory))
+    _rounds(campaign, _Limited("/dev/shm full", _without_shared_memory, _full_shared_memory))
+
+
+def _of_few_processes(campaign: Campaign, name: str) -> None:
+    """`TasksMax=` is refused in one line if it is too low; what is asked for then is enough."""
+
+    def round_(pause: float, ioc: Ioc, seen: Seen) -> None:
+        in_a_run(ioc, lambda: None, pause, seen)
+
+    with processes_group() as group:
+        group.limit(20)
+        why = r"only \d+ more processes and threads may be started .*, at least (\d+) are needed"
+        said = _refused(group.join, why)
+        group.limit(int(said[1]) + 4)  # with what the IOC has when it looks
+        _rounds(campaign, _Limited(name, round_, group.join))

@@ -140,16 +140,6 @@ def begun(ioc: Ioc) -> None:
     ioc.until_there()
 
 
-def in_its_own_ioc(do: Callable[[Ioc, Seen], None], **options: Any) -> Callable[[Seen], None]:
-    """A round in an IOC that is started for it; the options are those of `running_in`."""
-
-    def round_(seen: Seen) -> None:
-        with running_ioc(**options) as ioc:
-            do(ioc, seen)
-
-    return round_
-
-
 def _end(ioc: Ioc) -> None:
     try:
         ioc.end()

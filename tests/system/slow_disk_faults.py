@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from tests.system.readers import being_read
 from tests.system.rounds import (
     BOUND,
     CONFIG,
+    STOP_TIMEOUT,
     Campaign,
     acquire,
     answered,
@@ -27,12 +28,17 @@ from tests.system.rounds import (
     expect,
     next_run,
     pids_of,
+    remove_checked,
     running_in,
 )
 from tests.system.run_files import RunFiles
 
+#: As long as it is unless a site sets it: a disk that stalls for 2 s at a time may do so twice at the end of a run.
+_STOP_TIMEOUT = 8.0
+_BOUND = BOUND - STOP_TIMEOUT + _STOP_TIMEOUT
 #: Five times what the slow disk takes.
-_CONFIG = CONFIG + "[tasks.DummyData]\nchannel_rate = 150000\n"
+_CONFIG = CONFIG.replace(f"stop_timeout = {STOP_TIMEOUT}", f"stop_timeout = {_STOP_TIMEOUT}")
+_CONFIG += "[tasks.DummyData]\nchannel_rate = 150000\n"
 _SLOW = 1 << 20
 FILES = ("raw", "events", "state", "logs")
 
@@ -103,8 +109,8 @@ def _round(ioc: Ioc, disk: Path, slow: str, pause: float, seen: Seen) -> None:
             _shown(ioc, seen)
         _goes_on(ioc, disk, 4 + pause)
         began = time.monotonic()
-        answered(ioc.put_later("Stop", 1, 60))
-        error = answered(run, max(0.1, BOUND - (time.monotonic() - began)))
+        answered(ioc.put_later("Stop", 1, 60), _BOUND)
+        error = answered(run, max(0.1, _BOUND - (time.monotonic() - began)))
         seen.answered.append(time.monotonic() - began)
         _true(ioc, disk, slow, error)
     expect(not files.unfinished(), f"{files.unfinished()} raw files were cut off")
@@ -120,22 +126,25 @@ def _round(ioc: Ioc, disk: Path, slow: str, pause: float, seen: Seen) -> None:
 
 
 def of_slow_disks(campaign: Campaign) -> None:
-    """The disk of each kind of file is slow in a run that gives more than it takes."""
+    """The disk of each kind of file is slow in runs that give more than it takes."""
     for what in FILES:
-        for slow in DISKS:
-            name = f"disk of {what} {slow}"
-            if why := why_not_slow():
+        names = {f"disk of {what} {slow}": slow for slow in DISKS}
+        if why := why_not_slow():
+            for name in names:
                 campaign.leave_out(name, why)
-                continue
-            for _ in campaign.rounds(name):
-                campaign.note(name, partial(_own_ioc, campaign, what, slow, campaign.choice.random()))
+        elif any(campaign.only in name for name in names):
+            _of_disk(campaign, what, names)
 
 
-def _own_ioc(campaign: Campaign, what: str, slow: str, pause: float, seen: Seen) -> None:
+def _of_disk(campaign: Campaign, what: str, names: Mapping[str, str]) -> None:
+    """One IOC for all rounds: it must go on as well as before."""
     with (
         ioc_folder() as folder,
         freezable(folder / what) as disk,
         running_in(folder, _CONFIG) as ioc,
         being_read(campaign, ioc),
     ):
-        _round(ioc, disk, slow, pause, seen)
+        for name, slow in names.items():
+            for _ in campaign.rounds(name):
+                campaign.note(name, partial(_round, ioc, disk, slow, campaign.choice.random()))
+                remove_checked(ioc)

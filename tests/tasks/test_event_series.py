@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,12 @@ def _about(file: EventFile | None, part: int, reason: str) -> dict[str, Any]:
 
 
 def _series(
-    folder: Path, form: str, waiting: Callable[[Error], bool] = lambda error: pytest.fail(str(error)), **rules: Any
-) -> EventSeries:
-    series = EventSeries(Destination(lambda: Rules(**rules), waiting), folder / f"e.{form}", form, _about, InUse({}))
+    folder: Path, form: str, waiting: Callable[[Error], bool] = lambda error: pytest.fail(str(error)),
+    rewritten: float = inf, **rules: Any,
+) -> EventSeries:  # fmt: skip
+    destination = Destination(lambda: Rules(**rules), waiting)
+    path = folder / f"e.{form}"
+    series = EventSeries(destination, path, form, _about, InUse({}), rewritten=lambda: rewritten)
     series.begin()
     return series
 
@@ -170,3 +174,40 @@ def test_a_full_disk_ends_the_run_and_what_is_in_no_file_is_counted_and_the_next
         assert pipeline.reported("WriteEvents", "events_written") == 24_598
         assert sum(len(events["time"]) for events in _joined(_parts(small, tmp_path))) == 24_598
         assert pipeline.reported("WriteEvents", "events_not_written") == 0
+
+
+def _richer_and_richer() -> list[Events]:
+    """Blocks with more and more columns, then with the first ones, then with all again."""
+    row = variant(500, 34688)
+    plain = [random_events(row, 2000, seed, parts=0, traces=False) for seed in (1, 2, 3)]
+    some, full = random_events(row, 300, 4, parts=2, traces=False), random_events(row, 200, 5)
+    return [*plain, some, *plain, full, *plain, some, full]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_large_file_is_followed_by_one_with_more_columns_rather_than_written_again(tmp_path: Path, form: str) -> None:
+    series = _series(tmp_path, form, rewritten=20_000)
+    given = _richer_and_richer()
+    for events in given:
+        series.write(events)
+    series.finish("run ended")
+    parts = _parts(tmp_path)
+    assert [read_about(path)["end_reason"] for path in parts] == ["more columns"] * 2 + ["run ended"]
+    assert rows(_joined(parts)) == rows(given)
+    columns = [set(read_about(path)["columns"]) for path in parts]
+    assert columns[0] < columns[1] < columns[2]
+    assert "trace" in columns[2]
+    assert [len(read(path)["time"]) for path in parts] == [6000, 6300, 6700]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_small_file_is_written_again_and_so_is_any_if_nobody_waits(tmp_path: Path, form: str) -> None:
+    for number, rewritten in enumerate((1e7, inf)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        series = _series(folder, form, rewritten=rewritten)
+        for events in _richer_and_richer():
+            series.write(events)
+        series.finish("run ended")
+        [path] = _parts(folder)
+        assert rows([read(path)]) == rows(_richer_and_richer())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from pixieioc.counted import counted
 
@@ -37,6 +37,10 @@ class Admission:
         if not why:
             self._made[peer] += 1
         return why
+
+    def admitted(self) -> Collection[str]:
+        """Clients, and some that have gone; in any thread."""
+        return frozenset(tuple(self._made))
 
     def _why(self, peer: str) -> str:
         if peer not in self._made and len(self._made) >= self._clients:

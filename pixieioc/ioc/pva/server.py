@@ -14,6 +14,7 @@ from p4p.server import DynamicProvider  # pyright: ignore[reportMissingTypeStubs
 from p4p.server import Server as _P4pServer  # pyright: ignore[reportMissingTypeStubs]
 
 from pixieioc.ioc.pva.admission import Admission
+from pixieioc.ioc.pva.connection_watch import ConnectionWatch
 from pixieioc.ioc.pva.lane import Lane
 from pixieioc.ioc.pva.names import Names
 from pixieioc.ioc.pva.operations import Operation, Operations
@@ -88,6 +89,9 @@ class Server:
         admission = Admission(limits.clients, limits.channels, self._present)
         self.asked = Provider(self._names, self._refusal, admission, self._operations, self, ToLoop())
         self._trying_again: asyncio.TimerHandle | None = None
+        self._most_clients = limits.clients
+        self._admitted = admission.admitted
+        self._connections: ConnectionWatch | None = None
         self._server: Any = None
         self._provider: Any = None
         self.port = 0
@@ -104,6 +108,7 @@ class Server:
             raise OSError(f"PVAccess cannot be served: {error}{f' ({where})' if where else ''}") from error
         conf = self._server.conf()
         self.port = int(conf["EPICS_PVAS_SERVER_PORT"])
+        self._connections = ConnectionWatch(self.port, self._most_clients, self._lane, self._admitted)
         log.info(
             "PVAccess on %s, TCP port %d, UDP port %s",
             conf["EPICS_PVAS_INTF_ADDR_LIST"], self.port, conf["EPICS_PVAS_BROADCAST_PORT"],
@@ -116,6 +121,8 @@ class Server:
             self._trying_again.cancel()
         if server is not None:
             await self._lane.do(server.stop)
+            if self._connections is not None:
+                self._connections.end()
             self._lane.close()
 
     def review_rights(self) -> None:
