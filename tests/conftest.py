@@ -17,8 +17,8 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pixieioc.testing.ioc import free_port
 from tests.marks import forget_started, longest_first, mark, started
+from tests.ports import free_port
 from tests.recorder import Recorder
 from tests.soak import SOAK
 

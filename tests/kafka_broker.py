@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition, admin
 
-from pixieioc.testing.ioc import free_port
+from tests.ports import free_port
 
 #: Where Kafka's jars are; the test of the alarm server has them, too.
 LIBRARY = Path(os.environ.get("KAFKA_LIB", Path.home() / ".cache/pixieioc-tests/kafka-lib"))

@@ -15,6 +15,8 @@ from pathlib import Path
 
 #: At least this share of the time counts, whatever the computer was busy with.
 _LEAST = 0.1
+#: Where the kernel says for how long somebody has waited, in files of one line for each kind of wait.
+_PRESSURE = "/proc/pressure"
 
 
 class Stopwatch:
@@ -49,7 +51,7 @@ def _waited() -> float:
 def _stalled(what: str) -> float:
     """The kernel's own count; where it has none, as if it were the whole of the time."""
     try:
-        some = Path(f"/proc/pressure/{what}").read_text().partition("\n")[0]
+        some = Path(f"{_PRESSURE}/{what}").read_text().partition("\n")[0]
     except OSError:
         return time.monotonic()
     return int(some.rpartition("total=")[2]) / 1e6

@@ -154,7 +154,7 @@ def test_a_state_that_cannot_be_read(good: Path) -> None:
     state.write_text("{")
     code, out, err = _program(good.parent, "run", good, EPICS_CAS_SERVER_PORT=str(CA_PORTS[0]))
     assert (code, out) == (73, "")
-    assert re.fullmatch(f"pixieioc: {state}: .*mend or remove it.*\n", err)
+    assert re.fullmatch(f'pixieioc: {state}: .*write \\{{"run_id": N\\}} into it.*\n', err)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ class _Server(Server):
         allowed = Limits(**msgspec.structs.asdict(config.ioc.limits))
         clients = min(allowed.clients, clients_at_most(len(config.tasks), config.ioc.servers))
         super().__init__(pvs.values(), interfaces, dataclasses.replace(allowed, clients=clients))
+        self.trusts_hosts = not config.ioc.check_client_ip
         self._control = control
         #: The server of PVAccess, which is told of the same.
         self.pva: PvaServer | None = None
@@ -182,7 +183,7 @@ async def run_ioc(
         last.sources = [control.files.unwritten, control.recorder.unwritten, lambda: [undying.left()]]
         last.sources += [autosave.unwritten, server.put_log.unwritten, *([logs.unwritten] if logs is not None else [])]
         autosave.serve(server.is_writable)
-        await autosave.begin(restore=restore)
+        await autosave.begin(restore=restore, starts=state.starts)
         for command in ("SR_save", "SR_restore", "IOC:ReadAccess"):
             show_outcomes(control.status, pvs, command)
         await server.access.start()

@@ -6,33 +6,28 @@ The rules are in `saved_settings.py`, the text of a file in `sav.py`. Files are 
 from __future__ import annotations
 
 import asyncio
-import errno
 import functools
 import hashlib
 import logging
-import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 from pixieioc.config import RUN, Config
 from pixieioc.ioc import sav
 from pixieioc.ioc.ca.view import View, Views
-from pixieioc.ioc.records import RESTORING, Client, Put, PutRefused, Pvs
+from pixieioc.ioc.records import RESTORING, Client, Pvs
 from pixieioc.ioc.restore import Restorer
-from pixieioc.ioc.sav import BadFile, Saved
+from pixieioc.ioc.sav import Saved
 from pixieioc.ioc.save_status import SaveStatus
-from pixieioc.ioc.saved_settings import Choice, choose, held, in_words, planned
+from pixieioc.ioc.saved_settings import Choice, choose, held, planned, with_present_states
+from pixieioc.ioc.setting_files import SettingFiles
 from pixieioc.ioc.unsaved import Unsaved
 from pixieioc.ioc.worker import Worker
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.build import all_pvs
-from pixieioc.tasks.disk import read_file, replace_file, sync
 from pixieioc.tasks.versions import Versions, readers
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +35,6 @@ log = logging.getLogger(__name__)
 _TOGETHER, _AGAIN = 0.2, 1.0
 #: How often it is shown that saving works, in seconds.
 _BEAT = 1.0
-#: How long a file of a client may take, in seconds.
-_ANSWER = 10.0
-#: Names of files that clients may save and load; synApps has numbered copies, and copies with a date.
-_FILE, _COPY = re.compile(r".*\.sav"), re.compile(r".*\.sav(?:[0-9B]|[-_].*)?")
 #: The parameter that the IOC counts itself: a file in which nothing else is new is no version of its own.
 _COUNTED = "file_number"
 
@@ -64,7 +55,7 @@ class Autosave:
         self._versions = Versions(self._folder, f"settings-{family}", ".sav")
         self._status = SaveStatus(pvs)
         self._worker = Worker("pixieioc settings")
-        self._outside = Worker("pixieioc files of settings")  # of clients: on any disk, for which saving does not wait
+        self._files: SettingFiles | None = None  # of clients: on any disk, for which saving does not wait
         file = config.of_file
         self._unsaved = Unsaved(pvs, infos, all_pvs(file) if file is not None else {})
         records = self._unsaved.records
@@ -76,10 +67,13 @@ class Autosave:
             for name, record in records.items()
             if _is_overridden(record.info, config) or said[name] != self._unsaved.declared(name)
         }
-        self._content = sav.Content(self._configuration, self._long)  # the worker's, once it has begun
+        self._content = sav.Content(
+            self._configuration, self._long, self._unsaved.states
+        )  # the worker's, once it has begun
         #: What is in no file yet; None: a field that is as it is declared again.
         self._waiting: dict[str, str | None] = {}
         self._newest: Path | None = None
+        self._newest_of = 0.0  # when it was written, by the clock
         self._newest_is_minor = False
         self._saving: asyncio.Future[None] | None = None
         self._is_behind = False  # at the end
@@ -88,9 +82,9 @@ class Autosave:
 
     # -- the start --------------------------------------------------------------------------------------------------
 
-    async def begin(self, *, restore: bool = True) -> None:
-        """Restores what was saved, and saves whatever is written from now on."""
-        choice = await self._worker.do(self._choice)
+    async def begin(self, *, restore: bool = True, starts: int = 1) -> None:
+        """Restores what was saved, and saves whatever is written from now on; `starts` is how many there were."""
+        choice = await self._worker.do(lambda: self._choice(starts))
         saved = await self._restore(choice, wanted=restore)
         now = self._unsaved.watch(self._changed) | self._held(choice.saved if restore else None)
         self._content.put(now, self._unsaved.configured)
@@ -99,22 +93,27 @@ class Autosave:
         self._changed()
         self._beat()
 
+    def serve(self, may_write: Callable[[View, Client], bool]) -> None:
+        """Has clients load and save files of settings; `may_write` says what a client may write."""
+        self._files = SettingFiles(
+            self._pvs, self._unsaved, self._restorer, self._versions, self._status, self._all, may_write
+        )
+
+    def _all(self) -> bytes:
+        """All settings as they are, as the content of a file."""
+        unsaved, of = self._unsaved, self._configuration
+        return sav.written(unsaved.all(), unsaved.configured, of, _now(), self._long, unsaved.states)
+
     def _held(self, saved: Saved | None) -> dict[str, str]:
         """What stays saved of the settings that the command line says."""
         return held(saved, {name: self._unsaved.configured[name] for name in self._overridden})
-
-    def serve(self, may_write: Callable[[View, Client], bool]) -> None:
-        """Has clients load and save files of settings; `may_write` says what a client may write."""
-        self._pvs.on_put("SR_file", lambda value, _: self._pvs.post("SR_file", value))
-        self._pvs.on_put("SR_restore", self._command("SR_restore", functools.partial(self._load, may_write)))
-        self._pvs.on_put("SR_save", self._command("SR_save", self._save_as))
 
     def _beat(self) -> None:
         if self._worker.waiting < _AGAIN:  # a disk that does not answer has no heart
             self._status.beat()
         self._beating = self._loop.call_later(_BEAT, self._beat)
 
-    def _choice(self) -> Choice:
+    def _choice(self, starts: int) -> Choice:
         """In the worker's thread: the file that is used.
 
         Those of other configurations are told of only if there is none of this one.
@@ -123,17 +122,23 @@ class Autosave:
             own = self._versions.paths()
             others = [] if own else sorted(self._folder.glob("settings-*.sav"), reverse=True)[:1]
             choice = choose(readers(own + others), self._configuration)
+            self._newest = self._folder / choice.name if choice.saved is not None else None
+            self._newest_of = self._newest.stat().st_mtime if self._newest is not None else 0.0
         except OSError as error:
             return Choice(None, "", (f"the state folder {self._folder} cannot be read: {error.strerror}",))
-        self._newest = self._folder / choice.name if choice.saved is not None else None
         self._versions.begun_with = self._newest
+        if not own and not others and starts > 1:
+            gone = f"no file of settings is in {self._folder}, although this is start number {starts} with this folder"
+            return Choice(None, "", (gone,))
         return choice
 
     async def _restore(self, choice: Choice, *, wanted: bool) -> Mapping[str, str]:
         """Restores what is to be restored of a file; returns what is saved, and need not be saved again."""
         left, count, is_saved = list(choice.rejected), 0, dict[str, str]()
         if choice.saved is not None and wanted:
-            plan = planned(choice.saved, self._unsaved.declared, self._overridden, self._unsaved.shown)
+            present, reasons = with_present_states(choice.saved, self._unsaved.states)
+            plan = planned(present, self._unsaved.declared, self._overridden, self._unsaved.shown)
+            plan.left += reasons
             for name in plan.writes:
                 self._unsaved.note_field(name)
             refused = await self._restorer.write(plan.writes, RESTORING)
@@ -141,6 +146,8 @@ class Autosave:
             left += plan.left + [f"{name} = {plan.writes[name]}: {why}" for name, why in refused.items()]
             if not choice.rejected:  # otherwise it is written again, so that the newest file is a good one
                 is_saved = dict(choice.saved.values)
+        if self._newest is not None:
+            self._status.newest(self._newest.name, datetime.fromtimestamp(self._newest_of))
         self._status.restored(choice.name if wanted else "", choice.saved if wanted else None, count, left)
         return is_saved
 
@@ -203,75 +210,14 @@ class Autosave:
         self._is_behind = self._saving is not None or bool(self._waiting)
         if self._is_behind:
             log.error("what was written to settings last is not saved: %s", self._status.problem or self._folder)
-        for worker in (self._worker, self._outside):
-            worker.close()
+        self._worker.close()
+        if self._files is not None:
+            self._files.close()
 
     def unwritten(self) -> Iterator[str]:
         """What is not saved, if there is anything."""
         if self._is_behind or self._saving is not None or self._waiting:
             yield f"the settings that were changed last (in {self._folder})"
-
-    # -- files of clients ---------------------------------------------------------------------------------------------
-
-    def _command(self, pv: str, do: Callable[[Path, Client], Awaitable[str]]) -> Put:
-        async def order(client: Client) -> None:
-            path = self._file(also_copies=pv == "SR_restore")
-            self._pvs.post(pv, 1)
-            try:
-                self._status.recently(await do(path, client))
-            except (OSError, BadFile) as error:
-                raise PutRefused(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-            finally:
-                self._pvs.post(pv, 0)
-
-        def put(value: Any, client: Client) -> Awaitable[None] | None:
-            return order(client) if value else None
-
-        return put
-
-    def _file(self, *, also_copies: bool) -> Path:
-        name = str(self._pvs["SR_file"].value)
-        path = self._folder / Path(name).expanduser()
-        if not (_COPY if also_copies else _FILE).fullmatch(path.name):
-            copies = ", or of a copy of one, such as *.savB, *.sav0 or *.sav_DATE" if also_copies else ""
-            raise PutRefused(f"SR_file {name!r}: must be the name of a file of settings, *.sav{copies}")
-        if not also_copies and self._versions.has(path):
-            raise PutRefused(f"SR_file {name!r}: the IOC writes versions of this name itself; choose another one")
-        return path
-
-    async def _ask(self, function: Callable[[], T]) -> T:
-        """Does something with a file of a client; OSError if it does not answer."""
-        answer = self._outside.do(function)
-        await asyncio.wait([answer], timeout=_ANSWER)
-        if not answer.done():
-            answer.cancel()
-            raise OSError(errno.ETIMEDOUT, "its file system does not answer")
-        return answer.result()
-
-    async def _save_as(self, path: Path, _: Client) -> str:
-        values, configured = self._unsaved.all(), self._unsaved.configured
-
-        def write() -> None:
-            replace_file(path, sav.written(values, configured, self._configuration, _now(), self._long))
-            sync(path.parent)
-
-        await self._ask(write)
-        return f"Saved {path.name}"
-
-    async def _load(self, may_write: Callable[[View, Client], bool], path: Path, client: Client) -> str:
-        """Writes what a file has, as this client; what is refused is named, and all else is written."""
-        saved = sav.read(await self._ask(functools.partial(read_file, path)))
-        known = {name: value for name, value in saved.values.items() if self._unsaved.declared(name) is not None}
-        for name in known:
-            self._unsaved.note_field(name)
-        refused = await self._restorer.write(known, client, lambda view: may_write(view, client))
-        left = [f"{name} = {known[name]}: {why}" for name, why in refused.items()]
-        left += [f"{name}: {why}" for name, why in saved.unreadable.items()]
-        left += [f"{name}: there is no such setting" for name in saved.values if name not in known]
-        self._status.loaded(path, len(known) - len(refused), left)
-        if left:
-            raise PutRefused(in_words(left))
-        return f"Loaded {path.name}"
 
 
 def _is_overridden(info: PvInfo, config: Config) -> bool:

@@ -18,6 +18,8 @@ from pixieioc.tasks.disk import FULL
 log = logging.getLogger(__name__)
 #: Whose error it is if it is no task's.
 _IOC = "IOC"
+#: Alarms about what is over, which end when they have been seen; their values stay.
+_PAST = ("IOC:LogLost_RBV", "IOC:PutLogLost_RBV", "SR_rebootStatus")
 
 
 class ErrorPvs:
@@ -89,6 +91,11 @@ class ErrorPvs:
                 self._pvs.post(name, "")
             self._pvs.post("ErrorLatched_RBV", "OK")
 
+    def acknowledge_all(self) -> None:
+        """The same of all tasks, and of all that is over."""
+        self.acknowledge()
+        acknowledge_past(self._pvs)
+
     def _from_alarm_server(self, task: str, state: int, client: Client) -> None:
         """The alarm server makes this of a task's ERROR: its acknowledgement is ours."""
         name = f"{task}:ErrorAlarm"
@@ -112,6 +119,12 @@ class ErrorPvs:
         """An alarm handler has acknowledged a task's ERROR over Channel Access."""
         log.info("%s acknowledges the error of %s", client, task)
         self.acknowledge(task)
+
+
+def acknowledge_past(pvs: Pvs) -> None:
+    """Ends the alarms about what is over; whoever posts these posts only what is news."""
+    for name in _PAST:
+        pvs.post_with(name, pvs[name].value, NO_ALARM)
 
 
 def _said_of(task: str, error: Error) -> str:

@@ -32,7 +32,8 @@ class LogPvs:
             problem = f" ({self._logs.problem})" if self._logs.problem else ""
             text, severity = f"{self._logs.where}{problem}", MINOR if self._logs.silent else NO_ALARM
             self._pvs.post_with("IOC:LogTo_RBV", text, severity)
-            self._pvs.post("IOC:LogLost_RBV", self._logs.lost)
+            if self._pvs["IOC:LogLost_RBV"].value != self._logs.lost:
+                self._pvs.post("IOC:LogLost_RBV", self._logs.lost)
 
     def _set(self, value: int, client: Client) -> None:
         logging.getLogger().setLevel(LEVELS[value])

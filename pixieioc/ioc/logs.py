@@ -21,7 +21,10 @@ from pathlib import Path
 
 from pixieioc.counted import counted
 from pixieioc.ioc.journal import JournalHandler, is_journal
+from pixieioc.ioc.text import shortened
 
+#: Characters that are written of a message, with its traceback.
+_LONGEST = 20_000
 LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 #: Lines that may wait for the thread, and seconds that the end waits for it.
@@ -39,7 +42,7 @@ class LineFormat(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, or lines."""
-        return super().format(record).replace("\n", "\n    ")
+        return shortened(super().format(record), _LONGEST).replace("\n", "\n    ")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """The time to the millisecond, with its offset from UTC."""
@@ -80,6 +83,7 @@ class Logs(QueueHandler):
         super().__init__(self._lines)
         self.where = where  #: journal, stderr, or the file
         self.lost, self._problem = 0, ""
+        self._failures = 0  # of the writer
         self._began: float | None = None  # the writing of a line
         self._writer = writer
         writer.setFormatter(LineFormat())
@@ -92,7 +96,6 @@ class Logs(QueueHandler):
             self._lines.put_nowait(record)
         except queue.Full:
             self.lost += 1
-            self._problem = f"{_WAITING} lines wait to be written"
 
     @property
     def silent(self) -> bool:
@@ -102,8 +105,10 @@ class Logs(QueueHandler):
 
     @property
     def problem(self) -> str:
-        """Why lines are not written, or why the last one that was lost could not be; empty: nothing was wrong."""
-        return NO_ANSWER if self.silent else self._problem
+        """Why lines are not written now, or why the last one could not be; empty: nothing is wrong."""
+        if self.silent:
+            return NO_ANSWER
+        return self._problem or (f"{_WAITING} lines wait to be written" if self._lines.full() else "")
 
     def flush(self) -> None:
         """Waits until all is written, if that takes no longer than a second."""
@@ -124,13 +129,16 @@ class Logs(QueueHandler):
             if isinstance(item, threading.Event):
                 item.set()
             else:
-                self._began = time.monotonic()
+                self._began, failed_before = time.monotonic(), self._failures
                 self._writer.handle(item)
                 self._began = None
+                if self._failures == failed_before:
+                    self._problem = ""
 
     def _failed(self, record: logging.LogRecord) -> None:
         """A line that could not be written where it belongs stands on stderr at least."""
         self.lost += 1
+        self._failures += 1
         error = sys.exc_info()[1]
         self._problem = str(getattr(error, "strerror", None) or error)
         with contextlib.suppress(OSError, ValueError):  # which may be gone, too

@@ -84,4 +84,6 @@ class PutLog:
         pvs.post("IOC:PutLogState_RBV", (FAILS if problems else GOOD) if self._sinks else OFF)
         pvs.post("IOC:PutLogMessage_RBV", "; ".join(problems)[:500])
         pvs.post("IOC:PutLogCount_RBV", self._count)
-        pvs.post("IOC:PutLogLost_RBV", sum(sink.lost for sink in self._sinks))
+        lost = sum(sink.lost for sink in self._sinks)
+        if pvs["IOC:PutLogLost_RBV"].value != lost:
+            pvs.post("IOC:PutLogLost_RBV", lost)

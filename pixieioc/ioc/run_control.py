@@ -170,7 +170,7 @@ class RunControl:
 
     def _acknowledge(self, client: Client) -> None:
         self._pvs.post("ErrorAck", 1)
-        self.errors.acknowledge()
+        self.errors.acknowledge_all()
         self.run_log.add(f"all errors acknowledged by {client}")
         self._pvs.post("ErrorAck", 0)
         self._show_readiness()  # the list of alarms is shorter now

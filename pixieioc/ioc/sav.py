@@ -2,7 +2,8 @@
 
 A line has a name and a value; a long text is the array of its bytes, as autosave has those. Lines that begin with # are
 comments to autosave. Ours say which configuration the file is of, what that said of a setting where something else was
-written (`#=`), and at the end the sum of all that stands before: what is not whole is not used.
+written (`#=`), which state a number is (`#:`), and at the end the sum of all that stands before: what is not whole is
+not used.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 #: Files that begin so are ours. Autosave trusts a file of version 1.8 or later by its last line.
-_HEADER = "# pixieioc settings V2.0"
-_CONFIGURATION, _CONFIGURED, _SUM, _END = "# configuration ", "#= ", "# sha256 ", "<END>"
+_VERSION = 2
+_HEADER = f"# pixieioc settings V{_VERSION}.0"
+_OURS = re.compile(r"# pixieioc settings V(\d+)\.")
+_CONFIGURATION, _CONFIGURED, _STATE, _SUM, _END = "# configuration ", "#= ", "#: ", "# sha256 ", "<END>"
 _ARRAY = "@array@"
 _WHOLE_ARRAY = re.compile(r'@array@\s*\{((?:\s*"(?:[^"\\]|\\.)*")*)\s*\}[^\S\n]*', re.DOTALL)
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -38,6 +41,8 @@ class Saved:
     configuration: str = ""
     #: Whether it was read as it was written, as the sum says.
     is_whole: bool = False
+    #: Which states the numbers of some values were.
+    states: Mapping[str, str] = field(default_factory=dict[str, str])
     #: Names whose value is none that a setting can have, with the reason.
     unreadable: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -50,11 +55,13 @@ def text_of(value: float | str) -> str:
 class Content:
     """The content of a file that is written again and again: only the lines of what has changed are made again.
 
-    The texts of the names in `long` are arrays of characters.
+    The texts of the names in `long` are arrays of characters, the values of those in `states` numbers of these.
     """
 
-    def __init__(self, configuration: str, long: Collection[str] = ()) -> None:
-        self._configuration, self._long = configuration, long
+    def __init__(
+        self, configuration: str, long: Collection[str] = (), states: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        self._configuration, self._long, self._states = configuration, long, states or {}
         self._lines: dict[str, str] = {}
 
     def put(self, values: Mapping[str, str | None], configured: Mapping[str, str]) -> None:
@@ -75,16 +82,23 @@ class Content:
         is_long, is_plain = name in self._long, _is_plain(value)
         lines = f"# {name} is {value}\n" if is_long and is_plain else ""
         lines += f"{name} {_as_array(value) if is_long or not is_plain else value}\n"
+        if name in self._states:
+            lines += f"{_STATE}{name} {self._states[name][int(value)]}\n"
         if before != value:
             lines += f"{_CONFIGURED}{name} {before if _is_plain(before) else _as_array(before)}\n"
         return lines
 
 
 def written(
-    values: Mapping[str, str], configured: Mapping[str, str], configuration: str, when: str, long: Collection[str] = ()
+    values: Mapping[str, str],
+    configured: Mapping[str, str],
+    configuration: str,
+    when: str,
+    long: Collection[str] = (),
+    states: Mapping[str, Sequence[str]] | None = None,
 ) -> bytes:
     """The content of a file that is written once, see `Content`."""
-    content = Content(configuration, long)
+    content = Content(configuration, long, states)
     content.put(values, configured)
     return content.written(when)
 
@@ -93,12 +107,12 @@ def read(content: bytes) -> Saved:
     """What a file says, ours or autosave's; BadFile if it was cut off or changed, or is no such file at all."""
     if not content.rstrip(b"\r\n").endswith(_END.encode()):
         raise BadFile(f"it is cut off, or no file of settings: its last line is not {_END}")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise BadFile(f"it is damaged: {error}") from None
+    text = content.decode(errors="surrogateescape")  # what is no UTF-8 costs its own line only
     is_whole = _sum_is_right(content)
-    if text.startswith(_HEADER) and not is_whole:
+    ours = _OURS.match(text)
+    if ours is not None and int(ours[1]) > _VERSION:
+        raise BadFile(f"a newer version of this program has written it (format {ours[1]}; {_VERSION} can be read)")
+    if ours is not None and not is_whole:
         raise BadFile("it is damaged: its content is not what its sum says")
     return _parsed(text, is_whole=is_whole)
 
@@ -111,6 +125,7 @@ def _sum_is_right(content: bytes) -> bool:
 def _parsed(text: str, *, is_whole: bool) -> Saved:
     values: dict[str, str] = {}
     configured: dict[str, str] = {}
+    states: dict[str, str] = {}
     unreadable: dict[str, str] = {}
     configuration, at = "", 0
     while at < len(text):
@@ -121,7 +136,10 @@ def _parsed(text: str, *, is_whole: bool) -> Saved:
             break
         if is_whole and line.startswith(_CONFIGURATION):
             configuration = line.removeprefix(_CONFIGURATION)
-        into, given = (configured, line.removeprefix(_CONFIGURED)) if line.startswith(_CONFIGURED) else (values, line)
+        into, given = values, line
+        for start_of, of_these in ((_CONFIGURED, configured), (_STATE, states)):
+            if line.startswith(start_of):
+                into, given = of_these, line.removeprefix(start_of)
         name, space, value = given.lstrip().partition(" ")
         if not name or name[0] in "#!":  # comments, and autosave's note of what was not connected
             continue
@@ -134,8 +152,20 @@ def _parsed(text: str, *, is_whole: bool) -> Saved:
             if why:
                 unreadable[name] = why
                 continue
+        if not line.isascii() and (printable := _without_surrogates(name, value)) is not None:
+            unreadable[printable] = "it is no UTF-8, as which files of settings are read"
+            continue
         into[name] = value if space else ""
-    return Saved(values, configured, configuration, is_whole, unreadable)
+    return Saved(values, configured, configuration, is_whole, states if is_whole else {}, unreadable)
+
+
+def _without_surrogates(name: str, value: str) -> str | None:
+    """If a name or value has bytes that are no UTF-8: the name with signs in their places."""
+    try:
+        f"{name}{value}".encode()
+    except UnicodeEncodeError:
+        return name.encode(errors="surrogateescape").decode(errors="replace")
+    return None
 
 
 def _plain_name(name: str) -> str:

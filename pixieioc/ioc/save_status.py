@@ -6,12 +6,11 @@ import logging
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pixieioc.counted import counted
-from pixieioc.ioc.records import NO_ALARM, Client, Pvs
+from pixieioc.ioc.records import Pvs
 from pixieioc.ioc.sav import Saved
-from pixieioc.ioc.saved_settings import in_words
+from pixieioc.ioc.saved_settings import for_the_log, in_words
 from pixieioc.pvinfo.save_restore import FAILURE, OK, WARNING
 
 log = logging.getLogger(__name__)
@@ -25,15 +24,6 @@ class SaveStatus:
     def __init__(self, pvs: Pvs) -> None:
         self._pvs = pvs
         self.problem = ""  #: why settings are not saved at present
-        acknowledge = pvs["ErrorAck"].put
-        assert acknowledge is not None
-
-        def put(value: Any, client: Client) -> Any:
-            if value:  # seen: the value stays, the alarm does not
-                pvs.post_with("SR_rebootStatus", pvs["SR_rebootStatus"].value, NO_ALARM)
-            return acknowledge(value, client)
-
-        pvs.on_put("ErrorAck", put)
 
     def beat(self) -> None:
         """Saving works."""
@@ -41,7 +31,7 @@ class SaveStatus:
 
     def restored(self, file: str, saved: Saved | None, count: int, left: Collection[str]) -> None:
         """What has become of the saved settings at the start."""
-        for text in left:
+        for text in for_the_log(left):
             log.warning("settings: %s", text)
         if saved is not None:
             log.info("settings: %d restored from %s", count, file)
@@ -58,10 +48,14 @@ class SaveStatus:
         if self.problem:
             log.warning("settings are being saved again: %s", path)
         self.problem = ""
-        self._pvs.post("SR_0_Name", path.name)
-        self._pvs.post("SR_0_Time", f"{datetime.now():{_TIME}}")
+        self.newest(path.name, datetime.now())
         self.recently(f"Saved {path.name}")
         self._show(OK, "", "")
+
+    def newest(self, name: str, written: datetime) -> None:
+        """The newest file, and when it was written."""
+        self._pvs.post("SR_0_Name", name)
+        self._pvs.post("SR_0_Time", f"{written:{_TIME}}")
 
     def failed(self, folder: Path, error: OSError) -> None:
         """A file could not be written."""
@@ -75,8 +69,9 @@ class SaveStatus:
     def loaded(self, path: Path, count: int, left: Collection[str]) -> None:
         """A client has loaded a file."""
         log.info("settings: %d loaded from %s", count, path)
-        for text in left:
+        for text in for_the_log(left):
             log.warning("settings: %s: %s", path, text)
+        self.recently(f"Loaded {path.name}" + (f", but for {len(left)}" if left else ""))
 
     def recently(self, text: str) -> None:
         """What was done last."""

@@ -6,15 +6,17 @@ it did then. What the command line says of a setting counts in any case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from pixieioc.ioc import sav
 from pixieioc.ioc.sav import BadFile, Saved
+from pixieioc.ioc.text import shortened
 from pixieioc.pvinfo.model import PvInfo
 
-#: As many names are told in a process variable; the log has all of them.
-_TOLD = 12
+#: As many sentences are told in a process variable, and in the log, and so many characters of each.
+_TOLD, _LOGGED, _LONGEST = 12, 1000, 300
 
 
 def is_kept(pv: PvInfo) -> bool:
@@ -74,10 +76,11 @@ def planned(
     plan = Plan(left=[f"{name}: {why}" for name, why in saved.unreadable.items()])
     for name, value in saved.values.items():
         now = present(name)
-        before = saved.configured.get(name)
+        is_field = "." in name  # which are in a file only if they were set, if only with another one
+        before = saved.configured.get(name, value if is_field else None)
         if now is None:
             plan.left.append(f"{name}: there is no such setting now")
-        elif value == now or before is None:
+        elif (value == now and not is_field) or before is None:
             continue
         elif name in overridden:
             plan.left.append(f"{name}: the command line says {shown(name, now)}, not {shown(name, value)}")
@@ -87,6 +90,20 @@ def planned(
         else:
             plan.writes[name] = value
     return plan
+
+
+def with_present_states(saved: Saved, states: Mapping[str, Sequence[str]]) -> tuple[Saved, list[str]]:
+    """What is saved, with the numbers that its states have now, and sentences about those that are none any more."""
+    values, left = dict(saved.values), list[str]()
+    for name, state in saved.states.items():
+        if name not in values or name not in states:
+            continue
+        if state in states[name]:
+            values[name] = str(states[name].index(state))
+        else:
+            left.append(f"{name}: {state!r} was saved, and is none of its states now: {', '.join(states[name])}")
+            del values[name]
+    return replace(saved, values=values), left
 
 
 def held(saved: Saved | None, configured: Mapping[str, str]) -> dict[str, str]:
@@ -102,6 +119,13 @@ def held(saved: Saved | None, configured: Mapping[str, str]) -> dict[str, str]:
 
 def in_words(texts: Collection[str]) -> str:
     """Some sentences as one text, of many the first ones."""
-    some = list(texts)[:_TOLD]
+    some = [shortened(text, _LONGEST) for text in islice(texts, _TOLD)]
     more = len(texts) - len(some)
     return "; ".join(some) + (f"; and {more} more, see the log" if more else "")
+
+
+def for_the_log(texts: Collection[str]) -> list[str]:
+    """The same as lines: of very many the first ones, and how many more there are."""
+    some = [shortened(text, _LONGEST) for text in islice(texts, _LOGGED)]
+    more = len(texts) - len(some)
+    return some + [f"and {more} more"] * bool(more)

@@ -167,9 +167,13 @@ class State:
             return msgspec.json.decode(self.path.read_bytes(), type=_State)
         except FileNotFoundError:
             return _State()
-        except (msgspec.DecodeError, OSError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise BadState(f"{self.path}: {why}; mend or remove it (run numbers then begin at 1 again)") from error
+        except OSError as error:
+            raise BadState(f"{self.path}: {error.strerror or error}; it must be a file that can be read") from error
+        except msgspec.DecodeError as error:
+            raise BadState(
+                f'{self.path}: {error}; write {{"run_id": N}} into it, with the number of the last run for N, which '
+                "the files of that run have; without this file numbers begin at 1 again"
+            ) from error
 
     def _cut_off(self) -> int:
         try:

@@ -34,6 +34,11 @@ def size(count: float) -> str:
     return f"{count:.0f} B"
 
 
+def shortened(text: str, longest: int) -> str:
+    """A text that has at most so many characters; what is left out of it is the end."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
 def listed(names: Sequence[str]) -> str:
     """Names as a part of a sentence: the first ten, and how many more."""
     more = len(names) - _NAMED

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pixieioc.ioc.records import Pvs, Record
 from pixieioc.ioc.restore import kept_fields, value_text
 from pixieioc.ioc.saved_settings import is_kept
+from pixieioc.ioc.text import shortened
 from pixieioc.pvinfo import PvInfo
 
 #: Texts of settings by name.
 Snapshot = dict[str, str]
+#: What a severity is unless somebody has set it depends on whether there is a limit: they are kept together.
+_FOLLOWS = {"HHSV": "HIHI", "HSV": "HIGH", "LSV": "LOW", "LLSV": "LOLO"}
 
 
 class Unsaved:
@@ -24,6 +27,8 @@ class Unsaved:
     def __init__(self, pvs: Pvs, infos: Mapping[str, PvInfo], of_file: Mapping[str, PvInfo]) -> None:
         self._pvs, self._infos = pvs, infos
         self.records = {pvs.prefix + name: pvs[name] for name, info in infos.items() if is_kept(info)}
+        #: The states that a value is a number of.
+        self.states = {name: record.labels for name, record in self.records.items() if record.labels}
         self._begun: Snapshot = {name: value_text(record) for name, record in self.records.items()}
         #: What the configuration file says, and of fields, their declaration.
         self.configured: Snapshot = self._begun | {
@@ -74,7 +79,7 @@ class Unsaved:
             return record.labels[int(text)]
         if record is not None and isinstance(record.value, str):
             text = repr(text)
-        return text if len(text) < 40 else f"{text[:37]}..."
+        return shortened(text, 40)
 
     def all(self) -> Snapshot:
         """Everything as it is."""
@@ -104,8 +109,10 @@ class Unsaved:
         """What is not as it is declared: nobody else has written that."""
         for name, record in self._described.items():
             declared = dict(kept_fields(Record(self._infos[record.info.name], name)))
-            for field, text in kept_fields(record):
-                if text != declared[field]:
+            fields = dict(kept_fields(record))
+            set_fields = {field for field, text in fields.items() if text != declared[field]}
+            for field, text in fields.items():
+                if field in set_fields or _FOLLOWS.get(field) in set_fields:
                     self.configured.setdefault(f"{name}.{field}", declared[field])
                     yield f"{name}.{field}", text
 

@@ -67,12 +67,23 @@ class Undying:
 
 
 def _sentence(tasks: Iterable[Task]) -> str:
-    found = [f"{task.name} (process {task.pid})" for task in tasks]
-    return does_not_end(found) if found else ""
+    found = list(tasks)
+    stuck = [_named(task) for task in found if is_stuck(task)]
+    busy = [_named(task) for task in found if _named(task) not in stuck]
+    return "; ".join([does_not_end(stuck)] * bool(stuck) + [_not_ended_yet(busy)] * bool(busy))
+
+
+def _named(task: Task) -> str:
+    return f"{task.name} (process {task.pid})"
+
+
+def _not_ended_yet(tasks: Sequence[str]) -> str:
+    what = "was killed and has" if len(tasks) == 1 else "were killed and have"
+    return f"{', '.join(tasks)} {what} not ended yet: the computer is very busy"
 
 
 def does_not_end(tasks: Sequence[str]) -> str:
-    """A sentence about tasks whose processes were killed and are still there."""
+    """A sentence about tasks whose processes were killed and wait in the system."""
     what = "was killed and does not end: it waits" if len(tasks) == 1 else "were killed and do not end: they wait"
     return f"{', '.join(tasks)} {what} for a disk or file server, which must answer first"
 

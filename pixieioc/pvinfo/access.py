@@ -40,5 +40,5 @@ def access_pvs() -> Iterator[PvInfo]:
         "IOC:PutLogLost_RBV", "ai", "Lines of it that were lost because too many waited, in all its places together.",
         0.0, limits=(_NAN, _NAN, 1.0, _NAN),
         guidance="A file or collector of the log was not to be written to for long, or is too slow. See "
-        "IOC:PutLogMessage_RBV and the IOC's log. Restarting the IOC clears the count.",
+        "IOC:PutLogMessage_RBV and the IOC's log. ErrorAck ends the alarm; the count stays.",
     )  # fmt: skip

@@ -92,6 +92,6 @@ def _ioc_pvs() -> Iterator[PvInfo]:
         "IOC:LogLost_RBV", "ai", "Lines that could not be logged where they belong.", 0.0,
         limits=(_NAN, _NAN, 1.0, _NAN), alarm=AlarmHandling(silent=True),
         guidance="IOC:LogTo_RBV says why: is the disk of the log full, its folder writable? What could not be written "
-        "stands on the IOC's stderr. Restarting the IOC clears the count.",
+        "stands on the IOC's stderr. ErrorAck ends the alarm; the count stays.",
     )  # fmt: skip
     yield from access_pvs()

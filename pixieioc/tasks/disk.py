@@ -31,14 +31,14 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def read_file(path: Path) -> bytes:
-    """The content of a small file; OSError if it is no ordinary file, which may never end, or not small."""
+def read_file(path: Path, largest: int = _SMALL) -> bytes:
+    """The content of a small file; OSError if it is no ordinary file, which may never end, or larger in bytes."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
-        if about.st_size > _SMALL:
-            raise OSError(errno.EFBIG, f"it is larger than {_SMALL >> 20} MB", str(path))
+        if about.st_size > largest:
+            raise OSError(errno.EFBIG, f"it is larger than {largest >> 20} MB", str(path))
         return file.read()
 
 

@@ -22,19 +22,19 @@ class Versions:
     """
 
     def __init__(self, folder: Path, name: str, ending: str) -> None:
-        self._folder, self._name, self._ending = folder, name, ending
+        self.folder, self._name, self._ending = folder, name, ending
         #: A version that is kept in any case.
         self.begun_with: Path | None = None
         self._pattern = re.compile(rf"{re.escape(name)}-(\d{{6,}}){re.escape(ending)}")
 
     def paths(self) -> list[Path]:
         """All versions, newest first; OSError if the folder cannot be read."""
-        numbers = {path: number for path in self._folder.iterdir() if (number := self._number(path)) is not None}
+        numbers = {path: number for path in self.folder.iterdir() if (number := self._number(path)) is not None}
         return sorted(numbers, key=lambda path: numbers[path], reverse=True)
 
     def has(self, path: Path) -> bool:
         """Whether a file has the name of a version."""
-        return self._number(path) is not None and path.parent.resolve() == self._folder.resolve()
+        return self._number(path) is not None and path.parent.resolve() == self.folder.resolve()
 
     def write(self, content: bytes, *, instead_of: Path | None = None) -> Path:
         """Adds a version, and returns when it is on the disk; OSError if it is not.
@@ -43,9 +43,9 @@ class Versions:
         """
         old = self.paths()
         number = (self._number(old[0]) or 0) + 1 if old else 1
-        path = self._folder / f"{self._name}-{number:06}{self._ending}"
+        path = self.folder / f"{self._name}-{number:06}{self._ending}"
         replace_file(path, content)
-        sync(self._folder)
+        sync(self.folder)
         self._tidy(self._old([each for each in old if each != instead_of]), instead_of)
         return path
 
@@ -61,7 +61,7 @@ class Versions:
 
     def _tidy(self, old: list[Path], more: Path | None) -> None:
         """Removes versions, and what a write that was cut off has left."""
-        left = self._folder.glob(f"{self._name}-*{self._ending}.new")
+        left = self.folder.glob(f"{self._name}-*{self._ending}.new")
         for path in (*old, *([more] if more is not None else []), *left):
             path.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ from pixieioc.config import load
 from pixieioc.doctor import examine, gather
 from pixieioc.doctor.examine import CHECKS
 from pixieioc.doctor.finding import Level
-from pixieioc.testing.ioc import free_port
+from tests.ports import free_port
 from tests.running_ioc import ROOT, Ioc, running
 from tests.tmpfs import tmpfs
 

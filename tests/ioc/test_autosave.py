@@ -9,15 +9,17 @@ import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pixieioc.config import Config, IocTable, PipelineTable, check
-from pixieioc.ioc import autosave
+from pixieioc.ioc import setting_files
 from pixieioc.ioc.autosave import Autosave
 from pixieioc.ioc.ca.view import Views
+from pixieioc.ioc.errors import acknowledge_past
 from pixieioc.ioc.live import LivePipeline
 from pixieioc.ioc.records import RESTORING, Client, PutRefused, Pvs, Record
 from pixieioc.ioc.sav import read, written
@@ -38,7 +40,7 @@ class Office:
         self.folder = config.state_folder
         infos = all_pvs(config)
         self.pvs = Pvs(infos, config.prefix)
-        self.pvs.on_put("ErrorAck", lambda value, client: None)
+        self.pvs.on_put("ErrorAck", lambda value, client: acknowledge_past(self.pvs))
         self.told: list[str] = []
         self.settings = Settings(self.pvs, config, pipeline, lambda: "", self._told, self._fault)
         self.autosave = Autosave(self.pvs, infos, config, Views(self.pvs.values()))
@@ -102,12 +104,14 @@ def config_of(folder: Path, chain: tuple[str, ...] = CHAIN, prefix: str = "P:", 
 
 
 @contextlib.asynccontextmanager
-async def office(folder: Path, config: Config | None = None, *, restore: bool = True) -> AsyncIterator[Office]:
+async def office(
+    folder: Path, config: Config | None = None, *, restore: bool = True, starts: int = 1
+) -> AsyncIterator[Office]:
     """From the start of an IOC to its end; its first file is there."""
     folder.mkdir(exist_ok=True)
     pipeline = LivePipeline(Nobody(), lambda: None, {})
     made = Office(config or config_of(folder), pipeline)
-    await made.autosave.begin(restore=restore)
+    await made.autosave.begin(restore=restore, starts=starts)
     try:
         yield made
     finally:
@@ -396,8 +400,8 @@ async def test_the_disk_of_another_file_that_does_not_answer_holds_up_no_saving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = threading.Event()
-    monkeypatch.setattr(autosave, "_ANSWER", 0.1)
-    monkeypatch.setattr(autosave, "read_file", lambda path: answers.wait(60) and b"")
+    monkeypatch.setattr(setting_files, "_ANSWER", 0.1)
+    monkeypatch.setattr(setting_files, "read_file", lambda *_: answers.wait(60) and b"")
     async with office(tmp_path) as desk:
         await desk.put("SR_file", "far.sav")
         try:
@@ -441,3 +445,87 @@ async def test_fields_that_were_set_are_restored(tmp_path: Path) -> None:
     async with office(tmp_path) as desk:  # also what is as declared again
         assert desk.pvs["FillSpectra:Rate_RBV"].info.precision == plain[3]
         assert desk.pvs["FillSpectra:Rate_RBV"].info.limits[3] == 12.5
+
+
+@conversation
+async def test_all_that_is_wrong_with_a_file_is_told_in_bounds_and_a_text_that_is_no_utf_8_costs_its_line_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    none = "".join(f"P:Gone{number} 1\n" for number in range(5000))
+    long = f"P:PresetReal {'9' * 200_000}\n{'x' * 200_000}\n"
+    (tmp_path / "mine.sav").write_bytes(
+        b"P:StopTimeout 2.5\nP:Title Stra\xdfe\nP:PresetMode 1\n" + (long + none).encode() + b"<END>\n"
+    )
+    async with office(tmp_path) as desk:
+        await desk.put("SR_file", "mine.sav")
+        with pytest.raises(PutRefused, match="P:Title: it is no UTF-8") as refused:
+            await desk.put("SR_restore", 1)
+        assert (desk["StopTimeout"], desk["PresetMode"]) == (2.5, 1)
+        assert desk["SR_recentlyStr"] == "Loaded mine.sav, but for 5003"
+    assert len(str(refused.value)) < 5000
+    lines = [record.getMessage() for record in caplog.records if "mine.sav" in record.getMessage()]
+    assert 500 < len(lines) < 1100
+    assert max(map(len, lines)) < 1000
+    assert lines[-1].endswith("and 4003 more")
+
+
+@conversation
+async def test_a_file_that_is_no_small_one_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "huge.sav").open("wb") as file:
+        file.truncate(17 << 20)
+    async with office(tmp_path) as desk:
+        await desk.put("SR_file", "huge.sav")
+        with pytest.raises(PutRefused, match=r"huge\.sav: it is larger than 16 MB"):
+            await desk.put("SR_restore", 1)
+
+
+@conversation
+async def test_after_a_restart_the_newest_file_is_named_before_another_is_written(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        await desk.saved()
+    newest = desk.newest()
+    assert newest is not None
+    os.utime(newest, (1_000_000_000, 1_000_000_000))
+    async with office(tmp_path) as desk:
+        written_at = datetime.fromtimestamp(1_000_000_000)
+        assert (desk["SR_0_Name"], desk["SR_0_Time"]) == (newest.name, f"{written_at:%Y-%m-%d %H:%M:%S}")
+
+
+@conversation
+async def test_a_start_that_is_not_the_first_and_finds_no_settings_says_so(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        assert desk["SR_rebootStatusStr"] == "No errors"
+    for file in tmp_path.glob("*.sav"):
+        file.unlink()
+    async with office(tmp_path, starts=2) as desk:
+        assert (desk["SR_rebootStatusStr"], desk.pvs["SR_rebootStatus"].severity) == ("Nothing restored", 1)
+        assert f"no file of settings is in {tmp_path}, although this is start number 2" in desk["SR_rebootMessage_RBV"]
+
+
+@conversation
+async def test_no_file_of_settings_gives_a_record_another_access_group(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        (tmp_path / "mine.sav").write_text("P:StopTimeout.ASG LOCKED\n<END>\n")
+        await desk.put("SR_file", "mine.sav")
+        with pytest.raises(PutRefused, match=r"P:StopTimeout\.ASG: there is no such setting"):
+            await desk.put("SR_restore", 1)
+
+
+@conversation
+async def test_a_severity_that_was_taken_away_stays_away(tmp_path: Path) -> None:
+    """Without a limit there is none either: that it is as declared does not mean that nobody has set it."""
+    for first in ("limits", "severities"):
+        folder = tmp_path / first
+        async with office(folder) as desk:
+            rate = desk.pvs["FillSpectra:Rate_RBV"]
+            assert rate.info.severity_of_limit(3) == "NO_ALARM"
+            changes: dict[str, Any] = {
+                "limits": (*rate.info.limits[:3], 12.5), "limit_severities": (None, None, None, "NO_ALARM"),
+            }  # fmt: skip
+            for name in sorted(changes, reverse=first == "limits"):
+                rate.describe(**{name: changes[name]})
+        for _ in range(2):
+            async with office(folder) as desk:
+                info = desk.pvs["FillSpectra:Rate_RBV"].info
+                assert (info.limits[3], info.severity_of_limit(3)) == (12.5, "NO_ALARM")
+                assert desk["SR_rebootMessage_RBV"].endswith("2 settings restored")

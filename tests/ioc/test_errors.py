@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import logging
 import os
 
 import pytest
 
 from pixieioc.ioc.errors import ErrorPvs
+from pixieioc.ioc.log_pvs import LogPvs
+from pixieioc.ioc.logs import Logs
 from pixieioc.ioc.records import MAJOR, Client, Pvs
 from pixieioc.ioc.run_log import RunLog
 from pixieioc.pipeline import Error
@@ -120,5 +124,29 @@ def test_one_acknowledge_of_a_task_leaves_the_others() -> None:
         errors.acknowledge("DummyData")
         assert _states(pvs) == {"DummyData": "OK", "FillSpectra": "ERROR", "IOC": "OK"}
         assert pvs["ErrorLatched_RBV"].label == "ERROR"
+
+    asyncio.run(story())
+
+
+def test_an_alarm_about_what_is_over_ends_when_it_has_been_seen_and_comes_again_with_news() -> None:
+    async def story() -> None:
+        pvs, errors = await _pvs()
+        logs = Logs(logging.NullHandler(), "somewhere")
+        shown = LogPvs(pvs, logs)
+        lost = pvs["IOC:LogLost_RBV"]
+
+        async def look() -> tuple[float, int]:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(shown.run(), 0.001)
+            return lost.value, lost.severity
+
+        assert await look() == (0, 0)
+        logs.lost = 3
+        assert await look() == (3, 1)
+        errors.acknowledge_all()
+        assert (lost.value, lost.severity) == (3, 0)
+        assert await look() == (3, 0)
+        logs.lost = 4
+        assert await look() == (4, 1)
 
     asyncio.run(story())

@@ -25,9 +25,9 @@ from pixieioc.config import load
 from pixieioc.pvinfo.access import access_pvs
 from pixieioc.pvinfo.build import all_pvs
 from pixieioc.pvinfo.ioc_stats import ioc_pvs
-from pixieioc.testing.ioc import free_port
 from tests.ioc.conftest import CONFIG as ORDINARY
 from tests.ioc.services import page_at, page_until, stand_in
+from tests.ports import free_port
 from tests.running_ioc import Ioc
 from tests.stopwatch import Stopwatch
 

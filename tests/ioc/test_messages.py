@@ -130,9 +130,9 @@ async def test_one_bad_waiter_reaches_no_other(tmp_path: Path) -> None:
 
     async with _ioc(tmp_path) as control:
         seen: list[str] = []
-        good = asyncio.ensure_future(control.pipeline.until(Wait(lambda: "now" in seen, 5)))
+        good = asyncio.ensure_future(control.pipeline.until(Wait(lambda: "now" in seen, 60)))
         with pytest.raises(KeyError, match="a fault in whoever waits"):
-            await asyncio.gather(control.pipeline.until(Wait(_later(bad), 5)))
+            await asyncio.gather(control.pipeline.until(Wait(_later(bad), 60)))
         seen.append("now")
         await good
 

@@ -18,8 +18,8 @@ from pixieioc.config import load
 from pixieioc.ioc.pva.types import code_of
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.build import all_pvs
-from pixieioc.testing.ioc import free_port
 from tests.ioc.pva.clients import client
+from tests.ports import free_port
 from tests.running_ioc import Ioc
 
 PORT, SEARCHES = free_port(), free_port()

@@ -112,3 +112,14 @@ def test_an_array_without_end_is_named_and_costs_no_other_line() -> None:
 
 def test_an_array_of_pyepics_is_read() -> None:
     assert read(b"P:Path @array@ [47, 97, 0, 0]\nP:Empty @array@ []\n<END>\n").values == {"P:Path": "/a", "P:Empty": ""}
+
+
+def test_what_is_no_utf_8_costs_its_own_line() -> None:
+    saved = read(b"# M\xfcller\nP:Title M\xfcller\nP:Gr\xf6\xdfe 1\nP:Mode 2\n<END>\n")
+    assert saved.values == {"P:Mode": "2"}
+    assert set(saved.unreadable) == {"P:Title", "P:Gr\ufffd\ufffde"}
+
+
+def test_a_file_of_a_newer_version_is_none_that_is_damaged() -> None:
+    with pytest.raises(BadFile, match=r"a newer version of this program has written it \(format 3; 2 can be read\)"):
+        read(_SOME.replace(b"settings V2.0", b"settings V3.1"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pixieioc.ioc.sav import Saved, written
-from pixieioc.ioc.saved_settings import choose, held, in_words, planned
+from pixieioc.ioc.sav import Saved, read, written
+from pixieioc.ioc.saved_settings import choose, held, in_words, planned, with_present_states
 
 OURS = "P: A > B"
 
@@ -82,3 +82,16 @@ def test_what_the_command_line_says_of_a_setting_leaves_what_was_saved_of_it() -
 def test_many_sentences_are_told_in_part() -> None:
     assert in_words(["a", "b"]) == "a; b"
     assert in_words([str(i) for i in range(14)]).endswith("; 11; and 2 more, see the log")
+
+
+def test_a_state_is_restored_by_its_name() -> None:
+    """Its number may have become that of another one."""
+    before = {"P:Mode": ["Off", "Fast", "Slow"], "P:Way": ["In", "Out"], "P:Gone": ["No", "Yes"]}
+    values = {"P:Mode": "1", "P:Way": "1", "P:Gone": "1", "P:Rate": "1"}
+    saved = read(written(values, dict.fromkeys(values, "0"), "P: A", "today", (), before))
+    assert saved.states == {"P:Mode": "Fast", "P:Way": "Out", "P:Gone": "Yes"}
+    now = {"P:Mode": ["Off", "Slow", "Fast"], "P:Way": ["In", "Through"]}
+    present, left = with_present_states(saved, now)
+    assert present.values == {"P:Mode": "2", "P:Gone": "1", "P:Rate": "1"}
+    assert left == ["P:Way: 'Out' was saved, and is none of its states now: In, Through"]
+    assert planned(present, {"P:Mode": "0", "P:Rate": "0"}.get, ()).writes == {"P:Mode": "2", "P:Rate": "1"}

@@ -107,15 +107,18 @@ def test_what_cannot_be_read_is_not_overwritten(tmp_path: Path, content: str | b
     file = tmp_path / "state.json"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     before = file.read_bytes()
-    with pytest.raises(BadState, match=r"state\.json: .*mend or remove it") as caught:
+    with pytest.raises(BadState, match=r'state\.json: .*write \{"run_id": N\} into it') as caught:
         State(tmp_path)
     assert str(file) in str(caught.value)
     assert file.read_bytes() == before
+    file.write_text('{"run_id": 41}')  # as it was told to
+    with State(tmp_path) as state:
+        assert state.run_id == 41
 
 
 def test_a_file_that_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / "state.json").mkdir()
-    with pytest.raises(BadState, match=r"Is a directory.*mend or remove it"):
+    with pytest.raises(BadState, match="Is a directory.*must be a file"):
         State(tmp_path)
 
 

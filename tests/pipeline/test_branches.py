@@ -122,7 +122,8 @@ def test_a_failure_on_a_sampling_branch_does_not_end_the_run(pipeline: Recorder,
     assert not pipeline.errors
     assert [name for name, _ in pipeline.heard_errors] == ["Online"]
     assert pipeline.reported("ToySink", "counter") == 200
-    assert pipeline.reported("Behind", "counter") == 5
+    # What it had sent last may end with its process.
+    assert pipeline.reported("Behind", "counter") in ([5] if how == "fail_at" else range(6))
     assert pipeline.reported("Behind", "stopped"), "what is behind the failure flushes"
     assert pipeline.reported("Before", "missed") > 100, "its branch has ended"
     assert pipeline.reported("Before", "counter") + pipeline.reported("Before", "missed") == 200

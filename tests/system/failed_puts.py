@@ -14,7 +14,7 @@ import sys
 from importlib.util import find_spec
 
 import tests.conftest  # noqa: F401  # first of all: libca reads its environment once
-from pixieioc.testing.ioc import free_port
+from tests.ports import free_port
 from tests.running_ioc import Ioc, ioc_folder, running
 from tests.system.put_clients import CLIENTS, there
 

@@ -30,12 +30,12 @@ FOLDER = Path(os.environ.get("PHOEBUS_SCREEN_FOLDER", ROOT.parent / "shared" / "
 #: What Phoebus says on a computer that is too busy for it, with what its threads do then, of channels that are
 #: given up before they have answered because the screen is left, of values by PVAccess that were on their way then,
 #: and of a plot whose listeners are told of a value while its axes are still being added (the axes then come with the
-#: next update; a plot without any would fail the static tests and be seen in the pictures): nothing that a screen can
-#: cause.
+#: next update; a plot without any would fail the static tests and be seen in the pictures), and of a dialog that is
+#: closed before it was put in its place: nothing that a screen can cause.
 _BUSY = re.compile(
     r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING|User destroyed channel|while channel is null|"
     r"java\.lang\.Exception: Stack trace|Received unexpected monitor .*CLOSING|"
-    r"Plot has 0 while model has \d+ Y axes|^\t"
+    r"Plot has 0 while model has \d+ Y axes|Scene\.getWindow\(\).*DialogPane\.getScene\(\)|^\t"
 )
 #: The header of every screen, and what is not connected (opaque or half transparent) or invalid.
 _HEADER = (45, 55, 72)

@@ -17,8 +17,8 @@ import psutil
 
 from pixieioc.drill.drill import Violation
 from pixieioc.drill.table import Seen, Table
-from pixieioc.testing.ioc import free_port
 from tests.ca_client import NoAnswer, PutFailed
+from tests.ports import free_port
 from tests.running_ioc import Ioc, ioc_folder
 from tests.system.held import Held
 from tests.system.reader import there

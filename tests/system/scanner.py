@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixieioc.testing.ioc import free_port
+from tests.ports import free_port
 from tests.running_ioc import ROOT
 
 #: The devices and protocols that there are: the file of the detector, and what its prefix begins with.
@@ -81,7 +81,7 @@ class Scanner:
         assert self._process.stdin is not None
         print(json.dumps(order), file=self._process.stdin, flush=True)
 
-    def until(self, key: str, seconds: float = 40.0) -> Iterator[dict[str, Any]]:
+    def until(self, key: str, seconds: float = 240.0) -> Iterator[dict[str, Any]]:
         """What it says, to the first line that has this key."""
         end = time.monotonic() + seconds
         while True:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from pixieioc.testing.ioc import free_port
 from tests.ca_client import CaClient
 from tests.conftest import CA_PORTS
+from tests.ports import free_port
 from tests.running_ioc import ROOT
 
 #: What it must find wrong, by rule, as `wrong_ioc.py` says of itself.

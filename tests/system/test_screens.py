@@ -11,11 +11,13 @@ import pytest
 from pixieioc.export import outputs
 from pixieioc.export.screens import style
 from pixieioc.export.write import write
-from pixieioc.testing.ioc import free_port
 from tests.conftest import CA_PORTS
 from tests.export.described import of_file
+from tests.ports import free_port
 from tests.running_ioc import ROOT, Ioc, ioc_folder, running
 from tests.system.phoebus import Absent, Phoebus, phoebus
+
+pytestmark = pytest.mark.timeout(900)  # the tour of all screens takes a minute on a computer at rest
 
 DEMO = ROOT / "examples" / "demo.toml"
 OPI = ROOT / "opi"

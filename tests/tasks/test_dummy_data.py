@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from pixieioc.pipeline import Refused, Status
 from tests.recorder import Recorder
+from tests.stopwatch import Stopwatch
 
 
 def _events(pipeline: Recorder, tmp_path: Path, **settings: Any) -> dict[str, np.ndarray]:
@@ -33,11 +33,12 @@ def test_every_record_that_is_made_arrives(pipeline: Recorder, tmp_path: Path) -
     crate = {"modules": 3, "channels": 16, "adc_mhz": [100, 250, 500], "firmware_revision": [30980, 34688, 34688]}
     blocks = {"traces": True, "trace_length": 0.4, "qdc": True, "energy_sums": True, "external_time": True}
     detectors = {"detectors": ["HPGe", "NaI", "LaBr3"], "sources": ["22Na:3", "152Eu"], "dead_time": 2.0}
+    clock = Stopwatch()
     events = _events(pipeline, tmp_path, **crate, **blocks, **detectors, run_time=0.2)
     told = {name: pipeline.reported("DummyData", name) for name in ("events_made", "words_made", "hits_lost", "lag")}
     assert told["events_made"] == len(events["time"]) == pytest.approx(9600, rel=0.1)
     assert told["hits_lost"] > 0
-    assert told["lag"] < 1
+    assert told["lag"] < 1 + clock.busy
     assert pipeline.reported("ConvertToEvents", "corrupt_regions") == 0
     assert [set(events["trace_length"][events["module"] == m]) for m in range(3)] == [{40}, {100}, {200}]
     assert set(events["parts"]) == {7}
@@ -148,13 +149,11 @@ def test_a_module_with_32_channels(pipeline: Recorder, tmp_path: Path) -> None:
 
 def _start(pipeline: Recorder, presets: dict[str, float]) -> float:
     """Starts a run with presets, waits for its end; returns how long that took."""
-    began = time.monotonic()
     pipeline.follow(pipeline.starting(None, presets))
-    started = time.monotonic()
-    assert started - began < 5
+    started = Stopwatch()
     assert pipeline.wait(60) is Status.WAITING
     assert pipeline.errors == []
-    return time.monotonic() - started
+    return started.taken
 
 
 def test_a_preset_real_time_is_kept_to_the_hit(pipeline: Recorder) -> None:
@@ -163,7 +162,7 @@ def test_a_preset_real_time_is_kept_to_the_hit(pipeline: Recorder) -> None:
     _start(pipeline, {"real_time": 0.01})
     took = sorted(_start(pipeline, {"real_time": 0.25}) for _ in range(5))
     assert pipeline.reported("DummyData", "elapsed_real") == 0.25
-    assert took[2] < 0.4  # and not half a minute
+    assert took[2] < 2  # and not half a minute
     assert pipeline.reported("DummyData", "elapsed_live") == pytest.approx(0.25, rel=0.05)
     pipeline.configure({"run_time": 0.1})  # the shorter of both counts
     _start(pipeline, {"real_time": 0.25})
@@ -196,4 +195,4 @@ def test_counts_by_the_real_time_scatter_as_counting_does(pipeline: Recorder) ->
         times.append(pipeline.reported("DummyData", "elapsed_real"))
     expected = 1000.0 * np.array(times)
     chi = (np.array(counts) - expected) ** 2 / expected
-    assert 0.4 < chi.mean() < 2.0  # 1 is expected, within 0.26
+    assert 0.25 < chi.mean() < 2.7  # 1 is expected, within 0.26; by chance, this fails once in 50 000 times

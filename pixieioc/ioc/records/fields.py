@@ -99,24 +99,25 @@ class FieldRecord(Record):
 
 def _info(field: Field, owner: Record, name: str) -> PvInfo:
     of = owner.info
+    named = f"{of.name}.{name}"
     doc = f"{field.doc} of {of.doc}"
     if name.endswith("$"):
         longest = 1 + len(str(field.value(owner)).encode())
         longest = LONGEST_STRING + 1 if field is _VALUE else max(_LONG_STRING, longest)
-        return text_pv("field", doc, longest)
+        return text_pv(named, doc, longest)
     match field.type:
         case "STRING" | "LINK":
-            return PvInfo("field", "stringin", doc, "")
+            return PvInfo(named, "stringin", doc, "")
         case "MENU":
-            return PvInfo("field", "mbbi", doc, labels=field.choices[:16])
+            return PvInfo(named, "mbbi", doc, labels=field.choices[:16])
         case "NUMBER" if of.record in ("longin", "longout"):
-            return PvInfo("field", "longin", doc, 0, of.unit)
+            return PvInfo(named, "longin", doc, 0, of.unit)
         case "NUMBER" if of.record in ("int64in", "int64out"):
-            return PvInfo("field", "int64in", doc, 0, of.unit)
+            return PvInfo(named, "int64in", doc, 0, of.unit)
         case "NUMBER" | "DOUBLE":
             precision = of.precision if of.record in ("ai", "ao", "waveform") else _PRECISION
-            return PvInfo("field", "ai", doc, math.nan, of.unit, precision)
+            return PvInfo(named, "ai", doc, math.nan, of.unit, precision)
         case "ULONG":
-            return PvInfo("field", "int64in", doc, 0)
+            return PvInfo(named, "int64in", doc, 0)
         case "UCHAR" | "SHORT" | "USHORT" | "LONG":
-            return PvInfo("field", "longin", doc, 0)
+            return PvInfo(named, "longin", doc, 0)

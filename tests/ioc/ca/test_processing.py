@@ -179,6 +179,7 @@ def test_a_field_that_can_be_written_reads_so(client: Libca, ioc: Ioc, field: st
 def test_what_does_not_fit_is_refused(field: str, value: object, says: str) -> None:
     found = find_field(View(Record(INFOS[0], "N")), field)
     assert found is not None
+    assert found.record.info.name == f"{INFOS[0].name}.{field}"  # as refusals call it
     before = found.record.value
     with pytest.raises(PutRefused, match=says):
         found.write(value, JAN)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import psutil
 
-from pixieioc.testing.ioc import free_port
+from tests.ports import free_port
 from tests.running_ioc import Ioc, ioc_folder, running
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"

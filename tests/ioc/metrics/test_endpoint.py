@@ -17,9 +17,9 @@ from pixieioc.ioc.metrics import endpoint
 from pixieioc.ioc.metrics.endpoint import MOST, Endpoint
 from pixieioc.ioc.records import Pvs
 from pixieioc.pvinfo.build import all_pvs
-from pixieioc.testing.ioc import free_port
 from tests.configs import config_of
 from tests.ioc.ca.peer import conversation
+from tests.ports import free_port
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -22,9 +22,9 @@ from pixieioc.ioc.records.rights import ALL, READ_ONLY, Rights, Security, regrou
 from pixieioc.ioc.records.told import Told
 from pixieioc.ioc.records.written import Written
 from pixieioc.pvinfo import PvInfo
-from pixieioc.testing.ioc import free_port
 from tests.ioc.ca.peer import conversation
 from tests.ioc.pva.clients import LOOPBACK, client
+from tests.ports import free_port
 
 NOTHING = Rights(read=False, write=False, trap=False)
 
