@@ -158,7 +158,7 @@ def states_have_no_severity(served: Served) -> bool:
 def deadbands_are_ignored(served: Served) -> bool:
     """MDEL is ignored: every monitor gets every publish."""
     with contextlib.suppress(NoAnswer, PutFailed):
-        served.put("Deadband.MDEL", 1.0, timeout=1)
+        served.put("Deadband.MDEL", 1.0, timeout=served.patience)
     with served.watch("Deadband", "Ramp") as watch:
         served.put("Ramp", 35)
         watch.until("Deadband", lambda value: value > 3)
