@@ -231,8 +231,8 @@ class IocTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     check_client_ip: Annotated[
         bool,
         _described(
-            "As asCheckClientIP of EPICS: hosts of the access file are compared by address, not by the name that a "
-            "client says of itself."
+            "As asCheckClientIP of EPICS: a client is on the address that it comes from, whatever it says of itself; "
+            "so for the access file, whose hosts are looked up, the log of puts, and CmdUser_RBV."
         ),
     ] = False
     pva: Annotated[PvaTable, _described("The PVAccess server, see below.")] = PvaTable()

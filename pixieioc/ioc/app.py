@@ -72,6 +72,7 @@ class _Server(Server):
         allowed = Limits(**msgspec.structs.asdict(config.ioc.limits))
         clients = min(allowed.clients, clients_at_most(len(config.tasks), config.ioc.servers))
         super().__init__(pvs.values(), interfaces, dataclasses.replace(allowed, clients=clients))
+        self.trusts_hosts = not config.ioc.check_client_ip
         self._control = control
         #: The server of PVAccess, which is told of the same.
         self.pva: PvaServer | None = None

@@ -13,9 +13,8 @@ import numpy as np
 from pixieioc.ioc.records.written import Written
 from pixieioc.ioc.text import shortened
 
-#: Most of a value that is logged, as by caPutLog: 400 bytes.
-_LONGEST_TEXT = 400
-_LONGEST_ARRAY = {8: 50, 4: 100}
+#: Most of a value that is logged, as by caPutLog: so many bytes, or characters of a text, or as many texts.
+_LONGEST, _TEXTS = 400, 10
 _encode = msgspec.json.Encoder().encode
 
 
@@ -36,7 +35,7 @@ def line_of(put: Written) -> bytes:
             entry[f"{name}-size"] = _size(value)
     entry["outcome"] = put.outcome
     if put.why:
-        entry["why"] = shortened(put.why, _LONGEST_TEXT)
+        entry["why"] = shortened(put.why, _LONGEST)
     return _encode(entry) + b"\n"
 
 
@@ -49,12 +48,14 @@ def _time(seconds: int) -> tuple[str, str]:
 def _plain(value: Any) -> Any:
     """A single value; of what is sent as several, for a record that takes one, the first ones."""
     match value:
+        case np.generic() if value.dtype == np.float32 and np.isfinite(value):
+            return float(f"{value:.8g}")
         case np.generic():
             return _plain(value.item())
         case float() if not math.isfinite(value):
             return "Nan" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         case str():
-            return value[:_LONGEST_TEXT]
+            return value[:_LONGEST]
         case None | int() | float():
             return value
         case _:
@@ -66,10 +67,10 @@ def _elements(value: Any) -> list[Any]:
     if value is None:
         return []
     if isinstance(value, str):
-        return [value[:_LONGEST_TEXT]]
+        return [value[:_LONGEST]]
     array = np.atleast_1d(np.asarray(value))
-    most = _LONGEST_ARRAY.get(array.dtype.itemsize, 10 if array.dtype.kind in "US" else 400)
-    return [_plain(element) for element in array[:most].tolist()]
+    most = _TEXTS if array.dtype.kind in "US" else _LONGEST // array.dtype.itemsize
+    return [_plain(element) for element in array[:most]]
 
 
 def _size(value: Any) -> int:

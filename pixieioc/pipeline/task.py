@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pixieioc.pipeline.activity import page_of
 from pixieioc.pipeline.chain import ANYTHING, SAME, Kinds
 from pixieioc.pipeline.contract import LEAST_HANG_TIMEOUT, check_definition
 from pixieioc.pipeline.control import Wiring
@@ -227,8 +228,14 @@ class Task(DrivenTask, Forked):
         keep_memory()
         if self.urgent:
             go_first()
-        self.drive_by(TaskLoop(self, self.wiring))
-        self.__loop.run()
+        try:
+            loop = TaskLoop(self, self.wiring)
+        except FileNotFoundError:
+            if page_of(self.wiring.endpoint).parent.is_dir():
+                raise
+            return  # the pipeline has ended, and removed its files, before this process had begun
+        self.drive_by(loop)
+        loop.run()
 
     def drive_by(self, loop: TaskLoop) -> None:
         """Has a loop drive the task, that of its process or what stands in for one, as in `pixieioc.testing`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from pixieioc.ioc.ca import hosts
 from pixieioc.ioc.records import Client, Pvs
 from pixieioc.ioc.records.rights import Security
 from pixieioc.pvinfo.build import all_pvs
+from tests.ca_client import PutFailed
 from tests.ioc.ca.peer import conversation
+from tests.running_ioc import Ioc, ioc_folder, running
 
 OP = Security("OP", "OP", 0)
 RULES = "HAG(hall) {Wall}\nASG(OP) {RULE(1, READ)\nRULE(1, WRITE) {HAG(hall)}}\n"
@@ -52,3 +55,43 @@ async def test_a_host_is_its_address_or_what_it_says(
     assert security.rights(OP, honest).write is by_address
     security.close()
     await asyncio.sleep(0)
+
+
+#: Each group of the access file has another way to name this computer.
+HERE = """
+HAG(number) {127.0.0.1}
+HAG(name) {LocalHost}
+HAG(other) {10.255.255.1}
+ASG(DEFAULT) {RULE(1, READ)}
+ASG(OP) {RULE(1, READ)
+RULE(1, WRITE, TRAPWRITE) {HAG(number)}}
+ASG(EX) {RULE(1, READ)
+RULE(1, WRITE, TRAPWRITE) {HAG(name)}}
+ASG(EN) {RULE(1, READ)
+RULE(1, WRITE, TRAPWRITE) {HAG(other)}}
+"""
+CONFIG = """
+[pipeline]
+chain = ["DummyData", "GatherData"]
+[ioc]
+access_file = "a.acf"
+check_client_ip = true
+state_dir = "state"
+[ioc.put_log]
+file = "puts.log"
+"""
+
+
+def test_a_client_of_epics_base_is_on_the_address_that_it_comes_from() -> None:
+    with ioc_folder() as folder:
+        (folder / "a.acf").write_text(HERE)
+        (folder / "test.toml").write_text(CONFIG)
+        with running(Ioc(folder, "run", folder / "test.toml")) as ioc:
+            ioc.put("PresetReal", 5.0)
+            ioc.put("StopTimeout", 7.0)
+            assert ioc.get("CmdUser_RBV").endswith("@127.0.0.1")
+            with pytest.raises(PutFailed):
+                ioc.put("IOC:ReadAccess", 1)
+        lines = [json.loads(line) for line in (folder / "puts.log").read_text().splitlines()]
+        assert {line["host"] for line in lines} == {"127.0.0.1"}
+        assert [line["pv"].partition(":")[2] for line in lines] == ["PresetReal", "StopTimeout"]

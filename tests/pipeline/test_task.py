@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from pixieioc.pipeline import Error, Parameter, Refused, Report, Status, Task
 from tests.pipeline import toys
 from tests.recorder import Recorder
+from tests.running_ioc import ROOT
 
 VITALS = {"heart_beat", "heart_beat_age", "busy_time"}
 
@@ -107,3 +111,19 @@ def test_what_a_task_prints_reaches_the_pipeline(pipeline: Recorder) -> None:
     pipeline.wait(60)
     lines = [line for name, text in pipeline.heard_prints for line in text.split("\n") if name == "ToyFilter"]
     assert lines == ["item 0", "item 1", "item 2"]
+
+
+_TOO_LATE = """
+from pixieioc.pipeline.control import Wiring
+from tests.pipeline.toys import ToySource
+task = ToySource()
+task.wiring = Wiring("ipc:///nowhere/control", "ToySource.1", "ipc:///nowhere/1")
+task.run()
+"""
+
+
+def test_a_process_that_begins_when_its_pipeline_has_ended_ends_without_a_word() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _TOO_LATE], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

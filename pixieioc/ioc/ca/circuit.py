@@ -196,8 +196,9 @@ class Circuit:
         self.review_rights()
 
     def _host_name(self, message: Message) -> None:
-        self.client = Client(self.client.user, dbr.name(message.payload), self.client.address)
-        self.review_rights()
+        if self._server.trusts_hosts:
+            self.client = Client(self.client.user, dbr.name(message.payload), self.client.address)
+            self.review_rights()
 
     def _echo(self, message: Message) -> None:
         self.outbox.reply(message.header)

@@ -77,6 +77,7 @@ class Server:
         #: Hears of the puts that are trapped, or of all.
         self.put_listener: PutListener | None = None
         self.all_puts = False
+        self.trusts_hosts = True  #: a client is on the host that it says; otherwise on the address that it comes from
         self.name_faults = 0  #: requests for a name whose handling has failed
         self._names_logged: set[str] = set()
         self.port = 0
