@@ -11,6 +11,7 @@ from pixieioc.ioc.ca.view import View, Views
 from pixieioc.ioc.records import Client, PutRefused, Record, faults
 from pixieioc.ioc.records.field_table import FIELDS
 from pixieioc.ioc.sav import text_of
+from pixieioc.ioc.worker import waited_for_no_longer
 
 #: Fields that can be written and are no settings: they do something, or are about the moment. A file that could give a
 #: record another access group could lock it for good.
@@ -79,6 +80,7 @@ class Restorer:
         failed: dict[str, str] = {}
         for name, answer in going_on.items():
             if not answer.done():
+                waited_for_no_longer(answer, name)
                 failed[name] = f"it is not used yet after {_PATIENCE:.0f} s"
             elif not answer.cancelled() and (error := answer.exception()) is not None:
                 failed[name] = _reason(name, error)

@@ -28,9 +28,9 @@ from pixieioc.ioc.progress import Progress
 from pixieioc.ioc.records import Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
-from pixieioc.ioc.sidecars import complete
+from pixieioc.ioc.sidecars import alone, complete
 from pixieioc.ioc.state import State
-from pixieioc.ioc.worker import Worker
+from pixieioc.ioc.worker import Worker, waited_for_no_longer
 from pixieioc.pipeline import Error, Report, Task, errno_of
 from pixieioc.pipeline.procedure import Wait
 from pixieioc.pipeline.undying import does_not_end, is_stuck
@@ -163,11 +163,17 @@ class RunRecorder:
             return Error(does_not_end(hung))
         written = asyncio.ensure_future(self._write(find, run, record))
         done, _ = await asyncio.wait([written], timeout=_ANSWERS_WITHIN)
-        return written.exception() if done else Error("the disk of the run's files does not answer")
+        if done:
+            return written.exception()
+        waited_for_no_longer(written, f"the record of run {run}")
+        return Error("the disk of the run's files does not answer")
 
     async def _write(self, find: Callable[[], Iterable[Path]], run: int, record: Record) -> None:
         archive = await self._conditions.archive_of_run()
-        await self._worker.do(functools.partial(complete, find, run, msgspec.to_builtins(record), archive))
+        without_files = alone(self._state.path.parent, run)
+        await self._worker.do(
+            functools.partial(complete, find, run, msgspec.to_builtins(record), archive, without_files)
+        )
 
     def _folders(self) -> list[Path]:
         """Where a record is kept whose files cannot be written."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import threading
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 _NO_THREAD = "the system starts no more threads (see ulimit -u and -v, TasksMax=; pixieioc doctor has the figures)"
 
@@ -76,6 +79,16 @@ class Worker:
             future.set_result(result)
         else:
             future.set_exception(error)
+
+
+def waited_for_no_longer(answer: asyncio.Future[Any], what: str) -> None:
+    """Has the log say if something fails after all that took too long, and of which nobody wants to know any more."""
+
+    def done(late: asyncio.Future[Any]) -> None:
+        if not late.cancelled() and (error := late.exception()) is not None:
+            log.warning("%s has failed, later than it was waited for: %s", what, error)
+
+    answer.add_done_callback(done)
 
 
 async def in_thread(function: Callable[[], T]) -> T:

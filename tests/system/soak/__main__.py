@@ -140,6 +140,7 @@ class Soak:
         if not self._guarded(one, "") and self._ioc.process.poll() is None:
             with contextlib.suppress(PutFailed):
                 self._ioc.put("Abort", 1)
+                self._ioc.put("ErrorAck", 1)  # what was wrong is counted once
         if self._ioc.process.poll() is None:
             self.runs.forget()
 
