@@ -92,10 +92,10 @@ class KafkaBroker:
                 stdout=log,
                 stderr=log,
             )
-        end = time.monotonic() + 90
+        end = time.monotonic() + 240
         while True:
             try:
-                _ADMIN.AdminClient(self._client).list_topics(timeout=1)
+                _ADMIN.AdminClient(self._client).list_topics(timeout=5)
                 return
             except KafkaException:
                 if self._process.poll() is not None or time.monotonic() > end:

@@ -85,6 +85,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str = ""
 
 
+def _is_alone(found: _Sidecar) -> bool:
+    """Whether it is that of a run which has written no file, in the state folder of its IOC."""
+    return found.record is not None and found.bytes is None and not found.file
+
+
 _decode = msgspec.json.Decoder(_Sidecar).decode
 
 
@@ -96,7 +101,7 @@ def entry_of(name: str, content: bytes) -> Entry | None:
         return _slowly(name, content, str(error))
     if found.run_id is None and not found.columns:
         return None  # another JSON file
-    if found.bytes is None and not (found.columns or found.format):
+    if found.bytes is None and not (found.columns or found.format) and not _is_alone(found):
         return None
     return _entry(name, found)
 
@@ -136,7 +141,7 @@ def _entry(name: str, found: _Sidecar) -> Entry:
         events=record.events if record.events is not None else found.events,
         lossy=int(bool(record.losses)),
         recorded=int(known),
-        file=found.file or shown(name.removesuffix(".json")),
+        file="" if _is_alone(found) else found.file or shown(name.removesuffix(".json")),
         module=found.module,
         part=found.part,
         bytes=found.bytes,

@@ -77,8 +77,8 @@ def details(row: RunRow, about: Mapping[str, Any], files: Sequence[tuple[Path, M
     yield from _conditions(record.get("conditions") or [], record.get("conditions_file"))
     if problem := record.get("conditions_problem"):
         yield f"    {problem}"
-    yield "  Files"
-    for path, each in files:
+    yield "  Files" if row.files else "  Files      none"
+    for path, each in files if row.files else ():
         size = each.get("bytes")
         yield f"    {path.with_name(each.get('file') or path.name.removesuffix('.json'))}" + (
             f"  {_size(size)}" if isinstance(size, int) else ""

@@ -52,10 +52,10 @@ SELECT best.run, best.run_id, every.start, every.end, best.ioc, best.title, best
     every.files, every.bytes, every.problems, every.folder
 FROM (
     SELECT run, min(start) AS start, max(end) AS end, min(good) AS good, max(elapsed) AS elapsed,
-        max(events) AS events, max(lossy) AS lossy, count(*) AS files, sum(bytes) AS bytes,
+        max(events) AS events, max(lossy) AS lossy, count(nullif(file, '')) AS files, sum(bytes) AS bytes,
         sum(problem) AS problems, min(folder) AS folder
     FROM (
-        SELECT run, min(start) AS start, max(end) AS end, min(good) AS good, max(elapsed) AS elapsed,
+        SELECT run, file, min(start) AS start, max(end) AS end, min(good) AS good, max(elapsed) AS elapsed,
             max(events) AS events, max(lossy) AS lossy, bytes, max(problem != '') AS problem, min(folder) AS folder
         FROM sidecars WHERE run IN (SELECT run FROM touched) GROUP BY run, file, module, part, bytes, sha256
     ) GROUP BY run

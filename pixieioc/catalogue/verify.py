@@ -43,9 +43,12 @@ def _of_sidecar(
 ) -> Iterator[Finding]:
     try:
         content = sidecar.read_bytes()
-        if (entry := entry_of(sidecar.name, content)) is not None and entry.problem:
+        entry = entry_of(sidecar.name, content)
+        if entry is not None and entry.problem:
             yield Finding(sidecar, entry.problem)
             return
+        if entry is not None and not entry.file:
+            return  # the run has written none
         about = json.loads(content)
         data = sidecar.with_name(about.get("file") or sidecar.name.removesuffix(".json"))
         part = int(about.get("part") or 1)

@@ -28,7 +28,7 @@ from pixieioc.ioc.progress import Progress
 from pixieioc.ioc.records import Pvs
 from pixieioc.ioc.run import Run
 from pixieioc.ioc.settings import Settings
-from pixieioc.ioc.sidecars import complete
+from pixieioc.ioc.sidecars import alone, complete
 from pixieioc.ioc.state import State
 from pixieioc.ioc.worker import Worker, waited_for_no_longer
 from pixieioc.pipeline import Error, Report, Task, errno_of
@@ -170,7 +170,10 @@ class RunRecorder:
 
     async def _write(self, find: Callable[[], Iterable[Path]], run: int, record: Record) -> None:
         archive = await self._conditions.archive_of_run()
-        await self._worker.do(functools.partial(complete, find, run, msgspec.to_builtins(record), archive))
+        without_files = alone(self._state.path.parent, run)
+        await self._worker.do(
+            functools.partial(complete, find, run, msgspec.to_builtins(record), archive, without_files)
+        )
 
     def _folders(self) -> list[Path]:
         """Where a record is kept whose files cannot be written."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +23,12 @@ from pixieioc.tasks.sidecars_of_run import CONDITIONS, CUT_OFF, data_of
 
 #: How many are written at a time.
 _AT_ONCE = 8
+#: Records of runs that have written no file are kept of so many runs, the latest; so many older ones go at a time.
+KEPT, _AT_A_TIME = 1000, 100
+_ALONE = re.compile(r"run-(\d{6,})\.json")
+
+
+_TIMES = ("start_time", "end_time")
 
 
 class _Problem(NamedTuple):
@@ -30,15 +38,24 @@ class _Problem(NamedTuple):
     errno: int = 0
 
 
+def alone(state: Path, run_id: int) -> Path:
+    """The sidecar of a run that has written no file: it is beside nothing, in the state folder."""
+    return state / "runs" / f"run-{run_id:06d}.json"
+
+
 def complete(
-    found: Callable[[], Iterable[Path]], run_id: int, record: dict[str, Any], conditions: ConditionArchive | None
-) -> int:
+    found: Callable[[], Iterable[Path]], run_id: int, record: dict[str, Any], conditions: ConditionArchive | None,
+    without_files: Path | None = None,
+) -> int:  # fmt: skip
     """Gives all sidecars of a run its record, and its file of conditions a place beside the first; how many there are.
 
-    Error with what could not be done, once all that could has been.
+    If there are none, `without_files` becomes one. Error with what could not be done, once all that could has been.
     """
     problems: list[_Problem] = []
     contents = {path: content for path in found() if (content := _of_run(path, run_id, problems)) is not None}
+    if not contents and not problems and without_files is not None:
+        contents = {without_files: _raw({"run_id": run_id, **{name: record.get(name) for name in _TIMES}})}
+        problems += filter(None, [_made_room(without_files.parent)])
     paths = list(contents)
     if cut_off := [f"{data_of(path)}.part" for path in paths if path.name.endswith(CUT_OFF)]:
         record = {**record, "unfinished": cut_off}
@@ -53,6 +70,21 @@ def complete(
         text = "the record of the run is not complete: " + "; ".join(problem.text for problem in problems)
         raise Error(text, errno=problems[0].errno)
     return len(paths)
+
+
+def _made_room(folder: Path) -> _Problem | None:
+    """Has the folder of runs without files, with room for one more."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        names = os.listdir(folder)  # noqa: PTH208 (of thousands of files, at each end of a run: names are enough)
+        numbers = sorted(int(match[1]) for name in names if (match := _ALONE.fullmatch(name)))
+        for number in numbers[: len(numbers) - KEPT + 1] if len(numbers) >= KEPT + _AT_A_TIME else ():
+            old = alone(folder.parent, number)
+            for path in (old, data_of(old).with_suffix(CONDITIONS)):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        return _Problem(f"{shown(error.filename or folder)}: {error.strerror}", error.errno or 0)
+    return None
 
 
 def _replaced(path: Path, content: bytes) -> _Problem | None:

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from pixieioc.catalogue import Filter, RunRow, find, open_catalogue
+from pixieioc.catalogue.details import sidecars_of
 from pixieioc.catalogue.scan import Changes
+from pixieioc.catalogue.show import details
+from pixieioc.catalogue.verify import verify
 from pixieioc.pipeline import Error
 
 START = 1_795_600_000.0
@@ -128,6 +131,19 @@ def test_sidecars_of_before_and_of_other_kinds_are_read(data: Path) -> None:
         (1, 2, True, "run ended"), (2, 1, False, "cannot write: no space left on device"), (3, 1, False, "recovered"),
     ]  # fmt: skip
     assert rows[0].events == 99
+
+
+def test_a_run_without_files_is_a_run_with_none(data: Path) -> None:
+    put(data, 1)
+    about = {"sidecar": 2, "run_id": 2, "start_time": START + 500, "end_time": START + 503, "record": record(2)}
+    (data / "run-000002.json").write_text(json.dumps(about))
+    rows, _ = look(data)
+    assert [(row.run_id, row.files, row.bytes, row.title, row.good) for row in rows] == [
+        (1, 1, 4, "", True), (2, 0, None, "run 2", True),
+    ]  # fmt: skip
+    with open_catalogue(data, index=data.with_name("index.sqlite")) as catalogue:
+        assert [finding.path.name for finding in verify(catalogue, rows)] == ["a_run000001_mod00.bin"]
+        assert list(details(rows[1], about, sidecars_of(catalogue, rows[1])))[-1] == "  Files      none"
 
 
 def test_two_iocs_may_have_a_run_of_the_same_number(data: Path) -> None:

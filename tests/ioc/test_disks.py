@@ -149,9 +149,10 @@ def test_a_full_disk_leaves_complete_files_and_the_next_run_works_when_there_is_
             parts = sorted(raw.glob("*.bin"))
             assert len(parts) > 2
             assert _content(raw)
+            complete = ioc.get("FilesComplete_RBV")
             for file in parts[1:]:
                 file.unlink()
-            ioc.until("WriteStatus_RBV", "Write OK")
+            ioc.until("FilesComplete_RBV", lambda count: count > complete)  # WriteStatus_RBV is well for some ms only
             ioc.until("WriteMessage_RBV", lambda text: text.startswith("the run waits"))
             began = Stopwatch()
             assert isinstance(ioc.put_later("Stop", 1).exception(60), PutFailed)  # what waits is given up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 import numpy as np
@@ -65,3 +66,17 @@ def test_the_rate_is_a_mean_and_its_history_ends_now(ioc: Ioc) -> None:
     ioc.until("EventRate_RBV", lambda rate: rate > 500)
     ioc.put("Stop", 1)
     ioc.until("EventRate_RBV", 0.0, RATE_MEAN + 60)
+
+
+def test_a_run_that_writes_no_file_has_its_record_in_the_state_folder(ioc: Ioc) -> None:
+    ioc.put("AutoSave", 0)
+    ioc.put("PresetMode", "Real time")
+    ioc.put("PresetReal", 0.2)
+    ioc.put("Title", "without files")
+    ioc.put("Acquire", 1)
+    run = int(ioc.get("RunId_RBV"))
+    [path] = (ioc.folder / "state").rglob(f"runs/run-{run:06}.json")
+    said = json.loads(path.read_bytes())
+    assert (said["run_id"], said["record"]["title"], said["record"]["end_reason"]) == (run, "without files", "Preset")
+    assert said["record"]["events"] == ioc.get("FillSpectra:Events_RBV")
+    assert said["start_time"] == said["record"]["start_time"] < said["end_time"]

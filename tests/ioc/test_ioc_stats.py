@@ -153,7 +153,7 @@ def test_what_is_used_in_a_second(ioc: Ioc) -> None:
     with ioc.watch("IOC:HEARTBEAT") as watch:
         first = last = watch.until("IOC:HEARTBEAT", watch.posts[0].value + 1)
         began, before = Stopwatch(), _used(ioc)
-        for beat in range(1, 8):
+        for beat in range(1, 6):
             last = watch.until("IOC:HEARTBEAT", first.value + beat)
             now = _used(ioc)
             for name, used in zip(off, (now - before)[1:] / (now - before)[0], strict=True):
@@ -161,8 +161,8 @@ def test_what_is_used_in_a_second(ioc: Ioc) -> None:
             before = now
     ioc.put("Stop", 1)
     done.result(60)
-    assert last.stamp - first.stamp > 6.5
-    assert began.taken < 9
+    assert last.stamp - first.stamp > 4.5
+    assert began.taken < 7
     # Of a computer that has much to do, some may be those of another second.
     assert np.median(off["IOC:IOC_CPU_LOAD"]) < 15, off
     assert np.median(off["IOC:SYS_CPU_LOAD"]) < 20, off

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pixieioc.ioc import sidecars
 from pixieioc.ioc.condition_archive import ConditionArchive
-from pixieioc.ioc.sidecars import complete
+from pixieioc.ioc.sidecars import alone, complete
 from pixieioc.pipeline import Error
 from pixieioc.site_pvs import OK, Reading
 
@@ -65,6 +66,38 @@ def test_the_conditions_come_to_the_data_and_without_data_nothing_is_left(tmp_pa
     assert sorted(path.name for path in tmp_path.rglob("*")) == [
         "a_mod00.bin.json", "a_mod00.conditions.jsonl", "data",
     ]  # fmt: skip
+
+
+def test_a_run_without_files_has_its_record_and_conditions_in_a_folder_of_its_ioc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidecars, "KEPT", 2)
+    monkeypatch.setattr(sidecars, "_AT_A_TIME", 0)
+    record = {**RECORD, "start_time": 1000.5, "end_time": 1003.0}
+    for run in (7, 8, 9):
+        complete(list, run, record, _conditions(tmp_path), alone(tmp_path, run))
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
+        "run-000008.conditions.jsonl", "run-000008.json", "run-000009.conditions.jsonl", "run-000009.json",
+    ]  # fmt: skip
+    said = json.loads(alone(tmp_path, 9).read_bytes())
+    assert (said["sidecar"], said["run_id"], said["start_time"], said["end_time"]) == (2, 9, 1000.5, 1003.0)
+    assert said["record"] == {
+        **record, "conditions_file": "run-000009.conditions.jsonl", "conditions_problem": "",
+    }  # fmt: skip
+    complete(list, 9, {**record, "failure": "at its very end"}, None, alone(tmp_path, 9))
+    assert json.loads(alone(tmp_path, 9).read_bytes())["record"]["failure"] == "at its very end"
+
+
+def test_a_run_with_files_has_it_there_only(tmp_path: Path) -> None:
+    raw = _sidecar(tmp_path / "a_mod00.bin.json", run_id=7)
+    complete(lambda: [raw], 7, RECORD, None, alone(tmp_path, 7))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_for_runs_without_files_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("in the way")
+    with pytest.raises(Error, match=r"record of the run is not complete: .*runs: File exists"):
+        complete(list, 7, RECORD, None, alone(tmp_path, 7))
 
 
 def test_a_file_of_conditions_that_is_not_there_is_not_named_and_what_was_lost_is_said(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pixieioc.pipeline import Cause, Error, Refused, Status
+from pixieioc.pipeline import Cause, Error, Refused, Status, watchdog
 from tests.recorder import Recorder
 from tests.stopwatch import Stopwatch
 
@@ -190,6 +190,14 @@ def test_a_task_that_is_lost_while_it_is_configured_is_said_to_be_lost(pipeline:
     _run_well(pipeline)
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that do nothing wrong have the time that they need to end, on a busy computer, too."""
+    for name in ("_GRACE", "_DROPPED"):
+        monkeypatch.setattr(watchdog, name, 30.0)
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_stop_is_bounded(pipeline: Recorder) -> None:
     pipeline.watchdog.stop_timeout = 0.5
     pipeline.chain_of(*CHAIN)
@@ -213,6 +221,7 @@ def test_a_stop_is_bounded(pipeline: Recorder) -> None:
     _run_well(pipeline)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_hang_with_a_stop_costs_nobody_else(pipeline: Recorder) -> None:
     pipeline.watchdog.stop_timeout = 1.0
     pipeline.chain_of("ToySource", "ToyKeeper", "ToyFilter", "ToySink")

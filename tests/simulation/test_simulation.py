@@ -8,8 +8,6 @@ import itertools
 from typing import Any
 from unittest import mock
 
-import pytest
-
 from pixieioc.ioc import run_ending
 from pixieioc.ioc.run_control import RunControl
 from pixieioc.ioc.run_driver import Driver
@@ -22,7 +20,6 @@ from tests.simulation.world import Violation, run
 REMEMBERED: tuple[int, ...] = (7032,)
 
 
-@pytest.mark.timeout(120)
 def test_twenty_thousand_steps_and_what_failed_once_violate_nothing() -> None:
     steps, seeds = 0, itertools.chain(REMEMBERED, itertools.count(1))
     while steps < 20_000:

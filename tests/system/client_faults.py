@@ -69,7 +69,10 @@ def _fighting_scripts(ioc: Ioc) -> None:
 
 
 def _two_scans(ioc: Ioc, seen: Seen) -> None:
-    """Two scripts that each take points in a loop: each put that is told to be good has had a run of its own."""
+    """Two scripts that each take points in a loop: each put that is told to be good has had a run of its own.
+
+    Who of them is refused how often is a matter of chance.
+    """
     ioc.put("PresetMode", "Real time")
     ioc.put("PresetReal", 0.1)
     first, good, slow = ioc.get("RunId_RBV"), [0, 0], [0.0, 0.0]
@@ -89,7 +92,7 @@ def _two_scans(ioc: Ioc, seen: Seen) -> None:
         thread.join()
     seen.answered.append(max(slow))
     runs = ioc.get("RunId_RBV") - first
-    expect(runs == sum(good) >= 10, f"{sum(good)} puts were good, and there were {runs} runs")
+    expect(runs == sum(good) > 0, f"{sum(good)} puts were good, and there were {runs} runs")
     next_run(ioc)
 
 

@@ -63,7 +63,7 @@ class Phoebus:
         # A keyboard that has letters beyond ASCII.
         self._run("setxkbmap", "de")
 
-    def wait_for(self, file: str, seconds: float = 60.0) -> None:
+    def wait_for(self, file: str, seconds: float = 240.0) -> None:
         """Waits until a screen is there, and all of its widgets are connected, in two looks at it."""
         root = ET.parse(self._folder / file).getroot()
         wanted = re.sub(r"\$\(P=[^)]*\)", self._prefix, root.findtext("name", ""))
@@ -258,7 +258,7 @@ def _open(tool: Any, file: Path, prefix: str, ca_addr: str, more: Sequence[str])
     # line in the settings that the tool writes.
     settings = "\n".join([ca_addr, f"org.phoebus.pv.ca/repeater_port={os.environ['EPICS_CA_REPEATER_PORT']}", *more])
     for attempt in range(2):
-        opened = tool.PhoebusScreen(file, {"P": prefix}, ca_addr=settings, settle=0, open_timeout=60)
+        opened = tool.PhoebusScreen(file, {"P": prefix}, ca_addr=settings, settle=0, open_timeout=240)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ResourceWarning)  # it leaves its log to the garbage collector

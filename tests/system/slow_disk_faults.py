@@ -59,14 +59,21 @@ DISKS: dict[str, Callable[[Path], AbstractContextManager[None]]] = {
 }
 
 
+def _queued(ioc: Ioc) -> float:
+    """Seconds for which the IOC's loop and this program have waited for a processor so far, as the kernel counts it."""
+    threads = [Path(f"/proc/{ioc.process.pid}"), *Path("/proc/self/task").iterdir()]
+    return sum(int((thread / "schedstat").read_text().split()[1]) for thread in threads) / 1e9
+
+
 def _goes_on(ioc: Ioc, disk: Path, seconds: float) -> None:
     """Whatever the disk does, the run goes on, and nobody else waits for it; memory is bounded."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        asked = time.monotonic()
+        asked, queued = time.monotonic(), _queued(ioc)
         for name in ("Ready_RBV", "WriteMessage_RBV", "DiskFree_RBV", "QueueUse_RBV"):
             ioc.get(f"GatherData:{name}" if name.startswith("Queue") else name)
-        expect(time.monotonic() - asked < 1, f"gets took {time.monotonic() - asked:.1f} s")
+        took = time.monotonic() - asked - (_queued(ioc) - queued)
+        expect(took < 1, f"gets took {took:.1f} s beside what they waited for a processor")
         expect(ioc.get("Acquire_RBV") == "Acquiring", f"the run ended: {ioc.get('ErrorFirstMessage_RBV')}")
         time.sleep(0.3)
     for task in ioc.tasks():

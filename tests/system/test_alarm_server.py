@@ -155,7 +155,7 @@ def server(ioc: Ioc, neighbour: Ioc, tmp_path_factory: pytest.TempPathFactory) -
     ) as process:
         made = AlarmServer(process)
         try:
-            if (first := made.line(150)) != "ready":
+            if (first := made.line(600)) != "ready":
                 assert process.wait(60) == 3, first
                 pytest.skip(first)
             made.all_of_it()

@@ -131,7 +131,7 @@ def _application(name: str) -> Path | None:
 
 def _port(process: subprocess.Popen[bytes], log: Path) -> int:
     """The port on which it answers, from what it says."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while time.monotonic() < end and process.poll() is None:
         said = log.read_text(errors="replace")
         if (found := _PORT.search(said)) and "Server startup in" in said:

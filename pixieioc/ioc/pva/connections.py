@@ -18,6 +18,8 @@ from pathlib import Path
 
 #: What is no connection: it listens, its client has just gone, it is no socket any more, or its path only (O_PATH).
 _NOT_CONNECTED = (errno.ENOTCONN, errno.EINVAL, errno.ENOTSOCK, errno.EBADF)
+#: No more descriptors are looked at, where they cannot be listed.
+_MOST = 65536
 #: Descriptors that are kept for the files of the process when clients have got all others.
 _KEPT = 8
 
@@ -131,7 +133,6 @@ def _sockets() -> Iterator[int]:
 def _descriptors() -> Iterable[int]:
     try:
         return [int(each.name) for each in Path("/proc/self/fd").iterdir()]
-    except OSError as error:
-        if error.errno != errno.EMFILE:
-            raise
-        return range(resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # to list them would take one more
+    except OSError:  # to list them would take one more, or this is not Linux
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return range(_MOST if soft == resource.RLIM_INFINITY else min(soft, _MOST))

@@ -40,7 +40,8 @@ _kept: list[object] = []
 
 def _library() -> ctypes.CDLL | None:
     """That which this process has loaded, wherever it came from."""
-    mapped = os.fsdecode(Path("/proc/self/maps").read_bytes()).splitlines()
+    maps = Path("/proc/self/maps")
+    mapped = os.fsdecode(maps.read_bytes()).splitlines() if maps.exists() else []  # it is Linux' own
     loaded = {line.split(maxsplit=5)[-1] for line in mapped}
     for path in loaded:
         if Path(path).name.startswith("libevent_core"):

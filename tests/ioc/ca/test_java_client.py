@@ -32,7 +32,7 @@ def _java() -> None:
         pytest.skip(f"there is no jca-*.jar in {FOLDER}")
 
 
-def _read(names: list[str], seconds: int = 20) -> dict[str, list[str]]:
+def _read(names: list[str], seconds: int = 60) -> dict[str, list[str]]:
     """Type, elements and text of each name; an empty list of one that nobody answers to."""
     properties = {
         f"{_CONTEXT}.addr_list": f"127.0.0.1:{CA_PORTS[0]}",
@@ -80,5 +80,5 @@ def test_every_field_of_every_record_type_answers() -> None:
         mixed = [
             name for pair in zip(wrong, ("ai.DESC", "ao", "stringout.NAME", "mbbi.SEVR"), strict=True) for name in pair
         ]
-        answers = _read(mixed, seconds=3)
+        answers = _read(mixed, seconds=6)
         assert [name for name, answer in answers.items() if not answer] == wrong
