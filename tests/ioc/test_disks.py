@@ -194,7 +194,7 @@ def test_files_that_were_cut_off_are_named_when_their_task_is_killed_and_at_the_
                 ioc.output()
             )
             part.unlink()
-            ioc.until("UnfinishedFiles_RBV", "", 5)
+            ioc.until("UnfinishedFiles_RBV", "")
 
 
 EVENTS = """

@@ -181,8 +181,8 @@ def test_a_calibration_over_channel_access(ioc: Ioc) -> None:
     with ioc.watch("M00:C01:EnergyAxis_RBV", "CalVersion_RBV") as watch:
         before = watch.values("CalVersion_RBV")[0]
         ioc.put("M00:C01:CalGain", 0.2)
-        watch.until("M00:C01:EnergyAxis_RBV", lambda axis: len(axis) == 2048 and axis[1] == 6.4, 3)
-        watch.until("CalVersion_RBV", lambda version: version not in ("", before), 3)
+        watch.until("M00:C01:EnergyAxis_RBV", lambda axis: len(axis) == 2048 and axis[1] == 6.4)
+        watch.until("CalVersion_RBV", lambda version: version not in ("", before))
     ioc.put("M00:C01:ROI1:HighKev", 100)
     ioc.put("M00:C01:ROI1:LowKev", 50)
     assert [ioc.get(f"M00:C01:ROI1:{edge}_RBV") for edge in ("Low", "High")] == [7, 15]

@@ -66,8 +66,8 @@ def test_a_state_folder_that_fails_in_a_run_ends_no_run_badly_and_is_told(wrong:
         assert began.taken < BOUND
         assert (ioc.get("DetectorState_RBV"), ioc.get("Acquire_RBV")) == ("Idle", "Done")
         if wrong != "full":  # where it can be noted that a run has ended
-            ioc.until("IOC:ERROR", "ERROR", 5)
-        ioc.until("ReadyMessage_RBV", lambda text: "state folder" in text, 5)
+            ioc.until("IOC:ERROR", "ERROR")
+        ioc.until("ReadyMessage_RBV", lambda text: "state folder" in text)
         assert ioc.get("Ready_RBV") == "No"
         with pytest.raises(PutFailed):
             ioc.put("Acquire", 1)
@@ -79,7 +79,7 @@ def test_a_state_folder_that_fails_in_a_run_ends_no_run_badly_and_is_told(wrong:
             unmount(state)
         else:
             state.mkdir()
-        ioc.until("Ready_RBV", "Yes", 5)
+        ioc.until("Ready_RBV", "Yes")
         ioc.put("PresetMode", "Real time")
         ioc.put("PresetReal", 0.2)
         ioc.put("Acquire", 1)

@@ -225,7 +225,7 @@ def test_a_stop_is_bounded(pipeline: Recorder) -> None:
 
 @pytest.mark.usefixtures("patient")
 def test_a_hang_with_a_stop_costs_nobody_else(pipeline: Recorder) -> None:
-    pipeline.watchdog.stop_timeout = 1.0
+    pipeline.watchdog.stop_timeout = 2.0
     pipeline.chain_of("ToySource", "ToyKeeper", "ToyFilter", "ToySink")
     pipeline.configure({"items": 0, "length": 10, "hang_at": 3})
     pipeline.start()
@@ -234,10 +234,10 @@ def test_a_hang_with_a_stop_costs_nobody_else(pipeline: Recorder) -> None:
     pipeline.stop()
     began = Stopwatch()
     assert pipeline.wait(60) is Status.PANICKING
-    assert began.elapsed > 0.9
-    assert began.taken < 3
+    assert began.elapsed > 1.9
+    assert began.taken < 4
     assert [error.task for error in pipeline.errors] == ["ToyFilter"]
-    assert "did not end within 1 s: it has been busy with one item for" in str(pipeline.errors[0])
+    assert "did not end within 2 s: it has been busy with one item for" in str(pipeline.errors[0])
     assert [name for name, pid in pids.items() if not psutil.pid_exists(pid)] == ["ToyFilter"]
     kept = pipeline.processes["ToyKeeper"].reports
     assert (
