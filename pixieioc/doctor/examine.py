@@ -41,8 +41,8 @@ class Site:
 CHECKS: dict[str, Callable[[Site], Iterator[Finding]]] = {
     "libraries": lambda site: verdicts.packages(list(gather.packages(site.config))),
     "compiled code": lambda site: verdicts.compiled_code(account.code_complaint()),
-    "names": lambda site: verdicts.names(list(gather.names(site.listening, site.ca))),
-    "ports": lambda site: verdicts.ports(list(gather.ports(site.listening, site.ca))),
+    "names": lambda site: verdicts.names(list(gather.names(site.listening, site.ca, site.config))),
+    "ports": lambda site: verdicts.ports(list(gather.ports(site.listening, site.ca, site.config, site.environment))),
     "state": lambda site: verdicts.state_lock(gather.state_lock(site.config)),
     "access": lambda site: verdicts.access(gather.access_file(site.config)),
     "folders": lambda site: verdicts.folders(

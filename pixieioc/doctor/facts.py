@@ -25,6 +25,9 @@ class Port:
     error: str = ""
     owner: str = ""
     taken: bool = False
+    #: What the port is set by, if it is another one than that of Channel Access, and what happens if it is taken.
+    set_by: str = ""
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)

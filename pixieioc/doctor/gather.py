@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from pixieioc.config import Config, ConfigError
+from pixieioc.config_ioc import collector_of
 from pixieioc.doctor.facts import AccessFile, Folder, Name, Package, Port, RealTime, Speed, StateLock
 from pixieioc.ioc.access import read_rules, summary
 from pixieioc.ioc.ca.environment import Environment
@@ -32,6 +33,11 @@ from pixieioc.site_pvs import parse
 from pixieioc.tasks.publish_events import PublishEvents, packages_for
 
 _PACKAGES = ("caproto", "zmq", "numpy", "numba", "boost_histogram", "msgspec", "psutil", "uvloop", "typer", "rich")
+#: Where PVAccess listens if nothing says otherwise.
+_PVA_PORT = 5075
+#: What ports are set by, and what happens if they are taken.
+_PVA = "port in [ioc.pva]", "the IOC takes another one, which clients find by broadcasts only"
+_METRICS = "port in [ioc.metrics]", "there is no page of metrics"
 #: How much is written at a time and in total to see how fast a disk is, and the time after which that ends.
 _BLOCK, _BLOCKS, _LONGEST = 4 * 1024**2, 16, 2.0
 
@@ -68,23 +74,35 @@ def _of_tasks(config: Config) -> Iterator[tuple[str, str]]:
             yield "pyarrow", "pixieioc[analysis]"
 
 
-def ports(interfaces: list[str], environment: Environment) -> Iterator[Port]:
-    """Those of Channel Access, listened on for a moment."""
+def ports(
+    interfaces: list[str], environment: Environment, config: Config, variables: Mapping[str, str]
+) -> Iterator[Port]:
+    """Those of all servers, listened on for a moment."""
     for address in interfaces:
-        for protocol, kind in (("TCP", socket.SOCK_STREAM), ("UDP", socket.SOCK_DGRAM)):
-            with socket.socket(socket.AF_INET, kind) as sock:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    sock.bind((address, environment.server_port))
-                    if protocol == "TCP":
-                        sock.listen(1)
-                except OSError as error:
-                    taken = error.errno == errno.EADDRINUSE
-                    owner = _owner(environment.server_port, kind) if taken else ""
-                    why = error.strerror or str(error)
-                    yield Port(protocol, address, environment.server_port, why, owner, taken)
-                else:
-                    yield Port(protocol, address, environment.server_port)
+        yield _port("TCP", address, environment.server_port)
+        yield _port("UDP", address, environment.server_port)
+    pva, metrics = config.ioc.pva, config.ioc.metrics
+    if pva.on:
+        port = pva.port or variables.get("EPICS_PVAS_SERVER_PORT", "")
+        for address in pva.interfaces or interfaces:
+            yield _port("TCP", address, int(port) if str(port).isdecimal() else _PVA_PORT, *_PVA)
+    if metrics.on:
+        yield _port("TCP", metrics.address, metrics.port, *_METRICS)
+
+
+def _port(protocol: str, address: str, number: int, set_by: str = "", otherwise: str = "") -> Port:
+    kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((address, number))
+            if protocol == "TCP":
+                sock.listen(1)
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            owner = _owner(number, kind) if taken else ""
+            return Port(protocol, address, number, error.strerror or str(error), owner, taken, set_by, otherwise)
+    return Port(protocol, address, number, set_by=set_by, otherwise=otherwise)
 
 
 def _owner(port: int, kind: int) -> str:
@@ -96,10 +114,11 @@ def _owner(port: int, kind: int) -> str:
     return ""
 
 
-def names(interfaces: list[str], environment: Environment) -> Iterator[Name]:
+def names(interfaces: list[str], environment: Environment, config: Config) -> Iterator[Name]:
     """All hosts that are given by name, and this computer's own."""
     wanted = {socket.gethostname(): "this computer"}
     wanted |= dict.fromkeys(interfaces, "an interface")
+    wanted |= {collector_of(text).host: "a collector of the put log" for text in config.ioc.put_log.collectors}
     wanted |= dict.fromkeys(sorted(environment.ignored), "EPICS_CAS_IGNORE_ADDR_LIST")
     wanted |= {host: "EPICS_CAS_BEACON_ADDR_LIST" for host, _ in environment.beacons}
     for host, used_for in wanted.items():
@@ -119,11 +138,19 @@ def folders(config: Config) -> Iterator[Folder]:
     yield _sockets()
     if config.ioc.log.file:
         log = config.folder / Path(config.ioc.log.file).expanduser()
-        yield replace(_folder(log.parent, "log", made=True), foreign=_foreign(log.parent, log.name, os.W_OK))
+        yield _folder_of_log(log, "log", made=True)
     if file := config.put_log_file:
-        yield replace(_folder(file.parent, "put log", made=False), foreign=_foreign(file.parent, file.name, os.W_OK))
+        yield _folder_of_log(file, "put log", made=False)
     for path, (used_for, made) in data_folders(config).items():
         yield _folder(Path(path), used_for, made=made)
+
+
+def _folder_of_log(file: Path, used_for: str, *, made: bool) -> Folder:
+    found = replace(_folder(file.parent, used_for, made=made), foreign=_foreign(file.parent, file.name, os.W_OK))
+    with contextlib.suppress(OSError):
+        if file.exists() and not file.is_file():
+            return replace(found, error=f"{file.name} is no ordinary file")
+    return found
 
 
 def _foreign(folder: Path, name: str, rights: int) -> tuple[str, ...]:

@@ -45,12 +45,16 @@ def packages(found: Sequence[Package]) -> Iterator[Finding]:
 
 
 def ports(found: Sequence[Port]) -> Iterator[Finding]:
-    """Ports of Channel Access."""
+    """Ports of all servers."""
     for port in found:
         where = f"{port.protocol} {port.address} port {port.number}"
         owner = f" by {port.owner}" if port.owner else ""
         if not port.error:
             yield ok(f"{where} is free")
+        elif port.taken and port.set_by:
+            yield advice(
+                f"{where} is taken{owner}: {port.otherwise}", f"end that program, or set another {port.set_by}"
+            )
         elif port.taken and port.protocol == "TCP":
             yield advice(
                 f"{where} is taken{owner}: the IOC takes another one, which clients find by broadcasts only",

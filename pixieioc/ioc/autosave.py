@@ -27,6 +27,7 @@ from pixieioc.ioc.unsaved import Unsaved
 from pixieioc.ioc.worker import Worker
 from pixieioc.pvinfo import PvInfo
 from pixieioc.pvinfo.build import all_pvs
+from pixieioc.tasks.disk import replace_file, sync
 from pixieioc.tasks.versions import Versions, readers
 
 log = logging.getLogger(__name__)
@@ -138,18 +139,29 @@ class Autosave:
         if choice.saved is not None and wanted:
             present, reasons = with_present_states(choice.saved, self._unsaved.states)
             plan = planned(present, self._unsaved.declared, self._overridden, self._unsaved.shown)
-            plan.left += reasons
             for name in plan.writes:
                 self._unsaved.note_field(name)
             refused = await self._restorer.write(plan.writes, RESTORING)
             count = len(plan.writes) - len(refused)
-            left += plan.left + [f"{name} = {plan.writes[name]}: {why}" for name, why in refused.items()]
+            left += [*plan.left, *reasons, *(f"{name} = {plan.writes[name]}: {why}" for name, why in refused.items())]
+            if plan.lost or reasons or refused:
+                left.append(await self._worker.do(functools.partial(self._set_aside, choice.name)))
             if not choice.rejected:  # otherwise it is written again, so that the newest file is a good one
                 is_saved = dict(choice.saved.values)
         if self._newest is not None:
             self._status.newest(self._newest.name, datetime.fromtimestamp(self._newest_of))
         self._status.restored(choice.name if wanted else "", choice.saved if wanted else None, count, left)
         return is_saved
+
+    def _set_aside(self, name: str) -> str:
+        """In the worker's thread: keeps a file of which not all could be restored, until somebody removes it."""
+        aside = self._folder / f"left-{name}"
+        try:
+            replace_file(aside, (self._folder / name).read_bytes())
+            sync(self._folder)
+        except OSError as error:
+            return f"{aside} cannot be written: {error.strerror}"
+        return f"all that was saved stays in {aside.name}, which SR_restore can load"
 
     # -- saving -------------------------------------------------------------------------------------------------------
 

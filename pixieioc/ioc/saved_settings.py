@@ -57,10 +57,13 @@ def check_whole(saved: Saved, configuration: str) -> None:
 
 @dataclass
 class Plan:
-    """What is to be written, by name, and sentences about what is not."""
+    """What is to be written, by name, and sentences about what is not; `lost` is whether that is for want of a setting
+    that can have it, rather than because something else was said later.
+    """
 
     writes: dict[str, str] = field(default_factory=dict[str, str])
     left: list[str] = field(default_factory=list[str])
+    lost: bool = False
 
 
 def planned(
@@ -73,15 +76,16 @@ def planned(
 
     Only what somebody has written can be put aside; `shown` is a value for people.
     """
-    plan = Plan(left=[f"{name}: {why}" for name, why in saved.unreadable.items()])
+    plan = Plan(left=[f"{name}: {why}" for name, why in saved.unreadable.items()], lost=bool(saved.unreadable))
     for name, value in saved.values.items():
         now = present(name)
         is_field = "." in name  # which are in a file only if they were set, if only with another one
         before = saved.configured.get(name, value if is_field else None)
+        if before is None or (value == now and not is_field):
+            continue
         if now is None:
             plan.left.append(f"{name}: there is no such setting now")
-        elif (value == now and not is_field) or before is None:
-            continue
+            plan.lost = True
         elif name in overridden:
             plan.left.append(f"{name}: the command line says {shown(name, now)}, not {shown(name, value)}")
         elif before != now:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pixieioc.counted import counted
 from pixieioc.ioc import sav
 from pixieioc.ioc.ca.view import View
 from pixieioc.ioc.records import Client, Put, PutRefused, Pvs
@@ -126,7 +127,7 @@ class SettingFiles:
         count = len(loaded.writes) - len(refused)
         self._status.loaded(path, count, left)
         if left:
-            raise PutRefused(in_words(left))
+            raise PutRefused(f"{path.name}: {counted(count, 'value')} loaded, all but these: {in_words(left)}")
 
     def _read(self, content: bytes) -> _Loaded:
         """In the worker's thread: a large file takes its time."""

@@ -34,16 +34,16 @@ class KeptChanges:
 
     def read(self) -> ChangedSettings | None:
         """What the newest version has that can be read; the next one has that of modules which are not there, too."""
-        kept, _ = self._newest()
+        kept, _, _ = self._newest()
         self._changed = kept or self._changed
         return kept
 
     def bring_back(self, settings: CrateSettings, modules: Sequence[ModuleInfo], file: str) -> Iterator[str]:
         """Has modules that have booted with a file use again what was changed in them; yields what is to be told."""
         self.accept()
-        kept, bad = self._newest()
+        kept, used, bad = self._newest()
         if bad:
-            then = "lost" if kept is None else "those of the version before"
+            then = f"those of {used}" if used else "lost"
             self._damaged = f"settings that were changed before the boot are {then}: {bad[0]} cannot be read"
             yield self._damaged
         if kept is None or not kept.modules:
@@ -83,16 +83,16 @@ class KeptChanges:
             self._versions.write(content)
             self._content = content
 
-    def _newest(self) -> tuple[ChangedSettings | None, list[Path]]:
-        """What the newest version has that can be read, and those that cannot."""
+    def _newest(self) -> tuple[ChangedSettings | None, str, list[Path]]:
+        """What the newest version has that can be read, its name, and newer ones that cannot be."""
         bad: list[Path] = []
         with suppress(FileNotFoundError):  # the folder is not there yet
             for path in self._versions.paths() if self._versions is not None else ():
                 try:
-                    return ChangedSettings.parse(read_file(path)), bad
+                    return ChangedSettings.parse(read_file(path)), path.name, bad
                 except (OSError, ValueError):
                     bad.append(path)
-        return None, bad
+        return None, "", bad
 
     def _reasons(self, *, all_places: bool = False) -> Iterator[str]:
         """Why what waits is not possible, a sentence for each parameter."""

@@ -20,6 +20,7 @@ from pixieioc.config import load
 from pixieioc.doctor import examine, gather
 from pixieioc.doctor.examine import CHECKS
 from pixieioc.doctor.finding import Level
+from pixieioc.ioc.ca.environment import Environment
 from tests.ports import free_port
 from tests.running_ioc import ROOT, Ioc, running
 from tests.tmpfs import tmpfs
@@ -46,8 +47,9 @@ ALL = """
 chain = ["DummyData", "GatherData", "ConvertToEvents", "SortEvents", "WriteEvents", "PublishEvents"]
 [ioc]
 state_dir = "{folder}/state"
-put_log = {{ file = "{folder}/logs/puts.json" }}
+put_log = {{ file = "{folder}/logs/puts.json", collectors = ["tcp://no.such.invalid:7011"] }}
 pva = {{ on = true }}
+metrics = {{ on = true, port = {port} }}
 [run.conditions]
 pvs = ["ca://BEAM"]
 [tasks.GatherData]
@@ -202,7 +204,8 @@ def test_a_disk_without_room(folder: Path) -> None:
 
 def test_all_that_is_written_and_all_that_is_needed_is_looked_at(folder: Path) -> None:
     config = folder / "all.toml"
-    config.write_text(ALL.format(folder=folder))
+    taken = socket.create_server(("127.0.0.1", 0))
+    config.write_text(ALL.format(folder=folder, port=taken.getsockname()[1]))
     loaded = load(config)
     found = {each.used_for: each for each in gather.folders(loaded)}
     assert [found[name].path for name in ("raw files", "files of events", "files that have no room elsewhere")] == [
@@ -210,6 +213,20 @@ def test_all_that_is_written_and_all_that_is_needed_is_looked_at(folder: Path) -
     ]  # fmt: skip
     assert found["put log"].path == f"{folder}/logs"
     assert all(found[name].missing for name in ("files of events", "put log"))
+    (folder / "logs").mkdir()
+    (folder / "logs" / "puts.json").symlink_to("/dev/full")
+    found = {each.used_for: each for each in gather.folders(loaded)}
+    assert found["put log"].error == "puts.json is no ordinary file"
+    environment = Environment.read({})
+    names = {each.host: each for each in gather.names([], environment, loaded)}
+    assert names["no.such.invalid"].error
+    ports = {each.set_by: each for each in gather.ports([], environment, loaded, {})}
+    assert list(ports) == ["port in [ioc.metrics]"]
+    assert ports["port in [ioc.metrics]"].taken
+    taken.close()
+    port = free_port()
+    pva = list(gather.ports(["127.0.0.1"], environment, loaded, {"EPICS_PVAS_SERVER_PORT": str(port)}))[-2]
+    assert (pva.number, pva.set_by) == (port, "port in [ioc.pva]")
     needed = {package.name: package.source for package in gather.packages(loaded)}
     assert (needed["p4p"], needed["aioca"]) == ("pixieioc[pva]", "pixieioc[conditions]")
     assert (needed["pyarrow"], needed["confluent_kafka"]) == ("pixieioc[analysis]", "pixieioc[kafka]")
@@ -218,7 +235,7 @@ def test_all_that_is_written_and_all_that_is_needed_is_looked_at(folder: Path) -
 def test_compiled_code_that_cannot_be_kept(folder: Path) -> None:
     environment = dict.fromkeys(("NUMBA_CACHE_DIR", "CACHE_DIRECTORY", "XDG_RUNTIME_DIR"), "/proc/none")
     code, found = _doctor(_config(folder), PYTHONPYCACHEPREFIX=str(folder / "pyc"), **environment)
-    assert code == 0
+    assert code == 0, found
     assert _one(found, "compiled code", "compiled code cannot be kept")["level"] == "advice"
 
 

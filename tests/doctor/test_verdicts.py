@@ -41,6 +41,7 @@ CASES: list[tuple[Callable[..., Iterator[Finding]], Any, Level, str, str]] = [
     (v.ports, [Port("TCP", "0.0.0.0", 5064)], Level.OK, "TCP 0.0.0.0 port 5064 is free", ""),
     (v.ports, [Port("TCP", "0.0.0.0", 5064, "in use", "process 1 (x)", True)], Level.ADVICE, "by process 1 (x)", "SERVER_PORT"),
     (v.ports, [Port("UDP", "0.0.0.0", 5064, "in use", "", True)], Level.BAD, "is taken for itself", "SERVER_PORT"),
+    (v.ports, [Port("TCP", "127.0.0.1", 9816, "in use", "", True, "port in [x]", "no x")], Level.ADVICE, "taken: no x", "another port in [x]"),
     (v.ports, [Port("TCP", "192.0.2.1", 5064, "not here")], Level.BAD, "port 5064: not here", "--interfaces"),
     (v.names, [Name("wall", "this computer", 0.1)], Level.OK, "wall (this computer) is known", ""),
     (v.names, [Name("wall", "this computer", 5.0)], Level.ADVICE, "after 5.0 s", "/etc/hosts"),

@@ -340,11 +340,11 @@ def test_changes_that_cannot_be_read_after_a_restart_are_no_silent_loss() -> Non
             until_booted(ioc)
             ioc.put("M00:C00:TAU", 44)
             ioc.put("M00:C00:TAU", 45)
-        kept = max(ioc.folder.rglob("module-settings-*.json"))
+        *_, used, kept = sorted(ioc.folder.rglob("module-settings-*.json"))
         kept.write_text(kept.read_text().replace("45", "46"))
         with running(ioc):
             until_booted(ioc)
-            before = "settings that were changed before the boot are those of the version before"
+            before = "settings that were changed before the boot are those of " + used.name
             ioc.until("TakeData:PrintLog_RBV", lambda text: before in text and str(kept) in text)
             ioc.until("M00:C00:TAU_RBV", lambda tau: abs(tau - 44) < 0.5)
             assert ioc.get("SettingsLost_RBV") == "Yes"

@@ -209,7 +209,8 @@ async def test_a_value_that_is_no_longer_allowed_is_named_and_the_others_are_res
         "P:ErrorAck": "1",
         "P:FillSpectra:Bins_RBV": "64",
     }
-    before = dict(saved.values) | {"P:FillSpectra:Bins_RBV": "64"}
+    gone = ("P:M07:C00:ROI1:Low", "P:Acquire", "P:Kill", "P:ErrorAck", "P:FillSpectra:Bins_RBV")
+    before = dict(saved.values) | dict.fromkeys(gone, "0")
     (tmp_path / newest.name).write_bytes(written(values, before, saved.configuration, "today"))
     async with office(tmp_path) as desk:
         message = desk["SR_rebootMessage_RBV"]
@@ -218,7 +219,7 @@ async def test_a_value_that_is_no_longer_allowed_is_named_and_the_others_are_res
         )
         assert "P:PresetMode = 77: 77 is none of: 0 No preset" in message.replace("'77'", "77")
         assert "P:FileNumber = many: 'many' is not a number" in message
-        for name in ("P:M07:C00:ROI1:Low", "P:Acquire", "P:Kill", "P:ErrorAck", "P:FillSpectra:Bins_RBV"):
+        for name in gone:
             assert f"{name}: there is no such setting now" in message
         assert desk["StopTimeout_RBV"] == 3.5
         assert (desk["SortEvents:Window"], desk["FileNumber"]) == (100.0, 1)
@@ -529,3 +530,24 @@ async def test_a_severity_that_was_taken_away_stays_away(tmp_path: Path) -> None
                 info = desk.pvs["FillSpectra:Rate_RBV"].info
                 assert (info.limits[3], info.severity_of_limit(3)) == (12.5, "NO_ALARM")
                 assert desk["SR_rebootMessage_RBV"].endswith("2 settings restored")
+
+
+@conversation
+async def test_what_cannot_be_restored_is_kept_in_a_file_of_its_own(tmp_path: Path) -> None:
+    """One start with the wrong configuration costs nothing for good."""
+    async with office(tmp_path) as desk:
+        await desk.put("M00:C01:ROI2:Name", "60Co")
+        await desk.put("StopTimeout", 4.0)
+    async with office(tmp_path, config_of(tmp_path, FillSpectra={"channels": 1})) as desk:
+        [aside] = tmp_path.glob("left-*.sav")
+        told = desk["SR_rebootMessage_RBV"]
+        assert "P:M00:C01:ROI2:Name: there is no such setting now" in told
+        assert told.count("no such setting") == 1  # nobody has written the others
+        assert told.endswith(f"all that was saved stays in {aside.name}, which SR_restore can load")
+        await desk.put("StopTimeout", 5.0)
+    async with office(tmp_path) as desk:
+        assert (desk["M00:C01:ROI2:Name"], desk["SR_rebootStatus"]) == ("", 4)
+        await desk.put("SR_file", aside.name)
+        await desk.put("SR_restore", 1)
+        assert (desk["M00:C01:ROI2:Name"], desk["StopTimeout"]) == ("60Co", 4.0)
+    assert list(tmp_path.glob("left-*.sav")) == [aside]

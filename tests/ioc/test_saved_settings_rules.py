@@ -54,9 +54,10 @@ def test_the_latest_statement_counts() -> None:
     saved = Saved(
         values={
             "P:Written": "2", "P:Same": "1", "P:Edited": "2", "P:Untouched": "1", "P:Option": "2", "P:Gone": "1",
+            "P:GoneAndUntouched": "1",
             "P:EditedToThat": "2",
         },
-        configured={"P:Written": "1", "P:Edited": "1", "P:Option": "1", "P:EditedToThat": "1"},
+        configured={"P:Written": "1", "P:Edited": "1", "P:Option": "1", "P:EditedToThat": "1", "P:Gone": "0"},
         unreadable={"P:Odd": "an array that is no text"},
     )  # fmt: skip
     now = {
