@@ -37,7 +37,7 @@ _SERVES = r"\bserves\b|IOC is up"
 
 
 def until_printed(
-    log: Path, process: subprocess.Popen[Any], text: str = _SERVES, begin: int = 0, seconds: float = 120.0
+    log: Path, process: subprocess.Popen[Any], text: str = _SERVES, begin: int = 0, seconds: float = 240.0
 ) -> None:
     """Waits until a program has printed this (a regular expression) into its log, from byte `begin` on.
 
@@ -91,7 +91,7 @@ class Ioc(CaClient):
 
     def until_there(self) -> None:
         """Waits for its tasks, which take long where they must compile first."""
-        self.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 120)
+        self.until("DetectorState_RBV", lambda state: state not in ("Initializing", "Disconnected"), 240)
 
     def launch(self, **options: Any) -> None:
         """Starts the process, and returns at once."""

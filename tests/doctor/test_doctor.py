@@ -235,7 +235,7 @@ def test_all_that_is_written_and_all_that_is_needed_is_looked_at(folder: Path) -
 def test_compiled_code_that_cannot_be_kept(folder: Path) -> None:
     environment = dict.fromkeys(("NUMBA_CACHE_DIR", "CACHE_DIRECTORY", "XDG_RUNTIME_DIR"), "/proc/none")
     code, found = _doctor(_config(folder), PYTHONPYCACHEPREFIX=str(folder / "pyc"), **environment)
-    assert code == 0
+    assert code == 0, found
     assert _one(found, "compiled code", "compiled code cannot be kept")["level"] == "advice"
 
 

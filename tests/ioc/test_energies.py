@@ -150,7 +150,7 @@ async def test_numbers_that_turn_around_wait_for_their_partner() -> None:
         assert desk.shows("M00:C00:CalGain") == (0.1, 0, "Yes")
         await desk.put("M00:C00:CalQuadratic", 0)
         assert desk.shows("M00:C00:CalGain") == (0.1, 0.1, "No")
-        assert "must be a number from 0 to 1000 (keV/ADU)" in await desk.refused("M00:C00:CalGain", -1)
+        assert "must be a number from 1e-06 to 1000 (keV/ADU)" in await desk.refused("M00:C00:CalGain", -1)
         # Each task that shares it uses the same, also by ConfigJSON.
         await desk.put("ConfigJSON", json.dumps({"FillSpectra": {"cal_gain": {"M00:C01": 0.2}}}))
         assert desk.settings.used["GatherData"]["cal_gain"][0][:2] == [0, 0.2]  # pyright: ignore

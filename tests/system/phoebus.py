@@ -35,7 +35,8 @@ FOLDER = Path(os.environ.get("PHOEBUS_SCREEN_FOLDER", ROOT.parent / "shared" / "
 _BUSY = re.compile(
     r"UI Freezeup|UI Updates resume|Skipping image update|Gdk-WARNING|User destroyed channel|while channel is null|"
     r"java\.lang\.Exception: Stack trace|Received unexpected monitor .*CLOSING|"
-    r"Plot has 0 while model has \d+ Y axes|Scene\.getWindow\(\).*DialogPane\.getScene\(\)|^\t"
+    r"Plot has 0 while model has \d+ Y axes|Scene\.getWindow\(\).*DialogPane\.getScene\(\)|"
+    r"timeout representing new content|^\t"
 )
 #: The header of every screen, and what is not connected (opaque or half transparent) or invalid.
 _HEADER = (45, 55, 72)

@@ -138,6 +138,7 @@ def test_an_ioc_outlives_its_terminal() -> None:
         below = ioc.processes()
         try:
             os.write(ours, b"\x1a")  # ^Z
+            ioc.until_there()
             ioc.until("FillSpectra:Events_RBV", lambda events: events > 1000)
             os.close(ours)
             ioc.until("FillSpectra:Events_RBV", lambda events: events > 8000)

@@ -88,17 +88,20 @@ def stock() -> Iterator[Served]:
 # -- hazards ----------------------------------------------------------------------------------------------------------
 
 
-def how_late_monitors_are(served: Served) -> float:
-    """Once a circuit is never idle for 10 ms (one PV at 200 Hz), caproto collects updates for up to 1 s. The median."""
-    late: list[float] = []
-    with served.watch("Clock") as watch:
-        watch.clear()
-        end = time.monotonic() + 2
-        while time.monotonic() < end:
-            watch.until("Clock", lambda value: value > time.time() - 5)
-            late += [post.received - post.value for post in list(watch.posts)]
+def how_late_monitors_are(*servers: Served) -> list[float]:
+    """Once a circuit is never idle for 10 ms (one PV at 200 Hz), caproto collects updates for up to 1 s.
+
+    Of each, over the same seconds: a quarter of its updates are no later than this, in s.
+    """
+    with contextlib.ExitStack() as stack:
+        watches = [stack.enter_context(served.watch("Clock")) for served in servers]
+        began = time.time()
+        for watch in watches:
             watch.clear()
-    return float(np.median(late))
+        for watch in watches:
+            watch.until("Clock", lambda value: value > began + 2)
+        late = [[post.received - post.value for post in watch.posts] for watch in watches]
+    return [float(np.percentile(of_one, 25)) for of_one in late]
 
 
 def updates_stay_in_memory(served: Served) -> bool:
@@ -317,8 +320,9 @@ HAZARDS: list[Callable[[Served], bool]] = [
 
 
 def test_monitors_are_late_on_a_busy_circuit_of_caproto_and_not_here(ours: Served, stock: Served) -> None:
-    """On the same computer at the same time: one that is busy makes all late, and then no circuit is busy."""
-    assert how_late_monitors_are(ours) < how_late_monitors_are(stock) / 4
+    """On the same computer at the same time: one that is busy makes all late."""
+    here, there = how_late_monitors_are(ours, stock)
+    assert here < there / 2
 
 
 @pytest.mark.parametrize("hazard", HAZARDS, ids=lambda hazard: hazard.__name__)
