@@ -12,8 +12,8 @@ from pixieioc.doctor.facts import Clock, Limits
 from pixieioc.doctor.gather import year
 from pixieioc.pipeline.control_groups import left
 from pixieioc.pipeline.limits import (
-    NEEDED_ADDRESSES,
     addresses_allowed,
+    needed_addresses,
     needed_files,
     needed_processes,
     processes_left,
@@ -58,7 +58,7 @@ def limits(config: Config) -> Limits:
         processes_needed=needed_processes(tasks),
         processes_source=limited_by,
         address_space=addresses_allowed(),
-        address_space_needed=NEEDED_ADDRESSES,
+        address_space_needed=needed_addresses(config.ioc.servers),
         memory=memory,
         memory_needed=(tasks + _PROCESSES) * _MEMORY,
         memory_source=source,

@@ -22,8 +22,8 @@ _ENOUGH = 65536
 
 #: Processes and threads of all but the tasks, and of each task, at least: raw files of many modules take more.
 _OWN_THREADS, _TASK_THREADS = 20, 5
-#: Bytes of addresses that the largest process has at least: libraries, stacks of threads.
-NEEDED_ADDRESSES = 10**9
+#: Bytes of addresses that the largest process has at least: libraries, stacks of threads; those of a further server.
+_ADDRESSES, _ADDRESSES_OF_FURTHER = 10**9, 6 * 10**8
 #: Where more than that is allowed beside what is needed, it is not counted what this account has, which takes time.
 _PLENTY = 4096
 
@@ -46,6 +46,11 @@ def clients_at_most(tasks: int, servers: int = 1) -> int:
 def needed_processes(tasks: int) -> int:
     """Processes and threads that this number of tasks needs at least; the system counts both together."""
     return _OWN_THREADS + _TASK_THREADS * tasks
+
+
+def needed_addresses(servers: int = 1) -> int:
+    """Bytes of addresses that a process needs that has so many servers."""
+    return _ADDRESSES + _ADDRESSES_OF_FURTHER * (servers - 1)
 
 
 def processes_left() -> tuple[int, str]:
@@ -85,7 +90,7 @@ def no_thread() -> str:
 
 def claim(tasks: int, servers: int = 1) -> None:
     """Asks for as many open files as the system allows; Refused names each limit that is too low for the tasks."""
-    if problems := [*_files(tasks, servers), *_processes(tasks), *_addresses()]:
+    if problems := [*_files(tasks, servers), *_processes(tasks), *_addresses(servers)]:
         raise Refused("; ".join(problems), problems=tuple(problems))
 
 
@@ -99,11 +104,12 @@ def _processes(tasks: int) -> Iterator[str]:
         )
 
 
-def _addresses() -> Iterator[str]:
+def _addresses(servers: int) -> Iterator[str]:
     allowed = addresses_allowed()
-    if 0 <= allowed < NEEDED_ADDRESSES:
+    needed = needed_addresses(servers)
+    if 0 <= allowed < needed:
         yield (
-            f"a process may have {allowed / 1e9:.1f} GB of addresses only, at least {NEEDED_ADDRESSES / 1e9:.1f} are "
+            f"a process may have {allowed / 1e9:.1f} GB of addresses only, at least {needed / 1e9:.1f} are "
             "needed (see ulimit -v, or LimitAS= of systemd; memory is limited by MemoryMax=)"
         )
 

@@ -96,8 +96,14 @@ def _limit_files(count: int) -> None:
 
 def _with_few_addresses(pause: float, ioc: Ioc, seen: Seen) -> None:
     """`ulimit -v` is refused in one line if it is too low; that with which it is not, is enough for a run."""
-    _refused(partial(_limit_addresses, 900 * 10**6), r"a process may have 0.9 GB of addresses only, at least 1.0")
+    _enough_addresses()
     in_a_run(ioc, lambda: None, pause, seen)
+
+
+def _enough_addresses() -> int:
+    """What is asked for where there are too few."""
+    why = r"a process may have 0.9 GB of addresses only, at least (\d+\.\d) are"
+    return int(float(_refused(partial(_limit_addresses, 900 * 10**6), why)[1]) * 1e9)
 
 
 def _limit_addresses(size: int) -> None:
@@ -162,8 +168,9 @@ def of_limits(campaign: Campaign) -> None:
     if campaign.rounds("ulimit -n 64"):
         enough = partial(_limit_files, _is_refused(64))
         _rounds(campaign, _Limited("ulimit -n 64", _with_few_files, enough))
-    enough = partial(_limit_addresses, 1200 * 10**6)
-    _rounds(campaign, _Limited("ulimit -v", _with_few_addresses, enough))
+    if campaign.rounds("ulimit -v"):
+        enough = partial(_limit_addresses, _enough_addresses())
+        _rounds(campaign, _Limited("ulimit -v", _with_few_addresses, enough))
     if why := why_no_processes_group():
         campaign.leave_out("pids.max of its control group", why)
     elif campaign.rounds("pids.max of its control group"):

@@ -24,6 +24,7 @@ class Clients:
         self._screens, self._prefix, self._choice = screens, prefix, choice
         self.posts = self.screens = self.lost = self.came = 0
         self.problems: list[str] = []
+        self._still = False
         self._there = [self._come() for _ in range(count)]
 
     def _come(self) -> tuple[subprocess.Popen[str], float]:
@@ -36,7 +37,9 @@ class Clients:
         return process, time.monotonic() + self._choice.uniform(*_STAYS)
 
     def look(self) -> None:
-        """Those whose time is over leave; every third is killed, as a program that crashes."""
+        """Those whose time is over leave; every third is killed, as a program that crashes. Who stands still stays."""
+        if self._still:
+            return
         for index, (process, leaves) in enumerate(self._there):
             if process.poll() is not None or time.monotonic() > leaves:
                 self._leave(process, killed=self._choice.random() < 1 / 3)
@@ -49,7 +52,11 @@ class Clients:
             process.kill()
             process.communicate()
             return
-        said, complaint = process.communicate(timeout=30)
+        try:
+            said, complaint = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said, complaint = process.communicate()
         if process.returncode or len(said.split()) != 3:
             self.problems.append(f"a client ended with {process.returncode}: {complaint[-300:]}")
             return
@@ -59,11 +66,17 @@ class Clients:
     @contextlib.contextmanager
     def standing_still(self) -> Iterator[None]:
         """Meanwhile none of them takes anything from the IOC."""
+        self._send(signal.SIGSTOP)
+        self._still = True
+        try:
+            yield
+        finally:
+            self._send(signal.SIGCONT)
+            self._still = False
+
+    def _send(self, number: signal.Signals) -> None:
         for process, _ in self._there:
-            process.send_signal(signal.SIGSTOP)
-        yield
-        for process, _ in self._there:
-            process.send_signal(signal.SIGCONT)
+            process.send_signal(number)
 
     def add(self, others: Clients) -> None:
         """Counts what others have seen, too."""
