@@ -75,7 +75,7 @@ def complete(
 def _made_room(folder: Path) -> _Problem | None:
     """Has the folder of runs without files, with room for one more."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)  # not the state folder, which may be that of a disk which is gone
         names = os.listdir(folder)  # noqa: PTH208 (of thousands of files, at each end of a run: names are enough)
         numbers = sorted(int(match[1]) for name in names if (match := _ALONE.fullmatch(name)))
         for number in numbers[: len(numbers) - KEPT + 1] if len(numbers) >= KEPT + _AT_A_TIME else ():
