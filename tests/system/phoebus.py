@@ -73,7 +73,7 @@ class Phoebus:
         # The window has its new name before it has its new content.
         self._until(lambda: self._shows(root), f"{file} does not show", seconds)
         for _ in range(2):
-            self._until(lambda: self._strange() == 0, f"{file}: widgets are not connected or invalid", seconds)
+            self._until(lambda: not self._strange().any(), f"{file}: widgets are not connected or invalid", seconds)
             time.sleep(0.2)
 
     def until_title(self, title: str) -> None:
@@ -205,19 +205,21 @@ class Phoebus:
         end = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > end:
-                raise AssertionError(f"{what} after {seconds} s: {self._strange()} pixels; {self.problems()}")
+                found = np.argwhere(self._strange().reshape(-1, WIDTH))
+                where = f" from {found.min(0)[::-1]} to {found.max(0)[::-1]}" if len(found) else ""
+                raise AssertionError(f"{what} after {seconds} s: {len(found)} pixels{where}; {self.problems()}")
             time.sleep(0.3)
 
     def _windows(self) -> str:
         return self._run("xwininfo", "-root", "-tree").decode(errors="replace")
 
-    def _strange(self) -> int:
-        """Pixels in the colours of widgets without connection or value; all, if no screen is there yet."""
+    def _strange(self) -> NDArray[np.bool_]:
+        """Which pixels have the colours of widgets without connection or value; all, if no screen is there yet."""
         raw = self._pixels()
         if tuple(int(x) for x in raw[10 * WIDTH + 10]) != _HEADER:
-            return len(raw)
+            return np.ones(len(raw), bool)
         red, green, blue = raw.T.astype(int)
-        return int(np.count_nonzero((abs(red - blue) < 12) & (red >= 160) & (green < 90)))
+        return (abs(red - blue) < 12) & (red >= 160) & (green < 90)
 
     def _pixels(self) -> NDArray[np.uint8]:
         """Red, green, blue of each pixel, line by line."""
